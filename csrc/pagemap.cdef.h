@@ -1,0 +1,176 @@
+/*
+ * The whole C API of pagemap.
+ *
+ * cffi reads this file to build the Python binding, and every C source
+ * includes it through core.h, so there is one truth. Hence its narrow form:
+ * plain declarations, and of preprocessor lines only `#define NAME ...`
+ * (none today). Widths are fixed, because cffi and the compiler must agree.
+ *
+ * Conventions. A function that can fail returns a count >= 0, or -errno.
+ * The caller owns every buffer. Capacities are in entries, or in bytes where
+ * the name says so. Nothing here keeps state, so any thread may call it.
+ */
+
+/* What a column holds where there is no value: a PFN that is hidden or absent,
+ * a swap offset of a page that is not swapped. No real value has every bit set. */
+enum pm_limits {
+	PM_NO_SWAP_TYPE = 255,
+	PM_READ_BLOCK = 4096, /* entries read between two looks at the output */
+};
+
+enum pm_format {
+	PM_TEXT = 0,
+	PM_CSV = 1,
+	PM_JSONL = 2,
+};
+
+/* `count` pages from virtual page number `vpn` on. */
+struct pm_range {
+	uint64_t vpn;
+	uint64_t count;
+};
+
+/* How many pages carry each bit; the fields are named as in flags.py. */
+struct pm_tally {
+	uint64_t pages;
+	uint64_t present;
+	uint64_t swapped;
+	uint64_t file_or_shared;
+	uint64_t exclusive;
+	uint64_t soft_dirty;
+	uint64_t uffd_wp;
+	uint64_t guard;
+	uint64_t anonymous; /* present, and neither of a file nor shared */
+};
+
+/* read.c: entries out of an open /proc/PID/pagemap */
+
+/*
+ * Read the entries of `count` pages from virtual page `vpn` on.
+ *
+ * Returns the number of whole entries stored, fewer than `count` only where
+ * the address space ends or the target is gone (see pm_alive), or -errno.
+ * Entries past the returned number are untouched.
+ */
+int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out);
+
+/*
+ * Read the entries of `count` ranges, one after another, into `out`.
+ *
+ * `capacity` is what `out` holds, in entries; ranges that do not fit give
+ * -ENOSPC before anything is read. stored[i] becomes the number of entries of
+ * range i; they follow those of range i - 1 without a gap. Ranges that touch
+ * cost one system call together. Returns the sum of `stored`, or -errno.
+ */
+int64_t pm_read_ranges(int fd, const struct pm_range *ranges, uint64_t count, uint64_t *out,
+		       uint64_t capacity, uint64_t *stored);
+
+/*
+ * The physical address behind `address` (bytes), or -errno: -ENXIO where the
+ * entry is not a present page with a visible PFN (read the entry to learn
+ * which), -ENODATA where there is no entry, -EOVERFLOW past 63 bits.
+ */
+int64_t pm_translate(int fd, uint64_t address, uint32_t page_shift);
+
+/*
+ * 1 while the address space behind `fd` lives, 0 when it is gone, or -errno.
+ * The page at address 0 has an entry, mapped or not, for as long as it does.
+ */
+int32_t pm_alive(int fd);
+
+/* decode.c: entries into columns; `out` holds `count` items */
+
+/* PFNs; all ones where a page is not present or its PFN is hidden (0). */
+void pm_pfns(const uint64_t *entries, uint64_t count, uint64_t *out);
+
+/* Addresses in bytes: start, start + page_size, ... */
+void pm_addresses(uint64_t start, uint64_t page_size, uint64_t count, uint64_t *out);
+
+/* 1 where `bit` (0..63) is set, else 0. */
+void pm_bits(const uint64_t *entries, uint64_t count, uint32_t bit, uint8_t *out);
+
+/* Swap types; PM_NO_SWAP_TYPE where a page is not swapped. `hidden` says that
+ * the kernel hides types and offsets: then there is no value anywhere. */
+void pm_swap_types(const uint64_t *entries, uint64_t count, uint32_t hidden, uint8_t *out);
+
+/* Swap offsets in pages; all ones where a page is not swapped or `hidden`. */
+void pm_swap_offsets(const uint64_t *entries, uint64_t count, uint32_t hidden, uint64_t *out);
+
+/* tally.c */
+
+/* Add the counts of `count` entries to *tally. */
+void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
+
+/* rows.c: entries into rows of text, CSV or JSON lines */
+
+/* A mapping to dump: its pages, and what stands at the end of their rows: the
+ * `label_size` bytes at labels + label_at, already quoted for the format. */
+struct pm_span {
+	uint64_t vpn;
+	uint64_t count;
+	uint64_t label_at;
+	uint64_t label_size;
+};
+
+/* Where a dump stands: `page` pages into spans[span]. */
+struct pm_place {
+	uint64_t span;
+	uint64_t page;
+};
+
+/* Fixed for a whole dump. */
+struct pm_rows {
+	const struct pm_span *spans;
+	uint64_t spans_count;
+	const char *labels;
+	uint32_t format;     /* enum pm_format */
+	uint32_t page_shift; /* log2 of the page size: 12..16 */
+	uint32_t hidden;     /* 1 when the kernel hides PFNs and swap slots */
+	int32_t fd;	     /* /proc/PID/pagemap */
+};
+
+/* The most bytes that one row can take, its label left out. */
+uint64_t pm_row_bound(uint32_t format);
+
+/*
+ * How far rows from *from on surely fit in `size` bytes: sets *to, returns the
+ * number of pages between (0 only at the end of the spans), or -ENOSPC when
+ * not even one row fits.
+ */
+int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, uint64_t size,
+		     struct pm_place *to);
+
+/*
+ * Read the pages from *from up to *to (as planned) and write their rows to
+ * `out`. `scratch` holds PM_READ_BLOCK entries. Returns the bytes written or
+ * -errno. Pages without an entry have no row; `missing` becomes their number
+ * (past the end of the address space, or all of them when the target is gone).
+ */
+int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
+		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *missing);
+
+/*
+ * The same from entries in memory: rows for entries[0..count) from `vpn` on.
+ * `out` holds count * (pm_row_bound + label_size) bytes. Returns the bytes
+ * written. `rows` gives format, page_shift and hidden only.
+ */
+int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
+		       uint64_t vpn, const char *label, uint64_t label_size, char *out);
+
+/* probe.c: what this kernel can do, found by trying */
+
+/*
+ * 1 when a pagemap opened now shows PFNs, 0 when the kernel hides them, or
+ * -errno. `path` names the caller's own pagemap ("/proc/self/pagemap").
+ */
+int32_t pm_probe_pfns(const char *path);
+
+/* 1 when this kernel tracks soft-dirty, 0 when not, or -errno. */
+int32_t pm_probe_soft_dirty(const char *path);
+
+/* PAGEMAP_SCAN on `fd` with this one category asked for: 0, or -errno
+ * (-ENOTTY: no such ioctl; -EINVAL: an unknown category). */
+int32_t pm_probe_scan(int fd, uint64_t category);
+
+/* userfaultfd: the kernel's feature bits into *features; 0 or -errno. */
+int32_t pm_probe_userfaultfd(uint64_t *features);

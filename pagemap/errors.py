@@ -1,0 +1,191 @@
+"""The errors that pagemap raises, each with the exit code of the command.
+
+::
+
+    PagemapError                             1   the base: catch this for all
+     ├─ NoSuchProcess    ProcessLookupError  66  no process, a zombie, a name that fits nothing
+     ├─ AccessDenied     PermissionError     77  the kernel forbids it; says which capability is missing
+     │   └─ PfnsHidden                       77  readable, but without physical addresses
+     ├─ TargetVanished   ProcessLookupError  75  exited or called exec midway; what was read stands
+     ├─ AddressError     LookupError          1  the address has no physical address:
+     │   ├─ NotMapped                              in no mapping
+     │   ├─ NotPresent                             mapped, but no page behind it
+     │   └─ SwappedOut                             the page lies in swap
+     ├─ Unsupported      NotImplementedError 69  this kernel lacks it
+     ├─ UsageError       ValueError           2  malformed address, range, pattern or name
+     │   └─ AmbiguousName                     2  a name that fits several processes
+     └─ ClosedProcess    ValueError           1  the Process was closed
+
+Every error carries ``pid``, ``errno``, ``operation`` and ``path``, each None where it does not apply, and survives
+pickling (so it crosses process pools).
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "AccessDenied",
+    "AddressError",
+    "AmbiguousName",
+    "ClosedProcess",
+    "NoSuchProcess",
+    "NotMapped",
+    "NotPresent",
+    "PagemapError",
+    "PfnsHidden",
+    "SwappedOut",
+    "TargetVanished",
+    "Unsupported",
+    "UsageError",
+    "from_os_error",
+]
+
+
+class PagemapError(Exception):
+    """The base of every error here; the message says what failed, on what, why, and what to do."""
+
+    exit_code = 1
+    pid: int | None = None
+    errno: int | None = None
+    operation: str | None = None
+    path: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        pid: int | None = None,
+        errno: int | None = None,
+        operation: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.pid = pid
+        self.errno = errno
+        self.operation = operation
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Callable[..., PagemapError], tuple[object, ...]]:
+        # OSError and Exception rebuild from args alone, which would lose the keywords.
+        state = dict(self.__dict__, errno=self.errno)
+        return _rebuild, (type(self), state)
+
+
+def _rebuild(kind: type[PagemapError], state: dict[str, object]) -> PagemapError:
+    error = kind.__new__(kind, state["message"])
+    Exception.__init__(error, state["message"])
+    for name, value in state.items():
+        setattr(error, name, value)
+    return error
+
+
+class NoSuchProcess(PagemapError, ProcessLookupError):
+    """There is no such process, or it has ended and waits to be reaped."""
+
+    exit_code = 66
+
+
+class AccessDenied(PagemapError, PermissionError):
+    """The kernel forbids reading this process."""
+
+    exit_code = 77
+
+
+class PfnsHidden(AccessDenied):
+    """The process is readable, but the kernel hides physical addresses from this reader."""
+
+
+class TargetVanished(PagemapError, ProcessLookupError):
+    """The process exited or replaced itself by exec midway. What was read until then stands."""
+
+    exit_code = 75
+
+
+class AddressError(PagemapError, LookupError):
+    """A virtual address that has no physical address; `address` is in bytes."""
+
+    def __init__(self, message: str, *, address: int, pid: int | None = None) -> None:
+        super().__init__(message, pid=pid, operation="translate")
+        self.address = address
+
+
+class NotMapped(AddressError):
+    """The address lies in no mapping of the process."""
+
+
+class NotPresent(AddressError):
+    """The address is mapped, but there is no page behind it."""
+
+
+class SwappedOut(AddressError):
+    """The page lies in swap: `swap_type` is the area's number, `swap_offset` is in pages; None where hidden."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        address: int,
+        pid: int | None = None,
+        swap_type: int | None = None,
+        swap_offset: int | None = None,
+    ) -> None:
+        super().__init__(message, address=address, pid=pid)
+        self.swap_type = swap_type
+        self.swap_offset = swap_offset
+
+
+class Unsupported(PagemapError, NotImplementedError):
+    """This kernel does not have what was asked for."""
+
+    exit_code = 69
+
+
+class UsageError(PagemapError, ValueError):
+    """An argument that cannot be understood."""
+
+    exit_code = 2
+
+
+class AmbiguousName(UsageError):
+    """A name that fits several processes; `pids` are theirs."""
+
+    def __init__(self, message: str, *, pids: Sequence[int]) -> None:
+        super().__init__(message)
+        self.pids = tuple(pids)
+
+
+class ClosedProcess(PagemapError, ValueError):
+    """The Process was closed before this call."""
+
+
+def from_os_error(
+    error: OSError, *, pid: int | None, operation: str, path: str | None = None
+) -> PagemapError:
+    """The error that stands for `error`, which happened to `pid` while it was tried to `operation`.
+
+    This is the one place where errno is given a meaning: ENOENT and ESRCH are a process that is gone, EACCES and EPERM
+    a missing right (proc_pid_permission and ptrace_may_access in the kernel's fs/proc/base.c and kernel/ptrace.c).
+    """
+    code = error.errno
+    of = f"process {pid}" if pid is not None else (path or "the target")
+    if code in (_errno.ENOENT, _errno.ESRCH):
+        message = f"cannot {operation} of {of}: there is no such process (or /proc hides it: see hidepid in proc(5))"
+        return NoSuchProcess(message, pid=pid, errno=code, operation=operation, path=path)
+    if code in (_errno.EACCES, _errno.EPERM):
+        message = (
+            f"cannot {operation} of {of}: permission denied; run as its user, or with sudo (it needs CAP_SYS_PTRACE)"
+        )
+        return AccessDenied(message, pid=pid, errno=code, operation=operation, path=path)
+    reason = error.strerror or str(error)
+    return PagemapError(
+        f"cannot {operation} of {of}: {reason}", pid=pid, errno=code, operation=operation, path=path
+    )
