@@ -11,11 +11,10 @@
  * the name says so. Nothing here keeps state, so any thread may call it.
  */
 
-/* What a column holds where there is no value: a PFN that is hidden or absent,
- * a swap offset of a page that is not swapped. No real value has every bit set. */
 enum pm_limits {
-	PM_NO_SWAP_TYPE = 255,
-	PM_READ_BLOCK = 4096, /* entries read between two looks at the output */
+	PM_NO_SWAP_TYPE = 255, /* in a column of swap types: not swapped, or hidden */
+	PM_READ_BLOCK = 4096,  /* entries that the scratch of pm_rows_dump holds */
+	PM_ROW_SLACK = 32,     /* bytes past labels and rows that may be touched */
 };
 
 enum pm_format {
@@ -103,8 +102,11 @@ void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
 
 /* rows.c: entries into rows of text, CSV or JSON lines */
 
-/* A mapping to dump: its pages, and what stands at the end of their rows: the
- * `label_size` bytes at labels + label_at, already quoted for the format. */
+/*
+ * A mapping to dump: its pages, and how their rows end: in the `label_size`
+ * bytes at labels + label_at, quoted for the format, newline included. The
+ * labels are copied in whole words: PM_ROW_SLACK readable bytes follow them.
+ */
 struct pm_span {
 	uint64_t vpn;
 	uint64_t count;
@@ -129,13 +131,13 @@ struct pm_rows {
 	int32_t fd;	     /* /proc/PID/pagemap */
 };
 
-/* The most bytes that one row can take, its label left out. */
+/* The most bytes that one row can take, its label left out; 0: no such format. */
 uint64_t pm_row_bound(uint32_t format);
 
 /*
- * How far rows from *from on surely fit in `size` bytes: sets *to, returns the
- * number of pages between (0 only at the end of the spans), or -ENOSPC when
- * not even one row fits.
+ * How far rows from *from on surely fit in `size` bytes (PM_ROW_SLACK of which
+ * stay unused): sets *to, returns the number of pages between, 0 only at the
+ * end of the spans, or -ENOSPC when not even one row fits.
  */
 int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, uint64_t size,
 		     struct pm_place *to);
@@ -151,8 +153,9 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 
 /*
  * The same from entries in memory: rows for entries[0..count) from `vpn` on.
- * `out` holds count * (pm_row_bound + label_size) bytes. Returns the bytes
- * written. `rows` gives format, page_shift and hidden only.
+ * `out` holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of
+ * `rows` only format, page_shift and hidden are read. Returns the bytes
+ * written, or -EINVAL for an unknown format.
  */
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		       uint64_t vpn, const char *label, uint64_t label_size, char *out);

@@ -1,0 +1,62 @@
+/*
+ * The seam to the kernel: every system call of csrc/ goes through here.
+ *
+ * A test that wants the kernel to lie compiles the sources with
+ * -DPM_SYS_HEADER='"its_header.h"', which defines the same functions.
+ */
+#ifndef PM_SYS_H
+#define PM_SYS_H
+
+#ifdef PM_SYS_HEADER
+#include PM_SYS_HEADER
+#else
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static inline ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	return pread(fd, buffer, size, offset);
+}
+
+static inline int pm_sys_open(const char *path, int flags)
+{
+	return open(path, flags);
+}
+
+static inline int pm_sys_close(int fd)
+{
+	return close(fd);
+}
+
+static inline int pm_sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument);
+}
+
+static inline int pm_sys_userfaultfd(int flags)
+{
+	return (int)syscall(SYS_userfaultfd, flags);
+}
+
+static inline void *pm_sys_map_page(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static inline int pm_sys_unmap(void *address, size_t size)
+{
+	return munmap(address, size);
+}
+
+static inline long pm_sys_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+#endif
+#endif
