@@ -49,7 +49,7 @@ static inline unsigned pm_flag(uint64_t entry, unsigned bit)
 	return (unsigned)(entry >> bit) & 1u;
 }
 
-/* rows_*.c: the rows of one block, each format in its file; they return the end
+/* rows_text.c, rows_csv.c, rows_jsonl.c: the rows of one block; they return the end
  * of what they wrote. */
 char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		   uint64_t vpn, const char *label, uint64_t label_size, char *out);

@@ -10,7 +10,10 @@
 #include "core.h"
 #include "sys.h"
 
-enum { ENTRY_SIZE = sizeof(uint64_t) };
+enum {
+	ENTRY_SIZE = sizeof(uint64_t),
+	MOST_AT_ONCE = 1 << 27, /* entries: 1 GiB, less than any kernel's limit */
+};
 
 /* Whether the byte offsets of these entries fit in an off_t, so in 63 bits. */
 static int offsets_fit(uint64_t vpn, uint64_t count)
@@ -28,7 +31,8 @@ int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out)
 		return -EINVAL;
 
 	while (done < count) {
-		size_t size = (size_t)(count - done) * ENTRY_SIZE;
+		uint64_t rest = count - done < MOST_AT_ONCE ? count - done : MOST_AT_ONCE;
+		size_t size = (size_t)rest * ENTRY_SIZE;
 		off_t offset = (off_t)((vpn + done) * ENTRY_SIZE);
 		ssize_t got = pm_sys_pread(fd, out + done, size, offset);
 

@@ -1,0 +1,43 @@
+/*
+ * Rows of CSV: address (0x hex), pfn, soft_dirty, file_or_shared, swapped,
+ * present, exclusive, uffd_wp, guard, swap_type, swap_offset, label. What is
+ * unknown stays empty.
+ */
+#include <stdint.h>
+
+#include "core.h"
+#include "digits.h"
+
+char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
+		  const char *label, uint64_t label_size, char *out)
+{
+	static const unsigned char columns[] = {
+		PM_SOFT_DIRTY_BIT, PM_FILE_BIT,	   PM_SWAPPED_BIT, PM_PRESENT_BIT,
+		PM_EXCLUSIVE_BIT,  PM_UFFD_WP_BIT, PM_GUARD_BIT,
+	};
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t entry = entries[i], place = entry & PM_PLACE_MASK;
+
+		out = PM_PUT(out, "0x");
+		out = pm_put_hex(out, (vpn + i) << rows->page_shift);
+		*out++ = ',';
+		if (pm_flag(entry, PM_PRESENT_BIT) && place)
+			out = pm_put_decimal(out, place);
+		*out++ = ',';
+		for (unsigned c = 0; c < sizeof(columns); c++) {
+			*out++ = (char)('0' + pm_flag(entry, columns[c]));
+			*out++ = ',';
+		}
+		if (pm_flag(entry, PM_SWAPPED_BIT) && !rows->hidden) {
+			out = pm_put_decimal(out, place & PM_SWAP_TYPES);
+			*out++ = ',';
+			out = pm_put_decimal(out, place >> PM_SWAP_OFF_FROM);
+			*out++ = ',';
+		} else {
+			out = PM_PUT(out, ",,");
+		}
+		out = pm_put_label(out, label, label_size);
+	}
+	return out;
+}

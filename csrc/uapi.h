@@ -1,0 +1,55 @@
+/*
+ * What this project needs of the kernel's user interface, in its own words:
+ * installed headers may be older than the running kernel (Debian 12's lack
+ * PAGEMAP_SCAN). Facts: include/uapi/linux/fs.h and userfaultfd.h.
+ */
+#ifndef PM_UAPI_H
+#define PM_UAPI_H
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+/* PAGEMAP_SCAN, since 6.7. All addresses and lengths are in bytes or counts as named. */
+struct pm_uapi_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+
+struct pm_uapi_scan {
+	uint64_t size; /* of this struct, bytes */
+	uint64_t flags;
+	uint64_t start;
+	uint64_t end;
+	uint64_t walk_end;
+	uint64_t vec;	  /* address of an array of pm_uapi_region */
+	uint64_t vec_len; /* its length in regions */
+	uint64_t max_pages;
+	uint64_t category_inverted;
+	uint64_t category_mask;
+	uint64_t category_anyof_mask;
+	uint64_t return_mask;
+};
+
+#define PM_UAPI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_uapi_scan)
+
+_Static_assert(sizeof(struct pm_uapi_region) == 24, "struct page_region");
+_Static_assert(sizeof(struct pm_uapi_scan) == 96, "struct pm_scan_arg");
+
+/* userfaultfd, since 4.3: the handshake that tells the kernel's features. */
+struct pm_uapi_uffd_api {
+	uint64_t api;
+	uint64_t features;
+	uint64_t ioctls;
+};
+
+enum {
+	PM_UAPI_UFFD_API = 0xaa,
+	PM_UAPI_UFFD_USER_MODE_ONLY = 1,
+};
+
+#define PM_UAPI_UFFDIO_API _IOWR(0xaa, 0x3f, struct pm_uapi_uffd_api)
+
+_Static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");
+
+#endif
