@@ -1,0 +1,92 @@
+"""Compile the C programs that the tests and benchmarks run, once each.
+
+They land outside the source tree, under the temporary directory, in a folder
+that only this user can write; the name of each carries a hash of everything
+that went into it, so a changed source is compiled anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = Path(__file__).resolve().parent
+COMMON_FLAGS = ("-std=gnu11", "-Wall", "-Wextra")
+
+
+class CompilerMissing(Exception):
+    """There is no C compiler; the message says how to install one."""
+
+
+class DoesNotCompile(Exception):
+    """The compiler refused a source; the message is the compiler's own."""
+
+
+def compiler() -> str:
+    """The C compiler: $CC, else the first of cc, gcc and clang on the PATH."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and (path := shutil.which(name)):
+            return path
+    raise CompilerMissing(
+        "these tests compile C programs and no compiler was found: install one "
+        "(Debian: apt install gcc libc6-dev; Fedora: dnf install gcc) or set CC"
+    )
+
+
+def cache() -> Path:
+    """A folder for compiled programs that belongs to this user alone."""
+    path = Path(tempfile.gettempdir()) / f"pagemap-tests-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    # Another user may have made it first, to have us run a program of theirs.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(f"{path} is not a folder that only user {os.getuid()} can write")
+    return path
+
+
+def program(
+    *sources: Path, flags: Sequence[str] = ("-O2",), reads: Sequence[Path] = ()
+) -> Path:
+    """The path of a program made of `sources`, compiled unless it already is.
+
+    `reads` names the headers whose change must compile it anew.
+    Raises CompilerMissing or DoesNotCompile.
+    """
+    command = [compiler(), *COMMON_FLAGS, *flags]
+    digest = hashlib.sha256("\0".join(command).encode())
+    for path in (*sources, *reads):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    made = cache() / f"{sources[0].stem}-{digest.hexdigest()[:16]}"
+    if not made.exists():
+        # Compiled aside and renamed: two test runs at once never see half a program.
+        with tempfile.TemporaryDirectory(dir=cache()) as aside:
+            fresh = Path(aside) / made.name
+            done = subprocess.run(
+                [*command, "-o", str(fresh), *map(str, sources), "-lpthread"],
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                raise DoesNotCompile(f"{' '.join(done.args)}\n{done.stderr}")
+            fresh.rename(made)
+    return made
+
+
+def textbook() -> Path:
+    """The textbook dump, `textbook PID`: one pread and one printf per page."""
+    return program(HERE / "textbook.c")
+
+
+def targets() -> Path:
+    """The program behind tests/workloads.py."""
+    return program(HERE / "targets.c", HERE / "target_kinds.c", reads=[HERE / "targets.h"])
