@@ -1,0 +1,112 @@
+/*
+ * Processes with known memory, for tests/workloads.py.
+ *
+ * Usage: targets KIND ARGUMENT...
+ *
+ * Makes the memory of KIND (target_kinds.c), prints `ready`, and from then on
+ * obeys one-letter commands on standard input (see obey). It ends at the end
+ * of that input, or when its parent dies.
+ */
+#define _GNU_SOURCE
+#include "targets.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void become_idle(void)
+{
+	execl("/proc/self/exe", "targets", "idle", (char *)NULL);
+	_exit(1);
+}
+
+static void *sit(void *unused)
+{
+	printf("thread %d\n", (int)gettid());
+	fflush(stdout);
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* A child that shares this address space until it execs, at the next command. */
+static void start_vforked(void)
+{
+	if (vfork() == 0) {
+		char line[32];
+		int size = snprintf(line, sizeof(line), "child %d\n", (int)getpid());
+		char next;
+
+		if (write(1, line, (size_t)size) == size && read(0, &next, 1) == 1)
+			execl("/proc/self/exe", "targets", "idle", (char *)NULL);
+		_exit(1);
+	}
+}
+
+static void start_forked(int ends_at_once)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (!ends_at_once)
+			pause();
+		_exit(0);
+	}
+	printf("child %d\n", (int)child);
+	fflush(stdout);
+}
+
+static void obey(char command)
+{
+	pthread_t thread;
+
+	switch (command) {
+	case 'x': /* exit */
+		_exit(0);
+	case 'e': /* exec: another address space under the same pid */
+		become_idle();
+		break;
+	case 'f': /* fork a child that shares every page */
+		start_forked(0);
+		break;
+	case 'z': /* leave a zombie */
+		start_forked(1);
+		break;
+	case 'v':
+		start_vforked();
+		break;
+	case 't':
+		pthread_create(&thread, NULL, sit, NULL);
+		break;
+	case 'u': /* unmap the first area */
+		munmap(first_area, first_size);
+		puts("unmapped");
+		fflush(stdout);
+		break;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char command;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	for (size_t kind = 0; argc > 1 && kind < target_kinds_count; kind++) {
+		if (strcmp(argv[1], target_kinds[kind].name) || argc != 2 + target_kinds[kind].arguments)
+			continue;
+		target_kinds[kind].make(argv + 2);
+		puts("ready");
+		fflush(stdout);
+		while (read(0, &command, 1) == 1)
+			obey(command);
+		return 0;
+	}
+	fprintf(stderr, "usage: %s KIND ARGUMENT...\n", argv[0]);
+	return 2;
+}

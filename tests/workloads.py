@@ -1,0 +1,295 @@
+"""Real processes with known memory, for tests and benchmarks.
+
+Each kind is a context manager that yields a running `Target` and always kills
+and reaps it, and puts back each kernel setting that it changed. A kind that
+this machine or user cannot make raises `Unavailable`, whose message is the
+reason to skip, found by trying. `KINDS` holds them all at test size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests import build
+from tests.kernel_settings import Unavailable, huge_pages, read, setting, zram_swap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+__all__ = ["KINDS", "Area", "Target", "Unavailable", "unavailable"]
+
+PAGE = os.sysconf("SC_PAGESIZE")
+MIB = 1 << 20
+THP = Path("/sys/kernel/mm/transparent_hugepage")
+KSM = Path("/sys/kernel/mm/ksm")
+# First touch of memory is slow on virtual machines: 8 GiB took 30 s where this was written.
+READY_SECONDS = 300.0
+CANNOT = 77
+
+
+class Area(NamedTuple):
+    """A range of a target's addresses, in bytes, whose contents its kind describes."""
+
+    name: str
+    start: int
+    end: int
+
+    @property
+    def pages(self) -> int:
+        """The number of pages."""
+        return (self.end - self.start) // PAGE
+
+
+class Target:
+    """A child process that waits; `areas` by name, `first` the first of them."""
+
+    def __init__(self, command: Sequence[str | bytes | Path]) -> None:
+        self.areas: dict[str, Area] = {}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        self.pid = self._process.pid
+        self._pending = b""
+
+    @property
+    def first(self) -> Area:
+        """The area that was named first."""
+        return next(iter(self.areas.values()))
+
+    def read_line(self) -> str:
+        """The next line that the target prints; Unavailable when it says that it cannot."""
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + READY_SECONDS
+        while b"\n" not in self._pending:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left)[0]:
+                raise TimeoutError(f"target {self.pid} printed nothing for {READY_SECONDS} s")
+            piece = os.read(self._process.stdout.fileno(), 4096)
+            if not piece:
+                raise EOFError(f"target {self.pid} ended with status {self._process.wait()}")
+            self._pending += piece
+        line, _, self._pending = self._pending.partition(b"\n")
+        word, _, rest = line.decode().partition(" ")
+        if word == "cannot":
+            raise Unavailable(rest)
+        return line.decode()
+
+    def wait_ready(self) -> None:
+        """Take in the areas until the target says that all its memory is in place."""
+        self.areas.clear()
+        while (line := self.read_line()) != "ready":
+            _, name, start, end = line.split()
+            self.areas[name] = Area(name, int(start, 16), int(end, 16))
+
+    def tell(self, command: str) -> None:
+        """Send a one-letter command (see tests/targets.c)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(command.encode())
+
+    def ask(self, command: str) -> int:
+        """Send a command that is answered by a number, as `child PID` or `thread TID`."""
+        self.tell(command)
+        return int(self.read_line().split()[1])
+
+    def stop(self) -> None:
+        """Stop it with SIGSTOP and wait until it has stopped: its page table then rests."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Let a stopped target go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill and reap it; its pid may be reused from here on."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextlib.contextmanager
+def run(*command: str | bytes | Path) -> Iterator[Target]:
+    """A target by its command line, ready and running."""
+    target = Target(command)
+    try:
+        target.wait_ready()
+        yield target
+    finally:
+        target.kill()
+
+
+def _run(kind: str, *arguments: int | bytes) -> AbstractContextManager[Target]:
+    words = [a if isinstance(a, bytes) else str(a) for a in arguments]
+    return run(build.targets(), kind, *words)
+
+
+def idle() -> AbstractContextManager[Target]:
+    """One touched page and what every C program has."""
+    return _run("idle")
+
+
+def dense(size: int = 16 * MIB) -> AbstractContextManager[Target]:
+    """`size` bytes of private anonymous base pages, each written."""
+    return _run("dense", size)
+
+
+def sparse(size: int = 4096 * MIB, step: int = 16 * MIB) -> AbstractContextManager[Target]:
+    """`size` bytes reserved, one page written in every `step` bytes."""
+    return _run("sparse", size, step)
+
+
+@contextlib.contextmanager
+def _temporary_file(name: bytes, size: int) -> Iterator[bytes]:
+    with tempfile.TemporaryDirectory(prefix="pagemap-") as folder:
+        path = os.path.join(os.fsencode(folder), name)
+        Path(os.fsdecode(path)).write_bytes(random.Random(size).randbytes(size))
+        yield path
+
+
+@contextlib.contextmanager
+def file(size: int = 512 * 1024, name: bytes = b"file") -> Iterator[Target]:
+    """A file mapped thrice: areas `clean` (private, read), `written` (private) and `shared`."""
+    with _temporary_file(name, size) as path, _run("file", path, size) as target:
+        yield target
+
+
+def odd_path() -> AbstractContextManager[Target]:
+    """A mapped file whose name holds blanks, a newline, no UTF-8, and ends in ` (deleted)`."""
+    return file(64 * 1024, b" two  blanks\nand a \xff line (deleted)")
+
+
+@contextlib.contextmanager
+def deleted(size: int = 256 * 1024) -> Iterator[Target]:
+    """A private file mapping, read, whose file is unlinked."""
+    with _temporary_file(b"unlinked", size) as path, _run("deleted", path, size) as target:
+        yield target
+
+
+def shared(size: int = MIB) -> AbstractContextManager[Target]:
+    """Shared memory: `anonymous`, its first half written, and `memfd`, all written."""
+    return _run("shared", size)
+
+
+@contextlib.contextmanager
+def thp(size: int = 8 * MIB) -> Iterator[Target]:
+    """`size` bytes of private anonymous memory in PMD-mapped transparent huge pages."""
+    try:
+        huge = int(read(THP / "hpage_pmd_size"))
+        state = read(THP / "enabled")
+    except OSError as error:
+        raise Unavailable(f"THP: the kernel has none: {error.strerror}") from error
+    with contextlib.ExitStack() as stack:
+        if state == "never":
+            stack.enter_context(setting(THP / "enabled", "madvise"))
+        target = stack.enter_context(_run("thp", size, huge))
+        if smaps_number(target.pid, "AnonHugePages") < size:
+            raise Unavailable("THP: memory is too fragmented for huge pages")
+        yield target
+
+
+@contextlib.contextmanager
+def hugetlb(count: int = 2) -> Iterator[Target]:
+    """`count` written pages of the hugetlb pool, at its default page size."""
+    found = re.search(r"Hugepagesize:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    if found is None:
+        raise Unavailable("hugetlb: the kernel has no CONFIG_HUGETLBFS")
+    with huge_pages(count), _run("hugetlb", count * int(found[1]) * 1024) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def swapped(size: int = 2 * MIB) -> Iterator[Target]:
+    """Anonymous memory: area `swapped` pushed out to a zram disk, `resident` as big and not."""
+    with zram_swap(max(4 * size, 16 * MIB)), _run("swapped", size) as target:
+        if smaps_number(target.pid, "Swap") == 0:
+            raise Unavailable("swap: the kernel pushed nothing out (MADV_PAGEOUT)")
+        yield target
+
+
+def guard(size: int = 256 * 1024) -> AbstractContextManager[Target]:
+    """Written anonymous pages of which every second, from the second on, is a guard region."""
+    return _run("guard", size)
+
+
+@contextlib.contextmanager
+def ksm(size: int = MIB) -> Iterator[Target]:
+    """Equal pages that the kernel has merged; ksmd rests again when this yields."""
+    with setting(KSM / "run", "1"), setting(KSM / "pages_to_scan", "10000"):
+        with _run("ksm", size) as target:
+            deadline = time.monotonic() + 20
+            while smaps_number(target.pid, "KSM") < size:
+                if time.monotonic() > deadline:
+                    raise Unavailable("KSM: the kernel merged too little (or smaps has no KSM:)")
+                time.sleep(0.05)
+            (KSM / "run").write_text("0")  # what is merged stays merged, nothing moves any more
+            yield target
+
+
+def many(count: int = 60_000) -> AbstractContextManager[Target]:
+    """`count` mappings of one written page each."""
+    return _run("many", count)
+
+
+def zero(size: int = 256 * 1024) -> AbstractContextManager[Target]:
+    """Anonymous pages that were only read: each is the zero page."""
+    return _run("zero", size)
+
+
+def untouchable(size: int = MIB) -> AbstractContextManager[Target]:
+    """A PROT_NONE reservation: no page behind it."""
+    return _run("untouchable", size)
+
+
+def uffd_wp(size: int = 256 * 1024) -> AbstractContextManager[Target]:
+    """Written pages: area `protected` through userfaultfd write-protection, `open` not."""
+    return _run("uffd_wp", size)
+
+
+def bash() -> AbstractContextManager[Target]:
+    """A bash that waits for a line."""
+    return run("bash", "--norc", "-c", "echo ready; read -r line")
+
+
+def python() -> AbstractContextManager[Target]:
+    """A Python with many shared libraries."""
+    modules = "ssl, sqlite3, ctypes, decimal, lzma, bz2, zlib, socket, json, select, unicodedata"
+    script = f"import sys, {modules}; print('ready', flush=True); sys.stdin.read()"
+    return run(sys.executable, "-c", script)
+
+
+KINDS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
+    maker.__name__: maker
+    for maker in (
+        idle, dense, sparse, file, odd_path, deleted, shared, thp, hugetlb, swapped, guard, ksm,
+        many, zero, untouchable, uffd_wp, bash, python,
+    )  # fmt: skip
+}
+
+
+def unavailable(kind: str) -> str | None:
+    """Why `kind` cannot be made here, found by making one; None when it can."""
+    try:
+        with KINDS[kind]():
+            return None
+    except Unavailable as reason:
+        return str(reason)
+
+
+def smaps_number(pid: int, field: str) -> int:
+    """The sum of a field over all of /proc/PID/smaps, in bytes; 0 where the kernel has it not."""
+    text = Path(f"/proc/{pid}/smaps").read_bytes()
+    return 1024 * sum(map(int, re.findall(rb"^%s:\s+(\d+) kB" % field.encode(), text, re.M)))
