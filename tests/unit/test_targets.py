@@ -1,0 +1,261 @@
+"""Finding processes by name, in a /proc made for the test."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap import targets
+from pagemap.errors import AccessDenied, AmbiguousName, NoSuchProcess, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class FakeProc:
+    """A directory that looks like /proc to whoever searches it for processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "sys").mkdir(parents=True)
+        (root / "uptime").write_text("1.00 1.00\n")
+        (root / "self").symlink_to("77")
+
+    def add(
+        self, pid: int, comm: bytes, exe: str = "", argv: tuple[bytes, ...] = (), state: str = "S"
+    ) -> None:
+        """Add a process; without `exe` its executable cannot be told."""
+        process = self.root / str(pid)
+        process.mkdir()
+        (process / "comm").write_bytes(comm + b"\n")
+        (process / "cmdline").write_bytes(b"".join(word + b"\0" for word in argv))
+        (process / "stat").write_bytes(b"%d (%b) %b 1 1 1 0\n" % (pid, comm, state.encode()))
+        if exe:
+            (process / "exe").symlink_to(exe)
+
+    def find(self, name: str) -> list[int]:
+        return targets.find(name, procfs=str(self.root))
+
+    def resolve(self, text: str, exclude: tuple[int, ...] = ()) -> int:
+        return targets.resolve(text, procfs=str(self.root), exclude=exclude)
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    return FakeProc(tmp_path / "proc")
+
+
+def test_by_command_name_in_ascending_order(proc: FakeProc) -> None:
+    proc.add(100, b"nginx", "/usr/sbin/nginx")
+    proc.add(20, b"nginx", "/usr/sbin/nginx")
+    proc.add(3, b"nginxx", "/usr/sbin/nginxx")
+    assert proc.find("nginx") == [20, 100]
+
+
+def test_by_executable_when_the_command_name_is_another(proc: FakeProc) -> None:
+    proc.add(5, b"Web Content", "/usr/lib/firefox/firefox")
+    assert proc.find("firefox") == [5]
+    assert proc.find("Web Content") == [5]
+
+
+def test_by_whole_path_when_there_is_a_slash(proc: FakeProc) -> None:
+    proc.add(5, b"tool", "/opt/one/tool")
+    proc.add(6, b"tool", "/opt/two/tool")
+    assert proc.find("/opt/two/tool") == [6]
+    assert proc.find("tool") == [5, 6]
+    assert proc.find("two/tool") == []
+
+
+def test_by_a_path_that_is_a_symbolic_link(proc: FakeProc, tmp_path: Path) -> None:
+    program = tmp_path / "program-1.2"
+    program.write_bytes(b"")
+    (tmp_path / "program").symlink_to(program)
+    proc.add(5, b"program", os.path.realpath(program))
+    assert proc.find(str(tmp_path / "program")) == [5]
+
+
+def test_a_deleted_executable_keeps_its_name(proc: FakeProc) -> None:
+    proc.add(5, b"main", "/opt/daemon (deleted)")
+    assert proc.find("daemon") == [5]
+    assert proc.find("/opt/daemon") == [5]
+
+
+def test_a_name_longer_than_the_kernel_keeps(proc: FakeProc) -> None:
+    """systemd-timesyncd has the comm systemd-timesyn, and so would systemd-timesynx."""
+    proc.add(5, b"systemd-timesyn", "/lib/systemd/systemd-timesyncd")
+    proc.add(6, b"systemd-timesyn", "/lib/systemd/systemd-timesynx")
+    proc.add(7, b"systemd-timesyn", "", (b"/lib/systemd/systemd-timesyncd",))
+    proc.add(8, b"systemd-timesyn", "", (b"/lib/systemd/systemd-timesynx",))
+    assert proc.find("systemd-timesyncd") == [5, 7]
+
+
+def test_a_script_with_a_long_name(proc: FakeProc) -> None:
+    """The kernel runs `#!/usr/bin/python3 -u` as python3 -u SCRIPT, and calls it SCRIPT."""
+    proc.add(
+        5,
+        b"collect-the-met",
+        "/usr/bin/python3",
+        (b"/usr/bin/python3", b"-u", b"/opt/collect-the-metrics"),
+    )
+    assert proc.find("collect-the-metrics") == [5]
+
+
+def test_a_name_of_fifteen_bytes_is_not_taken_for_a_longer_one(proc: FakeProc) -> None:
+    proc.add(5, b"fifteen-letters", "/bin/other")
+    assert proc.find("fifteen-letters") == [5]
+    assert proc.find("fifteen-letters-and-more") == []
+
+
+@pytest.mark.parametrize("comm", [b"(sd-pam)", b"a) S (b", b"two\nlines", b"\xff\xfe", b" "])
+def test_weird_names(proc: FakeProc, comm: bytes) -> None:
+    proc.add(5, comm, "/bin/x")
+    assert proc.find(os.fsdecode(comm)) == [5]
+
+
+def test_a_process_that_ended_does_not_count(proc: FakeProc) -> None:
+    proc.add(5, b"job) S (", state="Z")
+    proc.add(6, b"job) S (", state="R")
+    assert proc.find("job) S (") == [6]
+
+
+def test_one_that_vanishes_during_the_search_is_passed_over(proc: FakeProc) -> None:
+    (proc.root / "5").mkdir()
+    proc.add(6, b"job", "/bin/job")
+    assert proc.find("job") == [6]
+
+
+def test_what_is_no_process_is_passed_over(proc: FakeProc) -> None:
+    proc.add(6, b"sys", "/bin/sys")
+    assert proc.find("sys") == [6]
+
+
+def test_no_procfs_at_all(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchProcess, match=r"cannot look for processes: .*nothing: No such file"):
+        targets.find("x", procfs=str(tmp_path / "nothing"))
+
+
+def test_a_target_by_number_is_not_looked_up(proc: FakeProc) -> None:
+    assert proc.resolve("4242") == 4242
+    assert proc.resolve("004242") == 4242
+
+
+@pytest.mark.parametrize("text", ["0", "000", "12345678901", "9" * 5000])
+def test_a_number_that_is_no_pid(proc: FakeProc, text: str) -> None:
+    with pytest.raises(NoSuchProcess, match=f"no process {text}"):
+        proc.resolve(text)
+
+
+def test_self_is_what_proc_says(proc: FakeProc) -> None:
+    assert proc.resolve("self") == 77
+
+
+def test_self_without_procfs(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchProcess, match="is /proc mounted"):
+        targets.resolve("self", procfs=str(tmp_path))
+
+
+def test_an_empty_target(proc: FakeProc) -> None:
+    with pytest.raises(UsageError, match="target is empty"):
+        proc.resolve("")
+
+
+def test_a_target_by_name(proc: FakeProc) -> None:
+    proc.add(5, b"nginx", "/usr/sbin/nginx")
+    assert proc.resolve("nginx") == 5
+
+
+def test_a_name_that_fits_nothing(proc: FakeProc) -> None:
+    with pytest.raises(NoSuchProcess, match="no process has the name 'nginx'"):
+        proc.resolve("nginx")
+
+
+def test_the_searcher_does_not_find_itself(proc: FakeProc) -> None:
+    proc.add(5, b"python3", "/usr/bin/python3")
+    proc.add(77, b"python3", "/usr/bin/python3")
+    assert proc.resolve("python3", exclude=(77,)) == 5
+    with pytest.raises(NoSuchProcess):
+        proc.resolve("python3", exclude=(5, 77))
+
+
+def test_a_name_that_fits_several_lists_them(proc: FakeProc) -> None:
+    proc.add(5, b"sh", "/bin/sh", (b"sh", b"-c", b"sleep 1"))
+    proc.add(1234567, b"sh", "/bin/sh", (b"sh", b"\x1b[31mred\n", b"\xff"))
+    proc.add(9, b"sh", "/bin/sh")
+    with pytest.raises(AmbiguousName) as caught:
+        proc.resolve("sh")
+    assert caught.value.pids == (5, 9, 1234567)
+    assert caught.value.exit_code == 2
+    assert str(caught.value).splitlines() == [
+        "3 processes have the name 'sh'; give the pid of one:",
+        "        5  sh -c sleep 1",
+        "        9  [sh]",
+        "  1234567  sh ?[31mred? \N{REPLACEMENT CHARACTER}",
+    ]
+
+
+def test_a_long_command_line_is_cut(proc: FakeProc) -> None:
+    proc.add(5, b"java", "/bin/java", (b"java", b"x" * 3000))
+    assert targets.command_line(5, procfs=str(proc.root), width=12) == "java xxxxxx…"
+
+
+def test_the_command_line_of_nobody(proc: FakeProc) -> None:
+    assert targets.command_line(5, procfs=str(proc.root)) == "?"
+
+
+@pytest.mark.parametrize(
+    "content", [b"4242", b"4242\n", b"  4242 \n", b"4242\n/var/lib/postgresql\n17\n"]
+)
+def test_a_pid_file(proc: FakeProc, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "pid").write_bytes(content)
+    assert proc.resolve(f"@{tmp_path}/pid") == 4242
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"nginx 4242\n", b"-1\n", b"0x10\n", b"\xff\xfe\0", b"12a\n"]
+)
+def test_a_pid_file_with_something_else_in_it(
+    proc: FakeProc, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "pid").write_bytes(content)
+    with pytest.raises(
+        UsageError, match=r"no pid in the pid file '.*/pid': it must begin with a number"
+    ):
+        proc.resolve(f"@{tmp_path}/pid")
+
+
+def test_a_pid_file_that_is_missing(proc: FakeProc, tmp_path: Path) -> None:
+    with pytest.raises(
+        NoSuchProcess, match=r"no pid file '.*/pid': is its process running\?"
+    ) as caught:
+        proc.resolve(f"@{tmp_path}/pid")
+    assert caught.value.path == f"{tmp_path}/pid"
+
+
+def test_a_pid_file_that_is_a_directory(proc: FakeProc, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Is a directory"):
+        proc.resolve(f"@{tmp_path}")
+
+
+def test_a_pid_file_without_a_name(proc: FakeProc) -> None:
+    with pytest.raises(UsageError, match="needs the name of a pid file"):
+        proc.resolve("@")
+
+
+def test_a_pid_file_that_is_a_fifo_does_not_wait(proc: FakeProc, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pid")
+    with pytest.raises(UsageError, match="must begin with a number"):
+        proc.resolve(f"@{tmp_path}/pid")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_pid_file_that_may_not_be_read(proc: FakeProc, tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text("4242\n")
+    (tmp_path / "pid").chmod(0)
+    with pytest.raises(AccessDenied, match="permission denied; run with sudo"):
+        proc.resolve(f"@{tmp_path}/pid")
+
+
+def test_this_very_process_by_the_path_of_its_executable() -> None:
+    assert os.getpid() in targets.find(os.readlink("/proc/self/exe"))

@@ -1,0 +1,135 @@
+"""Numbers as people write them: sizes, addresses, ranges."""
+
+from __future__ import annotations
+
+import mmap
+
+import pytest
+
+from pagemap import units
+from pagemap.errors import UsageError
+
+
+def test_the_page_size_is_the_one_that_mmap_knows() -> None:
+    assert mmap.PAGESIZE == units.PAGE_SIZE
+    assert 2**units.PAGE_SHIFT == units.PAGE_SIZE
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (4096, "4.0 KiB"),
+        (1536, "1.5 KiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (1024 * 1024, "1.0 MiB"),
+        (132 * 1024, "132.0 KiB"),
+        (64 * 1024**3, "64.0 GiB"),
+        (128 * 1024**4, "128.0 TiB"),
+        (2**64, "16.0 EiB"),
+    ],
+)
+def test_sizes(size: int, text: str) -> None:
+    assert units.format_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("0x1000", 4096),
+        ("0X1000", 4096),
+        ("0xDEADbeef", 3735928559),
+        ("0007", 7),
+        ("0" * 5000 + "9", 9),
+        ("18446744073709551615", 2**64 - 1),
+        ("0xffffffffffffffff", 2**64 - 1),
+    ],
+)
+def test_addresses(text: str, address: int) -> None:
+    assert units.parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0x",
+        "x10",
+        "0xg",
+        "-1",
+        "+1",
+        "1_000",
+        " 1",
+        "1\n",
+        "1.0",
+        "0x-1",
+        "0x 1",
+        "1e3x",
+        "٣",
+        "²",
+    ],
+)
+def test_a_malformed_address_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="malformed address"):
+        units.parse_address(text)
+
+
+def test_bare_hexadecimal_gets_a_hint() -> None:
+    with pytest.raises(UsageError, match="write 0x7fff12ab if it is hexadecimal"):
+        units.parse_address("7fff12ab")
+
+
+@pytest.mark.parametrize("text", ["18446744073709551616", "0x10000000000000000", "9" * 5000])
+def test_an_address_past_64_bits_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="at most 64 bits"):
+        units.parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1000-2000", (0x1000, 0x2000)),
+        ("0x1000-0x2000", (0x1000, 0x2000)),
+        ("1000-0x2000", (0x1000, 0x2000)),
+        ("00400000-0040b000", (0x400000, 0x40B000)),
+        ("0-ffffffffffffffff", (0, 2**64 - 1)),
+    ],
+)
+def test_ranges(text: str, expected: tuple[int, int]) -> None:
+    assert units.parse_range(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "malformed range"),
+        ("1000", "malformed range"),
+        ("-", "malformed range"),
+        ("1000-", "malformed range"),
+        ("-1000", "malformed range"),
+        ("1000-2000-3000", "malformed range"),
+        ("1000 - 2000", "malformed range"),
+        ("1000-20_00", "malformed range"),
+        ("wxyz-2000", "malformed range"),
+        ("2000-1000", "START must be below END"),
+        ("1000-1000", "START must be below END"),
+        ("0-10000000000000000", "at most 64 bits"),
+        ("10000000000000000-20000000000000000", "at most 64 bits"),
+    ],
+)
+def test_a_bad_range_is_a_usage_error(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        units.parse_range(text)
+
+
+def test_a_range_of_bytes_grows_to_whole_pages() -> None:
+    page = mmap.PAGESIZE
+    assert units.page_range(page, 2 * page) == (page, 2 * page)
+    assert units.page_range(page + 1, 2 * page + 1) == (page, 3 * page)
+    assert units.page_range(page - 1, page) == (0, page)
+    assert units.page_range(2**64 - 2, 2**64 - 1) == (2**64 - page, 2**64)
