@@ -1,0 +1,118 @@
+# Everything happens in .venv, which the first target makes: `make PYTHON=python3.13 demo` takes
+# another Python for it (after `make clean`).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+GCC ?= gcc
+CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
+
+BUILD_INPUTS := pyproject.toml setup.py pagemap/_version.py $(wildcard csrc/*.c csrc/*.h csrc/*.py)
+PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
+C_SOURCES := $(wildcard csrc/*.c)
+TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)
+C_FILES := $(wildcard csrc/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchmarks/*.[ch])
+
+C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
+C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test native bench lint lint-python lint-c lint-compile lint-length fix wheel \
+	share clean
+
+help: ## Print this help
+	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# The virtual environment, and the package in it: the stamps are .venv/.run, with what it needs to
+# run, and .venv/.test, .venv/.lint and .venv/.dev with the extra of that name. The package is
+# editable, so only what is compiled asks for another install.
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo 'make: $(PYTHON) must be Python 3.10 or later; choose one: make PYTHON=python3.X' >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+# The target of the demonstration is the shell that runs the recipe: it is alive, it belongs to
+# the caller, and it will not exec halfway. Exit code 77 is what an ordinary user gets.
+demo: $(VENV)/.run ## See the page table of a live process
+	@set -eu; folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; rows=$$folder/rows; \
+	echo "The target is process $$$$: the shell that runs this recipe."; \
+	echo; echo "\$$ pagemap dump $$$$ --output rows"; \
+	$(BIN)/pagemap dump $$$$ --output "$$rows"; \
+	echo; echo "\$$ head -n 20 rows"; \
+	head -n 20 "$$rows"; \
+	echo; echo "rows: $$(($$(wc -l < "$$rows") - 1)), one for each page of each mapping"; \
+	address=0x$$(awk '$$6 == 1 { print $$1; exit }' "$$rows"); \
+	echo; echo "\$$ pagemap virt-to-phys $$$$ $$address"; \
+	$(BIN)/pagemap virt-to-phys $$$$ $$address || test $$? -eq 77
+
+test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
+	$(BIN)/python -m pytest $(ARGS)
+
+native: $(VENV)/.test ## Run the C core under sanitizers against a kernel that lies
+	$(BIN)/python -m pytest tests/native $(ARGS)
+
+bench: $(VENV)/.test ## Time the library and the command against their rivals
+	$(BIN)/python -m pytest benchmarks $(ARGS)
+
+lint: lint-length lint-python lint-c lint-compile ## Check style, types and C warnings
+
+lint-length:
+	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
+		$$2 == "total" || $$1 <= 250 { next } \
+		$$1 > 400 { print $$2 ": " $$1 " lines, the limit is 400"; bad = 1; next } \
+		{ print $$2 ": " $$1 " lines; past 250 it wants to be two files" } \
+		END { exit bad }' >&2
+
+lint-python: $(VENV)/.lint
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+
+lint-c: $(VENV)/.lint
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(BIN)/clang-tidy --quiet $(C_SOURCES) -- $(C_FLAGS)
+
+# -O2, because some warnings come from the optimiser's knowledge.
+lint-compile:
+	@test -n '$(CLANG)' || { \
+		echo 'make: lint compiles with clang too, which is missing (Debian: apt install clang)' >&2; \
+		exit 1; }
+	@for compiler in $(GCC) $(CLANG); do \
+		for source in $(C_SOURCES) $(TEST_C_SOURCES); do \
+			echo "$$compiler $(C_WARNINGS) $$source"; \
+			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null $$source || exit 1; \
+		done; \
+	done
+
+fix: $(VENV)/.lint ## Rewrite the sources as lint wants them, where that can be done
+	$(BIN)/clang-format -i $(C_FILES)
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+
+wheel: $(VENV)/.dev ## Build the sdist, and the wheel from it, into dist/
+	$(BIN)/python -m build
+
+share: $(VENV)/.dev ## Write the man page and the shell completions to build/share
+	$(BIN)/python setup.py --quiet share
+
+clean: ## Remove everything that make has made
+	rm -rf $(VENV) build dist .benchmarks .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf *.egg-info pagemap/*.so
+	find $(PYTHON_SOURCES) -name __pycache__ -prune -exec rm -rf {} +
