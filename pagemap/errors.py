@@ -178,7 +178,7 @@ def from_os_error(
     code = error.errno
     of = f"process {pid}" if pid is not None else (path or "the target")
     if code in (_errno.ENOENT, _errno.ESRCH):
-        message = f"cannot {operation} of {of}: there is no such process (or /proc hides it: see hidepid in proc(5))"
+        message = f"there is no {of} (it has ended, or /proc hides it: see hidepid in proc(5))"
         return NoSuchProcess(message, pid=pid, errno=code, operation=operation, path=path)
     if code in (_errno.EACCES, _errno.EPERM):
         message = (

@@ -1,0 +1,215 @@
+"""The way of a dump: maps in blocks, blocks into pieces, pieces read and formatted in C, written in order.
+
+Memory stays flat: a block of maps is forgotten when its pieces are written, and there are only as many pieces under way as
+`pipeline` has buffers. Nothing here is done per page.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pagemap import _native
+from pagemap.errors import PagemapError, UsageError, from_os_error
+from pagemap.maps import decode_path, parse_labels
+from pagemap.process import Process
+from pagemap.units import PAGE_SHIFT, page_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import ModuleType
+    from typing import Protocol
+
+    from pagemap.export import pipeline
+    from pagemap.process import Target
+
+    class Writable(Protocol):
+        """A binary file, buffered or raw."""
+
+        def write(self, data: memoryview, /) -> int | None: ...
+
+    Progress = Callable[[int, int | None], None]
+
+__all__ = ["FORMATS", "dump"]
+
+FORMATS = ("text", "csv", "jsonl")
+
+# Rows that one call into C writes: long enough that the hand-over between threads does not count, short enough for the
+# cache and for progress.
+PIECE_BYTES = 1 << 21
+
+
+def dump(
+    target: Target | Process,
+    file: Writable | int,
+    *,
+    format: str = "text",
+    header: bool = True,
+    select: Callable[[str], bool] | None = None,
+    ranges: Sequence[tuple[int, int]] | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> int:
+    """Write a row for every page of every mapping of `target` to `file`; returns the number of rows.
+
+    Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have no entry and no row.
+
+    `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says which mappings to dump,
+    `ranges` are ``(start, end)`` in bytes to keep to, widened to whole pages. `progress(done, total)` is told the pages done
+    now and then, from this thread; `total` is None when `select` or `ranges` are given. `threads` read and format;
+    by default as many as pay.
+
+    Raises TargetVanished when the target exits or calls exec midway (the rows written until then stand), UsageError for an
+    unknown format, and whatever writing raises.
+
+    >>> import io, pagemap
+    >>> file = io.BytesIO()
+    >>> rows = pagemap.dump("self", file, select=lambda path: path == "[stack]")
+    >>> file.getvalue().count(b"\\n") == rows + 1
+    True
+    """
+    form = _format(format)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be 1 or more, not {threads}")
+    if not isinstance(target, Process):
+        with Process(target) as process:
+            return dump(
+                process,
+                file,
+                format=format,
+                header=header,
+                select=select,
+                ranges=ranges,
+                progress=progress,
+                threads=threads,
+            )
+    write = _writer(file)
+    if header:
+        write(memoryview(form.header(target)))
+    total = None
+    if progress and not select and not ranges and not target.kernel_thread:
+        total = target.reserved_pages
+
+    # Imported late: a small dump is done before its threads would have started.
+    from pagemap.export import pipeline
+
+    rows = done = 0
+    plans = _plans(target, format, form.label, select, _merged(ranges))
+    with pipeline.run(plans, PIECE_BYTES, threads or pipeline.default_threads()) as pieces:
+        for piece, data, missing in _reading(target, pieces):
+            write(data)
+            done += piece.pages
+            rows += piece.pages - missing
+            if missing:
+                # no entry: past the end of the address space, or the target is gone
+                target.require_alive()
+            if progress:
+                progress(done, total)
+    target.check_image()
+    return rows
+
+
+def _reading(process: Process, pieces: Iterator[pipeline.Done]) -> Iterator[pipeline.Done]:
+    """The same pieces; a failed read becomes an error of this process, a failed write is left alone."""
+    try:
+        yield from pieces
+    except PagemapError:
+        raise
+    except OSError as error:
+        raise from_os_error(error, pid=process.pid, operation="read the page table") from None
+
+
+def _format(name: str) -> ModuleType:
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
+    module: ModuleType = __import__(f"pagemap.export.{name}", fromlist=[name])
+    return module
+
+
+def _writer(file: Writable | int) -> Callable[[memoryview], None]:
+    """A function that writes all of its argument; raw files and descriptors may take less at a time."""
+    if isinstance(file, int):
+        fd = file
+
+        def put(data: memoryview) -> int | None:
+            return os.write(fd, data)
+    else:
+        put = file.write
+
+    def write(data: memoryview) -> None:
+        while data:
+            took = put(data)
+            if took is None:
+                raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
+            data = data[took:]
+
+    return write
+
+
+def _merged(ranges: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]] | None:
+    """The ranges widened to pages, in order, each address in one of them only."""
+    if ranges is None:
+        return None
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(page_range(*each) for each in ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _plans(
+    process: Process,
+    form: str,
+    label: Callable[[bytes], bytes],
+    select: Callable[[str], bool] | None,
+    ranges: list[tuple[int, int]] | None,
+) -> Iterator[_native.RowPlan]:
+    """The pieces of the whole dump, in order."""
+    seen = 0
+    # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not selected
+    known: dict[bytes, tuple[int, int] | None]
+    for block in process.maps_blocks():
+        spans: list[tuple[int, int, int, int]] = []
+        labels = bytearray()
+        known = {}
+        for start, end, raw in parse_labels(block):
+            # Between two reads of maps mappings may merge, and one come again with an earlier start.
+            start = max(start, seen)
+            if start >= end:
+                continue
+            seen = end
+            if raw not in known:
+                known[raw] = None
+                if select is None or select(decode_path(raw)):
+                    quoted = label(raw)
+                    known[raw] = len(labels), len(quoted)
+                    labels += quoted
+            place = known[raw]
+            if place is None:
+                continue
+            for first, last in _clipped(start, end, ranges):
+                spans.append((first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place))
+        if spans:
+            batch = _native.Rows(
+                process.fileno(),
+                spans,
+                bytes(labels),
+                form=form,
+                page_shift=PAGE_SHIFT,
+                hidden=not process.pfns_visible,
+            )
+            yield from batch.plan(PIECE_BYTES)
+
+
+def _clipped(
+    start: int, end: int, ranges: list[tuple[int, int]] | None
+) -> Iterable[tuple[int, int]]:
+    if ranges is None:
+        return ((start, end),)
+    return (
+        (max(start, first), min(end, last))
+        for first, last in ranges
+        if first < end and start < last
+    )

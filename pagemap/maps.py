@@ -1,0 +1,137 @@
+"""/proc/PID/maps: text into mappings.
+
+The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode   path``, addresses,
+offset and device in hex, the inode in decimal. The path is the rest of the line, whatever bytes it holds; the kernel writes
+a newline in it as ``\\012``, and nothing else is escaped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NamedTuple
+
+    class _Fields(NamedTuple):
+        start: int
+        end: int
+        perms: str
+        offset: int
+        dev: str
+        inode: int
+        path: str
+else:
+    _Fields = namedtuple("_Fields", ("start", "end", "perms", "offset", "dev", "inode", "path"))
+
+__all__ = ["Mapping", "decode_path", "parse", "parse_labels", "read", "read_blocks"]
+
+_DELETED = " (deleted)"
+
+
+class Mapping(_Fields):
+    """One line of /proc/PID/maps.
+
+    `start`, `end` and `offset` are in bytes, `end` lies past the last byte; `perms` is as ``"r-xp"``; `dev` is the device
+    as ``"major:minor"`` in hex. `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
+    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
+
+    >>> from pagemap import maps
+    >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\\n")[0].path
+    '/bin/my file'
+    """
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return self.end - self.start
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether no file and no name stands behind it."""
+        return not self.path
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the file was unlinked. A file really named so cannot be told from that: maps writes both alike."""
+        return self.inode != 0 and self.path.endswith(_DELETED)
+
+    @property
+    def device(self) -> int:
+        """The device number, as in `os.stat_result.st_dev`."""
+        major, _, minor = self.dev.partition(":")
+        return os.makedev(int(major, 16), int(minor, 16))
+
+
+def decode_path(label: bytes) -> str:
+    """The path that maps wrote as `label`."""
+    path = label.decode("utf-8", "surrogateescape")
+    return path.replace("\\012", "\n") if "\\" in path else path
+
+
+def parse(data: bytes) -> list[Mapping]:
+    """The mappings in `data`, which holds whole lines of /proc/PID/maps. Raises ValueError for a line of another form."""
+    mappings = []
+    append = mappings.append
+    new = tuple.__new__  # what _make does, without the call in between
+    # One decode for all; splitlines would also split at the \r, \f and others that a path may hold.
+    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+        if not line:
+            continue
+        span, perms, offset, dev, inode, path = line.split(" ", 5)
+        start, _, end = span.partition("-")
+        if path:
+            path = path.lstrip(" ")
+            if "\\" in path:
+                path = path.replace("\\012", "\n")
+        append(
+            new(
+                Mapping,
+                (int(start, 16), int(end, 16), perms, int(offset, 16), dev, int(inode), path),
+            )
+        )
+    return mappings
+
+
+def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Only ``(start, end, label)`` of each line: bytes, and the path as the kernel wrote it, for who needs no more."""
+    for line in data.split(b"\n"):
+        if line:
+            fields = line.split(b" ", 5)
+            start, _, end = fields[0].partition(b"-")
+            yield int(start, 16), int(end, 16), fields[5].lstrip(b" ")
+
+
+def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
+    """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
+
+    The kernel hands out a page at a time, consistent in itself; a process may have millions of mappings, so memory must not
+    grow with their number.
+    """
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    filled = 0
+    while True:
+        got = os.readv(fd, [view[filled:]])
+        filled += got
+        if got and len(buffer) - filled >= 4096:
+            continue
+        whole = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
+        if whole:
+            yield bytes(view[:whole])
+            rest = filled - whole
+            buffer[:rest] = buffer[whole:filled]
+            filled = rest
+        elif got:  # one line longer than the buffer: no kernel writes that
+            raise ValueError("a line of maps without an end")
+        if not got:
+            return
+
+
+def read(fd: int) -> bytes:
+    """The whole text of the maps file `fd`."""
+    return b"".join(read_blocks(fd))

@@ -1,0 +1,245 @@
+"""The entries of a range of pages, and one page at a time where somebody asks.
+
+The data stay in one read-only buffer of 64-bit entries; columns and counts are made from it in C, and a `Page` only when
+it is indexed or iterated. The bits are those of pagemap_read in the kernel's fs/proc/task_mmu.c.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from pagemap import _native
+from pagemap._native import COUNTS, NO_PFN
+from pagemap.errors import UsageError
+from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import NamedTuple, overload
+
+    class Counts(NamedTuple):
+        """How many pages carry each flag; `pages` counts all, `anonymous` those present and neither of a file nor shared."""
+
+        pages: int
+        present: int
+        swapped: int
+        file_or_shared: int
+        exclusive: int
+        soft_dirty: int
+        uffd_wp: int
+        guard: int
+        anonymous: int
+
+    class _PageFields(NamedTuple):
+        address: int
+        entry: int
+        page_size: int
+        pfns_visible: bool
+else:
+
+    def overload(function):
+        return function
+
+    Counts = namedtuple("Counts", COUNTS)
+    _PageFields = namedtuple("_PageFields", ("address", "entry", "page_size", "pfns_visible"))
+
+__all__ = ["COLUMNS", "NO_PFN", "Counts", "Page", "Pages"]
+
+_PLACE = (1 << PFN_BITS) - 1
+_SWAP_TYPE = (1 << SWAP_TYPE_BITS) - 1
+
+COLUMNS = ("address", "pfn", *(flag.name for flag in ENTRY_FLAGS), "swap_type", "swap_offset")
+"""The columns that `Pages.column` gives, in the order of the CSV dump."""
+
+
+def _bit(name: str) -> property:
+    flag = entry_flag(name)
+
+    def get(self: Page) -> bool:
+        return bool(self.entry >> flag.bit & 1)
+
+    return property(get, doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}).")
+
+
+class Page(_PageFields):
+    """One page: `address` in bytes, and the raw 64-bit `entry` that the kernel gave for it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        present: bool
+        swapped: bool
+        file_or_shared: bool
+        soft_dirty: bool
+        exclusive: bool
+        uffd_wp: bool
+        guard: bool
+    else:
+        present = _bit("present")
+        swapped = _bit("swapped")
+        file_or_shared = _bit("file_or_shared")
+        soft_dirty = _bit("soft_dirty")
+        exclusive = _bit("exclusive")
+        uffd_wp = _bit("uffd_wp")
+        guard = _bit("guard")
+
+    @property
+    def pfn(self) -> int | None:
+        """The page frame number; None when the page is not present, or the kernel hides it (see `Process.pfns_visible`)."""
+        place = self.entry & _PLACE
+        return place if place and self.present else None
+
+    @property
+    def physical_address(self) -> int | None:
+        """The physical address of the page's first byte; None where `pfn` is."""
+        pfn = self.pfn
+        return None if pfn is None else pfn * self.page_size
+
+    @property
+    def swap_type(self) -> int | None:
+        """The number of the swap area (of a migration or marker entry: its kind); None when not swapped, or hidden."""
+        return self.entry & _SWAP_TYPE if self.swapped and self.pfns_visible else None
+
+    @property
+    def swap_offset(self) -> int | None:
+        """The page within the swap area; None when not swapped, or hidden."""
+        if not (self.swapped and self.pfns_visible):
+            return None
+        return (self.entry & _PLACE) >> SWAP_TYPE_BITS
+
+    def __repr__(self) -> str:
+        pfn = "-" if self.pfn is None else f"{self.pfn:#x}"
+        flags = " ".join(flag.name for flag in ENTRY_FLAGS if self.entry >> flag.bit & 1)
+        return f"<Page {self.address:#x} pfn={pfn} {flags or 'untouched'}>"
+
+
+class Pages:
+    """The pages of a range, a sequence of `Page` over one buffer.
+
+    `entries` is a read-only memoryview of format ``Q``, one item for each page from address `start` on. Slices share it.
+
+    >>> import pagemap
+    >>> with pagemap.Process("self") as process:
+    ...     mapping = process.maps()[0]
+    ...     pages = process.pages(mapping)
+    >>> len(pages) * pages.page_size == mapping.size
+    True
+    """
+
+    __slots__ = ("entries", "page_size", "pfns_visible", "start")
+
+    def __init__(
+        self, entries: memoryview, *, start: int, page_size: int, pfns_visible: bool
+    ) -> None:
+        if entries.format != "Q" or entries.ndim != 1:
+            raise ValueError("entries must be a one-dimensional memoryview of format 'Q'")
+        self.entries = entries.toreadonly()
+        self.start = start
+        self.page_size = page_size
+        self.pfns_visible = pfns_visible
+
+    @property
+    def end(self) -> int:
+        """The address, in bytes, past the last page."""
+        return self.start + len(self.entries) * self.page_size
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Page: ...
+    @overload
+    def __getitem__(self, index: slice) -> Pages: ...
+    def __getitem__(self, index: int | slice) -> Page | Pages:
+        if isinstance(index, slice):
+            first, last, step = index.indices(len(self.entries))
+            if step != 1:
+                raise ValueError("pages are sliced in steps of one; use entries for others")
+            return self._part(first, max(first, last))
+        if index < 0:
+            index += len(self.entries)
+        if not 0 <= index < len(self.entries):
+            raise IndexError(f"page {index} of {len(self.entries)}")
+        return self._page(index)
+
+    def __iter__(self) -> Iterator[Page]:
+        return map(self._page, range(len(self.entries)))
+
+    def __reversed__(self) -> Iterator[Page]:
+        return map(self._page, reversed(range(len(self.entries))))
+
+    def _page(self, index: int) -> Page:
+        address = self.start + index * self.page_size
+        return Page(address, self.entries[index], self.page_size, self.pfns_visible)
+
+    def _part(self, first: int, last: int) -> Pages:
+        return Pages(
+            self.entries[first:last],
+            start=self.start + first * self.page_size,
+            page_size=self.page_size,
+            pfns_visible=self.pfns_visible,
+        )
+
+    def at(self, address: int) -> Page:
+        """The page that holds the byte at `address`. Raises IndexError for an address outside these pages."""
+        if not self.start <= address < self.end:
+            raise IndexError(f"address {address:#x} is not in {self.start:#x}-{self.end:#x}")
+        return self._page((address - self.start) // self.page_size)
+
+    def between(self, start: int, end: int) -> Pages:
+        """The pages of these that hold any byte from address `start` up to, and without, `end`; perhaps none."""
+        count = len(self.entries)
+        first = min(max(0, (start - self.start) // self.page_size), count)
+        last = min(max(first, -((self.start - end) // self.page_size)), count)
+        return self._part(first, last)
+
+    def counts(self) -> Counts:
+        """How many pages carry each flag, all counted in one pass."""
+        return Counts(*_native.tally(self.entries))
+
+    def count(self, name: str) -> int:
+        """How many pages carry the flag `name`, one of the fields of `counts()`.
+
+        Raises UsageError for another name.
+        """
+        if name not in COUNTS:
+            raise UsageError(f"no count is called {name!r}; there are {', '.join(COUNTS)}")
+        return int(getattr(self.counts(), name))
+
+    def pfns(self) -> memoryview:
+        """The page frame numbers, format Q; `NO_PFN` (all bits set) where a page is not present or its PFN is hidden."""
+        return _native.pfns(self.entries)
+
+    def addresses(self) -> memoryview:
+        """The addresses in bytes, format Q."""
+        return _native.addresses(self.start, self.page_size, len(self.entries))
+
+    def column(self, name: str) -> memoryview:
+        """One of `COLUMNS` as a read-only buffer with an item for each page.
+
+        Flags are 0 or 1 (format B), `swap_type` is 255 where there is none (B), `address`, `pfn` and `swap_offset` are
+        numbers (Q), the latter two with all bits set where there is none. Raises UsageError for another name.
+        """
+        if name == "address":
+            return self.addresses()
+        if name == "pfn":
+            return self.pfns()
+        if name == "swap_type":
+            return _native.swap_types(self.entries, not self.pfns_visible)
+        if name == "swap_offset":
+            return _native.swap_offsets(self.entries, not self.pfns_visible)
+        if name not in COLUMNS:
+            raise UsageError(f"no column is called {name!r}; there are {', '.join(COLUMNS)}")
+        return _native.bits(self.entries, entry_flag(name).bit)
+
+    def __repr__(self) -> str:
+        return f"<Pages {self.start:#x}-{self.end:#x} {len(self.entries)} pages>"
+
+    def __reduce__(self) -> tuple[Callable[..., Pages], tuple[bytes, int, int, bool]]:
+        return _restore, (self.entries.tobytes(), self.start, self.page_size, self.pfns_visible)
+
+
+def _restore(entries: bytes, start: int, page_size: int, pfns_visible: bool) -> Pages:
+    view = memoryview(entries).cast("Q")
+    return Pages(view, start=start, page_size=page_size, pfns_visible=pfns_visible)
