@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 import sysconfig
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,42 @@ def build_parser() -> Any:
     return build()
 
 
+def all_epilogs(parser: Any) -> dict[str, str]:
+    """Give the epilog of the parser and of each subcommand, by what precedes the arguments."""
+    epilogs = {"pagemap": parser.epilog or ""}
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to subcommands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            for name, command in action.choices.items():
+                epilogs[f"pagemap {name}"] = command.epilog or ""
+    return epilogs
+
+
+def roff(text: str) -> str:
+    """Escape `text` so that roff prints it line by line as it stands."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    return ".nf\n" + re.sub(r"^\.", r"\\&.", escaped, flags=re.MULTILINE) + "\n.fi\n"
+
+
+def epilog_sections(epilogs: dict[str, str]) -> dict[str, str]:
+    """Gather what stands below `examples:`, `exit codes:` and so on into sections of that name.
+
+    argparse-manpage alone calls the first epilog COMMENTS and drops those of subcommands.
+    """
+    sections: dict[str, str] = {}
+    for command, epilog in epilogs.items():
+        parts = re.split(r"^([a-z ]+):\n", epilog, flags=re.MULTILINE)
+        title = f".SS {command}\n".replace("-", "\\-")
+        for heading, text in zip(["examples", *parts[1::2]], parts[::2], strict=True):
+            if text.strip():
+                section = sections.setdefault(heading, "")
+                if title in section:
+                    section += ".PP\n"
+                elif command != "pagemap":
+                    section += title
+                sections[heading] = section + roff(textwrap.dedent(text.strip("\n")))
+    return sections
+
+
 class share(Command):  # noqa: N801 - setuptools names a command by its class
     """Write the man page and the completions, made from the command's parser."""
 
@@ -47,27 +86,36 @@ class share(Command):  # noqa: N801 - setuptools names a command by its class
     def run(self) -> None:
         """Write the files below build/share."""
         import shtab
-        from argparse_manpage.manpage import Manpage
 
-        page = Manpage(
-            build_parser(),
-            _data={
-                "prog": "pagemap",
-                "project_name": "pagemap",
-                "version": self.distribution.get_version(),
-                "description": self.distribution.get_description(),
-                "manual_title": "User Commands",
-            },
-        )
-        header, body = str(page).split("\n", 1)
-        # The hyphens of a date are escaped there, and then nothing can read it as one.
-        texts = {MAN: header.replace("\\-", "-") + "\n" + body}
+        texts = {MAN: self.man_page()}
         for shell, name in COMPLETIONS.items():
             texts[name] = shtab.complete(build_parser(), shell=shell)
         for name, text in texts.items():
             path = SHARE / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+    def man_page(self) -> str:
+        """Make the page."""
+        from argparse_manpage.manpage import Manpage
+
+        parser = build_parser()
+        epilogs = all_epilogs(parser)
+        parser.epilog = None
+        page = Manpage(
+            parser,
+            _data={
+                "project_name": "pagemap",
+                "version": self.distribution.get_version(),
+                "description": self.distribution.get_description(),
+                "manual_title": "User Commands",
+            },
+        )
+        for heading, content in epilog_sections(epilogs).items():
+            page.add_section(heading, ">", content)
+        header, body = str(page).split("\n", 1)
+        # The hyphens of a date are escaped there, and then nothing can read it as one.
+        return header.replace("\\-", "-") + "\n" + body
 
 
 def data_files() -> list[tuple[str, list[str]]]:
