@@ -1,0 +1,186 @@
+"""What is in the wheel, and what it says of itself.
+
+The wheel is $PAGEMAP_WHEEL where that is set, as when the tests run against an installed package;
+otherwise it is built from a copy of the source tree, so nothing stale in build/ can slip in.
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "pagemap"
+GENERATED = {
+    "share/man/man1/pagemap.1",
+    "share/bash-completion/completions/pagemap",
+    "share/fish/vendor_completions.d/pagemap.fish",
+    "share/pagemap/completion.tcsh",
+    "share/zsh/site-functions/_pagemap",
+}
+SUBCOMMANDS = ("dump", "virt-to-phys", "maps", "doctor")
+
+stable_abi_only = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="a free-threaded Python has no stable ABI",
+)
+
+
+def build_wheel(folder: Path) -> Path:
+    copy = folder / "source"
+    copy.mkdir()
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("csrc", "pagemap"):
+        ignored = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run(
+        [*command, "--wheel-dir", str(folder), str(copy)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if named := os.environ.get("PAGEMAP_WHEEL"):
+        return Path(named)
+    if not SOURCE.is_dir():
+        pytest.skip("no source tree to build a wheel of, and PAGEMAP_WHEEL names none")
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def read(wheel: Path, ending: str) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(ending))
+        return archive.read(name).decode()
+
+
+def headers(wheel: Path, name: str) -> Message:
+    return email.message_from_string(read(wheel, f".dist-info/{name}"))
+
+
+@stable_abi_only
+def test_one_wheel_serves_every_python_from_3_10_on(wheel: Path, names: set[str]) -> None:
+    assert re.fullmatch(r"linux_pagemap-[\d.]+-cp310-abi3-.*linux.*\.whl", wheel.name)
+    tags = headers(wheel, "WHEEL").get_all("Tag")
+    assert tags
+    assert all(tag.startswith("cp310-abi3-") for tag in tags)
+    assert "pagemap/_core.abi3.so" in names
+
+
+def test_the_wheel_is_for_one_architecture(wheel: Path) -> None:
+    assert headers(wheel, "WHEEL")["Root-Is-Purelib"] == "false"
+
+
+def test_the_wheel_has_the_types(names: set[str]) -> None:
+    assert {"pagemap/py.typed", "pagemap/_core.pyi"} <= names
+
+
+def test_the_wheel_has_every_module_of_the_source_tree(names: set[str]) -> None:
+    if not SOURCE.is_dir():
+        pytest.skip("no source tree to compare the wheel with")
+    modules = {str(path.relative_to(ROOT)) for path in SOURCE.rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == modules
+
+
+def test_the_wheel_installs_nothing_but_the_package_and_its_share(names: set[str]) -> None:
+    data = {name.split(".data/data/")[1] for name in names if ".data/" in name}
+    assert data == GENERATED
+    package = {name for name in names if ".data/" not in name and ".dist-info/" not in name}
+    assert {name.split("/")[0] for name in package} == {"pagemap"}
+    assert {Path(name).suffix for name in package} == {".py", ".pyi", ".typed", ".so"}
+
+
+def test_the_metadata_says_what_is_promised(wheel: Path) -> None:
+    said = headers(wheel, "METADATA")
+    assert said["Name"] == "linux-pagemap"
+    assert said["Version"] == pagemap.__version__
+    assert said["License-Expression"] == "MIT"
+    assert said["License-File"] == "LICENSE"
+    assert said["Requires-Python"] == ">=3.10"
+    needed = {item for item in said.get_all("Requires-Dist", []) if "extra ==" not in item}
+    assert {re.split(r"[^a-z]", item)[0] for item in needed} == {"cffi", "rich"}
+    assert "pagemap = pagemap.cli:main" in read(wheel, ".dist-info/entry_points.txt")
+
+
+def test_the_version_is_that_of_the_installed_distribution() -> None:
+    assert pagemap.__version__ == metadata.version("linux-pagemap")
+
+
+def test_an_editable_install_costs_no_import_hook() -> None:
+    """A finder in sys.meta_path would be asked at every import of every program."""
+    origin = metadata.distribution("linux-pagemap").read_text("direct_url.json") or "{}"
+    if not json.loads(origin).get("dir_info", {}).get("editable"):
+        pytest.skip("the package is not an editable install")
+    assert not [finder for finder in sys.meta_path if "editable" in repr(finder).lower()]
+
+
+def test_the_man_page_names_every_subcommand(wheel: Path) -> None:
+    page = read(wheel, "man1/pagemap.1").replace(r"\-", "-")
+    for name in SUBCOMMANDS:
+        assert f"pagemap {name}" in page
+
+
+@pytest.mark.parametrize(
+    "checker", [("mandoc", "-T", "lint", "-W", "warning"), ("groff", "-man", "-ww", "-z")]
+)
+def test_the_man_page_is_well_formed(wheel: Path, checker: tuple[str, ...], tmp_path: Path) -> None:
+    if not shutil.which(checker[0]):
+        pytest.skip(f"{checker[0]} is not installed")
+    page = tmp_path / "pagemap.1"
+    page.write_text(read(wheel, "man1/pagemap.1"))
+    done = subprocess.run([*checker, str(page)], check=False, capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("shell", "ending"),
+    [
+        ("bash", "bash-completion/completions/pagemap"),
+        ("zsh", "site-functions/_pagemap"),
+        ("fish", "pagemap.fish"),
+        ("tcsh", "completion.tcsh"),
+    ],
+)
+def test_each_shell_can_parse_its_completion(
+    wheel: Path, shell: str, ending: str, tmp_path: Path
+) -> None:
+    text = read(wheel, ending)
+    for name in SUBCOMMANDS:
+        assert name in text
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / "completion"
+    script.write_text(text)
+    done = subprocess.run([shell, "-n", str(script)], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
