@@ -21,8 +21,8 @@ C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test native bench lint lint-python lint-c lint-compile lint-length fix wheel \
-	share clean
+.PHONY: help demo test native bench lint lint-ruff lint-format lint-mypy lint-tidy lint-compile \
+	lint-length fix wheel share clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
@@ -71,7 +71,10 @@ native: $(VENV)/.test ## Run the C core under sanitizers against a kernel that l
 bench: $(VENV)/.test ## Time the library and the command against their rivals
 	$(BIN)/python -m pytest benchmarks $(ARGS)
 
-lint: lint-length lint-python lint-c lint-compile ## Check style, types and C warnings
+# Every part speaks, also after another has failed.
+lint: ## Check style, types and C warnings
+	@$(MAKE) --no-print-directory --keep-going \
+		lint-ruff lint-format lint-mypy lint-tidy lint-compile lint-length
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
@@ -80,13 +83,17 @@ lint-length:
 		{ print $$2 ": " $$1 " lines; past 250 it wants to be two files" } \
 		END { exit bad }' >&2
 
-lint-python: $(VENV)/.lint
+lint-ruff: $(VENV)/.lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)
+
+lint-format: $(VENV)/.lint
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+lint-mypy: $(VENV)/.lint
 	$(BIN)/mypy
 
-lint-c: $(VENV)/.lint
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+lint-tidy: $(VENV)/.lint
 	$(BIN)/clang-tidy --quiet $(C_SOURCES) -- $(C_FLAGS)
 
 # -O2, because some warnings come from the optimiser's knowledge.
