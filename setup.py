@@ -8,10 +8,13 @@ import sys
 import sysconfig
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build import build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent
 SHARE = Path("build/share")
@@ -75,7 +78,7 @@ class share(Command):  # noqa: N801 - setuptools names a command by its class
     """Write the man page and the completions, made from the command's parser."""
 
     description = "write the man page and the shell completions to build/share"
-    user_options: list[tuple[str, str, str]] = []  # noqa: RUF012 - setuptools reads the class
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         """Have no options."""
@@ -118,7 +121,7 @@ class share(Command):  # noqa: N801 - setuptools names a command by its class
         return header.replace("\\-", "-") + "\n" + body
 
 
-def data_files() -> list[tuple[str, list[str]]]:
+def data_files() -> list[tuple[str, Sequence[str]]]:
     """Give the place of each generated file below the prefix."""
     names = [MAN, *COMPLETIONS.values()]
     return [(str(Path("share", name).parent), [str(SHARE / name)]) for name in names]
