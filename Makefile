@@ -21,6 +21,7 @@ C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # pip cannot install twice at once into one environment
 .PHONY: help demo test native bench lint lint-ruff lint-format lint-mypy lint-tidy lint-compile \
 	lint-length fix wheel share clean
 

@@ -188,3 +188,25 @@ def test_each_shell_can_parse_its_completion(
     script.write_text(text)
     done = subprocess.run([shell, "-n", str(script)], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["pagemap", "d"], ["doctor", "dump"]),
+        (["pagemap", "dump", "--f"], ["--format"]),
+        (["pagemap", "dump", "--format", ""], ["csv", "jsonl", "text"]),
+    ],
+)
+def test_bash_completes(wheel: Path, typed: list[str], offered: list[str], tmp_path: Path) -> None:
+    if not shutil.which("bash"):
+        pytest.skip("bash is not installed")
+    script = tmp_path / "completion"
+    script.write_text(read(wheel, "bash-completion/completions/pagemap"))
+    at_tab = (
+        'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        "$(complete -p pagemap | sed 's/.*-F //; s/ .*//'); printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    command = ["bash", "-c", at_tab, "bash", str(script), *typed]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert sorted(done.stdout.split()) == offered
