@@ -1,0 +1,7 @@
+"""The command, as `python -m pagemap`."""
+
+import sys
+
+from pagemap.cli import main
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+"""The command `pagemap`: one file for each subcommand, and here the one way in and out.
+
+A subcommand returns its exit code or raises; this is the only place that turns an error into a line
+on stderr and a code. Everything is imported when it is needed, for the command's start is most of
+what a small dump costs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # 128 + SIGINT
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with the arguments `argv`, those of this process by default.
+
+    Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
+    itself.
+    """
+    from pagemap.cli.messages import complain, mute, why
+    from pagemap.errors import PagemapError
+
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        # Here, where its failure can still be told; Python's own flush at exit comes too late.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except PagemapError as error:
+        complain(str(error))
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+        mute(sys.stdout)
+    except OSError as error:
+        complain(why(error))
+        code = 1
+        mute(sys.stdout)
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    from pagemap.cli.parser import build_parser
+
+    parser = build_parser(argv[0] if argv else None)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse's way to end --help and --version
+        return stop.code if isinstance(stop.code, int) else 0
+    if arguments.command is None:
+        if sys.stderr is not None:
+            parser.print_help(sys.stderr)
+        return 2
+    # The name of the room is the name of the subcommand; the parser knows no other names.
+    room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
+    __import__(room)
+    code: int = sys.modules[room].run(arguments)
+    return code

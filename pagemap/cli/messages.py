@@ -1,0 +1,62 @@
+"""What the command says beside its data: lines on stderr that begin with its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+__all__ = ["complain", "mute", "printable", "why"]
+
+
+def complain(message: str) -> None:
+    """Write ``pagemap: message`` to stderr. A stderr that is closed or full is nobody's failure."""
+    # Without a descriptor 2 Python has no stderr, and print() would then write to stdout.
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"pagemap: {message}\n")
+        sys.stderr.flush()
+    except OSError:
+        mute(sys.stderr)
+
+
+def why(error: OSError) -> str:
+    """An error of the operating system that reached the top, as a message."""
+    reason = error.strerror or str(error)
+    return (
+        f"{error.filename}: {reason}"
+        if error.filename
+        else f"cannot write to standard output: {reason}"
+    )
+
+
+def mute(stream: TextIO | None) -> None:
+    """Let what `stream` still holds go nowhere, or Python would try to write it again at exit."""
+    if stream is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except OSError:  # io.UnsupportedOperation: a stream in memory, which has nothing to fail
+        pass
+    finally:
+        os.close(nowhere)
+
+
+def printable(path: str) -> str:
+    r"""`path` on one line that drives no terminal: control characters and stray bytes as octal.
+
+    That is the kernel's own way in /proc/PID/maps, which has ``\012`` for a newline.
+
+    >>> printable("two\nlines")
+    'two\\012lines'
+    """
+    if path.isprintable():
+        return path
+    return "".join(
+        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in path
+    )
