@@ -1,7 +1,7 @@
-"""The only module that touches the compiled ``_core``: allocation, sizes, and errors are its business.
+"""The only module that touches the compiled ``_core``: it owns allocation, sizes and errors.
 
-Every function here is one call into C with the GIL released. Failures come back from C as ``-errno`` and leave here as
-`OSError`; which process it was, and what to do, only `Process` knows.
+Every function here is one call into C with the GIL released. Failures come back from C as
+``-errno`` and leave here as `OSError`; which process it was, and what to do, only `Process` knows.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ COUNTS = (
 # C fills what it allocates, so clearing first would only cost page faults twice.
 _allocate = ffi.new_allocator(should_clear_after_alloc=False)
 
-# translate(fd, address, page_shift) -> physical address in bytes, or -errno. Bare, because a wrapper would cost as much
-# as the call.
+# translate(fd, address, page_shift) -> physical address in bytes, or -errno. Bare, because a
+# wrapper would cost as much as the call.
 translate = lib.pm_translate
 
 
@@ -79,7 +79,9 @@ def _checked(result: int) -> int:
 
 
 def _view(cdata: Any, form: str) -> memoryview:
-    return memoryview(ffi.buffer(cdata)).cast(form)
+    view: Any = memoryview(ffi.buffer(cdata))
+    result: memoryview = view.cast(form)
+    return result
 
 
 def _entries(entries: memoryview) -> Any:
@@ -87,7 +89,7 @@ def _entries(entries: memoryview) -> Any:
 
 
 def read(fd: int, vpn: int, count: int) -> memoryview:
-    """The entries of `count` pages from `vpn` on, read-only, format Q; fewer where the address space ends."""
+    """The entries of `count` pages from `vpn` on; fewer where the address space ends."""
     out = _allocate("uint64_t[]", count)
     got = _checked(lib.pm_read(fd, vpn, count, out))
     return _view(out, "Q")[:got].toreadonly()
@@ -105,7 +107,7 @@ def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
 
 
 def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:
-    """The entries of many ranges ``(vpn, count)`` in one call: all of them in a row, and how many each range has."""
+    """The entries of many ranges ``(vpn, count)`` in a row, and how many each range has."""
     capacity = sum(count for _, count in ranges)
     out = _allocate("uint64_t[]", capacity)
     stored = _allocate("uint64_t[]", len(ranges))
@@ -167,7 +169,7 @@ def row_bound(form: str) -> int:
 
 
 class RowPlan:
-    """A piece of a dump that surely fits in one output buffer: `pages` of them, from one place to another."""
+    """A piece of a dump, of `pages` pages, that surely fits in one output buffer."""
 
     __slots__ = ("_from", "_rows", "_to", "pages")
 
@@ -178,7 +180,7 @@ class RowPlan:
         self.pages = pages
 
     def write(self, out: RowBuffer) -> tuple[int, int]:
-        """Read and format this piece into `out`: the bytes written, and the number of pages that had no entry."""
+        """Read and format this piece: the bytes written, and the pages that had no entry."""
         missing = out.missing
         size = lib.pm_rows_dump(
             self._rows.table, self._from, self._to, out.scratch, out.rows, missing
@@ -187,7 +189,7 @@ class RowPlan:
 
 
 class RowBuffer:
-    """What one thread needs to write rows: room for `size` bytes of output, and for one block of entries."""
+    """What one thread needs: room for `size` bytes of rows, and for a block of entries."""
 
     __slots__ = ("missing", "rows", "scratch", "size", "view")
 
@@ -202,7 +204,8 @@ class RowBuffer:
 class Rows:
     """A batch of mappings to dump in one format.
 
-    `spans` are ``(vpn, count, label_at, label_size)``; `labels` holds the labels, quoted and ended for the format.
+    `spans` are ``(vpn, count, label_at, label_size)``; `labels` holds the labels, quoted and ended
+    for the format.
     """
 
     __slots__ = ("_keep", "table")
@@ -259,7 +262,7 @@ def format_rows(
 
 
 def probe_pfns(path: str = "/proc/self/pagemap") -> bool:
-    """Whether a pagemap opened now shows PFNs; `path` is the caller's own. Raises OSError where it cannot be read."""
+    """Whether a pagemap opened now shows PFNs; `path` is the caller's own. Raises OSError."""
     return _checked(lib.pm_probe_pfns(os.fsencode(path))) == 1
 
 
@@ -269,7 +272,7 @@ def probe_soft_dirty(path: str = "/proc/self/pagemap") -> bool:
 
 
 def probe_scan(fd: int, category: int) -> int:
-    """0 when PAGEMAP_SCAN knows this category bit, else the errno (ENOTTY: no such ioctl; EINVAL: no such category)."""
+    """0 when PAGEMAP_SCAN knows this bit, else the errno: ENOTTY no ioctl, EINVAL no such bit."""
     return -int(lib.pm_probe_scan(fd, category))
 
 

@@ -2,22 +2,22 @@
 
 ::
 
-    PagemapError                             1   the base: catch this for all
+    PagemapError                             1  the base: catch this for all
      ├─ NoSuchProcess    ProcessLookupError  66  no process, a zombie, a name that fits nothing
-     ├─ AccessDenied     PermissionError     77  the kernel forbids it; says which capability is missing
+     ├─ AccessDenied     PermissionError     77  the kernel forbids it; names the capability
      │   └─ PfnsHidden                       77  readable, but without physical addresses
-     ├─ TargetVanished   ProcessLookupError  75  exited or called exec midway; what was read stands
-     ├─ AddressError     LookupError          1  the address has no physical address:
-     │   ├─ NotMapped                              in no mapping
-     │   ├─ NotPresent                             mapped, but no page behind it
-     │   └─ SwappedOut                             the page lies in swap
+     ├─ TargetVanished   ProcessLookupError  75  exited or called exec; what was read stands
+     ├─ AddressError     LookupError         1  the address has no physical address:
+     │   ├─ NotMapped                           in no mapping
+     │   ├─ NotPresent                          mapped, but no page behind it
+     │   └─ SwappedOut                          the page lies in swap
      ├─ Unsupported      NotImplementedError 69  this kernel lacks it
-     ├─ UsageError       ValueError           2  malformed address, range, pattern or name
-     │   └─ AmbiguousName                     2  a name that fits several processes
-     └─ ClosedProcess    ValueError           1  the Process was closed
+     ├─ UsageError       ValueError          2  malformed address, range, pattern or name
+     │   └─ AmbiguousName                       a name that fits several processes
+     └─ ClosedProcess    ValueError          1  the Process was closed
 
-Every error carries ``pid``, ``errno``, ``operation`` and ``path``, each None where it does not apply, and survives
-pickling (so it crosses process pools).
+Every error carries ``pid``, ``errno``, ``operation`` and ``path``, each None where it does not
+apply, and survives pickling (so it crosses process pools).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class NotPresent(AddressError):
 
 
 class SwappedOut(AddressError):
-    """The page lies in swap: `swap_type` is the area's number, `swap_offset` is in pages; None where hidden."""
+    """The page lies in swap: area `swap_type`, page `swap_offset`; None where they are hidden."""
 
     def __init__(
         self,
@@ -172,8 +172,9 @@ def from_os_error(
 ) -> PagemapError:
     """The error that stands for `error`, which happened to `pid` while it was tried to `operation`.
 
-    This is the one place where errno is given a meaning: ENOENT and ESRCH are a process that is gone, EACCES and EPERM
-    a missing right (proc_pid_permission and ptrace_may_access in the kernel's fs/proc/base.c and kernel/ptrace.c).
+    This is the one place where errno is given a meaning: ENOENT and ESRCH are a process that is
+    gone, EACCES and EPERM a missing right (proc_pid_permission and ptrace_may_access in the
+    kernel's fs/proc/base.c and kernel/ptrace.c).
     """
     code = error.errno
     of = f"process {pid}" if pid is not None else (path or "the target")
@@ -182,7 +183,8 @@ def from_os_error(
         return NoSuchProcess(message, pid=pid, errno=code, operation=operation, path=path)
     if code in (_errno.EACCES, _errno.EPERM):
         message = (
-            f"cannot {operation} of {of}: permission denied; run as its user, or with sudo (it needs CAP_SYS_PTRACE)"
+            f"cannot {operation} of {of}: permission denied; "
+            "run as its user, or with sudo (it needs CAP_SYS_PTRACE)"
         )
         return AccessDenied(message, pid=pid, errno=code, operation=operation, path=path)
     reason = error.strerror or str(error)

@@ -1,7 +1,8 @@
 """The one vocabulary: each bit of the kernel's words, spelled once.
 
-Help texts, column names, legends and `doctor` come from these tables, so a name means the same everywhere. The names are
-the kernel's own (Documentation/admin-guide/mm/pagemap.rst), in Python's spelling.
+Help texts, column names, legends and `doctor` come from these tables, so a name means the same
+everywhere. The names are the kernel's own (Documentation/admin-guide/mm/pagemap.rst), in Python's
+spelling.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ ENTRY_FLAGS = (
     Flag("uffd_wp", 57, "w", "write-protected through userfaultfd", "5.13"),
     Flag("guard", 58, "g", "guard region (MADV_GUARD_INSTALL)", "6.15"),
 )
-"""The flags of a pagemap entry (pagemap_read in fs/proc/task_mmu.c), in the order of the dump's columns."""
+"""The flags of an entry (pagemap_read in fs/proc/task_mmu.c), in the dump's order."""
 
 SCAN_CATEGORIES = (
     Flag("wpallowed", 0, "a", "registered for asynchronous write-protection", "6.7"),

@@ -1,8 +1,9 @@
-"""/proc/PID/maps: text into mappings.
+r"""/proc/PID/maps: text into mappings.
 
-The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode   path``, addresses,
-offset and device in hex, the inode in decimal. The path is the rest of the line, whatever bytes it holds; the kernel writes
-a newline in it as ``\\012``, and nothing else is escaped.
+The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode
+path``, addresses, offset and device in hex, the inode in decimal. The path is the rest of the line,
+whatever bytes it holds; the kernel writes a newline in it as ``\012``, and nothing else is
+escaped.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ _DELETED = " (deleted)"
 
 
 class Mapping(_Fields):
-    """One line of /proc/PID/maps.
+    r"""One line of /proc/PID/maps.
 
-    `start`, `end` and `offset` are in bytes, `end` lies past the last byte; `perms` is as ``"r-xp"``; `dev` is the device
-    as ``"major:minor"`` in hex. `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
-    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
+    `start`, `end` and `offset` are in bytes, `end` lies past the last byte; `perms` is as
+    ``"r-xp"``; `dev` is the device as ``"major:minor"`` in hex. `path` is the file, a pseudo-path
+    in brackets as ``[heap]``, or empty for anonymous memory; bytes that are not UTF-8 stand as
+    surrogate escapes, so `os.fsencode(path)` gives them back.
 
     >>> from pagemap import maps
-    >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\\n")[0].path
+    >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\n")[0].path
     '/bin/my file'
     """
 
@@ -57,7 +59,7 @@ class Mapping(_Fields):
 
     @property
     def deleted(self) -> bool:
-        """Whether the file was unlinked. A file really named so cannot be told from that: maps writes both alike."""
+        """Whether the file was unlinked; one really named "x (deleted)" reads the same."""
         return self.inode != 0 and self.path.endswith(_DELETED)
 
     @property
@@ -74,8 +76,8 @@ def decode_path(label: bytes) -> str:
 
 
 def parse(data: bytes) -> list[Mapping]:
-    """The mappings in `data`, which holds whole lines of /proc/PID/maps. Raises ValueError for a line of another form."""
-    mappings = []
+    """The mappings in `data`, whole lines of /proc/PID/maps. Raises ValueError for other lines."""
+    mappings: list[Mapping] = []
     append = mappings.append
     new = tuple.__new__  # what _make does, without the call in between
     # One decode for all; splitlines would also split at the \r, \f and others that a path may hold.
@@ -98,7 +100,7 @@ def parse(data: bytes) -> list[Mapping]:
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Only ``(start, end, label)`` of each line: bytes, and the path as the kernel wrote it, for who needs no more."""
+    """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path."""
     for line in data.split(b"\n"):
         if line:
             fields = line.split(b" ", 5)
@@ -109,8 +111,8 @@ def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
     """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
 
-    The kernel hands out a page at a time, consistent in itself; a process may have millions of mappings, so memory must not
-    grow with their number.
+    The kernel hands out a page at a time, consistent in itself; a process may have millions of
+    mappings, so memory must not grow with their number.
     """
     buffer = bytearray(size)
     view = memoryview(buffer)

@@ -1,7 +1,8 @@
 """The entries of a range of pages, and one page at a time where somebody asks.
 
-The data stay in one read-only buffer of 64-bit entries; columns and counts are made from it in C, and a `Page` only when
-it is indexed or iterated. The bits are those of pagemap_read in the kernel's fs/proc/task_mmu.c.
+The data stay in one read-only buffer of 64-bit entries; columns and counts are made from it in C,
+and a `Page` only when it is indexed or iterated. The bits are those of pagemap_read in the kernel's
+fs/proc/task_mmu.c.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from typing import NamedTuple, overload
 
     class Counts(NamedTuple):
-        """How many pages carry each flag; `pages` counts all, `anonymous` those present and neither of a file nor shared."""
+        """How many pages carry each flag.
+
+        `pages` counts all; `anonymous` those present that are neither of a file nor shared.
+        """
 
         pages: int
         present: int
@@ -37,10 +41,6 @@ if TYPE_CHECKING:
         page_size: int
         pfns_visible: bool
 else:
-
-    def overload(function):
-        return function
-
     Counts = namedtuple("Counts", COUNTS)
     _PageFields = namedtuple("_PageFields", ("address", "entry", "page_size", "pfns_visible"))
 
@@ -59,7 +59,9 @@ def _bit(name: str) -> property:
     def get(self: Page) -> bool:
         return bool(self.entry >> flag.bit & 1)
 
-    return property(get, doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}).")
+    return property(
+        get, doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since})."
+    )
 
 
 class Page(_PageFields):
@@ -86,7 +88,7 @@ class Page(_PageFields):
 
     @property
     def pfn(self) -> int | None:
-        """The page frame number; None when the page is not present, or the kernel hides it (see `Process.pfns_visible`)."""
+        """The page frame number; None when the page is not present, or the kernel hides it."""
         place = self.entry & _PLACE
         return place if place and self.present else None
 
@@ -98,7 +100,7 @@ class Page(_PageFields):
 
     @property
     def swap_type(self) -> int | None:
-        """The number of the swap area (of a migration or marker entry: its kind); None when not swapped, or hidden."""
+        """The swap area, or the kind of a migration or marker entry; None without, or hidden."""
         return self.entry & _SWAP_TYPE if self.swapped and self.pfns_visible else None
 
     @property
@@ -117,7 +119,8 @@ class Page(_PageFields):
 class Pages:
     """The pages of a range, a sequence of `Page` over one buffer.
 
-    `entries` is a read-only memoryview of format ``Q``, one item for each page from address `start` on. Slices share it.
+    `entries` is a read-only memoryview of format ``Q``, one item for each page from address `start`
+    on. Slices share it.
 
     >>> import pagemap
     >>> with pagemap.Process("self") as process:
@@ -147,10 +150,14 @@ class Pages:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @overload
-    def __getitem__(self, index: int) -> Page: ...
-    @overload
-    def __getitem__(self, index: slice) -> Pages: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Page: ...
+        @overload
+        def __getitem__(self, index: slice) -> Pages: ...
+
+    # typing, which has overload, costs more to import than all of this: hence the two blocks
     def __getitem__(self, index: int | slice) -> Page | Pages:
         if isinstance(index, slice):
             first, last, step = index.indices(len(self.entries))
@@ -182,13 +189,13 @@ class Pages:
         )
 
     def at(self, address: int) -> Page:
-        """The page that holds the byte at `address`. Raises IndexError for an address outside these pages."""
+        """The page that holds the byte at `address`. Raises IndexError outside these pages."""
         if not self.start <= address < self.end:
             raise IndexError(f"address {address:#x} is not in {self.start:#x}-{self.end:#x}")
         return self._page((address - self.start) // self.page_size)
 
     def between(self, start: int, end: int) -> Pages:
-        """The pages of these that hold any byte from address `start` up to, and without, `end`; perhaps none."""
+        """Those pages that hold any byte from `start` up to, without, `end`; perhaps none."""
         count = len(self.entries)
         first = min(max(0, (start - self.start) // self.page_size), count)
         last = min(max(first, -((self.start - end) // self.page_size)), count)
@@ -208,7 +215,7 @@ class Pages:
         return int(getattr(self.counts(), name))
 
     def pfns(self) -> memoryview:
-        """The page frame numbers, format Q; `NO_PFN` (all bits set) where a page is not present or its PFN is hidden."""
+        """The page frame numbers (Q); `NO_PFN`, all bits set, where none is known."""
         return _native.pfns(self.entries)
 
     def addresses(self) -> memoryview:
@@ -218,8 +225,9 @@ class Pages:
     def column(self, name: str) -> memoryview:
         """One of `COLUMNS` as a read-only buffer with an item for each page.
 
-        Flags are 0 or 1 (format B), `swap_type` is 255 where there is none (B), `address`, `pfn` and `swap_offset` are
-        numbers (Q), the latter two with all bits set where there is none. Raises UsageError for another name.
+        Flags are 0 or 1 (format B), `swap_type` is 255 where there is none (B), `address`, `pfn`
+        and `swap_offset` are numbers (Q), the latter two with all bits set where there is none.
+        Raises UsageError for another name.
         """
         if name == "address":
             return self.addresses()

@@ -1,8 +1,8 @@
 """A process, held so that it cannot be mistaken for another, and its page table.
 
-A pid is only a number: it is reused, and exec puts another program behind it. So a `Process` opens /proc/PID as a directory
-and looks only below that descriptor, which fails with ESRCH once the process is gone; and it keeps one descriptor of the
-pagemap, which the kernel ties to the address space of that moment (proc_mem_open in fs/proc/base.c).
+A `Process` keeps two descriptors: of its folder in /proc (see `pagemap.procfs`), and of its
+pagemap, which the kernel ties to the address space of the moment it is opened (proc_mem_open in
+fs/proc/base.c): after an exec it reads the old one, soon empty, and never the new one.
 """
 
 from __future__ import annotations
@@ -12,21 +12,14 @@ from errno import ENOENT, ESRCH
 
 from pagemap import _native, maps
 from pagemap.errors import (
-    AccessDenied,
-    AddressError,
     ClosedProcess,
     NoSuchProcess,
     NotMapped,
-    NotPresent,
-    PagemapError,
-    PfnsHidden,
-    SwappedOut,
-    TargetVanished,
     Unsupported,
     UsageError,
-    from_os_error,
 )
 from pagemap.pages import Page, Pages
+from pagemap.procfs import Folder
 from pagemap.units import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
@@ -38,7 +31,7 @@ if TYPE_CHECKING:
     from pagemap.maps import Mapping
 
     class HasPid(Protocol):
-        """Any object with a `.pid`: subprocess.Popen, psutil.Process, multiprocessing.Process."""
+        """Any object with a `.pid`: of subprocess, psutil, multiprocessing."""
 
         @property
         def pid(self) -> int | None: ...
@@ -48,18 +41,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Process", "virt_to_phys"]
 
-_GONE = (ENOENT, ESRCH)
-_PF_KTHREAD = 0x00200000  # a field of /proc/PID/stat; include/linux/sched.h
 _translate = _native.translate
 
 
 class Process:
     """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
 
-    Use it as a context manager, or call `close()`. `procfs` is where the proc file system is mounted.
+    Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
+    mounted. Several threads may read through one Process; closing it is for the last of them.
 
-    Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids reading it
-    (PTRACE_MODE_READ_FSCREDS: the same user, or CAP_SYS_PTRACE). A kernel thread opens, and has no mappings.
+    Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids
+    reading it (PTRACE_MODE_READ_FSCREDS: the same user, or CAP_SYS_PTRACE), Unsupported without
+    CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and has no mappings.
+
+    `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
+    with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
 
     >>> import pagemap
     >>> with pagemap.Process("self") as process:
@@ -68,72 +64,49 @@ class Process:
     1
     """
 
-    __slots__ = ("_directory", "_image", "_pagemap", "_state", "pfns_visible", "pid", "procfs")
+    __slots__ = ("_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
-        self._directory = self._pagemap = -1
-        self._state = "opening"
+        self._pagemap = -1
+        self._state = "closed"
         self.pfns_visible = False
-        self.procfs = procfs
         self.pid = _pid_of(target)
-        name = "self" if target == "self" else str(self.pid)
         if self.pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
+        self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
         try:
-            self._directory = os.open(
-                f"{procfs}/{name}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-            )
-            self._open_pagemap()
-        except PagemapError:
-            self.close()
-            raise
-        except OSError as error:
-            self.close()
-            raise from_os_error(error, pid=self.pid, operation="open the directory") from None
+            self._image = self._folder.image()
+            self._state = self._open()
+        finally:
+            if self._state == "closed":
+                self.close()
+        self._folder.settle()
 
-    def _open_pagemap(self) -> None:
-        self._image = self._read_image()
+    def _open(self) -> str:
         try:
-            self._pagemap = self._open("pagemap")
+            self._pagemap = self._folder.open("pagemap")
         except OSError as error:
-            # From 6.16 on a task without memory gives ESRCH here; before, a file that reads as empty.
-            if error.errno == ENOENT and self._read("stat"):
+            if error.errno == ENOENT and self._folder.read("stat"):
                 raise Unsupported(
                     f"this kernel gives no page table of process {self.pid}: "
                     "it was built without CONFIG_PROC_PAGE_MONITOR",
                     pid=self.pid,
                     errno=ENOENT,
                     operation="read the page table",
-                    path=f"{self.procfs}/{self.pid}/pagemap",
+                    path=f"{self._folder.path}/pagemap",
                 ) from None
+            # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
             if error.errno != ESRCH:
-                raise self._error(error, "read the page table", "pagemap") from None
-        if self._pagemap >= 0 and _native.alive(self._pagemap):
-            self._state = "open"
-        else:
-            self._judge_empty()
+                raise self._folder.error(error, "read the page table", "pagemap") from None
+        empty = self._pagemap < 0 or not _native.alive(self._pagemap)
+        if empty and self._folder.is_kernel_thread():
+            return "kernel thread"
         try:
-            # The kernel looks at the rights of this moment, so they are tried now; later they may be dropped.
+            # The kernel judged the rights of the moment of opening; later they may be dropped.
             self.pfns_visible = _native.probe_pfns()
         except OSError:
-            self.pfns_visible = False  # no /proc of our own: then nothing vouches for a PFN
-
-    def _judge_empty(self) -> None:
-        """The target has no memory: only a kernel thread may live on so."""
-        fields = self._read("stat").rpartition(b")")[2].split()
-        if int(fields[6]) & _PF_KTHREAD:
-            self._state = "kernel thread"
-            return
-        zombie = fields[0] in (b"Z", b"X")
-        why = "it has ended, and waits for its parent to take note" if zombie else "it is ending"
-        raise NoSuchProcess(
-            f"process {self.pid} is a zombie: {why}; there is no memory to read"
-            if zombie
-            else f"process {self.pid} has no memory: {why}",
-            pid=self.pid,
-            errno=ESRCH,
-            operation="open",
-        )
+            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        return "open"
 
     def __enter__(self) -> Process:
         self._require_open()
@@ -143,21 +116,20 @@ class Process:
         self.close()
 
     def __del__(self) -> None:
-        # Not every caller uses `with`; a descriptor left open is a limit of the process used up.
-        if getattr(self, "_directory", -1) >= 0:
+        # Not every caller uses `with`; and __init__ may have failed at any line.
+        if getattr(self, "_folder", None) is not None:
             self.close()
 
     def __repr__(self) -> str:
         return f"<Process {self.pid} {self._state}>"
 
     def close(self) -> None:
-        """Close the descriptors. May be called again; every other call then raises ClosedProcess."""
-        directory, pagemap = self._directory, self._pagemap
-        self._directory = self._pagemap = -1
+        """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
+        fd, self._pagemap = self._pagemap, -1
         self._state = "closed"
-        for fd in (pagemap, directory):
-            if fd >= 0:
-                os.close(fd)
+        if fd >= 0:
+            os.close(fd)
+        self._folder.close()
 
     @property
     def closed(self) -> bool:
@@ -166,7 +138,7 @@ class Process:
 
     @property
     def kernel_thread(self) -> bool:
-        """Whether this is a thread of the kernel, which has no mappings and no page table of its own."""
+        """Whether this is a thread of the kernel, which has no mappings and no page table."""
         return self._state == "kernel thread"
 
     @property
@@ -176,88 +148,96 @@ class Process:
 
     @property
     def name(self) -> str:
-        """The command name, cut by the kernel to 15 bytes (/proc/PID/comm)."""
-        return self._read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
+        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
+        self._require_open()
+        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
 
     @property
     def reserved_pages(self) -> int:
-        """The number of pages in all mappings, touched or not (the first field of /proc/PID/statm)."""
-        return int(self._read("statm").split()[0])
+        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
+        self._require_open()
+        return int(self._folder.read("statm").split()[0])
 
     def fileno(self) -> int:
-        """The descriptor of /proc/PID/pagemap, for system calls of your own. Raises ClosedProcess; -1 for a kernel thread."""
+        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread."""
         self._require_open()
         return self._pagemap
 
     def maps(self) -> list[Mapping]:
-        """The mappings, in order of address; none for a kernel thread. Raises TargetVanished after exit or exec."""
+        """The mappings, in order of address; none for a kernel thread.
+
+        Raises TargetVanished after exit or exec.
+        """
         return maps.parse(b"".join(self.maps_blocks()))
 
     def maps_blocks(self) -> Iterator[bytes]:
-        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than `Mapping` objects.
+        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
 
-        Ends only when the text was surely that of the address space whose page table is open; else raises TargetVanished.
+        It ends well only when the text was that of the address space whose pagemap is open; else
+        with TargetVanished.
         """
         self._require_open()
         if self.kernel_thread:
             return
         try:
-            fd = self._open("maps")
+            fd = self._folder.open("maps")
             try:
                 yield from maps.read_blocks(fd)
             finally:
                 os.close(fd)
         except OSError as error:
-            raise self._error(error, "read the mappings", "maps") from None
+            raise self._folder.error(error, "read the mappings", "maps") from None
         self.check()
 
     def pages(self, where: Range) -> Pages:
         """The pages of a mapping, or of a range ``(start, end)`` in bytes, read in one call.
 
-        A range is widened to whole pages. There are fewer pages than asked for only past the end of the address space
-        (as in [vsyscall]). Raises UsageError for a range that is empty, or outside 64 bits; TargetVanished after exit or
-        exec; MemoryError when 8 bytes a page are not to be had.
+        A range is widened to whole pages. There are fewer than asked for only past the end of the
+        address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
+        bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
         start, end = _bounds(where)
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
             entries = _native.read(self._descriptor(), vpn, count)
         except OSError as error:
-            raise self._error(error, "read the page table", "pagemap") from None
+            raise self._folder.error(error, "read the page table", "pagemap") from None
         if len(entries) < count:
             self.require_alive()
-        return Pages(entries, start=start, page_size=PAGE_SIZE, pfns_visible=self.pfns_visible)
+        return self._pages(entries, start)
 
     def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
-        """The pages of many mappings or ranges, read in one call: what `pages` gives for each, for less."""
+        """The pages of many mappings or ranges in one call: what `pages` gives for each."""
         bounds = [_bounds(where) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(self._descriptor(), spans)
         except OSError as error:
-            raise self._error(error, "read the page table", "pagemap") from None
+            raise self._folder.error(error, "read the page table", "pagemap") from None
         if sum(stored) < sum(count for _, count in spans):
             self.require_alive()
         result = []
         at = 0
         for (start, _), count in zip(bounds, stored, strict=True):
-            part = entries[at : at + count]
+            result.append(self._pages(entries[at : at + count], start))
             at += count
-            result.append(
-                Pages(part, start=start, page_size=PAGE_SIZE, pfns_visible=self.pfns_visible)
-            )
         return result
 
+    def _pages(self, entries: memoryview, start: int) -> Pages:
+        return Pages(entries, start=start, page_size=PAGE_SIZE, pfns_visible=self.pfns_visible)
+
     def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:
-        """Read entries into `buffer`, from the page at address `start` on; returns the number of pages.
+        """Read entries into `buffer`, from the page at address `start` on; returns how many.
 
-        `buffer` is writable and contiguous, of 8-byte integers or of bytes; it takes `count` pages, by default as many as
-        it holds. Only past the end of the address space are there fewer; the rest of the buffer is then as before.
+        `buffer` is writable and contiguous, of 8-byte integers or of bytes; it takes `count` pages,
+        by default all it has room for. There are fewer only past the end of the address space; the
+        rest of the buffer is then as it was.
 
-        Raises BufferError when it is read-only or not contiguous; ValueError when it is too small, of another item size,
-        not a multiple of 8 bytes, not aligned to 8, or `start` is not the address of a page; TargetVanished.
+        Raises BufferError when it is read-only or not contiguous; ValueError when it is too small,
+        of another item size, not whole entries of 8 bytes, not aligned to 8, or when `start` is not
+        the address of a page; NotMapped for a kernel thread; TargetVanished.
         """
-        view = memoryview(buffer)  # type: ignore[arg-type]
+        view = memoryview(buffer)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
         size = _entries_in(view, count)
         _check_address(start)
         if start % PAGE_SIZE:
@@ -265,13 +245,16 @@ class Process:
         try:
             got = _native.read_into(self._descriptor(), view, start >> PAGE_SHIFT, size)
         except OSError as error:
-            raise self._error(error, "read the page table", "pagemap") from None
+            raise self._folder.error(error, "read the page table", "pagemap") from None
         if got < size:
             self.require_alive()
         return got
 
     def entry(self, address: int) -> Page:
-        """The page that holds the byte at `address`. Raises NotMapped where there is no entry, TargetVanished."""
+        """The page that holds the byte at `address`.
+
+        Raises NotMapped past the end of the address space, UsageError, TargetVanished.
+        """
         _check_address(address)
         pages = self.pages((address, address + 1))
         if not len(pages):
@@ -287,141 +270,64 @@ class Process:
 
         It is true of one moment: the kernel may move, swap or free the page right after.
 
-        Raises NotMapped, NotPresent or SwappedOut when there is none, PfnsHidden without CAP_SYS_ADMIN, UsageError for what
-        is no 64-bit address, TargetVanished.
+        Raises NotMapped, NotPresent or SwappedOut when there is none, PfnsHidden without
+        CAP_SYS_ADMIN, UsageError for what is no 64-bit address, TargetVanished.
         """
         try:
             physical: int = _translate(self._pagemap, address, PAGE_SHIFT)
         except OverflowError:
-            raise UsageError(f"{address:#x} is no address: addresses have 64 bits") from None
+            physical = -1  # not 64 bits, as the slow way will say
         if physical >= 0:
             return physical
-        return self._translate_slowly(address)
+        from pagemap.translate import translate
 
-    def _translate_slowly(self, address: int) -> int:
-        """Find out why there is no physical address; or give it, when the page came in meanwhile."""
-        page = self.entry(address)
-        if page.present:
-            if page.physical_address is None:
-                raise PfnsHidden(
-                    f"cannot read PFNs of process {self.pid}: the kernel hides them from who opened it without "
-                    "CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
-                    pid=self.pid,
-                    operation="translate",
-                )
-            return page.physical_address + address % PAGE_SIZE
-        raise self._absence(page, address)
-
-    def _absence(self, page: Page, address: int) -> AddressError:
-        of = f"{address:#x} of process {self.pid}"
-        if page.guard:
-            return NotPresent(f"{of} lies in a guard region", address=address, pid=self.pid)
-        if page.swapped:
-            place = (
-                f": swap type {page.swap_type}, offset {page.swap_offset:#x}"
-                if page.pfns_visible
-                else "; where in swap, the kernel hides without CAP_SYS_ADMIN"
-            )
-            return SwappedOut(
-                f"{of} is swapped out{place}",
-                address=address,
-                pid=self.pid,
-                swap_type=page.swap_type,
-                swap_offset=page.swap_offset,
-            )
-        for mapping in self.maps():
-            if mapping.start <= address < mapping.end:
-                return NotPresent(
-                    f"{of} is mapped ({mapping.path or 'anonymous'}) but not present: "
-                    "never touched, or given back",
-                    address=address,
-                    pid=self.pid,
-                )
-        return NotMapped(f"{of} is in no mapping", address=address, pid=self.pid)
+        return translate(self, address)
 
     def alive(self) -> bool:
-        """Whether the address space that was opened still exists: False after exit, and after exec."""
+        """Whether the address space that was opened exists: not after exit, and not after exec."""
         self._require_open()
         return self.kernel_thread or _native.alive(self._pagemap)
 
     def check(self) -> None:
-        """Raise TargetVanished when the process has exited, or replaced its address space by exec."""
+        """Raise TargetVanished when the process exited, or replaced its address space by exec."""
         self.require_alive()
         self.check_image()
-
-    def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process.
-
-        The old address space may then live on: that of a vfork child is its parent's. Exit alone is not reported.
-        """
-        if self.kernel_thread:
-            return
-        image = self._read_image()
-        if image and self._image and image != self._image:
-            raise self._vanished("replaced itself by exec")
 
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
         if not self.alive():
-            gone = not self._read_image()
-            raise self._vanished("exited" if gone else "replaced itself by exec")
+            execed = self._folder.image()
+            raise self._folder.vanished("replaced itself by exec" if execed else "exited")
 
-    def _vanished(self, how: str) -> TargetVanished:
-        return TargetVanished(
-            f"process {self.pid} {how} while it was read; what was read until then stands",
-            pid=self.pid,
-            errno=ESRCH,
-            operation="read",
-        )
+    def check_image(self) -> None:
+        """Raise TargetVanished when exec put another image behind the process; not for exit alone.
+
+        The old address space may live on: that of a vfork child is its parent's.
+        """
+        self._require_open()
+        image = self._folder.image()
+        if image and image != self._image:
+            raise self._folder.vanished("replaced itself by exec")
 
     def _require_open(self) -> None:
         if self._state == "closed":
-            raise ClosedProcess(
-                f"this Process of {self.pid} is closed; open another", pid=self.pid
-            )
+            raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
 
     def _descriptor(self) -> int:
         self._require_open()
         if self._pagemap < 0:
             raise NotMapped(
-                f"process {self.pid} is a kernel thread: it has no mappings", address=0, pid=self.pid
+                f"process {self.pid} is a kernel thread: it has no mappings",
+                address=0,
+                pid=self.pid,
             )
         return self._pagemap
 
-    def _open(self, name: str) -> int:
-        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
-
-    def _read(self, name: str, operation: str = "") -> bytes:
-        self._require_open()
-        try:
-            fd = self._open(name)
-            try:
-                return os.read(fd, 1 << 16)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise self._error(error, operation or f"read {name}", name) from None
-
-    def _read_image(self) -> bytes:
-        """What marks this run of exec: auxv holds addresses that the kernel draws anew for each; empty when gone."""
-        try:
-            return self._read("auxv", "read the page table")
-        except (NoSuchProcess, TargetVanished):
-            return b""
-
-    def _error(self, error: OSError, operation: str, name: str) -> PagemapError:
-        if isinstance(error, PagemapError):
-            return error
-        if error.errno in _GONE and self._state != "opening":
-            return self._vanished("exited")
-        path = f"{self.procfs}/{self.pid}/{name}"
-        return from_os_error(error, pid=self.pid, operation=operation, path=path)
-
 
 def virt_to_phys(target: Target, address: int) -> int:
-    """The physical address, in bytes, behind the virtual `address` of `target`: opens it and closes it.
+    """The physical address, in bytes, behind the virtual `address` of `target`.
 
-    Raises what `Process` and `Process.virt_to_phys` raise.
+    Opens and closes the process; raises what `Process` and `Process.virt_to_phys` raise.
     """
     with Process(target) as process:
         return process.virt_to_phys(address)
@@ -455,16 +361,15 @@ def _bounds(where: Range) -> tuple[int, int]:
 def _entries_in(view: memoryview, count: int | None) -> int:
     """How many entries to read into `view`, which must have room for `count`."""
     if view.readonly:
-        raise BufferError("the buffer is read-only: give a writable one, as bytearray or array('Q')")
+        raise BufferError("the buffer is read-only: give a writable one, such as array('Q')")
     if not view.c_contiguous:
         raise BufferError("the buffer is not contiguous")
     if view.format.lstrip("@=<>") not in ("Q", "q", "L", "l", "N", "n", "B", "b", "c"):
-        raise ValueError(f"the buffer's items are of format {view.format!r}: give 8-byte integers or bytes")
-    if view.nbytes % 8 or (view.itemsize not in (1, 8)):
+        raise ValueError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
+    if view.nbytes % 8 or view.itemsize not in (1, 8):
         raise ValueError(f"the buffer has {view.nbytes} bytes: an entry has 8")
     room = view.nbytes // 8
-    if count is None:
-        count = room
-    if not 0 < count <= room:
-        raise ValueError(f"the buffer is too small: it holds {room} entries, {count} were asked for")
-    return count
+    wanted = room if count is None else count
+    if not 0 < wanted <= room:
+        raise ValueError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
+    return wanted

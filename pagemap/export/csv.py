@@ -1,6 +1,7 @@
-"""The CSV dump (RFC 4180, but lines end in a newline alone): `pagemap.pages.COLUMNS`, then the path.
+"""The CSV dump (RFC 4180, but with bare newlines): `pagemap.pages.COLUMNS`, then the path.
 
-Addresses are hex with ``0x``, PFNs and swap offsets decimal, flags 0 or 1; what is unknown is empty.
+Addresses are hex with ``0x``, PFNs and swap offsets decimal, flags 0 or 1; what is unknown is
+empty.
 """
 
 from __future__ import annotations

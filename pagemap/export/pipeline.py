@@ -1,7 +1,8 @@
 """Pieces of a dump through several threads, out again in order.
 
-Each piece is one call into C without the GIL. The calling thread hands out pieces and takes them back finished, oldest
-first; there are two buffers for each worker, so none waits while a finished piece is written.
+Each piece is one call into C without the GIL. The calling thread hands out pieces and takes them
+back finished, oldest first; there are two buffers for each worker, so none waits while a finished
+piece is written.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["default_threads", "run"]
 
 MOST_THREADS = 8
-"""More do not pay: they all share the target's mmap_lock, and one consumer writes what they make."""
+"""More do not pay: they share the target's mmap_lock, and one consumer writes it all."""
 
 _UNKNOWN = -1
 

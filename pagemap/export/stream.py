@@ -1,11 +1,12 @@
-"""The way of a dump: maps in blocks, blocks into pieces, pieces read and formatted in C, written in order.
+"""The way of a dump: maps in blocks, blocks in pieces, pieces read and formatted in C, in order.
 
-Memory stays flat: a block of maps is forgotten when its pieces are written, and there are only as many pieces under way as
-`pipeline` has buffers. Nothing here is done per page.
+Memory stays flat: a block of maps is forgotten when its pieces are written, and there are only as
+many pieces under way as `pipeline` has buffers. Nothing here is done per page.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 
 from pagemap import _native
@@ -34,8 +35,8 @@ __all__ = ["FORMATS", "dump"]
 
 FORMATS = ("text", "csv", "jsonl")
 
-# Rows that one call into C writes: long enough that the hand-over between threads does not count, short enough for the
-# cache and for progress.
+# Rows that one call into C writes: long enough that the hand-over between threads does not count,
+# short enough for the cache and for progress.
 PIECE_BYTES = 1 << 21
 
 
@@ -50,22 +51,23 @@ def dump(
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> int:
-    """Write a row for every page of every mapping of `target` to `file`; returns the number of rows.
+    r"""Write a row for every page of every mapping of `target` to `file`; returns their number.
 
-    Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have no entry and no row.
+    Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have
+    no entry and no row.
 
-    `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says which mappings to dump,
-    `ranges` are ``(start, end)`` in bytes to keep to, widened to whole pages. `progress(done, total)` is told the pages done
-    now and then, from this thread; `total` is None when `select` or `ranges` are given. `threads` read and format;
-    by default as many as pay.
+    `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says
+    which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
+    pages. `progress(done, total)` is told the pages done now and then, from this thread; `total` is
+    None when `select` or `ranges` are given. `threads` read and format; by default as many as pay.
 
-    Raises TargetVanished when the target exits or calls exec midway (the rows written until then stand), UsageError for an
-    unknown format, and whatever writing raises.
+    Raises TargetVanished when the target exits or calls exec midway (the rows written until then
+    stand), UsageError for an unknown format, and whatever writing raises.
 
     >>> import io, pagemap
     >>> file = io.BytesIO()
     >>> rows = pagemap.dump("self", file, select=lambda path: path == "[stack]")
-    >>> file.getvalue().count(b"\\n") == rows + 1
+    >>> file.getvalue().count(b"\n") == rows + 1
     True
     """
     form = _format(format)
@@ -110,7 +112,7 @@ def dump(
 
 
 def _reading(process: Process, pieces: Iterator[pipeline.Done]) -> Iterator[pipeline.Done]:
-    """The same pieces; a failed read becomes an error of this process, a failed write is left alone."""
+    """The same pieces; a failed read becomes an error of this process."""
     try:
         yield from pieces
     except PagemapError:
@@ -127,14 +129,9 @@ def _format(name: str) -> ModuleType:
 
 
 def _writer(file: Writable | int) -> Callable[[memoryview], None]:
-    """A function that writes all of its argument; raw files and descriptors may take less at a time."""
-    if isinstance(file, int):
-        fd = file
-
-        def put(data: memoryview) -> int | None:
-            return os.write(fd, data)
-    else:
-        put = file.write
+    """A function that writes all of its argument: raw files may take less at a time."""
+    put: Callable[[memoryview], int | None]
+    put = functools.partial(os.write, file) if isinstance(file, int) else file.write
 
     def write(data: memoryview) -> None:
         while data:
@@ -168,15 +165,16 @@ def _plans(
 ) -> Iterator[_native.RowPlan]:
     """The pieces of the whole dump, in order."""
     seen = 0
-    # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not selected
+    # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
+    # selected
     known: dict[bytes, tuple[int, int] | None]
     for block in process.maps_blocks():
         spans: list[tuple[int, int, int, int]] = []
         labels = bytearray()
         known = {}
-        for start, end, raw in parse_labels(block):
-            # Between two reads of maps mappings may merge, and one come again with an earlier start.
-            start = max(start, seen)
+        for begin, end, raw in parse_labels(block):
+            # Between two reads of maps mappings may merge, and one come again, begun earlier.
+            start = max(begin, seen)
             if start >= end:
                 continue
             seen = end

@@ -1,0 +1,107 @@
+"""The folder /proc/PID of one process, pinned so that it cannot become another's.
+
+A pid is only a number: it is reused, and exec puts another program behind it. All opens here go
+through a descriptor of the folder, which fails with ESRCH once the process is gone, and the image
+that exec made is recognised by its auxv.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT, ESRCH
+
+from pagemap.errors import NoSuchProcess, PagemapError, TargetVanished, from_os_error
+
+__all__ = ["Folder"]
+
+_PF_KTHREAD = 0x00200000  # in the flags of /proc/PID/stat; include/linux/sched.h
+
+
+class Folder:
+    """/proc/PID by descriptor; `name` is the pid, a thread id, or "self", `pid` its number.
+
+    Raises NoSuchProcess, AccessDenied. After `settle()` a process that is gone is TargetVanished:
+    it was there when the caller began.
+    """
+
+    __slots__ = ("_settled", "fd", "path", "pid")
+
+    def __init__(self, pid: int, name: str, procfs: str) -> None:
+        self.fd = -1
+        self.pid = pid
+        self.path = f"{procfs}/{name}"
+        self._settled = False
+        try:
+            self.fd = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self.error(error, "open the folder") from None
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def settle(self) -> None:
+        """Take the process as found: from now on it can vanish, but not be missing."""
+        self._settled = True
+
+    def open(self, name: str) -> int:
+        """A descriptor of the file `name`, to read. Raises OSError as the kernel gave it."""
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+
+    def read(self, name: str, operation: str = "") -> bytes:
+        """The first 64 KiB of the file `name`; `operation` is what the caller wants it for."""
+        try:
+            fd = self.open(name)
+            try:
+                return os.read(fd, 1 << 16)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self.error(error, operation or f"read {name}", name) from None
+
+    def image(self) -> bytes:
+        """What marks this run of exec; empty when the process has no memory, or is gone.
+
+        The auxiliary vector holds addresses (of the vDSO, of random bytes on the stack) that the
+        kernel draws anew for each exec. It can be read by whoever may read the pagemap.
+        """
+        try:
+            return self.read("auxv", "read the page table")
+        except (NoSuchProcess, TargetVanished):
+            return b""
+
+    def is_kernel_thread(self) -> bool:
+        """Whether this task, found without memory, is a kernel's own; else raise NoSuchProcess."""
+        fields = self.read("stat").rpartition(b")")[2].split()
+        if int(fields[6]) & _PF_KTHREAD:
+            return True
+        if fields[0] in (b"Z", b"X"):
+            why = "is a zombie: it has ended, and its parent has not taken note"
+        else:
+            why = "is ending"
+        raise NoSuchProcess(
+            f"process {self.pid} {why}; it has no memory to read",
+            pid=self.pid,
+            errno=ESRCH,
+            operation="open",
+        )
+
+    def error(self, error: OSError, operation: str, name: str = "") -> PagemapError:
+        """The error that stands for `error` of this process."""
+        if isinstance(error, PagemapError):
+            return error
+        if self._settled and error.errno in (ENOENT, ESRCH):
+            return self.vanished("exited")
+        path = f"{self.path}/{name}" if name else self.path
+        return from_os_error(error, pid=self.pid, operation=operation, path=path)
+
+    def vanished(self, how: str) -> TargetVanished:
+        """The error for a process that `how` (exited, called exec) after it was opened."""
+        return TargetVanished(
+            f"process {self.pid} {how} while it was read; what was read until then stands",
+            pid=self.pid,
+            errno=ESRCH,
+            operation="read",
+        )
