@@ -10,8 +10,6 @@
 Importing this loads nothing else: each name brings its own room with it when it is first used.
 """
 
-from __future__ import annotations
-
 from pagemap._version import __version__
 
 TYPE_CHECKING = False

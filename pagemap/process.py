@@ -100,6 +100,9 @@ class Process:
                 raise self._folder.error(error, "read the page table", "pagemap") from None
         empty = self._pagemap < 0 or not _native.alive(self._pagemap)
         if empty and self._folder.is_kernel_thread():
+            fd, self._pagemap = self._pagemap, -1
+            if fd >= 0:
+                os.close(fd)
             return "kernel thread"
         try:
             # The kernel judged the rights of the moment of opening; later they may be dropped.

@@ -1,0 +1,84 @@
+"""What the documents show is run: docstrings' examples, and the Python of the README."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pagemap
+
+ROOT = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2]))
+ROOMS = sorted(info.name for info in pkgutil.walk_packages(pagemap.__path__, "pagemap."))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ROOMS if not name.endswith(("_core", "__main__"))]
+)
+def test_docstring_examples(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples_to_run() -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    examples = sum(
+        len(test.examples)
+        for name in ("process", "pages", "maps", "units", "export.stream")
+        for test in finder.find(importlib.import_module(f"pagemap.{name}"))
+    )
+    assert examples >= 10
+
+
+def readme() -> str:
+    path = ROOT / "README.md"
+    if not path.exists():
+        pytest.skip("the README lies in the source tree, which is not here")
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(readme().splitlines()) <= 120
+
+
+def test_the_readmes_python_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", readme(), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        code = f"import os\npid = os.getpid()\n{block}"
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        refused = "PfnsHidden" in run.stderr and os.geteuid() != 0
+        assert run.returncode == 0 or refused, run.stderr
+
+
+def test_the_readmes_commands_exist() -> None:
+    """Every `pagemap SUBCOMMAND --option` shown is one that the parser knows."""
+    used = re.findall(r"^\$ (?:sudo )?pagemap ([a-z-]+)(.*)$", readme(), flags=re.MULTILINE)
+    assert used
+    for subcommand, rest in used:
+        run = subprocess.run(
+            [sys.executable, "-m", "pagemap", subcommand, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"{subcommand}: {run.stderr}"
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert option in run.stdout, f"{subcommand} has no {option}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_files_named_in_the_documents_exist(name: str) -> None:
+    readme()
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:csrc|pagemap|tests|benchmarks)/[A-Za-z0-9_./-]*)`", text))
+    for path in named:
+        assert (ROOT / path).exists(), f"{name} names {path}, which does not exist"

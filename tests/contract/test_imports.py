@@ -1,0 +1,133 @@
+"""A call travels down: who may import whom, and what `import pagemap` brings along."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pagemap
+
+PACKAGE = Path(pagemap.__file__).parent
+
+# From top to bottom; a room may import from those below it, and from its own row only where the
+# row is one package.
+ROWS = [
+    ("pagemap.__main__",),
+    ("pagemap.cli",),
+    ("pagemap.render", "pagemap.export", "pagemap.doctor"),
+    ("pagemap.targets",),
+    ("pagemap.process",),
+    ("pagemap.translate",),
+    ("pagemap.maps", "pagemap.pages", "pagemap.procfs"),
+    ("pagemap._native",),
+    ("pagemap._core",),
+    ("pagemap.units", "pagemap.flags"),
+    ("pagemap.errors", "pagemap._version"),
+]
+HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2])
+
+
+def row_of(room: str) -> int:
+    return next(number for number, row in enumerate(ROWS) if room in row)
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of pagemap that run-time code in `path` imports, wherever in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: set[str] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            pending += node.orelse  # what a type checker alone reads is no import
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            for alias in node.names:
+                inner = PACKAGE.parent / base.replace(".", "/") / f"{alias.name}.py"
+                found.add(f"{base}.{alias.name}" if inner.exists() else base)
+        pending += ast.iter_child_nodes(node)
+    return {name for name in found if name.split(".")[0] == "pagemap"}
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        # the door reaches every room, but only when it is asked for one
+        assert imports(path) == {"pagemap._version"}
+        return
+    module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    room = room_of(module.removesuffix(".__init__"))
+    for name in imports(path):
+        other = room_of(name)
+        if other in (room, "pagemap"):
+            continue
+        lazily_back = (room, other) == ("pagemap.process", "pagemap.translate")
+        assert row_of(other) > row_of(room) or lazily_back, f"{module} imports {name}"
+
+
+def test_only_native_touches_the_compiled_module() -> None:
+    users = {path.name for path in FILES if "pagemap._core" in imports(path)}
+    assert users == {"_native.py"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_import_pagemap_loads_next_to_nothing() -> None:
+    assert loaded_by("import pagemap") == {"pagemap", "pagemap._version"}  # not even __future__
+
+
+def test_the_library_in_use_loads_nothing_heavy() -> None:
+    code = "import pagemap; p = pagemap.Process('self'); p.pages(p.maps()[0]); pagemap.virt_to_phys"
+    loaded = loaded_by(code)
+    assert "pagemap._core" in loaded
+    assert "_cffi_backend" in loaded
+    assert not loaded & HEAVY
+    assert not loaded & {"typing", "enum", "re", "threading", "importlib.metadata"}
+
+
+def test_a_text_dump_of_a_small_process_starts_no_threads() -> None:
+    loaded = loaded_by("import os, pagemap; pagemap.dump('self', os.open(os.devnull, os.O_WRONLY))")
+    assert not loaded & (HEAVY | {"threading", "queue"})
+
+
+def test_cffi_is_all_it_needs() -> None:
+    """With every other installed distribution out of reach."""
+    import _cffi_backend
+
+    code = "import pagemap; print(len(pagemap.Process('self').maps()) > 0)"
+    paths = [str(PACKAGE.parent), os.fspath(Path(_cffi_backend.__file__).parent)]
+    script = f"""
+import sys
+sys.path += {paths!r}
+class OnlyCffi:
+    def find_spec(self, name, path=None, target=None):
+        allowed = name.split('.')[0] in ('pagemap', '_cffi_backend', 'cffi')
+        if not allowed and name.split('.')[0] not in sys.stdlib_module_names:
+            raise ImportError(name)
+sys.meta_path.insert(0, OnlyCffi())
+{code}
+"""
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "True\n", run.stderr

@@ -1,0 +1,72 @@
+"""The public door: these names, no others by accident, and none missing."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pagemap
+
+DOOR = [
+    "AccessDenied",
+    "AddressError",
+    "AmbiguousName",
+    "ClosedProcess",
+    "Counts",
+    "Mapping",
+    "NoSuchProcess",
+    "NotMapped",
+    "NotPresent",
+    "Page",
+    "PagemapError",
+    "Pages",
+    "PfnsHidden",
+    "Process",
+    "SwappedOut",
+    "TargetVanished",
+    "Unsupported",
+    "UsageError",
+    "__version__",
+    "dump",
+    "find",
+    "virt_to_phys",
+]
+
+
+def test_the_door_is_as_documented() -> None:
+    assert pagemap.__all__ == DOOR
+
+
+def test_every_name_is_there_and_comes_from_its_room() -> None:
+    for name in DOOR:
+        assert getattr(pagemap, name) is not None
+        if name != "__version__":
+            assert getattr(pagemap, name).__doc__, f"{name} has no docstring"
+
+
+def test_dir_shows_the_door() -> None:
+    assert set(DOOR) <= set(dir(pagemap))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    assert not hasattr(pagemap, "Proces")
+
+
+def test_rooms_have_a_sorted_all_and_a_docstring() -> None:
+    rooms = [info.name for info in pkgutil.walk_packages(pagemap.__path__, "pagemap.")]
+    assert "pagemap.process" in rooms
+    for name in sorted(rooms):
+        if name in ("pagemap._core", "pagemap._version", "pagemap.__main__"):
+            continue
+        room = importlib.import_module(name)
+        assert room.__doc__, f"{name} has no docstring"
+        listed = getattr(room, "__all__", None)
+        assert listed is not None or hasattr(room, "__path__"), f"{name} has no __all__"
+        for item in listed or ():
+            assert hasattr(room, item), f"{name}.{item}"
+
+
+def test_public_functions_say_what_they_raise_or_give() -> None:
+    for name in ("dump", "find", "virt_to_phys", "Process"):
+        words = getattr(pagemap, name).__doc__
+        assert "Raises" in words or "raises" in words, f"{name} does not say what it raises"

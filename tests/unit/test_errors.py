@@ -1,0 +1,87 @@
+"""The tree of errors: what a caller may catch, what an error carries, that it survives a pool."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import pickle
+
+import pytest
+
+from pagemap import errors
+
+EVERY = [
+    errors.PagemapError("a", pid=1, errno=5, operation="read", path="/x"),
+    errors.NoSuchProcess("b", pid=2, errno=errno.ESRCH),
+    errors.AccessDenied("c", pid=3, errno=errno.EACCES, operation="open", path="/proc/3/maps"),
+    errors.PfnsHidden("d", pid=4),
+    errors.TargetVanished("e", pid=5, errno=errno.ESRCH),
+    errors.AddressError("f", address=4096, pid=6),
+    errors.NotMapped("g", address=4096, pid=7),
+    errors.NotPresent("h", address=4096),
+    errors.SwappedOut("i", address=4096, pid=9, swap_type=1, swap_offset=77),
+    errors.Unsupported("j", errno=errno.ENOTTY),
+    errors.UsageError("k"),
+    errors.AmbiguousName("l", pids=[3, 4]),
+    errors.ClosedProcess("m", pid=1),
+]
+
+TABLE = {
+    "PagemapError": (1, Exception),
+    "NoSuchProcess": (66, ProcessLookupError),
+    "AccessDenied": (77, PermissionError),
+    "PfnsHidden": (77, PermissionError),
+    "TargetVanished": (75, ProcessLookupError),
+    "AddressError": (1, LookupError),
+    "NotMapped": (1, LookupError),
+    "NotPresent": (1, LookupError),
+    "SwappedOut": (1, LookupError),
+    "Unsupported": (69, NotImplementedError),
+    "UsageError": (2, ValueError),
+    "AmbiguousName": (2, ValueError),
+    "ClosedProcess": (1, ValueError),
+}
+
+
+def test_the_table_names_every_error() -> None:
+    kinds = {name for name in errors.__all__ if name[0].isupper()}
+    assert kinds == set(TABLE) == {type(error).__name__ for error in EVERY}
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
+def test_exit_code_and_builtin(error: errors.PagemapError) -> None:
+    code, builtin = TABLE[type(error).__name__]
+    assert error.exit_code == code
+    assert isinstance(error, builtin)
+    assert isinstance(error, errors.PagemapError)
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("way", ["pickle", "copy"])
+def test_survives(error: errors.PagemapError, way: str) -> None:
+    again = pickle.loads(pickle.dumps(error)) if way == "pickle" else copy.copy(error)
+    assert type(again) is type(error)
+    assert str(again) == str(error) == error.args[0]
+    names = ("pid", "errno", "operation", "path", "address", "swap_type", "swap_offset", "pids")
+    for name in names:
+        assert getattr(again, name, None) == getattr(error, name, None), name
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (errno.ESRCH, errors.NoSuchProcess, "there is no process 42"),
+        (errno.ENOENT, errors.NoSuchProcess, "there is no process 42"),
+        (errno.EACCES, errors.AccessDenied, "CAP_SYS_PTRACE"),
+        (errno.EPERM, errors.AccessDenied, "CAP_SYS_PTRACE"),
+        (errno.EIO, errors.PagemapError, "Input/output error"),
+    ],
+)
+def test_errno_gets_its_meaning(code: int, kind: type, words: str) -> None:
+    error = errors.from_os_error(
+        OSError(code, "Input/output error"), pid=42, operation="read the page table", path="/p"
+    )
+    assert type(error) is kind
+    assert words in str(error)
+    assert (error.pid, error.errno, error.path) == (42, code, "/p")
+    assert error.operation == "read the page table"

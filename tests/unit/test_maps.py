@@ -1,0 +1,153 @@
+"""Lines of /proc/PID/maps, each as a kernel wrote it, against what a reader of proc(5) expects."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap import maps
+
+if TYPE_CHECKING:
+    from pagemap.maps import Mapping
+
+FILE = b"7f1c2a028000-7f1c2a1bd000 r-xp 00028000 fe:01 658                        /lib/libc.so.6\n"
+ANONYMOUS = b"7f1c2a000000-7f1c2a021000 rw-p 00000000 00:00 0 \n"
+HEAP = b"55d0c0000000-55d0c0021000 rw-p 00000000 00:00 0                          [heap]\n"
+VSYSCALL = b"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
+
+
+def one(line: bytes) -> Mapping:
+    (mapping,) = maps.parse(line)
+    return mapping
+
+
+def with_path(path: bytes, inode: int = 658) -> Mapping:
+    return one(b"1000-2000 r--p 00000000 fe:00 %d         %b\n" % (inode, path))
+
+
+def test_every_field_of_a_file_mapping() -> None:
+    assert one(FILE) == (
+        0x7F1C2A028000,
+        0x7F1C2A1BD000,
+        "r-xp",
+        0x28000,
+        "fe:01",
+        658,
+        "/lib/libc.so.6",
+    )
+
+
+def test_fields_have_their_names() -> None:
+    mapping = one(FILE)
+    assert (mapping.start, mapping.end, mapping.size) == (0x7F1C2A028000, 0x7F1C2A1BD000, 0x195000)
+    assert (mapping.perms, mapping.offset, mapping.dev) == ("r-xp", 0x28000, "fe:01")
+    assert (mapping.inode, mapping.path) == (658, "/lib/libc.so.6")
+
+
+def test_the_inode_is_decimal_and_the_device_hex() -> None:
+    mapping = one(b"1000-2000 r--p 00001000 fe:1f 1234567890 /x\n")
+    assert mapping.inode == 1234567890
+    assert mapping.device == os.makedev(0xFE, 0x1F)
+
+
+def test_an_anonymous_mapping_has_no_path() -> None:
+    assert one(ANONYMOUS).path == ""
+    assert one(ANONYMOUS).anonymous
+    assert not one(HEAP).anonymous
+
+
+def test_pseudo_paths_stay_as_they_are() -> None:
+    assert one(HEAP).path == "[heap]"
+    assert one(VSYSCALL).path == "[vsyscall]"
+    assert with_path(b"[anon: my arena]", 0).path == "[anon: my arena]"
+    assert with_path(b"[anon_shmem:queue]").path == "[anon_shmem:queue]"
+
+
+def test_addresses_reach_the_end_of_64_bits() -> None:
+    assert one(b"fffffffffffff000-ffffffffffffffff r--p 00000000 00:00 0 \n").end == 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (b"/tmp/two  spaces and a trailing one ", "/tmp/two  spaces and a trailing one "),
+        (b"/tmp/a\\012b", "/tmp/a\nb"),
+        (b"/tmp/back\\slash", "/tmp/back\\slash"),
+        (b"/tmp/\r\x0b\x0c\x1c\x85", "/tmp/\r\x0b\x0c\x1c\udc85"),
+        (b"/tmp/\xff\xfe", "/tmp/\udcff\udcfe"),
+        ("/tmp/größe\u2028".encode(), "/tmp/größe\u2028"),
+        (b"/memfd:x (deleted)", "/memfd:x (deleted)"),
+        (b"anon_inode:[perf_event]", "anon_inode:[perf_event]"),
+        (b"/with (deleted) inside", "/with (deleted) inside"),
+    ],
+)
+def test_a_path_is_the_rest_of_the_line(raw: bytes, path: str) -> None:
+    assert with_path(raw).path == path
+
+
+def test_bytes_that_are_not_utf8_come_back_through_fsencode() -> None:
+    assert os.fsencode(with_path(b"/tmp/\xff\xfe").path) == b"/tmp/\xff\xfe"
+
+
+def test_deleted_is_the_end_of_a_files_path() -> None:
+    assert with_path(b"/tmp/x (deleted)").deleted
+    assert not with_path(b"/tmp/x (deleted) not").deleted
+    assert not with_path(b"[anon:x (deleted)", 0).deleted
+
+
+def test_several_lines_and_none() -> None:
+    assert [mapping.path for mapping in maps.parse(ANONYMOUS + FILE + HEAP)] == [
+        "",
+        "/lib/libc.so.6",
+        "[heap]",
+    ]
+    assert maps.parse(b"") == []
+
+
+@pytest.mark.parametrize("line", [b"nonsense\n", b"1000-zzzz r--p 0 0:0 0 \n", b"\xff\n"])
+def test_what_is_no_line_of_maps_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        maps.parse(line)
+
+
+def test_labels_are_as_the_kernel_wrote_them() -> None:
+    lines = FILE + ANONYMOUS + b"1000-2000 r--p 00000000 fe:00 658    /a\\012 b\xff\n"
+    assert list(maps.parse_labels(lines)) == [
+        (0x7F1C2A028000, 0x7F1C2A1BD000, b"/lib/libc.so.6"),
+        (0x7F1C2A000000, 0x7F1C2A021000, b""),
+        (0x1000, 0x2000, b"/a\\012 b\xff"),
+    ]
+    assert maps.decode_path(b"/a\\012 b\xff") == "/a\n b\udcff"
+
+
+def in_a_pipe(data: bytes) -> int:
+    """A descriptor that gives `data` in pieces, as the kernel gives maps."""
+    reader, writer = os.pipe()
+    os.write(writer, data)
+    os.close(writer)
+    return reader
+
+
+@pytest.mark.parametrize("size", [4196, 8192, 20000, 1 << 18])
+def test_blocks_hold_whole_lines_whatever_their_size(size: int) -> None:
+    data = b"".join(
+        b"%x-%x rw-p 00000000 00:00 0 %b\n" % (n << 12, (n + 1) << 12, b"/x" * (n % 60))
+        for n in range(1, 600)
+    )
+    fd = in_a_pipe(data)
+    try:
+        blocks = list(maps.read_blocks(fd, size))
+    finally:
+        os.close(fd)
+    assert b"".join(blocks) == data
+    assert all(block.endswith(b"\n") for block in blocks)
+
+
+def test_a_last_line_without_newline_is_not_lost() -> None:
+    fd = in_a_pipe(ANONYMOUS + FILE[:-1])
+    try:
+        assert [mapping.path for mapping in maps.parse(maps.read(fd))] == ["", "/lib/libc.so.6"]
+    finally:
+        os.close(fd)
