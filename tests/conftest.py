@@ -1,0 +1,64 @@
+"""What all tests share: how Hypothesis runs, and processes that end with the test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Start = Callable[[AbstractContextManager[workloads.Target]], workloads.Target]
+
+# No deadlines: a test must not fail because the machine is busy.
+settings.register_profile("dev", max_examples=60, deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a target that is killed at the end of the test; skip where it cannot be made."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(kind: AbstractContextManager[workloads.Target]) -> workloads.Target:
+            try:
+                return stack.enter_context(kind)
+            except workloads.Unavailable as reason:
+                pytest.skip(str(reason))
+
+        yield enter
+
+
+@pytest.fixture(scope="session")
+def pfns_visible() -> bool:
+    """Whether the kernel shows PFNs to this user, found without the code under test."""
+    return oracle.pfns_visible()
+
+
+@pytest.fixture
+def need_pfns(pfns_visible: bool) -> None:
+    """Skip where the kernel hides PFNs."""
+    if not pfns_visible:
+        pytest.skip("PFNs are hidden: needs CAP_SYS_ADMIN in the initial user namespace")
+
+
+@pytest.fixture
+def need_root() -> None:
+    """Skip for users who may not change who they are."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become another user or to steer pids")
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """The start of a command line that runs pagemap, warnings as errors like here."""
+    return [sys.executable, "-W", "error", "-m", "pagemap"]

@@ -1,0 +1,212 @@
+"""The slow, plain truth: what csrc/ and the layers above it must agree with.
+
+The naive twin of each C function, one entry at a time with plain integers, and readers of the
+kernel's own accounts. Nothing of `pagemap` is imported, and nothing here is fast.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import struct
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import build
+
+PAGE = os.sysconf("SC_PAGESIZE")
+NONE = 2**64 - 1
+FLAGS = {
+    "soft_dirty": 55,
+    "file_or_shared": 61,
+    "swapped": 62,
+    "present": 63,
+    "exclusive": 56,
+    "uffd_wp": 57,
+    "guard": 58,
+}
+COLUMNS = ["address", "pfn", *FLAGS, "swap_type", "swap_offset", "path"]
+
+
+def has(entry: int, flag: str) -> bool:
+    """Whether the entry carries the flag."""
+    return entry // 2 ** FLAGS[flag] % 2 == 1
+
+
+def place(entry: int) -> int:
+    """Bits 0 to 54."""
+    return entry % 2**55
+
+
+def pfn(entry: int) -> int | None:
+    """The PFN, None when the page is not present or the kernel hides it."""
+    return place(entry) or None if has(entry, "present") else None
+
+
+def swap_type(entry: int, *, hidden: bool) -> int | None:
+    """The number of the swap area, None when there is none or it is hidden."""
+    return place(entry) % 32 if has(entry, "swapped") and not hidden else None
+
+
+def swap_offset(entry: int, *, hidden: bool) -> int | None:
+    """The page in the swap area, None when there is none or it is hidden."""
+    return place(entry) // 32 if has(entry, "swapped") and not hidden else None
+
+
+def counts(entries: list[int]) -> dict[str, int]:
+    """How many entries carry each flag."""
+    result = {"pages": len(entries)}
+    result |= {name: sum(has(entry, name) for entry in entries) for name in FLAGS}
+    result["anonymous"] = sum(
+        has(entry, "present") and not has(entry, "file_or_shared") for entry in entries
+    )
+    return result
+
+
+def entries(pid: int, start: int, end: int) -> list[int]:
+    """The entries of the pages from `start` to `end`, one read each; the list ends where they do."""
+    result = []
+    fd = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+    try:
+        for address in range(start, end, PAGE):
+            data = os.pread(fd, 8, address // PAGE * 8)
+            if not data:
+                break
+            result.append(struct.unpack("=Q", data)[0])
+    finally:
+        os.close(fd)
+    return result
+
+
+def pfns_visible() -> bool:
+    """Whether the kernel shows us PFNs: those of a page that was just written."""
+    # In CPython id() is an address: that of an object's header, so of a page in memory.
+    address = id(object()) // PAGE * PAGE
+    return place(entries(os.getpid(), address, address + PAGE)[0]) != 0
+
+
+def text_row(entry: int, address: int, label: bytes, *, hidden: bool) -> bytes:
+    """A row of the text dump."""
+    held = hidden and (has(entry, "present") or has(entry, "swapped"))
+    flags = [has(entry, name) for name in ("soft_dirty", "file_or_shared", "swapped", "present")]
+    words = [f"{address:x}", "-" if held else f"{place(entry):x}", *(str(int(f)) for f in flags)]
+    return " ".join(words).encode() + b" " + label + b"\n"
+
+
+def values(entry: int, address: int, path: str, *, hidden: bool) -> dict[str, object]:
+    """What a row of JSON says; CSV says the same in its own words."""
+    return {
+        "address": hex(address),
+        "pfn": pfn(entry),
+        **{name: has(entry, name) for name in FLAGS},
+        "swap_type": swap_type(entry, hidden=hidden),
+        "swap_offset": swap_offset(entry, hidden=hidden),
+        "path": path,
+    }
+
+
+def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
+    """A row of the JSON lines dump."""
+    row = values(entry, address, path, hidden=hidden)
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
+def csv_fields(entry: int, address: int, path: str, *, hidden: bool) -> list[str]:
+    """The fields of a row of the CSV dump, as a reader of CSV gives them back."""
+    row = values(entry, address, path, hidden=hidden).values()
+    return ["" if v is None else str(int(v)) if isinstance(v, bool) else str(v) for v in row]
+
+
+def read_csv(data: bytes) -> list[list[str]]:
+    """The rows of CSV data, paths in Python's spelling of bytes that are not UTF-8."""
+    text = data.decode("utf-8", "surrogateescape")
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+class MapsLine(NamedTuple):
+    """A line of /proc/PID/maps; `label` as the kernel wrote it."""
+
+    start: int
+    end: int
+    perms: str
+    offset: int
+    dev: str
+    inode: int
+    label: bytes
+
+    @property
+    def path(self) -> str:
+        """The label with its newlines put back."""
+        return self.label.replace(rb"\012", b"\n").decode("utf-8", "surrogateescape")
+
+
+_LINE = re.compile(
+    rb"([0-9a-f]+)-([0-9a-f]+) ([-r][-w][-x][ps]) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+) *(.*)"
+)
+
+
+def parse_maps(data: bytes) -> list[MapsLine]:
+    """The lines of /proc/PID/maps, each matched as a whole."""
+    result = []
+    for line in data.removesuffix(b"\n").split(b"\n") if data else []:
+        found = _LINE.fullmatch(line)
+        assert found, line
+        start, end, perms, offset, dev, inode, label = found.groups()
+        numbers = int(start, 16), int(end, 16), perms.decode(), int(offset, 16)
+        result.append(MapsLine(*numbers, dev.decode(), int(inode), label))
+    return result
+
+
+def maps(pid: int) -> list[MapsLine]:
+    """The mappings of a process."""
+    return parse_maps(Path(f"/proc/{pid}/maps").read_bytes())
+
+
+class Smaps(NamedTuple):
+    """The kernel's own account of one mapping; `sizes` in bytes by the kernel's names."""
+
+    start: int
+    end: int
+    sizes: dict[str, int]
+    flags: frozenset[str]
+
+
+def smaps(pid: int) -> list[Smaps]:
+    """What /proc/PID/smaps says, mapping for mapping."""
+    result: list[Smaps] = []
+    for line in Path(f"/proc/{pid}/smaps").read_bytes().splitlines():
+        if head := _LINE.fullmatch(line):
+            result.append(Smaps(int(head[1], 16), int(head[2], 16), {}, frozenset()))
+        elif size := re.fullmatch(rb"(\w+): +(\d+) kB", line):
+            result[-1].sizes[size[1].decode()] = int(size[2]) * 1024
+        elif line.startswith(b"VmFlags:"):
+            flags = frozenset(line.decode().split()[1:])
+            result[-1] = result[-1]._replace(flags=flags)
+    return result
+
+
+def frame_flags(frame: int) -> int:
+    """The word of /proc/kpageflags for a PFN (root only)."""
+    with Path("/proc/kpageflags").open("rb", buffering=0) as file:
+        return int(struct.unpack("=Q", os.pread(file.fileno(), 8, frame * 8))[0])
+
+
+def textbook(pid: int) -> bytes:
+    """The table of the textbook program: one pread and one printf for each page."""
+    done = subprocess.run([build.textbook(), str(pid)], check=True, capture_output=True)
+    return done.stdout
+
+
+def hide_pfns(table: bytes) -> bytes:
+    """The table as it must look where the kernel hides PFNs: `-` for a present or swapped page."""
+    rows = table.split(b"\n")
+    for number, row in enumerate(rows):
+        words = row.split(b" ", 6)
+        if b"1" in words[4:6]:
+            words[1] = b"-"
+            rows[number] = b" ".join(words)
+    return b"\n".join(rows)
