@@ -59,7 +59,6 @@ def _start() -> Progress | None:
     except ImportError:
         return None
     bar = Progress(
-        "{task.percentage:>3.0f}%",
         BarColumn(),
         MofNCompleteColumn(),
         "pages",

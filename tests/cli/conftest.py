@@ -1,0 +1,150 @@
+"""Run the whole command and look at all of what it says."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.conftest import Start
+
+HEADER = b"addr pfn soft-dirty file/shared swapped present library\n"
+CSV_HEADER = b",".join(name.encode() for name in oracle.COLUMNS) + b"\n"
+
+# The terminal of whoever runs the tests must not show in what they see.
+PLAIN = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "LANGUAGE")
+
+
+class Result(NamedTuple):
+    """How a command ended: its exit code, what it wrote to stdout, and the lines on stderr."""
+
+    code: int
+    out: bytes
+    err: list[str]
+
+
+class Pagemap:
+    """Starts the command under test, as this user or as another."""
+
+    def __init__(
+        self, command: list[str], user: int | None = None, group: int | None = None
+    ) -> None:
+        self.command = command
+        self.user = user
+        self.group = group
+
+    def __call__(self, *arguments: str | int | bytes, stdin: bytes = b"") -> Result:
+        """Run to the end."""
+        process = self.start(*arguments, stdin=subprocess.PIPE)
+        out, err = process.communicate(stdin, timeout=120)
+        return Result(process.returncode, out, err.decode().splitlines())
+
+    def start(
+        self,
+        *arguments: str | int | bytes,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+        prefix: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start it; `prefix` is a command that will run it, `env` is set beside this process's."""
+        words = [each if isinstance(each, bytes) else str(each) for each in arguments]
+        rest = {name: value for name, value in os.environ.items() if name not in PLAIN}
+        return subprocess.Popen(
+            [*prefix, *self.command, *words],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**rest, "LC_ALL": "C.UTF-8", **(env or {})},
+            user=self.user,
+            group=self.group,
+            extra_groups=None if self.user is None else [],
+        )
+
+
+@pytest.fixture
+def pagemap(command: list[str]) -> Pagemap:
+    """The command, run as this user."""
+    return Pagemap(command)
+
+
+@pytest.fixture
+def pagemap_as_nobody(
+    command: list[str],
+    need_root: None,  # noqa: ARG001 - it skips
+) -> Pagemap:
+    """The command, run as a user without rights."""
+    user = pwd.getpwnam("nobody")
+    # Root's own folders may be open to root's group alone.
+    for group in (user.pw_gid, os.getgid()):
+        pagemap = Pagemap(command, user.pw_uid, group)
+        try:
+            if pagemap("--version").code == 0:
+                return pagemap
+        except PermissionError:
+            continue
+    pytest.skip("user nobody may not read this Python or pagemap: their folder is private")
+
+
+@pytest.fixture
+def unprivileged(request: pytest.FixtureRequest, pfns_visible: bool) -> Pagemap:
+    """The command, run by somebody to whom the kernel shows no PFNs."""
+    name = "pagemap_as_nobody" if pfns_visible else "pagemap"
+    result: Pagemap = request.getfixturevalue(name)
+    return result
+
+
+@pytest.fixture
+def hidden_line(pfns_visible: bool) -> Callable[[int], list[str]]:
+    """What stands on stderr, besides, when a dump of this pid leaves PFNs out."""
+
+    def lines(pid: int) -> list[str]:
+        if pfns_visible:
+            return []
+        line = (
+            f"pagemap: PFNs of process {pid} are left out: the kernel hides them without "
+            "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
+        )
+        return [line]
+
+    return lines
+
+
+@pytest.fixture(scope="session")
+def unused_pid() -> int:
+    """A pid that no process can have: the kernel gives none from pid_max on."""
+    return int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+
+
+@pytest.fixture
+def kernel_thread(need_root: None) -> int:  # noqa: ARG001 - it skips
+    """The pid of a kernel thread."""
+    pid = 2
+    status = Path(f"/proc/{pid}/stat")
+    # Its parent is pid 0, which only the first process and the first kernel thread have.
+    if not status.exists() or status.read_text().rpartition(")")[2].split()[1] != "0":
+        pytest.skip("no kernel threads are to be seen in this PID namespace")
+    return pid
+
+
+@pytest.fixture
+def zombie(start: Start) -> int:
+    """The pid of a process that has ended and is not waited for."""
+    pid = start(workloads.idle()).ask("z")
+    status = Path(f"/proc/{pid}/stat")
+    deadline = time.monotonic() + 20
+    while status.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "the child did not end"
+        time.sleep(0.01)
+    return pid

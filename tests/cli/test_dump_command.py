@@ -1,0 +1,240 @@
+"""`pagemap dump`: whole outputs, row by row as the kernel's entries say."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+from tests.cli.conftest import CSV_HEADER, HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+    Lines = Callable[[int], list[str]]
+    Rows = Callable[[int, oracle.MapsLine], bytes]
+
+PAGE = oracle.PAGE
+
+
+@pytest.fixture
+def rows(pfns_visible: bool) -> Rows:
+    """The text rows of a mapping."""
+
+    def make(pid: int, line: oracle.MapsLine) -> bytes:
+        entries = oracle.entries(pid, line.start, line.end)
+        return b"".join(
+            oracle.text_row(entry, line.start + at * PAGE, line.label, hidden=not pfns_visible)
+            for at, entry in enumerate(entries)
+        )
+
+    return make
+
+
+def named(pid: int, ending: bytes) -> list[oracle.MapsLine]:
+    """The mappings whose label ends so."""
+    return [line for line in oracle.maps(pid) if line.label.endswith(ending)]
+
+
+def test_text(pagemap: Pagemap, start: Start, rows: Rows, hidden_line: Lines) -> None:
+    target = start(workloads.odd_path())
+    target.stop()
+    expected = HEADER + b"".join(rows(target.pid, line) for line in oracle.maps(target.pid))
+    assert pagemap("dump", target.pid) == (0, expected, hidden_line(target.pid))
+
+
+def test_csv(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
+    target = start(workloads.odd_path())
+    target.stop()
+    expected = [oracle.COLUMNS]
+    for line in oracle.maps(target.pid):
+        for at, entry in enumerate(oracle.entries(target.pid, line.start, line.end)):
+            address = line.start + at * PAGE
+            expected.append(oracle.csv_fields(entry, address, line.path, hidden=not pfns_visible))
+    result = pagemap("dump", target.pid, "--format", "csv")
+    assert result.code == 0
+    assert result.out.startswith(CSV_HEADER)
+    assert oracle.read_csv(result.out) == expected
+
+
+def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
+    target = start(workloads.odd_path())
+    target.stop()
+    about = {
+        "schema": "pagemap.dump/1",
+        "pid": target.pid,
+        "page_size": PAGE,
+        "pfns_visible": pfns_visible,
+    }
+    expected: list[dict[str, object]] = [about]
+    for line in oracle.maps(target.pid):
+        for at, entry in enumerate(oracle.entries(target.pid, line.start, line.end)):
+            address = line.start + at * PAGE
+            expected.append(oracle.values(entry, address, line.path, hidden=not pfns_visible))
+    result = pagemap("dump", target.pid, "--format", "jsonl")
+    assert result.code == 0
+    assert [json.loads(line) for line in result.out.splitlines()] == expected
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+def test_without_the_header(pagemap: Pagemap, start: Start, form: str) -> None:
+    target = start(workloads.idle())
+    target.stop()
+    whole = pagemap("dump", target.pid, "--format", form)
+    header, _, rest = whole.out.partition(b"\n")
+    assert header
+    assert pagemap("dump", target.pid, "--format", form, "--no-header").out == rest
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ending"),
+    [
+        ("[heap]", b"[heap]"),
+        ("[vd?o]", b"[vdso]"),
+        ("*heap*", b"[heap]"),
+        ("libc.so.*", b"/libc.so.6"),
+        ("*/libc.so.6", b"/libc.so.6"),
+    ],
+)
+def test_a_pattern(pagemap: Pagemap, start: Start, rows: Rows, pattern: str, ending: bytes) -> None:
+    target = start(workloads.bash())
+    target.stop()
+    lines = named(target.pid, ending)
+    if not lines:
+        pytest.skip(f"bash has no {ending.decode()} here")
+    expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
+    assert pagemap("dump", target.pid, "--map", pattern)[:2] == (0, expected)
+
+
+def test_brackets_are_no_wildcards(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.bash())
+    assert pagemap("dump", target.pid, "--map", "[a-z]*").code == 1
+    assert pagemap("dump", target.pid, "--map", "libc.so.[0-9]").code == 1
+
+
+def test_the_pattern_for_anonymous_memory(pagemap: Pagemap, start: Start, rows: Rows) -> None:
+    target = start(workloads.dense(64 * PAGE))
+    target.stop()
+    lines = [line for line in oracle.maps(target.pid) if not line.label]
+    assert lines
+    expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
+    assert pagemap("dump", target.pid, "--map", "[anon]")[:2] == (0, expected)
+
+
+def test_a_deleted_file_by_its_name_alone(pagemap: Pagemap, start: Start, rows: Rows) -> None:
+    target = start(workloads.deleted(4 * PAGE))
+    target.stop()
+    expected = HEADER + b"".join(rows(target.pid, line) for line in named(target.pid, b"(deleted)"))
+    for pattern in ("unlinked", "unlinked (deleted)", "*/unlinked"):
+        assert pagemap("dump", target.pid, "--map", pattern)[:2] == (0, expected), pattern
+
+
+def test_a_pattern_with_a_newline_and_bytes_that_are_no_text(
+    pagemap: Pagemap, start: Start, rows: Rows
+) -> None:
+    target = start(workloads.odd_path())
+    target.stop()
+    lines = [line for line in oracle.maps(target.pid) if b"blanks" in line.label]
+    expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
+    for pattern in (b" two  blanks\nand a \xff line (deleted)", b"*blanks?and*\xff*"):
+        assert pagemap("dump", target.pid, "--map", pattern)[:2] == (0, expected), pattern
+
+
+def test_several_patterns(pagemap: Pagemap, start: Start, rows: Rows) -> None:
+    target = start(workloads.bash())
+    target.stop()
+    lines = [line for line in oracle.maps(target.pid) if line.label in (b"[heap]", b"[stack]")]
+    expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
+    found = pagemap("dump", target.pid, "--map", "[stack]", "--map", "[heap]", "--map", "*heap]")
+    assert found[:2] == (0, expected)
+
+
+def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start, hidden_line: Lines) -> None:
+    pid = start(workloads.idle()).pid
+    said = [*hidden_line(pid), f"pagemap: no mapping of process {pid} fits the pattern 'nothing*'"]
+    assert pagemap("dump", pid, "--map", "nothing*") == (1, HEADER, said)
+
+
+def test_one_pattern_that_fits_and_one_that_does_not(
+    pagemap: Pagemap, start: Start, rows: Rows
+) -> None:
+    target = start(workloads.idle())
+    target.stop()
+    expected = HEADER + b"".join(rows(target.pid, line) for line in named(target.pid, b"[stack]"))
+    code, out, err = pagemap("dump", target.pid, "--map", "[stack]", "--map", "nothing")
+    assert (code, out) == (1, expected)
+    assert err[-1] == f"pagemap: no mapping of process {target.pid} fits the pattern 'nothing'"
+
+
+def test_ranges_widen_to_pages_and_are_not_repeated(
+    pagemap: Pagemap, start: Start, rows: Rows
+) -> None:
+    target = start(workloads.dense(16 * PAGE))
+    target.stop()
+    first = target.first.start
+    line = next(each for each in oracle.maps(target.pid) if each.start <= first < each.end)
+    expected = HEADER + rows(target.pid, line._replace(start=first + PAGE, end=first + 4 * PAGE))
+    result = pagemap(
+        "dump",
+        target.pid,
+        "--range",
+        f"{first + 2 * PAGE:x}-{first + 3 * PAGE + 1:#x}",
+        "--range",
+        f"{first + PAGE + 1:x}-{first + 3 * PAGE:x}",
+    )
+    assert result[:2] == (0, expected)
+
+
+def test_a_range_in_no_mapping(pagemap: Pagemap, start: Start, hidden_line: Lines) -> None:
+    pid = start(workloads.idle()).pid
+    said = [*hidden_line(pid), f"pagemap: process {pid} has no pages there"]
+    assert pagemap("dump", pid, "--range", "1000-2000") == (1, HEADER, said)
+
+
+def test_hidden_pfns_are_dashes_and_the_flags_are_true(unprivileged: Pagemap) -> None:
+    code, out, err = unprivileged("dump", "self", "--map", "[stack]")
+    assert code == 0
+    assert len(err) == 1
+    assert err[0].endswith(
+        " are left out: the kernel hides them without CAP_SYS_ADMIN "
+        "(in the initial user namespace); run with sudo"
+    )
+    rows = [line.split(b" ") for line in out.splitlines()[1:]]
+    present = [row for row in rows if row[5] == b"1"]
+    assert present
+    assert {row[1] for row in present} == {b"-"}
+    assert {row[1] for row in rows if row[4:6] == [b"0", b"0"]} <= {b"0"}
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
+    said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings to dump"]
+    assert pagemap("dump", kernel_thread) == (0, HEADER, said)
+    assert pagemap("dump", kernel_thread, "--format", "csv") == (0, CSV_HEADER, said)
+
+
+def test_a_zombie(pagemap: Pagemap, zombie: int) -> None:
+    code, out, err = pagemap("dump", zombie)
+    assert (code, out) == (66, b"")
+    assert len(err) == 1
+    assert err[0].startswith(f"pagemap: process {zombie} is a zombie: ")
+
+
+def test_no_such_process(pagemap: Pagemap, unused_pid: int) -> None:
+    code, out, err = pagemap("dump", unused_pid)
+    assert (code, out) == (66, b"")
+    assert len(err) == 1
+    assert f"no process {unused_pid}" in err[0]
+
+
+def test_a_process_of_another_user(pagemap_as_nobody: Pagemap) -> None:
+    code, out, err = pagemap_as_nobody("dump", os.getpid())
+    assert (code, out) == (77, b"")
+    assert len(err) == 1
+    assert f"process {os.getpid()}: permission denied" in err[0]
+    assert "CAP_SYS_PTRACE" in err[0]
