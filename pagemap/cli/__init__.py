@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    from pagemap.cli.messages import tell
     from pagemap.cli.parser import build_parser
 
     parser = build_parser(argv[0] if argv else None)
@@ -57,8 +58,7 @@ def _run(argv: Sequence[str]) -> int:
     except SystemExit as stop:  # argparse's way to end --help and --version
         return stop.code if isinstance(stop.code, int) else 0
     if arguments.command is None:
-        if sys.stderr is not None:
-            parser.print_help(sys.stderr)
+        tell(parser.format_help())
         return 2
     # The name of the room is the name of the subcommand; the parser knows no other names.
     room = f"pagemap.cli.{arguments.command.replace('-', '_')}"

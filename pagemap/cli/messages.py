@@ -9,16 +9,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["complain", "mute", "printable", "why"]
+__all__ = ["complain", "mute", "printable", "tell", "why"]
 
 
 def complain(message: str) -> None:
-    """Write ``pagemap: message`` to stderr. A stderr that is closed or full is nobody's failure."""
+    """Write ``pagemap: message`` to stderr."""
+    tell(f"pagemap: {message}\n")
+
+
+def tell(text: str) -> None:
+    """Write `text` to stderr. One that is closed or full is nobody's failure."""
     # Without a descriptor 2 Python has no stderr, and print() would then write to stdout.
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"pagemap: {message}\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         mute(sys.stderr)

@@ -65,13 +65,13 @@ examples:
   pagemap dump @/run/nginx.pid --range 400000-500000 --format jsonl | jq .pfn"""
 
 TRANSLATE = """\
-Print the physical address behind each virtual address, one a line, in the order
-given. Needs CAP_SYS_ADMIN (sudo). The kernel may move a page at any time: an
-answer is true of the moment."""
+Print the physical address behind each virtual address, one a line, in order.
+Needs CAP_SYS_ADMIN (sudo). The kernel may move a page at any time: an answer is
+true of the moment."""
 
 TRANSLATE_EXAMPLES = """\
-An address that has no physical address gets a line on stderr and none on stdout;
-the exit code is then the greatest among those of the addresses.
+An address that has no physical one gets a line on stderr and none on stdout.
+The exit code is then the greatest among those of the addresses.
 
 examples:
   sudo pagemap virt-to-phys self 0x400000

@@ -1,0 +1,257 @@
+"""`-o FILE`: whole or not at all, readable by its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap.cli.output import open_output
+from pagemap.errors import PagemapError, TargetVanished
+from tests import workloads
+from tests.cli.conftest import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+
+def test_a_new_file(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    target = start(workloads.idle())
+    target.stop()
+    path = tmp_path / "dump"
+    code, out, _ = pagemap("dump", target.pid, "-o", path.as_posix())
+    assert (code, out) == (0, b"")
+    assert path.read_bytes() == pagemap("dump", target.pid).out
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["dump"]
+
+
+def test_an_older_file_is_replaced(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_text("older")
+    path.chmod(0o644)
+    assert pagemap("dump", start(workloads.idle()).pid, "-o", path.as_posix()).code == 0
+    assert path.read_bytes().startswith(HEADER)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["dump"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_through_a_symbolic_link(pagemap: Pagemap, tmp_path: Path, exists: bool) -> None:
+    (tmp_path / "there").mkdir()
+    file = tmp_path / "there" / "dump"
+    if exists:
+        file.write_text("older")
+    link = tmp_path / "link"
+    link.symlink_to("there/dump")
+    assert pagemap("dump", "self", "-o", link.as_posix()).code == 0
+    assert link.is_symlink()
+    assert file.read_bytes().startswith(HEADER)
+    assert os.listdir(tmp_path / "there") == ["dump"]
+
+
+def test_a_target_that_cannot_be_read_leaves_an_older_file(
+    pagemap: Pagemap, unused_pid: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "dump"
+    path.write_text("older")
+    assert pagemap("dump", unused_pid, "-o", path.as_posix()).code == 66
+    assert path.read_text() == "older"
+    assert os.listdir(tmp_path) == ["dump"]
+
+
+def test_a_pattern_that_fits_nothing_leaves_the_header(pagemap: Pagemap, tmp_path: Path) -> None:
+    """The dump is whole, and empty: what was asked for is not there."""
+    path = tmp_path / "dump"
+    assert pagemap("dump", "self", "--map", "nothing", "-o", path.as_posix()).code == 1
+    assert path.read_bytes() == HEADER
+
+
+def test_a_device(pagemap: Pagemap) -> None:
+    assert pagemap("dump", "self", "-o", "/dev/null")[:2] == (0, b"")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_full_device(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("dump", "self", "-o", "/dev/full")
+    assert (code, out) == (1, b"")
+    assert err[-1] == "pagemap: cannot write /dev/full: No space left on device"
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+def test_a_fifo(pagemap: Pagemap, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    process = pagemap.start("dump", "self", "-o", path.as_posix())
+    assert path.read_bytes().startswith(HEADER)
+    process.communicate()
+    assert process.returncode == 0
+    assert path.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_stdout_by_name(pagemap: Pagemap, name: str) -> None:
+    code, out, _ = pagemap("dump", "self", "--map", "[vdso]", "-o", name)
+    assert code == 0
+    assert out.startswith(HEADER)
+
+
+def test_stdout_by_name_keeps_what_is_there(pagemap: Pagemap, tmp_path: Path) -> None:
+    """As with `>>FILE -o /dev/stdout`: opened by its name, the file would be written over."""
+    path = tmp_path / "log"
+    path.write_bytes(b"before\n")
+    with path.open("ab") as file:
+        process = pagemap.start("dump", "self", "-o", "/dev/stdout", stdout=file.fileno())
+        process.communicate()
+    assert path.read_bytes().startswith(b"before\n" + HEADER)
+
+
+def test_a_descriptor_that_is_not_open(pagemap: Pagemap) -> None:
+    said = "pagemap: cannot open /dev/fd/77: Bad file descriptor"
+    assert pagemap("dump", "self", "-o", "/dev/fd/77").err[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "Is a directory"),
+        ("new/", "Is a directory"),
+        ("missing/dump", "No such file or directory"),
+        ("loop", "Too many levels of symbolic links"),
+    ],
+)
+def test_a_place_that_cannot_be(pagemap: Pagemap, tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    path = f"{tmp_path}/{name}"
+    code, out, err = pagemap("dump", "self", "-o", path)
+    assert (code, out, err[-1]) == (1, b"", f"pagemap: cannot open {path}: {reason}")
+    assert os.listdir(tmp_path) == ["loop"]
+
+
+def test_an_empty_name(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("dump", "self", "-o", "")
+    assert (code, out, err[-1]) == (2, b"", "pagemap: the name of the output file is empty")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write every file")
+def test_a_file_that_may_not_be_written(pagemap: Pagemap, tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_text("older")
+    path.chmod(0o400)
+    code, _, err = pagemap("dump", "self", "-o", path.as_posix())
+    assert code == 1
+    assert err[-1].startswith(f"pagemap: cannot open {path}: Permission denied")
+    assert path.read_text() == "older"
+
+
+@pytest.mark.parametrize("older", [None, b"older"])
+def test_a_limit_of_file_size(pagemap: Pagemap, tmp_path: Path, older: bytes | None) -> None:
+    """What a full disk does, for users who cannot mount one: EFBIG instead of ENOSPC."""
+    path = tmp_path / "dump"
+    if older is not None:
+        path.write_bytes(older)
+    limit = ("bash", "-c", 'ulimit -f 4; exec "$@"', "bash")
+    process = pagemap.start("dump", "self", "-o", path.as_posix(), prefix=limit)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert err.decode().splitlines()[-1] == f"pagemap: cannot write {path}: File too large"
+    assert os.listdir(tmp_path) == ([] if older is None else ["dump"])
+    assert older is None or path.read_bytes() == older
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, need_root: None) -> Iterator[Path]:  # noqa: ARG001 - it skips
+    """A file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder.as_posix()]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("older", [None, b"older"])
+def test_a_full_disk(pagemap: Pagemap, start: Start, small_disk: Path, older: bytes | None) -> None:
+    path = small_disk / "dump"
+    if older is not None:
+        path.write_bytes(older)
+    target = start(workloads.sparse())
+    code, out, err = pagemap("dump", target.pid, "-o", path.as_posix())
+    assert (code, out) == (1, b"")
+    assert err[-1] == f"pagemap: cannot write {path}: No space left on device"
+    assert os.listdir(small_disk) == ([] if older is None else ["dump"])
+    assert older is None or path.read_bytes() == older
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (TargetVanished("gone"), True),
+        (PagemapError("any other"), False),
+        (OSError("any other"), False),
+        (KeyboardInterrupt(), False),
+        (SystemExit(143), False),
+    ],
+)
+def test_what_is_left_after_an_error(tmp_path: Path, error: BaseException, kept: bool) -> None:
+    """Only what was read of a target that vanished stands."""
+    path = tmp_path / "dump"
+    path.write_bytes(b"older")
+    with contextlib.suppress(type(error)), open_output(path.as_posix()) as output:
+        output.write(b"rows\n")
+        assert path.read_bytes() == b"older"
+        raise error
+    assert path.read_bytes() == (b"rows\n" if kept else b"older")
+    assert os.listdir(tmp_path) == ["dump"]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_nothing_is_left_after_a_signal(tmp_path: Path, name: str) -> None:
+    script = f"""
+        import os, signal, sys
+        from pagemap.cli.output import open_output
+        with open_output({str(tmp_path / "dump")!r}) as output:
+            output.write(b"rows")
+            print(len(os.listdir({str(tmp_path)!r})), flush=True)
+            os.kill(os.getpid(), signal.{name})
+            signal.pause()
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "1\n"
+    assert done.returncode != 0
+    assert os.listdir(tmp_path) == []
+
+
+def test_signals_mean_afterwards_what_they_did_before(tmp_path: Path) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with open_output((tmp_path / "dump").as_posix()):
+        assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
+    assert before == {number: signal.getsignal(number) for number in before}
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for name in (f"{tmp_path}/dump", "/dev/null", "-", "/dev/stdout"):
+        with open_output(name):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,151 @@
+"""`pagemap virt-to-phys`: addresses in, addresses or reasons out."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+
+
+def physical(target: workloads.Target, address: int) -> str:
+    """What the entry of the page says, in the command's words."""
+    (entry,) = oracle.entries(target.pid, address // PAGE * PAGE, address // PAGE * PAGE + PAGE)
+    frame = oracle.pfn(entry)
+    assert frame is not None
+    return f"{frame * PAGE + address % PAGE:#x}"
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_addresses_in_order(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(8 * PAGE))
+    target.stop()
+    first = target.first.start
+    addresses = [first + 3 * PAGE + 17, first, first + 3 * PAGE + 17, first + 8 * PAGE - 1]
+    given = [hex(addresses[0]), str(addresses[1]), *map(hex, addresses[2:])]
+    expected = "".join(f"{physical(target, address)}\n" for address in addresses)
+    assert pagemap("virt-to-phys", target.pid, *given) == (0, expected.encode(), [])
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_addresses_of_standard_input(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(4 * PAGE))
+    target.stop()
+    first = target.first.start
+    lines = f"# two pages\n\n  {first:#x}  \n\t\n{first + PAGE}\n#{first}\n{first + 9:#x}"
+    expected = [physical(target, address) for address in (first, first + PAGE, first + 9)]
+    last = physical(target, first + 2 * PAGE)
+    result = pagemap("virt-to-phys", target.pid, "-", hex(first + 2 * PAGE), stdin=lines.encode())
+    assert result == (0, "\n".join([*expected, last, ""]).encode(), [])
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_each_line_of_standard_input_is_answered_at_once(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(4 * PAGE))
+    target.stop()
+    process = pagemap.start("virt-to-phys", target.pid, "-", stdin=subprocess.PIPE)
+    with process:
+        assert process.stdin
+        assert process.stdout
+        for address in (target.first.start, target.first.start + PAGE):
+            process.stdin.write(f"{address:#x}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline().decode() == f"{physical(target, address)}\n"
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_a_malformed_line_is_named_and_the_others_are_answered(
+    pagemap: Pagemap, start: Start
+) -> None:
+    target = start(workloads.dense(4 * PAGE))
+    target.stop()
+    first = target.first.start
+    lines = f"{first:#x}\n# comment\nwhat\n\xff\n{first + PAGE:#x}\n".encode("latin-1")
+    code, out, err = pagemap("virt-to-phys", target.pid, "-", stdin=lines)
+    assert code == 2
+    assert out.decode().split() == [physical(target, first), physical(target, first + PAGE)]
+    assert [line[:60] for line in err] == [
+        "pagemap: standard input, line 3: malformed address 'what': g",
+        r"pagemap: standard input, line 4: malformed address '\\xff': ",
+    ]
+
+
+def test_standard_input_without_addresses(pagemap: Pagemap, start: Start) -> None:
+    assert pagemap("virt-to-phys", start(workloads.idle()).pid, "-") == (0, b"", [])
+
+
+def test_an_address_in_no_mapping(pagemap: Pagemap, start: Start) -> None:
+    pid = start(workloads.idle()).pid
+    for address in (0, 2**64 - 1):
+        code, out, err = pagemap("virt-to-phys", pid, hex(address))
+        assert (code, out) == (1, b"")
+        assert len(err) == 1
+        assert f"{address:#x} of process {pid} " in err[0]
+
+
+def test_a_page_that_is_not_present(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.untouchable(4 * PAGE))
+    address = target.first.start + PAGE
+    code, out, err = pagemap("virt-to-phys", target.pid, hex(address))
+    assert (code, out) == (1, b"")
+    assert len(err) == 1
+    assert f"{address:#x} of process {target.pid} " in err[0]
+    assert "not present" in err[0]
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_a_swapped_page_with_its_place(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.swapped())
+    target.stop()
+    area = target.areas["swapped"]
+    entries = oracle.entries(target.pid, area.start, area.end)
+    at = next(at for at, entry in enumerate(entries) if oracle.has(entry, "swapped"))
+    kind = oracle.swap_type(entries[at], hidden=False)
+    offset = oracle.swap_offset(entries[at], hidden=False)
+    address = area.start + at * PAGE
+    code, out, err = pagemap("virt-to-phys", target.pid, hex(address))
+    assert (code, out) == (1, b"")
+    assert len(err) == 1
+    assert f"{address:#x} of process {target.pid} is swapped out" in err[0]
+    assert f"swap type {kind}, offset {offset:#x}" in err[0]
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_the_others_are_answered_and_the_code_is_the_gravest(
+    pagemap: Pagemap, start: Start
+) -> None:
+    target = start(workloads.dense(4 * PAGE))
+    target.stop()
+    first = target.first.start
+    code, out, err = pagemap("virt-to-phys", target.pid, "0", hex(first), "0x1000", str(first + 1))
+    assert (code, len(err)) == (1, 2)
+    assert out.decode().split() == [physical(target, first), physical(target, first + 1)]
+
+
+def test_hidden_pfns(unprivileged: Pagemap) -> None:
+    process = unprivileged.start("virt-to-phys", "self", "-", stdin=subprocess.PIPE)
+    with process:
+        assert process.stdin
+        assert process.stderr
+        # Read by its dynamic linker at the start, so it is present.
+        vdso = next(line for line in oracle.maps(process.pid) if line.label == b"[vdso]")
+        process.stdin.write(f"{vdso.start:#x}\n0\n".encode())
+        process.stdin.close()
+        err = process.stderr.read().decode().splitlines()
+    assert process.returncode == 77
+    assert err[0].startswith(f"pagemap: cannot read PFNs of process {process.pid}: ")
+    assert "CAP_SYS_ADMIN" in err[0]
+    assert "0x0 of process" in err[1]
+
+
+def test_no_such_process(pagemap: Pagemap, unused_pid: int) -> None:
+    code, out, err = pagemap("virt-to-phys", unused_pid, "0x1000")
+    assert (code, out, len(err)) == (66, b"", 1)
