@@ -22,8 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test native bench lint lint-ruff lint-format lint-mypy lint-tidy lint-compile \
-	lint-length fix wheel share clean
+.PHONY: help demo test native bench lint lint-ruff lint-format lint-mypy lint-layout lint-tidy \
+	lint-compile lint-length fix wheel share clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
@@ -75,7 +75,7 @@ bench: $(VENV)/.test ## Time the library and the command against their rivals
 # Every part speaks, also after another has failed.
 lint: ## Check style, types and C warnings
 	@$(MAKE) --no-print-directory --keep-going \
-		lint-ruff lint-format lint-mypy lint-tidy lint-compile lint-length
+		lint-ruff lint-format lint-mypy lint-layout lint-tidy lint-compile lint-length
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
@@ -89,6 +89,8 @@ lint-ruff: $(VENV)/.lint
 
 lint-format: $(VENV)/.lint
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+
+lint-layout: $(VENV)/.lint
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 lint-mypy: $(VENV)/.lint
