@@ -175,24 +175,35 @@ class Smaps(NamedTuple):
     flags: frozenset[str]
 
 
-def smaps(pid: int) -> list[Smaps]:
+def parse_smaps(data: bytes) -> list[Smaps]:
     """What /proc/PID/smaps says, mapping for mapping."""
     result: list[Smaps] = []
-    for line in Path(f"/proc/{pid}/smaps").read_bytes().splitlines():
-        if head := _LINE.fullmatch(line):
+    for line in data.splitlines():
+        name, colon, rest = line.partition(b":")
+        if line.endswith(b" kB"):
+            result[-1].sizes[name.decode()] = int(rest[:-3]) * 1024
+        elif name == b"VmFlags":
+            result[-1] = result[-1]._replace(flags=frozenset(rest.decode().split()))
+        elif colon and (head := _LINE.fullmatch(line)):
             result.append(Smaps(int(head[1], 16), int(head[2], 16), {}, frozenset()))
-        elif size := re.fullmatch(rb"(\w+): +(\d+) kB", line):
-            result[-1].sizes[size[1].decode()] = int(size[2]) * 1024
-        elif line.startswith(b"VmFlags:"):
-            flags = frozenset(line.decode().split()[1:])
-            result[-1] = result[-1]._replace(flags=flags)
     return result
 
 
-def frame_flags(frame: int) -> int:
-    """The word of /proc/kpageflags for a PFN (root only)."""
-    with Path("/proc/kpageflags").open("rb", buffering=0) as file:
-        return int(struct.unpack("=Q", os.pread(file.fileno(), 8, frame * 8))[0])
+def smaps_rollup(pid: int) -> dict[str, int]:
+    """The kernel's account of the whole process, in bytes."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {name: int(size) * 1024 for name, size in re.findall(r"^(\w+): +(\d+) kB", text, re.M)}
+
+
+def zero_frames(frames: set[int]) -> set[int]:
+    """Which of these PFNs hold the kernel's page of zeros, says /proc/kpageflags (root only)."""
+    kpf_zero_page = 2**24
+    fd = os.open("/proc/kpageflags", os.O_RDONLY)
+    try:
+        words = {frame: struct.unpack("=Q", os.pread(fd, 8, frame * 8))[0] for frame in frames}
+    finally:
+        os.close(fd)
+    return {frame for frame, word in words.items() if word & kpf_zero_page}
 
 
 def textbook(pid: int) -> bytes:

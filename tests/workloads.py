@@ -153,17 +153,23 @@ def sparse(size: int = 4096 * MIB, step: int = 16 * MIB) -> AbstractContextManag
 
 
 @contextlib.contextmanager
-def _temporary_file(name: bytes, size: int) -> Iterator[bytes]:
+def temporary_file(name: bytes, size: int) -> Iterator[bytes]:
+    """The path of a file of `size` bytes that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="pagemap-") as folder:
         path = os.path.join(os.fsencode(folder), name)
         Path(os.fsdecode(path)).write_bytes(random.Random(size).randbytes(size))
         yield path
 
 
+def file_at(path: bytes, size: int) -> AbstractContextManager[Target]:
+    """A file mapped thrice: areas `clean` (private, read), `written` (private) and `shared`."""
+    return _run("file", path, size)
+
+
 @contextlib.contextmanager
 def file(size: int = 512 * 1024, name: bytes = b"file") -> Iterator[Target]:
-    """A file mapped thrice: areas `clean` (private, read), `written` (private) and `shared`."""
-    with _temporary_file(name, size) as path, _run("file", path, size) as target:
+    """What `file_at` makes, of a file of its own."""
+    with temporary_file(name, size) as path, file_at(path, size) as target:
         yield target
 
 
@@ -175,7 +181,7 @@ def odd_path() -> AbstractContextManager[Target]:
 @contextlib.contextmanager
 def deleted(size: int = 256 * 1024) -> Iterator[Target]:
     """A private file mapping, read, whose file is unlinked."""
-    with _temporary_file(b"unlinked", size) as path, _run("deleted", path, size) as target:
+    with temporary_file(b"unlinked", size) as path, _run("deleted", path, size) as target:
         yield target
 
 
@@ -230,11 +236,11 @@ def ksm(size: int = MIB) -> Iterator[Target]:
     """Equal pages that the kernel has merged; ksmd rests again when this yields."""
     with setting(KSM / "run", "1"), setting(KSM / "pages_to_scan", "10000"):
         with _run("ksm", size) as target:
-            deadline = time.monotonic() + 20
-            while smaps_number(target.pid, "KSM") < size:
-                if time.monotonic() > deadline:
-                    raise Unavailable("KSM: the kernel merged too little (or smaps has no KSM:)")
-                time.sleep(0.05)
+            try:
+                wait_until(lambda: smaps_number(target.pid, "KSM") >= size, seconds=20)
+            except TimeoutError:
+                reason = "KSM: the kernel merged too little, or smaps tells nothing of it (6.8)"
+                raise Unavailable(reason) from None
             (KSM / "run").write_text("0")  # what is merged stays merged, nothing moves any more
             yield target
 
@@ -287,6 +293,15 @@ def unavailable(kind: str) -> str | None:
             return None
     except Unavailable as reason:
         return str(reason)
+
+
+def wait_until(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    """Wait for what another process is about to do; TimeoutError when it does not."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        time.sleep(0.001)
 
 
 def smaps_number(pid: int, field: str) -> int:

@@ -1,0 +1,31 @@
+"""A stopped target of each kind, made once for each module of tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# Of a module, not of the session: other modules change the same settings of the kernel.
+@pytest.fixture(scope="module", params=workloads.KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The name of each kind in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def stopped(kind: str) -> Iterator[workloads.Target]:
+    """A target of that kind, stopped: its page table rests. Skips where it cannot be made."""
+    try:
+        with workloads.KINDS[kind]() as target:
+            target.stop()
+            yield target
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
