@@ -82,7 +82,7 @@ def pagemap(command: list[str]) -> Pagemap:
 @pytest.fixture
 def pagemap_as_nobody(
     command: list[str],
-    need_root: None,  # noqa: ARG001 - it skips
+    need_root: None,
 ) -> Pagemap:
     """The command, run as a user without rights."""
     user = pwd.getpwnam("nobody")
@@ -128,7 +128,7 @@ def unused_pid() -> int:
 
 
 @pytest.fixture
-def kernel_thread(need_root: None) -> int:  # noqa: ARG001 - it skips
+def kernel_thread(need_root: None) -> int:
     """The pid of a kernel thread."""
     pid = 2
     status = Path(f"/proc/{pid}/stat")

@@ -171,7 +171,7 @@ def test_a_limit_of_file_size(pagemap: Pagemap, tmp_path: Path, older: bytes | N
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, need_root: None) -> Iterator[Path]:  # noqa: ARG001 - it skips
+def small_disk(tmp_path: Path, need_root: None) -> Iterator[Path]:
     """A file system of 64 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()

@@ -1,0 +1,113 @@
+"""`pagemap doctor`: what it says of this machine, against what the tests see themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests import workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+NAMES = [
+    *("maps", "pagemap", "PFNs", "kpageflags", "kpagecount", "kpagecgroup", "PAGEMAP_SCAN"),
+    *("scan wpallowed", "scan written", "scan file", "scan present", "scan swapped"),
+    *("scan pfnzero", "scan huge", "scan soft_dirty", "scan guard"),
+    *("soft-dirty", "userfaultfd", "userfaultfd WP_ASYNC"),
+]
+
+
+class Report(NamedTuple):
+    """The findings by their names, and how the command ended."""
+
+    code: int
+    pid: int
+    findings: dict[str, dict[str, object]]
+
+    def ok(self, name: str) -> bool:
+        return bool(self.findings[name]["ok"])
+
+
+def report(pagemap: Pagemap, *target: int) -> Report:
+    code, out, err = pagemap("doctor", *target, "--json")
+    assert err == []
+    about = json.loads(out)
+    assert about["schema"] == "pagemap.doctor/1"
+    assert [finding["name"] for finding in about["findings"]] == NAMES
+    for finding in about["findings"]:
+        assert finding["detail"]
+        assert finding["remedy"] is None or not finding["ok"]
+    return Report(code, about["pid"], {each["name"]: each for each in about["findings"]})
+
+
+def readable(path: str) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return len(file.read(8)) == 8
+    except OSError:
+        return False
+
+
+def test_of_itself(pagemap: Pagemap, pfns_visible: bool) -> None:
+    found = report(pagemap)
+    assert found.code == 0
+    assert found.ok("maps")
+    assert found.ok("pagemap")
+    assert found.ok("PFNs") == pfns_visible
+    for name in ("kpageflags", "kpagecount", "kpagecgroup"):
+        assert found.ok(name) == readable(f"/proc/{name}")
+
+
+def test_of_a_target(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    found = report(pagemap, target.pid)
+    assert (found.code, found.pid) == (0, target.pid)
+
+
+def test_the_table_says_the_same(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("doctor")
+    assert (code, err) == (0, [])
+    lines = out.decode().splitlines()
+    assert lines[0].split() == ["WHAT", "HERE", "WHY", "WHAT", "WOULD", "CHANGE", "IT"]
+    here = lines[0].index("HERE")
+    found = report(pagemap)
+    assert [line[:here].rstrip() for line in lines[1:]] == NAMES
+    for line, name in zip(lines[1:], NAMES, strict=True):
+        assert line[here : here + 2] == ("ok" if found.ok(name) else "no")
+        assert str(found.findings[name]["detail"]) in line
+
+
+def test_without_rights(unprivileged: Pagemap) -> None:
+    found = report(unprivileged)
+    assert found.code == 0
+    assert found.ok("pagemap")
+    for name, remedy in (("PFNs", "CAP_SYS_ADMIN"), ("kpageflags", "sudo")):
+        assert not found.ok(name)
+        assert remedy in str(found.findings[name]["remedy"])
+
+
+def test_of_a_process_of_another_user(pagemap_as_nobody: Pagemap) -> None:
+    found = report(pagemap_as_nobody, os.getpid())
+    assert found.code == 77
+    for name in ("maps", "pagemap"):
+        assert not found.ok(name)
+        assert "EACCES" in str(found.findings[name]["detail"])
+        assert "CAP_SYS_PTRACE" in str(found.findings[name]["remedy"])
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_no_such_process(pagemap: Pagemap, unused_pid: int, more: list[str]) -> None:
+    code, out, err = pagemap("doctor", unused_pid, *more)
+    assert (code, out, len(err)) == (66, b"", 1)
+    assert f"no process {unused_pid}" in err[0]
+
+
+def test_a_zombie(pagemap: Pagemap, zombie: int) -> None:
+    code, out, err = pagemap("doctor", zombie)
+    assert (code, out, len(err)) == (66, b"", 1)
+    assert "zombie" in err[0]

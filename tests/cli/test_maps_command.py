@@ -1,0 +1,113 @@
+"""`pagemap maps`: the kernel's own lines, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+TITLES = ["START", "END", "SIZE", "PERMS", "OFFSET", "DEV", "INODE", "PATH"]
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+def test_the_table(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.bash())
+    code, out, err = pagemap("maps", target.pid)
+    assert (code, err) == (0, [])
+    lines = out.decode().splitlines()
+    assert lines[0].split() == TITLES
+    expected = oracle.maps(target.pid)
+    assert len(lines) == len(expected) + 1
+    for line, mapping in zip(lines[1:], expected, strict=True):
+        first, last, number, unit, perms, offset, dev, inode, *path = line.split(maxsplit=8)
+        assert (int(first, 16), int(last, 16)) == (mapping.start, mapping.end)
+        # Written with one digit after the point, so within a twentieth of the unit.
+        assert abs(float(number) * UNITS[unit] - (mapping.end - mapping.start)) <= UNITS[unit] / 20
+        assert (perms, int(offset, 16)) == (mapping.perms, mapping.offset)
+        assert (dev, int(inode), " ".join(path)) == (mapping.dev, mapping.inode, mapping.path)
+
+
+def test_its_columns_are_aligned(pagemap: Pagemap, start: Start) -> None:
+    lines = pagemap("maps", start(workloads.bash()).pid).out.decode().splitlines()
+    header = lines[0]
+    for line in lines[1:]:
+        # Numbers end below the end of their title, texts begin below its beginning.
+        for title in ("START", "END", "SIZE", "OFFSET", "INODE"):
+            end = header.index(title) + len(title)
+            assert line[end - 1] != " "
+            assert line[end : end + 2] in ("  ", "")
+        assert line[header.index("PERMS") :][:4].strip("rwxps-") == ""
+        assert line == line.rstrip()
+
+
+def test_an_odd_path_stays_on_its_line(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.odd_path())
+    out = pagemap("maps", target.pid).out.decode()
+    (line, *_) = (line for line in out.splitlines() if "blanks" in line)
+    assert line.endswith(r"/ two  blanks\012and a \377 line (deleted)")
+
+
+def test_json(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.odd_path())
+    code, out, err = pagemap("maps", target.pid, "--json")
+    assert (code, err) == (0, [])
+    assert out.isascii()
+    assert json.loads(out) == {
+        "schema": "pagemap.maps/1",
+        "pid": target.pid,
+        "mappings": [
+            {
+                "start": hex(line.start),
+                "end": hex(line.end),
+                "size": line.end - line.start,
+                "perms": line.perms,
+                "offset": hex(line.offset),
+                "dev": line.dev,
+                "inode": line.inode,
+                "path": line.path,
+            }
+            for line in oracle.maps(target.pid)
+        ],
+    }
+
+
+def test_sixty_thousand_mappings(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.many())
+    expected = oracle.maps(target.pid)
+    assert len(expected) >= 60_000
+    lines = pagemap("maps", target.pid).out.splitlines()
+    assert len(lines) == len(expected) + 1
+    starts = [int(line.split()[0], 16) for line in lines[1:]]
+    assert starts == [line.start for line in expected]
+    found = json.loads(pagemap("maps", target.pid, "--json").out)["mappings"]
+    assert [int(each["start"], 16) for each in found] == starts
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
+    said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
+    code, out, err = pagemap("maps", kernel_thread)
+    assert (code, out.decode().split(), err) == (0, TITLES, said)
+    code, out, err = pagemap("maps", kernel_thread, "--json")
+    assert (code, json.loads(out)["mappings"], err) == (0, [], said)
+
+
+def test_a_zombie(pagemap: Pagemap, zombie: int) -> None:
+    code, out, err = pagemap("maps", zombie)
+    assert (code, out, len(err)) == (66, b"", 1)
+
+
+def test_no_such_process(pagemap: Pagemap, unused_pid: int) -> None:
+    code, out, err = pagemap("maps", unused_pid)
+    assert (code, out, len(err)) == (66, b"", 1)
+
+
+def test_a_process_of_another_user(pagemap_as_nobody: Pagemap) -> None:
+    code, out, err = pagemap_as_nobody("maps", os.getpid())
+    assert (code, out, len(err)) == (77, b"", 1)
+    assert "CAP_SYS_PTRACE" in err[0]

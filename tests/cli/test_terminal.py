@@ -1,0 +1,218 @@
+"""What is drawn on a terminal, and only there: tables and the progress bar."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import re
+import struct
+import termios
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+from tests.cli.conftest import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*3[0-9][0-9;]*m")
+ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A pseudo-terminal that remembers all that is written to it."""
+
+    def __init__(self, columns: int) -> None:
+        self._ours, self.fd = pty.openpty()
+        size = struct.pack("HHHH", 50, columns, 0, 0)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
+        self._written = bytearray()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                self._written += os.read(self._ours, 4096)
+            except OSError as error:
+                # What Linux says once the last writer has closed it.
+                if error.errno == errno.EIO:
+                    return
+                raise
+
+    def close(self) -> bytes:
+        """What was written, once every writer is gone."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+            self._reader.join(timeout=60)
+            assert not self._reader.is_alive()
+            os.close(self._ours)
+        return bytes(self._written)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal(100)
+    yield made
+    made.close()
+
+
+def colourful(**more: str) -> Mapping[str, str]:
+    return {"TERM": "xterm-256color", **more}
+
+
+def test_the_table_of_mappings(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
+    target = start(workloads.bash())
+    process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful())
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0
+    written = terminal.close()
+    assert re.match(rb"\x1b\[1m +START\x1b\[0m", written)
+    lines = ESCAPE.sub(b"", written).decode().splitlines()
+    for line, mapping in zip(lines[1:], oracle.maps(target.pid), strict=True):
+        assert len(line) <= 100
+        assert line.split()[0] == f"{mapping.start:x}"
+
+
+def test_a_long_path_is_shortened_in_its_middle(
+    pagemap: Pagemap, start: Start, terminal: Terminal
+) -> None:
+    target = start(workloads.file(4 * oracle.PAGE, b"begin-" + b"x" * 200 + b"-end"))
+    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate()
+    lines = ESCAPE.sub(b"", terminal.close()).decode().splitlines()
+    (line, *_) = (line.rstrip() for line in lines if "x-end" in line)
+    assert len(line) <= 100
+    assert re.search(r" /\S+…x+-end$", line)
+
+
+def test_a_very_long_table_is_plain(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
+    """To draw sixty thousand rows would take half a minute."""
+    target = start(workloads.many(2000))
+    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate()
+    assert terminal.close().replace(b"\r\n", b"\n") == pagemap("maps", target.pid).out
+
+
+def test_colours_of_doctor(pagemap: Pagemap, terminal: Terminal) -> None:
+    pagemap.start("doctor", stdout=terminal.fd, env=colourful()).communicate()
+    assert COLOUR.search(terminal.close())
+
+
+def test_no_colours_when_they_are_not_wanted(pagemap: Pagemap, terminal: Terminal) -> None:
+    env = colourful(NO_COLOR="1")
+    process = pagemap.start("doctor", stdout=terminal.fd, env=env)
+    process.communicate()
+    written = terminal.close()
+    assert b"PAGEMAP_SCAN" in written
+    assert not COLOUR.search(written)
+
+
+@pytest.fixture
+def without_rich(tmp_path: Path) -> Mapping[str, str]:
+    """The environment of a Python where rich is not installed."""
+    (tmp_path / "rich.py").write_text("raise ImportError('not here')\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return colourful(PYTHONPATH=path)
+
+
+def test_tables_without_rich(
+    pagemap: Pagemap, start: Start, terminal: Terminal, without_rich: Mapping[str, str]
+) -> None:
+    target = start(workloads.idle())
+    process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=without_rich)
+    assert process.communicate()[1] == b""
+    assert terminal.close().replace(b"\r\n", b"\n") == pagemap("maps", target.pid).out
+
+
+class Slow:
+    """A dump whose reader takes its time: the bar is due after a second."""
+
+    def __init__(
+        self, pagemap: Pagemap, target: workloads.Target, stderr: int, env: Mapping[str, str]
+    ) -> None:
+        arguments = ("dump", target.pid, "--format", "csv")
+        with pagemap.start(*arguments, stderr=stderr, env=env) as process:
+            assert process.stdout
+            out = os.read(process.stdout.fileno(), 100)
+            time.sleep(1.2)
+            while piece := process.stdout.read(1 << 20):
+                self.rows = piece
+            assert process.wait() == 0
+        assert out.startswith(b"address,pfn,")
+
+
+@pytest.fixture
+def big(start: Start) -> workloads.Target:
+    """A million pages."""
+    return start(workloads.sparse())
+
+
+def test_a_long_dump_has_a_progress_bar(
+    pagemap: Pagemap, big: workloads.Target, terminal: Terminal
+) -> None:
+    Slow(pagemap, big, terminal.fd, colourful())
+    written = terminal.close()
+    shown = re.findall(rb"(\d+)/(\d+) pages", ESCAPE.sub(b"", written))
+    assert len(shown) > 2
+    done = [int(number) for number, _ in shown]
+    assert done == sorted(done)
+    assert done[-1] > done[0]
+    # More than the reservation, and not by much: a C program has few other pages.
+    totals = {int(total) for _, total in shown}
+    assert len(totals) == 1
+    assert big.first.pages <= totals.pop() < big.first.pages + 10_000
+    assert COLOUR.search(written)
+    # At its end the bar is wiped out.
+    assert written.rstrip().endswith(b"\x1b[2K")
+
+
+def test_a_bar_without_colours(pagemap: Pagemap, big: workloads.Target, terminal: Terminal) -> None:
+    Slow(pagemap, big, terminal.fd, colourful(NO_COLOR="1"))
+    written = terminal.close()
+    assert b" pages" in written
+    assert not COLOUR.search(written)
+
+
+def test_no_bar_without_rich(
+    pagemap: Pagemap,
+    big: workloads.Target,
+    terminal: Terminal,
+    without_rich: Mapping[str, str],
+) -> None:
+    Slow(pagemap, big, terminal.fd, without_rich)
+    assert b" pages" not in terminal.close()
+
+
+def test_no_bar_where_stderr_is_a_file(
+    pagemap: Pagemap, big: workloads.Target, tmp_path: Path
+) -> None:
+    with (tmp_path / "stderr").open("wb") as file:
+        Slow(pagemap, big, file.fileno(), colourful())
+    assert b" pages" not in (tmp_path / "stderr").read_bytes()
+
+
+def test_no_bar_for_a_short_dump(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
+    target = start(workloads.idle())
+    process = pagemap.start("dump", target.pid, stderr=terminal.fd, env=colourful())
+    assert process.communicate()[0].startswith(HEADER)
+    assert b"\x1b" not in terminal.close()
+
+
+def test_no_bar_among_the_rows(pagemap: Pagemap, big: workloads.Target, terminal: Terminal) -> None:
+    """Rows and bar on one terminal: the rows show well enough that it goes on."""
+    with pagemap.start(
+        "dump", big.pid, stdout=terminal.fd, stderr=terminal.fd, env=colourful()
+    ) as process:
+        time.sleep(1.3)
+        process.kill()
+    assert b"\x1b" not in terminal.close()

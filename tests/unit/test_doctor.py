@@ -1,0 +1,197 @@
+"""The doctor on machines that are not this one: a fake /proc, and a kernel that answers as told."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap import _native, doctor
+from pagemap.errors import NoSuchProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Machine:
+    """A /proc with one process, 77, and answers of its kernel."""
+
+    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.patch = patch
+        process = root / "77"
+        process.mkdir(parents=True)
+        (process / "stat").write_text("77 (job) S 1 1 1 0\n")
+        (process / "maps").write_text("400000-401000 r-xp 00000000 fe:00 658 /bin/job\n")
+        (process / "pagemap").write_bytes(bytes(8))
+        (root / "self").symlink_to("77")
+        for name in ("kpageflags", "kpagecount", "kpagecgroup"):
+            (root / name).write_bytes(bytes(8))
+        self.answer("probe_pfns", True)
+        self.answer("probe_soft_dirty", True)
+        self.answer("probe_userfaultfd", (1 << 17) - 1)
+        self.scan({})
+
+    def answer(self, probe: str, answer: object) -> None:
+        def respond(*_: object) -> object:
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        self.patch.setattr(_native, probe, respond)
+
+    def scan(self, refused: dict[int, int], default: int = 0) -> None:
+        """Let PAGEMAP_SCAN refuse these categories, each with an errno."""
+        self.patch.setattr(_native, "probe_scan", lambda _, bit: refused.get(bit, default))
+
+    def findings(self) -> dict[str, doctor.Finding]:
+        return {each.name: each for each in doctor.diagnose(77, procfs=str(self.root))}
+
+    def code(self) -> int:
+        return doctor.exit_code(doctor.diagnose(77, procfs=str(self.root)))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path / "proc", monkeypatch)
+
+
+def error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def test_where_everything_works(machine: Machine) -> None:
+    found = machine.findings()
+    assert all(each.ok for each in found.values())
+    assert not any(each.remedy or each.errno for each in found.values())
+    assert machine.code() == 0
+
+
+def test_the_target_may_be_an_object_with_a_pid(machine: Machine) -> None:
+    class Child:
+        pid = 77
+
+    assert doctor.diagnose(Child(), procfs=str(machine.root))[0].ok
+    assert doctor.diagnose(procfs=str(machine.root))[0].ok
+
+
+def test_hidden_pfns(machine: Machine) -> None:
+    machine.answer("probe_pfns", False)
+    found = machine.findings()["PFNs"]
+    assert (found.ok, found.errno) == (False, errno.EPERM)
+    assert "CAP_SYS_ADMIN in the initial user namespace" in found.remedy
+    assert machine.code() == 0
+
+
+def test_a_kernel_without_page_monitoring(machine: Machine) -> None:
+    (machine.root / "77" / "pagemap").unlink()
+    for name in ("kpageflags", "kpagecount", "kpagecgroup"):
+        (machine.root / name).unlink()
+    found = machine.findings()
+    assert "CONFIG_PROC_PAGE_MONITOR=y" in found["pagemap"].remedy
+    assert "CONFIG_PROC_PAGE_MONITOR=y" in found["kpageflags"].remedy
+    assert "CONFIG_MEMCG=y" in found["kpagecgroup"].remedy
+    assert "ENOENT" in found["kpagecount"].detail
+    assert not found["PAGEMAP_SCAN"].ok
+    assert machine.code() == 69
+
+
+def test_a_frame_file_that_is_empty(machine: Machine) -> None:
+    (machine.root / "kpageflags").write_bytes(b"")
+    assert not machine.findings()["kpageflags"].ok
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_forbidden_files(machine: Machine) -> None:
+    for name in ("77/maps", "77/pagemap", "kpageflags"):
+        (machine.root / name).chmod(0)
+    found = machine.findings()
+    for name in ("maps", "pagemap"):
+        assert "EACCES" in found[name].detail
+        assert "CAP_SYS_PTRACE" in found[name].remedy
+    assert "only root may read it" in found["kpageflags"].remedy
+    assert machine.code() == 77
+
+
+def test_a_kernel_without_the_ioctl(machine: Machine) -> None:
+    machine.scan({}, default=errno.ENOTTY)
+    found = machine.findings()
+    names = [name for name in found if name.startswith("scan ")]
+    assert len(names) == 9
+    for name in ("PAGEMAP_SCAN", *names):
+        assert not found[name].ok
+        assert "ENOTTY" in found[name].detail
+        assert "or later" in found[name].remedy
+    assert "6.7" in found["PAGEMAP_SCAN"].remedy
+    assert machine.code() == 0
+
+
+def test_a_kernel_without_one_category(machine: Machine) -> None:
+    machine.scan({1 << 8: errno.EINVAL})
+    found = machine.findings()
+    assert [name for name in found if not found[name].ok] == ["scan guard"]
+    assert found["scan guard"].remedy == "Linux 6.15 or later"
+    assert "EINVAL" in found["scan guard"].detail
+
+
+def test_soft_dirty_that_is_accepted_and_not_tracked(machine: Machine) -> None:
+    """Without CONFIG_MEM_SOFT_DIRTY the category is taken all the same, and no page has it."""
+    machine.answer("probe_soft_dirty", False)
+    found = machine.findings()
+    assert [name for name in found if not found[name].ok] == ["scan soft_dirty", "soft-dirty"]
+    for name in ("scan soft_dirty", "soft-dirty"):
+        assert "CONFIG_MEM_SOFT_DIRTY=y" in found[name].remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EPERM, "vm.unprivileged_userfaultfd=1, or CAP_SYS_PTRACE"),
+        (errno.ENOSYS, "CONFIG_USERFAULTFD=y"),
+    ],
+)
+def test_no_userfaultfd(machine: Machine, number: int, remedy: str) -> None:
+    machine.answer("probe_userfaultfd", error(number))
+    found = machine.findings()
+    for name in ("userfaultfd", "userfaultfd WP_ASYNC"):
+        assert not found[name].ok
+        assert remedy in found[name].remedy
+        assert errno.errorcode[number] in found[name].detail
+
+
+def test_a_userfaultfd_that_cannot_track_writes(machine: Machine) -> None:
+    """Linux 6.1 has the bits up to 12."""
+    machine.answer("probe_userfaultfd", 0x1FFF)
+    found = machine.findings()
+    assert found["userfaultfd"].ok
+    assert not found["userfaultfd WP_ASYNC"].ok
+    assert "0x1fff" in found["userfaultfd WP_ASYNC"].detail
+
+
+def test_probes_that_fail_otherwise_are_told(machine: Machine) -> None:
+    machine.answer("probe_pfns", error(errno.EIO))
+    machine.answer("probe_soft_dirty", error(errno.ENOMEM))
+    found = machine.findings()
+    assert found["PFNs"].detail == "Input/output error (EIO)"
+    assert found["soft-dirty"].detail == "Cannot allocate memory (ENOMEM)"
+
+
+def test_no_such_process(machine: Machine) -> None:
+    with pytest.raises(NoSuchProcess, match="no process 78"):
+        doctor.diagnose(78, procfs=str(machine.root))
+
+
+def test_a_zombie(machine: Machine) -> None:
+    (machine.root / "77" / "stat").write_text("77 (job) Z 1 1 1 0\n")
+    with pytest.raises(NoSuchProcess, match="process 77 is a zombie"):
+        machine.findings()
+
+
+def test_no_descriptor_is_left_open(machine: Machine) -> None:
+    before = os.listdir("/proc/self/fd")
+    machine.findings()
+    with pytest.raises(NoSuchProcess):
+        doctor.diagnose(78, procfs=str(machine.root))
+    assert os.listdir("/proc/self/fd") == before
