@@ -135,6 +135,10 @@ def test_hidden_pfns(unprivileged: Pagemap) -> None:
     with process:
         assert process.stdin
         assert process.stderr
+        process.stdin.write(b"0\n")
+        process.stdin.flush()
+        # Once this is answered, what exec sets up is all there.
+        assert "0x0 of process" in process.stderr.readline().decode()
         # Read by its dynamic linker at the start, so it is present.
         vdso = next(line for line in oracle.maps(process.pid) if line.label == b"[vdso]")
         process.stdin.write(f"{vdso.start:#x}\n0\n".encode())
