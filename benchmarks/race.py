@@ -7,8 +7,10 @@ told by its minimum, which noise can only raise, and by its median.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -77,6 +79,26 @@ def race(
     pedantic(lambda: samples[OURS].append(ours()), setup=run_rivals, rounds=rounds)
     benchmark.extra_info["samples"] = samples
     return {name: Figure.of(taken) for name, taken in samples.items()}
+
+
+class Neighbours:
+    """How many cores other processes have kept busy since this was made."""
+
+    def __init__(self) -> None:
+        self._at = self._read()
+
+    @staticmethod
+    def _read() -> tuple[float, float]:
+        # user nice system idle iowait irq softirq steal, in ticks since boot; guests are in user
+        ticks = [int(word) for word in Path("/proc/stat").read_text().split(None, 9)[1:9]]
+        busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        ours = os.times()
+        return busy - sum(ours[:4]), ours.elapsed
+
+    def cores(self) -> float:
+        """Ours are this process and those children that it has waited for."""
+        (then, since), (now, until) = self._at, self._read()
+        return max(0.0, now - then) / (until - since)
 
 
 class Row(NamedTuple):
