@@ -109,7 +109,9 @@ def test_a_pipe_that_does_not_wait(pagemap: Pagemap, big: workloads.Target) -> N
 def test_an_interrupt(pagemap: Pagemap, big: workloads.Target) -> None:
     with pagemap.start("dump", big.pid) as process:
         assert process.stdout
-        assert os.read(process.stdout.fileno(), 10)
+        # In the midst of its work, all imports done: one that is interrupted leaves its file open,
+        # and warnings are errors here.
+        assert len(process.stdout.read(6 << 20)) == 6 << 20
         process.send_signal(signal.SIGINT)
         assert finish(process) == (130, [])
 
