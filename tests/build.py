@@ -53,9 +53,7 @@ def cache() -> Path:
     return path
 
 
-def program(
-    *sources: Path, flags: Sequence[str] = ("-O2",), reads: Sequence[Path] = ()
-) -> Path:
+def program(*sources: Path, flags: Sequence[str] = ("-O2",), reads: Sequence[Path] = ()) -> Path:
     """The path of a program made of `sources`, compiled unless it already is.
 
     `reads` names the headers whose change must compile it anew.
@@ -89,4 +87,5 @@ def textbook() -> Path:
 
 def targets() -> Path:
     """The program behind tests/workloads.py."""
-    return program(HERE / "targets.c", HERE / "target_kinds.c", reads=[HERE / "targets.h"])
+    sources = [HERE / name for name in ("targets.c", "target_kinds.c", "target_treats.c")]
+    return program(*sources, reads=[HERE / "targets.h"])

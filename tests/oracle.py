@@ -7,6 +7,7 @@ kernel's own accounts. Nothing of `pagemap` is imported, and nothing here is fas
 from __future__ import annotations
 
 import csv
+import ctypes
 import io
 import json
 import os
@@ -14,9 +15,12 @@ import re
 import struct
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests import build
+
+if TYPE_CHECKING:
+    import mmap
 
 PAGE = os.sysconf("SC_PAGESIZE")
 NONE = 2**64 - 1
@@ -34,7 +38,7 @@ COLUMNS = ["address", "pfn", *FLAGS, "swap_type", "swap_offset", "path"]
 
 def has(entry: int, flag: str) -> bool:
     """Whether the entry carries the flag."""
-    return entry // 2 ** FLAGS[flag] % 2 == 1
+    return bool(entry // 2 ** FLAGS[flag] % 2)
 
 
 def place(entry: int) -> int:
@@ -68,7 +72,7 @@ def counts(entries: list[int]) -> dict[str, int]:
 
 
 def entries(pid: int, start: int, end: int) -> list[int]:
-    """The entries of the pages from `start` to `end`, one read each; the list ends where they do."""
+    """The entries from `start` to `end`, one read each; the list ends where they do."""
     result = []
     fd = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
     try:
@@ -87,6 +91,11 @@ def pfns_visible() -> bool:
     # In CPython id() is an address: that of an object's header, so of a page in memory.
     address = id(object()) // PAGE * PAGE
     return place(entries(os.getpid(), address, address + PAGE)[0]) != 0
+
+
+def address_of(memory: mmap.mmap) -> int:
+    """Where a writable mapping lies."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 def text_row(entry: int, address: int, label: bytes, *, hidden: bool) -> bytes:
@@ -192,7 +201,10 @@ def parse_smaps(data: bytes) -> list[Smaps]:
 def smaps_rollup(pid: int) -> dict[str, int]:
     """The kernel's account of the whole process, in bytes."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return {name: int(size) * 1024 for name, size in re.findall(r"^(\w+): +(\d+) kB", text, re.M)}
+    return {
+        name: int(size) * 1024
+        for name, size in re.findall(r"^(\w+): +(\d+) kB", text, re.MULTILINE)
+    }
 
 
 def zero_frames(frames: set[int]) -> set[int]:

@@ -1,5 +1,6 @@
 /*
- * The memory of each kind of target: map it, touch it, tell where it lies.
+ * The memory of each kind of target: map it, touch it, tell where it lies. What
+ * the kernel must treat in a way of its own is in target_treats.c.
  *
  * Each make_* prints `area NAME START END` for each of its areas, or ends the
  * process with `cannot REASON` where the kernel or the user's rights forbid it.
@@ -10,35 +11,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* Newer than some installed headers. */
-enum { GUARD_INSTALL = 102, PAGEOUT = 21 };
 
 size_t page;
 char *first_area;
 size_t first_size;
 
-static void cannot(const char *what)
+void cannot(const char *what)
 {
 	printf("cannot %s: %s\n", what, strerror(errno));
 	fflush(stdout);
 	_exit(77);
 }
 
-static size_t number(char **arguments, int index)
+size_t number(char **arguments, int index)
 {
 	return strtoull(arguments[index], NULL, 0);
 }
 
-static void tell(const char *name, char *start, size_t size)
+void tell(const char *name, char *start, size_t size)
 {
 	if (!first_area) {
 		first_area = start;
@@ -48,13 +43,7 @@ static void tell(const char *name, char *start, size_t size)
 	       (uintptr_t)start + size);
 }
 
-static void advise(void *start, size_t size, int advice, const char *what)
-{
-	if (madvise(start, size, advice))
-		cannot(what);
-}
-
-static char *map_bytes(size_t size, int protection, int flags, int fd)
+char *map_bytes(size_t size, int protection, int flags, int fd)
 {
 	char *start = mmap(NULL, size, protection, flags, fd, 0);
 
@@ -64,7 +53,7 @@ static char *map_bytes(size_t size, int protection, int flags, int fd)
 }
 
 /* Private anonymous memory in pages of the base size. */
-static char *map_small(size_t size)
+char *map_small(size_t size)
 {
 	char *start = map_bytes(size, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
@@ -75,7 +64,7 @@ static char *map_small(size_t size)
 }
 
 /* Different bytes in every page, lest KSM or zram see them as equal. */
-static void write_pages(char *start, size_t size, size_t step)
+void write_pages(char *start, size_t size, size_t step)
 {
 	for (size_t at = 0; at < size; at += step)
 		memcpy(start + at, &at, sizeof(at)), start[at + sizeof(at)] = 1;
@@ -162,63 +151,6 @@ static void make_shared(char **arguments)
 	tell("memfd", memory, size);
 }
 
-/* Aligned to `huge` bytes, the size of a huge page. */
-static void make_thp(char **arguments)
-{
-	size_t size = number(arguments, 0), huge = number(arguments, 1);
-	char *start = map_bytes(size + huge, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1);
-
-	start += huge - (uintptr_t)start % huge;
-	advise(start, size, MADV_HUGEPAGE, "ask for huge pages");
-	write_pages(start, size, page);
-	tell("thp", start, size);
-}
-
-static void make_hugetlb(char **arguments)
-{
-	size_t size = number(arguments, 0);
-	char *start = map_bytes(size, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
-
-	write_pages(start, size, page);
-	tell("hugetlb", start, size);
-}
-
-/* The first half is pushed out to swap, the second stays. */
-static void make_swapped(char **arguments)
-{
-	size_t size = number(arguments, 0);
-	char *start = map_small(size);
-
-	write_pages(start, size, page);
-	advise(start, size / 2, PAGEOUT, "push pages out");
-	tell("swapped", start, size / 2);
-	tell("resident", start + size / 2, size / 2);
-}
-
-/* Every second page is a guard region. */
-static void make_guard(char **arguments)
-{
-	size_t size = number(arguments, 0);
-	char *start = map_small(size);
-
-	write_pages(start, size, page);
-	for (size_t at = page; at < size; at += 2 * page)
-		advise(start + at, page, GUARD_INSTALL, "install guard regions");
-	tell("guard", start, size);
-}
-
-static void make_ksm(char **arguments)
-{
-	size_t size = number(arguments, 0);
-	char *start = map_small(size);
-
-	memset(start, 0x5a, size);
-	advise(start, size, MADV_MERGEABLE, "mark memory mergeable");
-	tell("ksm", start, size);
-}
-
 /* Neighbours of different protection cannot merge: one mapping for each page. */
 static void make_many(char **arguments)
 {
@@ -247,26 +179,6 @@ static void make_untouchable(char **arguments)
 
 	tell("untouchable",
 	     map_bytes(size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), size);
-}
-
-/* The first half is write-protected through userfaultfd. */
-static void make_uffd_wp(char **arguments)
-{
-	size_t size = number(arguments, 0);
-	char *start = map_small(size);
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register whole = { .range = { (uintptr_t)start, size },
-					 .mode = UFFDIO_REGISTER_MODE_WP };
-	struct uffdio_writeprotect half = { .range = { (uintptr_t)start, size / 2 },
-					    .mode = UFFDIO_WRITEPROTECT_MODE_WP };
-
-	write_pages(start, size, page);
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &whole) ||
-	    ioctl(fd, UFFDIO_WRITEPROTECT, &half))
-		cannot("write-protect through userfaultfd");
-	tell("protected", start, size / 2);
-	tell("open", start + size / 2, size / 2);
 }
 
 const struct target_kind target_kinds[] = {

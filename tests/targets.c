@@ -98,7 +98,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	for (size_t kind = 0; argc > 1 && kind < target_kinds_count; kind++) {
-		if (strcmp(argv[1], target_kinds[kind].name) || argc != 2 + target_kinds[kind].arguments)
+		if (strcmp(argv[1], target_kinds[kind].name) ||
+		    argc != 2 + target_kinds[kind].arguments)
 			continue;
 		target_kinds[kind].make(argv + 2);
 		puts("ready");

@@ -1,4 +1,4 @@
-/* The two halves of targets: target_kinds.c maps memory, targets.c obeys. */
+/* The parts of targets: target_kinds.c and target_treats.c map memory, targets.c obeys. */
 #ifndef TARGETS_H
 #define TARGETS_H
 
@@ -18,5 +18,29 @@ extern size_t page; /* the size of one, in bytes */
 /* What the command to unmap unmaps. */
 extern char *first_area;
 extern size_t first_size;
+
+/* End with `cannot WHAT` and why, by errno. */
+void cannot(const char *what);
+
+/* Print the line about an area of `size` bytes. */
+void tell(const char *name, char *start, size_t size);
+
+/* An argument as a number. */
+size_t number(char **arguments, int index);
+
+char *map_bytes(size_t size, int protection, int flags, int fd);
+
+/* Private anonymous memory in pages of the base size. */
+char *map_small(size_t size);
+
+/* Write into the first page of every `step` bytes, something else in each. */
+void write_pages(char *start, size_t size, size_t step);
+
+void make_thp(char **arguments);
+void make_hugetlb(char **arguments);
+void make_swapped(char **arguments);
+void make_guard(char **arguments);
+void make_ksm(char **arguments);
+void make_uffd_wp(char **arguments);
 
 #endif

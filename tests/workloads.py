@@ -12,124 +12,27 @@ import contextlib
 import os
 import random
 import re
-import select
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tests import build
 from tests.kernel_settings import Unavailable, huge_pages, read, setting, zram_swap
+from tests.target import Area, Target, run, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-__all__ = ["KINDS", "Area", "Target", "Unavailable", "unavailable"]
+    Maker = Callable[[], AbstractContextManager[Target]]
+
+__all__ = ["KINDS", "Area", "Target", "Unavailable", "run", "unavailable", "wait_until"]
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 KSM = Path("/sys/kernel/mm/ksm")
-# First touch of memory is slow on virtual machines: 8 GiB took 30 s where this was written.
-READY_SECONDS = 300.0
-CANNOT = 77
-
-
-class Area(NamedTuple):
-    """A range of a target's addresses, in bytes, whose contents its kind describes."""
-
-    name: str
-    start: int
-    end: int
-
-    @property
-    def pages(self) -> int:
-        """The number of pages."""
-        return (self.end - self.start) // PAGE
-
-
-class Target:
-    """A child process that waits; `areas` by name, `first` the first of them."""
-
-    def __init__(self, command: Sequence[str | bytes | Path]) -> None:
-        self.areas: dict[str, Area] = {}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
-        self.pid = self._process.pid
-        self._pending = b""
-
-    @property
-    def first(self) -> Area:
-        """The area that was named first."""
-        return next(iter(self.areas.values()))
-
-    def read_line(self) -> str:
-        """The next line that the target prints; Unavailable when it says that it cannot."""
-        assert self._process.stdout is not None
-        deadline = time.monotonic() + READY_SECONDS
-        while b"\n" not in self._pending:
-            left = max(0.0, deadline - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left)[0]:
-                raise TimeoutError(f"target {self.pid} printed nothing for {READY_SECONDS} s")
-            piece = os.read(self._process.stdout.fileno(), 4096)
-            if not piece:
-                raise EOFError(f"target {self.pid} ended with status {self._process.wait()}")
-            self._pending += piece
-        line, _, self._pending = self._pending.partition(b"\n")
-        word, _, rest = line.decode().partition(" ")
-        if word == "cannot":
-            raise Unavailable(rest)
-        return line.decode()
-
-    def wait_ready(self) -> None:
-        """Take in the areas until the target says that all its memory is in place."""
-        self.areas.clear()
-        while (line := self.read_line()) != "ready":
-            _, name, start, end = line.split()
-            self.areas[name] = Area(name, int(start, 16), int(end, 16))
-
-    def tell(self, command: str) -> None:
-        """Send a one-letter command (see tests/targets.c)."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(command.encode())
-
-    def ask(self, command: str) -> int:
-        """Send a command that is answered by a number, as `child PID` or `thread TID`."""
-        self.tell(command)
-        return int(self.read_line().split()[1])
-
-    def stop(self) -> None:
-        """Stop it with SIGSTOP and wait until it has stopped: its page table then rests."""
-        os.kill(self.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
-
-    def resume(self) -> None:
-        """Let a stopped target go on."""
-        os.kill(self.pid, signal.SIGCONT)
-
-    def kill(self) -> None:
-        """Kill and reap it; its pid may be reused from here on."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-@contextlib.contextmanager
-def run(*command: str | bytes | Path) -> Iterator[Target]:
-    """A target by its command line, ready and running."""
-    target = Target(command)
-    try:
-        target.wait_ready()
-        yield target
-    finally:
-        target.kill()
 
 
 def _run(kind: str, *arguments: int | bytes) -> AbstractContextManager[Target]:
@@ -234,15 +137,18 @@ def guard(size: int = 256 * 1024) -> AbstractContextManager[Target]:
 @contextlib.contextmanager
 def ksm(size: int = MIB) -> Iterator[Target]:
     """Equal pages that the kernel has merged; ksmd rests again when this yields."""
-    with setting(KSM / "run", "1"), setting(KSM / "pages_to_scan", "10000"):
-        with _run("ksm", size) as target:
-            try:
-                wait_until(lambda: smaps_number(target.pid, "KSM") >= size, seconds=20)
-            except TimeoutError:
-                reason = "KSM: the kernel merged too little, or smaps tells nothing of it (6.8)"
-                raise Unavailable(reason) from None
-            (KSM / "run").write_text("0")  # what is merged stays merged, nothing moves any more
-            yield target
+    with (
+        setting(KSM / "run", "1"),
+        setting(KSM / "pages_to_scan", "10000"),
+        _run("ksm", size) as target,
+    ):
+        try:
+            wait_until(lambda: smaps_number(target.pid, "KSM") >= size, seconds=20)
+        except TimeoutError:
+            reason = "KSM: the kernel merged too little, or smaps tells nothing of it (6.8)"
+            raise Unavailable(reason) from None
+        (KSM / "run").write_text("0")  # what is merged stays merged, nothing moves any more
+        yield target
 
 
 def many(count: int = 60_000) -> AbstractContextManager[Target]:
@@ -277,12 +183,28 @@ def python() -> AbstractContextManager[Target]:
     return run(sys.executable, "-c", script)
 
 
-KINDS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
+KINDS: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
-        idle, dense, sparse, file, odd_path, deleted, shared, thp, hugetlb, swapped, guard, ksm,
-        many, zero, untouchable, uffd_wp, bash, python,
-    )  # fmt: skip
+        idle,
+        dense,
+        sparse,
+        file,
+        odd_path,
+        deleted,
+        shared,
+        thp,
+        hugetlb,
+        swapped,
+        guard,
+        ksm,
+        many,
+        zero,
+        untouchable,
+        uffd_wp,
+        bash,
+        python,
+    )
 }
 
 
@@ -295,16 +217,9 @@ def unavailable(kind: str) -> str | None:
         return str(reason)
 
 
-def wait_until(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    """Wait for what another process is about to do; TimeoutError when it does not."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} s in vain")
-        time.sleep(0.001)
-
-
 def smaps_number(pid: int, field: str) -> int:
     """The sum of a field over all of /proc/PID/smaps, in bytes; 0 where the kernel has it not."""
     text = Path(f"/proc/{pid}/smaps").read_bytes()
-    return 1024 * sum(map(int, re.findall(rb"^%s:\s+(\d+) kB" % field.encode(), text, re.M)))
+    return 1024 * sum(
+        map(int, re.findall(rb"^%s:\s+(\d+) kB" % field.encode(), text, re.MULTILINE))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,20 @@ Accounts = list[tuple[oracle.Smaps, pagemap.Pages]]
 def accounts(target: Target) -> Accounts:
     """Each mapping as smaps has it, with its pages; taken while nothing moved."""
     smaps = Path(f"/proc/{target.pid}/smaps")
+
+    def own(text: bytes) -> list[bytes]:
+        # What else is there also tells of other processes, which map the same libraries.
+        return re.findall(rb"^(?:Rss|Swap|Anonymous): .*$", text, re.MULTILINE)
+
     with pagemap.Process(target.pid) as process:
+        ranges = [(mapping.start, mapping.end) for mapping in process.maps()]
         for _ in range(TRIES):
-            before = smaps.read_bytes()
-            parsed = oracle.parse_smaps(before)
-            pages = process.pages_of([(each.start, each.end) for each in parsed])
-            if before == smaps.read_bytes():
+            text = smaps.read_bytes()
+            pages = process.pages_of(ranges)
+            if own(text) == own(smaps.read_bytes()):
                 break
+    parsed = oracle.parse_smaps(text)
+    assert [(each.start, each.end) for each in parsed] == ranges
     return list(zip(parsed, pages, strict=True))
 
 
@@ -58,9 +66,7 @@ def area(target: Target, found: Accounts, name: str) -> tuple[pagemap.Pages, Acc
 
 
 def test_every_mapping(accounted: Accounts, need_pfns: None) -> None:
-    frames = {
-        frame for _, pages in accounted for frame in pages.pfns() if frame != oracle.NONE
-    }
+    frames = {frame for _, pages in accounted for frame in pages.pfns() if frame != oracle.NONE}
     # Read but never written: present for the page table, nobody's memory for smaps.
     zeros = oracle.zero_frames(frames)
     checked = 0

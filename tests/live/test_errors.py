@@ -7,7 +7,7 @@ import os
 import pickle
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -162,7 +162,7 @@ def test_closed_process(start: Start) -> None:
         lambda: process.read_into(array("Q", [0]), area.start),
         lambda: process.virt_to_phys(area.start),
         lambda: process.entry(area.start),
-        lambda: process.__enter__(),
+        process.__enter__,
         lambda: pagemap.dump(process, 1),
     ]
     for call in calls:
@@ -170,7 +170,7 @@ def test_closed_process(start: Start) -> None:
             call()
 
 
-BAD_BUFFERS = {
+BAD_BUFFERS: dict[str, tuple[Any, type[Exception]]] = {
     "read-only": (bytes(16), BufferError),
     "read-only view": (memoryview(bytearray(16)).toreadonly(), BufferError),
     "odd length": (bytearray(15), ValueError),
@@ -186,11 +186,10 @@ BAD_BUFFERS = {
 @pytest.mark.parametrize("case", BAD_BUFFERS)
 def test_bad_buffers(case: str) -> None:
     buffer, error = BAD_BUFFERS[case]
-    before = bytes(buffer) if not isinstance(buffer, list) else b""
-    with pagemap.Process("self") as process:
-        with pytest.raises(error):
-            process.read_into(buffer, 0)  # type: ignore[arg-type]
-    assert before == (bytes(buffer) if not isinstance(buffer, list) else b"")
+    before = bytes(buffer)
+    with pagemap.Process("self") as process, pytest.raises(error):
+        process.read_into(buffer, 0)
+    assert bytes(buffer) == before
 
 
 def test_buffers_and_starts_that_do_not_fit() -> None:

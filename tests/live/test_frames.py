@@ -1,4 +1,4 @@
-"""Where pages lie: facts of physical memory and of swap that only the kernel could have arranged."""
+"""Where pages lie: facts of memory and of swap that only the kernel could have arranged."""
 
 from __future__ import annotations
 

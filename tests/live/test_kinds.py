@@ -8,6 +8,8 @@ import subprocess
 from array import array
 from typing import TYPE_CHECKING
 
+import pytest
+
 import pagemap
 from tests import oracle
 
@@ -159,11 +161,10 @@ def test_virt_to_phys(stopped: Target, need_pfns: None) -> None:
             for index, entry in enumerate(oracle.entries(stopped.pid, start, end)[:40]):
                 address = start + index * PAGE + index * 97 % PAGE
                 frame = oracle.pfn(entry)
-                try:
-                    got = process.virt_to_phys(address)
-                except pagemap.AddressError as error:
-                    assert frame is None, error
-                    assert error.address == address
+                if frame is None:
+                    with pytest.raises(pagemap.AddressError) as caught:
+                        process.virt_to_phys(address)
+                    assert caught.value.address == address
                 else:
-                    assert frame is not None
-                    assert got == frame * PAGE + address % PAGE
+                    physical = frame * PAGE + address % PAGE
+                    assert process.virt_to_phys(address) == physical

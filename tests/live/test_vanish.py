@@ -211,9 +211,7 @@ def test_command(
     whole = expected(target, visible=pfns_visible)
     words = [*command, "dump", str(target.pid)]
     # Unbuffered: communicate() would lose what a buffer holds.
-    with subprocess.Popen(
-        words, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as dump:
+    with subprocess.Popen(words, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
         assert dump.stdout is not None
         # What is not read fills the pipe, and the dump waits in the middle of its rows.
         got = b""

@@ -12,8 +12,9 @@
 #include "core.h"
 #include "lying_sys.h"
 
-#define CHECK_EQUAL(got, wanted) check_equal((int64_t)(got), (int64_t)(wanted), #got, __FILE__, __LINE__)
-#define CHECK(truth)		 check_equal(!!(truth), 1, #truth, __FILE__, __LINE__)
+#define CHECK_EQUAL(got, wanted) \
+	check_equal((int64_t)(got), (int64_t)(wanted), #got, __FILE__, __LINE__)
+#define CHECK(truth) check_equal(!!(truth), 1, #truth, __FILE__, __LINE__)
 
 static inline void check_equal(int64_t got, int64_t wanted, const char *what, const char *file,
 			       int line)

@@ -7,10 +7,11 @@ int main(void)
 	static const struct {
 		uint64_t vpn, count;
 	} too_far[] = {
-		{ INT64_MAX / 8, 1 },	       { INT64_MAX / 8 + 1, 0 }, { INT64_MAX / 8 + 1, 1 },
-		{ UINT64_MAX, 1 },	       { 1, UINT64_MAX },	 { UINT64_MAX, UINT64_MAX },
-		{ 0, UINT64_MAX / 8 + 1 },     { 2, INT64_MAX / 8 - 1 }, { UINT64_MAX - 1, 2 },
-		{ UINT64_C(1) << 61, 1 << 3 },
+		{ INT64_MAX / 8, 1 },	   { INT64_MAX / 8 + 1, 0 },
+		{ INT64_MAX / 8 + 1, 1 },  { UINT64_MAX, 1 },
+		{ 1, UINT64_MAX },	   { UINT64_MAX, UINT64_MAX },
+		{ 0, UINT64_MAX / 8 + 1 }, { 2, INT64_MAX / 8 - 1 },
+		{ UINT64_MAX - 1, 2 },	   { UINT64_C(1) << 61, 1 << 3 },
 	};
 	uint64_t out;
 

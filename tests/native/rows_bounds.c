@@ -54,7 +54,8 @@ int main(void)
 			for (uint32_t hidden = 0; hidden < 2; hidden++)
 				for (uint64_t size = 0; size <= 5000; size += size < 70 ? 1 : 617) {
 					check_room(format, shift, hidden, 0, size);
-					check_room(format, shift, hidden, UINT64_MAX >> shift, size);
+					check_room(format, shift, hidden, UINT64_MAX >> shift,
+						   size);
 					check_room(format, shift, hidden,
 						   (UINT64_C(1) << 63) >> shift, size);
 				}

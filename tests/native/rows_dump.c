@@ -87,10 +87,12 @@ static void random_dump(void)
 		/* touching, near enough to be read over, far, or going back */
 		static const unsigned gaps[] = { 1, 2, 127, 140, 5000 };
 
-		at = rand() % 6 ? at + (uint64_t)rand() % gaps[rand() % 5] : (uint64_t)rand() % 9000;
+		at = rand() % 6 ? at + (uint64_t)rand() % gaps[rand() % 5]
+				: (uint64_t)rand() % 9000;
 		spans[i].vpn = at;
 		spans[i].count = rand() % 9 ? (uint64_t)rand() % 40 : (uint64_t)rand() % 6000;
-		spans[i].label_size = rand() % 20 ? (uint64_t)rand() % 40 : (uint64_t)rand() % LABELS;
+		spans[i].label_size = rand() % 20 ? (uint64_t)rand() % 40
+						  : (uint64_t)rand() % LABELS;
 		spans[i].label_at = (uint64_t)rand() % (LABELS - spans[i].label_size + 1);
 		at += spans[i].count;
 		if (spans[i].label_size > longest)

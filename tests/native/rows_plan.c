@@ -9,9 +9,11 @@ static char label[200];
 static void one_byte_less_is_one_row_less(uint32_t format)
 {
 	struct pm_span spans[] = { { 0, 1000, 0, 100 } };
-	struct pm_rows rows = {
-		.spans = spans, .spans_count = 1, .labels = label, .format = format, .page_shift = 12
-	};
+	struct pm_rows rows = { .spans = spans,
+				.spans_count = 1,
+				.labels = label,
+				.format = format,
+				.page_shift = 12 };
 	const uint64_t row = pm_row_bound(format) + 100;
 	struct pm_place from = { 0, 3 }, to = { 55, 55 };
 
@@ -19,7 +21,8 @@ static void one_byte_less_is_one_row_less(uint32_t format)
 		CHECK_EQUAL(pm_rows_plan(&rows, &from, fit * row + PM_ROW_SLACK, &to), fit);
 		CHECK_EQUAL(to.span, 0);
 		CHECK_EQUAL(to.page, 3 + fit);
-		CHECK_EQUAL(pm_rows_plan(&rows, &from, (fit + 1) * row + PM_ROW_SLACK - 1, &to), fit);
+		CHECK_EQUAL(pm_rows_plan(&rows, &from, (fit + 1) * row + PM_ROW_SLACK - 1, &to),
+			    fit);
 	}
 	CHECK_EQUAL(pm_rows_plan(&rows, &from, UINT64_MAX, &to), 997);
 	CHECK_EQUAL(to.span, 1);
@@ -34,8 +37,12 @@ static void one_byte_less_is_one_row_less(uint32_t format)
 
 static void spans_share_a_piece(void)
 {
-	struct pm_span spans[] = { { 0, 0, 0, 0 }, { 5, 2, 0, 61 }, { 9, 0, 0, 200 }, { 9, 3, 0, 1 } };
-	struct pm_rows rows = { .spans = spans, .spans_count = 4, .labels = label, .page_shift = 12 };
+	struct pm_span spans[] = {
+		{ 0, 0, 0, 0 }, { 5, 2, 0, 61 }, { 9, 0, 0, 200 }, { 9, 3, 0, 1 }
+	};
+	struct pm_rows rows = {
+		.spans = spans, .spans_count = 4, .labels = label, .page_shift = 12
+	};
 	const uint64_t bound = pm_row_bound(PM_TEXT), first = 2 * (bound + 61), row = bound + 1;
 	struct pm_place from = { 0, 0 }, to;
 
@@ -57,7 +64,9 @@ static void spans_share_a_piece(void)
 static void huge_spans(void)
 {
 	struct pm_span spans[] = { { 0, UINT64_C(1) << 60, 0, 200 }, { 0, UINT64_MAX >> 1, 0, 7 } };
-	struct pm_rows rows = { .spans = spans, .spans_count = 2, .labels = label, .page_shift = 12 };
+	struct pm_rows rows = {
+		.spans = spans, .spans_count = 2, .labels = label, .page_shift = 12
+	};
 	const uint64_t row = pm_row_bound(PM_TEXT) + 200;
 	struct pm_place from = { 0, 0 }, to;
 

@@ -1,7 +1,8 @@
 """Run the C tests: csrc/ under AddressSanitizer and UBSan, against a kernel that lies.
 
 Each program here tests one behaviour and stands alone: exit 0 passed, 77 skipped with the reason on
-standard error, anything else failed. `lying_sys.h` answers in place of csrc/sys.h.
+standard error, anything else failed. `lying_sys.h` answers in place of csrc/sys.h. PAGEMAP_SEED
+repeats what was drawn at random.
 """
 
 from __future__ import annotations
@@ -45,19 +46,21 @@ def core() -> Path:
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
 def test_native(source: Path, core: Path) -> None:
     program = build.program(source, core, flags=FLAGS, reads=HEADERS)
-    seed = random.randrange(1 << 31)
+    seed = os.environ.get("PAGEMAP_SEED") or str(random.randrange(1 << 31))
     done = subprocess.run(
-        [program, str(seed)],
+        [program, seed],
         check=False,
         capture_output=True,
         text=True,
         timeout=120,
-        # Nothing here allocates but the tests; the leak checker needs ptrace, which containers deny.
+        # Only the tests allocate; and the leak checker needs ptrace, which containers deny.
         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
     )
     if done.returncode == SKIPPED:
         pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, f"{source.name} with seed {seed}\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, (
+        f"{source.name} with PAGEMAP_SEED={seed}\n{done.stdout}{done.stderr}"
+    )
 
 
 def test_every_behaviour_has_a_program() -> None:

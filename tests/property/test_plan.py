@@ -81,9 +81,7 @@ def test_a_row_that_fits_exactly_is_planned(table: list[Span], form: str, spare:
 
 
 @given(strategies.entries(), spans(), FORMS, st.booleans(), st.integers(0, 20_000))
-def test_write(
-    entries: list[int], table: list[Span], form: str, hidden: bool, spare: int
-) -> None:
+def test_write(entries: list[int], table: list[Span], form: str, hidden: bool, spare: int) -> None:
     buffer = _native.RowBuffer(_native.row_bound(form) + 100 + spare + _native.ROW_SLACK)
     got, missing = b"", 0
     with pagemap_of(entries) as fd:
@@ -108,7 +106,8 @@ def test_write(
     if form == "text":
         # format_rows is itself checked against Python in test_rows; once more, for the whole way.
         assert got == b"".join(
-            oracle.text_row(entry, (vpn + i) << 12, b"", hidden=hidden)[:-2] + LABELS[at : at + size]
+            oracle.text_row(entry, (vpn + i) << 12, b"", hidden=hidden)[:-2]
+            + LABELS[at : at + size]
             for vpn, count, at, size in table
             for i, entry in enumerate(entries[vpn : vpn + count])
         )

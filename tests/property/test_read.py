@@ -32,7 +32,7 @@ def test_read_ranges(entries: list[int], ranges: list[tuple[int, int]]) -> None:
         got, stored = _native.read_ranges(fd, ranges)
     expected = [entries[vpn : vpn + count] for vpn, count in ranges]
     assert stored == [len(part) for part in expected]
-    assert list(got) == sum(expected, [])
+    assert list(got) == [entry for part in expected for entry in part]
 
 
 @given(strategies.entries(longest=50), st.integers(0, 60), st.integers(1, 60))

@@ -17,9 +17,7 @@ FORMATS = {"text": text, "csv": csv, "jsonl": jsonl}
 UNTOUCHED = [1 << 55] * 600
 
 
-def rows(
-    form: str, entries: list[int], vpn: int, raw: bytes, shift: int, *, hidden: bool
-) -> bytes:
+def rows(form: str, entries: list[int], vpn: int, raw: bytes, shift: int, *, hidden: bool) -> bytes:
     label = FORMATS[form].label(raw)
     view = strategies.view(entries)
     return _native.format_rows(view, vpn, label, form=form, page_shift=shift, hidden=hidden)

@@ -1,0 +1,56 @@
+"""Run a piece of a test as a user without rights, in a child of this process."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pickle
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Result = TypeVar("Result")
+
+NOBODY = 65534
+PR_SET_DUMPABLE = 4
+
+
+def as_nobody(function: Callable[[], Result]) -> Result:
+    """What `function` returns or raises as user nobody; needs root.
+
+    A forked child, not a new interpreter: that of root may lie where nobody cannot read it.
+    """
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            os.close(read_end)
+            answer = _answer(function)
+            with open(write_end, "wb") as file:
+                file.write(answer)
+            status = 0
+        os._exit(status)
+    os.close(write_end)
+    with open(read_end, "rb") as file:
+        data = file.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child ended with status {status}"
+    error, result = pickle.loads(data)
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+def _answer(function: Callable[[], Result]) -> bytes:
+    try:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        # Giving up rights makes a process unreadable even for itself; a new program is not so.
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+        return pickle.dumps((None, function()))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again in the parent
+        return pickle.dumps((error, None))

@@ -1,0 +1,101 @@
+/*
+ * Memory that the kernel treats in a way of its own: huge, swapped out, merged,
+ * guarded, write-protected. As in target_kinds.c.
+ */
+#define _GNU_SOURCE
+#include "targets.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Newer than some installed headers. */
+enum { GUARD_INSTALL = 102, PAGEOUT = 21 };
+
+static void advise(void *start, size_t size, int advice, const char *what)
+{
+	if (madvise(start, size, advice))
+		cannot(what);
+}
+
+/* Aligned to `huge` bytes, the size of a huge page. */
+void make_thp(char **arguments)
+{
+	size_t size = number(arguments, 0), huge = number(arguments, 1);
+	char *start =
+		map_bytes(size + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	start += huge - (uintptr_t)start % huge;
+	advise(start, size, MADV_HUGEPAGE, "ask for huge pages");
+	write_pages(start, size, page);
+	tell("thp", start, size);
+}
+
+void make_hugetlb(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_bytes(size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+
+	write_pages(start, size, page);
+	tell("hugetlb", start, size);
+}
+
+/* The first half is pushed out to swap, the second stays. */
+void make_swapped(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+
+	write_pages(start, size, page);
+	advise(start, size / 2, PAGEOUT, "push pages out");
+	tell("swapped", start, size / 2);
+	tell("resident", start + size / 2, size / 2);
+}
+
+/* Every second page is a guard region. */
+void make_guard(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+
+	write_pages(start, size, page);
+	for (size_t at = page; at < size; at += 2 * page)
+		advise(start + at, page, GUARD_INSTALL, "install guard regions");
+	tell("guard", start, size);
+}
+
+void make_ksm(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+
+	memset(start, 0x5a, size);
+	advise(start, size, MADV_MERGEABLE, "mark memory mergeable");
+	tell("ksm", start, size);
+}
+
+/* The first half is write-protected through userfaultfd. */
+void make_uffd_wp(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register whole = { .range = { (uintptr_t)start, size },
+					 .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect half = { .range = { (uintptr_t)start, size / 2 },
+					    .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+
+	write_pages(start, size, page);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &whole) ||
+	    ioctl(fd, UFFDIO_WRITEPROTECT, &half))
+		cannot("write-protect through userfaultfd");
+	tell("protected", start, size / 2);
+	tell("open", start + size / 2, size / 2);
+}
