@@ -7,7 +7,7 @@ away, containers take rights from root, so nothing is concluded from a version o
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH
+from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
 from typing import TYPE_CHECKING, NamedTuple
 
 from pagemap import _native
@@ -230,6 +230,4 @@ def _failed(name: str, error: OSError, remedy: str) -> Finding:
 
 
 def _symbol(number: int) -> str:
-    from errno import errorcode
-
     return errorcode.get(number, f"errno {number}")

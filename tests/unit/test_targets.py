@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import targets
-from pagemap.errors import AccessDenied, AmbiguousName, NoSuchProcess, UsageError
+from pagemap.errors import AmbiguousName, NoSuchProcess, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,59 +202,6 @@ def test_a_long_command_line_is_cut(proc: FakeProc) -> None:
 
 def test_the_command_line_of_nobody(proc: FakeProc) -> None:
     assert targets.command_line(5, procfs=str(proc.root)) == "?"
-
-
-@pytest.mark.parametrize(
-    "content", [b"4242", b"4242\n", b"  4242 \n", b"4242\n/var/lib/postgresql\n17\n"]
-)
-def test_a_pid_file(proc: FakeProc, tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "pid").write_bytes(content)
-    assert proc.resolve(f"@{tmp_path}/pid") == 4242
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\n", b"nginx 4242\n", b"-1\n", b"0x10\n", b"\xff\xfe\0", b"12a\n"]
-)
-def test_a_pid_file_with_something_else_in_it(
-    proc: FakeProc, tmp_path: Path, content: bytes
-) -> None:
-    (tmp_path / "pid").write_bytes(content)
-    with pytest.raises(
-        UsageError, match=r"no pid in the pid file '.*/pid': it must begin with a number"
-    ):
-        proc.resolve(f"@{tmp_path}/pid")
-
-
-def test_a_pid_file_that_is_missing(proc: FakeProc, tmp_path: Path) -> None:
-    with pytest.raises(
-        NoSuchProcess, match=r"no pid file '.*/pid': is its process running\?"
-    ) as caught:
-        proc.resolve(f"@{tmp_path}/pid")
-    assert caught.value.path == f"{tmp_path}/pid"
-
-
-def test_a_pid_file_that_is_a_directory(proc: FakeProc, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Is a directory"):
-        proc.resolve(f"@{tmp_path}")
-
-
-def test_a_pid_file_without_a_name(proc: FakeProc) -> None:
-    with pytest.raises(UsageError, match="needs the name of a pid file"):
-        proc.resolve("@")
-
-
-def test_a_pid_file_that_is_a_fifo_does_not_wait(proc: FakeProc, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pid")
-    with pytest.raises(UsageError, match="must begin with a number"):
-        proc.resolve(f"@{tmp_path}/pid")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_pid_file_that_may_not_be_read(proc: FakeProc, tmp_path: Path) -> None:
-    (tmp_path / "pid").write_text("4242\n")
-    (tmp_path / "pid").chmod(0)
-    with pytest.raises(AccessDenied, match="permission denied; run with sudo"):
-        proc.resolve(f"@{tmp_path}/pid")
 
 
 def test_this_very_process_by_the_path_of_its_executable() -> None:
