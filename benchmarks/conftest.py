@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.logger import PytestBenchmarkWarning
 
+import pagemap
 from tests import workloads
 
 from .race import Table
@@ -25,10 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if not (option.benchmark_json or option.benchmark_save or option.benchmark_autosave):
         option.benchmark_save = "ratios"
-    # Said of a benchmark that failed or was skipped before it timed anything: that is told anyway.
+    # Said where a benchmark failed or was skipped before it timed anything: that is told anyway.
+    # One filter is for the tests, the other for the end of the session, which is outside theirs.
     config.addinivalue_line(
         "filterwarnings", "ignore::pytest_benchmark.logger.PytestBenchmarkWarning"
     )
+    warnings.filterwarnings("ignore", category=PytestBenchmarkWarning)
 
 
 def pytest_terminal_summary(
@@ -71,3 +76,11 @@ def target(stage: Stage) -> Callable[[str], Target]:
             pytest.skip(str(reason))
 
     return get
+
+
+@pytest.fixture
+def visible_pfns() -> None:
+    """Skip where the kernel hides PFNs: nothing translates, and the textbook shows zeros."""
+    with pagemap.Process("self") as process:
+        if not process.pfns_visible:
+            pytest.skip("PFNs: the kernel hides them without CAP_SYS_ADMIN")

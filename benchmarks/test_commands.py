@@ -60,6 +60,7 @@ class Stopwatch:
         return run.seconds
 
 
+@pytest.mark.usefixtures("visible_pfns")
 @pytest.mark.parametrize(("name", "rounds", "every", "at_least"), WORKLOADS)
 def test_dump(
     name: str,

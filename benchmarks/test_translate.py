@@ -27,6 +27,7 @@ PFN_MASK = (1 << 55) - 1
 PREAD = "os.pread of 8 bytes"
 
 
+@pytest.mark.usefixtures("visible_pfns")
 def test_translate_one_address(
     target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture
 ) -> None:
@@ -37,8 +38,6 @@ def test_translate_one_address(
     fd = os.open(f"/proc/{small.pid}/pagemap", os.O_RDONLY)
     try:
         with Process(small.pid) as process:
-            if not process.pfns_visible:
-                pytest.skip("PFNs: the kernel hides them without CAP_SYS_ADMIN")
             entry = int.from_bytes(os.pread(fd, 8, offset), sys.byteorder)
             assert process.virt_to_phys(address) == (entry & PFN_MASK) * PAGE + 123
 
