@@ -184,7 +184,7 @@ def from_os_error(
     if code in (_errno.EACCES, _errno.EPERM):
         message = (
             f"cannot {operation} of {of}: permission denied; "
-            "run as its user, or with sudo (it needs CAP_SYS_PTRACE)"
+            "run as its user, or with sudo (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
         )
         return AccessDenied(message, pid=pid, errno=code, operation=operation, path=path)
     reason = error.strerror or str(error)

@@ -12,6 +12,7 @@ from errno import ENOENT, ESRCH
 
 from pagemap import _native, maps
 from pagemap.errors import (
+    AccessDenied,
     ClosedProcess,
     NoSuchProcess,
     NotMapped,
@@ -51,8 +52,9 @@ class Process:
     mounted. Several threads may read through one Process; closing it is for the last of them.
 
     Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids
-    reading it (PTRACE_MODE_READ_FSCREDS: the same user, or CAP_SYS_PTRACE), Unsupported without
-    CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and has no mappings.
+    reading it (PTRACE_MODE_READ_FSCREDS: the same user and dumpable, or CAP_SYS_PTRACE with
+    CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
+    has no mappings.
 
     `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
     with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
@@ -299,7 +301,10 @@ class Process:
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
         if not self.alive():
-            execed = self._folder.image()
+            try:
+                execed = bool(self._folder.image())
+            except AccessDenied:
+                execed = True  # of a setuid program: the folder is another user's now
             raise self._folder.vanished("replaced itself by exec" if execed else "exited")
 
     def check_image(self) -> None:

@@ -8,13 +8,15 @@ that exec made is recognised by its auxv.
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ESRCH
+from errno import EACCES, ENOENT, EPERM, ESRCH
 
 from pagemap.errors import NoSuchProcess, PagemapError, TargetVanished, from_os_error
 
 __all__ = ["Folder"]
 
-_PF_KTHREAD = 0x00200000  # in the flags of /proc/PID/stat; include/linux/sched.h
+# In the flags of /proc/PID/stat; include/linux/sched.h.
+_PF_EXITING = 0x00000004
+_PF_KTHREAD = 0x00200000
 
 
 class Folder:
@@ -74,14 +76,22 @@ class Folder:
 
     def is_kernel_thread(self) -> bool:
         """Whether this task, found without memory, is a kernel's own; else raise NoSuchProcess."""
-        fields = self.read("stat").rpartition(b")")[2].split()
-        if int(fields[6]) & _PF_KTHREAD:
+        state, flags = self._state()
+        if flags & _PF_KTHREAD:
             return True
-        if fields[0] in (b"Z", b"X"):
+        raise self._ended(state)
+
+    def _state(self) -> tuple[bytes, int]:
+        """The letter of the task's state, and its flags, which anybody may read."""
+        fields = self.read("stat").rpartition(b")")[2].split()
+        return fields[0], int(fields[6])
+
+    def _ended(self, state: bytes) -> NoSuchProcess:
+        if state in (b"Z", b"X"):
             why = "is a zombie: it has ended, and its parent has not taken note"
         else:
             why = "is ending"
-        raise NoSuchProcess(
+        return NoSuchProcess(
             f"process {self.pid} {why}; it has no memory to read",
             pid=self.pid,
             errno=ESRCH,
@@ -94,6 +104,11 @@ class Folder:
             return error
         if self._settled and error.errno in (ENOENT, ESRCH):
             return self.vanished("exited")
+        if name != "stat" and error.errno in (EACCES, EPERM):
+            # A task without memory is not dumpable: the files of its folder are root's then.
+            state, flags = self._state()
+            if flags & _PF_EXITING or state in (b"Z", b"X"):
+                return self.vanished("exited") if self._settled else self._ended(state)
         path = f"{self.path}/{name}" if name else self.path
         return from_os_error(error, pid=self.pid, operation=operation, path=path)
 
