@@ -29,6 +29,24 @@ struct pm_range {
 	uint64_t count;
 };
 
+/*
+ * A mapping to dump: its pages, and how their rows end: in the `label_size`
+ * bytes at labels + label_at, quoted for the format, newline included. The
+ * labels are copied in whole words: PM_ROW_SLACK readable bytes follow them.
+ */
+struct pm_span {
+	uint64_t vpn;
+	uint64_t count;
+	uint64_t label_at;
+	uint64_t label_size;
+};
+
+/* Where a walk over spans stands: `page` pages into spans[span]. */
+struct pm_place {
+	uint64_t span;
+	uint64_t page;
+};
+
 /* How many pages carry each bit; the fields are named as in flags.py. */
 struct pm_tally {
 	uint64_t pages;
@@ -40,6 +58,7 @@ struct pm_tally {
 	uint64_t uffd_wp;
 	uint64_t guard;
 	uint64_t anonymous; /* present, and neither of a file nor shared */
+	uint64_t huge;	    /* mapped by a huge entry; an entry does not tell: only scans do */
 };
 
 /* read.c: entries out of an open /proc/PID/pagemap */
@@ -77,6 +96,10 @@ int64_t pm_translate(int fd, uint64_t address, uint32_t page_shift);
  */
 int32_t pm_alive(int fd);
 
+/* The first page number past the address space behind `fd`, or -errno; 0 when
+ * that is gone. Found by trying, since it depends on machine and process. */
+int64_t pm_end(int fd, uint32_t page_shift);
+
 /* decode.c: entries into columns; `out` holds `count` items */
 
 /* PFNs; all ones where a page is not present or its PFN is hidden (0). */
@@ -95,30 +118,113 @@ void pm_swap_types(const uint64_t *entries, uint64_t count, uint32_t hidden, uin
 /* Swap offsets in pages; all ones where a page is not swapped or `hidden`. */
 void pm_swap_offsets(const uint64_t *entries, uint64_t count, uint32_t hidden, uint64_t *out);
 
+/* scan.c: ranges of pages by what they are, without reading their entries */
+
+/* Pages from address `start` to `end` (bytes) that share `categories`; laid out
+ * as the kernel lays it out. */
+struct pm_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+
+/*
+ * Which pages to find: those with every category of `all_of`, none of `none_of`
+ * and, unless it is 0, one at least of `any_of`. Categories are the bits of
+ * flags.py. `returned` are those to report; neighbours alike in them are one
+ * region. Asking for the category file costs the kernel a look at each frame.
+ */
+struct pm_query {
+	uint64_t all_of;
+	uint64_t any_of;
+	uint64_t none_of;
+	uint64_t returned;
+	uint64_t max_pages; /* stop after so many pages found; 0: never */
+};
+
+/*
+ * Find regions from address `start` up to `end`, both multiples of the page
+ * size: at most `capacity` (1 or more) into `out`.
+ *
+ * Returns their number or -errno: -ENOTTY where the kernel has no PAGEMAP_SCAN
+ * (6.7), -EINVAL for a category that it does not know, -EFAULT when `end` lies
+ * past the address space. *next becomes where to go on: `end` when all was
+ * seen. A region may end where the next call's first begins, with the same
+ * categories: merging over calls is the caller's. The range is walked under the
+ * target's mmap_lock, held for reading.
+ */
+int64_t pm_scan(int fd, const struct pm_query *query, uint64_t start, uint64_t end,
+		struct pm_region *out, uint64_t capacity, uint64_t *next);
+
+/*
+ * The same from entries in memory, for kernels without PAGEMAP_SCAN: regions of
+ * the `count` pages at address `start`, by the categories that an entry tells
+ * (present, swapped, file, soft-dirty, guard). *used becomes the number of
+ * entries judged: all of them, or those before a region that did not fit, or up
+ * to and with the last of max_pages.
+ */
+int64_t pm_classify(const uint64_t *entries, uint64_t count, uint64_t start, uint32_t page_shift,
+		    const struct pm_query *query, struct pm_region *out, uint64_t capacity,
+		    uint64_t *used);
+
+/* populated.c: only what is there */
+
+/*
+ * Read the entries of the present and the swapped pages of `spans`, from *from
+ * up to, without, *to: the entries one after another into `out` (of `capacity`),
+ * and where they belong into `runs` (of `runs_capacity`), each a stretch of
+ * populated pages within one span. Both capacities are 1 or more.
+ *
+ * Returns the number of entries or -errno; *runs_stored becomes the number of
+ * runs, and *from the place to go on, at or past *to when all was seen. Empty
+ * stretches are skipped with PAGEMAP_SCAN where `use_scan` is not 0, else read
+ * and dropped: the answer is the same. `out` serves as scratch: past the entries
+ * returned its content is lost.
+ */
+int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_span *spans,
+		     struct pm_place *from, const struct pm_place *to, uint64_t *out,
+		     uint64_t capacity, struct pm_range *runs, uint64_t runs_capacity,
+		     uint64_t *runs_stored);
+
 /* tally.c */
 
 /* Add the counts of `count` entries to *tally. */
 void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
 
-/* rows.c: entries into rows of text, CSV or JSON lines */
+/* tally_spans.c: what whole mappings hold */
+
+enum pm_tally_ways {
+	PM_BY_ENTRIES = 1,   /* of populated pages: all fields but huge and soft-dirty */
+	PM_BY_SCAN = 2,	     /* present, swapped, file, huge, soft-dirty, guard */
+	PM_UNTOUCHED = 4,    /* by entries, those of untouched pages too: for soft-dirty */
+};
+
+/* How a tally is made, and what it may cost. */
+struct pm_tally_job {
+	const struct pm_span *spans;
+	int32_t fd;
+	uint32_t page_shift;
+	uint32_t ways;	     /* enum pm_tally_ways, added up */
+	uint32_t use_scan;   /* by entries: as in pm_populated */
+	uint64_t end;	     /* pm_end: the first page past the address space */
+	uint64_t categories; /* by scan: what to ask for (flags.py), not told by entries */
+	uint64_t max_pages;  /* stop after about so many pages found; 0: never */
+	uint64_t max_ns;     /* stop after about so many nanoseconds; 0: never */
+};
 
 /*
- * A mapping to dump: its pages, and how their rows end: in the `label_size`
- * bytes at labels + label_at, quoted for the format, newline included. The
- * labels are copied in whole words: PM_ROW_SLACK readable bytes follow them.
+ * Count the pages of the job's spans from *from up to *to: those of span i into
+ * tallies[i - from->span], which begins as zero. `scratch` holds PM_READ_BLOCK entries.
+ * *from becomes the place to go on, at or past *to unless a limit was met.
+ * Returns the number of pages found or -errno.
  */
-struct pm_span {
-	uint64_t vpn;
-	uint64_t count;
-	uint64_t label_at;
-	uint64_t label_size;
-};
+int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
+		       const struct pm_place *to, uint64_t *scratch, struct pm_tally *tallies);
 
-/* Where a dump stands: `page` pages into spans[span]. */
-struct pm_place {
-	uint64_t span;
-	uint64_t page;
-};
+/* Add `count` tallies to others. */
+void pm_tally_add(const struct pm_tally *from, uint64_t count, struct pm_tally *to);
+
+/* rows.c: entries into rows of text, CSV or JSON lines */
 
 /* Fixed for a whole dump. */
 struct pm_rows {
@@ -129,6 +235,9 @@ struct pm_rows {
 	uint32_t page_shift; /* log2 of the page size: 12..16 */
 	uint32_t hidden;     /* 1 when the kernel hides PFNs and swap slots */
 	int32_t fd;	     /* /proc/PID/pagemap */
+	uint32_t use_scan;   /* pm_rows_populated may skip with PAGEMAP_SCAN */
+	uint64_t all_of;     /* rows only for entries with all of these bits, */
+	uint64_t none_of;    /* and with none of these */
 };
 
 /* The most bytes that one row can take, its label left out; 0: no such format. */
@@ -145,16 +254,35 @@ int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, ui
 /*
  * Read the pages from *from up to *to (as planned) and write their rows to
  * `out`. `scratch` holds PM_READ_BLOCK entries. Returns the bytes written or
- * -errno. Pages without an entry have no row; `missing` becomes their number
- * (past the end of the address space, or all of them when the target is gone).
+ * -errno; *pages becomes the number of pages that had a row. Pages without an
+ * entry have none; `missing` becomes their number (past the end of the address
+ * space, or all of them when the target is gone).
  */
 int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
-		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *missing);
+		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *pages,
+		     uint64_t *missing);
+
+/*
+ * The rows of the present and the swapped pages alone, from *from up to *to, for
+ * as long as they surely fit in `size` bytes of `out`. Nothing is planned, since
+ * nobody knows how many there are: *from becomes the place to go on, and is at
+ * or past *to when all was written. `scratch` holds PM_READ_BLOCK entries and
+ * `runs` as many ranges. Returns the bytes written or -errno, -ENOSPC when not
+ * even one row fits; *pages becomes the number of pages that had a row.
+ */
+int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
+			  const struct pm_place *to, uint64_t *scratch, struct pm_range *runs,
+			  char *out, uint64_t size, uint64_t *pages);
+
+/* The place `pages` pages after *from, or the end of the spans; returns how many
+ * pages lie between. */
+uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from, uint64_t pages,
+			 struct pm_place *to);
 
 /*
  * The same from entries in memory: rows for entries[0..count) from `vpn` on.
  * `out` holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of
- * `rows` only format, page_shift and hidden are read. Returns the bytes
+ * `rows` format, page_shift, hidden, all_of and none_of are read. Returns the bytes
  * written, or -EINVAL for an unknown format.
  */
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,

@@ -113,3 +113,23 @@ int32_t pm_alive(int fd)
 
 	return got == -ESRCH ? 0 : (int32_t)got;
 }
+
+int64_t pm_end(int fd, uint32_t page_shift)
+{
+	uint64_t below = 0, above = UINT64_C(1) << (64 - page_shift), entry;
+	int64_t got;
+
+	/* every page before the end has an entry, and none after it */
+	while (below < above) {
+		uint64_t middle = below + (above - below) / 2;
+
+		got = pm_read(fd, middle, 1, &entry);
+		if (got < 0)
+			return got;
+		if (got)
+			below = middle + 1;
+		else
+			above = middle;
+	}
+	return (int64_t)below;
+}

@@ -62,7 +62,28 @@ int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, ui
 	return (int64_t)pages;
 }
 
-static char *format_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
+uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from, uint64_t pages,
+			 struct pm_place *to)
+{
+	struct pm_place at = *from;
+	uint64_t passed = 0;
+
+	while (at.span < rows->spans_count) {
+		uint64_t rest = rows->spans[at.span].count - at.page;
+
+		if (pages - passed < rest) {
+			at.page += pages - passed;
+			passed = pages;
+			break;
+		}
+		passed += rest;
+		at = (struct pm_place){ at.span + 1, 0 };
+	}
+	*to = at;
+	return passed;
+}
+
+static char *format_all(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 			 uint64_t vpn, const char *label, uint64_t label_size, char *out)
 {
 	switch (rows->format) {
@@ -75,12 +96,38 @@ static char *format_rows(const struct pm_rows *rows, const uint64_t *entries, ui
 	}
 }
 
+char *pm_rows_put(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
+		  const char *label, uint64_t label_size, char *out, uint64_t *pages)
+{
+	const uint64_t all = rows->all_of, looked_at = rows->all_of | rows->none_of;
+	uint64_t i = 0;
+
+	if (!looked_at) {
+		*pages += count;
+		return format_all(rows, entries, count, vpn, label, label_size, out);
+	}
+	while (i < count) {
+		uint64_t first;
+
+		while (i < count && (entries[i] & looked_at) != all)
+			i++;
+		for (first = i; i < count && (entries[i] & looked_at) == all; i++)
+			;
+		*pages += i - first;
+		out = format_all(rows, entries + first, i - first, vpn + first, label, label_size,
+				 out);
+	}
+	return out;
+}
+
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		       uint64_t vpn, const char *label, uint64_t label_size, char *out)
 {
+	uint64_t pages = 0;
+
 	if (!pm_row_bound(rows->format))
 		return -EINVAL;
-	return format_rows(rows, entries, count, vpn, label, label_size, out) - out;
+	return pm_rows_put(rows, entries, count, vpn, label, label_size, out, &pages) - out;
 }
 
 /* The pages of spans[at.span] that lie before *to. */
@@ -114,10 +161,11 @@ static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 }
 
 int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
-		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *missing)
+		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *pages,
+		     uint64_t *missing)
 {
 	struct pm_place at = *from;
-	uint64_t first = 0, wanted = 0, lost = 0;
+	uint64_t first = 0, wanted = 0, lost = 0, shown = 0;
 	int64_t got = 0;
 	char *end = out;
 
@@ -146,11 +194,12 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 		known = vpn - first < (uint64_t)got ? (uint64_t)got - (vpn - first) : 0;
 		if (known > here)
 			known = here;
-		end = format_rows(rows, scratch + (vpn - first), known, vpn,
-				  rows->labels + span->label_at, span->label_size, end);
+		end = pm_rows_put(rows, scratch + (vpn - first), known, vpn,
+				  rows->labels + span->label_at, span->label_size, end, &shown);
 		lost += here - known;
 		at.page += here;
 	}
+	*pages = shown;
 	*missing = lost;
 	return end - out;
 }

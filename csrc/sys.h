@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
@@ -51,6 +52,15 @@ static inline void *pm_sys_map_page(size_t size)
 static inline int pm_sys_unmap(void *address, size_t size)
 {
 	return munmap(address, size);
+}
+
+/* Nanoseconds of a clock that only goes forward. */
+static inline uint64_t pm_sys_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static inline long pm_sys_page_size(void)

@@ -22,13 +22,21 @@ void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
 		sum.anonymous += (entry & ~(entry << (63 - PM_FILE_BIT))) >> PM_PRESENT_BIT;
 	}
 
-	tally->pages += sum.pages;
-	tally->present += sum.present;
-	tally->swapped += sum.swapped;
-	tally->file_or_shared += sum.file_or_shared;
-	tally->exclusive += sum.exclusive;
-	tally->soft_dirty += sum.soft_dirty;
-	tally->uffd_wp += sum.uffd_wp;
-	tally->guard += sum.guard;
-	tally->anonymous += sum.anonymous;
+	pm_tally_add(&sum, 1, tally);
+}
+
+void pm_tally_add(const struct pm_tally *from, uint64_t count, struct pm_tally *to)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		to[i].pages += from[i].pages;
+		to[i].present += from[i].present;
+		to[i].swapped += from[i].swapped;
+		to[i].file_or_shared += from[i].file_or_shared;
+		to[i].exclusive += from[i].exclusive;
+		to[i].soft_dirty += from[i].soft_dirty;
+		to[i].uffd_wp += from[i].uffd_wp;
+		to[i].guard += from[i].guard;
+		to[i].anonymous += from[i].anonymous;
+		to[i].huge += from[i].huge;
+	}
 }

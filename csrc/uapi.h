@@ -36,6 +36,18 @@ struct pm_uapi_scan {
 _Static_assert(sizeof(struct pm_uapi_region) == 24, "struct page_region");
 _Static_assert(sizeof(struct pm_uapi_scan) == 96, "struct pm_scan_arg");
 
+enum {
+	PM_UAPI_IS_WPALLOWED = 1 << 0,
+	PM_UAPI_IS_WRITTEN = 1 << 1,
+	PM_UAPI_IS_FILE = 1 << 2,
+	PM_UAPI_IS_PRESENT = 1 << 3,
+	PM_UAPI_IS_SWAPPED = 1 << 4,
+	PM_UAPI_IS_PFNZERO = 1 << 5,
+	PM_UAPI_IS_HUGE = 1 << 6,
+	PM_UAPI_IS_SOFT_DIRTY = 1 << 7,
+	PM_UAPI_IS_GUARD = 1 << 8, /* since 6.15 */
+};
+
 /* userfaultfd, since 4.3: the handshake that tells the kernel's features. */
 struct pm_uapi_uffd_api {
 	uint64_t api;

@@ -142,6 +142,16 @@ class Pages:
         self.page_size = page_size
         self.pfns_visible = pfns_visible
 
+    @classmethod
+    def over(cls, entries: memoryview, start: int, page_size: int, pfns_visible: bool) -> Pages:
+        """The same for entries known to be read-only and of format Q, without looking again."""
+        self = cls.__new__(cls)
+        self.entries = entries
+        self.start = start
+        self.page_size = page_size
+        self.pfns_visible = pfns_visible
+        return self
+
     @property
     def end(self) -> int:
         """The address, in bytes, past the last page."""

@@ -16,6 +16,7 @@ from pagemap.errors import (
     ClosedProcess,
     NoSuchProcess,
     NotMapped,
+    PagemapError,
     Unsupported,
     UsageError,
 )
@@ -26,10 +27,11 @@ from pagemap.units import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, page_range
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     from pagemap._native import Buffer
     from pagemap.maps import Mapping
+    from pagemap.regions import Region
 
     class HasPid(Protocol):
         """Any object with a `.pid`: of subprocess, psutil, multiprocessing."""
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
         @property
         def pid(self) -> int | None: ...
 
+    _T = TypeVar("_T")
     Target = int | str | HasPid
     Range = Mapping | tuple[int, int]
 
 __all__ = ["Process", "virt_to_phys"]
 
+_POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 _translate = _native.translate
 
 
@@ -66,11 +70,12 @@ class Process:
     1
     """
 
-    __slots__ = ("_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
+    __slots__ = ("_can_scan", "_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
         self._pagemap = -1
         self._state = "closed"
+        self._can_scan: bool | None = None
         self.pfns_visible = False
         self.pid = _pid_of(target)
         if self.pid <= 0:
@@ -152,6 +157,18 @@ class Process:
         return PAGE_SIZE
 
     @property
+    def can_scan(self) -> bool:
+        """Whether PAGEMAP_SCAN can be used: the kernel has it (6.7), and it is not disabled.
+
+        ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
+        """
+        self._require_open()
+        if self._can_scan is None:
+            disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
+            self._can_scan = not disabled and _native.probe_scan(self._pagemap, _POPULATED) == 0
+        return self._can_scan
+
+    @property
     def name(self) -> str:
         """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
         self._require_open()
@@ -231,6 +248,50 @@ class Process:
     def _pages(self, entries: memoryview, start: int) -> Pages:
         return Pages(entries, start=start, page_size=PAGE_SIZE, pfns_visible=self.pfns_visible)
 
+    def regions(
+        self,
+        *,
+        any_of: int = 0,
+        all_of: int = 0,
+        none_of: int = 0,
+        returned: int | None = None,
+        start: int = 0,
+        end: int | None = None,
+        max_pages: int | None = None,
+    ) -> Iterator[Region]:
+        """Ranges of pages alike, in order: those with all of `all_of`, none of `none_of`, and one
+        at least of `any_of` (`pagemap.Category`), between the addresses `start` and `end`.
+
+        Neighbours with equal `returned` categories (by default those asked for) are one region.
+        Stops after `max_pages` pages. What is reserved and untouched costs next to nothing; asking
+        for FILE costs a look at each frame.
+
+        Raises Unsupported for a category that this kernel lacks, UsageError, TargetVanished.
+        """
+        from pagemap.regions import regions
+
+        return regions(
+            self,
+            any_of=any_of,
+            all_of=all_of,
+            none_of=none_of,
+            returned=returned,
+            start=start,
+            end=end,
+            max_pages=max_pages,
+        )
+
+    def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
+        """The present and the swapped pages: each mapping with a stretch of them, in order.
+
+        What is reserved and untouched costs next to nothing. A stretch may end where the next one
+        begins. `threads` read, by default as many as pay; a consumer that stops ends them. Raises
+        TargetVanished, at the latest after the last page.
+        """
+        from pagemap.populated import populated
+
+        return populated(self, threads)
+
     def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:
         """Read entries into `buffer`, from the page at address `start` on; returns how many.
 
@@ -287,6 +348,15 @@ class Process:
         from pagemap.translate import translate
 
         return translate(self, address)
+
+    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
+        """The same results; an OSError among them becomes an error of this process."""
+        try:
+            yield from results
+        except PagemapError:
+            raise
+        except OSError as error:
+            raise self._folder.error(error, "read the page table", "pagemap") from None
 
     def alive(self) -> bool:
         """Whether the address space that was opened exists: not after exit, and not after exec."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 import functools
 import os
 
-from pagemap import _native
-from pagemap.errors import PagemapError, UsageError, from_os_error
+from pagemap import pipeline
+from pagemap._native.rows import RowBuffer, Rows
+from pagemap.errors import UsageError
+from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
+from pagemap.populated import Reach
 from pagemap.process import Process
 from pagemap.units import PAGE_SHIFT, page_range
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Protocol
 
-    from pagemap.export import pipeline
     from pagemap.process import Target
 
     class Writable(Protocol):
@@ -48,6 +50,9 @@ def dump(
     header: bool = True,
     select: Callable[[str], bool] | None = None,
     ranges: Sequence[tuple[int, int]] | None = None,
+    populated: bool = False,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> int:
@@ -55,6 +60,10 @@ def dump(
 
     Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have
     no entry and no row.
+
+    With `populated` only present and swapped pages have rows, and what is merely reserved costs
+    next to nothing; `only` and `without` name flags (`pagemap.flags`) that a page must all have, or
+    not have.
 
     `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says
     which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
@@ -82,6 +91,9 @@ def dump(
                 header=header,
                 select=select,
                 ranges=ranges,
+                populated=populated,
+                only=only,
+                without=without,
                 progress=progress,
                 threads=threads,
             )
@@ -92,33 +104,41 @@ def dump(
     if progress and not select and not ranges and not target.kernel_thread:
         total = target.reserved_pages
 
-    # Imported late: a small dump is done before its threads would have started.
-    from pagemap.export import pipeline
-
     rows = done = 0
-    plans = _plans(target, format, form.label, select, _merged(ranges))
-    with pipeline.run(plans, PIECE_BYTES, threads or pipeline.default_threads()) as pieces:
-        for piece, data, missing in _reading(target, pieces):
+    reach = Reach()
+    batches = _batches(
+        target, format, form.label, select, _merged(ranges), _bits(only), _bits(without)
+    )
+    if populated or not {"present", "swapped"}.isdisjoint(only):
+        populated = True
+        plans = (piece for batch in batches for piece in batch.stretches(reach))
+    else:
+        plans = (piece for batch in batches for piece in batch.plan(PIECE_BYTES))
+    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads) as pieces:
+        for piece, (data, shown, missing) in target.reading(pieces):
             write(data)
-            done += piece.pages
-            rows += piece.pages - missing
+            rows += shown
+            if piece.done:
+                done += piece.pages
+                reach.learn(piece.pages, shown)
             if missing:
                 # no entry: past the end of the address space, or the target is gone
                 target.require_alive()
             if progress:
                 progress(done, total)
+    if populated:
+        target.require_alive()  # what is skipped is not told from what is gone
     target.check_image()
     return rows
 
 
-def _reading(process: Process, pieces: Iterator[pipeline.Done]) -> Iterator[pipeline.Done]:
-    """The same pieces; a failed read becomes an error of this process."""
-    try:
-        yield from pieces
-    except PagemapError:
-        raise
-    except OSError as error:
-        raise from_os_error(error, pid=process.pid, operation="read the page table") from None
+def _bits(names: Sequence[str]) -> int:
+    """The bits of an entry that these flags are."""
+    known = {flag.name: flag.bit for flag in ENTRY_FLAGS}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no flag {name!r}; choose from {', '.join(known)}")
+    return sum(1 << known[name] for name in set(names))
 
 
 def _format(name: str) -> ModuleType:
@@ -156,14 +176,16 @@ def _merged(ranges: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]] |
     return merged
 
 
-def _plans(
+def _batches(
     process: Process,
     form: str,
     label: Callable[[bytes], bytes],
     select: Callable[[str], bool] | None,
     ranges: list[tuple[int, int]] | None,
-) -> Iterator[_native.RowPlan]:
-    """The pieces of the whole dump, in order."""
+    all_of: int,
+    none_of: int,
+) -> Iterator[Rows]:
+    """The mappings to dump, in order, a block of maps at a time."""
     seen = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
     # selected
@@ -190,15 +212,17 @@ def _plans(
             for first, last in _clipped(start, end, ranges):
                 spans.append((first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place))
         if spans:
-            batch = _native.Rows(
+            yield Rows(
                 process.fileno(),
                 spans,
                 bytes(labels),
                 form=form,
                 page_shift=PAGE_SHIFT,
                 hidden=not process.pfns_visible,
+                all_of=all_of,
+                none_of=none_of,
+                use_scan=process.can_scan,
             )
-            yield from batch.plan(PIECE_BYTES)
 
 
 def _clipped(

@@ -1,0 +1,178 @@
+"""The only module that touches the compiled ``_core``: it owns allocation, sizes and errors.
+
+Every function here is one call into C with the GIL released. Failures come back from C as
+``-errno`` and leave here as `OSError`; which process it was, and what to do, only `Process` knows.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pagemap._core import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Protocol
+
+    class Buffer(Protocol):
+        """Anything with the buffer protocol (collections.abc.Buffer is younger than 3.10)."""
+
+        def __len__(self) -> int: ...
+
+
+__all__ = [
+    "COUNTS",
+    "NO_PFN",
+    "NO_SWAP_TYPE",
+    "addresses",
+    "alive",
+    "bits",
+    "pfns",
+    "probe_pfns",
+    "probe_scan",
+    "probe_soft_dirty",
+    "probe_userfaultfd",
+    "read",
+    "read_into",
+    "read_ranges",
+    "swap_offsets",
+    "swap_types",
+    "tally",
+    "translate",
+]
+
+NO_PFN = 2**64 - 1
+NO_SWAP_TYPE: int = lib.PM_NO_SWAP_TYPE
+READ_BLOCK: int = lib.PM_READ_BLOCK
+COUNTS = (
+    "pages",
+    "present",
+    "swapped",
+    "file_or_shared",
+    "exclusive",
+    "soft_dirty",
+    "uffd_wp",
+    "guard",
+    "anonymous",
+)
+
+# C fills what it allocates, so clearing first would only cost page faults twice.
+allocate = ffi.new_allocator(should_clear_after_alloc=False)
+
+# translate(fd, address, page_shift) -> physical address in bytes, or -errno. Bare, because a
+# wrapper would cost as much as the call.
+translate = lib.pm_translate
+
+
+def checked(result: int) -> int:
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result
+
+
+def view_of(cdata: Any, form: str) -> memoryview:
+    view: Any = memoryview(ffi.buffer(cdata))
+    result: memoryview = view.cast(form)
+    return result
+
+
+def entries_of(entries: memoryview) -> Any:
+    return ffi.from_buffer("uint64_t[]", entries)
+
+
+def read(fd: int, vpn: int, count: int) -> memoryview:
+    """The entries of `count` pages from `vpn` on; fewer where the address space ends."""
+    out = allocate("uint64_t[]", count)
+    got = checked(lib.pm_read(fd, vpn, count, out))
+    return view_of(out, "Q")[:got].toreadonly()
+
+
+def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
+    """Read `count` entries into the writable, contiguous `view`; returns how many there were.
+
+    Raises ValueError when its memory is not aligned to the 8 bytes of an entry.
+    """
+    raw = ffi.from_buffer("uint8_t[]", view, require_writable=True)
+    if int(ffi.cast("uintptr_t", raw)) % 8:
+        raise ValueError("the buffer must be aligned to 8 bytes, the size of an entry")
+    return checked(lib.pm_read(fd, vpn, count, ffi.cast("uint64_t *", raw)))
+
+
+def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:
+    """The entries of many ranges ``(vpn, count)`` in a row, and how many each range has."""
+    capacity = sum(count for _, count in ranges)
+    out = allocate("uint64_t[]", capacity)
+    stored = allocate("uint64_t[]", len(ranges))
+    table = ffi.new("struct pm_range[]", list(ranges))
+    got = checked(lib.pm_read_ranges(fd, table, len(ranges), out, capacity, stored))
+    return view_of(out, "Q")[:got].toreadonly(), ffi.unpack(stored, len(ranges)) if ranges else []
+
+
+def alive(fd: int) -> bool:
+    """Whether the address space behind this pagemap still exists."""
+    return checked(lib.pm_alive(fd)) == 1
+
+
+def pfns(entries: memoryview) -> memoryview:
+    """The PFN of each entry; `NO_PFN` where it is hidden or there is none."""
+    out = allocate("uint64_t[]", len(entries))
+    lib.pm_pfns(entries_of(entries), len(entries), out)
+    return view_of(out, "Q").toreadonly()
+
+
+def addresses(start: int, page_size: int, count: int) -> memoryview:
+    """The addresses, in bytes, of `count` pages from `start` on."""
+    out = allocate("uint64_t[]", count)
+    lib.pm_addresses(start, page_size, count, out)
+    return view_of(out, "Q").toreadonly()
+
+
+def bits(entries: memoryview, bit: int) -> memoryview:
+    """1 for each entry that has `bit`, else 0; format B."""
+    out = allocate("uint8_t[]", len(entries))
+    lib.pm_bits(entries_of(entries), len(entries), bit, out)
+    return view_of(out, "B").toreadonly()
+
+
+def swap_types(entries: memoryview, hidden: bool) -> memoryview:
+    """The swap area of each entry; `NO_SWAP_TYPE` where it is hidden or there is none; format B."""
+    out = allocate("uint8_t[]", len(entries))
+    lib.pm_swap_types(entries_of(entries), len(entries), hidden, out)
+    return view_of(out, "B").toreadonly()
+
+
+def swap_offsets(entries: memoryview, hidden: bool) -> memoryview:
+    """The page in the swap area of each entry; `NO_PFN` where it is hidden or there is none."""
+    out = allocate("uint64_t[]", len(entries))
+    lib.pm_swap_offsets(entries_of(entries), len(entries), hidden, out)
+    return view_of(out, "Q").toreadonly()
+
+
+def tally(entries: memoryview) -> tuple[int, ...]:
+    """How many entries carry each flag, in the order of `COUNTS`."""
+    counts = ffi.new("struct pm_tally *")
+    lib.pm_tally(entries_of(entries), len(entries), counts)
+    return tuple(getattr(counts, name) for name in COUNTS)
+
+
+def probe_pfns(path: str = "/proc/self/pagemap") -> bool:
+    """Whether a pagemap opened now shows PFNs; `path` is the caller's own. Raises OSError."""
+    return checked(lib.pm_probe_pfns(os.fsencode(path))) == 1
+
+
+def probe_soft_dirty(path: str = "/proc/self/pagemap") -> bool:
+    """Whether this kernel tracks soft-dirty pages; `path` is the caller's own pagemap."""
+    return checked(lib.pm_probe_soft_dirty(os.fsencode(path))) == 1
+
+
+def probe_scan(fd: int, category: int) -> int:
+    """0 when PAGEMAP_SCAN knows this bit, else the errno: ENOTTY no ioctl, EINVAL no such bit."""
+    return -int(lib.pm_probe_scan(fd, category))
+
+
+def probe_userfaultfd() -> int:
+    """The feature bits of userfaultfd. Raises OSError where it cannot be used."""
+    features = ffi.new("uint64_t *")
+    checked(lib.pm_probe_userfaultfd(features))
+    return int(features[0])

@@ -1,0 +1,181 @@
+"""Entries into rows: a batch of mappings, cut into pieces that threads can take."""
+
+from __future__ import annotations
+
+from errno import ENOSPC
+
+from pagemap._core import ffi, lib
+from pagemap._native import READ_BLOCK, allocate, checked, entries_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+__all__ = ["FORMATS", "RowBuffer", "RowPiece", "Rows", "format_rows", "row_bound"]
+
+FORMATS: dict[str, int] = {"text": lib.PM_TEXT, "csv": lib.PM_CSV, "jsonl": lib.PM_JSONL}
+ROW_SLACK: int = lib.PM_ROW_SLACK
+
+
+def row_bound(form: str) -> int:
+    """The most bytes that a row of this format can take, its label left out."""
+    return int(lib.pm_row_bound(FORMATS[form]))
+
+
+class RowBuffer:
+    """What one thread needs: room for `size` bytes of rows, and for a block of entries."""
+
+    __slots__ = ("missing", "pages", "rows", "runs", "scratch", "size", "view")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.rows = allocate("char[]", size)
+        self.view = memoryview(ffi.buffer(self.rows)).toreadonly()
+        self.scratch = allocate("uint64_t[]", READ_BLOCK)
+        self.runs = allocate("struct pm_range[]", READ_BLOCK)
+        self.pages = ffi.new("uint64_t *")
+        self.missing = ffi.new("uint64_t *")
+
+
+class Rows:
+    """A batch of mappings to dump in one format.
+
+    `spans` are ``(vpn, count, label_at, label_size)``; `labels` holds the labels, quoted and ended
+    for the format. Only entries with every bit of `all_of` and none of `none_of` get a row.
+    """
+
+    __slots__ = ("_keep", "table")
+
+    def __init__(
+        self,
+        fd: int,
+        spans: Iterable[tuple[int, int, int, int]],
+        labels: bytes,
+        *,
+        form: str,
+        page_shift: int,
+        hidden: bool,
+        all_of: int = 0,
+        none_of: int = 0,
+        use_scan: bool = False,
+    ) -> None:
+        table = ffi.new("struct pm_rows *")
+        span_table = ffi.new("struct pm_span[]", list(spans))
+        label_bytes = ffi.from_buffer("char[]", labels + bytes(ROW_SLACK))
+        table.spans = span_table
+        table.spans_count = len(span_table)
+        table.labels = label_bytes
+        table.format = FORMATS[form]
+        table.page_shift = page_shift
+        table.hidden = hidden
+        table.fd = fd
+        table.use_scan = use_scan
+        table.all_of = all_of
+        table.none_of = none_of
+        self.table = table
+        self._keep = (span_table, label_bytes)
+
+    def plan(self, size: int) -> Iterator[RowPiece]:
+        """The whole batch in pieces that each surely fit in `size` bytes of output."""
+        at = ffi.new("struct pm_place *")
+        while True:
+            to = ffi.new("struct pm_place *")
+            pages = lib.pm_rows_plan(self.table, at, size, to)
+            if pages == -ENOSPC:
+                raise ValueError(f"a row does not fit in {size} bytes")
+            if not checked(pages):
+                return
+            yield RowPiece(self, at, to, pages)
+            at = to
+
+    def stretches(self, pages: Callable[[], int]) -> Iterator[PopulatedRowPiece]:
+        """The whole batch in pieces of `pages()` pages, whose populated ones are to be written."""
+        at = ffi.new("struct pm_place *")
+        while True:
+            to = ffi.new("struct pm_place *")
+            count = lib.pm_rows_advance(self.table, at, pages(), to)
+            if not count:
+                return
+            yield PopulatedRowPiece(self, ffi.new("struct pm_place *", at[0]), to, count)
+            at = to
+
+
+class RowPiece:
+    """A piece of a dump, of `pages` pages, that surely fits in one output buffer."""
+
+    __slots__ = ("_at", "_rows", "_to", "pages")
+
+    def __init__(self, rows: Rows, at: Any, to: Any, pages: int) -> None:
+        self._rows = rows
+        self._at = at
+        self._to = to
+        self.pages = pages
+
+    def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
+        """The rows of this piece, their number, and the number of pages that had no entry."""
+        size = lib.pm_rows_dump(
+            self._rows.table, self._at, self._to, out.scratch, out.rows, out.pages, out.missing
+        )
+        return out.view[: checked(size)], out.pages[0], out.missing[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of this piece."""
+        return True
+
+    @property
+    def work(self) -> int:
+        """How many pages were looked at."""
+        return self.pages
+
+
+class PopulatedRowPiece(RowPiece):
+    """A stretch of a dump whose populated pages are written, perhaps in several runs."""
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, rows: Rows, at: Any, to: Any, pages: int) -> None:
+        super().__init__(rows, at, to, pages)
+        self._shown = 0
+
+    @property
+    def work(self) -> int:
+        """How many pages were looked at: about those that had a row."""
+        return self._shown
+
+    def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
+        """Some more rows of this piece, and their number; nothing is known to be missing."""
+        size = lib.pm_rows_populated(
+            self._rows.table,
+            self._at,
+            self._to,
+            out.scratch,
+            out.runs,
+            out.rows,
+            out.size,
+            out.pages,
+        )
+        data = out.view[: checked(size)]
+        self._shown += out.pages[0]
+        return data, out.pages[0], 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of this piece."""
+        at, to = self._at, self._to
+        return bool((at.span, at.page) >= (to.span, to.page))
+
+
+def format_rows(
+    entries: memoryview, vpn: int, label: bytes, *, form: str, page_shift: int, hidden: bool
+) -> bytes:
+    """Rows for entries in memory, each ended by `label`."""
+    rows = Rows(-1, (), b"", form=form, page_shift=page_shift, hidden=hidden)
+    count = len(entries)
+    out = allocate("char[]", count * (row_bound(form) + len(label)) + ROW_SLACK)
+    label_bytes = ffi.from_buffer("char[]", label + bytes(ROW_SLACK))
+    size = lib.pm_rows_format(
+        rows.table, entries_of(entries), count, vpn, label_bytes, len(label), out
+    )
+    return bytes(ffi.buffer(out, checked(size)))

@@ -1,0 +1,173 @@
+"""Pieces of work through several threads, out again in order.
+
+Each step is one call into C without the GIL. The calling thread hands out pieces and takes results
+back, those of the oldest piece first; there are two buffers for each worker, so none waits while a
+result is used. A piece may give its results in several steps, because nobody knew how much it
+holds; the next piece's results then wait.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Any, Protocol
+
+    class Piece(Protocol):
+        """A part of the work: `run(buffer)` does a step of it, until it is `done`.
+
+        `work` is how much was done, in pages looked at.
+        """
+
+        @property
+        def work(self) -> int: ...
+        @property
+        def done(self) -> bool: ...
+        def run(self, buffer: Any, /) -> Any: ...
+
+
+__all__ = ["default_threads", "run"]
+
+MOST_THREADS = 8
+"""More do not pay: they share the target's mmap_lock, and one consumer takes it all."""
+
+ALONE_PAGES = 1 << 15
+"""So many pages are done without threads: about 1 ms, what it costs to import and start them."""
+
+
+def default_threads() -> int:
+    """The number of cores that this process may use, within reason."""
+    return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+
+
+class run:  # noqa: N801 - reads as the function that it would be, but for `with`
+    """Iterate over ``(piece, result)`` in order; leaving the `with` block ends all threads.
+
+    `make_buffer()` makes what one step needs; it is used again for later steps, so a result that
+    lies in it is to be used before the next is asked for. `threads` is None for as many as pay.
+    Raises the first error of a step, as it was.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterator[Piece],
+        make_buffer: Callable[[], Any],
+        threads: int | None = None,
+    ) -> None:
+        self._pieces = pieces
+        self._make_buffer = make_buffer
+        self._threads = default_threads() if threads is None else threads
+        self._pool: _Pool | None = None
+
+    def __enter__(self) -> Iterator[tuple[Any, Any]]:
+        return self._run()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool:
+            self._pool.stop()
+
+    def _run(self) -> Iterator[tuple[Any, Any]]:
+        buffer = self._make_buffer()
+        done = 0
+        for piece in self._pieces:
+            while True:
+                yield piece, piece.run(buffer)
+                if piece.done:
+                    break
+            done += piece.work
+            if done >= ALONE_PAGES and self._threads > 1:
+                self._pool = _Pool(self._threads, self._make_buffer)
+                yield from self._pool.run(self._pieces)
+                return
+
+
+class _Slot:
+    """A buffer on its way: given a piece, then ready with a result or an error."""
+
+    __slots__ = ("buffer", "error", "piece", "ready", "result")
+
+    def __init__(self, buffer: Any) -> None:
+        import threading
+
+        self.buffer = buffer
+        self.ready = threading.Semaphore(0)
+        self.piece: Piece
+        self.error: Exception | None = None
+        self.result: Any = None
+
+
+class _Ended(RuntimeError):
+    """A thread ended early; its traceback is on stderr."""
+
+
+class _Pool:
+    def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
+        # Only here: `import pagemap` and small work do without.
+        import queue
+        import threading
+
+        self._todo: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
+        self._stopping = False
+        self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
+        self._threads = [
+            threading.Thread(target=self._work, name=f"pagemap-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self) -> None:
+        while (slot := self._todo.get()) is not None:
+            if self._stopping:
+                continue
+            try:
+                slot.result = slot.piece.run(slot.buffer)
+                slot.error = None
+            except (OSError, ValueError, MemoryError) as error:
+                slot.error = error
+            finally:
+                slot.ready.release()
+
+    def _start(self, slot: _Slot) -> None:
+        slot.error = _Ended("a thread of the pipeline ended early; its traceback is on stderr")
+        self._todo.put(slot)
+
+    def run(self, pieces: Iterator[Piece]) -> Iterator[tuple[Any, Any]]:
+        under_way: list[_Slot] = []
+        for piece in pieces:
+            slot = self._free.pop()
+            slot.piece = piece
+            self._start(slot)
+            under_way.append(slot)
+            if not self._free:
+                yield from self._finish(under_way.pop(0))
+        for slot in under_way:
+            yield from self._finish(slot)
+
+    def _finish(self, slot: _Slot) -> Iterator[tuple[Any, Any]]:
+        while True:
+            slot.ready.acquire()
+            if slot.error is not None:
+                raise slot.error
+            yield slot.piece, slot.result
+            if slot.piece.done:
+                break
+            self._start(slot)
+        slot.result = None
+        self._free.append(slot)
+
+    def stop(self) -> None:
+        """Let the workers finish the steps they are in, and nothing more."""
+        self._stopping = True
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
