@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from pagemap.maps import Mapping
     from pagemap.pages import Counts, Page, Pages
     from pagemap.process import Process, virt_to_phys
+    from pagemap.regions import Category, Region
+    from pagemap.sampler import Sample, Sampler
+    from pagemap.tally import Tally
     from pagemap.targets import find
 
 __all__ = [
     "AccessDenied",
     "AddressError",
     "AmbiguousName",
+    "Category",
     "ClosedProcess",
     "Counts",
     "Mapping",
@@ -50,7 +54,11 @@ __all__ = [
     "Pages",
     "PfnsHidden",
     "Process",
+    "Region",
+    "Sample",
+    "Sampler",
     "SwappedOut",
+    "Tally",
     "TargetVanished",
     "Unsupported",
     "UsageError",
@@ -61,6 +69,11 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Tally": "tally",
+    "Sampler": "sampler",
+    "Sample": "sampler",
+    "Region": "regions",
+    "Category": "regions",
     "Counts": "pages",
     "Mapping": "maps",
     "Page": "pages",

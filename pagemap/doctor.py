@@ -18,8 +18,8 @@ from pagemap.targets import is_zombie
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pagemap.arguments import HasPid
     from pagemap.flags import Flag
-    from pagemap.process import HasPid
 
 __all__ = ["ESSENTIAL", "Finding", "diagnose", "exit_code"]
 

@@ -1,55 +1,36 @@
-"""A process, held so that it cannot be mistaken for another, and its page table.
+"""A process, and what can be read of it.
 
-A `Process` keeps two descriptors: of its folder in /proc (see `pagemap.procfs`), and of its
-pagemap, which the kernel ties to the address space of the moment it is opened (proc_mem_open in
-fs/proc/base.c): after an exec it reads the old one, soon empty, and never the new one.
+Who it is, `pagemap.handle` holds; here are its mappings, its page table, and the way from one
+virtual address to a physical one. Analyses have rooms of their own, and a method here.
 """
 
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ESRCH
 
 from pagemap import _native, maps
-from pagemap.errors import (
-    AccessDenied,
-    ClosedProcess,
-    NoSuchProcess,
-    NotMapped,
-    PagemapError,
-    Unsupported,
-    UsageError,
-)
+from pagemap.arguments import check_address, entries_in, page_bounds
+from pagemap.errors import NotMapped
+from pagemap.handle import Handle
 from pagemap.pages import Page, Pages
-from pagemap.procfs import Folder
-from pagemap.units import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, page_range
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Protocol, TypeVar
 
     from pagemap._native import Buffer
+    from pagemap.arguments import Range, Target
     from pagemap.maps import Mapping
     from pagemap.regions import Region
-
-    class HasPid(Protocol):
-        """Any object with a `.pid`: of subprocess, psutil, multiprocessing."""
-
-        @property
-        def pid(self) -> int | None: ...
-
-    _T = TypeVar("_T")
-    Target = int | str | HasPid
-    Range = Mapping | tuple[int, int]
+    from pagemap.tally import Tally
 
 __all__ = ["Process", "virt_to_phys"]
 
-_POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 _translate = _native.translate
 
 
-class Process:
+class Process(Handle):
     """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
@@ -70,120 +51,7 @@ class Process:
     1
     """
 
-    __slots__ = ("_can_scan", "_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
-
-    def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
-        self._pagemap = -1
-        self._state = "closed"
-        self._can_scan: bool | None = None
-        self.pfns_visible = False
-        self.pid = _pid_of(target)
-        if self.pid <= 0:
-            raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
-        self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
-        try:
-            self._image = self._folder.image()
-            self._state = self._open()
-        finally:
-            if self._state == "closed":
-                self.close()
-        self._folder.settle()
-
-    def _open(self) -> str:
-        try:
-            self._pagemap = self._folder.open("pagemap")
-        except OSError as error:
-            if error.errno == ENOENT and self._folder.read("stat"):
-                raise Unsupported(
-                    f"this kernel gives no page table of process {self.pid}: "
-                    "it was built without CONFIG_PROC_PAGE_MONITOR",
-                    pid=self.pid,
-                    errno=ENOENT,
-                    operation="read the page table",
-                    path=f"{self._folder.path}/pagemap",
-                ) from None
-            # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
-            if error.errno != ESRCH:
-                raise self._folder.error(error, "read the page table", "pagemap") from None
-        empty = self._pagemap < 0 or not _native.alive(self._pagemap)
-        if empty and self._folder.is_kernel_thread():
-            fd, self._pagemap = self._pagemap, -1
-            if fd >= 0:
-                os.close(fd)
-            return "kernel thread"
-        try:
-            # The kernel judged the rights of the moment of opening; later they may be dropped.
-            self.pfns_visible = _native.probe_pfns()
-        except OSError:
-            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
-        return "open"
-
-    def __enter__(self) -> Process:
-        self._require_open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # Not every caller uses `with`; and __init__ may have failed at any line.
-        if getattr(self, "_folder", None) is not None:
-            self.close()
-
-    def __repr__(self) -> str:
-        return f"<Process {self.pid} {self._state}>"
-
-    def close(self) -> None:
-        """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
-        fd, self._pagemap = self._pagemap, -1
-        self._state = "closed"
-        if fd >= 0:
-            os.close(fd)
-        self._folder.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._state == "closed"
-
-    @property
-    def kernel_thread(self) -> bool:
-        """Whether this is a thread of the kernel, which has no mappings and no page table."""
-        return self._state == "kernel thread"
-
-    @property
-    def page_size(self) -> int:
-        """The size of a page in bytes."""
-        return PAGE_SIZE
-
-    @property
-    def can_scan(self) -> bool:
-        """Whether PAGEMAP_SCAN can be used: the kernel has it (6.7), and it is not disabled.
-
-        ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
-        """
-        self._require_open()
-        if self._can_scan is None:
-            disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
-            self._can_scan = not disabled and _native.probe_scan(self._pagemap, _POPULATED) == 0
-        return self._can_scan
-
-    @property
-    def name(self) -> str:
-        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
-        self._require_open()
-        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
-
-    @property
-    def reserved_pages(self) -> int:
-        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
-        self._require_open()
-        return int(self._folder.read("statm").split()[0])
-
-    def fileno(self) -> int:
-        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread."""
-        self._require_open()
-        return self._pagemap
+    __slots__ = ()
 
     def maps(self) -> list[Mapping]:
         """The mappings, in order of address; none for a kernel thread.
@@ -198,7 +66,7 @@ class Process:
         It ends well only when the text was that of the address space whose pagemap is open; else
         with TargetVanished.
         """
-        self._require_open()
+        self.require_open()
         if self.kernel_thread:
             return
         try:
@@ -218,24 +86,24 @@ class Process:
         address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
         bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
-        start, end = _bounds(where)
+        start, end = page_bounds(where)
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
-            entries = _native.read(self._descriptor(), vpn, count)
+            entries = _native.read(self.descriptor(), vpn, count)
         except OSError as error:
-            raise self._folder.error(error, "read the page table", "pagemap") from None
+            raise self.read_error(error) from None
         if len(entries) < count:
             self.require_alive()
         return self._pages(entries, start)
 
     def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
-        bounds = [_bounds(where) for where in ranges]
+        bounds = [page_bounds(where) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
-            entries, stored = _native.read_ranges(self._descriptor(), spans)
+            entries, stored = _native.read_ranges(self.descriptor(), spans)
         except OSError as error:
-            raise self._folder.error(error, "read the page table", "pagemap") from None
+            raise self.read_error(error) from None
         if sum(stored) < sum(count for _, count in spans):
             self.require_alive()
         result = []
@@ -259,11 +127,11 @@ class Process:
         end: int | None = None,
         max_pages: int | None = None,
     ) -> Iterator[Region]:
-        """Ranges of pages alike, in order: those with all of `all_of`, none of `none_of`, and one
-        at least of `any_of` (`pagemap.Category`), between the addresses `start` and `end`.
+        """Ranges of pages alike, in order, between the addresses `start` and `end`.
 
-        Neighbours with equal `returned` categories (by default those asked for) are one region.
-        Stops after `max_pages` pages. What is reserved and untouched costs next to nothing; asking
+        Those with all of `all_of`, none of `none_of`, and one at least of `any_of`: categories of
+        `pagemap.Category`. Neighbours with equal `returned` categories (by default those asked for)
+        are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to nothing; asking
         for FILE costs a look at each frame.
 
         Raises Unsupported for a category that this kernel lacks, UsageError, TargetVanished.
@@ -280,6 +148,21 @@ class Process:
             end=end,
             max_pages=max_pages,
         )
+
+    def tally(
+        self, counts: Sequence[str] | None = None, *, threads: int | None = None
+    ) -> Iterator[tuple[Mapping, Tally]]:
+        """Each mapping with how many of its pages are present, swapped, huge, and so on, in order.
+
+        `counts` are the fields of `Tally` to count, by default all that this kernel can tell; the
+        others are None. Fewer cost less: present and swapped need no entries, and a file's pages
+        cost most. `pagemap.tally.total` sums up.
+
+        Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
+        """
+        from pagemap.tally import tally
+
+        return tally(self, counts, threads)
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.
@@ -304,14 +187,14 @@ class Process:
         the address of a page; NotMapped for a kernel thread; TargetVanished.
         """
         view = memoryview(buffer)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
-        size = _entries_in(view, count)
-        _check_address(start)
+        size = entries_in(view, count)
+        check_address(start)
         if start % PAGE_SIZE:
             raise ValueError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
         try:
-            got = _native.read_into(self._descriptor(), view, start >> PAGE_SHIFT, size)
+            got = _native.read_into(self.descriptor(), view, start >> PAGE_SHIFT, size)
         except OSError as error:
-            raise self._folder.error(error, "read the page table", "pagemap") from None
+            raise self.read_error(error) from None
         if got < size:
             self.require_alive()
         return got
@@ -321,7 +204,7 @@ class Process:
 
         Raises NotMapped past the end of the address space, UsageError, TargetVanished.
         """
-        _check_address(address)
+        check_address(address)
         pages = self.pages((address, address + 1))
         if not len(pages):
             raise NotMapped(
@@ -349,58 +232,6 @@ class Process:
 
         return translate(self, address)
 
-    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
-        """The same results; an OSError among them becomes an error of this process."""
-        try:
-            yield from results
-        except PagemapError:
-            raise
-        except OSError as error:
-            raise self._folder.error(error, "read the page table", "pagemap") from None
-
-    def alive(self) -> bool:
-        """Whether the address space that was opened exists: not after exit, and not after exec."""
-        self._require_open()
-        return self.kernel_thread or _native.alive(self._pagemap)
-
-    def check(self) -> None:
-        """Raise TargetVanished when the process exited, or replaced its address space by exec."""
-        self.require_alive()
-        self.check_image()
-
-    def require_alive(self) -> None:
-        """Raise TargetVanished when the address space that was opened is gone."""
-        if not self.alive():
-            try:
-                execed = bool(self._folder.image())
-            except AccessDenied:
-                execed = True  # of a setuid program: the folder is another user's now
-            raise self._folder.vanished("replaced itself by exec" if execed else "exited")
-
-    def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit alone.
-
-        The old address space may live on: that of a vfork child is its parent's.
-        """
-        self._require_open()
-        image = self._folder.image()
-        if image and image != self._image:
-            raise self._folder.vanished("replaced itself by exec")
-
-    def _require_open(self) -> None:
-        if self._state == "closed":
-            raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
-
-    def _descriptor(self) -> int:
-        self._require_open()
-        if self._pagemap < 0:
-            raise NotMapped(
-                f"process {self.pid} is a kernel thread: it has no mappings",
-                address=0,
-                pid=self.pid,
-            )
-        return self._pagemap
-
 
 def virt_to_phys(target: Target, address: int) -> int:
     """The physical address, in bytes, behind the virtual `address` of `target`.
@@ -409,45 +240,3 @@ def virt_to_phys(target: Target, address: int) -> int:
     """
     with Process(target) as process:
         return process.virt_to_phys(address)
-
-
-def _pid_of(target: Target) -> int:
-    if target == "self":
-        return os.getpid()
-    if isinstance(target, str):
-        raise UsageError(f"a process is a pid or 'self', not {target!r}; find() gives pids by name")
-    pid = target if isinstance(target, int) else getattr(target, "pid", None)
-    if not isinstance(pid, int) or isinstance(pid, bool):
-        raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")
-    return pid
-
-
-def _check_address(address: int) -> None:
-    if not 0 <= address < ADDRESS_END:
-        raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
-
-
-def _bounds(where: Range) -> tuple[int, int]:
-    start, end = where[:2]
-    if not 0 <= start < end <= ADDRESS_END:
-        raise UsageError(
-            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
-        )
-    return page_range(start, end)
-
-
-def _entries_in(view: memoryview, count: int | None) -> int:
-    """How many entries to read into `view`, which must have room for `count`."""
-    if view.readonly:
-        raise BufferError("the buffer is read-only: give a writable one, such as array('Q')")
-    if not view.c_contiguous:
-        raise BufferError("the buffer is not contiguous")
-    if view.format.lstrip("@=<>") not in ("Q", "q", "L", "l", "N", "n", "B", "b", "c"):
-        raise ValueError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
-    if view.nbytes % 8 or view.itemsize not in (1, 8):
-        raise ValueError(f"the buffer has {view.nbytes} bytes: an entry has 8")
-    room = view.nbytes // 8
-    wanted = room if count is None else count
-    if not 0 < wanted <= room:
-        raise ValueError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
-    return wanted

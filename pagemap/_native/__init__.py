@@ -12,7 +12,7 @@ from pagemap._core import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any, Protocol
 
     class Buffer(Protocol):

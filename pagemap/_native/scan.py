@@ -266,7 +266,9 @@ class Sample:
 
     __slots__ = ("_at", "_job", "_scratch", "_span", "_tally", "_to")
 
-    def __init__(self, fd: int, page_shift: int, *, ways: int, use_scan: bool, categories: int) -> None:
+    def __init__(
+        self, fd: int, page_shift: int, *, ways: int, use_scan: bool, categories: int
+    ) -> None:
         end = address_space_end(fd, page_shift)
         self._span = Spans([(0, end)])
         self._job = self._span.job(

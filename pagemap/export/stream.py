@@ -10,7 +10,7 @@ import functools
 import os
 
 from pagemap import pipeline
-from pagemap._native.rows import RowBuffer, Rows
+from pagemap._native.rows import RowBuffer, RowPiece, Rows
 from pagemap.errors import UsageError
 from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Protocol
 
-    from pagemap.process import Target
+    from pagemap.arguments import Target
 
     class Writable(Protocol):
         """A binary file, buffered or raw."""
@@ -111,7 +111,7 @@ def dump(
     )
     if populated or not {"present", "swapped"}.isdisjoint(only):
         populated = True
-        plans = (piece for batch in batches for piece in batch.stretches(reach))
+        plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))
     else:
         plans = (piece for batch in batches for piece in batch.plan(PIECE_BYTES))
     with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads) as pieces:

@@ -1,0 +1,70 @@
+"""What callers may pass: targets, addresses, ranges, buffers; checked once, here."""
+
+from __future__ import annotations
+
+import os
+
+from pagemap.errors import UsageError
+from pagemap.units import ADDRESS_END, page_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from pagemap.maps import Mapping
+
+    class HasPid(Protocol):
+        """Any object with a `.pid`: of subprocess, psutil, multiprocessing."""
+
+        @property
+        def pid(self) -> int | None: ...
+
+    Target = int | str | HasPid
+    Range = Mapping | tuple[int, int]
+
+__all__ = ["check_address", "entries_in", "page_bounds", "pid_of"]
+
+
+def pid_of(target: Target) -> int:
+    """The pid of a target. Raises UsageError for a name, TypeError for what is no target."""
+    if target == "self":
+        return os.getpid()
+    if isinstance(target, str):
+        raise UsageError(f"a process is a pid or 'self', not {target!r}; find() gives pids by name")
+    pid = target if isinstance(target, int) else getattr(target, "pid", None)
+    if not isinstance(pid, int) or isinstance(pid, bool):
+        raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")
+    return pid
+
+
+def check_address(address: int) -> None:
+    """Raise UsageError for what is no 64-bit address."""
+    if not 0 <= address < ADDRESS_END:
+        raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
+
+
+def page_bounds(where: Range) -> tuple[int, int]:
+    """The whole pages around a mapping or a range, in bytes. Raises UsageError."""
+    start, end = where[:2]
+    if not 0 <= start < end <= ADDRESS_END:
+        raise UsageError(
+            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
+        )
+    return page_range(start, end)
+
+
+def entries_in(view: memoryview, count: int | None) -> int:
+    """How many entries to read into `view`, which must have room for `count`."""
+    if view.readonly:
+        raise BufferError("the buffer is read-only: give a writable one, such as array('Q')")
+    if not view.c_contiguous:
+        raise BufferError("the buffer is not contiguous")
+    if view.format.lstrip("@=<>") not in ("Q", "q", "L", "l", "N", "n", "B", "b", "c"):
+        raise ValueError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
+    if view.nbytes % 8 or view.itemsize not in (1, 8):
+        raise ValueError(f"the buffer has {view.nbytes} bytes: an entry has 8")
+    room = view.nbytes // 8
+    wanted = room if count is None else count
+    if not 0 < wanted <= room:
+        raise ValueError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
+    return wanted

@@ -1,0 +1,221 @@
+"""Who is read: a target held so that it cannot be mistaken for another.
+
+A `Handle` keeps two descriptors: of the target's folder in /proc (see `pagemap.procfs`), and of its
+pagemap, which the kernel ties to the address space of the moment it is opened (proc_mem_open in
+fs/proc/base.c): after an exec it reads the old one, soon empty, and never the new one.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT, ESRCH
+
+from typing_extensions import Self
+
+from pagemap import _native
+from pagemap.arguments import pid_of
+from pagemap.errors import (
+    AccessDenied,
+    ClosedProcess,
+    NoSuchProcess,
+    NotMapped,
+    PagemapError,
+    Unsupported,
+)
+from pagemap.flags import SCAN_CATEGORIES
+from pagemap.procfs import Folder
+from pagemap.units import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeVar
+
+    from pagemap.arguments import Target
+
+    _T = TypeVar("_T")
+    _Handle = TypeVar("_Handle", bound="Handle")
+
+__all__ = ["Handle"]
+
+_POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
+
+
+class Handle:
+    """An open target: its identity, its descriptors, what this kernel can do with them."""
+
+    __slots__ = ("_can_scan", "_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
+
+    def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
+        self._pagemap = -1
+        self._state = "closed"
+        self._can_scan: bool | None = None
+        self.pfns_visible = False
+        self.pid = pid_of(target)
+        if self.pid <= 0:
+            raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
+        self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
+        try:
+            self._image = self._folder.image()
+            self._state = self._open()
+        finally:
+            if self._state == "closed":
+                self.close()
+        self._folder.settle()
+
+    def _open(self) -> str:
+        try:
+            self._pagemap = self._folder.open("pagemap")
+        except OSError as error:
+            if error.errno == ENOENT and self._folder.read("stat"):
+                raise Unsupported(
+                    f"this kernel gives no page table of process {self.pid}: "
+                    "it was built without CONFIG_PROC_PAGE_MONITOR",
+                    pid=self.pid,
+                    errno=ENOENT,
+                    operation="read the page table",
+                    path=f"{self._folder.path}/pagemap",
+                ) from None
+            # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
+            if error.errno != ESRCH:
+                raise self._folder.error(error, "read the page table", "pagemap") from None
+        empty = self._pagemap < 0 or not _native.alive(self._pagemap)
+        if empty and self._folder.is_kernel_thread():
+            fd, self._pagemap = self._pagemap, -1
+            if fd >= 0:
+                os.close(fd)
+            return "kernel thread"
+        try:
+            # The kernel judged the rights of the moment of opening; later they may be dropped.
+            self.pfns_visible = _native.probe_pfns()
+        except OSError:
+            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        return "open"
+
+    def __enter__(self: _Handle) -> _Handle:  # noqa: PYI019 - typing.Self is of 3.11
+        self.require_open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Not every caller uses `with`; and __init__ may have failed at any line.
+        if getattr(self, "_folder", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid} {self._state}>"
+
+    def close(self) -> None:
+        """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
+        fd, self._pagemap = self._pagemap, -1
+        self._state = "closed"
+        if fd >= 0:
+            os.close(fd)
+        self._folder.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._state == "closed"
+
+    @property
+    def kernel_thread(self) -> bool:
+        """Whether this is a thread of the kernel, which has no mappings and no page table."""
+        return self._state == "kernel thread"
+
+    @property
+    def page_size(self) -> int:
+        """The size of a page in bytes."""
+        return PAGE_SIZE
+
+    @property
+    def can_scan(self) -> bool:
+        """Whether PAGEMAP_SCAN can be used: the kernel has it (6.7), and it is not disabled.
+
+        ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
+        """
+        self.require_open()
+        if self._can_scan is None:
+            disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
+            self._can_scan = not disabled and _native.probe_scan(self._pagemap, _POPULATED) == 0
+        return self._can_scan
+
+    def can_find(self, category: str) -> bool:
+        """Whether PAGEMAP_SCAN finds pages by this category (`pagemap.flags`) on this kernel."""
+        bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+        return self.can_scan and _native.probe_scan(self._pagemap, bits[category]) == 0
+
+    @property
+    def name(self) -> str:
+        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
+        self.require_open()
+        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
+
+    @property
+    def reserved_pages(self) -> int:
+        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
+        self.require_open()
+        return int(self._folder.read("statm").split()[0])
+
+    def fileno(self) -> int:
+        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread."""
+        self.require_open()
+        return self._pagemap
+
+    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
+        """The same results; an OSError among them becomes an error of this process."""
+        try:
+            yield from results
+        except OSError as error:
+            raise self.read_error(error) from None
+
+    def read_error(self, error: OSError) -> PagemapError:
+        """The error of this process that stands for an OSError from its pagemap."""
+        return self._folder.error(error, "read the page table", "pagemap")
+
+    def alive(self) -> bool:
+        """Whether the address space that was opened exists: not after exit, and not after exec."""
+        self.require_open()
+        return self.kernel_thread or _native.alive(self._pagemap)
+
+    def check(self) -> None:
+        """Raise TargetVanished when the process exited, or replaced its address space by exec."""
+        self.require_alive()
+        self.check_image()
+
+    def require_alive(self) -> None:
+        """Raise TargetVanished when the address space that was opened is gone."""
+        if not self.alive():
+            try:
+                execed = bool(self._folder.image())
+            except AccessDenied:
+                execed = True  # of a setuid program: the folder is another user's now
+            raise self._folder.vanished("replaced itself by exec" if execed else "exited")
+
+    def check_image(self) -> None:
+        """Raise TargetVanished when exec put another image behind the process; not for exit alone.
+
+        The old address space may live on: that of a vfork child is its parent's.
+        """
+        self.require_open()
+        image = self._folder.image()
+        if image and image != self._image:
+            raise self._folder.vanished("replaced itself by exec")
+
+    def require_open(self) -> None:
+        """Raise ClosedProcess after `close`."""
+        if self._state == "closed":
+            raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
+
+    def descriptor(self) -> int:
+        """The descriptor of /proc/PID/pagemap. Raises ClosedProcess; NotMapped without memory."""
+        self.require_open()
+        if self._pagemap < 0:
+            raise NotMapped(
+                f"process {self.pid} is a kernel thread: it has no mappings",
+                address=0,
+                pid=self.pid,
+            )
+        return self._pagemap

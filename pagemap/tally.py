@@ -1,0 +1,147 @@
+"""How much of each mapping is present, swapped, shared, huge: counted in C, page by page nowhere.
+
+The kernel is asked only for what the caller asked. Present and swapped pages are counted by
+PAGEMAP_SCAN, which skips empty tables; what only an entry tells (exclusive, uffd-wp) by reading the
+entries of the populated pages, which also tells a file's pages for less than a scan does.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from pagemap import maps, pipeline
+from pagemap._native import scan
+from pagemap.errors import Unsupported, UsageError
+from pagemap.flags import SCAN_CATEGORIES
+from pagemap.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import NamedTuple
+
+    from pagemap.maps import Mapping
+    from pagemap.process import Process
+
+    class Tally(NamedTuple):
+        """Counts of pages; None for what was not asked, or cannot be told here.
+
+        `pages` are all of a mapping's, `present` its resident set, `exclusive` those mapped nowhere
+        else (USS), `huge` those mapped by a huge entry. `swapped` counts what the kernel marks so:
+        pages under migration and guard regions too.
+        """
+
+        pages: int
+        present: int | None
+        swapped: int | None
+        file_or_shared: int | None
+        exclusive: int | None
+        soft_dirty: int | None
+        uffd_wp: int | None
+        guard: int | None
+        anonymous: int | None
+        huge: int | None
+else:
+    Tally = namedtuple("Tally", scan.TALLIED)
+
+__all__ = ["COUNTABLE", "Plan", "Tally", "tally", "total"]
+
+COUNTABLE = scan.TALLIED[1:]
+"""What can be asked for."""
+
+_CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+_SCANNED = {
+    "present": _CATEGORY["present"],
+    "swapped": _CATEGORY["swapped"],
+    "guard": _CATEGORY["guard"],
+    "huge": _CATEGORY["huge"],
+    "soft_dirty": _CATEGORY["soft_dirty"],
+}
+_BY_ENTRY_ALONE = frozenset({"exclusive", "uffd_wp"})
+_CHEAPER_BY_ENTRY = frozenset({"file_or_shared", "anonymous"})
+
+
+class Plan:
+    """How to count what is asked for on this kernel: `ways`, `categories`, and what is `told`."""
+
+    __slots__ = ("categories", "told", "use_scan", "ways")
+
+    def __init__(self, process: Process, counts: Sequence[str] | None) -> None:
+        asked = set(COUNTABLE if counts is None else counts)
+        if unknown := asked.difference(COUNTABLE):
+            raise UsageError(
+                f"no count is called {min(unknown)!r}; there are {', '.join(COUNTABLE)}"
+            )
+        self.use_scan = process.can_scan
+        if not self.use_scan and "huge" in asked:
+            if counts is not None:
+                raise Unsupported(
+                    "this kernel cannot count huge pages: PAGEMAP_SCAN can, since Linux 6.7",
+                    pid=process.pid,
+                    operation="scan",
+                )
+            asked.remove("huge")
+        self.ways = self.categories = 0
+        entries = bool(asked & (_BY_ENTRY_ALONE | _CHEAPER_BY_ENTRY)) or not self.use_scan
+        if entries:
+            self.ways = scan.BY_ENTRIES
+            # entries tell all but these; a scan for them is short, since it returns nothing else
+            by_scan = asked & {"huge", "soft_dirty"} if self.use_scan else set()
+            if "soft_dirty" in asked and not self.use_scan:
+                self.ways |= scan.UNTOUCHED
+        else:
+            by_scan = asked & _SCANNED.keys()
+            if "guard" in by_scan and not process.can_find("guard"):
+                by_scan.remove("guard")  # no kernel without the category has guard regions
+        for name in by_scan:
+            self.categories |= _SCANNED[name]
+        if self.categories:
+            self.ways |= scan.BY_SCAN
+        self.told = tuple(name == "pages" or name in asked for name in scan.TALLIED)
+
+    def tally(self, row: Sequence[int]) -> Tally:
+        """The row as C counted it, without what was not asked for."""
+        return Tally._make([n if told else None for n, told in zip(row, self.told, strict=True)])
+
+
+def tally(
+    process: Process, counts: Sequence[str] | None, threads: int | None
+) -> Iterator[tuple[Mapping, Tally]]:
+    """See `Process.tally`."""
+    plan = Plan(process, counts)
+    if process.kernel_thread:
+        return
+    end = scan.address_space_end(process.fileno(), PAGE_SHIFT)
+    for block in process.maps_blocks():
+        mappings = maps.parse(block)
+        spans = scan.Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+        sums = scan.Sums(spans.count)
+        job = spans.job(
+            process.fileno(),
+            PAGE_SHIFT,
+            ways=plan.ways,
+            use_scan=plan.use_scan,
+            categories=plan.categories,
+            end=end,
+        )
+        pieces = spans.tallies(job, _piece_pages(spans.pages))
+        with pipeline.run(pieces, scan.TallyBuffer, threads) as results:
+            for piece, _ in process.reading(results):
+                piece.add_to(sums)
+        for mapping, row in zip(mappings, sums.rows(), strict=True):
+            yield mapping, plan.tally(row)
+    process.check()
+
+
+def _piece_pages(pages: int) -> int:
+    """Pieces small enough that threads share evenly, and few enough where all is reserved."""
+    return max(1 << 15, pages >> 7)
+
+
+def total(tallies: Sequence[Tally]) -> Tally:
+    """The sum of tallies that were made alike."""
+    if not tallies:
+        return Tally._make([0] * len(scan.TALLIED))
+    return Tally._make(
+        [None if column[0] is None else sum(column) for column in zip(*tallies, strict=True)]
+    )
