@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 from errno import ENOENT, ESRCH
 
-from typing_extensions import Self
-
 from pagemap import _native
 from pagemap.arguments import pid_of
 from pagemap.errors import (

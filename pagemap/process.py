@@ -131,8 +131,8 @@ class Process(Handle):
 
         Those with all of `all_of`, none of `none_of`, and one at least of `any_of`: categories of
         `pagemap.Category`. Neighbours with equal `returned` categories (by default those asked for)
-        are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to nothing; asking
-        for FILE costs a look at each frame.
+        are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to
+        nothing; asking for FILE costs a look at each frame.
 
         Raises Unsupported for a category that this kernel lacks, UsageError, TargetVanished.
         """
