@@ -187,6 +187,8 @@ class Process:
         try:
             fd = self._folder.open("maps")
             try:
+                # The file is of the address space at its opening: now both can be compared.
+                self.check()
                 yield from maps.read_blocks(fd)
             finally:
                 os.close(fd)
@@ -201,7 +203,7 @@ class Process:
         address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
         bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
-        start, end = _bounds(where)
+        start, end = page_range(*where[:2])
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
             entries = _native.read(self._descriptor(), vpn, count)
@@ -213,7 +215,7 @@ class Process:
 
     def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
-        bounds = [_bounds(where) for where in ranges]
+        bounds = [page_range(*where[:2]) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(self._descriptor(), spans)
@@ -296,7 +298,10 @@ class Process:
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
         self.require_alive()
-        self.check_image()
+        image = self._folder.image()
+        if image != self._image:
+            # its address space lives on as another's: a child of vfork borrows its parent's
+            raise self._folder.vanished("replaced itself by exec" if image else "exited")
 
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
@@ -308,10 +313,7 @@ class Process:
             raise self._folder.vanished("replaced itself by exec" if execed else "exited")
 
     def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit alone.
-
-        The old address space may live on: that of a vfork child is its parent's.
-        """
+        """Raise TargetVanished when exec put another image behind the process; not for exit."""
         self._require_open()
         image = self._folder.image()
         if image and image != self._image:
@@ -355,15 +357,6 @@ def _pid_of(target: Target) -> int:
 def _check_address(address: int) -> None:
     if not 0 <= address < ADDRESS_END:
         raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
-
-
-def _bounds(where: Range) -> tuple[int, int]:
-    start, end = where[:2]
-    if not 0 <= start < end <= ADDRESS_END:
-        raise UsageError(
-            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
-        )
-    return page_range(start, end)
 
 
 def _entries_in(view: memoryview, count: int | None) -> int:

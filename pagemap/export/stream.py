@@ -71,6 +71,7 @@ def dump(
     True
     """
     form = _format(format)
+    kept = _merged(ranges)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be 1 or more, not {threads}")
     if not isinstance(target, Process):
@@ -96,7 +97,7 @@ def dump(
     from pagemap.export import pipeline
 
     rows = done = 0
-    plans = _plans(target, format, form.label, select, _merged(ranges))
+    plans = _plans(target, format, form.label, select, kept)
     with pipeline.run(plans, PIECE_BYTES, threads or pipeline.default_threads()) as pieces:
         for piece, data, missing in _reading(target, pieces):
             write(data)
