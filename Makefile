@@ -104,9 +104,10 @@ lint-compile:
 	@test -n '$(CLANG)' || { \
 		echo 'make: lint compiles with clang too, which is missing (Debian: apt install clang)' >&2; \
 		exit 1; }
-	@for compiler in $(GCC) $(CLANG); do \
+	@echo "warnings: $(C_WARNINGS)"; \
+	for compiler in $(GCC) $(CLANG); do \
 		for source in $(C_SOURCES) $(TEST_C_SOURCES); do \
-			echo "$$compiler $(C_WARNINGS) $$source"; \
+			echo "$$compiler $$source"; \
 			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null $$source || exit 1; \
 		done; \
 	done

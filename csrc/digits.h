@@ -72,7 +72,8 @@ static inline char *pm_put_decimal(char *out, uint64_t value)
 }
 
 /* A literal, without its NUL. */
-#define PM_PUT(out, literal) ((char *)memcpy(out, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+#define PM_PUT(out, literal) \
+	((char *)memcpy(out, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
 /*
  * A label, in steps of 16 bytes: the common ones take one or two, and a memcpy

@@ -194,9 +194,9 @@ void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
 /* tally_spans.c: what whole mappings hold */
 
 enum pm_tally_ways {
-	PM_BY_ENTRIES = 1,   /* of populated pages: all fields but huge and soft-dirty */
-	PM_BY_SCAN = 2,	     /* present, swapped, file, huge, soft-dirty, guard */
-	PM_UNTOUCHED = 4,    /* by entries, those of untouched pages too: for soft-dirty */
+	PM_BY_ENTRIES = 1, /* of populated pages: all fields but huge and soft-dirty */
+	PM_BY_SCAN = 2,	   /* present, swapped, file, huge, soft-dirty, guard */
+	PM_UNTOUCHED = 4,  /* by entries, those of untouched pages too: for soft-dirty */
 };
 
 /* How a tally is made, and what it may cost. */

@@ -71,7 +71,8 @@ static int keep(struct walk *walk, uint64_t count)
 		    last->vpn + last->count == vpn + first) {
 			last->count += i - first;
 		} else if (walk->runs_stored < walk->runs_capacity) {
-			walk->runs[walk->runs_stored++] = (struct pm_range){ vpn + first, i - first };
+			walk->runs[walk->runs_stored++] =
+				(struct pm_range){ vpn + first, i - first };
 		} else {
 			walk->at.page += first;
 			return 0;
@@ -89,8 +90,7 @@ static int keep(struct walk *walk, uint64_t count)
 /* The page of the span walk->at.span at which the walk leaves it. */
 static uint64_t last_page(const struct walk *walk)
 {
-	return walk->at.span == walk->to->span ? walk->to->page :
-						   walk->spans[walk->at.span].count;
+	return walk->at.span == walk->to->span ? walk->to->page : walk->spans[walk->at.span].count;
 }
 
 /* Find the next populated regions of this span. */

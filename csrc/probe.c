@@ -43,7 +43,7 @@ out_close:
 
 int32_t pm_probe_pfns(const char *path)
 {
-	uint64_t entry;
+	uint64_t entry = 0;
 	int32_t error = read_own_entry(path, &entry);
 
 	/* 4.0 and 4.1 forbade the open instead of hiding the PFN */
@@ -54,7 +54,7 @@ int32_t pm_probe_pfns(const char *path)
 
 int32_t pm_probe_soft_dirty(const char *path)
 {
-	uint64_t entry;
+	uint64_t entry = 0;
 	int32_t error = read_own_entry(path, &entry);
 
 	/* a page of a new mapping is soft-dirty wherever that is tracked */

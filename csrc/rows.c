@@ -84,7 +84,7 @@ uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from
 }
 
 static char *format_all(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
-			 uint64_t vpn, const char *label, uint64_t label_size, char *out)
+			uint64_t vpn, const char *label, uint64_t label_size, char *out)
 {
 	switch (rows->format) {
 	case PM_TEXT:

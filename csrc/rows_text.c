@@ -79,8 +79,7 @@ static uint64_t repeat_block(const uint64_t *entries, uint64_t count, uint64_t v
 char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		   uint64_t vpn, const char *label, uint64_t label_size, char *out)
 {
-	const uint64_t held =
-		rows->hidden ? PM_BIT(PM_PRESENT_BIT) | PM_BIT(PM_SWAPPED_BIT) : 0;
+	const uint64_t held = rows->hidden ? PM_BIT(PM_PRESENT_BIT) | PM_BIT(PM_SWAPPED_BIT) : 0;
 	const unsigned shift = rows->page_shift;
 	uint64_t i = 0;
 

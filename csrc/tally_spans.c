@@ -14,7 +14,7 @@
 #include "uapi.h"
 
 enum {
-	REGIONS = 512,	   /* what the kernel collects at a time */
+	REGIONS = 512, /* what the kernel collects at a time */
 	RUNS = 64,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 };

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pagemap.errors import UsageError
-from pagemap.units import ADDRESS_END, page_range
+from pagemap.units import ADDRESS_END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Target = int | str | HasPid
     Range = Mapping | tuple[int, int]
 
-__all__ = ["check_address", "entries_in", "page_bounds", "pid_of"]
+__all__ = ["check_address", "entries_in", "pid_of"]
 
 
 def pid_of(target: Target) -> int:
@@ -41,16 +41,6 @@ def check_address(address: int) -> None:
     """Raise UsageError for what is no 64-bit address."""
     if not 0 <= address < ADDRESS_END:
         raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
-
-
-def page_bounds(where: Range) -> tuple[int, int]:
-    """The whole pages around a mapping or a range, in bytes. Raises UsageError."""
-    start, end = where[:2]
-    if not 0 <= start < end <= ADDRESS_END:
-        raise UsageError(
-            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
-        )
-    return page_range(start, end)
 
 
 def entries_in(view: memoryview, count: int | None) -> int:

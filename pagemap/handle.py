@@ -181,7 +181,10 @@ class Handle:
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
         self.require_alive()
-        self.check_image()
+        image = self._folder.image()
+        if image != self._image:
+            # its address space lives on as another's: a child of vfork borrows its parent's
+            raise self._folder.vanished("replaced itself by exec" if image else "exited")
 
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
@@ -193,10 +196,7 @@ class Handle:
             raise self._folder.vanished("replaced itself by exec" if execed else "exited")
 
     def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit alone.
-
-        The old address space may live on: that of a vfork child is its parent's.
-        """
+        """Raise TargetVanished when exec put another image behind the process; not for exit."""
         self.require_open()
         image = self._folder.image()
         if image and image != self._image:

@@ -207,6 +207,8 @@ class Pages:
     def between(self, start: int, end: int) -> Pages:
         """Those pages that hold any byte from `start` up to, without, `end`; perhaps none."""
         count = len(self.entries)
+        if start >= end:  # no byte, even where both lie inside a page
+            return self._part(0, 0)
         first = min(max(0, (start - self.start) // self.page_size), count)
         last = min(max(first, -((self.start - end) // self.page_size)), count)
         return self._part(first, last)

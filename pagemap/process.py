@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 
 from pagemap import _native, maps
-from pagemap.arguments import check_address, entries_in, page_bounds
+from pagemap.arguments import check_address, entries_in
 from pagemap.errors import NotMapped
 from pagemap.handle import Handle
 from pagemap.pages import Page, Pages
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Process(Handle):
         try:
             fd = self._folder.open("maps")
             try:
+                # The file is of the address space at its opening: now both can be compared.
+                self.check()
                 yield from maps.read_blocks(fd)
             finally:
                 os.close(fd)
@@ -86,7 +88,7 @@ class Process(Handle):
         address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
         bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
-        start, end = page_bounds(where)
+        start, end = page_range(*where[:2])
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
             entries = _native.read(self.descriptor(), vpn, count)
@@ -98,7 +100,7 @@ class Process(Handle):
 
     def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
-        bounds = [page_bounds(where) for where in ranges]
+        bounds = [page_range(*where[:2]) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(self.descriptor(), spans)

@@ -81,8 +81,6 @@ def regions(
         raise UsageError(f"vector must be 1 or more, not {vector}")
     _require(process, any_of | all_of | none_of | returned)
     start, end = page_range(start, ADDRESS_END if end is None else end)
-    if not 0 <= start < end <= ADDRESS_END:
-        raise UsageError(f"{start:#x}-{end:#x} is no range: START must be below END")
     bits = {"any_of": any_of, "all_of": all_of, "none_of": none_of, "returned": returned}
     walk = _scanned if process.can_scan else _read
     return _merged(walk(process, bits, start, end, max_pages, vector))

@@ -94,9 +94,15 @@ def parse_range(text: str) -> tuple[int, int]:
 def page_range(start: int, end: int) -> tuple[int, int]:
     """The least range of whole pages around the bytes from `start` up to `end`.
 
+    Raises UsageError when `start` is not below `end`, or they are past 64 bits.
+
     >>> page_range(PAGE_SIZE + 1, PAGE_SIZE + 2) == (PAGE_SIZE, 2 * PAGE_SIZE)
     True
     """
+    if not 0 <= start < end <= ADDRESS_END:
+        raise UsageError(
+            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
+        )
     return start & -PAGE_SIZE, -(-end & -PAGE_SIZE)
 
 

@@ -80,6 +80,8 @@ def dump(
     True
     """
     form = _format(format)
+    kept = _merged(ranges)
+    all_of, none_of = _bits(only), _bits(without)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be 1 or more, not {threads}")
     if not isinstance(target, Process):
@@ -106,9 +108,7 @@ def dump(
 
     rows = done = 0
     reach = Reach()
-    batches = _batches(
-        target, format, form.label, select, _merged(ranges), _bits(only), _bits(without)
-    )
+    batches = _batches(target, format, form.label, select, kept, all_of, none_of)
     if populated or not {"present", "swapped"}.isdisjoint(only):
         populated = True
         plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))

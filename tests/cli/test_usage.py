@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,8 @@ COMMANDS = ("dump", "virt-to-phys", "maps", "doctor")
 
 
 def test_the_version(pagemap: Pagemap) -> None:
-    version = Path(__file__).parents[2] / "pagemap" / "_version.py"
+    root = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2]))
+    version = root / "pagemap" / "_version.py"
     found = re.search(r'__version__ = "(.+)"', version.read_text())
     assert found
     assert pagemap("--version") == (0, f"pagemap {found[1]}\n".encode(), [])

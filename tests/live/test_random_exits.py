@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXITS = int(os.environ.get("PAGEMAP_EXITS", "150"))
 HANG_SECONDS = 60
+FEW_ROWS = 64
 DONE, NO_PROCESS, VANISHED = 0, 66, 75
 
 
@@ -40,6 +41,24 @@ def run_dump(words: list[str], end: Callable[[], None], delay: float) -> tuple[i
             dump.kill()
             raise
         return dump.returncode, output, errors.decode()
+
+
+def is_of(table: bytes, output: bytes, *, whole: bool) -> bool:
+    """Whether the output is the table, or its beginning.
+
+    Few rows may differ in all but address and path: on its way out the target touches pages of
+    libc that it had not, and the kernel maps those around them too.
+    """
+    rows, expected = output.splitlines(), table.splitlines()
+    pairs = list(zip(rows, expected, strict=False))
+    if len(rows) > len(expected) or (whole and len(rows) != len(expected)):
+        return False
+    differ = [(row, wanted) for row, wanted in pairs if row != wanted]
+    return len(differ) <= FEW_ROWS and all(
+        (row.split(b" ", 6)[0], row.split(b" ", 6)[6])
+        == (wanted.split(b" ", 6)[0], wanted.split(b" ", 6)[6])
+        for row, wanted in differ
+    )
 
 
 @pytest.mark.parametrize(("letter", "share"), [("x", 0.8), ("e", 0.2)], ids=["exit", "exec"])
@@ -80,10 +99,11 @@ def test_random_moments(
             assert code in outcomes, about
             assert "Traceback" not in errors, about
             outcomes[code] += 1
-            if letter == "e" and code == DONE and output != table:
-                continue  # dumped after the exec: a whole dump of what was there then
-            same = table.startswith(output) if code else output == table
-            assert same, f"{about}: not the rows of the target"
+            own = is_of(table, output, whole=code == DONE)
+            if letter == "e" and not own:
+                # Opened during or after the exec: then it is the new program's, wholly.
+                own = not set(output.splitlines()[1:]) & set(table.splitlines()[1:])
+            assert own, f"{about}: not the rows of the target"
             if code:
                 assert str(target.pid) in errors, about
     sys.stdout.write(f"whole, no such process, vanished: {list(outcomes.values())}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pagemap import _native
@@ -94,6 +94,8 @@ ADDRESSES = st.integers(0, 0x1000 + 4096 * 45)
 
 
 @given(strategies.entries(longest=40), ADDRESSES, ADDRESSES)
+@example([0], 0x1001, 0x1001)  # nothing, in the middle of a page
+@example([0, 0], 0x1FFF, 0x2001)
 def test_slices_by_address(entries: list[int], start: int, end: int) -> None:
     pages = make_pages(entries)
     part = pages.between(start, end)
