@@ -7,6 +7,7 @@ Every function here is one call into C with the GIL released. Failures come back
 from __future__ import annotations
 
 import os
+import struct
 
 from pagemap._core import ffi, lib
 
@@ -79,6 +80,11 @@ def view_of(cdata: Any, form: str) -> memoryview:
 
 def entries_of(entries: memoryview) -> Any:
     return ffi.from_buffer("uint64_t[]", entries)
+
+
+def span_table_of(words: Sequence[int]) -> Any:
+    """A table of struct pm_span out of four numbers for each: for less than out of tuples."""
+    return ffi.from_buffer("struct pm_span[]", struct.pack(f"={len(words)}Q", *words))
 
 
 def read(fd: int, vpn: int, count: int) -> memoryview:

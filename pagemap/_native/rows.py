@@ -5,11 +5,11 @@ from __future__ import annotations
 from errno import ENOSPC
 
 from pagemap._core import ffi, lib
-from pagemap._native import READ_BLOCK, allocate, checked, entries_of
+from pagemap._native import READ_BLOCK, allocate, checked, entries_of, span_table_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
 __all__ = ["FORMATS", "RowBuffer", "RowPiece", "Rows", "format_rows", "row_bound"]
@@ -41,8 +41,9 @@ class RowBuffer:
 class Rows:
     """A batch of mappings to dump in one format.
 
-    `spans` are ``(vpn, count, label_at, label_size)``; `labels` holds the labels, quoted and ended
-    for the format. Only entries with every bit of `all_of` and none of `none_of` get a row.
+    `spans` holds ``vpn, count, label_at, label_size`` of each mapping in turn; `labels` the labels,
+    quoted and ended for the format. Only entries with every bit of `all_of` and none of `none_of`
+    get a row.
     """
 
     __slots__ = ("_keep", "table")
@@ -50,7 +51,7 @@ class Rows:
     def __init__(
         self,
         fd: int,
-        spans: Iterable[tuple[int, int, int, int]],
+        spans: Sequence[int],
         labels: bytes,
         *,
         form: str,
@@ -61,10 +62,10 @@ class Rows:
         use_scan: bool = False,
     ) -> None:
         table = ffi.new("struct pm_rows *")
-        span_table = ffi.new("struct pm_span[]", list(spans))
+        span_table = span_table_of(spans)
         label_bytes = ffi.from_buffer("char[]", labels + bytes(ROW_SLACK))
         table.spans = span_table
-        table.spans_count = len(span_table)
+        table.spans_count = len(spans) // 4
         table.labels = label_bytes
         table.format = FORMATS[form]
         table.page_shift = page_shift

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from pagemap._core import ffi, lib
-from pagemap._native import COUNTS, READ_BLOCK, allocate, checked, entries_of, view_of
+from pagemap._native import (
+    COUNTS,
+    READ_BLOCK,
+    allocate,
+    checked,
+    entries_of,
+    span_table_of,
+    view_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +119,7 @@ class Spans:
     __slots__ = ("count", "pages", "table")
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self.table = ffi.new("struct pm_span[]", [(vpn, count, 0, 0) for vpn, count in spans])
+        self.table = span_table_of([word for vpn, count in spans for word in (vpn, count, 0, 0)])
         self.count = len(spans)
         self.pages = sum(count for _, count in spans)
 
@@ -255,10 +263,10 @@ class Sums:
         self.count = count
         self.table = ffi.new("struct pm_tally[]", count)
 
-    def rows(self) -> list[tuple[int, ...]]:
-        """The counts of each span, in the order of TALLIED."""
-        words = view_of(self.table, "Q").tolist()
-        return list(zip(*(words[i :: len(TALLIED)] for i in range(len(TALLIED))), strict=True))
+    def columns(self) -> list[list[int]]:
+        """The counts of all spans, a list for each of TALLIED."""
+        words = view_of(self.table, "Q")
+        return [words[i :: len(TALLIED)].tolist() for i in range(len(TALLIED))]
 
 
 class Sample:

@@ -191,14 +191,16 @@ def _batches(
     # selected
     known: dict[bytes, tuple[int, int] | None]
     for block in process.maps_blocks():
-        spans: list[tuple[int, int, int, int]] = []
+        spans: list[int] = []  # flat: (vpn, count, label_at, label_size) of each
         labels = bytearray()
         known = {}
         for begin, end, raw in parse_labels(block):
-            # Between two reads of maps mappings may merge, and one come again, begun earlier.
-            start = max(begin, seen)
-            if start >= end:
-                continue
+            start = begin
+            if start < seen:
+                # Between two reads of maps mappings may merge, and one come again, begun earlier.
+                start = seen
+                if start >= end:
+                    continue
             seen = end
             if raw not in known:
                 known[raw] = None
@@ -209,8 +211,11 @@ def _batches(
             place = known[raw]
             if place is None:
                 continue
+            if ranges is None:
+                spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT, *place)
+                continue
             for first, last in _clipped(start, end, ranges):
-                spans.append((first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place))
+                spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place)
         if spans:
             yield Rows(
                 process.fileno(),
@@ -225,11 +230,7 @@ def _batches(
             )
 
 
-def _clipped(
-    start: int, end: int, ranges: list[tuple[int, int]] | None
-) -> Iterable[tuple[int, int]]:
-    if ranges is None:
-        return ((start, end),)
+def _clipped(start: int, end: int, ranges: list[tuple[int, int]]) -> Iterable[tuple[int, int]]:
     return (
         (max(start, first), min(end, last))
         for first, last in ranges
