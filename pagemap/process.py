@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Process", "virt_to_phys"]
 
+_TRIES = 16  # to open a page table that exec does not take away in that moment
 _translate = _native.translate
 
 
@@ -55,6 +56,10 @@ class Process:
     reading it (PTRACE_MODE_READ_FSCREDS: the same user and dumpable, or CAP_SYS_PTRACE with
     CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
     has no mappings.
+
+    After an exec every call raises TargetVanished, but for one case: the address space of a vforked
+    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that; `maps`,
+    `check` and `dump` notice.
 
     `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
     with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
@@ -77,7 +82,6 @@ class Process:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
         self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
         try:
-            self._image = self._folder.image()
             self._state = self._open()
         finally:
             if self._state == "closed":
@@ -85,6 +89,31 @@ class Process:
         self._folder.settle()
 
     def _open(self) -> str:
+        for _ in range(_TRIES):
+            self._image = self._folder.image()
+            self._open_pagemap()
+            if self._pagemap >= 0 and _native.alive(self._pagemap):
+                break
+            fd, self._pagemap = self._pagemap, -1
+            if fd >= 0:
+                os.close(fd)
+            if self._folder.is_kernel_thread():
+                return "kernel thread"
+        else:
+            raise NoSuchProcess(
+                f"process {self.pid} calls exec again and again: its memory was gone at every try",
+                pid=self.pid,
+                errno=ESRCH,
+                operation="open",
+            )
+        try:
+            # The kernel judged the rights of the moment of opening; later they may be dropped.
+            self.pfns_visible = _native.probe_pfns()
+        except OSError:
+            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        return "open"
+
+    def _open_pagemap(self) -> None:
         try:
             self._pagemap = self._folder.open("pagemap")
         except OSError as error:
@@ -100,18 +129,6 @@ class Process:
             # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
             if error.errno != ESRCH:
                 raise self._folder.error(error, "read the page table", "pagemap") from None
-        empty = self._pagemap < 0 or not _native.alive(self._pagemap)
-        if empty and self._folder.is_kernel_thread():
-            fd, self._pagemap = self._pagemap, -1
-            if fd >= 0:
-                os.close(fd)
-            return "kernel thread"
-        try:
-            # The kernel judged the rights of the moment of opening; later they may be dropped.
-            self.pfns_visible = _native.probe_pfns()
-        except OSError:
-            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
-        return "open"
 
     def __enter__(self) -> Process:
         self._require_open()
