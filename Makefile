@@ -18,6 +18,10 @@ C_FILES := $(wildcard csrc/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchm
 C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 
+# pip compiles what it installs, but not what stays in the source tree: where writing bytecode is
+# turned off, each start of the command would compile it anew.
+COMPILE = $(BIN)/python -m compileall -q pagemap
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -43,10 +47,12 @@ $(VENV)/.python:
 
 $(VENV)/.run: $(VENV)/.python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@$(COMPILE)
 	@touch $@
 
 # The target of the demonstration is the shell that runs the recipe: it is alive, it belongs to

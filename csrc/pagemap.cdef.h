@@ -68,7 +68,8 @@ struct pm_tally {
  *
  * Returns the number of whole entries stored, fewer than `count` only where
  * the address space ends or the target is gone (see pm_alive), or -errno.
- * Entries past the returned number are untouched.
+ * Entries past the returned number are untouched; after a failure `out` holds
+ * those read before it, and nobody knows how many.
  */
 int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out);
 
@@ -78,7 +79,8 @@ int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out);
  * `capacity` is what `out` holds, in entries; ranges that do not fit give
  * -ENOSPC before anything is read. stored[i] becomes the number of entries of
  * range i; they follow those of range i - 1 without a gap. Ranges that touch
- * cost one system call together. Returns the sum of `stored`, or -errno.
+ * cost one system call together. Returns the sum of `stored`, or -errno; after
+ * a failed read `out` and `stored` hold a part that nobody knows the end of.
  */
 int64_t pm_read_ranges(int fd, const struct pm_range *ranges, uint64_t count, uint64_t *out,
 		       uint64_t capacity, uint64_t *stored);

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Handle"]
 
+_TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 
 
@@ -54,7 +55,6 @@ class Handle:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
         self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
         try:
-            self._image = self._folder.image()
             self._state = self._open()
         finally:
             if self._state == "closed":
@@ -62,6 +62,31 @@ class Handle:
         self._folder.settle()
 
     def _open(self) -> str:
+        for _ in range(_TRIES):
+            self._image = self._folder.image()
+            self._open_pagemap()
+            if self._pagemap >= 0 and _native.alive(self._pagemap):
+                break
+            fd, self._pagemap = self._pagemap, -1
+            if fd >= 0:
+                os.close(fd)
+            if self._folder.is_kernel_thread():
+                return "kernel thread"
+        else:
+            raise NoSuchProcess(
+                f"process {self.pid} calls exec again and again: its memory was gone at every try",
+                pid=self.pid,
+                errno=ESRCH,
+                operation="open",
+            )
+        try:
+            # The kernel judged the rights of the moment of opening; later they may be dropped.
+            self.pfns_visible = _native.probe_pfns()
+        except OSError:
+            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        return "open"
+
+    def _open_pagemap(self) -> None:
         try:
             self._pagemap = self._folder.open("pagemap")
         except OSError as error:
@@ -77,18 +102,6 @@ class Handle:
             # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
             if error.errno != ESRCH:
                 raise self._folder.error(error, "read the page table", "pagemap") from None
-        empty = self._pagemap < 0 or not _native.alive(self._pagemap)
-        if empty and self._folder.is_kernel_thread():
-            fd, self._pagemap = self._pagemap, -1
-            if fd >= 0:
-                os.close(fd)
-            return "kernel thread"
-        try:
-            # The kernel judged the rights of the moment of opening; later they may be dropped.
-            self.pfns_visible = _native.probe_pfns()
-        except OSError:
-            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
-        return "open"
 
     def __enter__(self: _Handle) -> _Handle:  # noqa: PYI019 - typing.Self is of 3.11
         self.require_open()

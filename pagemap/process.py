@@ -41,6 +41,10 @@ class Process(Handle):
     CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
     has no mappings.
 
+    After an exec every call raises TargetVanished, but for one case: the address space of a vforked
+    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that; `maps`,
+    `check` and `dump` notice.
+
     `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
     with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
 

@@ -75,11 +75,15 @@ class Folder:
             return b""
 
     def is_kernel_thread(self) -> bool:
-        """Whether this task, found without memory, is a kernel's own; else raise NoSuchProcess."""
+        """Whether this task, found without memory, is a kernel's own.
+
+        False for one that is between two images, in the midst of exec; raises NoSuchProcess for one
+        that has ended.
+        """
         state, flags = self._state()
-        if flags & _PF_KTHREAD:
-            return True
-        raise self._ended(state)
+        if flags & _PF_EXITING or state in (b"Z", b"X"):
+            raise self._ended(state)
+        return bool(flags & _PF_KTHREAD)
 
     def _state(self) -> tuple[bytes, int]:
         """The letter of the task's state, and its flags, which anybody may read."""

@@ -237,3 +237,23 @@ def test_a_closed_process_refuses_everything(tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(pagemap.ClosedProcess, match="closed"):
             call()
+
+
+def test_exec_at_the_moment_of_opening_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page table that was opened is the old image's, and gone by the time it is looked at."""
+    answers = iter([False, False, True])
+    monkeypatch.setattr(_native, "alive", lambda _fd: next(answers, True))
+    with fake(tmp_path, entries={1: PRESENT | 5}) as process:
+        assert process.virt_to_phys(PAGE_SIZE) == 5 * PAGE_SIZE
+
+
+def test_exec_at_every_moment_of_opening_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_native, "alive", lambda _fd: False)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(pagemap.NoSuchProcess, match="exec again and again"):
+        fake(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
