@@ -14,7 +14,8 @@ CSRC = Path("csrc")
 
 # -Wconversion and -Wmissing-prototypes, which our sources also pass, are left to `make lint`:
 # the file that cffi writes does not, and a user cannot mend it.
-COMPILE_ARGS = ["-std=gnu11", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
+# -g0: debug information would name the folder of the build.
+COMPILE_ARGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 
 ffibuilder = FFI()
 ffibuilder.cdef((CSRC / "pagemap.cdef.h").read_text(encoding="ascii"))

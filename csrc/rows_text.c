@@ -57,7 +57,8 @@ static inline int same_block(const uint64_t *entries, uint64_t entry)
 static uint64_t repeat_block(const uint64_t *entries, uint64_t count, uint64_t vpn, unsigned shift,
 			     uint64_t size, char **end)
 {
-	const uint64_t digits = (67 - (uint64_t)__builtin_clzll(vpn << shift)) / 4;
+	/* of the block's own addresses: those after it may lie past 2^64 */
+	const uint64_t digits = (67 - (uint64_t)__builtin_clzll((vpn - 1) << shift)) / 4;
 	const uint64_t at = digits - shift / 4 - 2, row = size / BLOCK, entry = entries[-1];
 	uint64_t done = 0;
 	char *out = *end;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from pagemap.errors import UsageError
 from pagemap.units import ADDRESS_END
@@ -38,7 +39,9 @@ def pid_of(target: Target) -> int:
 
 
 def check_address(address: int) -> None:
-    """Raise UsageError for what is no 64-bit address."""
+    """Raise UsageError for what is no 64-bit address, TypeError for what is no number."""
+    if not isinstance(address, int):
+        raise TypeError(f"an address is an int, not {address!r}")
     if not 0 <= address < ADDRESS_END:
         raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
 
@@ -49,7 +52,18 @@ def entries_in(view: memoryview, count: int | None) -> int:
         raise BufferError("the buffer is read-only: give a writable one, such as array('Q')")
     if not view.c_contiguous:
         raise BufferError("the buffer is not contiguous")
-    if view.format.lstrip("@=<>") not in ("Q", "q", "L", "l", "N", "n", "B", "b", "c"):
+    ours = "@=" + ("<" if sys.byteorder == "little" else ">")
+    if view.format.lstrip(ours) not in (
+        "Q",
+        "q",
+        "L",
+        "l",
+        "N",
+        "n",
+        "B",
+        "b",
+        "c",
+    ):
         raise ValueError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
     if view.nbytes % 8 or view.itemsize not in (1, 8):
         raise ValueError(f"the buffer has {view.nbytes} bytes: an entry has 8")

@@ -8,12 +8,12 @@ fs/proc/base.c): after an exec it reads the old one, soon empty, and never the n
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ESRCH
+from _thread import allocate_lock
+from errno import EACCES, ENODATA, ENOENT, EPERM, ESRCH
 
 from pagemap import _native
 from pagemap.arguments import pid_of
 from pagemap.errors import (
-    AccessDenied,
     ClosedProcess,
     NoSuchProcess,
     NotMapped,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Handle"]
 
+_NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
 _TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 
@@ -43,10 +44,21 @@ _POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCA
 class Handle:
     """An open target: its identity, its descriptors, what this kernel can do with them."""
 
-    __slots__ = ("_can_scan", "_folder", "_image", "_pagemap", "_state", "pfns_visible", "pid")
+    __slots__ = (
+        "_can_scan",
+        "_folder",
+        "_image",
+        "_maps",
+        "_maps_free",
+        "_pagemap",
+        "_state",
+        "pfns_visible",
+        "pid",
+    )
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
-        self._pagemap = -1
+        self._pagemap = self._maps = -1
+        self._maps_free = allocate_lock()
         self._state = "closed"
         self._can_scan: bool | None = None
         self.pfns_visible = False
@@ -66,10 +78,10 @@ class Handle:
             self._image = self._folder.image()
             self._open_pagemap()
             if self._pagemap >= 0 and _native.alive(self._pagemap):
-                break
-            fd, self._pagemap = self._pagemap, -1
-            if fd >= 0:
-                os.close(fd)
+                self._open_maps()
+                if self._folder.image() == self._image:
+                    break  # no exec between the two: both are of one address space
+            self._close_both()
             if self._folder.is_kernel_thread():
                 return "kernel thread"
         else:
@@ -82,9 +94,25 @@ class Handle:
         try:
             # The kernel judged the rights of the moment of opening; later they may be dropped.
             self.pfns_visible = _native.probe_pfns()
-        except OSError:
+        except OSError as error:
+            if error.errno not in _NO_PAGEMAP:
+                raise self._folder.error(error, "try whether PFNs are visible", "pagemap") from None
             self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
         return "open"
+
+    def _open_maps(self) -> None:
+        try:
+            self._maps = self._folder.open("maps")
+        except OSError as error:
+            raise self._folder.error(error, "read the mappings", "maps") from None
+
+    def _close_both(self) -> None:
+        # taken out first, so that two threads that close do not close another's descriptor
+        pagemap, self._pagemap = self._pagemap, -1
+        mappings, self._maps = self._maps, -1
+        for fd in (pagemap, mappings):
+            if fd >= 0:
+                os.close(fd)
 
     def _open_pagemap(self) -> None:
         try:
@@ -120,10 +148,8 @@ class Handle:
 
     def close(self) -> None:
         """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
-        fd, self._pagemap = self._pagemap, -1
         self._state = "closed"
-        if fd >= 0:
-            os.close(fd)
+        self._close_both()
         self._folder.close()
 
     @property
@@ -194,7 +220,7 @@ class Handle:
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
         self.require_alive()
-        image = self._folder.image()
+        image = self._folder.image(self._image)
         if image != self._image:
             # its address space lives on as another's: a child of vfork borrows its parent's
             raise self._folder.vanished("replaced itself by exec" if image else "exited")
@@ -202,16 +228,14 @@ class Handle:
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
         if not self.alive():
-            try:
-                execed = bool(self._folder.image())
-            except AccessDenied:
-                execed = True  # of a setuid program: the folder is another user's now
+            # a folder that is closed to us now is another user's: exec of a setuid program
+            execed = self._folder.image(b"of another user")
             raise self._folder.vanished("replaced itself by exec" if execed else "exited")
 
     def check_image(self) -> None:
         """Raise TargetVanished when exec put another image behind the process; not for exit."""
         self.require_open()
-        image = self._folder.image()
+        image = self._folder.image(self._image)
         if image and image != self._image:
             raise self._folder.vanished("replaced itself by exec")
 
@@ -220,13 +244,13 @@ class Handle:
         if self._state == "closed":
             raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
 
-    def descriptor(self) -> int:
-        """The descriptor of /proc/PID/pagemap. Raises ClosedProcess; NotMapped without memory."""
+    def descriptor(self, address: int) -> int:
+        """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
         self.require_open()
         if self._pagemap < 0:
             raise NotMapped(
                 f"process {self.pid} is a kernel thread: it has no mappings",
-                address=0,
+                address=address,
                 pid=self.pid,
             )
         return self._pagemap

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
+from errno import ESPIPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,10 +117,11 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
     """
     buffer = bytearray(size)
     view = memoryview(buffer)
-    filled = 0
+    filled = offset = 0
     while True:
-        got = os.readv(fd, [view[filled:]])
+        got = _read_at(fd, view[filled:], offset)
         filled += got
+        offset += got
         if got and len(buffer) - filled >= 4096:
             continue
         whole = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
@@ -128,10 +130,21 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
             rest = filled - whole
             buffer[:rest] = buffer[whole:filled]
             filled = rest
-        elif got:  # one line longer than the buffer: no kernel writes that
-            raise ValueError("a line of maps without an end")
+        elif got:  # a line longer than the buffer: a path may be of any length
+            view.release()
+            buffer += bytes(len(buffer))
+            view = memoryview(buffer)
         if not got:
             return
+
+
+def _read_at(fd: int, view: memoryview, offset: int) -> int:
+    try:
+        return os.preadv(fd, [view], offset)
+    except OSError as error:
+        if error.errno != ESPIPE:
+            raise
+        return os.readv(fd, [view])  # a pipe: somebody else's text of maps
 
 
 def read(fd: int) -> bytes:

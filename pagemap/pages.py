@@ -137,6 +137,8 @@ class Pages:
     ) -> None:
         if entries.format != "Q" or entries.ndim != 1:
             raise ValueError("entries must be a one-dimensional memoryview of format 'Q'")
+        if not _native.aligned(entries):
+            raise ValueError("entries must be aligned to 8 bytes, the size of one")
         self.entries = entries.toreadonly()
         self.start = start
         self.page_size = page_size

@@ -85,8 +85,10 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
             done += piece.work
             if done >= ALONE_PAGES and self._threads > 1:
                 self._pool = _Pool(self._threads, self._make_buffer)
-                yield from self._pool.run(self._pieces)
-                return
+                if not self._pool.empty:
+                    yield from self._pool.run(self._pieces)
+                    return
+                self._threads = 1
 
 
 class _Slot:
@@ -117,12 +119,15 @@ class _Pool:
         self._todo: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
         self._stopping = False
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
-        self._threads = [
-            threading.Thread(target=self._work, name=f"pagemap-{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for number in range(threads):
+            thread = threading.Thread(target=self._work, name=f"pagemap-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a limit of threads is met: do with those there are
+                break
+            self._threads.append(thread)
+        self.empty = not self._threads
 
     def _work(self) -> None:
         while (slot := self._todo.get()) is not None:

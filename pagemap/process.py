@@ -42,8 +42,9 @@ class Process(Handle):
     has no mappings.
 
     After an exec every call raises TargetVanished, but for one case: the address space of a vforked
-    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that; `maps`,
-    `check` and `dump` notice.
+    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that. `maps`,
+    `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the
+    old address space too, maps and pages both.
 
     `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
     with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
@@ -70,19 +71,25 @@ class Process(Handle):
         It ends well only when the text was that of the address space whose pagemap is open; else
         with TargetVanished.
         """
-        self.require_open()
+        self.check()
         if self.kernel_thread:
             return
+        # The file that was opened along with the pagemap can serve one reader at a time; another
+        # one meanwhile gets a file of its own, of the address space that check() has seen.
+        ours = self._maps_free.acquire(blocking=False)
+        fd = -1
         try:
-            fd = self._folder.open("maps")
-            try:
-                # The file is of the address space at its opening: now both can be compared.
+            fd = self._maps if ours else self._folder.open("maps")
+            if not ours:
                 self.check()
-                yield from maps.read_blocks(fd)
-            finally:
-                os.close(fd)
+            yield from maps.read_blocks(fd)
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
+        finally:
+            if ours:
+                self._maps_free.release()
+            elif fd >= 0:
+                os.close(fd)
         self.check()
 
     def pages(self, where: Range) -> Pages:
@@ -95,7 +102,7 @@ class Process(Handle):
         start, end = page_range(*where[:2])
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
-            entries = _native.read(self.descriptor(), vpn, count)
+            entries = _native.read(self.descriptor(start), vpn, count)
         except OSError as error:
             raise self.read_error(error) from None
         if len(entries) < count:
@@ -107,7 +114,9 @@ class Process(Handle):
         bounds = [page_range(*where[:2]) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
-            entries, stored = _native.read_ranges(self.descriptor(), spans)
+            entries, stored = _native.read_ranges(
+                self.descriptor(bounds[0][0] if bounds else 0), spans
+            )
         except OSError as error:
             raise self.read_error(error) from None
         if sum(stored) < sum(count for _, count in spans):
@@ -198,7 +207,7 @@ class Process(Handle):
         if start % PAGE_SIZE:
             raise ValueError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
         try:
-            got = _native.read_into(self.descriptor(), view, start >> PAGE_SHIFT, size)
+            got = _native.read_into(self.descriptor(start), view, start >> PAGE_SHIFT, size)
         except OSError as error:
             raise self.read_error(error) from None
         if got < size:

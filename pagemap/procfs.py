@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from errno import EACCES, ENOENT, EPERM, ESRCH
 
-from pagemap.errors import NoSuchProcess, PagemapError, TargetVanished, from_os_error
+from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, from_os_error
 
 __all__ = ["Folder"]
 
@@ -63,16 +63,21 @@ class Folder:
         except OSError as error:
             raise self.error(error, operation or f"read {name}", name) from None
 
-    def image(self) -> bytes:
+    def image(self, otherwise: bytes | None = None) -> bytes:
         """What marks this run of exec; empty when the process has no memory, or is gone.
 
         The auxiliary vector holds addresses (of the vDSO, of random bytes on the stack) that the
-        kernel draws anew for each exec. It can be read by whoever may read the pagemap.
+        kernel draws anew for each exec. It can be read by whoever may read the pagemap; who may not
+        any more, because rights were dropped or the target changed its user, gets `otherwise`.
         """
         try:
             return self.read("auxv", "read the page table")
         except (NoSuchProcess, TargetVanished):
             return b""
+        except AccessDenied:
+            if otherwise is None:
+                raise
+            return otherwise
 
     def is_kernel_thread(self) -> bool:
         """Whether this task, found without memory, is a kernel's own.

@@ -27,6 +27,7 @@ __all__ = [
     "NO_PFN",
     "NO_SWAP_TYPE",
     "addresses",
+    "aligned",
     "alive",
     "bits",
     "pfns",
@@ -80,6 +81,11 @@ def view_of(cdata: Any, form: str) -> memoryview:
 
 def entries_of(entries: memoryview) -> Any:
     return ffi.from_buffer("uint64_t[]", entries)
+
+
+def aligned(view: memoryview) -> bool:
+    """Whether the memory of `view` begins at a multiple of 8 bytes, as an entry must."""
+    return len(view) == 0 or int(ffi.cast("uintptr_t", ffi.from_buffer(view))) % 8 == 0
 
 
 def span_table_of(words: Sequence[int]) -> Any:

@@ -29,13 +29,19 @@ class RowBuffer:
     __slots__ = ("missing", "pages", "rows", "runs", "scratch", "size", "view")
 
     def __init__(self, size: int) -> None:
-        self.size = size
-        self.rows = allocate("char[]", size)
-        self.view = memoryview(ffi.buffer(self.rows)).toreadonly()
+        self.size = 0
+        self.hold(size)
         self.scratch = allocate("uint64_t[]", READ_BLOCK)
         self.runs = allocate("struct pm_range[]", READ_BLOCK)
         self.pages = ffi.new("uint64_t *")
         self.missing = ffi.new("uint64_t *")
+
+    def hold(self, size: int) -> None:
+        """Have room for `size` bytes at least. What was there is lost."""
+        if self.size < size:
+            self.size = size
+            self.rows = allocate("char[]", size)
+            self.view = memoryview(ffi.buffer(self.rows)).toreadonly()
 
 
 class Rows:
@@ -78,16 +84,20 @@ class Rows:
         self._keep = (span_table, label_bytes)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
-        """The whole batch in pieces that each surely fit in `size` bytes of output."""
+        """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.
+
+        A path may be of any length, and so may a row.
+        """
         at = ffi.new("struct pm_place *")
         while True:
             to = ffi.new("struct pm_place *")
             pages = lib.pm_rows_plan(self.table, at, size, to)
             if pages == -ENOSPC:
-                raise ValueError(f"a row does not fit in {size} bytes")
+                size *= 2
+                continue
             if not checked(pages):
                 return
-            yield RowPiece(self, at, to, pages)
+            yield RowPiece(self, at, to, pages, size)
             at = to
 
     def stretches(self, pages: Callable[[], int]) -> Iterator[PopulatedRowPiece]:
@@ -105,16 +115,18 @@ class Rows:
 class RowPiece:
     """A piece of a dump, of `pages` pages, that surely fits in one output buffer."""
 
-    __slots__ = ("_at", "_rows", "_to", "pages")
+    __slots__ = ("_at", "_rows", "_size", "_to", "pages")
 
-    def __init__(self, rows: Rows, at: Any, to: Any, pages: int) -> None:
+    def __init__(self, rows: Rows, at: Any, to: Any, pages: int, size: int = 0) -> None:
         self._rows = rows
         self._at = at
         self._to = to
+        self._size = size
         self.pages = pages
 
     def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
         """The rows of this piece, their number, and the number of pages that had no entry."""
+        out.hold(self._size)
         size = lib.pm_rows_dump(
             self._rows.table, self._at, self._to, out.scratch, out.rows, out.pages, out.missing
         )
@@ -147,16 +159,20 @@ class PopulatedRowPiece(RowPiece):
 
     def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
         """Some more rows of this piece, and their number; nothing is known to be missing."""
-        size = lib.pm_rows_populated(
-            self._rows.table,
-            self._at,
-            self._to,
-            out.scratch,
-            out.runs,
-            out.rows,
-            out.size,
-            out.pages,
-        )
+        while True:
+            size = lib.pm_rows_populated(
+                self._rows.table,
+                self._at,
+                self._to,
+                out.scratch,
+                out.runs,
+                out.rows,
+                out.size,
+                out.pages,
+            )
+            if size != -ENOSPC:
+                break
+            out.hold(2 * out.size)
         data = out.view[: checked(size)]
         self._shown += out.pages[0]
         return data, out.pages[0], 0

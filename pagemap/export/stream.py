@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from errno import EIO
 
 from pagemap import pipeline
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
@@ -158,6 +159,8 @@ def _writer(file: Writable | int) -> Callable[[memoryview], None]:
             took = put(data)
             if took is None:
                 raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
+            if took == 0:
+                raise OSError(EIO, f"{file!r} takes nothing more")
             data = data[took:]
 
     return write

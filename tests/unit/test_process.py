@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import io
+import json
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
 from pagemap import _native
+from pagemap.procfs import Folder
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 
@@ -165,9 +170,80 @@ def test_exit_midway_keeps_the_rows_read(tmp_path: Path) -> None:
 
 def test_a_folder_that_goes_away_is_a_process_that_vanished(tmp_path: Path) -> None:
     with fake(tmp_path, maps=line(1, 3)) as process:
-        (tmp_path / "4242/maps").unlink()
-        with pytest.raises(pagemap.TargetVanished):
+        (tmp_path / "4242/auxv").unlink()
+        (tmp_path / "4242/comm").unlink()
+        with pytest.raises(pagemap.TargetVanished, match="exited"):
             process.maps()
+        with pytest.raises(pagemap.TargetVanished):
+            process.name  # noqa: B018 - asking is what fails
+
+
+def test_maps_are_read_from_the_file_opened_along_with_the_pagemap(tmp_path: Path) -> None:
+    """Where addresses are not randomised, only the open file tells one image from another."""
+    with fake(tmp_path, maps=line(1, 3, "/old")) as process:
+        (tmp_path / "4242/maps").unlink()
+        (tmp_path / "4242/maps").write_bytes(line(1, 3, "/new"))
+        assert [mapping.path for mapping in process.maps()] == ["/old"]
+        assert [mapping.path for mapping in process.maps()] == ["/old"]
+
+
+def test_maps_can_be_read_while_they_are_being_read(tmp_path: Path) -> None:
+    with fake(tmp_path, maps=line(1, 3, "/a") + line(3, 4, "/b")) as process:
+        blocks = process.maps_blocks()
+        first = next(blocks)
+        assert len(process.maps()) == 2
+        assert first + b"".join(blocks) == line(1, 3, "/a") + line(3, 4, "/b")
+        blocks = process.maps_blocks()
+        next(blocks)
+        blocks.close()
+        assert len(process.maps()) == 2
+
+
+def test_a_folder_closed_to_us_since_it_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights were dropped: what is open is read on. Gone, it was exec of a setuid program."""
+    with fake(tmp_path, maps=line(1, 3), entries={1: PRESENT | 1}) as process:
+        (tmp_path / "4242/auxv").unlink()
+        opened = Folder.open
+
+        def closed(folder: Folder, name: str) -> int:
+            if name == "auxv":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return opened(folder, name)
+
+        monkeypatch.setattr(Folder, "open", closed)
+        assert len(process.maps()) == 1
+        assert pagemap.dump(process, io.BytesIO()) == 2
+        os.truncate(tmp_path / "4242/pagemap", 0)
+        with pytest.raises(pagemap.TargetVanished, match="exec"):
+            pagemap.dump(process, io.BytesIO())
+
+
+def test_a_path_longer_than_any_buffer(tmp_path: Path) -> None:
+    path = "/" + "d" * 700_000
+    with fake(tmp_path, maps=line(1, 3, path) + line(3, 4, "/b")) as process:
+        assert [mapping.path for mapping in process.maps()] == [path, "/b"]
+        for form in ("text", "csv", "jsonl"):
+            rows = io.BytesIO()
+            assert pagemap.dump(process, rows, format=form, header=False) == 3
+            assert rows.getvalue().count(path.encode()) == 2
+
+
+def test_a_path_that_grows_past_every_piece_when_quoted(tmp_path: Path) -> None:
+    path = "/" + "\x01" * 700_000
+    with fake(tmp_path, maps=line(1, 3, path)) as process:
+        rows = io.BytesIO()
+        assert pagemap.dump(process, rows, format="jsonl", header=False) == 2
+    assert json.loads(rows.getvalue().splitlines()[1])["path"] == path
+
+
+@pytest.mark.parametrize("address", [1.5, None, "4096"])
+def test_what_is_no_address_at_all(tmp_path: Path, address: object) -> None:
+    with fake(tmp_path) as process:
+        for call in (process.entry, process.virt_to_phys):
+            with pytest.raises(TypeError):
+                call(address)  # type: ignore[arg-type]
 
 
 def test_mappings_seen_twice_are_dumped_once(tmp_path: Path) -> None:
@@ -257,3 +333,14 @@ def test_exec_at_every_moment_of_opening_gives_up(
     with pytest.raises(pagemap.NoSuchProcess, match="exec again and again"):
         fake(tmp_path)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_buffer_of_the_other_byte_order_is_refused(tmp_path: Path) -> None:
+    word = ctypes.c_uint64
+    kind = word.__ctype_be__ if sys.byteorder == "little" else word.__ctype_le__
+    with fake(tmp_path, entries={0: PRESENT | 1}) as process:
+        with pytest.raises(ValueError, match="format"):
+            process.read_into((kind * 4)(), 0)
+        ours = (ctypes.c_uint64 * 1)()
+        assert process.read_into(ours, 0) == 1
+        assert ours[0] == PRESENT | 1
