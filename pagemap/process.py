@@ -17,7 +17,7 @@ from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pagemap._native import Buffer
     from pagemap.arguments import Range, Target
@@ -65,7 +65,7 @@ class Process(Handle):
         """
         return maps.parse(b"".join(self.maps_blocks()))
 
-    def maps_blocks(self) -> Iterator[bytes]:
+    def maps_blocks(self) -> Generator[bytes, None, None]:
         """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
 
         It ends well only when the text was that of the address space whose pagemap is open; else
