@@ -22,7 +22,7 @@ from pagemap.errors import (
 )
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.procfs import Folder
-from pagemap.units import PAGE_SIZE
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,6 +190,15 @@ class Handle:
         """Whether the address space that was opened exists: not after exit, and not after exec."""
         self.require_open()
         return self.kernel_thread or _native.alive(self._pagemap)
+
+    def end_page(self) -> int:
+        """The first page number past the address space. Raises TargetVanished when that is gone."""
+        from pagemap._native.scan import address_space_end
+
+        try:
+            return address_space_end(self.descriptor(), PAGE_SHIFT)
+        except OSError as error:
+            raise self.read_error(error) from None
 
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
