@@ -8,7 +8,7 @@ fs/proc/base.c): after an exec it reads the old one, soon empty, and never the n
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ESRCH
+from errno import ENOENT, ENOTTY, ESRCH
 
 from pagemap import _native
 from pagemap.arguments import pid_of
@@ -150,7 +150,9 @@ class Handle:
         self.require_open()
         if self._can_scan is None:
             disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
-            self._can_scan = not disabled and _native.probe_scan(self._pagemap, _POPULATED) == 0
+            # ESRCH: the target is gone, but the kernel has it; what is called next will say so
+            error = ENOTTY if disabled else _native.probe_scan(self._pagemap, _POPULATED)
+            self._can_scan = error in (0, ESRCH)
         return self._can_scan
 
     def can_find(self, category: str) -> bool:
