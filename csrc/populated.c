@@ -106,12 +106,15 @@ static int find(struct walk *walk, int fd, uint32_t page_shift)
 	int64_t found = pm_scan(fd, &query, (span->vpn + walk->at.page) << page_shift,
 				(span->vpn + last) << page_shift, walk->found, REGIONS, &next);
 
-	/* -EFAULT: this span lies past the address space, as [vsyscall] */
-	if (found < 0 && found != -EFAULT)
+	if (found == -EFAULT) {
+		walk->empty = 0; /* past the address space: read up to where that ends */
+		return 0;
+	}
+	if (found < 0)
 		return (int)found;
 	walk->found_at = 0;
-	walk->found_count = found < 0 ? 0 : (uint64_t)found;
-	walk->found_to = found < 0 ? last : (next >> page_shift) - span->vpn;
+	walk->found_count = (uint64_t)found;
+	walk->found_to = (next >> page_shift) - span->vpn;
 	if (!walk->found_count)
 		walk->at.page = walk->found_to;
 	return 0;

@@ -106,6 +106,8 @@ char *pm_rows_put(const struct pm_rows *rows, const uint64_t *entries, uint64_t 
 		*pages += count;
 		return format_all(rows, entries, count, vpn, label, label_size, out);
 	}
+	if (all & rows->none_of)
+		return out; /* no entry has a bit and has it not */
 	while (i < count) {
 		uint64_t first;
 

@@ -45,18 +45,18 @@ int64_t pm_scan(int fd, const struct pm_query *query, uint64_t start, uint64_t e
 		.category_anyof_mask = query->any_of & ~query->none_of,
 		.return_mask = query->returned,
 	};
-	int found;
+	int found = 0;
 
 	if (!capacity || start > end)
 		return -EINVAL;
-	*next = end;
-	if (start == end || contradicts(query))
-		return 0;
-	do
-		found = pm_sys_ioctl(fd, PM_UAPI_PAGEMAP_SCAN, &scan);
-	while (found < 0 && errno == EINTR);
+	if (start < end && !contradicts(query)) {
+		do
+			found = pm_sys_ioctl(fd, PM_UAPI_PAGEMAP_SCAN, &scan);
+		while (found < 0 && errno == EINTR);
+	}
 	if (found < 0)
 		return -errno;
+	*next = end;
 
 	/*
 	 * walk_end is no proof that the walk ended: the kernel collects through

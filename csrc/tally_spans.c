@@ -17,6 +17,7 @@ enum {
 	REGIONS = 512, /* what the kernel collects at a time */
 	RUNS = 64,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
+	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
 };
 
 _Static_assert(REGIONS * sizeof(struct pm_region) <= PM_READ_BLOCK * sizeof(uint64_t),
@@ -126,14 +127,22 @@ static int64_t read_populated(const struct pm_tally_job *job, struct pm_place *a
 {
 	const uint64_t *entries = scratch;
 	struct pm_range runs[RUNS];
+	struct pm_place until = *to;
 	uint64_t stored, span = at->span;
-	int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, to,
-				   scratch, PM_READ_BLOCK, runs, RUNS, &stored);
+	int64_t got;
 
+	if (!job->use_scan && last_page(job, at, to) - at->page > PASSED)
+		until = (struct pm_place){ at->span, at->page + PASSED };
+	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until,
+			   scratch, PM_READ_BLOCK, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
+		struct pm_tally here = { 0 };
+
 		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
 			span++;
-		pm_tally(entries, runs[i].count, tallies + (span - first));
+		pm_tally(entries, runs[i].count, &here);
+		here.soft_dirty = 0; /* of populated pages alone; a scan counts all */
+		pm_tally_add(&here, 1, tallies + (span - first));
 		entries += runs[i].count;
 	}
 	return got;

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from errno import EACCES, ENODATA, ENOENT, EPERM, ESRCH
+from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native
 from pagemap.arguments import pid_of
@@ -22,7 +22,7 @@ from pagemap.errors import (
 )
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.procfs import Folder
-from pagemap.units import PAGE_SIZE
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +176,9 @@ class Handle:
         self.require_open()
         if self._can_scan is None:
             disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
-            self._can_scan = not disabled and _native.probe_scan(self._pagemap, _POPULATED) == 0
+            # ESRCH: the target is gone, but the kernel has it; what is called next will say so
+            error = ENOTTY if disabled else _native.probe_scan(self._pagemap, _POPULATED)
+            self._can_scan = error in (0, ESRCH)
         return self._can_scan
 
     def can_find(self, category: str) -> bool:
@@ -216,6 +218,15 @@ class Handle:
         """Whether the address space that was opened exists: not after exit, and not after exec."""
         self.require_open()
         return self.kernel_thread or _native.alive(self._pagemap)
+
+    def end_page(self) -> int:
+        """The first page number past the address space. Raises TargetVanished when that is gone."""
+        from pagemap._native.scan import address_space_end
+
+        try:
+            return address_space_end(self.descriptor(), PAGE_SHIFT)
+        except OSError as error:
+            raise self.read_error(error) from None
 
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""

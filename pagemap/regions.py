@@ -7,9 +7,10 @@ entries read in bulk, for the categories that an entry can tell.
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from enum import IntFlag
-from errno import ENOTTY
+from errno import EINVAL, ENOTTY
 
 from pagemap import _native, maps
 from pagemap._native import scan
@@ -96,6 +97,8 @@ def _require(process: Process, wanted: int) -> None:
             error = _native.probe_scan(process.fileno(), bit)
         else:
             error = 0 if READABLE & bit else ENOTTY
+        if error not in (0, EINVAL, ENOTTY):
+            raise process.read_error(OSError(error, os.strerror(error)))
         if error:
             raise Unsupported(
                 f"this kernel cannot find pages by the category {flag.name}: "
@@ -113,10 +116,13 @@ def _require(process: Process, wanted: int) -> None:
 def _scanned(
     process: Process, bits: dict[str, int], start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
-    end = min(end, scan.address_space_end(process.fileno(), PAGE_SHIFT) << PAGE_SHIFT)
+    end = min(end, process.end_page() << PAGE_SHIFT)
     while start < end:
         query = scan.Query(**bits, max_pages=limit or 0)
-        found, start = scan.scan(process.fileno(), query, start, end, vector)
+        try:
+            found, start = scan.scan(process.fileno(), query, start, end, vector)
+        except OSError as error:
+            raise process.read_error(error) from None
         yield from found
         if limit is not None:
             limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT

@@ -117,7 +117,7 @@ def tally(
     plan = Plan(process, counts)
     if process.kernel_thread:
         return
-    end = scan.address_space_end(process.fileno(), PAGE_SHIFT)
+    end = process.end_page()
     for block in process.maps_blocks():
         mappings = maps.parse(block)
         spans = scan.Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])

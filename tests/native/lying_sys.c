@@ -1,6 +1,8 @@
 /* See lying_sys.h. */
 #include "lying_sys.h"
 
+#include "uapi.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,18 @@ uint64_t lie_entry(uint64_t vpn)
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
 	return x ^ x >> 31;
+}
+
+uint64_t lie_read(uint64_t vpn)
+{
+	if (lie.own_entry)
+		return lie.own_entry;
+	return lie.entry ? lie.entry(vpn) : lie_entry(vpn);
+}
+
+int lie_lives(void)
+{
+	return !lie.dies_after || lie.reads + lie.scans <= lie.dies_after;
 }
 
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
@@ -43,7 +57,7 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	}
 	if (lie.error && vpn < lie.error_at && count > lie.error_at - vpn)
 		count = lie.error_at - vpn;
-	if (vpn >= lie.end)
+	if (vpn >= lie.end || !lie_lives())
 		return 0;
 	if (count > lie.end - vpn)
 		count = lie.end - vpn;
@@ -51,7 +65,7 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	if (lie.most && size > lie.most)
 		size = lie.most;
 	for (size_t at = 0; at < size; at += 8) {
-		uint64_t entry = lie.own_entry ? lie.own_entry : lie_entry(vpn + at / 8);
+		uint64_t entry = lie_read(vpn + at / 8);
 
 		memcpy(out + at, &entry, size - at < 8 ? size - at : 8);
 	}
@@ -87,7 +101,8 @@ int pm_sys_close(int fd)
 int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 {
 	(void)fd;
-	(void)request;
+	if (lie.scan && request == PM_UAPI_PAGEMAP_SCAN)
+		return lie_scan(argument);
 	if (!lie.ioctl_error && lie.features)
 		memcpy((char *)argument + 8, &lie.features, sizeof(lie.features));
 	return answer(lie.ioctl_error, 0);
@@ -119,6 +134,12 @@ int pm_sys_unmap(void *address, size_t size)
 	lie.unmapped++;
 	free(address);
 	return 0;
+}
+
+uint64_t pm_sys_now(void)
+{
+	lie.now += lie.tick;
+	return lie.now;
 }
 
 long pm_sys_page_size(void)

@@ -30,8 +30,26 @@ struct lie {
 	int userfaultfd_next_error; /* of those after it */
 	uint64_t features;	    /* what UFFDIO_API tells */
 
+	/* What pages read as, and what scans see of them; NULL: lie_entry, and the same. */
+	uint64_t (*entry)(uint64_t vpn);
+	uint64_t (*scanned)(uint64_t vpn);
+	uint64_t dies_after; /* calls that see the address space; 0: it stays */
+
+	/* PAGEMAP_SCAN, which `scan` switches on: see lying_scan.c. */
+	int scan;
+	int scan_error;		 /* errno of each scan */
+	unsigned scan_interrupt; /* scans that fail with EINTR before each that does not */
+	uint64_t known;		 /* the categories that there are; 0: those of Linux 6.18 */
+	uint64_t bounce;	 /* regions that the kernel collects at a time; 0: 512 */
+	uint64_t short_by;	 /* pages by which walk_end falls short of the truth */
+
+	uint64_t now;  /* the clock, in nanoseconds, */
+	uint64_t tick; /* and how far it goes on each time somebody looks */
+
 	/* What the code did. */
 	uint64_t reads; /* that were not interrupted */
+	uint64_t scans;
+	unsigned scan_interrupted;
 	uint64_t pages_asked;
 	unsigned interrupted;
 	unsigned opened, closed, mapped, unmapped;
@@ -44,6 +62,18 @@ extern struct lie lie;
 /* The entry of virtual page `vpn`: each different, every bit used somewhere. */
 uint64_t lie_entry(uint64_t vpn);
 
+/* What page `vpn` reads as now. */
+uint64_t lie_read(uint64_t vpn);
+
+/* lying_scan.c: a scan as the ioctl answers it: the number of regions, or -1 and errno. */
+int lie_scan(void *argument);
+
+/* The categories of an entry. */
+uint64_t lie_categories(uint64_t entry);
+
+/* Whether this call still sees the address space of a target that is about to die. */
+int lie_lives(void);
+
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset);
 int pm_sys_open(const char *path, int flags);
 int pm_sys_close(int fd);
@@ -51,6 +81,7 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument);
 int pm_sys_userfaultfd(int flags);
 void *pm_sys_map_page(size_t size);
 int pm_sys_unmap(void *address, size_t size);
+uint64_t pm_sys_now(void);
 long pm_sys_page_size(void);
 
 #endif

@@ -40,17 +40,18 @@ static void check_dump(const struct pm_rows *rows, uint64_t room, uint64_t piece
 	struct pm_place at = { 0, 0 };
 
 	for (;;) {
-		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), hole = 0;
+		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), shown = 0, hole = 0;
 		char *out = exactly(piece);
 		struct pm_place to;
 		int64_t pages = pm_rows_plan(rows, &at, piece, &to), written;
 
 		CHECK(pages >= 0);
-		written = pm_rows_dump(rows, &at, &to, scratch, out, &hole);
+		written = pm_rows_dump(rows, &at, &to, scratch, out, &shown, &hole);
 		CHECK(written >= 0 && (uint64_t)written <= piece);
 		CHECK((uint64_t)(end - all) + (uint64_t)written <= size);
 		memcpy(end, out, (size_t)written);
 		end += written;
+		CHECK_EQUAL(shown + hole, pages);
 		missing += hole;
 		at = to;
 		free(out);

@@ -1,4 +1,4 @@
-/* A dump that the kernel stops: its error is the result, and `missing` stays as it was. */
+/* A dump that the kernel stops: its error is the result, `pages` and `missing` stay as they were. */
 #include "check.h"
 
 int main(void)
@@ -13,19 +13,20 @@ int main(void)
 	static const uint64_t places[] = { 100, 105, 109, 300, 4000, 5299 };
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), missing = 77;
+		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), pages = 66, missing = 77;
 		char *out = exactly(room);
 
 		tell_truth(1 << 20);
 		lie.error = EIO;
 		lie.error_at = places[i];
-		CHECK_EQUAL(pm_rows_dump(&rows, &from, &end, scratch, out, &missing), -EIO);
+		CHECK_EQUAL(pm_rows_dump(&rows, &from, &end, scratch, out, &pages, &missing), -EIO);
+		CHECK_EQUAL(pages, 66);
 		CHECK_EQUAL(missing, 77);
 		free(out);
 		free(scratch);
 	}
 
 	rows.format = 3;
-	CHECK_EQUAL(pm_rows_dump(&rows, &from, &end, NULL, NULL, NULL), -EINVAL);
+	CHECK_EQUAL(pm_rows_dump(&rows, &from, &end, NULL, NULL, NULL, NULL), -EINVAL);
 	return 0;
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap import _native
+from pagemap._native import rows as native_rows
 from tests import oracle
 from tests.property import strategies
 from tests.property.fake import pagemap_of
@@ -33,8 +33,8 @@ def spans(draw: st.DrawFn) -> list[Span]:
     return result
 
 
-def make_rows(fd: int, table: Sequence[Span], form: str, *, hidden: bool) -> _native.Rows:
-    return _native.Rows(fd, table, LABELS, form=form, page_shift=12, hidden=hidden)
+def make_rows(fd: int, table: Sequence[Span], form: str, *, hidden: bool) -> native_rows.Rows:
+    return native_rows.Rows(fd, table, LABELS, form=form, page_shift=12, hidden=hidden)
 
 
 def naive_plan(table: Sequence[Span], bound: int, size: int) -> list[int]:
@@ -56,8 +56,8 @@ def naive_plan(table: Sequence[Span], bound: int, size: int) -> list[int]:
 @given(spans(), FORMS, st.integers(0, 3000))
 def test_plan(table: list[Span], form: str, room: int) -> None:
     rows = make_rows(-1, table, form, hidden=False)
-    size = room + _native.ROW_SLACK
-    bound = _native.row_bound(form)
+    size = room + native_rows.ROW_SLACK
+    bound = native_rows.row_bound(form)
     try:
         expected = naive_plan(table, bound, room)
     except ValueError:
@@ -70,30 +70,34 @@ def test_plan(table: list[Span], form: str, room: int) -> None:
 @given(spans(), FORMS, st.integers(0, 100))
 def test_a_row_that_fits_exactly_is_planned(table: list[Span], form: str, spare: int) -> None:
     longest = max((label_size for _, count, _, label_size in table if count), default=0)
-    exact = _native.row_bound(form) + longest
+    exact = native_rows.row_bound(form) + longest
     rows = make_rows(-1, table, form, hidden=False)
     pages = sum(count for _, count, _, _ in table)
-    size = exact + spare + _native.ROW_SLACK
+    size = exact + spare + native_rows.ROW_SLACK
     assert sum(piece.pages for piece in rows.plan(size)) == pages
     if longest:
         with pytest.raises(ValueError, match="does not fit"):
-            list(rows.plan(exact - 1 + _native.ROW_SLACK))
+            list(rows.plan(exact - 1 + native_rows.ROW_SLACK))
 
 
 @given(strategies.entries(), spans(), FORMS, st.booleans(), st.integers(0, 20_000))
 def test_write(entries: list[int], table: list[Span], form: str, hidden: bool, spare: int) -> None:
-    buffer = _native.RowBuffer(_native.row_bound(form) + 100 + spare + _native.ROW_SLACK)
+    buffer = native_rows.RowBuffer(
+        native_rows.row_bound(form) + 100 + spare + native_rows.ROW_SLACK
+    )
     got, missing = b"", 0
     with pagemap_of(entries) as fd:
         for piece in make_rows(fd, table, form, hidden=hidden).plan(buffer.size):
-            size, holes = piece.write(buffer)
-            got += bytes(buffer.view[:size])
+            data, shown, holes = piece.run(buffer)
+            assert shown + holes == piece.pages
+            assert piece.done
+            got += bytes(data)
             missing += holes
     expected, lost = b"", 0
     for vpn, count, at, size in table:
         part = entries[vpn : vpn + count]
         lost += count - len(part)
-        expected += _native.format_rows(
+        expected += native_rows.format_rows(
             strategies.view(part),
             vpn,
             LABELS[at : at + size],

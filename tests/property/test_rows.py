@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pagemap import _native
+from pagemap._native import rows as native_rows
 from pagemap.export import csv, jsonl, text
 from tests import oracle
 from tests.property import strategies
@@ -20,7 +20,7 @@ UNTOUCHED = [1 << 55] * 600
 def rows(form: str, entries: list[int], vpn: int, raw: bytes, shift: int, *, hidden: bool) -> bytes:
     label = FORMATS[form].label(raw)
     view = strategies.view(entries)
-    return _native.format_rows(view, vpn, label, form=form, page_shift=shift, hidden=hidden)
+    return native_rows.format_rows(view, vpn, label, form=form, page_shift=shift, hidden=hidden)
 
 
 def decoded(raw: bytes) -> str:
@@ -83,5 +83,5 @@ def test_no_row_is_longer_than_its_bound(
     form: str, word: int, vpn: int, shift: int, hidden: bool
 ) -> None:
     view = strategies.view([word])
-    row = _native.format_rows(view, vpn, b"", form=form, page_shift=shift, hidden=hidden)
-    assert len(row) <= _native.row_bound(form)
+    row = native_rows.format_rows(view, vpn, b"", form=form, page_shift=shift, hidden=hidden)
+    assert len(row) <= native_rows.row_bound(form)

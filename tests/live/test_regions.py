@@ -1,0 +1,298 @@
+"""Regions of real processes: PAGEMAP_SCAN and the way without it against a walk page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pagemap
+from pagemap.regions import Category, Region, regions
+from tests import naive, oracle, workloads
+from tests.live import scanning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Start
+    from tests.live.scanning import Seen
+    from tests.workloads import Target
+
+PAGE = oracle.PAGE
+VECTORS = [1, 2, 511, 512, 513, 4096, 65536]
+HERE = 8 | 16
+BITS = list(naive.CATEGORIES.values())
+QUERIES = [
+    naive.Query(any_of=HERE, returned=HERE),
+    naive.Query(any_of=HERE, returned=0),
+    naive.Query(all_of=8, none_of=4, returned=8 | 4 | 128),
+    naive.Query(none_of=HERE, returned=HERE | 4),
+    naive.Query(any_of=16 | 4, returned=sum(BITS)),
+    naive.Query(returned=sum(BITS)),
+]
+masks = st.one_of(
+    st.just(0), st.just(HERE), st.sampled_from(BITS), st.sets(st.sampled_from(BITS)).map(sum)
+)
+queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, returned=masks)
+
+
+@pytest.fixture(scope="module")
+def seen(stopped: Target) -> Seen:
+    return scanning.see(stopped)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["scan", "entries"])
+def process(
+    request: pytest.FixtureRequest, stopped: Target, seen: Seen
+) -> Iterator[pagemap.Process]:
+    with scanning.opened(stopped, scan=request.param) as process:
+        yield process
+
+
+def found(
+    process: pagemap.Process,
+    query: naive.Query,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    max_pages: int | None = None,
+    vector: int = 512,
+) -> list[naive.Stretch]:
+    got = regions(
+        process, **query._asdict(), start=start, end=end, max_pages=max_pages, vector=vector
+    )
+    return [(region.start, region.end, int(region.categories)) for region in got]
+
+
+def check(process: pagemap.Process, seen: Seen, got: object, wanted: object) -> None:
+    same = got == wanted
+    if not same and not seen.untouched_since(process.pid):
+        pytest.skip("the kernel changed pages of a stopped process meanwhile")
+    assert got == wanted
+
+
+def known(process: pagemap.Process) -> int:
+    """The categories that this kernel has; an entry may know of guard regions before a scan."""
+    if not process.can_scan:
+        return sum(BITS)
+    return sum(bit for name, bit in naive.CATEGORIES.items() if process.can_find(name))
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_vectors(process: pagemap.Process, seen: Seen, vector: int) -> None:
+    # One call for each mapping: of 60,000 a few walks are enough to tell.
+    for query in QUERIES if len(seen.mappings) < 10_000 else QUERIES[:1]:
+        asked = naive.Query._make(mask & known(process) for mask in query)
+        wanted = naive.regions(seen.stretches, asked)
+        if vector < 3 and len(wanted) > 1000:
+            wanted = wanted[:1000]
+        start, end = wanted[0][0] if wanted else 0, wanted[-1][1] if wanted else None
+        if vector >= 3 or not wanted:
+            start, end = 0, None
+        check(process, seen, found(process, asked, start=start, end=end, vector=vector), wanted)
+
+
+@pytest.mark.parametrize("vector", [1, 512, 4096])
+def test_max_pages(process: pagemap.Process, seen: Seen, vector: int) -> None:
+    query = QUERIES[0]
+    everything = naive.regions(seen.stretches, query)
+    count = sum(end - start for start, end, _ in everything) // PAGE
+    first = (everything[0][1] - everything[0][0]) // PAGE
+    for limit in {1, 7, first - 1, first, first + 1, count - 1, count, count + 1} - {0}:
+        wanted = naive.regions(seen.stretches, query, max_pages=limit)
+        assert sum(end - start for start, end, _ in wanted) // PAGE == min(limit, count)
+        check(process, seen, found(process, query, max_pages=limit, vector=vector), wanted)
+
+
+def test_any_query_in_any_range(process: pagemap.Process, seen: Seen) -> None:
+    bounds = sorted({edge for line in seen.mappings for edge in (line.start, line.end)})
+    near = st.sampled_from(bounds).flatmap(
+        lambda edge: st.integers(max(0, edge - 3 * PAGE), min(2**64 - 1, edge + 3 * PAGE))
+    )
+    anywhere = st.integers(0, len(seen.mappings) - 1).flatmap(
+        lambda i: st.integers(seen.mappings[i].start, seen.mappings[i].end - 1)
+    )
+    edges = st.one_of(near, anywhere, st.just(0), st.just(2**64 - 1))
+    limits = st.one_of(st.none(), st.integers(1, 20), st.integers(1, 1 << 20))
+
+    examples = 40 if len(seen.mappings) < 10_000 else 8
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+    @given(
+        query=queries,
+        edge=edges,
+        other=edges,
+        limit=limits,
+        vector=st.sampled_from(VECTORS[2:]),
+    )
+    def explore(query: naive.Query, edge: int, other: int, limit: int | None, vector: int) -> None:
+        asked = naive.Query._make(mask & known(process) for mask in query)
+        start, end = min(edge, other), max(edge, other) + 1
+        wanted = naive.regions(seen.stretches, asked, start=start, end=end, max_pages=limit)
+        got = found(process, asked, start=start, end=end, max_pages=limit, vector=vector)
+        check(process, seen, got, wanted)
+
+    explore()
+
+
+def test_defaults(process: pagemap.Process, seen: Seen) -> None:
+    """What is asked for is returned; with nothing asked for, present and swapped."""
+    for asked, query in (
+        ({"any_of": Category.PRESENT}, naive.Query(any_of=8, returned=8)),
+        ({"all_of": Category.FILE | 8}, naive.Query(all_of=12, returned=12)),
+        ({"any_of": 16, "none_of": 8}, naive.Query(any_of=16, none_of=8, returned=16)),
+        ({"none_of": HERE}, naive.Query(none_of=HERE, returned=HERE)),
+        ({}, naive.Query(returned=HERE)),
+    ):
+        got = [tuple(region) for region in process.regions(**asked)]
+        check(process, seen, got, naive.regions(seen.stretches, query))
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+@pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])
+def test_100_000_alternating_regions(
+    vector: int, scan: bool, alternating: Target, alternating_entries: list[int]
+) -> None:
+    """The stale walk_end: who trusts it sees regions twice, or the same for ever."""
+    area = alternating.first
+    wanted = [
+        (area.start + i * PAGE, area.start + (i + 1) * PAGE, 8)
+        for i, entry in enumerate(alternating_entries)
+        if oracle.has(entry, "present")
+    ]
+    assert len(wanted) == 100_000
+    with scanning.opened(alternating, scan=scan) as process:
+        query = naive.Query(any_of=8, returned=8)
+        if vector < 3:
+            wanted = wanted[:20_000]  # a call for each region: enough of them to tell
+        same = found(process, query, start=area.start, end=wanted[-1][1], vector=vector) == wanted
+        assert same
+        for limit in (1, 513, len(wanted) - 1, len(wanted)):
+            got = found(
+                process, query, start=area.start, end=area.end, max_pages=limit, vector=vector
+            )
+            same = got == wanted[:limit]
+            assert same, limit
+
+
+@pytest.fixture(scope="module")
+def alternating() -> Iterator[Target]:
+    with workloads.sparse(200_000 * PAGE, 2 * PAGE) as target:
+        target.stop()
+        yield target
+
+
+@pytest.fixture(scope="module")
+def alternating_entries(alternating: Target) -> list[int]:
+    return oracle.entries(alternating.pid, alternating.first.start, alternating.first.end)
+
+
+def whole(area: workloads.Area, categories: Category) -> list[Region]:
+    return [Region(area.start, area.end, categories)]
+
+
+def within(area: workloads.Area, got: Iterator[Region]) -> list[Region]:
+    return [r for r in got if r.start < area.end and area.start < r.end]
+
+
+def test_huge(start: Start) -> None:
+    """What smaps calls AnonHugePages, and the tail of the mapping is not."""
+    target = start(workloads.thp())
+    with scanning.opened(target, scan=True) as process:
+        got = within(target.first, process.regions(any_of=Category.HUGE))
+        assert got == whole(target.first, Category.HUGE)
+
+
+def test_hugetlb(start: Start) -> None:
+    target = start(workloads.hugetlb())
+    with scanning.opened(target, scan=True) as process:
+        asked = Category.HUGE | Category.PRESENT
+        got = within(target.first, process.regions(all_of=asked))
+        assert got == whole(target.first, asked)
+
+
+def test_zero(start: Start) -> None:
+    target = start(workloads.zero())
+    with scanning.opened(target, scan=True) as process:
+        got = within(target.first, process.regions(any_of=Category.PFNZERO))
+        assert got == whole(target.first, Category.PFNZERO)
+
+
+def test_written(start: Start) -> None:
+    """Not write-protected: of the two halves, the one that was left open."""
+    target = start(workloads.uffd_wp())
+    with scanning.opened(target, scan=True) as process:
+        protected, free = target.areas["protected"], target.areas["open"]
+        asked = {"start": protected.start, "end": free.end, "all_of": Category.PRESENT}
+        written = Category.WRITTEN
+        assert list(process.regions(**asked, none_of=written, returned=written)) == [
+            Region(protected.start, protected.end, Category(0))
+        ]
+        assert list(process.regions(**asked, any_of=written, returned=written)) == [
+            Region(free.start, free.end, written)
+        ]
+
+
+def test_what_this_kernel_lacks(start: Start) -> None:
+    target = start(workloads.idle())
+    with scanning.opened(target, scan=False) as process:
+        for category in (Category.HUGE, Category.WRITTEN, Category.PFNZERO, Category.WPALLOWED):
+            for word in ("any_of", "all_of", "none_of", "returned"):
+                name = str(category.name).lower()
+                with pytest.raises(pagemap.Unsupported, match=rf"{name}.*6\.7"):
+                    list(process.regions(**{word: category}))
+    with scanning.opened(target, scan=True) as process:
+        assert process.can_find("present")
+        for word in ("any_of", "all_of", "none_of", "returned"):
+            with pytest.raises(pagemap.UsageError, match="0x80000 is no category"):
+                list(process.regions(**{word: 1 << 19}))
+
+
+def test_nonsense(start: Start) -> None:
+    target = start(workloads.idle())
+    for scan in (True, False):
+        with scanning.opened(target, scan=scan) as process:
+            for bad in ({"max_pages": 0}, {"max_pages": -1}, {"start": 5 * PAGE, "end": PAGE}):
+                with pytest.raises(pagemap.UsageError):
+                    list(process.regions(**bad))
+            assert list(process.regions(any_of=8, none_of=8)) == []
+            # past the end of the address space there is nothing, and nothing is wrong
+            assert list(process.regions(any_of=8, start=2**63)) == []
+
+
+def test_vanished(start: Start) -> None:
+    for scan in (True, False):
+        target = start(workloads.sparse())
+        with scanning.opened(target, scan=scan) as process:
+            walk = regions(
+                process,
+                **QUERIES[0]._asdict(),
+                start=0,
+                end=None,
+                max_pages=None,
+                vector=1,
+            )
+            next(walk)
+            target.kill()
+            with pytest.raises(pagemap.TargetVanished):
+                list(walk)
+            # and from the beginning, whatever is asked for
+            for category in (Category.PRESENT, Category.GUARD):
+                with pytest.raises(pagemap.TargetVanished):
+                    list(process.regions(any_of=category))
+
+
+def test_vanished_before_the_first_question(start: Start) -> None:
+    target = start(workloads.idle())
+    with pagemap.Process(target.pid) as process:
+        target.kill()
+        for category in (Category.PRESENT, Category.HUGE):
+            with pytest.raises(pagemap.TargetVanished):
+                list(process.regions(any_of=category))
+        for asked in (None, ["present"], ["huge"], ["exclusive"]):
+            with pytest.raises(pagemap.TargetVanished):
+                list(process.tally(asked))
+        with pytest.raises(pagemap.TargetVanished):
+            list(process.populated())

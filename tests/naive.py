@@ -1,0 +1,105 @@
+"""What is found without looking at every page, found by looking at every page.
+
+The naive twin of csrc/scan.c, classify.c and populated.c and of the modules above them: an entry at
+a time, with category logic of its own. Nothing of `pagemap` is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+PAGE = oracle.PAGE
+
+# PAGE_IS_* of include/uapi/linux/fs.h, those that an entry tells as well.
+CATEGORIES = {"file": 4, "present": 8, "swapped": 16, "soft_dirty": 128, "guard": 256}
+_ENTRY_NAMES = {"file": "file_or_shared"}
+
+Stretch = tuple[int, int, int]
+"""Addresses from start to end, in bytes, and the categories of all pages between."""
+
+
+class Query(NamedTuple):
+    """What to find, in categories."""
+
+    any_of: int = 0
+    all_of: int = 0
+    none_of: int = 0
+    returned: int = 0
+
+
+def categories(entry: int) -> int:
+    """What a scan would say of a page with this entry."""
+    return sum(
+        bit for name, bit in CATEGORIES.items() if oracle.has(entry, _ENTRY_NAMES.get(name, name))
+    )
+
+
+def populated(entry: int) -> bool:
+    """Whether there is something behind the page: bit 62 or 63."""
+    return oracle.has(entry, "present") or oracle.has(entry, "swapped")
+
+
+def matches(found: int, query: Query) -> bool:
+    """Whether a page of these categories is asked for."""
+    if query.any_of and not found & query.any_of:
+        return False
+    return found & query.all_of == query.all_of and not found & query.none_of
+
+
+def joined(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Neighbours alike as one."""
+    last: Stretch | None = None
+    for start, end, what in stretches:
+        if last and last[1] == start and last[2] == what:
+            last = last[0], end, what
+            continue
+        if last:
+            yield last
+        last = start, end, what
+    if last:
+        yield last
+
+
+def stretches(
+    mappings: Sequence[oracle.MapsLine], entries: Sequence[Sequence[int]]
+) -> list[Stretch]:
+    """The mappings page by page, untouched pages too; memory without struct pages left out."""
+    pages = (
+        (line.start + i * PAGE, line.start + (i + 1) * PAGE, categories(entry))
+        for line, words in zip(mappings, entries, strict=True)
+        # A scan passes over VM_PFNMAP (pagemap_scan_test_walk), which is what these are.
+        if not line.label.startswith(b"[vvar")
+        for i, entry in enumerate(words)
+    )
+    return list(joined(pages))
+
+
+def regions(
+    found: Iterable[Stretch],
+    query: Query,
+    *,
+    start: int = 0,
+    end: int = 2**64,
+    max_pages: int | None = None,
+) -> list[Stretch]:
+    """Those that match, from `start` to `end` widened to pages, up to `max_pages` of them."""
+    start, end = start // PAGE * PAGE, -(-end // PAGE) * PAGE
+    result = []
+    left = 2**64 if max_pages is None else max_pages
+    for begin, stop, what in found:
+        first, last = max(begin, start), min(stop, end)
+        last = min(last, first + left * PAGE)
+        if first < last and matches(what, query):
+            left -= (last - first) // PAGE
+            result.append((first, last, what & query.returned))
+    return list(joined(result))
+
+
+def entries_of(pid: int, mappings: Iterable[oracle.MapsLine]) -> list[list[int]]:
+    """The entries of each mapping, one read for each page."""
+    return [oracle.entries(pid, line.start, line.end) for line in mappings]

@@ -1,0 +1,117 @@
+/*
+ * PAGEMAP_SCAN as pagemap_scan in fs/proc/task_mmu.c answers it, its trap included:
+ * regions are collected a buffer at a time, each time that is full the walk
+ * stops and walk_end is set, and when the last part of the walk ends well,
+ * walk_end stays as the part before it left it.
+ */
+#include "lying_sys.h"
+
+#include "uapi.h"
+
+#include <errno.h>
+
+enum { PAGE_BITS = 12, COLLECTED = 512, CATEGORIES = 0x1ff };
+
+/* As pagemap_page_category says, by plain divisions: no code is shared with csrc/. */
+uint64_t lie_categories(uint64_t entry)
+{
+	const uint64_t two = UINT64_C(1) << 55;
+	const uint64_t dirty = entry / two % 2, guard = entry / two / 8 % 2;
+	const uint64_t file = entry / two / 64 % 2, swapped = entry / two / 128 % 2;
+	const uint64_t present = entry / two / 256;
+	/* no entry tells of huge pages: here a bit does that the kernel leaves zero */
+	const uint64_t huge = entry / two / 16 % 2;
+
+	return huge * 64 + file * 4 + present * 8 + swapped * 16 + dirty * 128 + guard * 256;
+}
+
+static int refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static int strict(const struct pm_uapi_scan *scan)
+{
+	const uint64_t known = lie.known ? lie.known : CATEGORIES;
+
+	if (scan->size != sizeof(*scan) || scan->flags)
+		return EINVAL;
+	if ((scan->category_inverted | scan->category_mask | scan->category_anyof_mask |
+	     scan->return_mask) &
+	    ~known)
+		return EINVAL;
+	if (scan->start % (UINT64_C(1) << PAGE_BITS) || !scan->vec || !scan->vec_len)
+		return EINVAL;
+	return scan->end > lie.end << PAGE_BITS ? EFAULT : 0;
+}
+
+static int interesting(const struct pm_uapi_scan *scan, uint64_t categories)
+{
+	categories ^= scan->category_inverted;
+	if ((categories & scan->category_mask) != scan->category_mask)
+		return 0;
+	return !scan->category_anyof_mask || (categories & scan->category_anyof_mask);
+}
+
+/* One part of the walk, from *at on: the regions collected. *full: it stopped early. */
+static uint64_t collect(struct pm_uapi_scan *scan, uint64_t *at, struct pm_uapi_region *out,
+			uint64_t room, uint64_t *found, int *full)
+{
+	uint64_t count = 0;
+
+	for (*full = 0; *at < scan->end; *at += UINT64_C(1) << PAGE_BITS) {
+		const uint64_t vpn = *at >> PAGE_BITS, next = *at + (UINT64_C(1) << PAGE_BITS);
+		const uint64_t entry = lie.scanned ? lie.scanned(vpn) : lie_read(vpn);
+		uint64_t categories = lie_categories(entry);
+
+		if (!interesting(scan, categories))
+			continue;
+		categories &= scan->return_mask;
+		*full = scan->max_pages && *found == scan->max_pages;
+		if (!*full && count && out[count - 1].end == *at &&
+		    out[count - 1].categories == categories)
+			out[count - 1].end = next;
+		else if (!*full && count < room)
+			out[count++] = (struct pm_uapi_region){ *at, next, categories };
+		else
+			*full = 1;
+		if (*full)
+			break;
+		++*found;
+	}
+	return count;
+}
+
+int lie_scan(void *argument)
+{
+	struct pm_uapi_scan *scan = argument;
+	struct pm_uapi_region *out = (struct pm_uapi_region *)(uintptr_t)scan->vec;
+	const uint64_t bounce = lie.bounce ? lie.bounce : COLLECTED;
+	uint64_t at = scan->start, left = scan->vec_len, found = 0, total = 0, walk_end = 0;
+	int full, error = lie.scan_error ? lie.scan_error : strict(scan);
+
+	if (lie.scan_interrupted < lie.scan_interrupt) {
+		lie.scan_interrupted++;
+		return refuse(EINTR);
+	}
+	lie.scan_interrupted = 0;
+	lie.scans++;
+	if (error)
+		return refuse(error);
+	if (!lie_lives())
+		at = scan->end; /* no mappings are left: the walk ends well */
+	do {
+		uint64_t count = collect(scan, &at, out + total, left < bounce ? left : bounce,
+					 &found, &full);
+
+		total += count;
+		left -= count;
+		if (full)
+			walk_end = at;
+	} while (full && left && !(scan->max_pages && found == scan->max_pages));
+	scan->walk_end = walk_end ? walk_end : scan->end;
+	if (lie.short_by && scan->walk_end - scan->start > lie.short_by << PAGE_BITS)
+		scan->walk_end -= lie.short_by << PAGE_BITS;
+	return (int)total;
+}

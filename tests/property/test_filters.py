@@ -1,0 +1,102 @@
+"""A dump with --populated, --only and --without is a whole dump without the other rows."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import pagemap
+from pagemap.export import stream
+from tests import naive, oracle
+from tests.property import fake, strategies
+from tests.property.test_dump import PID, expected_pages, mappings, ranges
+
+FLAGS = st.lists(st.sampled_from(sorted(oracle.FLAGS)), max_size=3)
+
+
+@given(
+    entries=strategies.entries(),
+    maps=mappings(),
+    wanted=ranges(),
+    populated=st.booleans(),
+    only=FLAGS,
+    without=FLAGS,
+    hidden=st.booleans(),
+    threads=st.integers(1, 3),
+    piece=st.sampled_from([6000, 20_000, 1 << 21]),
+)
+@example(
+    [1 << 63, 1 << 62, 0], b"00001000-00004000 rw-p 00000000 00:00 0 \n", None,
+    False, ["present"], ["present"], False, 1, 6000,
+)  # fmt: skip
+def test_filters(
+    entries: list[int],
+    maps: bytes,
+    wanted: list[tuple[int, int]] | None,
+    populated: bool,
+    only: list[str],
+    without: list[str],
+    hidden: bool,
+    threads: int,
+    piece: int,
+) -> None:
+    entries = [0, *entries]
+    pages = [
+        page
+        for page in expected_pages(entries, maps, wanted)
+        if (naive.populated(page[0]) or not populated)
+        and all(oracle.has(page[0], name) for name in only)
+        and not any(oracle.has(page[0], name) for name in without)
+    ]
+    dumps = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(stream, "PIECE_BYTES", piece),
+        mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
+        mock.patch("pagemap.populated.Reach.LEAST", 50),
+    ):
+        fake.write_process(Path(folder), PID, entries, maps)
+        with pagemap.Process(PID, procfs=folder) as process:
+            process.pfns_visible = not hidden
+            for form in ("text", "csv", "jsonl"):
+                file = io.BytesIO()
+                rows = pagemap.dump(
+                    process,
+                    file,
+                    format=form,
+                    header=False,
+                    ranges=wanted,
+                    populated=populated,
+                    only=only,
+                    without=without,
+                    threads=threads,
+                )
+                assert rows == len(pages)
+                dumps[form] = file.getvalue()
+    assert dumps["text"] == b"".join(
+        oracle.text_row(entry, address, line.label, hidden=hidden) for entry, address, line in pages
+    )
+    assert dumps["jsonl"] == b"".join(
+        oracle.json_row(entry, address, line.path, hidden=hidden) for entry, address, line in pages
+    )
+    fields = [
+        oracle.csv_fields(entry, address, line.path, hidden=hidden)
+        for entry, address, line in pages
+    ]
+    assert oracle.read_csv(dumps["csv"]) == fields
+
+
+@pytest.mark.parametrize("name", ["", "Present", "anonymous", "written"])
+def test_unknown_flags(name: str, tmp_path: Path) -> None:
+    fake.write_process(tmp_path, PID, [0], b"")
+    with pagemap.Process(PID, procfs=str(tmp_path)) as process:
+        with pytest.raises(pagemap.UsageError, match="there is no flag"):
+            pagemap.dump(process, io.BytesIO(), only=[name])
+        with pytest.raises(pagemap.UsageError, match="there is no flag"):
+            pagemap.dump(process, io.BytesIO(), without=[name])

@@ -1,0 +1,123 @@
+"""Regions out of entries against a walk page by page: any query, range, limit and vector."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import pagemap
+from pagemap._native import scan
+from pagemap.regions import regions
+from tests import naive, oracle
+from tests.property import fake, strategies
+from tests.property.test_dump import PID, mappings
+
+PAGE = oracle.PAGE
+BITS = list(naive.CATEGORIES.values())
+VECTORS = [1, 2, 511, 512, 513, 4096, 65536]
+
+masks = st.one_of(st.just(0), st.sampled_from(BITS), st.sets(st.sampled_from(BITS)).map(sum))
+queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, returned=masks)
+
+
+@given(
+    entries=strategies.entries(),
+    start=st.integers(0, 2**30),
+    shift=strategies.shifts,
+    query=queries,
+    capacity=st.sampled_from([1, 2, 3, *VECTORS[1:]]),
+    limit=st.one_of(st.just(0), st.integers(1, 800)),
+)
+def test_classify(
+    entries: list[int], start: int, shift: int, query: naive.Query, capacity: int, limit: int
+) -> None:
+    size = 1 << shift
+    got: list[naive.Stretch] = []
+    view = strategies.view(entries)
+    asked = scan.Query(**query._asdict(), max_pages=limit)
+    at = 0
+    while at < len(entries) and not (limit and pages_in(got, size)):
+        found, used = scan.classify(view[at:], start * size + at * size, shift, asked, capacity)
+        assert 0 < used <= len(entries) - at
+        got += found
+        at += used
+    expected = [
+        ((start + i) * size, (start + i + 1) * size, word)
+        for i, entry in enumerate(entries)
+        if naive.matches(word := naive.categories(entry), query)
+    ]
+    told = [(first, last, word & query.returned) for first, last, word in expected]
+    if limit:
+        # As many as one call may give: the limit, or what fits.
+        told = told[: pages_in(got, size)]
+        assert pages_in(got, size) <= limit
+        assert len(got) == capacity or len(told) == min(limit, len(expected)) or at < len(entries)
+    assert list(naive.joined(got)) == list(naive.joined(told))
+
+
+def pages_in(found: list[naive.Stretch], size: int) -> int:
+    return sum(last - first for first, last, _ in found) // size
+
+
+@given(
+    entries=strategies.entries(),
+    maps=mappings(),
+    query=queries,
+    bounds=st.tuples(st.integers(0, 800 * PAGE), st.integers(1, 800 * PAGE)),
+    vector=st.sampled_from(VECTORS),
+    limit=st.one_of(st.none(), st.integers(1, 800)),
+)
+@example(
+    [1 << 63] * 400, b"00001000-00100000 rw-p 00000000 00:00 0 \n", naive.Query(8, 0, 8, 8),
+    (0, 800 * PAGE), 1, None,
+)  # fmt: skip
+def test_process(
+    entries: list[int],
+    maps: bytes,
+    query: naive.Query,
+    bounds: tuple[int, int],
+    vector: int,
+    limit: int | None,
+) -> None:
+    """Without PAGEMAP_SCAN, over mappings that touch, lie apart, or end past the entries."""
+    entries = [0, *entries]
+    start, end = bounds[0], bounds[0] + bounds[1]
+    lines = oracle.parse_maps(maps)
+    words = [entries[line.start // PAGE : line.end // PAGE] for line in lines]
+    expected = naive.regions(
+        naive.stretches(lines, words), query, start=start, end=end, max_pages=limit
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        fake.write_process(Path(folder), PID, entries, maps)
+        with pagemap.Process(PID, procfs=folder) as process:
+            assert not process.can_scan  # a file knows no ioctl
+            found = regions(
+                process, **query._asdict(), start=start, end=end, max_pages=limit, vector=vector
+            )
+            assert [tuple(region) for region in found] == expected
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_every_second_page(vector: int, tmp_path: Path) -> None:
+    entries = [1 << 63, 1 << 55] * 5000
+    maps = b"%08x-%08x rw-p 00000000 00:00 0 \n" % (0, 10_000 * PAGE)
+    fake.write_process(tmp_path, PID, entries, maps)
+    with pagemap.Process(PID, procfs=str(tmp_path)) as process:
+        found = regions(
+            process,
+            any_of=8,
+            all_of=0,
+            none_of=0,
+            returned=None,
+            start=0,
+            end=None,
+            max_pages=None,
+            vector=vector,
+        )
+        assert [(r.start, r.end) for r in found] == [
+            (2 * i * PAGE, (2 * i + 1) * PAGE) for i in range(5000)
+        ]
