@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 
-from pagemap.cli.messages import printable
 from pagemap.cli.output import open_output
 from pagemap.doctor import Finding, diagnose, exit_code
-from pagemap.render.table import Column, write_table
+from pagemap.render.table import Column, printable, write_table
 from pagemap.targets import resolve
 
 TYPE_CHECKING = False

@@ -8,10 +8,12 @@ from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
 from pagemap.cli.progress import Bar
+from pagemap.cli.words import parse_count, parse_names, parse_ranges, spell
+from pagemap.errors import UsageError
 from pagemap.export import dump
+from pagemap.flags import ENTRY_FLAGS
 from pagemap.process import Process
 from pagemap.targets import resolve
-from pagemap.units import parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_FLAGS = [flag.name for flag in ENTRY_FLAGS]
+
 
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
-    ranges = [parse_range(text) for text in arguments.ranges]
+    ranges = parse_ranges(arguments.ranges)
     patterns = Patterns(arguments.patterns)
+    only = parse_names(arguments.only, _FLAGS, option="--only")
+    without = parse_names(arguments.without, _FLAGS, option="--without")
+    for name in only:
+        if name in without:
+            raise UsageError(f"no page is both: {spell(name)} stands in --only and in --without")
+    threads = parse_count(arguments.threads, option="--threads")
     pid = resolve(arguments.target, exclude=(os.getpid(),))
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process, open_output(arguments.output) as output:
@@ -37,9 +47,15 @@ def run(arguments: Namespace) -> int:
                 header=arguments.header,
                 select=patterns if arguments.patterns else None,
                 ranges=ranges or None,
+                populated=arguments.populated,
+                only=only,
+                without=without,
                 progress=bar,
+                threads=threads,
             )
-        return 0 if process.kernel_thread else _judge(process, patterns, rows)
+        # Of pages chosen by what they are there may well be none: that is the answer.
+        chosen = arguments.populated or only or without
+        return 0 if process.kernel_thread else _judge(process, patterns, some=bool(rows or chosen))
 
 
 def _remark(process: Process) -> None:
@@ -53,13 +69,13 @@ def _remark(process: Process) -> None:
         )
 
 
-def _judge(process: Process, patterns: Patterns, rows: int) -> int:
+def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:
     """The exit code of a dump that came to its end: what was asked for must have been there."""
     if patterns.unused:
         for text in patterns.unused:
             complain(f"no mapping of process {process.pid} fits the pattern {text!r}")
         return 1
-    if not rows:
+    if not some:
         complain(f"process {process.pid} has no pages there")
         return 1
     return 0

@@ -1,100 +1,118 @@
-"""`pagemap maps TARGET`: the mappings of a process as a table, or as JSON."""
+"""`pagemap maps TARGET`: the mappings of a process and what they hold: a table, JSON, CSV."""
 
 from __future__ import annotations
 
-import json
 import os
-from itertools import islice
 
 from pagemap import maps
-from pagemap.cli.messages import complain, printable
+from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
+from pagemap.cli.patterns import Patterns
+from pagemap.cli.words import parse_count, parse_names, spell
+from pagemap.errors import UsageError
 from pagemap.process import Process
-from pagemap.render.table import Column, write_table
+from pagemap.render.columns import ALIASES, SHOWN, fitting
+from pagemap.render.document import batches
+from pagemap.render.mappings import Totals, sort_key, write_csv, write_json, write_text
+from pagemap.render.table import terminal_width
+from pagemap.tally import Tally
 from pagemap.targets import resolve
-from pagemap.units import format_size
+from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from pagemap.maps import Mapping
 
+    Counted = tuple[Mapping, Tally]
+
 __all__ = ["run"]
 
-SCHEMA = "pagemap.maps/1"
-
-# What is written at a time, so that memory stays flat.
-_BLOCK_PARTS = 1024
-
-COLUMNS = (
-    Column("START", right=True),
-    Column("END", right=True),
-    Column("SIZE", right=True),
-    Column("PERMS"),
-    Column("OFFSET", right=True),
-    Column("DEV"),
-    Column("INODE", right=True),
-    Column("PATH", shorten=True),
-)
+_NAMES = [column.name for column in SHOWN]
+_AMOUNTS = [column.name for column in SHOWN if column.kind in ("amount", "count")]
+_COUNTS = [column.name for column in SHOWN if column.kind == "count"]
 
 
 def run(arguments: Namespace) -> int:
-    """Write the mappings to stdout."""
+    """Write the mappings to stdout. Returns 1 when a pattern fitted none of them."""
+    named = parse_names(arguments.columns, _NAMES, option="--columns", aliases=ALIASES)
+    order = _sort_column(arguments.sort)
+    patterns = Patterns(arguments.patterns)
+    threads = parse_count(arguments.threads, option="--threads")
+    shown = _shown(arguments, named)
+    counts = [name for name in _COUNTS if name in shown or name == order]
     pid = resolve(arguments.target, exclude=(os.getpid(),))
     with Process(pid) as process, open_output() as output:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")
-        mappings = (m for block in process.maps_blocks() for m in maps.parse(block))
+        # What a kernel cannot tell is an error only where it was asked for by name.
+        if "huge" in counts and "huge" not in (*named, order) and not process.can_scan:
+            counts.remove("huge")
+        counted = _counted(process, counts, threads)
+        if arguments.patterns:
+            counted = (each for each in counted if patterns(each[0].path))
+        if order:
+            counted = iter(sorted(counted, key=sort_key(order)))
+        totals = Totals()
+        added = totals.over(batches(counted))
+        if arguments.totals_only:
+            for _ in added:
+                pass
+        rows = None if arguments.totals_only else added
         if arguments.json:
-            write_json(process.pid, mappings, output.write)
+            write_json(process.pid, shown, rows, totals, output.write)
+        elif arguments.csv:
+            write_csv(shown, rows, totals, output.write)
         else:
-            write_table(COLUMNS, map(_row, mappings), output.write)
-    return 0
+            write_text(shown, rows, totals, output.write, in_pages=arguments.pages)
+        return _judge(process, patterns)
 
 
-def _row(mapping: Mapping) -> tuple[str, ...]:
+def _sort_column(text: str | None) -> str | None:
+    if text is None:
+        return None
+    columns = parse_names([text], _NAMES, option="--sort", aliases=ALIASES)
+    if len(columns) > 1:
+        raise UsageError(f"--sort takes one column, not {len(columns)}")
+    return columns[0]
+
+
+def _shown(arguments: Namespace, named: list[str]) -> list[str]:
+    """The columns to show: those that were named, or what is usual for this output."""
+    if arguments.totals_only:
+        amounts = [name for name in named or _NAMES if name in _AMOUNTS]
+        if not amounts:
+            raise UsageError(
+                "--totals-only has nothing to add up in these --columns; "
+                f"choose from {', '.join(map(spell, _AMOUNTS))}"
+            )
+        return amounts
+    if named:
+        return named
+    if arguments.json or arguments.csv:
+        return _NAMES
+    return [column.name for column in fitting(terminal_width())]
+
+
+def _counted(process: Process, counts: list[str], threads: int | None) -> Iterator[Counted]:
+    """Each mapping with its tally; without any look at pages where nothing is to be counted."""
+    if process.kernel_thread:
+        return iter(())
+    if counts:
+        return process.tally(counts, threads=threads)
+    unknown = (None,) * (len(Tally._fields) - 1)
     return (
-        f"{mapping.start:x}",
-        f"{mapping.end:x}",
-        format_size(mapping.size),
-        mapping.perms,
-        f"{mapping.offset:x}",
-        mapping.dev,
-        str(mapping.inode),
-        printable(mapping.path),
+        (mapping, Tally(mapping.size >> PAGE_SHIFT, *unknown))
+        for block in process.maps_blocks()
+        for mapping in maps.parse(block)
     )
 
 
-def write_json(pid: int, mappings: Iterable[Mapping], write: Callable[[bytes], object]) -> None:
-    """Write one JSON document by `write`, a mapping a line.
-
-    Addresses are strings, for readers that lose digits past 2**53; bytes of a path that are not
-    UTF-8 are lone surrogates, as Python reads them back.
-    """
-    parts = _json_parts(pid, mappings)
-    while block := "".join(islice(parts, _BLOCK_PARTS)):
-        write(block.encode("ascii"))
-
-
-def _json_parts(pid: int, mappings: Iterable[Mapping]) -> Iterator[str]:
-    yield f'{{"schema":"{SCHEMA}","pid":{pid},"mappings":['
-    separator = "\n"
-    for mapping in mappings:
-        yield separator + json.dumps(_json_object(mapping), separators=(",", ":"))
-        separator = ",\n"
-    yield "\n]}\n"
-
-
-def _json_object(mapping: Mapping) -> dict[str, object]:
-    return {
-        "start": f"{mapping.start:#x}",
-        "end": f"{mapping.end:#x}",
-        "size": mapping.size,
-        "perms": mapping.perms,
-        "offset": f"{mapping.offset:#x}",
-        "dev": mapping.dev,
-        "inode": mapping.inode,
-        "path": mapping.path,
-    }
+def _judge(process: Process, patterns: Patterns) -> int:
+    if process.kernel_thread:
+        return 0
+    for text in patterns.unused:
+        complain(f"no mapping of process {process.pid} fits the pattern {text!r}")
+    return 1 if patterns.unused else 0

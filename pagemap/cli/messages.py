@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["complain", "mute", "printable", "tell", "why"]
+__all__ = ["complain", "mute", "tell", "why"]
 
 
 def complain(message: str) -> None:
@@ -50,18 +50,3 @@ def mute(stream: TextIO | None) -> None:
         pass
     finally:
         os.close(nowhere)
-
-
-def printable(path: str) -> str:
-    r"""`path` on one line that drives no terminal: control characters and stray bytes as octal.
-
-    That is the kernel's own way in /proc/PID/maps, which has ``\012`` for a newline.
-
-    >>> printable("two\nlines")
-    'two\\012lines'
-    """
-    if path.isprintable():
-        return path
-    return "".join(
-        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in path
-    )

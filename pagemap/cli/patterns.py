@@ -10,6 +10,8 @@ from pagemap.errors import UsageError
 __all__ = ["Patterns"]
 
 _ANONYMOUS = "[anon]"
+# Thousands of mappings have the same few paths; this bounds what a strange process may cost.
+_KEPT = 1 << 14
 _DELETED = " (deleted)"
 
 
@@ -29,6 +31,7 @@ class Patterns:
             )
         self._unused = {text: _compile(text) for text in texts}
         self._all = dict(self._unused)
+        self._answers: dict[str, bool] = {}
 
     @property
     def unused(self) -> list[str]:
@@ -37,6 +40,14 @@ class Patterns:
 
     def __call__(self, path: str) -> bool:
         """Whether any pattern fits `path`, which is empty for an anonymous mapping."""
+        answer = self._answers.get(path)
+        if answer is None:
+            answer = self._try(path)
+            if len(self._answers) < _KEPT:
+                self._answers[path] = answer
+        return answer
+
+    def _try(self, path: str) -> bool:
         names = _names(path)
         # Each of them is tried, even when the first fits, or a later one would seem to be unused.
         fitting = [

@@ -6,16 +6,17 @@ are long cells shortened or wrapped, and only there is rich imported.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import namedtuple
 from itertools import chain, islice
+
+from pagemap.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import NamedTuple
-
-    from rich.console import Console
 
     Row = Sequence[str]
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 else:
     Column = namedtuple("Column", ("title", "right", "shorten", "wrap"), defaults=(False,) * 3)
 
-__all__ = ["Column", "shorten", "write_table"]
+__all__ = ["Column", "compact_size", "printable", "shorten", "terminal_width", "write_table"]
 
 # rich lays out some thousand rows a second, and a process may have sixty thousand mappings.
 _DRAWN_ROWS = 1000
@@ -43,6 +44,7 @@ _BLOCK_ROWS = 4096
 
 _GAP = 2
 _LEAST_WIDTH = 20
+_USUAL_WIDTH = 80
 
 
 def write_table(
@@ -58,15 +60,54 @@ def write_table(
     with a certain text.
     """
     rest = iter(rows)
-    if sys.stdout is not None and sys.stdout.isatty():
+    width = terminal_width()
+    if width is not None:
         first = list(islice(rest, _DRAWN_ROWS + 1))
-        console = _console(columns, first) if len(first) <= _DRAWN_ROWS else None
-        if console is not None:
-            _draw(console, columns, first, styles or {})
+        room = max(width - _fixed_width(columns, first), _LEAST_WIDTH)
+        if len(first) <= _DRAWN_ROWS and _draw(columns, first, room, styles or {}):
             return
         rest = chain(first, rest)
+        if any(column.shorten for column in columns):
+            rest = (_cut(columns, row, room) for row in rest)
     for block in _aligned(columns, rest):
         write(block.encode("utf-8", "surrogateescape"))
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal that stdout is, in characters; None when it is no terminal."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdecimal() and int(said[:9]):
+        return int(said[:9])
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_WIDTH
+    except OSError:
+        return _USUAL_WIDTH
+
+
+def compact_size(size: int) -> str:
+    """`size` bytes in a cell that is narrow and has no blanks: ``4.0K`` for 4.0 KiB.
+
+    >>> compact_size(4096), compact_size(0)
+    ('4.0K', '0')
+    """
+    return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
+
+
+def printable(text: str) -> str:
+    r"""`text` on one line that drives no terminal: control characters and stray bytes as octal.
+
+    That is the kernel's own way in /proc/PID/maps, which has ``\012`` for a newline.
+
+    >>> printable("two\nlines")
+    'two\\012lines'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in text
+    )
 
 
 def shorten(text: str, width: int) -> str:
@@ -103,21 +144,6 @@ def _aligned(columns: Sequence[Column], rows: Iterator[Row]) -> Iterator[str]:
         yield "".join([f"{line(*row).rstrip()}\n" for row in block])
 
 
-def _console(columns: Sequence[Column], rows: list[Row]) -> Console | None:
-    """A console on stdout, or None without rich.
-
-    It is wider than its terminal where that cannot hold the columns that must stay whole: a line
-    that goes on below is read more easily than half an address.
-    """
-    try:
-        from rich.console import Console
-    except ImportError:
-        return None
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.width = max(console.width, _fixed_width(columns, rows) + _LEAST_WIDTH)
-    return console
-
-
 def _fixed_width(columns: Sequence[Column], rows: list[Row]) -> int:
     """The width of all columns but those that give way, gaps included."""
     widths = _widths(columns, rows, [len(column.title) for column in columns])
@@ -127,22 +153,34 @@ def _fixed_width(columns: Sequence[Column], rows: list[Row]) -> int:
     )
 
 
-def _draw(
-    console: Console, columns: Sequence[Column], rows: list[Row], styles: Mapping[str, str]
-) -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _cut(columns: Sequence[Column], row: Row, room: int) -> Row:
+    return [
+        shorten(cell, room) if column.shorten else cell
+        for column, cell in zip(columns, row, strict=True)
+    ]
 
+
+def _draw(columns: Sequence[Column], rows: list[Row], room: int, styles: Mapping[str, str]) -> bool:
+    """Draw the table, its columns that give way in `room` characters; False without rich.
+
+    It is wider than its terminal where that cannot hold the columns that must stay whole: a line
+    that goes on below is read more easily than half an address.
+    """
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return False
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
             column.title, justify="right" if column.right else "left", no_wrap=not column.wrap
         )
-    room = console.width - _fixed_width(columns, rows)
     for row in rows:
-        cells = (
-            shorten(cell, room) if column.shorten else cell
-            for column, cell in zip(columns, row, strict=True)
-        )
+        cells = _cut(columns, row, room)
         table.add_row(*(Text(cell, styles.get(cell, "")) for cell in cells))
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, _fixed_width(columns, rows) + room)
     console.print(table)
+    return True

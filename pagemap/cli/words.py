@@ -1,0 +1,84 @@
+"""Words of the command line that several subcommands read: names of a vocabulary, numbers."""
+
+from __future__ import annotations
+
+from pagemap.errors import UsageError
+from pagemap.units import page_range, parse_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["parse_count", "parse_names", "parse_ranges", "spell"]
+
+
+# The whole name says what the bit means; nobody wants to type it.
+_SHORT = {"file": "file_or_shared"}
+_SPELT = {name: short for short, name in _SHORT.items()}
+
+
+def spell(name: str) -> str:
+    """A name of the vocabulary as it is written on a command line: ``soft-dirty``."""
+    return _SPELT.get(name, name).replace("_", "-")
+
+
+def parse_names(
+    texts: Iterable[str],
+    known: Iterable[str],
+    *,
+    option: str,
+    aliases: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The names among `known` that `texts` give, several in each parted by commas, each once.
+
+    ``soft-dirty`` and ``soft_dirty`` are the same, ``file`` is short for ``file_or_shared``, and
+    `aliases` are other names of some. Raises UsageError for a name that is not known, and says
+    which may have been meant.
+
+    >>> parse_names(["present,soft-dirty"], ["present", "soft_dirty"], option="--only")
+    ['present', 'soft_dirty']
+    """
+    allowed = list(known)
+    others = {
+        other: name for other, name in {**_SHORT, **(aliases or {})}.items() if name in allowed
+    }
+    found: dict[str, None] = {}
+    for text in texts:
+        for word in text.split(","):
+            name = word.strip().lower().replace("-", "_")
+            name = others.get(name, name)
+            if name not in allowed:
+                raise UsageError(_unknown(word.strip(), [*allowed, *others], option))
+            found[name] = None
+    return list(found)
+
+
+def _unknown(word: str, allowed: list[str], option: str) -> str:
+    if not word:
+        return f"{option} has an empty name; give names parted by commas"
+    from difflib import get_close_matches
+
+    choices = list(dict.fromkeys(spell(name) for name in allowed))
+    close = get_close_matches(word.lower().replace("_", "-"), choices, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+    return f"{option} knows no {word!r}; {hint}"
+
+
+def parse_count(text: str | None, *, option: str) -> int | None:
+    """The number from 1 on that `text` gives, None for None. Raises UsageError for all else."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) > 0:
+        return int(text)
+    raise UsageError(f"{option} wants a number from 1 on, not {text!r}")
+
+
+def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
+    """The ranges that `texts` give, as whole pages, in order, each address in one of them only."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(page_range(*parse_range(text)) for text in texts):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
