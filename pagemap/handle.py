@@ -255,7 +255,7 @@ class Handle:
         if self._state == "closed":
             raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
 
-    def descriptor(self, address: int) -> int:
+    def descriptor(self, address: int = 0) -> int:
         """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
         self.require_open()
         if self._pagemap < 0:
