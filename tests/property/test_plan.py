@@ -34,7 +34,8 @@ def spans(draw: st.DrawFn) -> list[Span]:
 
 
 def make_rows(fd: int, table: Sequence[Span], form: str, *, hidden: bool) -> native_rows.Rows:
-    return native_rows.Rows(fd, table, LABELS, form=form, page_shift=12, hidden=hidden)
+    words = [word for span in table for word in span]
+    return native_rows.Rows(fd, words, LABELS, form=form, page_shift=12, hidden=hidden)
 
 
 def naive_plan(table: Sequence[Span], bound: int, size: int) -> list[int]:
