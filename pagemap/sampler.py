@@ -6,10 +6,12 @@ whole address space: no maps are parsed, and nothing in Python grows.
 
 from __future__ import annotations
 
+import math
 import os
 from _thread import allocate_lock
 from collections import namedtuple
 
+from pagemap import maps
 from pagemap._native import scan
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
@@ -18,7 +20,7 @@ from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NamedTuple
 
     from pagemap.arguments import Target
@@ -49,6 +51,8 @@ _FIELDS = {
     "exclusive": "exclusive",
 }
 COUNTS = tuple(_FIELDS)
+
+_YEAR = 366 * 86400
 
 
 class Sampler:
@@ -110,6 +114,8 @@ class Sampler:
         """
         if max_pages < 0 or max_seconds < 0:
             raise UsageError("max_pages and max_seconds cannot be negative")
+        # 0 would mean no limit, and what is longer than a year might as well be
+        max_ns = math.ceil(max_seconds * 1e9) if max_seconds < _YEAR else 0
         with self._lock:
             if self._closed:
                 raise ClosedProcess("this Sampler is closed; make another")
@@ -117,7 +123,7 @@ class Sampler:
                 self._process.close()
                 self._open()
             try:
-                tally, whole = self._sample.take(max_pages, int(max_seconds * 1e9))
+                tally, whole = self._sample.take(max_pages, max_ns, self._mapped())
             except OSError as error:
                 raise self._process.read_error(error) from None
             if not tally.present:
@@ -133,6 +139,13 @@ class Sampler:
                 not whole,
             )
 
+    def _mapped(self) -> Iterator[tuple[int, int]] | None:
+        """Without PAGEMAP_SCAN, which skips the rest: the pages that are mapped, in stretches."""
+        process = self._process
+        if process.can_scan:
+            return None
+        return _stretches(process)
+
     def __enter__(self) -> Sampler:
         return self
 
@@ -144,3 +157,17 @@ class Sampler:
         with self._lock:
             self._closed = True
             self._process.close()
+
+
+def _stretches(process: Process) -> Iterator[tuple[int, int]]:
+    """The first and the last page, without, of each stretch of mappings that touch."""
+    begin = stop = 0
+    for block in process.maps_blocks():
+        for start, end, _ in maps.parse_labels(block):
+            if start != stop:
+                if stop:
+                    yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT
+                begin = start
+            stop = end
+    if stop:
+        yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT
