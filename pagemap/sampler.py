@@ -10,6 +10,7 @@ import math
 import os
 from _thread import allocate_lock
 from collections import namedtuple
+from weakref import WeakSet
 
 from pagemap import maps
 from pagemap._native import scan
@@ -84,6 +85,7 @@ class Sampler:
         self._lock = allocate_lock()
         self._closed = False
         self._open()
+        _samplers.add(self)
 
     def _open(self) -> None:
         self._owner = os.getpid()
@@ -157,6 +159,18 @@ class Sampler:
         with self._lock:
             self._closed = True
             self._process.close()
+
+
+_samplers: WeakSet[Sampler] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A fork takes no thread along: whoever holds a lock will not give it back in the child."""
+    for sampler in _samplers:
+        sampler._lock = allocate_lock()  # noqa: SLF001 - a class of this file
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _stretches(process: Process) -> Iterator[tuple[int, int]]:
