@@ -6,10 +6,13 @@ whole address space: no maps are parsed, and nothing in Python grows.
 
 from __future__ import annotations
 
+import math
 import os
 from _thread import allocate_lock
 from collections import namedtuple
+from weakref import WeakSet
 
+from pagemap import maps
 from pagemap._native import scan
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
@@ -18,7 +21,7 @@ from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NamedTuple
 
     from pagemap.arguments import Target
@@ -50,6 +53,8 @@ _FIELDS = {
 }
 COUNTS = tuple(_FIELDS)
 
+_YEAR = 366 * 86400
+
 
 class Sampler:
     """Counts of `target` again and again: by default this process itself, without any privilege.
@@ -80,6 +85,7 @@ class Sampler:
         self._lock = allocate_lock()
         self._closed = False
         self._open()
+        _samplers.add(self)
 
     def _open(self) -> None:
         self._owner = os.getpid()
@@ -110,6 +116,8 @@ class Sampler:
         """
         if max_pages < 0 or max_seconds < 0:
             raise UsageError("max_pages and max_seconds cannot be negative")
+        # 0 would mean no limit, and what is longer than a year might as well be
+        max_ns = math.ceil(max_seconds * 1e9) if max_seconds < _YEAR else 0
         with self._lock:
             if self._closed:
                 raise ClosedProcess("this Sampler is closed; make another")
@@ -117,7 +125,7 @@ class Sampler:
                 self._process.close()
                 self._open()
             try:
-                tally, whole = self._sample.take(max_pages, int(max_seconds * 1e9))
+                tally, whole = self._sample.take(max_pages, max_ns, self._mapped())
             except OSError as error:
                 raise self._process.read_error(error) from None
             if not tally.present:
@@ -133,6 +141,13 @@ class Sampler:
                 not whole,
             )
 
+    def _mapped(self) -> Iterator[tuple[int, int]] | None:
+        """Without PAGEMAP_SCAN, which skips the rest: the pages that are mapped, in stretches."""
+        process = self._process
+        if process.can_scan:
+            return None
+        return _stretches(process)
+
     def __enter__(self) -> Sampler:
         return self
 
@@ -144,3 +159,29 @@ class Sampler:
         with self._lock:
             self._closed = True
             self._process.close()
+
+
+_samplers: WeakSet[Sampler] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A fork takes no thread along: whoever holds a lock will not give it back in the child."""
+    for sampler in _samplers:
+        sampler._lock = allocate_lock()  # noqa: SLF001 - a class of this file
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _stretches(process: Process) -> Iterator[tuple[int, int]]:
+    """The first and the last page, without, of each stretch of mappings that touch."""
+    begin = stop = 0
+    for block in process.maps_blocks():
+        for start, end, _ in maps.parse_labels(block):
+            if start != stop:
+                if stop:
+                    yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT
+                begin = start
+            stop = end
+    if stop:
+        yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT

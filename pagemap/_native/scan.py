@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pagemap._core import ffi, lib
 from pagemap._native import (
     COUNTS,
@@ -15,7 +17,7 @@ from pagemap._native import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 __all__ = [
@@ -272,7 +274,7 @@ class Sums:
 class Sample:
     """One tally over the whole address space, made again and again in the same memory."""
 
-    __slots__ = ("_at", "_job", "_scratch", "_span", "_tally", "_to")
+    __slots__ = ("_at", "_job", "_part", "_scratch", "_span", "_tally", "_to")
 
     def __init__(
         self, fd: int, page_shift: int, *, ways: int, use_scan: bool, categories: int
@@ -284,18 +286,45 @@ class Sample:
         )
         self._scratch = allocate("uint64_t[]", READ_BLOCK)
         self._at = ffi.new("struct pm_place *")
-        self._to = ffi.new("struct pm_place *", {"span": 0, "page": end})
+        self._to = ffi.new("struct pm_place *")
         self._tally = ffi.new("struct pm_tally *")
+        self._part = ffi.new("struct pm_tally *")
 
-    def take(self, max_pages: int, max_ns: int) -> tuple[Any, bool]:
-        """The tally, and whether it is of the whole address space."""
-        at, job, tally = self._at, self._job, self._tally
-        at.span = at.page = 0
+    def take(
+        self, max_pages: int, max_ns: int, ranges: Iterable[tuple[int, int]] | None = None
+    ) -> tuple[Any, bool]:
+        """The tally, and whether it is of the whole address space.
+
+        `ranges` are the first and the last page, without, of what is mapped: for a kernel without
+        PAGEMAP_SCAN, which takes a minute for all that is not.
+        """
+        tally = self._tally
+        ffi.buffer(tally)[:] = _EMPTY
+        if ranges is None:
+            _, whole = self._count(0, self._span.pages, max_pages, max_ns)
+            lib.pm_tally_add(self._part, 1, tally)
+            return tally, whole
+        found, began = 0, time.monotonic_ns()
+        for first, last in ranges:
+            left = max_pages - found
+            left_ns = began + max_ns - time.monotonic_ns() if max_ns else 0
+            if (max_pages and left <= 0) or (max_ns and left_ns <= 0):
+                return tally, False
+            more, whole = self._count(first, last, left if max_pages else 0, left_ns)
+            lib.pm_tally_add(self._part, 1, tally)
+            found += more
+            if not whole:
+                return tally, False
+        return tally, True
+
+    def _count(self, first: int, last: int, max_pages: int, max_ns: int) -> tuple[int, bool]:
+        at, to, job = self._at, self._to, self._job
+        at.span, at.page, to.page = 0, first, last
         job.max_pages = max_pages
         job.max_ns = max_ns
-        ffi.buffer(tally)[:] = _EMPTY
-        checked(lib.pm_tally_spans(job, at, self._to, self._scratch, tally))
-        return tally, bool(at.span or at.page >= self._to.page)
+        ffi.buffer(self._part)[:] = _EMPTY
+        found = checked(lib.pm_tally_spans(job, at, to, self._scratch, self._part))
+        return found, bool(at.span or at.page >= last)
 
 
 _EMPTY = bytes(ffi.sizeof("struct pm_tally"))
