@@ -22,7 +22,7 @@ columns:
 {in_lines([(spell(column.name), column.meaning) for column in SHOWN])}
 
 A count that this kernel cannot tell is -, null in JSON, empty in CSV. Only what
-is shown is asked for: --columns start,present,path costs a fraction of all. A
+is shown is asked for, so --columns start,present,path costs less than all. A
 table shows as many columns as its terminal has room for; what is no terminal
 gets all but offset, dev and inode. JSON and CSV have every column.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     Shown = namedtuple("Shown", ("name", "title", "kind", "rank", "meaning"))
 
-__all__ = ["ALIASES", "SHOWN", "Shown", "fitting"]
+__all__ = ["ALIASES", "LEAST_WIDTH", "SHOWN", "Shown", "fitting"]
 
 SHOWN = (
     Shown("start", "START", "address", 0, "first address"),
@@ -50,10 +50,11 @@ SHOWN = (
 
 ALIASES = {"rss": "present", "uss": "exclusive"}
 
+LEAST_WIDTH = {"address": 16, "amount": 7, "count": 7}
+"""How wide cells of a kind are expected to be: [vsyscall] has 16 digits, 1023.9K 7 characters."""
+
 _GAP = 2
 _LEAST_PATH = 20
-# of their cells, where that is more than the title: [vsyscall] has 16 digits, 1023.9K has 7
-_WIDTHS = {"address": 16, "amount": 7, "count": 7}
 
 
 def fitting(width: int | None = None) -> list[Shown]:
@@ -81,4 +82,4 @@ def _rank(column: Shown) -> int:
 
 
 def _wide(column: Shown) -> int:
-    return max(len(column.title), _WIDTHS.get(column.kind, 0))
+    return max(len(column.title), LEAST_WIDTH.get(column.kind, 0))

@@ -1,23 +1,18 @@
-"""Mappings and what they hold as rows: a table, JSON, CSV.
-
-A process may have sixty thousand mappings, and reading them all costs the kernel 20 ms. So what is
-the same for many rows is put into words once, and a row is one `%` of a template.
-"""
+"""Mappings and what they hold: a table, JSON, CSV; each written as the mappings come."""
 
 from __future__ import annotations
 
-from operator import itemgetter
-
 from pagemap.maps import Mapping
-from pagemap.render.columns import SHOWN
+from pagemap.render.columns import LEAST_WIDTH, SHOWN
 from pagemap.render.document import write_list
+from pagemap.render.lines import HELD, Lines
 from pagemap.render.table import Column, compact_size, printable, write_table
 from pagemap.tally import Tally, total
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from pagemap.render.document import Write
@@ -25,64 +20,44 @@ if TYPE_CHECKING:
     Counted = tuple[Mapping, Tally]
     Batches = Iterable[list[Counted]]
 
-__all__ = ["Totals", "sort_key", "write_csv", "write_json", "write_text"]
+__all__ = ["Totals", "ordered", "write_csv", "write_json", "write_text"]
 
 SCHEMA = "pagemap.maps/1"
 
 _SHOWN = {column.name: column for column in SHOWN}
 _AMOUNTS = {column.name for column in SHOWN if column.kind in ("amount", "count")}
 
-# A mapping and its tally in a row; the size is that of all pages.
-_FIELDS = (*Mapping._fields, *("size" if name == "pages" else name for name in Tally._fields))
-_AT = {name: number for number, name in enumerate(_FIELDS)}
-_PATH = _AT["path"]
-
-# So many texts are kept, that memory stays flat whatever the target does.
-_KEPT = 1 << 14
-
-
-class _Texts(dict["int | str | None", str]):
-    """What stands for a value in the output, made once."""
-
-    def __init__(self, make: Callable[..., str], unknown: str = "") -> None:
-        super().__init__({None: unknown})
-        self._make = make
-
-    def __missing__(self, value: int | str) -> str:
-        text = self._make(value)
-        if len(self) < _KEPT:
-            self[value] = text
-        return text
-
 
 class Totals:
     """The sum of all tallies that pass."""
 
     def __init__(self) -> None:
-        self.tally: Tally = total([])
-        self._begun = False
+        self._sum: Tally | None = None
 
     def over(self, batches: Batches) -> Iterator[list[Counted]]:
         """The same batches, added up on their way."""
         for batch in batches:
-            if batch:
-                part = total([tally for _, tally in batch])
-                self.tally = total([self.tally, part]) if self._begun else part
-                self._begun = True
-                yield batch
+            part = total([tally for _, tally in batch])
+            self._sum = part if self._sum is None else total([self._sum, part])
+            yield batch
+
+    def amounts(self) -> dict[str, int | None]:
+        """The sums in pages, by the names of their columns."""
+        return dict(zip(HELD, total([]) if self._sum is None else self._sum, strict=True))
 
 
-def sort_key(name: str) -> Callable[[Counted], Any]:
-    """What to sort mappings by: amounts from the largest on, what is unknown last."""
-    at = _AT[name]
+def ordered(counted: Iterable[Counted], name: str) -> list[Counted]:
+    """The mappings by a column: amounts from the largest on, what is unknown last."""
     if name not in _AMOUNTS:
-        return lambda counted: (*counted[0], *counted[1])[at]
+        at = Mapping._fields.index(name)
+        return sorted(counted, key=lambda each: each[0][at])
+    at = HELD.index(name)
 
-    def amount(counted: Counted) -> int:
-        value = (*counted[0], *counted[1])[at]
-        return 1 if value is None else -int(value)
+    def amount(each: Counted) -> int:
+        pages = each[1][at]
+        return -1 if pages is None else pages
 
-    return amount
+    return sorted(counted, key=amount, reverse=True)
 
 
 def write_text(
@@ -95,33 +70,45 @@ def write_text(
 ) -> None:
     """Write a table of the columns `names`, and below it the total.
 
-    Without `batches` only the total is written, a line for each amount.
-    Amounts are in bytes, with a unit, or in pages.
+    Without `batches` only the total is written, a line for each amount. Amounts are in pages, or in
+    bytes with a unit.
     """
-    amounts = _Texts(str if in_pages else lambda pages: compact_size(pages << PAGE_SHIFT), "-")
+
+    def cell(name: str, value: Any) -> str:
+        if name in _AMOUNTS:
+            if value is None:
+                return "-"
+            return str(value) if in_pages else compact_size(value << PAGE_SHIFT)
+        return f"{value:x}" if name == "offset" else printable(str(value))
+
+    def rows(batches: Batches) -> Iterator[Sequence[str]]:
+        # no cell holds a NUL: it would not be printable
+        lines = Lines(names, lambda _: "%x", cell, between="\0")
+        for batch in batches:
+            for line in lines(batch):
+                yield line.split("\0")
+        sums = totals.amounts()
+        label = next((name for name in names if name not in _AMOUNTS), None)
+        beside = {name: "total" if name == label else "" for name in Mapping._fields}
+        yield [cell(name, sums[name]) if name in sums else beside[name] for name in names]
+
     if batches is None:
-        sums = dict(zip(_FIELDS, (*_NOWHERE, *totals.tally), strict=True))
-        heading = (Column("WHAT"), Column("TOTAL", right=True))
-        write_table(heading, ((_SHOWN[name].title, amounts[sums[name]]) for name in names), write)
+        columns = [Column("WHAT"), Column("TOTAL", right=True)]
+        sums = totals.amounts()
+        write_table(
+            columns, ((_SHOWN[name].title, cell(name, sums[name])) for name in names), write
+        )
         return
-    paths = _Texts(printable)
-    pick = _picker(names)
     columns = [
-        Column(_SHOWN[name].title, right=_SHOWN[name].kind != "text", shorten=name == "path")
+        Column(
+            _SHOWN[name].title,
+            right=_SHOWN[name].kind != "text",
+            shorten=name == "path",
+            least=LEAST_WIDTH.get(_SHOWN[name].kind, 0),
+        )
         for name in names
     ]
-
-    def rows() -> Iterator[Sequence[str]]:
-        amount = amounts.__getitem__
-        for batch in batches:
-            for (start, end, perms, offset, dev, inode, path), tally in batch:
-                place = (f"{start:x}", f"{end:x}", perms, f"{offset:x}", dev, str(inode))
-                yield pick((*place, paths[path], *map(amount, tally)))
-        label = next((name for name in names if name not in _AMOUNTS), None)
-        label_cells = tuple("total" if name == label else "" for name in Mapping._fields)
-        yield pick((*label_cells, *map(amount, totals.tally)))
-
-    write_table(columns, rows(), write)
+    write_table(columns, rows(batches), write)
 
 
 def write_json(
@@ -133,28 +120,23 @@ def write_json(
     """
     from json.encoder import encode_basestring_ascii
 
-    amounts = _Texts(lambda pages: str(pages << PAGE_SHIFT), "null")
-    head = f'{{"schema":"{SCHEMA}","pid":{pid},"page_size":{PAGE_SIZE}'
-    forms = {"address": '"0x%x"', "number": "%d", "text": '"%s"', "amount": "%s", "count": "%s"}
-
-    def template(chosen: Iterable[str]) -> str:
-        fields = (
-            f'"{name}":{"%s" if name == "path" else forms[_SHOWN[name].kind]}' for name in chosen
-        )
-        return f"{{{','.join(fields)}}}"
+    def cell(name: str, value: Any) -> str:
+        if name in _AMOUNTS:
+            return f'"{name}":{"null" if value is None else value << PAGE_SHIFT}'
+        if name == "offset":
+            return f'"{name}":"{value:#x}"'
+        return f'"{name}":{value if name == "inode" else encode_basestring_ascii(value)}'
 
     def tail() -> str:
-        chosen = [name for name in names if name in _AMOUNTS]
-        sums = _lines(template(chosen), chosen, [(_NOWHERE, totals.tally)], amounts, _Texts(str))
-        return f',"totals":{sums[0]}'
+        sums = totals.amounts()
+        return f',"totals":{{{",".join(cell(name, sums[name]) for name in names if name in sums)}}}'
 
+    head = f'{{"schema":"{SCHEMA}","pid":{pid},"page_size":{PAGE_SIZE}'
     if batches is None:
         write(f"{head}{tail()}}}\n".encode("ascii"))
         return
-    row = template(names)
-    paths = _Texts(encode_basestring_ascii)
-    blocks = (_lines(row, names, batch, amounts, paths) for batch in batches)
-    write_list(f'{head},"mappings":[', blocks, write, tail)
+    lines = Lines(names, lambda name: f'"{name}":"0x%x"', cell, around="{%s}")
+    write_list(f'{head},"mappings":[', map(lines, batches), write, tail)
 
 
 def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, write: Write) -> None:
@@ -162,43 +144,25 @@ def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, wri
 
     The bytes of a path are written as they are, whatever their encoding.
     """
-    amounts = _Texts(lambda pages: str(pages << PAGE_SHIFT))
-    paths = _Texts(_quoted)
-    if batches is None:
-        names = [name for name in names if name in _AMOUNTS]
-        batches = [[(_NOWHERE, totals.tally)]]
-    forms = {"address": "0x%x", "number": "%d", "text": "%s", "amount": "%s", "count": "%s"}
-    row = ",".join(forms[_SHOWN[name].kind] for name in names) + "\n"
+
+    def cell(name: str, value: Any) -> str:
+        if name in _AMOUNTS:
+            return empty if value is None else str(value << PAGE_SHIFT)
+        return f"{value:#x}" if name == "offset" else _quoted(str(value)) or empty
+
+    # A line without anything on it is no row to who reads CSV.
+    empty = '""' if len(names) == 1 else ""
     before = ",".join(names) + "\n"
+    if batches is None:
+        sums = totals.amounts()
+        write(f"{before}{','.join(cell(name, sums[name]) for name in names)}\n".encode("ascii"))
+        return
+    lines = Lines(names, lambda _: "0x%x", cell, around="%s\n")
     for batch in batches:
-        lines = _lines(row, names, batch, amounts, paths)
-        write((before + "".join(lines)).encode("utf-8", "surrogateescape"))
+        write((before + "".join(lines(batch))).encode("utf-8", "surrogateescape"))
         before = ""
     if before:
         write(before.encode("ascii"))
-
-
-_NOWHERE = Mapping(0, 0, "", 0, "", 0, "")
-
-
-def _lines(
-    template: str, names: Sequence[str], batch: list[Counted], amounts: _Texts, paths: _Texts
-) -> list[str]:
-    """Each of the batch by the template, which has a place for each of `names`."""
-    pick = _picker(names)
-    amount = amounts.__getitem__
-    return [
-        template % pick((*mapping[:_PATH], paths[mapping[_PATH]], *map(amount, tally)))
-        for mapping, tally in batch
-    ]
-
-
-def _picker(names: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """A function that takes the fields `names` out of a row, as a tuple."""
-    if len(names) == 1:
-        at = _AT[names[0]]
-        return lambda row: (row[at],)
-    return itemgetter(*(_AT[name] for name in names))
 
 
 def _quoted(path: str) -> str:

@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     class Column(NamedTuple):
         """A column: its title, whether it is set to the right, how it gives way on a terminal.
 
-        `shorten` takes out the middle of its cells, `wrap` breaks them between words.
+        `shorten` takes out the middle of its cells, `wrap` breaks them between words. `least` is
+        how wide it is at least, so that cells that come late in a long table find room.
         """
 
         title: str
         right: bool = False
         shorten: bool = False
         wrap: bool = False
+        least: int = 0
 else:
-    Column = namedtuple("Column", ("title", "right", "shorten", "wrap"), defaults=(False,) * 3)
+    Column = namedtuple(
+        "Column", ("title", "right", "shorten", "wrap", "least"), defaults=(False, False, False, 0)
+    )
 
 __all__ = ["Column", "compact_size", "printable", "shorten", "terminal_width", "write_table"]
 
@@ -132,7 +136,7 @@ def _widths(columns: Sequence[Column], rows: Iterable[Row], least: Sequence[int]
 
 def _aligned(columns: Sequence[Column], rows: Iterator[Row]) -> Iterator[str]:
     titles: list[Row] = [[column.title for column in columns]]
-    widths = [0] * len(columns)
+    widths = [column.least for column in columns]
     while block := titles + list(islice(rows, _BLOCK_ROWS)):
         titles = []
         widths = _widths(columns, block, widths)
@@ -146,7 +150,7 @@ def _aligned(columns: Sequence[Column], rows: Iterator[Row]) -> Iterator[str]:
 
 def _fixed_width(columns: Sequence[Column], rows: list[Row]) -> int:
     """The width of all columns but those that give way, gaps included."""
-    widths = _widths(columns, rows, [len(column.title) for column in columns])
+    widths = _widths(columns, rows, [max(len(column.title), column.least) for column in columns])
     return sum(
         _GAP + (0 if column.shorten or column.wrap else width)
         for column, width in zip(columns, widths, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import pwd
 import subprocess
@@ -77,6 +79,31 @@ class Pagemap:
 def pagemap(command: list[str]) -> Pagemap:
     """The command, run as this user."""
     return Pagemap(command)
+
+
+def _kernel_scans() -> bool:
+    pagemap_scan = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg), of 96 bytes
+    fd = os.open("/proc/self/pagemap", os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, pagemap_scan, 0)
+    except OSError as error:
+        # EFAULT: it would have read the argument
+        return error.errno != errno.ENOTTY
+    finally:
+        os.close(fd)
+    return True
+
+
+@pytest.fixture(params=["with PAGEMAP_SCAN", "without"])
+def can_scan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Run the test both ways; whether this one may use PAGEMAP_SCAN, found by an ioctl of ours."""
+    if request.param == "without":
+        monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
+        return False
+    monkeypatch.delenv("PAGEMAP_DISABLE", raising=False)
+    if not _kernel_scans():
+        pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
+    return True
 
 
 @pytest.fixture

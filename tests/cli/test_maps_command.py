@@ -12,20 +12,24 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
-TITLES = ["START", "END", "SIZE", "PERMS", "OFFSET", "DEV", "INODE", "PATH"]
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+COUNTS = ["PRESENT", "SWAPPED", "ANONYMOUS", "FILE", "EXCLUSIVE", "HUGE", "SOFT-DIRTY"]
+TITLES = ["START", "END", "SIZE", *COUNTS, "UFFD-WP", "GUARD", "PERMS", "PATH"]
+PLACES = "start,end,size,perms,offset,dev,inode,path"
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def test_the_table(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.bash())
-    code, out, err = pagemap("maps", target.pid)
+    code, out, err = pagemap("maps", target.pid, "--columns", PLACES)
     assert (code, err) == (0, [])
     lines = out.decode().splitlines()
-    assert lines[0].split() == TITLES
+    assert lines[0].split() == PLACES.upper().split(",")
     expected = oracle.maps(target.pid)
-    assert len(lines) == len(expected) + 1
-    for line, mapping in zip(lines[1:], expected, strict=True):
-        first, last, number, unit, perms, offset, dev, inode, *path = line.split(maxsplit=8)
+    assert lines[-1].split()[0] == "total"
+    assert len(lines) == len(expected) + 2
+    for line, mapping in zip(lines[1:-1], expected, strict=True):
+        first, last, size, perms, offset, dev, inode, *path = line.split(maxsplit=7)
+        number, unit = size.rstrip("KMGT"), size.lstrip("0123456789.")
         assert (int(first, 16), int(last, 16)) == (mapping.start, mapping.end)
         # Written with one digit after the point, so within a twentieth of the unit.
         assert abs(float(number) * UNITS[unit] - (mapping.end - mapping.start)) <= UNITS[unit] / 20
@@ -36,9 +40,9 @@ def test_the_table(pagemap: Pagemap, start: Start) -> None:
 def test_its_columns_are_aligned(pagemap: Pagemap, start: Start) -> None:
     lines = pagemap("maps", start(workloads.bash()).pid).out.decode().splitlines()
     header = lines[0]
-    for line in lines[1:]:
+    for line in lines[1:-1]:
         # Numbers end below the end of their title, texts begin below its beginning.
-        for title in ("START", "END", "SIZE", "OFFSET", "INODE"):
+        for title in TITLES[:-2]:
             end = header.index(title) + len(title)
             assert line[end - 1] != " "
             assert line[end : end + 2] in ("  ", "")
@@ -55,12 +59,14 @@ def test_an_odd_path_stays_on_its_line(pagemap: Pagemap, start: Start) -> None:
 
 def test_json(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.odd_path())
-    code, out, err = pagemap("maps", target.pid, "--json")
+    code, out, err = pagemap("maps", target.pid, "--json", "--columns", PLACES)
     assert (code, err) == (0, [])
     assert out.isascii()
+    lines = oracle.maps(target.pid)
     assert json.loads(out) == {
         "schema": "pagemap.maps/1",
         "pid": target.pid,
+        "page_size": oracle.PAGE,
         "mappings": [
             {
                 "start": hex(line.start),
@@ -72,8 +78,9 @@ def test_json(pagemap: Pagemap, start: Start) -> None:
                 "inode": line.inode,
                 "path": line.path,
             }
-            for line in oracle.maps(target.pid)
+            for line in lines
         ],
+        "totals": {"size": sum(line.end - line.start for line in lines)},
     }
 
 
@@ -82,8 +89,8 @@ def test_sixty_thousand_mappings(pagemap: Pagemap, start: Start) -> None:
     expected = oracle.maps(target.pid)
     assert len(expected) >= 60_000
     lines = pagemap("maps", target.pid).out.splitlines()
-    assert len(lines) == len(expected) + 1
-    starts = [int(line.split()[0], 16) for line in lines[1:]]
+    assert len(lines) == len(expected) + 2
+    starts = [int(line.split()[0], 16) for line in lines[1:-1]]
     assert starts == [line.start for line in expected]
     found = json.loads(pagemap("maps", target.pid, "--json").out)["mappings"]
     assert [int(each["start"], 16) for each in found] == starts
@@ -92,7 +99,9 @@ def test_sixty_thousand_mappings(pagemap: Pagemap, start: Start) -> None:
 def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
     said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
     code, out, err = pagemap("maps", kernel_thread)
-    assert (code, out.decode().split(), err) == (0, TITLES, said)
+    assert (code, err) == (0, said)
+    zeros = ["0"] * len(TITLES[2:-2])
+    assert [line.split() for line in out.decode().splitlines()] == [TITLES, ["total", *zeros]]
     code, out, err = pagemap("maps", kernel_thread, "--json")
     assert (code, json.loads(out)["mappings"], err) == (0, [], said)
 

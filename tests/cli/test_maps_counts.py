@@ -1,0 +1,179 @@
+"""`pagemap maps`: what it counts, against entries one by one and against smaps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+COUNTS = [
+    *("present", "swapped", "anonymous", "file_or_shared", "exclusive", "huge", "soft_dirty"),
+    *("uffd_wp", "guard"),
+]
+# Mappings whose pages smaps leaves out, by VmFlags: of devices and the like (vvar), and of hugetlb.
+UNCOUNTED = {"io", "pf", "mm", "ht"}
+KINDS: dict[str, workloads.Maker] = {
+    name: workloads.KINDS[name]
+    for name in ("dense", "file", "odd_path", "shared", "thp", "swapped", "guard", "zero", "bash")
+} | {"uffd_wp": workloads.uffd_wp, "many": lambda: workloads.many(3000)}
+
+
+@pytest.fixture(params=KINDS)
+def stopped(request: pytest.FixtureRequest, start: Start) -> workloads.Target:
+    target = start(KINDS[request.param]())
+    target.stop()
+    return target
+
+
+def document(pagemap: Pagemap, pid: int, *more: str) -> dict[str, Any]:
+    code, out, err = pagemap("maps", pid, "--json", *more)
+    assert (code, err) == (0, [])
+    about: dict[str, Any] = json.loads(out)
+    return about
+
+
+def smaps(pid: int) -> list[oracle.Smaps]:
+    return oracle.parse_smaps(Path(f"/proc/{pid}/smaps").read_bytes())
+
+
+def huge(account: oracle.Smaps) -> int:
+    """What smaps says is mapped by huge entries, in bytes."""
+    names = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Private_Hugetlb")
+    return sum(account.sizes.get(name, 0) for name in names)
+
+
+def test_every_mapping(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
+    found = document(pagemap, stopped.pid)["mappings"]
+    lines = oracle.maps(stopped.pid)
+    accounts = smaps(stopped.pid)
+    for each, line, account in zip(found, lines, accounts, strict=True):
+        assert (each["start"], each["path"]) == (hex(line.start), line.path)
+        counts = oracle.counts(oracle.entries(stopped.pid, line.start, line.end))
+        expected: dict[str, int | None] = {name: PAGE * counts.get(name, 0) for name in COUNTS}
+        expected["huge"] = huge(account) if can_scan else None
+        if line.label.startswith(b"/"):
+            # Another process may map the same pages now, and none a moment later.
+            expected["exclusive"] = each["exclusive"]
+        assert {name: each[name] for name in COUNTS} == expected, line
+
+
+def test_totals_are_the_sums(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
+    about = document(pagemap, stopped.pid)
+    for name in ("size", *COUNTS):
+        column = [each[name] for each in about["mappings"]]
+        expected = None if name == "huge" and not can_scan else sum(column)
+        assert about["totals"][name] == expected, name
+    assert list(about["totals"]) == ["size", *COUNTS]
+
+
+def test_totals_are_those_of_smaps(
+    pagemap: Pagemap, stopped: workloads.Target, can_scan: bool, need_pfns: None
+) -> None:
+    about = document(pagemap, stopped.pid)
+    totals = dict.fromkeys(COUNTS, 0)
+    frames: list[int] = []
+    sums = dict.fromkeys(("Rss", "Swap", "Anonymous"), 0)
+    left_out = []
+    for each, account in zip(about["mappings"], smaps(stopped.pid), strict=True):
+        for name in sums:
+            sums[name] += account.sizes[name]
+        if account.flags & UNCOUNTED:
+            left_out.append(each)
+        else:
+            entries = oracle.entries(stopped.pid, account.start, account.end)
+            frames += [frame for entry in entries if (frame := oracle.pfn(entry)) is not None]
+    for name in totals:
+        if about["totals"][name] is not None:
+            totals[name] = about["totals"][name] - sum(each[name] for each in left_out)
+    # Read but never written: present for the page table, nobody's memory for smaps.
+    zeros = oracle.zero_frames(set(frames))
+    zero = PAGE * sum(frame in zeros for frame in frames)
+    assert totals["present"] - zero == sums["Rss"]
+    assert totals["anonymous"] - zero == sums["Anonymous"]
+    assert totals["swapped"] - totals["guard"] == sums["Swap"]
+    assert sums["Rss"] == oracle.smaps_rollup(stopped.pid)["Rss"]
+
+
+def test_hugetlb(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.hugetlb())
+    area = target.first
+    found = document(pagemap, target.pid)["mappings"]
+    (each,) = (each for each in found if each["start"] == hex(area.start))
+    assert each["present"] == each["anonymous"] == area.pages * PAGE
+    assert each["huge"] in (area.pages * PAGE, None)
+
+
+def test_csv_says_the_same(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
+    target = start(workloads.odd_path())
+    target.stop()
+    keep = "start,end,size,present,swapped,anonymous,file_or_shared,huge,guard,perms,offset,dev,"
+    keep += "inode,path"
+    if not can_scan:
+        keep = keep.replace("huge,", "")
+    expected = document(pagemap, target.pid, "--columns", keep)["mappings"]
+    code, out, err = pagemap("maps", target.pid, "--columns", keep, "--csv")
+    assert (code, err) == (0, [])
+    header, *rows = oracle.read_csv(out)
+    assert header == keep.split(",")
+    assert [dict(zip(header, row, strict=True)) for row in rows] == [
+        {name: str(value) for name, value in each.items()} for each in expected
+    ]
+
+
+def test_csv_of_all_columns(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
+    target = start(workloads.dense())
+    target.stop()
+    header, *rows = oracle.read_csv(pagemap("maps", target.pid, "--csv").out)
+    about = document(pagemap, target.pid)["mappings"]
+    assert header == list(about[0])
+    assert header[:3] + header[-5:] == [
+        *("start", "end", "size", "perms", "offset", "dev", "inode", "path")
+    ]
+    assert header[3:-5] == COUNTS
+    at = header.index("huge")
+    assert {row[at] == "" for row in rows} == {not can_scan}
+    assert len(rows) == len(about)
+
+
+def test_a_path_of_any_bytes_in_csv(pagemap: Pagemap, start: Start) -> None:
+    name = b'a,"b"\n\xff'
+    target = start(workloads.file(4 * PAGE, name))
+    rows = oracle.read_csv(pagemap("maps", target.pid, "--csv", "--columns", "path").out)
+    ending = name.decode("utf-8", "surrogateescape")
+    assert sum(row[0].endswith(ending) for row in rows[1:]) == 3
+
+
+def test_the_table_says_the_same_in_pages(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
+    target = start(workloads.dense())
+    target.stop()
+    about = document(pagemap, target.pid)
+    names = "start,size,present,anonymous,soft-dirty,file,guard"
+    code, out, err = pagemap("maps", target.pid, "--pages", "--columns", names)
+    assert (code, err) == (0, [])
+    lines = [line.split() for line in out.decode().splitlines()]
+    assert lines[0] == ["START", "SIZE", "PRESENT", "ANONYMOUS", "SOFT-DIRTY", "FILE", "GUARD"]
+    keys = ["size", "present", "anonymous", "soft_dirty", "file_or_shared", "guard"]
+    assert lines[1:] == [
+        [label, *(str(each[key] // PAGE) for key in keys)]
+        for label, each in (
+            *((each["start"][2:], each) for each in about["mappings"]),
+            ("total", about["totals"]),
+        )
+    ]
+
+
+def test_what_is_unknown_is_a_dash(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
+    target = start(workloads.idle())
+    lines = pagemap("maps", target.pid).out.decode().splitlines()
+    end = lines[0].index("HUGE") + len("HUGE")
+    cells = {line[:end].split()[-1] for line in lines[1:]}
+    assert cells == ({"0"} if can_scan else {"-"})

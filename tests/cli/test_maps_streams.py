@@ -1,0 +1,94 @@
+"""Readers of `pagemap maps` that leave, targets that go, and what the kernel is asked."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap.cli import main
+from pagemap.process import Process
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+
+@pytest.fixture
+def many(start: Start) -> workloads.Target:
+    """Rows for more than a pipe, and the command's buffers, can hold."""
+    return start(workloads.many(30_000))
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"], ["--pages", "--columns", "path"]])
+def test_stdout_closed_early(pagemap: Pagemap, many: workloads.Target, form: list[str]) -> None:
+    with pagemap.start("maps", many.pid, *form) as process:
+        assert process.stdout
+        assert process.stderr
+        assert os.read(process.stdout.fileno(), 10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 141
+
+
+@pytest.mark.parametrize("more", [[], ["--columns", "start"]])
+def test_a_target_that_goes_away_midway(
+    pagemap: Pagemap, many: workloads.Target, more: list[str]
+) -> None:
+    """What was read until then is a whole document, but for its totals."""
+    starts = [hex(line.start) for line in oracle.maps(many.pid)]
+    with pagemap.start("maps", many.pid, "--json", *more) as process:
+        assert process.stdout
+        assert process.stderr
+        out = os.read(process.stdout.fileno(), 10)
+        many.kill()
+        out += process.stdout.read()
+        err = process.stderr.read().decode().splitlines()
+        assert process.wait(timeout=60) == 75
+    assert len(err) == 1
+    assert f"process {many.pid} " in err[0]
+    about = json.loads(out)
+    found = [each["start"] for each in about["mappings"]]
+    assert 0 < len(found) < len(starts)
+    assert found == starts[: len(found)]
+    assert "totals" not in about
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """The counts that the kernel is asked for, a sequence for each time."""
+    calls: list[object] = []
+    real = Process.tally
+
+    def tally(self: Process, counts: list[str] | None = None, **more: int | None) -> object:
+        calls.append(None if counts is None else sorted(counts))
+        return real(self, counts, **more)
+
+    monkeypatch.setattr(Process, "tally", tally)
+    threshold = gc.get_threshold()
+    yield calls
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("--columns start,present,path,swapped", [["present", "swapped"]]),
+        ("--columns start,size --sort uss", [["exclusive"]]),
+        ("--columns rss --totals-only", [["present"]]),
+        ("--columns start,end,size,path --json", []),
+        ("--columns path --sort size", []),
+    ],
+)
+def test_only_what_is_shown_is_asked_for(
+    asked: list[object], capfd: pytest.CaptureFixture[str], line: str, counts: list[object]
+) -> None:
+    assert main(["maps", "self", *line.split()]) == 0
+    assert asked == counts
+    assert capfd.readouterr().out

@@ -1,0 +1,93 @@
+"""Tables on terminals of every width: what fits is shown, and no line is broken."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+from tests.cli.test_terminal import ESCAPE, Terminal, colourful
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+NARROW = ["START", "SIZE", "PRESENT", "SWAPPED", "ANONYMOUS", "PATH"]
+
+
+def lines_on(
+    pagemap: Pagemap, width: int, *arguments: str | int, env: Mapping[str, str] | None = None
+) -> list[str]:
+    terminal = Terminal(width)
+    try:
+        process = pagemap.start(*arguments, stdout=terminal.fd, env=env or colourful())
+        assert process.communicate()[1] == b""
+        assert process.returncode == 0
+    finally:
+        written = terminal.close()
+    return [line.rstrip() for line in ESCAPE.sub(b"", written).decode().splitlines()]
+
+
+@pytest.mark.parametrize("count", [0, 2000])
+def test_eighty_columns(pagemap: Pagemap, start: Start, count: int) -> None:
+    """Drawn, and as plain text where there are more rows than can be drawn in good time."""
+    name = b"begin-" + b"x" * 200 + b"-end"
+    target = start(workloads.many(count) if count else workloads.file(4 * oracle.PAGE, name))
+    lines = lines_on(pagemap, 80, "maps", target.pid)
+    assert lines[0].split() == NARROW
+    assert max(map(len, lines)) <= 80
+    starts = [f"{line.start:x}" for line in oracle.maps(target.pid)]
+    assert [line.split()[0] for line in lines[1:]] == [*starts, "total"]
+    if not count:
+        assert any("…" in line and line.endswith("x-end") for line in lines)
+
+
+def test_more_room_shows_more(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    titles = [lines_on(pagemap, width, "maps", target.pid)[0].split() for width in (95, 120, 250)]
+    assert [len(each) for each in titles] == sorted(len(each) for each in titles)
+    assert "EXCLUSIVE" in titles[0]
+    piped = pagemap("maps", target.pid).out.decode().splitlines()[0].split()
+    assert titles[2] == piped
+    assert len(titles[1]) < len(piped)
+
+
+def test_columns_that_were_asked_for_stay(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    lines = lines_on(pagemap, 40, "maps", target.pid, "--columns", "start,end,rss,inode,path")
+    assert lines[0].split() == ["START", "END", "PRESENT", "INODE", "PATH"]
+
+
+def test_the_environment_may_say_how_wide(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.bash())
+    lines = lines_on(pagemap, 200, "maps", target.pid, env=colourful(COLUMNS="80"))
+    assert lines[0].split() == NARROW
+    assert max(map(len, lines)) <= 80
+
+
+def test_without_rich(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "rich.py").write_text("raise ImportError('not here')\n")
+    target = start(workloads.file(4 * oracle.PAGE, b"x" * 250))
+    lines = lines_on(pagemap, 80, "maps", target.pid, env=path_of(tmp_path))
+    assert lines[0].split() == NARROW
+    assert max(map(len, lines)) <= 80
+
+
+def path_of(folder: Path) -> Mapping[str, str]:
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return colourful(PYTHONPATH=path)
+
+
+def test_totals_and_regions_fit_anywhere(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    lines = lines_on(pagemap, 40, "maps", target.pid, "--totals-only")
+    assert lines[0].split() == ["WHAT", "TOTAL"]
+    assert len(lines) == 11
+    lines = lines_on(pagemap, 60, "regions", target.pid)
+    assert lines[0].split() == ["START", "END", "SIZE", "CATEGORIES"]
+    assert max(map(len, lines)) <= 60
