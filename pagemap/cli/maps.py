@@ -7,11 +7,12 @@ import os
 from itertools import islice
 
 from pagemap import maps
-from pagemap.cli.messages import complain, printable
+from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.process import Process
 from pagemap.render.table import Column, write_table
 from pagemap.targets import resolve
+from pagemap.text import printable
 from pagemap.units import format_size
 
 TYPE_CHECKING = False

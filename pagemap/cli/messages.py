@@ -9,12 +9,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["complain", "mute", "printable", "tell", "why"]
+__all__ = ["complain", "mute", "tell", "why"]
 
 
 def complain(message: str) -> None:
-    """Write ``pagemap: message`` to stderr."""
-    tell(f"pagemap: {message}\n")
+    """Write ``pagemap: message`` to stderr.
+
+    A message may have several lines, but nothing in it drives the terminal: arguments too are names
+    that somebody else may have chosen.
+    """
+    from pagemap.text import printable
+
+    lines = "\n".join(map(printable, message.split("\n")))
+    tell(f"pagemap: {lines}\n")
 
 
 def tell(text: str) -> None:
@@ -50,18 +57,3 @@ def mute(stream: TextIO | None) -> None:
         pass
     finally:
         os.close(nowhere)
-
-
-def printable(path: str) -> str:
-    r"""`path` on one line that drives no terminal: control characters and stray bytes as octal.
-
-    That is the kernel's own way in /proc/PID/maps, which has ``\012`` for a newline.
-
-    >>> printable("two\nlines")
-    'two\\012lines'
-    """
-    if path.isprintable():
-        return path
-    return "".join(
-        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in path
-    )

@@ -138,6 +138,13 @@ def test_a_place_that_cannot_be(pagemap: Pagemap, tmp_path: Path, name: str, rea
     assert os.listdir(tmp_path) == ["loop"]
 
 
+def test_a_name_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
+    """A name may come out of somebody else's folder, by the shell's completion or in a script."""
+    code, _, err = pagemap("dump", "self", "-o", f"{tmp_path}/\x1b[2J\x07/dump")
+    assert code == 1
+    assert err[-1].startswith(rf"pagemap: cannot open {tmp_path}/\033[2J\007/dump: No such file")
+
+
 def test_an_empty_name(pagemap: Pagemap) -> None:
     code, out, err = pagemap("dump", "self", "-o", "")
     assert (code, out, err[-1]) == (2, b"", "pagemap: the name of the output file is empty")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ import pytest
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -99,6 +103,19 @@ def test_a_page_that_is_not_present(pagemap: Pagemap, start: Start) -> None:
     assert len(err) == 1
     assert f"{address:#x} of process {target.pid} " in err[0]
     assert "not present" in err[0]
+
+
+def test_the_name_of_a_file_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
+    """A target may map a file that it named so as to clear the screen of whoever looks at it."""
+    path = os.fsencode(tmp_path) + b"/\x1b[2J\x07\xff\n"
+    with open(path, "w+b") as file:
+        file.truncate(PAGE)
+        with mmap.mmap(file.fileno(), PAGE) as memory:
+            address = oracle.address_of(memory)
+            code, out, err = pagemap("virt-to-phys", os.getpid(), hex(address))
+    assert (code, out) == (1, b"")
+    assert len(err) == 1
+    assert rf"is mapped ({tmp_path}/\033[2J\007\377\012) but not present" in err[0]
 
 
 @pytest.mark.usefixtures("need_pfns")
