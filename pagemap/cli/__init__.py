@@ -25,19 +25,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
     itself.
     """
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
+        return INTERRUPTED
+
+
+def _main(argv: Sequence[str]) -> int:
     from pagemap.cli.messages import complain, mute, why
     from pagemap.errors import PagemapError
 
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
+        code = _run(argv)
         # Here, where its failure can still be told; Python's own flush at exit comes too late.
         if sys.stdout is not None:
             sys.stdout.flush()
     except PagemapError as error:
         complain(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     except BrokenPipeError:
         code = BROKEN_PIPE
         mute(sys.stdout)
