@@ -37,9 +37,7 @@ def _main(argv: Sequence[str]) -> int:
 
     try:
         code = _run(argv)
-        # Here, where its failure can still be told; Python's own flush at exit comes too late.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
     except PagemapError as error:
         complain(str(error))
         code = error.exit_code
@@ -53,8 +51,21 @@ def _main(argv: Sequence[str]) -> int:
     return code
 
 
+def _flush() -> None:
+    # Here, where its failure can still be told; Python's own flush at exit comes too late.
+    from pagemap.cli.messages import unwritten
+
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
+
+
 def _run(argv: Sequence[str]) -> int:
-    from pagemap.cli.messages import tell
+    from pagemap.cli.messages import tell, unwritten
     from pagemap.cli.parser import build_parser
 
     parser = build_parser(argv[0] if argv else None)
@@ -62,6 +73,10 @@ def _run(argv: Sequence[str]) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse's way to end --help and --version
         return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of --help and --version too
+        raise unwritten(error) from error
     if arguments.command is None:
         tell(parser.format_help())
         return 2
