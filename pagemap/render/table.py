@@ -55,10 +55,15 @@ def write_table(
     """Write `rows`, a string for each of `columns`, by `write`; draw them if stdout is a terminal.
 
     The cells are printable and hold no newline. `styles` gives the style, in rich's words, of cells
-    with a certain text.
+    with a certain text. A terminal that does not take UTF-8 gets aligned text in its own encoding.
     """
     rest = iter(rows)
-    if sys.stdout is not None and sys.stdout.isatty():
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    encoding, unfit = "utf-8", "surrogateescape"
+    if terminal and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        # Among the bytes of UTF-8 such a terminal may find control characters.
+        encoding, unfit = sys.stdout.encoding, "backslashreplace"
+    elif terminal:
         first = list(islice(rest, _DRAWN_ROWS + 1))
         console = _console(columns, first) if len(first) <= _DRAWN_ROWS else None
         if console is not None:
@@ -66,7 +71,7 @@ def write_table(
             return
         rest = chain(first, rest)
     for block in _aligned(columns, rest):
-        write(block.encode("utf-8", "surrogateescape"))
+        write(block.encode(encoding, unfit))
 
 
 def shorten(text: str, width: int) -> str:

@@ -104,6 +104,27 @@ def test_a_very_long_table_is_plain(pagemap: Pagemap, start: Start, terminal: Te
     assert terminal.close().replace(b"\r\n", b"\n") == pagemap("maps", target.pid).out
 
 
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("ascii", rb"\u65e5\u672c\xe4"),
+        ("latin-1", b"\\u65e5\\u672c\xe4"),
+        ("utf8", "日本ä".encode()),
+    ],
+)
+def test_a_terminal_that_lacks_letters(
+    pagemap: Pagemap, start: Start, terminal: Terminal, encoding: str, name: bytes
+) -> None:
+    target = start(workloads.file(4 * oracle.PAGE, "日本ä".encode()))
+    env = colourful(PYTHONIOENCODING=encoding, COLUMNS="400")
+    process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=env)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 0
+    lines = ESCAPE.sub(b"", terminal.close()).splitlines()
+    assert sum(line.rstrip().endswith(b"/" + name) for line in lines) == 3
+    assert len(lines) == len(oracle.maps(target.pid)) + 1
+
+
 def test_colours_of_doctor(pagemap: Pagemap, terminal: Terminal) -> None:
     pagemap.start("doctor", stdout=terminal.fd, env=colourful()).communicate()
     assert COLOUR.search(terminal.close())
