@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         categories: Category
 else:
     Category = IntFlag("Category", {flag.name.upper(): 1 << flag.bit for flag in SCAN_CATEGORIES})
+    Category.__doc__ = (
+        "What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."
+    )
     Region = namedtuple("Region", ("start", "end", "categories"))
 
 __all__ = ["Category", "Region", "regions"]

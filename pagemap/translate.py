@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pagemap.errors import NotMapped, NotPresent, PfnsHidden, SwappedOut
+from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _absence(process: Process, page: Page, address: int) -> AddressError:
         )
     for mapping in process.maps():
         if mapping.start <= address < mapping.end:
-            what = mapping.path or "anonymous memory"
+            what = printable(mapping.path) or "anonymous memory"
             return NotPresent(
                 f"{of} is mapped ({what}) but not present: never touched, or taken back",
                 address=address,

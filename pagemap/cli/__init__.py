@@ -25,19 +25,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
     itself.
     """
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
+        return INTERRUPTED
+
+
+def _main(argv: Sequence[str]) -> int:
     from pagemap.cli.messages import complain, mute, why
     from pagemap.errors import PagemapError
 
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        # Here, where its failure can still be told; Python's own flush at exit comes too late.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        code = _run(argv)
+        _flush()
     except PagemapError as error:
         complain(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     except BrokenPipeError:
         code = BROKEN_PIPE
         mute(sys.stdout)
@@ -48,8 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _flush() -> None:
+    # Here, where its failure can still be told; Python's own flush at exit comes too late.
+    from pagemap.cli.messages import unwritten
+
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
+
+
 def _run(argv: Sequence[str]) -> int:
-    from pagemap.cli.messages import tell
+    from pagemap.cli.messages import tell, unwritten
     from pagemap.cli.parser import build_parser
 
     parser = build_parser(argv[0] if argv else None)
@@ -57,6 +73,10 @@ def _run(argv: Sequence[str]) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse's way to end --help and --version
         return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of --help and --version too
+        raise unwritten(error) from error
     if arguments.command is None:
         tell(parser.format_help())
         return 2

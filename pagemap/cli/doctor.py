@@ -7,8 +7,9 @@ import os
 
 from pagemap.cli.output import open_output
 from pagemap.doctor import Finding, diagnose, exit_code
-from pagemap.render.table import Column, printable, write_table
+from pagemap.render.table import Column, write_table
 from pagemap.targets import resolve
+from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["complain", "mute", "tell", "why"]
+    from pagemap.errors import PagemapError
+
+__all__ = ["complain", "mute", "tell", "unwritten", "why"]
 
 
 def complain(message: str) -> None:
-    """Write ``pagemap: message`` to stderr."""
-    tell(f"pagemap: {message}\n")
+    """Write ``pagemap: message`` to stderr.
+
+    A message may have several lines, but nothing in it drives the terminal: arguments too are names
+    that somebody else may have chosen.
+    """
+    from pagemap.text import printable
+
+    lines = "\n".join(map(printable, message.split("\n")))
+    tell(f"pagemap: {lines}\n")
 
 
 def tell(text: str) -> None:
@@ -32,11 +41,16 @@ def tell(text: str) -> None:
 def why(error: OSError) -> str:
     """An error of the operating system that reached the top, as a message."""
     reason = error.strerror or str(error)
-    return (
-        f"{error.filename}: {reason}"
-        if error.filename
-        else f"cannot write to standard output: {reason}"
-    )
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def unwritten(error: OSError) -> PagemapError:
+    """The error for what stdout did not take; what it still holds will go nowhere."""
+    from pagemap.errors import PagemapError
+
+    mute(sys.stdout)
+    message = f"cannot write to standard output: {why(error)}"
+    return PagemapError(message, errno=error.errno, operation="write")
 
 
 def mute(stream: TextIO | None) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EACCES, EISDIR
+from errno import EACCES, EBADF, EISDIR
 from stat import S_ISREG
 
 from pagemap.errors import PagemapError, TargetVanished, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
-    from typing import NoReturn
+    from types import TracebackType
 
 __all__ = ["Output", "open_output"]
 
@@ -122,6 +121,8 @@ class _Replacement(Output):
     """
 
     def __init__(self, path: str) -> None:
+        from pagemap.cli.interrupts import Interrupts  # signal costs more than most of the start
+
         self._place = os.path.realpath(path)
         # A rename would go over a file that may not be written to, as `>` would not.
         if os.path.exists(self._place) and not os.access(self._place, os.W_OK):
@@ -130,8 +131,15 @@ class _Replacement(Output):
         beside = f".pagemap-{os.getpid()}-{os.urandom(4).hex()}"
         self._temporary = os.path.join(os.path.dirname(self._place), beside)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        super().__init__(os.open(self._temporary, flags, _MODE), path)
-        self._signals = _end_on_signals()
+        # First, so that there is no moment in which a signal leaves the file behind.
+        self._interrupts = Interrupts(self._discard)
+        try:
+            super().__init__(os.open(self._temporary, flags, _MODE), path)
+        except BaseException as error:
+            if not isinstance(error, FileExistsError):  # that one is not ours
+                self._discard()
+            self._interrupts.restore()
+            raise
 
     def __exit__(
         self,
@@ -140,20 +148,24 @@ class _Replacement(Output):
         trace: TracebackType | None,
     ) -> None:
         keep = kind is None or issubclass(kind, TargetVanished)
-        renamed = False
         try:
             # Before the rename: a network file system may tell only now that its disk is full.
             os.close(self.fd)
             if keep:
+                # An interrupt that came to nothing, in a callback say, has taken the file away.
+                self._interrupts.check()
                 os.replace(self._temporary, self._place)
-                renamed = True
         except OSError as failure:
             if keep:
                 raise _failure("write", self.name, failure) from failure
         finally:
-            if not renamed:
-                os.unlink(self._temporary)
-            _end_by_default(self._signals)
+            self._discard()
+            self._interrupts.restore()
+
+    def _discard(self) -> None:
+        # When it is in its place already, nothing has this name.
+        if os.path.lexists(self._temporary):
+            os.unlink(self._temporary)
 
 
 def _is_regular(path: str) -> bool:
@@ -176,7 +188,10 @@ def _descriptor(path: str) -> int | None:
         folder, _, name = path.rpartition("/")
         if folder not in ("/dev/fd", "/proc/self/fd") or not (name.isascii() and name.isdecimal()):
             return None
-        number = int(name[:10])
+        # The kernel allows fewer (fs.nr_open), and os.fstat() of far more is an OverflowError.
+        if len(name) > 9:
+            raise OSError(EBADF, os.strerror(EBADF))
+        number = int(name)
     os.fstat(number)
     return number
 
@@ -191,28 +206,3 @@ def _failure(operation: str, name: str, error: OSError) -> PagemapError:
         operation=operation,
         path=name,
     )
-
-
-def _end_on_signals() -> list[int]:
-    """Let SIGTERM and SIGHUP end the command as Ctrl-C does, so that no partial file is left.
-
-    Returns those that did not before; one that is ignored (nohup) stays so.
-    """
-    import signal
-
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    changed = []
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
-            changed.append(int(number))
-    return changed
-
-
-def _end_by_default(numbers: list[int]) -> None:
-    import signal
-
-    for number in numbers:
-        signal.signal(number, signal.SIG_DFL)

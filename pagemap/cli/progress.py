@@ -68,4 +68,6 @@ def _start() -> Progress | None:
         transient=True,
     )
     bar.start()
+    # rich hides it, and a signal that ends us would leave it so.
+    bar.console.show_cursor(True)
     return bar

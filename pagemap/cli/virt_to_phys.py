@@ -15,9 +15,13 @@ from pagemap.units import parse_address
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
 __all__ = ["run"]
+
+# The bytes of a line of addresses: what is longer is none, nor is all of it kept.
+_LINE_SIZE = 4096
 
 
 def run(arguments: Namespace) -> int:
@@ -37,9 +41,9 @@ def run(arguments: Namespace) -> int:
     return worst
 
 
-def _translate(process: Process, address: int | UsageError, output: Output) -> int:
+def _translate(process: Process, address: int | PagemapError, output: Output) -> int:
     try:
-        if isinstance(address, UsageError):
+        if isinstance(address, PagemapError):
             raise address
         output.write(b"%#x\n" % process.virt_to_phys(address))
     except TargetVanished:
@@ -50,18 +54,34 @@ def _translate(process: Process, address: int | UsageError, output: Output) -> i
     return 0
 
 
-def _read_addresses() -> Iterator[int | UsageError]:
+def _read_addresses() -> Iterator[int | PagemapError]:
     """The addresses of standard input as they come, so that a program may ask one after another."""
     if sys.stdin is None:
         yield UsageError("cannot read addresses: standard input is closed")
         return
-    yield from _parse_lines(sys.stdin.buffer)
+    try:
+        yield from _parse_lines(sys.stdin.buffer)
+    except OSError as error:
+        yield PagemapError(
+            f"cannot read addresses: standard input: {error.strerror}",
+            errno=error.errno,
+            operation="read",
+        )
 
 
-def _parse_lines(lines: Iterable[bytes]) -> Iterator[int | UsageError]:
-    for number, line in enumerate(lines, 1):
+def _parse_lines(file: BinaryIO) -> Iterator[int | PagemapError]:
+    number = 0
+    while line := file.readline(_LINE_SIZE):
+        number += 1
+        rest = line
+        while len(rest) == _LINE_SIZE and not rest.endswith(b"\n"):
+            rest = file.readline(_LINE_SIZE)
         text = line.decode("utf-8", "backslashreplace").strip()
         if not text or text.startswith("#"):
+            continue
+        if rest is not line:
+            message = f"no address has {_LINE_SIZE} characters"
+            yield UsageError(f"standard input, line {number}: {message}")
             continue
         try:
             yield parse_address(text)

@@ -6,8 +6,9 @@ from pagemap.maps import Mapping
 from pagemap.render.columns import LEAST_WIDTH, SHOWN
 from pagemap.render.document import write_list
 from pagemap.render.lines import HELD, Lines
-from pagemap.render.table import Column, compact_size, printable, write_table
+from pagemap.render.table import Column, compact_size, write_table
 from pagemap.tally import Tally, total
+from pagemap.text import printable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False

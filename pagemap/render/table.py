@@ -37,7 +37,7 @@ else:
         "Column", ("title", "right", "shorten", "wrap", "least"), defaults=(False, False, False, 0)
     )
 
-__all__ = ["Column", "compact_size", "printable", "shorten", "terminal_width", "write_table"]
+__all__ = ["Column", "compact_size", "shorten", "terminal_width", "write_table"]
 
 # rich lays out some thousand rows a second, and a process may have sixty thousand mappings.
 _DRAWN_ROWS = 1000
@@ -61,11 +61,15 @@ def write_table(
     """Write `rows`, a string for each of `columns`, by `write`; draw them if stdout is a terminal.
 
     The cells are printable and hold no newline. `styles` gives the style, in rich's words, of cells
-    with a certain text.
+    with a certain text. A terminal that does not take UTF-8 gets aligned text in its own encoding.
     """
     rest = iter(rows)
     width = terminal_width()
-    if width is not None:
+    encoding, unfit = "utf-8", "surrogateescape"
+    if width is not None and sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        # Among the bytes of UTF-8 such a terminal may find control characters.
+        encoding, unfit = sys.stdout.encoding, "backslashreplace"
+    elif width is not None:
         first = list(islice(rest, _DRAWN_ROWS + 1))
         room = max(width - _fixed_width(columns, first), _LEAST_WIDTH)
         if len(first) <= _DRAWN_ROWS and _draw(columns, first, room, styles or {}):
@@ -74,7 +78,7 @@ def write_table(
         if any(column.shorten for column in columns):
             rest = (_cut(columns, row, room) for row in rest)
     for block in _aligned(columns, rest):
-        write(block.encode("utf-8", "surrogateescape"))
+        write(block.encode(encoding, unfit))
 
 
 def terminal_width() -> int | None:
@@ -97,21 +101,6 @@ def compact_size(size: int) -> str:
     ('4.0K', '0')
     """
     return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
-
-
-def printable(text: str) -> str:
-    r"""`text` on one line that drives no terminal: control characters and stray bytes as octal.
-
-    That is the kernel's own way in /proc/PID/maps, which has ``\012`` for a newline.
-
-    >>> printable("two\nlines")
-    'two\\012lines'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in text
-    )
 
 
 def shorten(text: str, width: int) -> str:

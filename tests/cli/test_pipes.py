@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +16,6 @@ from tests import oracle, workloads
 from tests.cli.conftest import HEADER
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -72,6 +72,26 @@ def test_stdout_on_a_full_disk(pagemap: Pagemap, line: str, unbuffered: str) -> 
     assert len(err) == 1
     assert err[0].startswith("pagemap: cannot write")
     assert err[0].endswith(FULL)
+
+
+def test_an_error_that_is_not_of_stdout_is_not_told_as_one() -> None:
+    """A descriptor that fails for another reason, in a place that nobody has thought of."""
+    script = """
+import errno, os, sys
+from pagemap import process
+from pagemap.cli import main
+
+def fail(*_):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+process.Process.maps_blocks = fail
+sys.exit(main(["maps", "self"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "pagemap: Input/output error\n"
 
 
 @pytest.mark.parametrize("line", ["dump self", "maps self", "doctor --json"])

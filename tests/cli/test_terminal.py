@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import termios
 import threading
@@ -36,14 +37,14 @@ class Terminal:
         self._ours, self.fd = pty.openpty()
         size = struct.pack("HHHH", 50, columns, 0, 0)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
-        self._written = bytearray()
+        self.written = bytearray()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
         while True:
             try:
-                self._written += os.read(self._ours, 4096)
+                self.written += os.read(self._ours, 4096)
             except OSError as error:
                 # What Linux says once the last writer has closed it.
                 if error.errno == errno.EIO:
@@ -58,7 +59,7 @@ class Terminal:
             self._reader.join(timeout=60)
             assert not self._reader.is_alive()
             os.close(self._ours)
-        return bytes(self._written)
+        return bytes(self.written)
 
 
 @pytest.fixture
@@ -117,6 +118,27 @@ def test_a_very_long_table_is_plain(pagemap: Pagemap, start: Start, terminal: Te
     expected = piped(pagemap, target.pid, written)
     assert without_paths(written) == without_paths(expected)
     assert len(written.splitlines()) > 2000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("ascii", rb"\u65e5\u672c\xe4"),
+        ("latin-1", b"\\u65e5\\u672c\xe4"),
+        ("utf8", "日本ä".encode()),
+    ],
+)
+def test_a_terminal_that_lacks_letters(
+    pagemap: Pagemap, start: Start, terminal: Terminal, encoding: str, name: bytes
+) -> None:
+    target = start(workloads.file(4 * oracle.PAGE, "日本ä".encode()))
+    env = colourful(PYTHONIOENCODING=encoding, COLUMNS="400")
+    process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=env)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 0
+    lines = ESCAPE.sub(b"", terminal.close()).splitlines()
+    assert sum(line.rstrip().endswith(b"/" + name) for line in lines) == 3
+    assert len(lines) == len(oracle.maps(target.pid)) + 1
 
 
 def test_colours_of_doctor(pagemap: Pagemap, terminal: Terminal) -> None:
@@ -193,6 +215,26 @@ def test_a_long_dump_has_a_progress_bar(
     assert COLOUR.search(written)
     # At its end the bar is wiped out.
     assert written.rstrip().endswith(b"\x1b[2K")
+
+
+def test_a_signal_leaves_the_cursor_to_be_seen(
+    pagemap: Pagemap, big: workloads.Target, terminal: Terminal
+) -> None:
+    arguments = ("dump", big.pid, "--format", "csv")
+    with pagemap.start(*arguments, stderr=terminal.fd, env=colourful()) as process:
+        assert process.stdout
+        deadline = time.monotonic() + 60
+        # The bar is due after a second, and comes between two pieces.
+        while b" pages" not in terminal.written:
+            assert process.stdout.read(1 << 20), "it ended, and there was no bar"
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.terminate()
+        process.stdout.close()
+        assert process.wait(60) == -signal.SIGTERM
+    switches = re.findall(rb"\x1b\[\?25([hl])", terminal.close())
+    assert switches
+    assert switches[-1] == b"h"
 
 
 def test_a_bar_without_colours(pagemap: Pagemap, big: workloads.Target, terminal: Terminal) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ import pytest
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -78,6 +82,32 @@ def test_a_malformed_line_is_named_and_the_others_are_answered(
     ]
 
 
+def test_a_line_without_an_end(pagemap: Pagemap, start: Start) -> None:
+    """What is no address is neither kept nor said again at any length."""
+    pid = start(workloads.idle()).pid
+    lines = b"# " + b"x" * 9000 + b"\n" + b"1" * 4096 + b"\n" + b"2" * 100_000 + b"\n0\n3"
+    code, out, err = pagemap("virt-to-phys", pid, "-", stdin=lines)
+    assert (code, out) == (2, b"")
+    assert err == [
+        "pagemap: standard input, line 2: no address has 4096 characters",
+        "pagemap: standard input, line 3: no address has 4096 characters",
+        f"pagemap: 0x0 of process {pid} is in no mapping",
+        f"pagemap: 0x3 of process {pid} is in no mapping",
+    ]
+
+
+def test_standard_input_that_cannot_be_read(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    pid = start(workloads.idle()).pid
+    with (tmp_path / "file").open("wb") as file:
+        process = pagemap.start("virt-to-phys", pid, "-", "0", stdin=file.fileno())
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, b"")
+    assert err.decode().splitlines() == [
+        "pagemap: cannot read addresses: standard input: Bad file descriptor",
+        f"pagemap: 0x0 of process {pid} is in no mapping",
+    ]
+
+
 def test_standard_input_without_addresses(pagemap: Pagemap, start: Start) -> None:
     assert pagemap("virt-to-phys", start(workloads.idle()).pid, "-") == (0, b"", [])
 
@@ -99,6 +129,19 @@ def test_a_page_that_is_not_present(pagemap: Pagemap, start: Start) -> None:
     assert len(err) == 1
     assert f"{address:#x} of process {target.pid} " in err[0]
     assert "not present" in err[0]
+
+
+def test_the_name_of_a_file_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
+    """A target may map a file that it named so as to clear the screen of whoever looks at it."""
+    path = os.fsencode(tmp_path) + b"/\x1b[2J\x07\xff\n"
+    with open(path, "w+b") as file:
+        file.truncate(PAGE)
+        with mmap.mmap(file.fileno(), PAGE) as memory:
+            address = oracle.address_of(memory)
+            code, out, err = pagemap("virt-to-phys", os.getpid(), hex(address))
+    assert (code, out) == (1, b"")
+    assert len(err) == 1
+    assert rf"is mapped ({tmp_path}/\033[2J\007\377\012) but not present" in err[0]
 
 
 @pytest.mark.usefixtures("need_pfns")

@@ -28,7 +28,7 @@ ROWS = [
     ("pagemap.arguments",),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.units", "pagemap.flags"),
+    ("pagemap.units", "pagemap.flags", "pagemap.text"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}

@@ -1,0 +1,160 @@
+"""Signals at any moment: no partial file stays, and no traceback is shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap.cli.output import open_output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Whoever runs the tests may have SIGINT ignored, as a shell does for what it starts with &.
+START = """
+import os, signal, sys
+from pagemap.cli import interrupts, main, output
+signal.signal(signal.SIGINT, signal.default_int_handler)
+folder, number = sys.argv[1], sys.argv[2].isdecimal() and int(sys.argv[2])
+path = folder + "/dump"
+"""
+
+# The signal before each instruction of what writes the file, each time in a child of its own.
+EVERYWHERE = """
+files = ("<string>", interrupts.__file__, output.__file__)
+
+def write():
+    with output.open_output(path) as file:
+        file.write(b"rows")
+
+def reaches(moment):
+    seen = 0
+    def trace(frame, event, _):
+        nonlocal seen
+        if frame.f_code.co_filename not in files:
+            return None
+        frame.f_trace_opcodes = True
+        seen += 1
+        if seen == moment:
+            os.kill(os.getpid(), number)
+        return trace
+    sys.settrace(trace)
+    try:
+        write()
+    except KeyboardInterrupt:
+        pass
+    sys.settrace(None)
+    return seen >= moment
+
+for moment in range(1, 10_000):
+    child = os.fork()
+    if child == 0:
+        os._exit(reaches(moment))
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 1, -number), (moment, status)
+    found = os.listdir(folder)
+    assert found in ([], ["dump"]), (moment, found)
+    assert found == [] or open(path, "rb").read() == b"rows", moment
+    if status == 0:
+        break
+    if found:
+        os.unlink(path)
+print(moment)
+"""
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", START + textwrap.dedent(script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_at_every_moment(tmp_path: Path, number: signal.Signals) -> None:
+    done = run(EVERYWHERE, str(tmp_path), str(int(number)))
+    assert done.stderr == ""
+    assert int(done.stdout) > 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    script = """
+        with output.open_output(path) as file:
+            file.write(b"rows")
+            print(len(os.listdir(folder)), flush=True)
+            os.kill(os.getpid(), number)
+            signal.pause()
+        """
+    done = run(script, str(tmp_path), str(int(number)))
+    assert done.stdout == "1\n"
+    # Of one that is killed, whoever waits for it learns by what.
+    assert done.returncode == -number
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_python_lets_no_exception_through(tmp_path: Path, number: signal.Signals) -> None:
+    """In a finaliser, or the callback of a weak reference, all that is raised is swallowed."""
+    script = """
+        class Last:
+            def __del__(self):
+                os.kill(os.getpid(), number)
+                for _ in range(1000): # it is handled within
+                    pass
+        with output.open_output(path) as file:
+            file.write(b"rows")
+            Last()
+        """
+    done = run(script, str(tmp_path), str(int(number)))
+    assert done.returncode == -number
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "room", ["cli.messages", "errors", "cli.parser", "cli.dump", "cli.output", "process"]
+)
+def test_an_interrupt_while_it_imports(room: str) -> None:
+    script = """
+        class Interrupt:
+            def find_spec(self, name, path=None, target=None):
+                if name == sys.argv[1]:
+                    raise KeyboardInterrupt
+        for name in [name for name in sys.modules if name.startswith("pagemap.")]:
+            if name != "pagemap.cli":
+                del sys.modules[name]
+        sys.meta_path.insert(0, Interrupt())
+        sys.exit(main(["dump", "self", "-o", os.devnull]))
+        """
+    done = run(script, f"pagemap.{room}", "")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_signals_mean_afterwards_what_they_did_before(tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    with open_output((tmp_path / "dump").as_posix()):
+        assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
+    assert before == {number: signal.getsignal(number) for number in numbers}
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """As nohup wants it."""
+    script = """
+        signal.signal(number, signal.SIG_IGN)
+        with output.open_output(path) as file:
+            os.kill(os.getpid(), number)
+            file.write(b"rows")
+        """
+    done = run(script, str(tmp_path), str(int(signal.SIGHUP)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "dump").read_bytes() == b"rows"
