@@ -45,14 +45,13 @@ static inline int populated(uint64_t entry)
 }
 
 /*
- * Keep the populated ones of `count` entries that lie at `out + stored`, moving
- * them together; they are of the pages at walk->at. Stops, and returns 0, where
- * the runs are full; walk->at is then the page that did not fit.
+ * Keep the populated ones of `count` entries, moving them down to `out +
+ * stored`; they are of the pages at walk->at, in one span. Stops, and returns 0,
+ * where the runs are full; walk->at is then the page that did not fit.
  */
-static int keep(struct walk *walk, uint64_t count)
+static int keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 {
 	const uint64_t vpn = walk->spans[walk->at.span].vpn + walk->at.page;
-	const uint64_t *entries = walk->out + walk->stored;
 	uint64_t i = 0;
 
 	while (i < count) {
@@ -91,6 +90,43 @@ static int keep(struct walk *walk, uint64_t count)
 static uint64_t last_page(const struct walk *walk)
 {
 	return walk->at.span == walk->to->span ? walk->to->page : walk->spans[walk->at.span].count;
+}
+
+/* The pages from walk->at on that lie in a row, over spans that touch; to `most`. */
+static uint64_t in_a_row(const struct walk *walk, uint64_t most)
+{
+	struct walk next = { .spans = walk->spans, .to = walk->to, .at = walk->at };
+	uint64_t pages = last_page(walk) - walk->at.page;
+
+	while (pages < most && next.at.span < walk->to->span) {
+		const struct pm_span *span = walk->spans + next.at.span;
+
+		next.at.span++;
+		if (next.at.span == walk->to->span && !walk->to->page)
+			break;
+		if (span[1].vpn != span->vpn + span->count)
+			break;
+		pages += last_page(&next);
+	}
+	return pages < most ? pages : most;
+}
+
+/* Keep the populated ones of `count` entries in a row, over the spans they are of. */
+static int keep_all(struct walk *walk, const uint64_t *entries, uint64_t count)
+{
+	while (count) {
+		uint64_t here = last_page(walk) - walk->at.page;
+
+		if (here > count)
+			here = count;
+		if (!keep(walk, entries, here))
+			return 0;
+		entries += here;
+		count -= here;
+		if (count)
+			walk->at = (struct pm_place){ walk->at.span + 1, 0 };
+	}
+	return 1;
 }
 
 /* Find the next populated regions of this span. */
@@ -185,18 +221,16 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 			room = PM_READ_BLOCK;
 		if (finding)
 			rest = next_found(&walk, page_shift, room);
-		else if (rest > block)
-			rest = block;
-		if (rest > room)
-			rest = room;
+		else
+			rest = in_a_row(&walk, block < room ? block : room);
 		got = pm_read(fd, span->vpn + walk.at.page, rest, out + walk.stored);
 		if (got < 0)
 			return got;
-		if (!keep(&walk, (uint64_t)got))
+		if (!keep_all(&walk, out + walk.stored, (uint64_t)got))
 			break;
 		if ((uint64_t)got < rest) {
 			walk.found_count = 0;
-			walk.at.page = last; /* the address space ends here */
+			walk.at.page = last_page(&walk); /* the address space ends here */
 		} else if (!finding) {
 			block = block < PM_READ_BLOCK ? block * 2 : block;
 		} else if (walk.found_at == walk.found_count) {

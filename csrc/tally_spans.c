@@ -133,8 +133,8 @@ static int64_t read_populated(const struct pm_tally_job *job, struct pm_place *a
 
 	if (!job->use_scan && last_page(job, at, to) - at->page > PASSED)
 		until = (struct pm_place){ at->span, at->page + PASSED };
-	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until,
-			   scratch, PM_READ_BLOCK, runs, RUNS, &stored);
+	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until, scratch,
+			   PM_READ_BLOCK, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
 		struct pm_tally here = { 0 };
 
