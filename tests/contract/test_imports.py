@@ -26,7 +26,7 @@ ROWS = [
     ("pagemap.maps", "pagemap.pages", "pagemap.procfs"),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.units", "pagemap.flags", "pagemap.text"),
+    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
