@@ -147,6 +147,11 @@ def test_a_name_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
     assert err[-1].startswith(rf"pagemap: cannot open {tmp_path}/\033[2J\007/dump: No such file")
 
 
+def test_a_file_whose_directory_takes_no_other(pagemap: Pagemap) -> None:
+    said = "pagemap: cannot open /proc/self/comm: its directory takes no new file"
+    assert pagemap("dump", "self", "-o", "/proc/self/comm").err[-1] == said
+
+
 def test_an_empty_name(pagemap: Pagemap) -> None:
     code, out, err = pagemap("dump", "self", "-o", "")
     assert (code, out, err[-1]) == (2, b"", "pagemap: the name of the output file is empty")
