@@ -229,7 +229,9 @@ def zero_frames(frames: set[int]) -> set[int]:
 
 def textbook(pid: int) -> bytes:
     """The table of the textbook program: one pread and one printf for each page."""
-    done = subprocess.run([build.textbook(), str(pid)], check=True, capture_output=True)
+    done = subprocess.run(
+        [build.textbook(), str(pid)], check=True, capture_output=True, timeout=600
+    )
     return done.stdout
 
 

@@ -89,7 +89,7 @@ def test_a_fifo(pagemap: Pagemap, tmp_path: Path) -> None:
     os.mkfifo(path)
     process = pagemap.start("dump", "self", "-o", path.as_posix())
     assert path.read_bytes().startswith(HEADER)
-    process.communicate()
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert path.is_fifo()
 
@@ -107,7 +107,7 @@ def test_stdout_by_name_keeps_what_is_there(pagemap: Pagemap, tmp_path: Path) ->
     path.write_bytes(b"before\n")
     with path.open("ab") as file:
         process = pagemap.start("dump", "self", "-o", "/dev/stdout", stdout=file.fileno())
-        process.communicate()
+        process.communicate(timeout=120)
     assert path.read_bytes().startswith(b"before\n" + HEADER)
 
 

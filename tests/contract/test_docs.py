@@ -82,6 +82,7 @@ def test_the_readmes_commands_exist() -> None:
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
         assert run.returncode == 0, f"{subcommand}: {run.stderr}"
         for option in re.findall(r"--[a-z-]+", rest):

@@ -123,7 +123,9 @@ def test_init_of_another_user(command: list[str]) -> None:
     with pytest.raises(pagemap.AccessDenied) as caught:
         pagemap.Process(1)
     check_denied(caught.value, 1)
-    done = subprocess.run([*command, "dump", "1"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "dump", "1"], check=False, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 77
     assert "CAP_SYS_PTRACE" in done.stderr
     assert done.stdout == ""
@@ -141,6 +143,7 @@ def test_command_without_rights(need_root: None, command: list[str]) -> None:
             user=NOBODY,
             group=NOBODY,
             extra_groups=[],
+            timeout=120,
         )
 
     try:
