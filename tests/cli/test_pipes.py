@@ -114,6 +114,19 @@ def test_no_stderr(pagemap: Pagemap, unused_pid: int, how: str) -> None:
         assert (process.returncode, out, err) == (code, b"", b"")
 
 
+def test_a_stderr_that_does_not_wait(pagemap: Pagemap, unused_pid: int) -> None:
+    """A full pipe to which somebody set O_NONBLOCK: the code is right all the same."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with open(read, "rb"), open(write, "wb", buffering=0) as pipe:
+        for size in (1 << 16, 1):
+            while pipe.write(bytes(size)) is not None:
+                pass
+        process = pagemap.start("dump", unused_pid, stderr=write)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (66, b"")
+
+
 def test_a_pipe_that_does_not_wait(pagemap: Pagemap, big: workloads.Target) -> None:
     """Another process that shares our stdout may have set O_NONBLOCK."""
     big.stop()
