@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pagemap import _native
 from pagemap.errors import NoSuchProcess
 from pagemap.flags import SCAN_CATEGORIES
-from pagemap.targets import is_zombie
+from pagemap.tasks import has_ended, why_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,13 +54,17 @@ class Finding(NamedTuple):
 def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> list[Finding]:
     """Try everything that pagemap can use; mappings and page table of `target`, or of this process.
 
-    `target` is a pid or an object with a `.pid`. Raises NoSuchProcess when there is no such process
-    or it is a zombie; nothing else, for what fails is what is to be told.
+    `target` is a pid or an object with a `.pid`; TypeError for anything else. Raises NoSuchProcess
+    when there is no such process or it is a zombie, and no other error of pagemap: what fails is
+    what is to be told.
 
     >>> [finding.name for finding in diagnose() if finding.name in ESSENTIAL]
     ['maps', 'pagemap']
     """
     pid = target if isinstance(target, int) else getattr(target, "pid", None)
+    # None alone stands for ourselves: nobody who names another is to be told how we are.
+    if target is not None and (not isinstance(pid, int) or isinstance(pid, bool)):
+        raise TypeError(f"a process is a pid, or an object with a pid, not {target!r}")
     own = f"{procfs}/self/pagemap"
     soft_dirty = _soft_dirty(own)
     return [
@@ -100,9 +104,10 @@ def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:
             operation="open",
         ) from error
     try:
-        if pid is not None and is_zombie(pid, procfs=procfs):
+        folder = f"{procfs}/{name}"
+        if pid is not None and has_ended(folder):
             raise NoSuchProcess(
-                f"process {pid} is a zombie: it has ended, and waits for its parent to take note",
+                f"process {pid} {why_ended(folder)}",
                 pid=pid,
                 errno=ESRCH,
                 operation="open",
@@ -148,6 +153,8 @@ def _frames(procfs: str, name: str, what: str, config: str) -> Finding:
     except OSError as error:
         if error.errno in _FORBIDDEN:
             return _failed(name, error, "run with sudo: only root may read it")
+        if error.errno == ENOENT and not os.path.exists(f"{procfs}/version"):
+            config = f"mount proc without subset=pid: {procfs} shows processes alone"
         return _failed(name, error, config if error.errno == ENOENT else "")
     if got < 8:
         return Finding(name, False, "it reads as empty", "", ENOENT)

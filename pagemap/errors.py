@@ -23,6 +23,7 @@ apply, and survives pickling (so it crosses process pools).
 from __future__ import annotations
 
 import errno as _errno
+import os as _os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,10 +183,15 @@ def from_os_error(
         message = f"there is no {of} (it has ended, or /proc hides it: see hidepid in proc(5))"
         return NoSuchProcess(message, pid=pid, errno=code, operation=operation, path=path)
     if code in (_errno.EACCES, _errno.EPERM):
-        message = (
-            f"cannot {operation} of {of}: permission denied; "
-            "run as its user, or with sudo (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
-        )
+        # Root of a container, or one that a security module confines, has nothing of sudo.
+        if _os.geteuid() == 0:
+            remedy = (
+                "root needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH over it here, which a container "
+                "or a security module may withhold"
+            )
+        else:
+            remedy = "run as its user, or with sudo (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
+        message = f"cannot {operation} of {of}: permission denied; {remedy}"
         return AccessDenied(message, pid=pid, errno=code, operation=operation, path=path)
     reason = error.strerror or str(error)
     return PagemapError(

@@ -11,6 +11,7 @@ import os
 from errno import EACCES, ENOENT, EPERM, ESRCH
 
 from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, from_os_error
+from pagemap.tasks import why_ended
 
 __all__ = ["Folder"]
 
@@ -97,11 +98,11 @@ class Folder:
 
     def _ended(self, state: bytes) -> NoSuchProcess:
         if state in (b"Z", b"X"):
-            why = "is a zombie: it has ended, and its parent has not taken note"
+            why = why_ended(self.path)
         else:
-            why = "is ending"
+            why = "is ending: it has no memory to read"
         return NoSuchProcess(
-            f"process {self.pid} {why}; it has no memory to read",
+            f"process {self.pid} {why}",
             pid=self.pid,
             errno=ESRCH,
             operation="open",

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 
 from pagemap.errors import AccessDenied, AmbiguousName, NoSuchProcess, UsageError
+from pagemap.tasks import has_ended, living_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["command_line", "find", "is_zombie", "resolve"]
+__all__ = ["command_line", "find", "resolve"]
 
 # The bytes that the kernel keeps of a command name: TASK_COMM_LEN, less its final NUL.
 _COMM_SIZE = 15
@@ -25,6 +26,9 @@ _DELETED = b" (deleted)"
 # A pid file holds a number and a newline, some a few lines more (PostgreSQL's).
 _PID_FILE_SIZE = 4096
 
+# How much is said again of a number that is no pid.
+_SHOWN_DIGITS = 20
+
 
 def find(name: str, *, procfs: str = "/proc") -> list[int]:
     """The pids, ascending, of the processes whose command name or executable is `name`.
@@ -33,20 +37,31 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
     one must also be the base name of the executable, or of what was run. It is also compared with
     the base name of the executable or, when it has a slash, with its whole path. An executable that
     was deleted or replaced since keeps its name. Processes that have ended and wait to be reaped do
-    not count, for they have no memory.
+    not count, for they have no memory; of one whose main thread alone has ended, the id is that of
+    a thread that lives.
 
-    Raises NoSuchProcess when /proc cannot be listed.
+    Raises NoSuchProcess when /proc cannot be listed, or shows no process at all.
 
     >>> find("no process has this name")
     []
     """
     wanted = os.fsencode(name)
     fits = _fits_path(wanted) if b"/" in wanted else _fits_name(wanted)
-    return [
-        pid
-        for pid in _pids(procfs)
-        if fits(f"{procfs}/{pid}") and not is_zombie(pid, procfs=procfs)
-    ]
+    found = (_find_in(pid, fits, procfs) for pid in _pids(procfs))
+    return sorted(each for each in found if each is not None)
+
+
+def _find_in(pid: int, fits: Callable[[str], bool], procfs: str) -> int | None:
+    """The id by which process `pid` can be read, if it fits."""
+    folder = f"{procfs}/{pid}"
+    fitting = fits(folder)
+    # One without its main thread has no executable there, nor have kernel threads and zombies.
+    if not fitting and _executable(folder) is not None:
+        return None
+    if not has_ended(folder):
+        return pid if fitting else None
+    thread = living_thread(folder)
+    return thread if thread and (fitting or fits(f"{procfs}/{thread}")) else None
 
 
 def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) -> int:
@@ -70,7 +85,8 @@ def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) 
         return _number(text)
     pids = [pid for pid in find(text, procfs=procfs) if pid not in exclude]
     if not pids:
-        raise NoSuchProcess(f"no process has the name {text!r}", operation="find")
+        hint = ": a pid is above 0" if text[1:].isdecimal() and text[0] in "+-" else ""
+        raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
     if len(pids) > 1:
         listed = "\n".join(f"  {pid:>7}  {command_line(pid, procfs=procfs)}" for pid in pids)
         raise AmbiguousName(
@@ -92,31 +108,25 @@ def command_line(pid: int, *, procfs: str = "/proc", width: int = 100) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def is_zombie(pid: int, *, procfs: str = "/proc") -> bool:
-    """Whether process `pid` has ended and waits to be reaped, or is gone altogether."""
-    stat = _read(f"{procfs}/{pid}/stat")
-    # The name stands in parentheses and may hold any of both; the state is the letter after the
-    # last.
-    return stat is None or stat.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
-
-
 def _fits_path(wanted: bytes) -> Callable[[str], bool]:
     # A path is also given through symbolic links (/usr/bin/python3), while exe names the file
     # itself.
     names = {wanted, os.path.realpath(wanted)}
+    # The names of kernel threads have slashes too (kworker/0:1). One that begins with a slash is
+    # left to executables: any process may give itself the name of another's.
+    named = not wanted.startswith(b"/")
 
     def fits(process: str) -> bool:
-        return _executable(process) in names
+        return _executable(process) in names or (named and _comm(process) == wanted)
 
     return fits
 
 
 def _fits_name(wanted: bytes) -> Callable[[str], bool]:
     def fits(process: str) -> bool:
-        comm = _read(f"{process}/comm")
+        comm = _comm(process)
         if comm is None:
             return False
-        comm = comm.removesuffix(b"\n")
         if comm == wanted:
             return True
         if os.path.basename(_executable(process) or b"") == wanted:
@@ -128,6 +138,11 @@ def _fits_name(wanted: bytes) -> Callable[[str], bool]:
         )
 
     return fits
+
+
+def _comm(process: str) -> bytes | None:
+    comm = _read(f"{process}/comm")
+    return None if comm is None else comm.removesuffix(b"\n")
 
 
 def _arguments(process: str) -> Iterator[bytes]:
@@ -154,7 +169,14 @@ def _pids(procfs: str) -> list[int]:
             operation="find",
             path=procfs,
         ) from error
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    pids = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    if not pids:
+        raise NoSuchProcess(
+            f"cannot look for processes: {procfs} shows none; is /proc mounted?",
+            operation="find",
+            path=procfs,
+        )
+    return pids
 
 
 def _self(procfs: str) -> int:
@@ -176,7 +198,8 @@ def _number(text: str) -> int:
     digits = text.lstrip("0")
     # pid_t has 31 bits, and the kernel keeps to 22 of them.
     if not digits or len(digits) > 10:
-        raise NoSuchProcess(f"there is no process {text}", operation="find")
+        short = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
+        raise NoSuchProcess(f"there is no process {short}", operation="find")
     return int(digits)
 
 

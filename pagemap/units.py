@@ -65,11 +65,16 @@ def parse_address(text: str) -> int:
     elif text and _DIGITS.issuperset(text):
         # Leading zeros stand apart: int() refuses texts of thousands of digits.
         return _bounded(int(text.lstrip("0")[:32] or "0"), text)
-    elif text and _HEX_DIGITS.issuperset(text):
+    elif text and _HEX_DIGITS.issuperset(text) and not _is_binary(text):
         raise UsageError(f"malformed address {text!r}: write 0x{text} if it is hexadecimal")
     raise UsageError(
         f"malformed address {text!r}: give 0x and hexadecimal digits, or decimal digits"
     )
+
+
+def _is_binary(text: str) -> bool:
+    # To advise 0x0b1 for what was meant to be 1 would be worse than no hint.
+    return text[:2] in ("0b", "0B") and frozenset("01").issuperset(text[2:])
 
 
 def parse_range(text: str) -> tuple[int, int]:

@@ -73,6 +73,7 @@ def program(*sources: Path, flags: Sequence[str] = ("-O2",), reads: Sequence[Pat
                 check=False,
                 capture_output=True,
                 text=True,
+                timeout=600,
             )
             if done.returncode:
                 raise DoesNotCompile(f"{' '.join(done.args)}\n{done.stderr}")

@@ -69,7 +69,9 @@ def _tool(name: str, *arguments: str) -> None:
     path = shutil.which(name) or shutil.which(name, path="/sbin:/usr/sbin")
     if path is None:
         raise Unavailable(f"swap: {name} is not installed (Debian: apt install util-linux)")
-    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [path, *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
     if done.returncode:
         raise Unavailable(f"swap: {name} failed: {done.stderr.strip()}")
 

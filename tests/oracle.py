@@ -207,6 +207,15 @@ def smaps_rollup(pid: int) -> dict[str, int]:
     }
 
 
+def may_read(path: str) -> bool:
+    """Whether the kernel lets us open a file: to be root says little, for capabilities can go."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return False
+    return True
+
+
 def zero_frames(frames: set[int]) -> set[int]:
     """Which of these PFNs hold the kernel's page of zeros, says /proc/kpageflags (root only)."""
     kpf_zero_page = 2**24
@@ -220,7 +229,9 @@ def zero_frames(frames: set[int]) -> set[int]:
 
 def textbook(pid: int) -> bytes:
     """The table of the textbook program: one pread and one printf for each page."""
-    done = subprocess.run([build.textbook(), str(pid)], check=True, capture_output=True)
+    done = subprocess.run(
+        [build.textbook(), str(pid)], check=True, capture_output=True, timeout=600
+    )
     return done.stdout
 
 

@@ -83,6 +83,8 @@ static void obey(char command)
 	case 't':
 		pthread_create(&thread, NULL, sit, NULL);
 		break;
+	case 'l': /* let the main thread end, and others live on */
+		pthread_exit(NULL);
 	case 'u': /* unmap the first area */
 		munmap(first_area, first_size);
 		puts("unmapped");

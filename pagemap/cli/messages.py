@@ -35,7 +35,7 @@ def tell(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
-        mute(sys.stderr)
+        return  # and nothing of it is left to be written at exit, as there would be of stdout
 
 
 def why(error: OSError) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EACCES, EBADF, EISDIR
+from errno import EACCES, EBADF, EISDIR, EPERM
 from stat import S_ISREG
 
 from pagemap.errors import PagemapError, TargetVanished, UsageError
@@ -139,6 +139,9 @@ class _Replacement(Output):
             if not isinstance(error, FileExistsError):  # that one is not ours
                 self._discard()
             self._interrupts.restore()
+            if isinstance(error, FileNotFoundError) and os.path.exists(self._place):
+                # As /proc does for /proc/self/comm, which is there itself.
+                raise OSError(EPERM, "its directory takes no new file") from error
             raise
 
     def __exit__(

@@ -26,7 +26,7 @@ def test_a_limit_of_file_size(pagemap: Pagemap, tmp_path: Path, older: bytes | N
         path.write_bytes(older)
     limit = ("bash", "-c", 'ulimit -f 4; exec "$@"', "bash")
     process = pagemap.start("dump", "self", "-o", path.as_posix(), prefix=limit)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, b"")
     assert err.decode().splitlines()[-1] == f"pagemap: cannot write {path}: File too large"
     assert os.listdir(tmp_path) == ([] if older is None else ["dump"])
@@ -39,13 +39,13 @@ def small_disk(tmp_path: Path, need_root: None) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder.as_posix()]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    done = subprocess.run(mount, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", folder], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("older", [None, b"older"])

@@ -89,7 +89,7 @@ def test_a_fifo(pagemap: Pagemap, tmp_path: Path) -> None:
     os.mkfifo(path)
     process = pagemap.start("dump", "self", "-o", path.as_posix())
     assert path.read_bytes().startswith(HEADER)
-    process.communicate()
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert path.is_fifo()
 
@@ -107,7 +107,7 @@ def test_stdout_by_name_keeps_what_is_there(pagemap: Pagemap, tmp_path: Path) ->
     path.write_bytes(b"before\n")
     with path.open("ab") as file:
         process = pagemap.start("dump", "self", "-o", "/dev/stdout", stdout=file.fileno())
-        process.communicate()
+        process.communicate(timeout=120)
     assert path.read_bytes().startswith(b"before\n" + HEADER)
 
 
@@ -145,6 +145,11 @@ def test_a_name_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
     code, _, err = pagemap("dump", "self", "-o", f"{tmp_path}/\x1b[2J\x07/dump")
     assert code == 1
     assert err[-1].startswith(rf"pagemap: cannot open {tmp_path}/\033[2J\007/dump: No such file")
+
+
+def test_a_file_whose_directory_takes_no_other(pagemap: Pagemap) -> None:
+    said = "pagemap: cannot open /proc/self/comm: its directory takes no new file"
+    assert pagemap("dump", "self", "-o", "/proc/self/comm").err[-1] == said
 
 
 def test_an_empty_name(pagemap: Pagemap) -> None:

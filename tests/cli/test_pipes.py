@@ -16,6 +16,8 @@ from tests import oracle, workloads
 from tests.cli.conftest import HEADER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -108,8 +110,21 @@ def test_no_stderr(pagemap: Pagemap, unused_pid: int, how: str) -> None:
     prefix = ("bash", "-c", f'exec "$@" {how}', "bash")
     for line, code in ((f"dump {unused_pid}", 66), ("dump", 2), ("", 2)):
         process = pagemap.start(*line.split(), prefix=prefix)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (code, b"", b"")
+
+
+def test_a_stderr_that_does_not_wait(pagemap: Pagemap, unused_pid: int) -> None:
+    """A full pipe to which somebody set O_NONBLOCK: the code is right all the same."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with open(read, "rb"), open(write, "wb", buffering=0) as pipe:
+        for size in (1 << 16, 1):
+            while pipe.write(bytes(size)) is not None:
+                pass
+        process = pagemap.start("dump", unused_pid, stderr=write)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (66, b"")
 
 
 def test_a_pipe_that_does_not_wait(pagemap: Pagemap, big: workloads.Target) -> None:
@@ -126,6 +141,15 @@ def test_a_pipe_that_does_not_wait(pagemap: Pagemap, big: workloads.Target) -> N
         assert finish(process)[0] == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Where SIGINT is ignored, as by a shell for what it starts with &, so it is in each child."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt(pagemap: Pagemap, big: workloads.Target) -> None:
     with pagemap.start("dump", big.pid) as process:
         assert process.stdout

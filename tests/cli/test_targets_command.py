@@ -46,7 +46,7 @@ def sleepers(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def test_self_is_the_command(pagemap: Pagemap) -> None:
     process = pagemap.start("maps", "self", "--json")
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=120)
     assert pid_of(out) == process.pid
 
 
@@ -91,7 +91,7 @@ def test_the_command_does_not_find_itself(pagemap: Pagemap) -> None:
     """Both run the same Python, so its path fits the tests and would fit the command."""
     python = os.readlink("/proc/self/exe")
     process = pagemap.start("maps", python, "--json")
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)
     if process.returncode == 0:
         assert pid_of(out) == os.getpid()
     else:  # other processes run it as well, and are listed

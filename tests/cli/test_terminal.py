@@ -76,7 +76,7 @@ def colourful(**more: str) -> Mapping[str, str]:
 def test_the_table_of_mappings(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
     target = start(workloads.bash())
     process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful())
-    assert process.communicate()[1] == b""
+    assert process.communicate(timeout=120)[1] == b""
     assert process.returncode == 0
     written = terminal.close()
     assert re.match(rb"\x1b\[1m +START\x1b\[0m", written)
@@ -90,7 +90,7 @@ def test_a_long_path_is_shortened_in_its_middle(
     pagemap: Pagemap, start: Start, terminal: Terminal
 ) -> None:
     target = start(workloads.file(4 * oracle.PAGE, b"begin-" + b"x" * 200 + b"-end"))
-    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate()
+    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate(timeout=120)
     lines = ESCAPE.sub(b"", terminal.close()).decode().splitlines()
     (line, *_) = (line.rstrip() for line in lines if "x-end" in line)
     assert len(line) <= 100
@@ -113,7 +113,7 @@ def piped(pagemap: Pagemap, pid: int, written: bytes) -> bytes:
 def test_a_very_long_table_is_plain(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
     """To draw sixty thousand rows would take half a minute."""
     target = start(workloads.many(2000))
-    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate()
+    pagemap.start("maps", target.pid, stdout=terminal.fd, env=colourful()).communicate(timeout=120)
     written = terminal.close()
     expected = piped(pagemap, target.pid, written)
     assert without_paths(written) == without_paths(expected)
@@ -142,14 +142,14 @@ def test_a_terminal_that_lacks_letters(
 
 
 def test_colours_of_doctor(pagemap: Pagemap, terminal: Terminal) -> None:
-    pagemap.start("doctor", stdout=terminal.fd, env=colourful()).communicate()
+    pagemap.start("doctor", stdout=terminal.fd, env=colourful()).communicate(timeout=120)
     assert COLOUR.search(terminal.close())
 
 
 def test_no_colours_when_they_are_not_wanted(pagemap: Pagemap, terminal: Terminal) -> None:
     env = colourful(NO_COLOR="1")
     process = pagemap.start("doctor", stdout=terminal.fd, env=env)
-    process.communicate()
+    process.communicate(timeout=120)
     written = terminal.close()
     assert b"PAGEMAP_SCAN" in written
     assert not COLOUR.search(written)
@@ -168,7 +168,7 @@ def test_tables_without_rich(
 ) -> None:
     target = start(workloads.idle())
     process = pagemap.start("maps", target.pid, stdout=terminal.fd, env=without_rich)
-    assert process.communicate()[1] == b""
+    assert process.communicate(timeout=120)[1] == b""
     written = terminal.close()
     expected = piped(pagemap, target.pid, written)
     assert without_paths(written) == without_paths(expected)
@@ -265,7 +265,7 @@ def test_no_bar_where_stderr_is_a_file(
 def test_no_bar_for_a_short_dump(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
     target = start(workloads.idle())
     process = pagemap.start("dump", target.pid, stderr=terminal.fd, env=colourful())
-    assert process.communicate()[0].startswith(HEADER)
+    assert process.communicate(timeout=120)[0].startswith(HEADER)
     assert b"\x1b" not in terminal.close()
 
 

@@ -99,7 +99,9 @@ def test_the_parser_alone_needs_neither_the_compiled_module_nor_rich() -> None:
         "print([n for n in sys.modules if n.partition('.')[0] in ('_cffi_backend', 'cffi', 'rich')"
         " or n in ('pagemap._core', 'pagemap._native')])"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, timeout=120
+    )
     assert done.stdout == b"[]\n"
 
 
@@ -112,5 +114,7 @@ def test_the_common_paths_import_little(line: str) -> None:
         f"main({line.split()!r}); "
         f"print(sorted(set({heavy.split()!r}) & (set(sys.modules) - before)), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, timeout=120
+    )
     assert done.stderr.splitlines()[-1] == b"[]"

@@ -28,7 +28,7 @@ ROWS = [
     ("pagemap.arguments",),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.units", "pagemap.flags", "pagemap.text"),
+    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
@@ -100,7 +100,9 @@ def test_only_native_touches_the_compiled_module() -> None:
 
 def loaded_by(statement: str) -> set[str]:
     code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     return set(run.stdout.split())
 
 
@@ -140,6 +142,10 @@ sys.meta_path.insert(0, OnlyCffi())
 {code}
 """
     run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-S", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert run.stdout == "True\n", run.stderr

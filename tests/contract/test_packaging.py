@@ -58,6 +58,7 @@ def build_wheel(folder: Path) -> Path:
         check=False,
         capture_output=True,
         text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("*.whl")
@@ -159,7 +160,9 @@ def test_the_man_page_is_well_formed(wheel: Path, checker: tuple[str, ...], tmp_
         pytest.skip(f"{checker[0]} is not installed")
     page = tmp_path / "pagemap.1"
     page.write_text(read(wheel, "man1/pagemap.1"))
-    done = subprocess.run([*checker, str(page)], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*checker, str(page)], check=False, capture_output=True, text=True, timeout=600
+    )
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
 
@@ -183,7 +186,9 @@ def test_each_shell_can_parse_its_completion(
         pytest.skip(f"{shell} is not installed")
     script = tmp_path / "completion"
     script.write_text(text)
-    done = subprocess.run([shell, "-n", str(script)], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [shell, "-n", str(script)], check=False, capture_output=True, text=True, timeout=600
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -205,5 +210,5 @@ def test_bash_completes(wheel: Path, typed: list[str], offered: list[str], tmp_p
         "$(complete -p pagemap | sed 's/.*-F //; s/ .*//'); printf '%s\\n' \"${COMPREPLY[@]}\""
     )
     command = ["bash", "-c", at_tab, "bash", str(script), *typed]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     assert sorted(done.stdout.split()) == offered

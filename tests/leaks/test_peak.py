@@ -44,6 +44,7 @@ def test_peak_of_the_command(name: str, form: str, start: Start) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     peak = int(done.stderr.rpartition("peak ")[2]) * 1024

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap import doctor
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -121,6 +122,27 @@ def test_zombie(start: Start) -> None:
     workloads.wait_until(lambda: b") Z " in Path(f"/proc/{zombie}/stat").read_bytes())
     with pytest.raises(pagemap.NoSuchProcess, match="zombie"):
         pagemap.Process(zombie)
+
+
+def test_a_main_thread_that_ended_before_another(start: Start) -> None:
+    """To the eye a zombie; but it has its memory still, and is found by the thread that has it."""
+    target = start(workloads.dense(16 * PAGE))
+    path = os.readlink(f"/proc/{target.pid}/exe")
+    thread = target.ask("t")
+    target.tell("l")
+    workloads.wait_until(lambda: b") Z " in Path(f"/proc/{target.pid}/stat").read_bytes())
+    message = rf"{target.pid} has no memory .* ended; thread {thread} lives: give that id"
+    with pytest.raises(pagemap.NoSuchProcess, match=message):
+        pagemap.Process(target.pid)
+    with pytest.raises(pagemap.NoSuchProcess, match=message):
+        doctor.diagnose(target.pid)
+    for name in (path, os.path.basename(path)):
+        found = pagemap.find(name)
+        assert thread in found
+        assert target.pid not in found
+    with pagemap.Process(thread) as process:
+        area = target.first
+        assert process.pages((area.start, area.end)).counts().present == 16
 
 
 def test_kernel_thread() -> None:

@@ -67,7 +67,10 @@ def test_command_equals_the_textbook(
 ) -> None:
     def dump() -> bytes:
         done = subprocess.run(
-            [*command, "dump", str(stopped.pid)], check=False, capture_output=True
+            [*command, "dump", str(stopped.pid)],
+            check=False,
+            capture_output=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr.decode()
         assert (done.stderr == b"") == pfns_visible, done.stderr.decode()

@@ -27,6 +27,7 @@ class Machine:
         (process / "maps").write_text("400000-401000 r-xp 00000000 fe:00 658 /bin/job\n")
         (process / "pagemap").write_bytes(bytes(8))
         (root / "self").symlink_to("77")
+        (root / "version").write_text("Linux version 6.18.0\n")
         for name in ("kpageflags", "kpagecount", "kpagecgroup"):
             (root / name).write_bytes(bytes(8))
         self.answer("probe_pfns", True)
@@ -77,6 +78,13 @@ def test_the_target_may_be_an_object_with_a_pid(machine: Machine) -> None:
     assert doctor.diagnose(procfs=str(machine.root))[0].ok
 
 
+@pytest.mark.parametrize("target", ["abc", "self", 1.5, True, object()])
+def test_what_is_no_target(target: object) -> None:
+    """It is not taken for none, which would tell the caller of itself."""
+    with pytest.raises(TypeError, match="not"):
+        doctor.diagnose(target)  # type: ignore[arg-type]
+
+
 def test_hidden_pfns(machine: Machine) -> None:
     machine.answer("probe_pfns", False)
     found = machine.findings()["PFNs"]
@@ -96,6 +104,17 @@ def test_a_kernel_without_page_monitoring(machine: Machine) -> None:
     assert "ENOENT" in found["kpagecount"].detail
     assert not found["PAGEMAP_SCAN"].ok
     assert machine.code() == 69
+
+
+def test_a_procfs_that_shows_processes_alone(machine: Machine) -> None:
+    """Mounted with subset=pid it lacks these files, whatever the kernel was built with."""
+    for name in ("version", "kpageflags", "kpagecount", "kpagecgroup"):
+        (machine.root / name).unlink()
+    found = machine.findings()
+    for name in ("kpageflags", "kpagecount", "kpagecgroup"):
+        assert not found[name].ok
+        assert found[name].remedy.startswith("mount proc without subset=pid")
+    assert machine.code() == 0
 
 
 def test_a_frame_file_that_is_empty(machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import os
 import pickle
 
 import pytest
@@ -85,3 +86,15 @@ def test_errno_gets_its_meaning(code: int, kind: type, words: str) -> None:
     assert words in str(error)
     assert (error.pid, error.errno, error.path) == (42, code, "/p")
     assert error.operation == "read the page table"
+
+
+@pytest.mark.parametrize(("user", "advice"), [(0, "root needs CAP_SYS_PTRACE"), (1000, "sudo")])
+def test_root_is_not_told_to_become_root(
+    monkeypatch: pytest.MonkeyPatch, user: int, advice: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    error = errors.from_os_error(
+        PermissionError(errno.EACCES, "Permission denied"), pid=42, operation="read the page table"
+    )
+    assert advice in str(error)
+    assert ("sudo" in str(error)) == (user != 0)

@@ -118,10 +118,11 @@ def test_sequence() -> None:
 
 
 def test_slices_share_the_buffer() -> None:
-    part = pages()[2:5]
+    whole = pages()
+    part = whole[2:5]
     assert (part.start, part.end, len(part)) == (0x402000, 0x405000, 3)
     assert part[0].entry == IN_SWAP
-    assert part.entries.obj is not None
+    assert part.entries.obj is whole.entries.obj
     assert len(pages()[7:3]) == 0
     assert pages()[-2:][0].entry == DIRTY_ONLY
     with pytest.raises(ValueError, match="steps of one"):

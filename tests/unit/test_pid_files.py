@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,8 +55,24 @@ def test_a_pid_file_without_a_name() -> None:
 
 def test_a_pid_file_that_is_a_fifo_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pid")
-    with pytest.raises(UsageError, match="must begin with a number"):
+    # In a child: to wait would be for ever.
+    script = "import sys; from pagemap import targets; targets.resolve(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"@{tmp_path}/pid"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "must begin with a number" in done.stderr
+
+
+def test_a_pid_file_full_of_digits(tmp_path: Path) -> None:
+    """A message is a line or two, whatever is in the file."""
+    (tmp_path / "pid").write_text("9" * 5000)
+    with pytest.raises(NoSuchProcess) as caught:
         targets.resolve(f"@{tmp_path}/pid")
+    assert len(str(caught.value)) < 100
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -76,6 +76,18 @@ def test_by_a_path_that_is_a_symbolic_link(proc: FakeProc, tmp_path: Path) -> No
     assert proc.find(str(tmp_path / "program")) == [5]
 
 
+def test_a_kernel_thread_whose_name_has_a_slash(proc: FakeProc) -> None:
+    proc.add(5, b"kworker/0:1")
+    assert proc.find("kworker/0:1") == [5]
+    assert proc.find("0:1") == []
+
+
+def test_a_name_that_looks_like_the_path_of_another(proc: FakeProc) -> None:
+    """Any process may call itself so; the executable is what the kernel says."""
+    proc.add(5, b"/usr/sbin/sshd", "/tmp/impostor")
+    assert proc.find("/usr/sbin/sshd") == []
+
+
 def test_a_deleted_executable_keeps_its_name(proc: FakeProc) -> None:
     proc.add(5, b"main", "/opt/daemon (deleted)")
     assert proc.find("daemon") == [5]
@@ -120,6 +132,18 @@ def test_a_process_that_ended_does_not_count(proc: FakeProc) -> None:
     assert proc.find("job) S (") == [6]
 
 
+def test_one_whose_main_thread_ended_before_another(proc: FakeProc) -> None:
+    """What it ran can be told only by a thread that lives; that one's id is given."""
+    for number, state in ((5, "Z"), (6, "Z"), (7, "S"), (8, "S")):
+        stat = f"{number} (server) {state} 1 1 1 0\n"
+        (proc.root / "5" / "task" / str(number)).mkdir(parents=True)
+        (proc.root / "5" / "task" / str(number) / "stat").write_text(stat)
+    (proc.root / "5" / "stat").write_text("5 (server) Z 1 1 1 0\n")
+    (proc.root / "5" / "comm").write_text("server\n")
+    (proc.root / "5" / "cmdline").write_text("")
+    assert proc.find("server") == [7]
+
+
 def test_one_that_vanishes_during_the_search_is_passed_over(proc: FakeProc) -> None:
     (proc.root / "5").mkdir()
     proc.add(6, b"job", "/bin/job")
@@ -136,6 +160,12 @@ def test_no_procfs_at_all(tmp_path: Path) -> None:
         targets.find("x", procfs=str(tmp_path / "nothing"))
 
 
+def test_a_procfs_without_processes(tmp_path: Path) -> None:
+    """An empty folder, where nothing is mounted."""
+    with pytest.raises(NoSuchProcess, match=r"shows none; is /proc mounted\?"):
+        targets.find("x", procfs=str(tmp_path))
+
+
 def test_a_target_by_number_is_not_looked_up(proc: FakeProc) -> None:
     assert proc.resolve("4242") == 4242
     assert proc.resolve("004242") == 4242
@@ -143,8 +173,16 @@ def test_a_target_by_number_is_not_looked_up(proc: FakeProc) -> None:
 
 @pytest.mark.parametrize("text", ["0", "000", "12345678901", "9" * 5000])
 def test_a_number_that_is_no_pid(proc: FakeProc, text: str) -> None:
-    with pytest.raises(NoSuchProcess, match=f"no process {text}"):
+    said = f"there is no process {text}" if len(text) < 20 else f"there is no process {'9' * 20}…"
+    with pytest.raises(NoSuchProcess) as caught:
         proc.resolve(text)
+    assert str(caught.value) == said
+
+
+def test_a_number_below_zero(proc: FakeProc) -> None:
+    proc.add(5, b"job", "/bin/job")
+    with pytest.raises(NoSuchProcess, match="no process has the name '-5': a pid is above 0"):
+        proc.resolve("-5")
 
 
 def test_self_is_what_proc_says(proc: FakeProc) -> None:
@@ -167,6 +205,7 @@ def test_a_target_by_name(proc: FakeProc) -> None:
 
 
 def test_a_name_that_fits_nothing(proc: FakeProc) -> None:
+    proc.add(5, b"sh", "/bin/sh")
     with pytest.raises(NoSuchProcess, match="no process has the name 'nginx'"):
         proc.resolve("nginx")
 

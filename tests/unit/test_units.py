@@ -84,6 +84,12 @@ def test_bare_hexadecimal_gets_a_hint() -> None:
         units.parse_address("7fff12ab")
 
 
+@pytest.mark.parametrize("text", ["0b1", "0B1011"])
+def test_binary_is_not_taken_for_bare_hexadecimal(text: str) -> None:
+    with pytest.raises(UsageError, match="give 0x and hexadecimal digits, or decimal digits"):
+        units.parse_address(text)
+
+
 @pytest.mark.parametrize("text", ["18446744073709551616", "0x10000000000000000", "9" * 5000])
 def test_an_address_past_64_bits_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="at most 64 bits"):
