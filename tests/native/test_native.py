@@ -65,9 +65,15 @@ def test_native(source: Path, core: Path) -> None:
 
 def test_every_behaviour_has_a_program() -> None:
     # A glob that finds nothing would pass: say what must be there.
-    assert {"read_eintr", "read_short", "read_error", "read_end", "ranges", "scan", "populated"} <= {
-        path.stem for path in PROGRAMS
-    }
+    assert {
+        "read_eintr",
+        "read_short",
+        "read_error",
+        "read_end",
+        "ranges",
+        "scan",
+        "populated",
+    } <= {path.stem for path in PROGRAMS}
 
 
 def test_a_bug_is_seen(core: Path, tmp_path: Path) -> None:
