@@ -147,7 +147,15 @@ class _Pool:
 
     def run(self, pieces: Iterator[Piece]) -> Iterator[tuple[Any, Any]]:
         under_way: list[_Slot] = []
-        for piece in pieces:
+        failed: Exception | None = None
+        while True:
+            try:
+                piece = next(pieces, None)
+            except (OSError, ValueError, MemoryError) as error:
+                failed = error  # after the results of the pieces before it
+                break
+            if piece is None:
+                break
             slot = self._free.pop()
             slot.piece = piece
             self._start(slot)
@@ -156,6 +164,8 @@ class _Pool:
                 yield from self._finish(under_way.pop(0))
         for slot in under_way:
             yield from self._finish(slot)
+        if failed is not None:
+            raise failed
 
     def _finish(self, slot: _Slot) -> Iterator[tuple[Any, Any]]:
         while True:

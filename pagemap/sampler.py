@@ -149,6 +149,8 @@ class Sampler:
         return _stretches(process)
 
     def __enter__(self) -> Sampler:
+        if self._closed:
+            raise ClosedProcess("this Sampler is closed; make another")
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -1,0 +1,208 @@
+"""Pieces through threads: in order, errors in their place, and nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap import pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Boom(ValueError):
+    """What a step raises."""
+
+
+class Piece:
+    """Gives its name and the number of the step, `steps` times."""
+
+    def __init__(self, name: int, steps: int = 1, action: Callable[[], None] | None = None) -> None:
+        self.name = name
+        self.work = pipeline.ALONE_PAGES
+        self._steps = steps
+        self._taken = 0
+        self._action = action
+        self._busy = threading.Lock()
+
+    @property
+    def done(self) -> bool:
+        return self._taken == self._steps
+
+    def run(self, buffer: list[object]) -> tuple[int, int]:
+        assert self._busy.acquire(blocking=False), "two threads in one piece"
+        assert not self.done
+        try:
+            buffer[0] = self  # the buffer is nobody else's
+            time.sleep(0.001)
+            if self._action:
+                self._action()
+            self._taken += 1
+            assert buffer[0] is self
+            return self.name, self._taken
+        finally:
+            self._busy.release()
+
+
+def boom() -> None:
+    raise Boom("a step failed")
+
+
+def boom_late() -> None:
+    time.sleep(0.02)
+    boom()
+
+
+def names_of(pieces: Iterator[Piece], threads: int, got: list[int]) -> None:
+    """The pieces whose results came, in order, into `got`."""
+    with pipeline.run(pieces, buffer, threads) as results:
+        for piece, _ in results:
+            got.append(piece.name)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def buffer() -> list[object]:
+    return [None]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8, None])
+def test_order(threads: int | None) -> None:
+    pieces = [Piece(name, 1 + name % 4) for name in range(50)]
+    with pipeline.run(iter(pieces), buffer, threads) as results:
+        got = [result for _, result in results]
+    assert got == [(name, step) for name in range(50) for step in range(1, 2 + name % 4)]
+    assert all(piece.done for piece in pieces)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_nothing_to_do(threads: int) -> None:
+    with pipeline.run(iter(()), buffer, threads) as results:
+        assert list(results) == []
+
+
+def test_small_work_starts_no_thread() -> None:
+    before = threading.active_count()
+    pieces = [Piece(name) for name in range(20)]
+    for piece in pieces:
+        piece.work = pipeline.ALONE_PAGES // 21
+    with pipeline.run(iter(pieces), buffer, 8) as results:
+        for _ in results:
+            assert threading.active_count() == before
+
+
+def test_large_work_is_shared() -> None:
+    seen = set()
+    pieces = [Piece(n, action=lambda: seen.add(threading.current_thread().name)) for n in range(60)]
+    with pipeline.run(iter(pieces), buffer, 3) as results:
+        list(results)
+    assert len(seen) > 2  # the caller, and more than one thread
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("at", [0, 1, 2, 17, 39])
+def test_an_error_comes_in_its_place(threads: int, at: int) -> None:
+    """What lies before it is told; of two errors the first in order, whichever was quicker."""
+    pieces = [Piece(n) for n in range(40)]
+    pieces[at] = Piece(at, action=boom_late)
+    for later in range(at + 1, 40):
+        pieces[later] = Piece(later, action=boom)
+    got: list[int] = []
+    with pytest.raises(Boom) as caught:
+        names_of(iter(pieces), threads, got)
+    assert got == list(range(at))
+    assert str(caught.value) == "a step failed"
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_error_of_who_makes_the_pieces(threads: int) -> None:
+    """The pieces before it are done, and their results stand."""
+
+    def pieces() -> Iterator[Piece]:
+        for name in range(20):
+            yield Piece(name)
+        raise Boom("no more pieces")
+
+    got: list[int] = []
+    with pytest.raises(Boom, match="no more"):
+        names_of(pieces(), threads, got)
+    assert got == list(range(20))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("after", [1, 2, 5, 30])
+def test_a_consumer_that_stops(threads: int, after: int) -> None:
+    asked: list[int] = []
+
+    def pieces() -> Iterator[Piece]:
+        for name in range(10_000):
+            asked.append(name)
+            yield Piece(name)
+
+    with pipeline.run(pieces(), buffer, threads) as results:
+        for _ in range(after):
+            next(results)
+    # no more were begun than there are buffers for
+    assert len(asked) <= after + 2 * threads + 1
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, Boom])
+def test_a_consumer_that_fails(threads: int, error: type[BaseException]) -> None:
+    def consume() -> None:
+        with pipeline.run((Piece(n) for n in range(10_000)), buffer, threads) as results:
+            for number, _ in enumerate(results):
+                if number == 7:
+                    raise error
+
+    with pytest.raises(error):
+        consume()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_ctrl_c_while_it_waits(threads: int) -> None:
+    """The signal comes when it comes: in a step of our own, or while the others are waited for."""
+
+    def consume() -> None:
+        with pipeline.run((Piece(n) for n in range(100_000)), buffer, threads) as results:
+            for number, _ in enumerate(results):
+                if number == 20:
+                    timer.start()
+
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    timer.join()
+
+
+def test_a_step_that_fails_oddly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that no step should raise ends its thread, which says so; nobody waits for it."""
+
+    class Odd(Exception):
+        pass
+
+    def odd() -> None:
+        raise Odd
+
+    told: list[type[BaseException] | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda about: told.append(about.exc_type))
+    pieces = [Piece(n, action=None if n < 5 else odd) for n in range(30)]
+    got: list[int] = []
+    with pytest.raises(RuntimeError, match="ended early"):
+        names_of(iter(pieces), 2, got)
+    assert got == [0, 1, 2, 3, 4]
+    assert set(told) == {Odd}
+
+
+def test_default_threads() -> None:
+    assert 1 <= pipeline.default_threads() <= pipeline.MOST_THREADS
