@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+KERNELS ?= 6.1 6.12
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
@@ -26,8 +27,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test native bench lint lint-ruff lint-format lint-mypy lint-layout lint-tidy \
-	lint-compile lint-length fix wheel share clean
+.PHONY: help demo test test-vm native bench lint lint-ruff lint-format lint-mypy lint-layout \
+	lint-tidy lint-compile lint-length fix wheel share clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
@@ -35,8 +36,8 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The virtual environment, and the package in it: the stamps are .venv/.run, with what it needs to
-# run, and .venv/.test, .venv/.lint and .venv/.dev with the extra of that name. The package is
-# editable, so only what is compiled asks for another install.
+# run, and .venv/.test, .venv/.lint, .venv/.vm and .venv/.dev with the extra of that name. The
+# package is editable, so only what is compiled asks for another install.
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -50,7 +51,7 @@ $(VENV)/.run: $(VENV)/.python $(BUILD_INPUTS)
 	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
+$(VENV)/.test $(VENV)/.lint $(VENV)/.vm $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@$(COMPILE)
 	@touch $@
@@ -71,6 +72,9 @@ demo: $(VENV)/.run ## See the page table of a live process
 
 test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
 	$(BIN)/python -m pytest $(ARGS)
+
+test-vm: $(VENV)/.test $(VENV)/.vm ## Run the live tests under other kernels (KERNELS="6.1 6.12")
+	$(BIN)/python -m tests.vm $(KERNELS) -- $(ARGS)
 
 native: $(VENV)/.test ## Run the C core under sanitizers against a kernel that lies
 	$(BIN)/python -m pytest tests/native $(ARGS)

@@ -1,0 +1,152 @@
+"""Soft-dirty where the kernel tracks it: on the pages that were written, and on no other.
+
+And on pages that nobody has touched: the kernel marks a new mapping as a whole, and then an entry
+without a page has bit 55 set, and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from tests import build, oracle, target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = oracle.PAGE
+MARK = 1 << 55
+PRESENT = 1 << 63
+EVERY_THIRD = [1, 0, 0] * 21 + [1]
+
+
+class Dirty:
+    """The process of dirty.c, stopped; `entries` are read anew, one by one, by the oracle."""
+
+    def __init__(self, process: target.Target) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.areas = dict(process.areas)
+
+    def clear(self) -> None:
+        """Have the kernel forget what was written."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("4")
+
+    def write(self) -> None:
+        """Let it write to every third page of `untouched` and `written`, and map `later`."""
+        self.process.resume()
+        self.process.tell("w")
+        self.process.wait_ready()
+        self.process.stop()
+        self.areas |= self.process.areas
+
+    def entries(self, name: str) -> list[int]:
+        return oracle.entries(self.pid, self.areas[name].start, self.areas[name].end)
+
+    def marks(self, name: str) -> list[int]:
+        """The column of soft-dirty as pagemap has it."""
+        area = self.areas[name]
+        with pagemap.Process(self.pid) as process:
+            pages = process.pages((area.start, area.end))
+        column = list(pages.column("soft_dirty"))
+        assert column == [int(page.soft_dirty) for page in pages]
+        assert pages.count("soft_dirty") == pages.counts().soft_dirty == sum(column)
+        return column
+
+
+@pytest.fixture
+def dirty() -> Iterator[Dirty]:
+    with target.run(build.program(Path(__file__).parents[1] / "dirty.c")) as process:
+        process.stop()
+        yield Dirty(process)
+
+
+def check_dump(pid: int, command: list[str]) -> None:
+    """Library and command write what the textbook does, byte for byte; both values are there."""
+    wanted = oracle.textbook(pid)
+    file = io.BytesIO()
+    pagemap.dump(pid, file)
+    done = subprocess.run([*command, "dump", str(pid)], check=True, capture_output=True)
+    assert done.stderr == b""
+    for got in (file.getvalue(), done.stdout):
+        rows = zip(got.splitlines(), wanted.splitlines(), strict=False)
+        same = got == wanted
+        # Short: pytest would print thousands of rows.
+        assert same, next((pair for pair in rows if pair[0] != pair[1]), "not as many rows")
+
+
+def marked_rows(pid: int) -> set[tuple[bytes, ...]]:
+    """The pairs of present and soft-dirty that occur in a dump."""
+    file = io.BytesIO()
+    pagemap.dump(pid, file, header=False)
+    rows = [row.split(b" ", 6) for row in file.getvalue().splitlines()]
+    return {(row[5], row[2]) for row in rows}
+
+
+def test_new_memory(dirty: Dirty, command: list[str]) -> None:
+    assert dirty.entries("untouched") == [MARK] * 64
+    assert all(entry & (MARK | PRESENT) == MARK | PRESENT for entry in dirty.entries("written"))
+    for name in ("untouched", "written", "seen"):
+        assert dirty.marks(name) == [1] * 64
+    check_dump(dirty.pid, command)
+    assert {(b"0", b"1"), (b"1", b"1")} <= marked_rows(dirty.pid)
+
+
+def test_cleared_memory(dirty: Dirty, command: list[str]) -> None:
+    dirty.clear()
+    assert dirty.entries("untouched") == [0] * 64
+    assert all(entry & (MARK | PRESENT) == PRESENT for entry in dirty.entries("written"))
+    for name in ("untouched", "written", "seen"):
+        assert dirty.marks(name) == [0] * 64
+    check_dump(dirty.pid, command)
+    assert {(b"0", b"0"), (b"1", b"0")} <= marked_rows(dirty.pid)
+
+
+def test_memory_written_since(dirty: Dirty, command: list[str]) -> None:
+    dirty.clear()
+    dirty.write()
+    for name in ("untouched", "written"):
+        assert dirty.marks(name) == EVERY_THIRD
+    assert dirty.marks("seen") == [0] * 64
+    # Mapped after the clearing: new to the kernel, so marked as a whole.
+    assert dirty.entries("later") == [MARK] * 64
+    assert dirty.marks("later") == [1] * 64
+    # All four: untouched and cleared, untouched and new, clean and written pages in one table.
+    assert marked_rows(dirty.pid) == {
+        (present, mark) for present in (b"0", b"1") for mark in (b"0", b"1")
+    }
+    check_dump(dirty.pid, command)
+
+
+def test_json_of_untouched_memory(dirty: Dirty) -> None:
+    area = dirty.areas["untouched"]
+    for mark in (True, False):
+        file = io.BytesIO()
+        where = [(area.start, area.end)]
+        pagemap.dump(dirty.pid, file, format="jsonl", header=False, ranges=where)
+        rows = [json.loads(line) for line in file.getvalue().splitlines()]
+        assert [row["soft_dirty"] for row in rows] == [mark] * 64
+        assert not any(row["present"] or row["swapped"] for row in rows)
+        assert {row["pfn"] for row in rows} == {None}
+        dirty.clear()
+
+
+def test_smaps_agrees(dirty: Dirty) -> None:
+    """The kernel's own word for a mapping that is marked as a whole."""
+
+    def marked(name: str) -> bool:
+        smaps = oracle.parse_smaps(Path(f"/proc/{dirty.pid}/smaps").read_bytes())
+        (flags,) = (each.flags for each in smaps if each.start == dirty.areas[name].start)
+        return "sd" in flags
+
+    assert marked("untouched")
+    dirty.clear()
+    dirty.write()
+    assert not marked("untouched")
+    assert marked("later")
