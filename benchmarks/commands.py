@@ -58,6 +58,25 @@ def time_command(command: Sequence[str], *, cwd: Path) -> Run:
     return Run(wall / 1e9, user / 1e6, system / 1e6, peak_kib * 1024)
 
 
+class Stopwatch:
+    """Times a command, and keeps the highest peak of its memory, in bytes."""
+
+    def __init__(self, command: Sequence[str], cwd: Path) -> None:
+        self.command, self.cwd, self.peaks = command, cwd, [0]
+
+    def __call__(self) -> float:
+        run = time_command(self.command, cwd=self.cwd)
+        self.peaks.append(run.peak_bytes)
+        return run.seconds
+
+
+def output_of(command: Sequence[str], *, cwd: Path) -> bytes:
+    """What a command prints. Raises CalledProcessError when it fails."""
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, cwd=cwd, env=ENVIRONMENT, timeout=LIMIT_SECONDS
+    ).stdout
+
+
 def same_output(first: Sequence[str], second: Sequence[str], *, cwd: Path) -> tuple[int, bytes]:
     """Run two commands side by side and compare what they print, byte by byte.
 

@@ -1,20 +1,26 @@
 /*
- * The kernel's floor: a bare loop of bulk preads over one range of a pagemap.
+ * The kernel's floor: bare loops of bulk preads, or of PAGEMAP_SCAN, over one
+ * range of a process.
  *
  * Usage: floor PID ADDRESS PAGES [hex address], then one request a line on stdin:
  *
- *     MODE CHUNK      answered by      NANOSECONDS SUM
+ *     MODE CHUNK CATEGORIES      answered by      NANOSECONDS SUM
  *
- * CHUNK is the number of entries that one pread asks for, SUM the sum of all
- * entries modulo 2^64, taken after the clock was stopped. The program waits
- * between requests, so a benchmark can run it in turn with what it compares.
+ * The program waits between requests, so a benchmark can run it in turn with
+ * what it compares. Three modes read entries, CHUNK of them by one pread:
  *
  *     window  every chunk into the same CHUNK entries: nothing is kept
  *     reused  into a buffer for all PAGES entries, the same for every request
  *     fresh   into a buffer for all PAGES entries, allocated within the timing
  *
  * `window` does the least that any reader must do; `fresh` is what a call does
- * that hands out a new buffer each time.
+ * that hands out a new buffer each time. SUM is that of all entries modulo
+ * 2^64, taken while the clock stands.
+ *
+ *     scan    regions of what is present or swapped, CHUNK of them by one ioctl,
+ *             each with those of CATEGORIES [hex] that it has
+ *
+ * SUM is then the number of pages in them. CATEGORIES says nothing to the others.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,6 +31,16 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../csrc/uapi.h"
+
+/* What to look at. */
+struct range {
+	int pagemap;
+	uint64_t vpn;
+	uint64_t pages;
+	uint64_t page_size;
+};
 
 static uint64_t now(void)
 {
@@ -40,25 +56,9 @@ static void fail(const char *what)
 	exit(1);
 }
 
-/* Read `pages` entries from page `vpn` on; `step` is 0 to overwrite each chunk. */
-static void read_range(int pagemap, uint64_t vpn, uint64_t pages, uint64_t chunk, uint64_t *out,
-		       int step)
+static void *room(uint64_t count, size_t size)
 {
-	for (uint64_t done = 0; done < pages; done += chunk) {
-		uint64_t count = pages - done < chunk ? pages - done : chunk;
-		size_t size = count * sizeof(*out);
-
-		if (pread(pagemap, out, size, (off_t)((vpn + done) * sizeof(*out))) !=
-		    (ssize_t)size)
-			fail("short read of the pagemap");
-		if (step)
-			out += count;
-	}
-}
-
-static uint64_t *room(uint64_t entries)
-{
-	uint64_t *buffer = malloc(entries * sizeof(*buffer));
+	void *buffer = malloc(count * size);
 
 	if (!buffer)
 		fail("malloc");
@@ -74,39 +74,131 @@ static uint64_t sum(const uint64_t *entries, uint64_t count)
 	return total;
 }
 
+static void read_chunk(const struct range *range, uint64_t at, uint64_t count, uint64_t *out)
+{
+	size_t size = count * sizeof(*out);
+
+	if (pread(range->pagemap, out, size, (off_t)((range->vpn + at) * sizeof(*out))) !=
+	    (ssize_t)size)
+		fail("short read of the pagemap");
+}
+
+/* Read all entries, one chunk after the other, into `out`. */
+static void read_kept(const struct range *range, uint64_t chunk, uint64_t *out)
+{
+	for (uint64_t at = 0; at < range->pages; at += chunk) {
+		uint64_t rest = range->pages - at;
+
+		read_chunk(range, at, rest < chunk ? rest : chunk, out + at);
+	}
+}
+
+/* Read all entries, each chunk over the one before; returns the nanoseconds. */
+static uint64_t read_window(const struct range *range, uint64_t chunk, uint64_t *total)
+{
+	uint64_t *out = room(chunk, sizeof(*out));
+	uint64_t took = 0;
+
+	memset(out, 0, chunk * sizeof(*out)); /* its pages are not to be had within the timing */
+	for (uint64_t at = 0; at < range->pages; at += chunk) {
+		uint64_t rest = range->pages - at, count = rest < chunk ? rest : chunk;
+		uint64_t started = now();
+
+		read_chunk(range, at, count, out);
+		took += now() - started;
+		*total += sum(out, count);
+	}
+	free(out);
+	return took;
+}
+
+/* Scan all pages; returns the number of those found. */
+static uint64_t scan_all(const struct range *range, struct pm_uapi_region *regions, uint64_t count,
+			 uint64_t categories)
+{
+	struct pm_uapi_scan scan = {
+		.size = sizeof(scan),
+		.start = range->vpn * range->page_size,
+		.end = (range->vpn + range->pages) * range->page_size,
+		.vec = (uint64_t)(uintptr_t)regions,
+		.vec_len = count,
+		.category_anyof_mask = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
+		.return_mask = categories,
+	};
+	uint64_t bytes = 0;
+
+	for (; scan.start < scan.end; scan.start = scan.walk_end) {
+		int found = ioctl(range->pagemap, PM_UAPI_PAGEMAP_SCAN, &scan);
+
+		if (found < 0)
+			fail("PAGEMAP_SCAN");
+		for (int i = 0; i < found; i++)
+			bytes += regions[i].end - regions[i].start;
+	}
+	return bytes / range->page_size;
+}
+
+/* Do what a request asks; returns the nanoseconds that it took. */
+static uint64_t serve(const struct range *range, const char *mode, uint64_t chunk,
+		      uint64_t categories, uint64_t *total)
+{
+	static uint64_t *kept;
+	uint64_t *buffer;
+	uint64_t started, took;
+
+	if (!strcmp(mode, "window"))
+		return read_window(range, chunk, total);
+	if (!strcmp(mode, "scan")) {
+		struct pm_uapi_region *regions = room(chunk, sizeof(*regions));
+
+		started = now();
+		*total = scan_all(range, regions, chunk, categories);
+		took = now() - started;
+		free(regions);
+		return took;
+	}
+	if (!strcmp(mode, "fresh")) {
+		started = now();
+		buffer = room(range->pages, sizeof(*buffer));
+		read_kept(range, chunk, buffer);
+		took = now() - started;
+		*total = sum(buffer, range->pages);
+		free(buffer);
+		return took;
+	}
+	if (!kept) {
+		/* written once, lest the first request pay for its pages */
+		kept = room(range->pages, sizeof(*kept));
+		read_kept(range, chunk, kept);
+	}
+	started = now();
+	read_kept(range, chunk, kept);
+	took = now() - started;
+	*total = sum(kept, range->pages);
+	return took;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t vpn, pages, chunk;
-	uint64_t *kept;
+	struct range range = { .page_size = (uint64_t)sysconf(_SC_PAGESIZE) };
+	uint64_t chunk, categories;
 	char path[64], mode[16];
-	int pagemap;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: %s PID ADDRESS PAGES\n", argv[0]);
 		return 2;
 	}
 	snprintf(path, sizeof(path), "/proc/%s/pagemap", argv[1]);
-	pagemap = open(path, O_RDONLY);
-	if (pagemap < 0)
+	range.pagemap = open(path, O_RDONLY);
+	if (range.pagemap < 0)
 		fail(path);
-	vpn = strtoull(argv[2], NULL, 16) / page_size;
-	pages = strtoull(argv[3], NULL, 10);
-	kept = room(pages);
+	range.vpn = strtoull(argv[2], NULL, 16) / range.page_size;
+	range.pages = strtoull(argv[3], NULL, 10);
 
-	while (scanf("%15s %" SCNu64, mode, &chunk) == 2 && chunk > 0) {
-		int fresh = !strcmp(mode, "fresh"), window = !strcmp(mode, "window");
-		uint64_t started = now(), took, total;
-		uint64_t *buffer = fresh ? room(pages) : kept;
+	while (scanf("%15s %" SCNu64 " %" SCNx64, mode, &chunk, &categories) == 3 && chunk > 0) {
+		uint64_t total = 0;
+		uint64_t took = serve(&range, mode, chunk, categories, &total);
 
-		read_range(pagemap, vpn, pages, chunk, buffer, !window);
-		took = now() - started;
-		/* What a window has overwritten is read once more, untimed. */
-		if (window)
-			read_range(pagemap, vpn, pages, chunk, buffer, 1);
-		total = sum(buffer, pages);
-		if (fresh)
-			free(buffer);
 		printf("%" PRIu64 " %" PRIu64 "\n", took, total);
 		fflush(stdout);
 	}

@@ -81,6 +81,9 @@ def race(
     return {name: Figure.of(taken) for name, taken in samples.items()}
 
 
+QUIET_CORES = 0.1  # more than this is said: whoever takes every core notices a neighbour
+
+
 class Neighbours:
     """How many cores other processes have kept busy since this was made."""
 
@@ -99,6 +102,11 @@ class Neighbours:
         """Ours are this process and those children that it has waited for."""
         (then, since), (now, until) = self._at, self._read()
         return max(0.0, now - then) / (until - since)
+
+    def tell(self, table: Table, name: str) -> None:
+        """Have it said below the table, unless it was quiet."""
+        if (cores := self.cores()) > QUIET_CORES:
+            table.note(f"{name}: other processes kept {cores:.1f} cores busy meanwhile")
 
 
 class Row(NamedTuple):

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from tests.workloads import Target
 
-__all__ = ["FULL_GIB", "SIZED_BY", "Stage"]
+__all__ = ["FULL_GIB", "SIZED_BY", "TOUCHED", "Stage", "free_gib", "reserved"]
 
-GIB = 1 << 30
+GIB, TIB = 1 << 30, 1 << 40
+TOUCHED = 64
 SIZED_BY = "PAGEMAP_BENCH_GIB"
 FULL_GIB = 8  # the size at which the targets of speed are meant
 HEADROOM_GIB = 2  # left to everybody else on the machine
@@ -30,6 +31,12 @@ def free_gib() -> int:
     found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     assert found is not None, "/proc/meminfo has no MemAvailable"
     return int(found[1]) * 1024 // GIB
+
+
+def reserved(size: int, touched: int = TOUCHED) -> AbstractContextManager[Target]:
+    """`size` bytes reserved, `touched` pages of them written, as far apart as can be."""
+    step = size // touched // workloads.PAGE * workloads.PAGE
+    return workloads.sparse(step * touched, step)
 
 
 class Stage(contextlib.ExitStack):
@@ -50,13 +57,17 @@ class Stage(contextlib.ExitStack):
         """The stopped target of that name; workloads.Unavailable when it cannot be made."""
         if name not in self._targets:
             if name in BIG:
-                for other in BIG:
-                    self._end(other)
+                self.end_big()
             scope = self.enter_context(contextlib.ExitStack())
             target = scope.enter_context(self._make(name))
             target.stop()
             self._targets[name] = target, scope
         return self._targets[name][0]
+
+    def end_big(self) -> None:
+        """End the targets that hold much memory; who asks for one again gets a new one."""
+        for name in BIG:
+            self._end(name)
 
     def _end(self, name: str) -> None:
         if name in self._targets:
@@ -73,6 +84,12 @@ class Stage(contextlib.ExitStack):
                 return workloads.sparse(8 * self.gib * GIB)
             case "many":
                 return workloads.many(60_000)
+            case "1 TiB":
+                return reserved(TIB)
+            case "20 TiB":
+                return reserved(20 * TIB)
+            case "striped":
+                return workloads.sparse(GIB, 2 * workloads.PAGE)
             case "bash":
                 return workloads.bash()
             case "small":

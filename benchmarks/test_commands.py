@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,12 @@ import pytest
 
 from tests import build
 
-from .commands import PASS, pagemap_command, same_output, time_command
+from .commands import PASS, Stopwatch, pagemap_command, same_output
 from .race import OURS, Figure, Neighbours, Table, race
 from .stage import FULL_GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -26,16 +27,19 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PEAK_MIB = 64
-QUIET_CORES = 0.1  # more than this is said: dump uses every core that it can get
-# Name of the target, rounds, every how many rounds the textbook runs (it takes ~1 us a page),
-# and how many times as fast we must be.
+POPULATED = "--populated"
+# Name of the target, options, rounds, every how many rounds the textbook runs (it takes ~1 us a
+# page), and how many times as fast we must be.
 WORKLOADS = [
-    ("bash", 30, 1, None),
-    ("many", 15, 1, None),
-    ("sparse", 9, 3, 80.0),
-    ("thp", 9, 3, None),
-    ("dense", 9, 3, 25.0),
+    ("bash", "", 30, 1, None),
+    ("many", "", 15, 1, None),
+    ("sparse", "", 9, 3, 80.0),
+    ("sparse", POPULATED, 15, 5, 300.0),
+    ("thp", "", 9, 3, None),
+    ("dense", "", 9, 3, 40.0),
 ]
+# Of a row of the textbook: neither swapped nor present.
+EMPTY = "^[0-9a-f]+ [0-9a-f]+ [01] [01] 0 0 "
 
 
 def pages_of(pid: int) -> int:
@@ -48,22 +52,11 @@ def pages_of(pid: int) -> int:
     return size // os.sysconf("SC_PAGESIZE")
 
 
-class Stopwatch:
-    """Times a command, and keeps the highest peak of its memory, in bytes."""
-
-    def __init__(self, command: Sequence[str], cwd: Path) -> None:
-        self.command, self.cwd, self.peaks = command, cwd, [0]
-
-    def __call__(self) -> float:
-        run = time_command(self.command, cwd=self.cwd)
-        self.peaks.append(run.peak_bytes)
-        return run.seconds
-
-
 @pytest.mark.usefixtures("visible_pfns")
-@pytest.mark.parametrize(("name", "rounds", "every", "at_least"), WORKLOADS)
+@pytest.mark.parametrize(("name", "option", "rounds", "every", "at_least"), WORKLOADS)
 def test_dump(
     name: str,
+    option: str,
     rounds: int,
     every: int,
     at_least: float | None,
@@ -74,12 +67,18 @@ def test_dump(
     tmp_path: Path,
 ) -> None:
     """The same rows as the textbook's, in less time, the start of Python left out."""
+    title = f"dump {name} {option}".rstrip()
     pid = target(name).pid
-    dump = (*pagemap_command(), "dump", str(pid))
+    dump = (*pagemap_command(), "dump", str(pid), *option.split())
     textbook = (str(build.textbook()), str(pid))
 
-    rows, last = same_output(dump, textbook, cwd=tmp_path)
-    assert rows == pages_of(pid) + 1
+    if option == POPULATED:
+        kept = ("sh", "-c", f"{shlex.join(textbook)} | grep -Ev '{EMPTY}'")
+        rows, last = same_output(dump, kept, cwd=tmp_path)
+        assert 1 < rows < pages_of(pid)
+    else:
+        rows, last = same_output(dump, textbook, cwd=tmp_path)
+        assert rows == pages_of(pid) + 1
     assert len(last.split(b" ", 6)) == 7
 
     neighbours = Neighbours()
@@ -91,29 +90,28 @@ def test_dump(
         rounds=rounds,
         every={"textbook": every},
     )
-    if (cores := neighbours.cores()) > QUIET_CORES:
-        table.note(f"dump {name}: other processes kept {cores:.1f} cores busy meanwhile")
+    neighbours.tell(table, title)
     start = figures["python -c pass"]
     if stage.gib < FULL_GIB:
         at_least = None  # too little work to weigh against the start of Python
     peak = max(ours.peaks) / MIB
     checks = [
         table.faster(
-            f"dump {name}, net",
+            f"{title}, net",
             figures[OURS].less(start),
             "textbook",
             figures["textbook"],
             at_least=at_least,
         ),
         table.cost(
-            f"dump {name}, whole",
+            f"{title}, whole",
             figures[OURS],
             "python -c pass",
             start,
             at_most=3.0 if name == "bash" else None,
         ),
         table.cost(
-            f"dump {name}, peak",
+            f"{title}, peak",
             Figure(peak, peak),
             "limit",
             Figure(PEAK_MIB, PEAK_MIB),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagemap import Process, maps
+from tests.workloads import PAGE
 
+from .commands import PASS, Stopwatch, output_of, pagemap_command
+from .floor import Floor
 from .race import OURS, Table, race, timed
 
 if TYPE_CHECKING:
@@ -21,6 +26,12 @@ FILE = "the file alone"
 RANGES = "ranges only"
 
 
+def whole_file(path: Path) -> bytes:
+    """The bytes, without a decoder in between."""
+    with path.open("rb", buffering=0) as file:
+        return file.readall()
+
+
 def test_maps_of_60_000_mappings(
     target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture
 ) -> None:
@@ -29,8 +40,7 @@ def test_maps_of_60_000_mappings(
     path = Path(f"/proc/{pid}/maps")
 
     def read() -> bytes:
-        with path.open("rb", buffering=0) as file:
-            return file.readall()
+        return whole_file(path)
 
     def ranges() -> list[tuple[int, int, bytes]]:
         return [found for block in process.maps_blocks() for found in maps.parse_labels(block)]
@@ -59,3 +69,32 @@ def test_maps_of_60_000_mappings(
     table.cost("ranges(), 60,000 mappings", figures[RANGES], FILE, figures[FILE])
     assert row.met, row
     assert cheaper.met, cheaper
+
+
+def test_command_over_60_000_mappings(
+    target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture, tmp_path: Path
+) -> None:
+    """What each mapping holds, in JSON, for a few times the price of their list."""
+    pid = target("many").pid
+    path = Path(f"/proc/{pid}/maps")
+    command = (*pagemap_command(), "maps", str(pid), "--json")
+
+    document = json.loads(output_of(command, cwd=tmp_path))
+    lines = whole_file(path).splitlines()
+    assert [
+        f"{int(mapping['start'], 16):08x}-{int(mapping['end'], 16):08x}"
+        for mapping in document["mappings"]
+    ] == [line.split(b" ")[0].decode() for line in lines]
+    with closing(Floor(pid)) as floor:
+        assert document["totals"]["present"] == floor.scan()[1] * PAGE
+    del document
+
+    figures = race(
+        benchmark,
+        Stopwatch(command, tmp_path),
+        {"python -c pass": Stopwatch(PASS, tmp_path), FILE: timed(lambda: whole_file(path))},
+        rounds=ROUNDS,
+    )
+    ours = figures[OURS].less(figures["python -c pass"])
+    row = table.cost("maps --json, 60,000 mappings, net", ours, FILE, figures[FILE], at_most=10.0)
+    assert row.met, row
