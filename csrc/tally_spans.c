@@ -15,7 +15,7 @@
 
 enum {
 	REGIONS = 512, /* what the kernel collects at a time */
-	RUNS = 64,
+	RUNS = 1024,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
 };
