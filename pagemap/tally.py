@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         """Counts of pages; None for what was not asked, or cannot be told here.
 
         `pages` are all of a mapping's, `present` its resident set, `exclusive` those mapped nowhere
-        else (USS), `huge` those mapped by a huge entry. `swapped` counts what the kernel marks so:
+        else (USS), `huge` those mapped by a huge entry. The zero page is present, though no part of
+        the kernel's own Rss. `swapped` counts what the kernel marks so:
         pages under migration and guard regions too.
         """
 
