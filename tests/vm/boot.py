@@ -41,7 +41,7 @@ class Limits(NamedTuple):
     """
 
     boot: float = 240
-    whole: float = 900
+    whole: float = 1800
 
 
 class Outcome(NamedTuple):
@@ -51,12 +51,12 @@ class Outcome(NamedTuple):
     summary: str
 
 
-def command(kernel: Kernel, series: str, share: Path) -> list[str]:
+def command(kernel: Kernel, series: str, share: Path, limits: Limits) -> list[str]:
     """The command line that boots a kernel and has it run inside.sh.
 
     `virtme-run`, which `vng` calls too: it takes its arguments as they are, blanks included.
     """
-    script = [str(INSIDE), str(share), series, sys.executable]
+    script = [str(INSIDE), str(share), series, f"{limits.whole:.0f}", sys.executable]
     return [
         str(Path(sys.executable).with_name("virtme-run")),
         *("--kimg", str(kernel.image), "--mods", "auto"),

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What a guest runs, as root: `inside.sh SHARE SERIES PYTHON`. SHARE is the one folder of the host
-# that the guest can write. It finds pytest's arguments there, each ended by a NUL, and leaves
+# What a guest runs, as root: `inside.sh SHARE SERIES SECONDS PYTHON`. SHARE is the one folder of the
+# host that the guest can write. It finds pytest's arguments there, each ended by a NUL, and leaves
 # `started`, `output` and at last `status` (see boot.py).
 
-share=$1 series=$2 python=$3
+share=$1 series=$2 seconds=$3 python=$4
 exec >"$share/output" 2>&1 </dev/null
 echo "guest: Linux $(uname -r), $(nproc) CPUs, up for $(cut -d' ' -f1 /proc/uptime) s"
 : >"$share/started"
@@ -17,6 +17,7 @@ modprobe zram num_devices=0 # its absence is what tests of swap will tell
 export CI=true PAGEMAP_VM_SERIES=$series
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
 mapfile -d '' -t arguments <"$share/arguments"
-"$python" -m pytest "${arguments[@]}"
+# Should the host's own limit be gone with the process that kept it, the guest ends all the same.
+timeout --kill-after=10 "$seconds" "$python" -m pytest "${arguments[@]}"
 echo $? >"$share/status.new"
 mv "$share/status.new" "$share/status"

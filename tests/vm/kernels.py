@@ -33,7 +33,7 @@ class Kernel(NamedTuple):
 
 
 def cache() -> Path:
-    """Where kernels are kept, and what the last run of each left behind."""
+    """Where kernels are kept, and what failed runs left behind."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "pagemap-vm"
 
@@ -87,7 +87,11 @@ def _download(series: str, home: Path) -> None:
         for name in UNUSED_MODULES:
             shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
         _run(tool("depmod") or "depmod", "-b", str(root), modules.name)
-        root.rename(home)
+        try:
+            root.rename(home)
+        except OSError:
+            if not home.exists():  # by another run, which was quicker
+                raise
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:

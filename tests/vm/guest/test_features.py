@@ -8,7 +8,7 @@ import json
 import os
 import struct
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,30 +18,12 @@ from tests import workloads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.vm.guest.conftest import Facts
+
 # _IOWR('f', 16, struct pm_scan_arg), whose 12 fields are of 8 bytes; include/uapi/linux/fs.h.
 PAGEMAP_SCAN = 0xC0606610
 PRESENT = 1 << 3
 CATEGORIES = 9
-
-
-class Facts(NamedTuple):
-    """What is known of a kernel, from its sources."""
-
-    scan: bool
-    write_tracking: bool
-
-
-KNOWN = {
-    "6.1": Facts(scan=False, write_tracking=False),
-    "6.12": Facts(scan=True, write_tracking=True),
-}
-
-
-@pytest.fixture
-def facts(series: str) -> Facts:
-    if series not in KNOWN:
-        pytest.skip(f"nothing is written here of what Linux {series} has")
-    return KNOWN[series]
 
 
 @pytest.fixture(scope="module")

@@ -12,59 +12,23 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import pagemap
-from tests import build, oracle, target
+from tests import oracle
+from tests.vm.guest.dirty import MARK, PAGES, PRESENT, WRITTEN_SINCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PAGE = oracle.PAGE
-MARK = 1 << 55
-PRESENT = 1 << 63
-EVERY_THIRD = [1, 0, 0] * 21 + [1]
+    from tests.vm.guest.dirty import Dirty
 
 
-class Dirty:
-    """The process of dirty.c, stopped; `entries` are read anew, one by one, by the oracle."""
-
-    def __init__(self, process: target.Target) -> None:
-        self.process = process
-        self.pid = process.pid
-        self.areas = dict(process.areas)
-
-    def clear(self) -> None:
-        """Have the kernel forget what was written."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("4")
-
-    def write(self) -> None:
-        """Let it write to every third page of `untouched` and `written`, and map `later`."""
-        self.process.resume()
-        self.process.tell("w")
-        self.process.wait_ready()
-        self.process.stop()
-        self.areas |= self.process.areas
-
-    def entries(self, name: str) -> list[int]:
-        return oracle.entries(self.pid, self.areas[name].start, self.areas[name].end)
-
-    def marks(self, name: str) -> list[int]:
-        """The column of soft-dirty as pagemap has it."""
-        area = self.areas[name]
-        with pagemap.Process(self.pid) as process:
-            pages = process.pages((area.start, area.end))
-        column = list(pages.column("soft_dirty"))
-        assert column == [int(page.soft_dirty) for page in pages]
-        assert pages.count("soft_dirty") == pages.counts().soft_dirty == sum(column)
-        return column
-
-
-@pytest.fixture
-def dirty() -> Iterator[Dirty]:
-    with target.run(build.program(Path(__file__).parents[1] / "dirty.c")) as process:
-        process.stop()
-        yield Dirty(process)
+def marks(dirty: Dirty, name: str) -> list[int]:
+    """The column of soft-dirty as pagemap has it."""
+    area = dirty.areas[name]
+    with pagemap.Process(dirty.pid) as process:
+        pages = process.pages((area.start, area.end))
+    column = list(pages.column("soft_dirty"))
+    assert column == [int(page.soft_dirty) for page in pages]
+    assert pages.count("soft_dirty") == pages.counts().soft_dirty == sum(column)
+    return column
 
 
 def check_dump(pid: int, command: list[str]) -> None:
@@ -90,20 +54,20 @@ def marked_rows(pid: int) -> set[tuple[bytes, ...]]:
 
 
 def test_new_memory(dirty: Dirty, command: list[str]) -> None:
-    assert dirty.entries("untouched") == [MARK] * 64
+    assert dirty.entries("untouched") == [MARK] * PAGES
     assert all(entry & (MARK | PRESENT) == MARK | PRESENT for entry in dirty.entries("written"))
     for name in ("untouched", "written", "seen"):
-        assert dirty.marks(name) == [1] * 64
+        assert marks(dirty, name) == [1] * PAGES
     check_dump(dirty.pid, command)
     assert {(b"0", b"1"), (b"1", b"1")} <= marked_rows(dirty.pid)
 
 
 def test_cleared_memory(dirty: Dirty, command: list[str]) -> None:
     dirty.clear()
-    assert dirty.entries("untouched") == [0] * 64
+    assert dirty.entries("untouched") == [0] * PAGES
     assert all(entry & (MARK | PRESENT) == PRESENT for entry in dirty.entries("written"))
     for name in ("untouched", "written", "seen"):
-        assert dirty.marks(name) == [0] * 64
+        assert marks(dirty, name) == [0] * PAGES
     check_dump(dirty.pid, command)
     assert {(b"0", b"0"), (b"1", b"0")} <= marked_rows(dirty.pid)
 
@@ -112,11 +76,11 @@ def test_memory_written_since(dirty: Dirty, command: list[str]) -> None:
     dirty.clear()
     dirty.write()
     for name in ("untouched", "written"):
-        assert dirty.marks(name) == EVERY_THIRD
-    assert dirty.marks("seen") == [0] * 64
+        assert marks(dirty, name) == WRITTEN_SINCE
+    assert marks(dirty, "seen") == [0] * PAGES
     # Mapped after the clearing: new to the kernel, so marked as a whole.
-    assert dirty.entries("later") == [MARK] * 64
-    assert dirty.marks("later") == [1] * 64
+    assert dirty.entries("later") == [MARK] * PAGES
+    assert marks(dirty, "later") == [1] * PAGES
     # All four: untouched and cleared, untouched and new, clean and written pages in one table.
     assert marked_rows(dirty.pid) == {
         (present, mark) for present in (b"0", b"1") for mark in (b"0", b"1")
@@ -131,7 +95,7 @@ def test_json_of_untouched_memory(dirty: Dirty) -> None:
         where = [(area.start, area.end)]
         pagemap.dump(dirty.pid, file, format="jsonl", header=False, ranges=where)
         rows = [json.loads(line) for line in file.getvalue().splitlines()]
-        assert [row["soft_dirty"] for row in rows] == [mark] * 64
+        assert [row["soft_dirty"] for row in rows] == [mark] * PAGES
         assert not any(row["present"] or row["swapped"] for row in rows)
         assert {row["pfn"] for row in rows} == {None}
         dirty.clear()
