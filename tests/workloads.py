@@ -148,7 +148,11 @@ def ksm(size: int = MIB) -> Iterator[Target]:
             wait_until(lambda: smaps_number(target.pid, "KSM") >= size, seconds=20)
         except TimeoutError:
             raise Unavailable("KSM: the kernel merged too little") from None
-        (KSM / "run").write_text("0")  # what is merged stays merged, nothing moves any more
+        try:
+            (KSM / "run").write_text("0")
+        except OSError as error:  # it was running already, by somebody else's will
+            raise Unavailable(f"cannot stop ksmd: {error.strerror}") from None
+        # what is merged stays merged, nothing moves any more
         yield target
 
 

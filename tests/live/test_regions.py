@@ -12,6 +12,7 @@ import pagemap
 from pagemap.regions import Category, Region, regions
 from tests import naive, oracle, workloads
 from tests.live import scanning
+from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def known(process: pagemap.Process) -> int:
 @pytest.mark.parametrize("vector", VECTORS)
 def test_vectors(process: pagemap.Process, seen: Seen, vector: int) -> None:
     # One call for each mapping: of 60,000 a few walks are enough to tell.
-    for query in QUERIES if len(seen.mappings) < 10_000 else QUERIES[:1]:
+    for query in QUERIES if len(seen.mappings) < 5_000 else QUERIES[:1]:
         asked = naive.Query._make(mask & known(process) for mask in query)
         wanted = naive.regions(seen.stretches, asked)
         if vector < 3 and len(wanted) > 1000:
@@ -117,7 +118,7 @@ def test_any_query_in_any_range(process: pagemap.Process, seen: Seen) -> None:
     edges = st.one_of(near, anywhere, st.just(0), st.just(2**64 - 1))
     limits = st.one_of(st.none(), st.integers(1, 20), st.integers(1, 1 << 20))
 
-    examples = 40 if len(seen.mappings) < 10_000 else 8
+    examples = 40 if len(seen.mappings) < 5_000 else 8
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(
@@ -166,7 +167,7 @@ def test_100_000_alternating_regions(
     with scanning.opened(alternating, scan=scan) as process:
         query = naive.Query(any_of=8, returned=8)
         if vector < 3:
-            wanted = wanted[:20_000]  # a call for each region: enough of them to tell
+            wanted = wanted[:8_000]  # a call for each region: enough of them to tell
         same = found(process, query, start=area.start, end=wanted[-1][1], vector=vector) == wanted
         assert same
         for limit in (1, 513, len(wanted) - 1, len(wanted)):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 MIB = 1 << 20
 # 100,000 where there is time for it.
-SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "3000"))
+SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "1500"))
 # Of these smaps leaves pages out: of zeros, which a program not ours may map too, of hugetlb.
 UNCOUNTED = {"zero", "hugetlb", "bash", "python"}
 
@@ -131,16 +131,21 @@ def test_own_process_as_nobody(need_root: None, way: str) -> None:
     check_growth(*as_nobody(own_growth))
 
 
+def steady(sample: Sample) -> Sample:
+    """What another process of the same program, started meanwhile, does not change."""
+    return sample._replace(exclusive=None)
+
+
 def test_threads(dense: Target, way: str) -> None:
     """One Sampler in eight hands at once: nobody sees half of another's counts."""
     with Sampler(dense.pid) as sampler, ThreadPoolExecutor(8) as pool:
-        expected = sampler.sample()
+        expected = steady(sampler.sample())
         assert expected.rss == rollup(dense.pid)["rss"]
         together = threading.Barrier(8)
 
         def many(_number: int) -> set[Sample]:
             together.wait()
-            return {sampler.sample() for _ in range(10)}
+            return {steady(sampler.sample()) for _ in range(10)}
 
         assert set().union(*pool.map(many, range(8))) == {expected}
 
@@ -263,16 +268,15 @@ def test_budget_of_pages(dense: Target, pages_in_order: list[int], way: str) -> 
 
 
 def test_budget_of_time(dense: Target, pages_in_order: list[int], way: str) -> None:
-    possible = cumulated(pages_in_order)
+    possible = {counts[:4] for counts in cumulated(pages_in_order)}
     with Sampler(dense.pid) as sampler:
-        whole = sampler.sample()
+        whole = steady(sampler.sample())
         for seconds in (1e-6, 1e-9, 1e-12):  # the last is less than a clock can tell
             sample = sampler.sample(max_seconds=seconds)
             assert sample.partial
-            known = sample.rss, sample.swapped, sample.anonymous, sample.file, sample.exclusive
-            assert known in possible
+            assert (sample.rss, sample.swapped, sample.anonymous, sample.file) in possible
         for seconds in (3600.0, 1e15, float("inf")):
-            assert sampler.sample(max_seconds=seconds) == whole
+            assert steady(sampler.sample(max_seconds=seconds)) == whole
 
 
 def test_budget_where_nothing_is(start: Start, way: str) -> None:
@@ -335,20 +339,20 @@ def test_samples_leave_nothing(flat: None, way: str) -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
-    rounds = SAMPLES if way == "scan" else SAMPLES // 5
+    rounds = SAMPLES if way == "scan" else SAMPLES // 3
     with Sampler() as sampler:
         for _ in range(200):
             sampler.sample()
         gc.collect()
         memory = resident()
-        for _ in range(rounds - 1000):
+        for _ in range(rounds):
             sampler.sample()
         assert resident() - memory < MIB
         tracemalloc.start()
         try:
             sampler.sample()
             early = tracemalloc.get_traced_memory()[0]
-            for _ in range(1000):
+            for _ in range(300):
                 sampler.sample()
             gc.collect()
             assert tracemalloc.get_traced_memory()[0] - early < 5000
