@@ -6,6 +6,8 @@ import gc
 import itertools
 import mmap
 import os
+import select
+import signal
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,7 @@ MIB = 1 << 20
 SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "1500"))
 # Of these smaps leaves pages out: of zeros, of hugetlb.
 UNCOUNTED = {"zero", "hugetlb"}
+HANG_SECONDS = 60
 
 
 @pytest.fixture(params=["scan", "entries"])
@@ -167,11 +170,13 @@ def in_child(function: Callable[[], object]) -> None:
             status = 0
         finally:
             os._exit(status)
-    deadline = threading.Timer(20, os.kill, (child, 9))
-    deadline.start()
-    _, status = os.waitpid(child, 0)
-    deadline.cancel()
-    deadline.join()
+    ended = os.pidfd_open(child)
+    try:
+        if not select.select([ended], [], [], HANG_SECONDS)[0]:
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    finally:
+        os.close(ended)
     assert status == 0, f"the child ended with status {status}"
 
 
