@@ -6,6 +6,8 @@ import gc
 import itertools
 import mmap
 import os
+import select
+import signal
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +32,9 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 # 100,000 where there is time for it.
 SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "1500"))
-# Of these smaps leaves pages out: of zeros, which a program not ours may map too, of hugetlb.
-UNCOUNTED = {"zero", "hugetlb", "bash", "python"}
+# Of these smaps leaves pages out: of zeros, of hugetlb.
+UNCOUNTED = {"zero", "hugetlb"}
+HANG_SECONDS = 60
 
 
 @pytest.fixture(params=["scan", "entries"])
@@ -55,6 +58,11 @@ def dense(start: Start) -> Target:
     return target
 
 
+def steady(sample: Sample) -> Sample:
+    """Without what other processes change: which pages of libraries are mapped here alone."""
+    return sample._replace(exclusive=None)
+
+
 def rollup(pid: int) -> dict[str, int]:
     """What smaps_rollup says, in pages, by our names."""
     sizes = {name: size // PAGE for name, size in oracle.smaps_rollup(pid).items()}
@@ -72,8 +80,9 @@ def test_smaps_rollup(kind: str, stopped: Target, way: str) -> None:
     if kind in UNCOUNTED:
         return
     with Sampler(stopped.pid) as sampler:
-        for _ in range(5):
+        for _ in range(20):
             before, sample, after = rollup(stopped.pid), sampler.sample(), rollup(stopped.pid)
+            # `exclusive` moves when another process maps or leaves a library
             if before == after:
                 break
     expected = after
@@ -92,15 +101,16 @@ def test_what_was_asked_alone(asked: list[str], dense: Target, way: str) -> None
         with pytest.raises(pagemap.Unsupported, match=r"6\.7"):
             Sampler(dense.pid, counts=asked)
         return
-    expected = rollup(dense.pid)
     with Sampler(dense.pid, counts=asked) as sampler:
-        for _ in range(3):  # nothing of one sample is left in the next
-            sample = sampler.sample()
-            assert sample._asdict() == {
-                **dict.fromkeys(COUNTS),
-                **{name: expected[name] for name in asked},
-                "partial": False,
-            }
+        for _ in range(10):
+            before = rollup(dense.pid)
+            samples = {sampler.sample() for _ in range(3)}
+            if rollup(dense.pid) == before:
+                break
+    # three times the same: nothing of one sample is left in the next
+    assert [sample._asdict() for sample in samples] == [
+        {**dict.fromkeys(COUNTS), **{name: before[name] for name in asked}, "partial": False}
+    ]
 
 
 def own_growth(counts: list[str] | None = None) -> tuple[Sample, Sample]:
@@ -118,7 +128,12 @@ def check_growth(before: Sample, after: Sample) -> None:
     for name in ("rss", "anonymous", "exclusive"):
         then, now = getattr(before, name), getattr(after, name)
         assert then > 0
-        assert grown <= now - then <= grown + 500, name
+        if name == "exclusive":
+            # A fork's pages become so when the other of the two writes, a library's cease to be
+            # when another process maps it.
+            assert now - then >= grown - 1000
+        else:
+            assert grown <= now - then <= grown + 500, name
     assert not after.partial
 
 
@@ -129,11 +144,6 @@ def test_own_process(way: str) -> None:
 def test_own_process_as_nobody(need_root: None, way: str) -> None:
     own_growth()  # what is imported late, nobody may be unable to read
     check_growth(*as_nobody(own_growth))
-
-
-def steady(sample: Sample) -> Sample:
-    """What another process of the same program, started meanwhile, does not change."""
-    return sample._replace(exclusive=None)
 
 
 def test_threads(dense: Target, way: str) -> None:
@@ -160,11 +170,13 @@ def in_child(function: Callable[[], object]) -> None:
             status = 0
         finally:
             os._exit(status)
-    deadline = threading.Timer(20, os.kill, (child, 9))
-    deadline.start()
-    _, status = os.waitpid(child, 0)
-    deadline.cancel()
-    deadline.join()
+    ended = os.pidfd_open(child)
+    try:
+        if not select.select([ended], [], [], HANG_SECONDS)[0]:
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    finally:
+        os.close(ended)
     assert status == 0, f"the child ended with status {status}"
 
 
@@ -195,13 +207,13 @@ def test_fork_of_own_process(way: str) -> None:
 
 def test_fork_with_another_target(dense: Target, way: str) -> None:
     with Sampler(dense.pid) as sampler:
-        expected = sampler.sample()
+        expected = steady(sampler.sample())
 
         def child() -> None:
-            assert sampler.sample() == expected
+            assert steady(sampler.sample()) == expected
 
         in_child(child)
-        assert sampler.sample() == expected
+        assert steady(sampler.sample()) == expected
 
 
 def test_fork_while_threads_sample(way: str) -> None:
@@ -235,7 +247,7 @@ def pages_in_order(dense: Target) -> list[int]:
 
 def cumulated(entries: list[int]) -> set[tuple[int, ...]]:
     """What counts of lower addresses alone there can be."""
-    names = ("present", "swapped", "anonymous", "file_or_shared", "exclusive")
+    names = ("present", "swapped", "anonymous", "file_or_shared")
     columns = []
     for name in names:
         if name == "anonymous":
@@ -256,7 +268,7 @@ def test_budget_of_pages(dense: Target, pages_in_order: list[int], way: str) -> 
         for limit in (1, 100, 4096, 4097, 9000, len(pages_in_order) - 1):
             sample = sampler.sample(max_pages=limit)
             assert sample.partial or limit == len(pages_in_order) - 1
-            known = sample.rss, sample.swapped, sample.anonymous, sample.file, sample.exclusive
+            known = sample.rss, sample.swapped, sample.anonymous, sample.file
             assert known in possible
             assert sample.rss is not None
             assert sample.rss >= min(limit, last)
@@ -264,19 +276,20 @@ def test_budget_of_pages(dense: Target, pages_in_order: list[int], way: str) -> 
         whole = sampler.sample(max_pages=10 * len(pages_in_order))
         assert not whole.partial
         assert whole.rss == len(pages_in_order)
-        assert sampler.sample() == whole
+        assert steady(sampler.sample()) == steady(whole)
 
 
 def test_budget_of_time(dense: Target, pages_in_order: list[int], way: str) -> None:
-    possible = {counts[:4] for counts in cumulated(pages_in_order)}
+    possible = cumulated(pages_in_order)
     with Sampler(dense.pid) as sampler:
-        whole = steady(sampler.sample())
+        whole = sampler.sample()
         for seconds in (1e-6, 1e-9, 1e-12):  # the last is less than a clock can tell
             sample = sampler.sample(max_seconds=seconds)
             assert sample.partial
-            assert (sample.rss, sample.swapped, sample.anonymous, sample.file) in possible
+            known = sample.rss, sample.swapped, sample.anonymous, sample.file
+            assert known in possible
         for seconds in (3600.0, 1e15, float("inf")):
-            assert steady(sampler.sample(max_seconds=seconds)) == whole
+            assert steady(sampler.sample(max_seconds=seconds)) == steady(whole)
 
 
 def test_budget_where_nothing_is(start: Start, way: str) -> None:
@@ -286,7 +299,7 @@ def test_budget_where_nothing_is(start: Start, way: str) -> None:
     with Sampler(target.pid) as sampler:
         whole = sampler.sample()
         assert whole.rss is not None
-        assert sampler.sample(max_pages=2 * whole.rss) == whole
+        assert steady(sampler.sample(max_pages=2 * whole.rss)) == steady(whole)
 
 
 def test_targets_end(start: Start, way: str) -> None:
