@@ -180,6 +180,9 @@ static uint64_t next_found(struct walk *walk, uint32_t page_shift, uint64_t most
 	return end - start;
 }
 
+/* One loop over two ways forward, reading and finding, that hand over to each
+ * other: apart they would share all of this state. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity) */
 int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_span *spans,
 		     struct pm_place *from, const struct pm_place *to, uint64_t *out,
 		     uint64_t capacity, struct pm_range *runs, uint64_t runs_capacity,
