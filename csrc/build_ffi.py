@@ -1,4 +1,4 @@
-"""Build pagemap._core: every csrc/*.c behind the API that pagemap.cdef.h declares.
+"""Build pagemap._core: every csrc/*.c behind the API that the *.cdef.h declare.
 
 cffi runs this file from the root of the source tree, before the package exists, so it imports
 nothing of it and its paths begin at the root.
@@ -17,11 +17,15 @@ CSRC = Path("csrc")
 # -g0: debug information would name the folder of the build.
 COMPILE_ARGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 
+# pagemap.cdef.h first: the headers of single rooms use what it declares.
+HEADERS = sorted(CSRC.glob("*.cdef.h"), key=lambda path: (path.name != "pagemap.cdef.h", path.name))
+
 ffibuilder = FFI()
-ffibuilder.cdef((CSRC / "pagemap.cdef.h").read_text(encoding="ascii"))
+for header in HEADERS:
+    ffibuilder.cdef(header.read_text(encoding="ascii"))
 ffibuilder.set_source(
     "pagemap._core",
-    '#include "core.h"\n',
+    '#include "core.h"\n' + "".join(f'#include "{header.name}"\n' for header in HEADERS[1:]),
     sources=sorted(str(path) for path in CSRC.glob("*.c")),
     depends=sorted(str(path) for path in CSRC.glob("*.h")),
     include_dirs=[str(CSRC)],

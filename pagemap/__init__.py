@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pagemap.export import dump
+    from pagemap.frames import FrameReader, PageFlag
     from pagemap.maps import Mapping
     from pagemap.pages import Counts, Page, Pages
     from pagemap.process import Process, virt_to_phys
@@ -45,11 +46,13 @@ __all__ = [
     "Category",
     "ClosedProcess",
     "Counts",
+    "FrameReader",
     "Mapping",
     "NoSuchProcess",
     "NotMapped",
     "NotPresent",
     "Page",
+    "PageFlag",
     "PagemapError",
     "Pages",
     "PfnsHidden",
@@ -69,6 +72,8 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "FrameReader": "frames",
+    "PageFlag": "frames",
     "Tally": "tally",
     "Sampler": "sampler",
     "Sample": "sampler",

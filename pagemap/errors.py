@@ -43,6 +43,7 @@ __all__ = [
     "TargetVanished",
     "Unsupported",
     "UsageError",
+    "from_file_error",
     "from_os_error",
 ]
 
@@ -196,4 +197,32 @@ def from_os_error(
     reason = error.strerror or str(error)
     return PagemapError(
         f"cannot {operation} of {of}: {reason}", pid=pid, errno=code, operation=operation, path=path
+    )
+
+
+def from_file_error(error: OSError, path: str) -> PagemapError:
+    """The error that stands for `error` of a file of the whole machine's, such as /proc/kpageflags.
+
+    These files are root's, with mode 0400 (fs/proc/page.c); kpagecgroup needs CONFIG_MEMCG, and all
+    of them CONFIG_PROC_PAGE_MONITOR.
+    """
+    code = error.errno
+    if code in (_errno.EACCES, _errno.EPERM):
+        return AccessDenied(
+            f"cannot read {path}: permission denied; it is root's alone: "
+            "run with sudo (CAP_DAC_READ_SEARCH)",
+            errno=code,
+            operation="read",
+            path=path,
+        )
+    if code == _errno.ENOENT:
+        option = "CONFIG_MEMCG" if path.endswith("cgroup") else "CONFIG_PROC_PAGE_MONITOR"
+        return Unsupported(
+            f"this kernel has no {path}: it was built without {option}",
+            errno=code,
+            operation="read",
+            path=path,
+        )
+    return PagemapError(
+        f"cannot read {path}: {error.strerror or error}", errno=code, operation="read", path=path
     )

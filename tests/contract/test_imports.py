@@ -24,6 +24,7 @@ ROWS = [
     ("pagemap.process",),
     ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate"),
     ("pagemap.handle",),
+    ("pagemap.frames",),
     ("pagemap.maps", "pagemap.pages", "pagemap.procfs", "pagemap.pipeline"),
     ("pagemap.arguments",),
     ("pagemap._native",),

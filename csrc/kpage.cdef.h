@@ -1,0 +1,32 @@
+/*
+ * Words about frames: /proc/kpageflags, kpagecount and kpagecgroup, which hold one
+ * 64-bit word for each PFN. Read by cffi too, as pagemap.cdef.h.
+ */
+
+/* A frame asked for, and where its words go: out[at]. */
+struct pm_wish {
+	uint64_t pfn;
+	uint64_t at;
+};
+
+/*
+ * Put the wishes for `count` PFNs, in any order and with repeats, into `sorted`
+ * by PFN; `spare` has room for as many. PFNs that no file can hold (PM_NO_VALUE
+ * among them: a hidden PFN, or none) are left out, and out[i] of theirs is set to
+ * PM_NO_VALUE. Returns the number of wishes sorted.
+ */
+int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
+		      struct pm_wish *spare, uint64_t *out);
+
+/*
+ * Read the words of `count` sorted wishes from `fd` (one of the files) into
+ * out[wish.at], with few calls: frames near each other share one. `scratch`
+ * holds PM_READ_BLOCK words. Past the machine's last frame a word is
+ * PM_NO_VALUE: the kernel has none. Returns the number of words that it had, or
+ * -errno. Stretches of one array of wishes may be read by several threads.
+ */
+int64_t pm_kpage_gather(int fd, const struct pm_wish *wishes, uint64_t count, uint64_t *scratch,
+			uint64_t *out);
+
+/* The first PFN past those that `fd` has a word for, or -errno; found by trying. */
+int64_t pm_kpage_end(int fd);

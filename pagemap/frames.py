@@ -1,0 +1,264 @@
+"""What the kernel says of physical frames: flags, map counts, memory cgroups, by PFN.
+
+/proc/kpageflags, kpagecount and kpagecgroup hold one 64-bit word for each frame (fs/proc/page.c).
+A process's frames are scattered, so they are sorted, read in bulk in the kernel's own order, and
+put back. Only root may read these files.
+
+A word is of the moment it is read: the page may have moved since its PFN was learnt.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import namedtuple
+from enum import IntFlag
+
+from pagemap import pipeline
+from pagemap._native import NO_PFN, aligned
+from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
+from pagemap.errors import UsageError, from_file_error
+from pagemap.flags import PAGE_FLAGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import NamedTuple, TypeVar
+
+    _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
+    _Word = TypeVar("_Word", bound=int)
+
+    class PageFlag(IntFlag):
+        """What a frame can be; names and bits are the kernel's. Unknown bits are kept."""
+
+        LOCKED = 1 << 0
+        REFERENCED = 1 << 2
+        UPTODATE = 1 << 3
+        DIRTY = 1 << 4
+        LRU = 1 << 5
+        ACTIVE = 1 << 6
+        SLAB = 1 << 7
+        WRITEBACK = 1 << 8
+        BUDDY = 1 << 10
+        MMAP = 1 << 11
+        ANONYMOUS = 1 << 12
+        SWAPCACHE = 1 << 13
+        SWAPBACKED = 1 << 14
+        COMPOUND_HEAD = 1 << 15
+        COMPOUND_TAIL = 1 << 16
+        HUGE = 1 << 17
+        UNEVICTABLE = 1 << 18
+        HWPOISON = 1 << 19
+        NOPAGE = 1 << 20
+        KSM = 1 << 21
+        THP = 1 << 22
+        OFFLINE = 1 << 23
+        ZERO_PAGE = 1 << 24
+        IDLE = 1 << 25
+        PGTABLE = 1 << 26
+
+    class Frame(NamedTuple):
+        """One frame: its PFN, and what was asked of it; None for what was not, or is not known."""
+
+        pfn: int | None
+        flags: PageFlag | None
+        mapcount: int | None
+        cgroup: int | None
+else:
+    PageFlag = IntFlag("PageFlag", {flag.name.upper(): 1 << flag.bit for flag in PAGE_FLAGS})
+    PageFlag.__doc__ = (
+        "What a frame can be; names and bits are the kernel's. Unknown bits are kept."
+    )
+    Frame = namedtuple("Frame", ("pfn", "flags", "mapcount", "cgroup"))
+
+__all__ = ["FILES", "NO_WORD", "Frame", "FrameReader", "Frames", "PageFlag", "read_frames"]
+
+FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
+"""The columns, and the file of each below /proc."""
+
+PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
+
+
+class FrameReader:
+    """The kernel's files about frames, each opened when first asked for.
+
+    Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
+    mounted. Several threads may read through one reader. Every method raises AccessDenied without
+    CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and Unsupported where the kernel has no
+    such file (CONFIG_PROC_PAGE_MONITOR; of cgroups: CONFIG_MEMCG).
+    """
+
+    __slots__ = ("_fds", "_procfs")
+
+    def __init__(self, *, procfs: str = "/proc") -> None:
+        self._fds: dict[str, int] = {}
+        self._procfs = procfs
+
+    def __enter__(self: _FrameReader) -> _FrameReader:  # noqa: PYI019 - typing.Self is of 3.11
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_fds", None):
+            self.close()
+
+    def close(self) -> None:
+        """Close the files. May be called again."""
+        while self._fds:
+            os.close(self._fds.popitem()[1])
+
+    def path(self, column: str) -> str:
+        """The file that a column of `FILES` is read from."""
+        if column not in FILES:
+            raise UsageError(f"no column of frames is called {column!r}: take {', '.join(FILES)}")
+        return f"{self._procfs}/{FILES[column]}"
+
+    def fileno(self, column: str) -> int:
+        """The descriptor of the file of a column, for calls of your own."""
+        path = self.path(column)
+        if column not in self._fds:
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                raise from_file_error(error, path) from None
+            if self._fds.setdefault(column, fd) != fd:
+                os.close(fd)  # another thread was here first
+        return self._fds[column]
+
+    @property
+    def end(self) -> int:
+        """The first PFN past the machine's last frame, as /proc/kpageflags has it."""
+        try:
+            return frames_end(self.fileno("flags"))
+        except OSError as error:
+            raise from_file_error(error, self.path("flags")) from None
+
+    def words(
+        self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None
+    ) -> memoryview:
+        """One column of `FILES` for these PFNs: read-only, format Q, an item for each of them.
+
+        `NO_WORD`, all bits set, stands where the kernel has no word: past the machine's last frame,
+        and for `NO_PFN`, which stands for a page that is not present or whose PFN is hidden. A hole
+        in the middle of memory has the flag NOPAGE.
+        """
+        return self._gather([column], _buffer_of(pfns), threads)[0]
+
+    def read(
+        self,
+        pfns: memoryview | Iterable[int],
+        columns: Iterable[str] = ("flags",),
+        *,
+        threads: int | None = None,
+    ) -> Frames:
+        """The frames with these PFNs, in the order given; `columns` are those of `FILES` to read.
+
+        `threads` read, by default as many as pay.
+        """
+        wanted = list(dict.fromkeys(columns))
+        view = _buffer_of(pfns)
+        return Frames(view, **dict(zip(wanted, self._gather(wanted, view, threads), strict=True)))
+
+    def _gather(
+        self, columns: list[str], pfns: memoryview, threads: int | None
+    ) -> list[memoryview]:
+        fds = [self.fileno(column) for column in columns]
+        wishes = Wishes(pfns)
+        words = []
+        for column, fd in zip(columns, fds, strict=True):
+            out = wishes.column()
+            pieces = wishes.pieces(fd, out, PIECE)
+            try:
+                with pipeline.run(pieces, Scratch, threads) as results:
+                    for _ in results:
+                        pass
+            except OSError as error:
+                raise from_file_error(error, self.path(column)) from None
+            words.append(words_of(out))
+        return words
+
+
+def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
+    if not isinstance(pfns, memoryview):
+        try:
+            pfns = memoryview(array("Q", pfns))
+        except OverflowError:
+            raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
+    if pfns.format != "Q" or not pfns.c_contiguous or not aligned(pfns):
+        raise UsageError(
+            "PFNs are integers, or a contiguous buffer of format 'Q' aligned to 8 bytes"
+        )
+    return pfns
+
+
+class Frames:
+    """Frames in the order asked for: a sequence of `Frame` over columns.
+
+    `pfns`, and those of `flags`, `mapcounts` and `cgroups` that were asked for, are read-only
+    memoryviews of format ``Q``; the others are None. In them `NO_WORD`, all bits set, stands for
+    what the kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
+
+    >>> from pagemap.frames import read_frames
+    >>> frames = read_frames([1, 2**64 - 1])  # doctest: +SKIP
+    >>> frames[0]  # doctest: +SKIP
+    Frame(pfn=1, flags=<PageFlag.RESERVED: 4294967296>, mapcount=None, cgroup=None)
+    """
+
+    __slots__ = ("cgroups", "flags", "mapcounts", "pfns")
+
+    def __init__(
+        self,
+        pfns: memoryview,
+        *,
+        flags: memoryview | None = None,
+        mapcounts: memoryview | None = None,
+        cgroups: memoryview | None = None,
+    ) -> None:
+        self.pfns = pfns.toreadonly()
+        self.flags = flags
+        self.mapcounts = mapcounts
+        self.cgroups = cgroups
+
+    def __len__(self) -> int:
+        return len(self.pfns)
+
+    def __getitem__(self, index: int) -> Frame:
+        if index < 0:
+            index += len(self.pfns)
+        if not 0 <= index < len(self.pfns):
+            raise IndexError(f"frame {index} of {len(self.pfns)}")
+        return self._frame(index)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self._frame, range(len(self.pfns)))
+
+    def _frame(self, index: int) -> Frame:
+        pfn = self.pfns[index]
+        return Frame(
+            None if pfn == NO_PFN else pfn,
+            _known(self.flags, index, PageFlag),
+            _known(self.mapcounts, index, int),
+            _known(self.cgroups, index, int),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Frames {len(self.pfns)}>"
+
+
+def _known(column: memoryview | None, index: int, kind: Callable[[int], _Word]) -> _Word | None:
+    if column is None or column[index] == NO_WORD:
+        return None
+    return kind(column[index])
+
+
+def read_frames(
+    pfns: memoryview | Iterable[int],
+    columns: Iterable[str] = ("flags",),
+    *,
+    threads: int | None = None,
+) -> Frames:
+    """The frames with these PFNs; see `FrameReader.read`, which this opens and closes for you."""
+    with FrameReader() as reader:
+        return reader.read(pfns, columns, threads=threads)
