@@ -13,6 +13,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -32,8 +33,8 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 # 100,000 where there is time for it.
 SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "1500"))
-# Of these smaps leaves pages out: of zeros, of hugetlb.
-UNCOUNTED = {"zero", "hugetlb"}
+# Of this smaps leaves pages out.
+UNCOUNTED = {"hugetlb"}
 HANG_SECONDS = 60
 
 
@@ -76,6 +77,20 @@ def rollup(pid: int) -> dict[str, int]:
     }
 
 
+def pages_of_zeros(pid: int) -> int:
+    """How often the page of zeros is mapped: by its own category, else by its frame's flag."""
+    with mock.patch.dict(os.environ), pagemap.Process(pid) as process:
+        os.environ.pop("PAGEMAP_DISABLE", None)
+        if process.can_scan and process.can_find("pfnzero"):
+            zero = pagemap.Category.PFNZERO
+            return sum(each.end - each.start for each in process.regions(any_of=zero)) // PAGE
+        if not process.pfns_visible:
+            pytest.skip("pages of zeros: this kernel has no PAGEMAP_SCAN (6.7), and hides PFNs")
+        frames = [frame for _, pages in process.populated() for frame in pages.pfns()]
+        zeros = oracle.zero_frames({frame for frame in frames if frame != oracle.NONE})
+        return sum(frame in zeros for frame in frames)
+
+
 def test_smaps_rollup(kind: str, stopped: Target, way: str) -> None:
     if kind in UNCOUNTED:
         return
@@ -91,6 +106,11 @@ def test_smaps_rollup(kind: str, stopped: Target, way: str) -> None:
     if way == "entries":
         assert sample.huge is None
         del expected["huge"]
+    if sample.rss != expected["rss"]:  # a page that was only read is of zeros, and of no Rss
+        zeros = pages_of_zeros(stopped.pid)
+        assert zeros > 0
+        expected["rss"] += zeros
+        expected["anonymous"] += zeros
     assert not sample.partial
     assert {name: getattr(sample, name) for name in expected} == expected
 
