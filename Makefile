@@ -10,7 +10,7 @@ KERNELS ?= 6.1 6.12
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
 
-BUILD_INPUTS := pyproject.toml setup.py pagemap/_version.py $(wildcard csrc/*.c csrc/*.h csrc/*.py)
+BUILD_INPUTS := pyproject.toml setup.py bin/pagemap pagemap/_version.py $(wildcard csrc/*.c csrc/*.h csrc/*.py)
 PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
 C_SOURCES := $(wildcard csrc/*.c)
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)

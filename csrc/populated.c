@@ -44,6 +44,23 @@ static inline int populated(uint64_t entry)
 	return entry >> PM_SWAPPED_BIT != 0; /* bits 62 and 63 */
 }
 
+/* The first of entries[from..count) that is not populated. Eight at a time: in
+ * dense memory nearly all are, and this is the only look at each of them. */
+static uint64_t populated_to(const uint64_t *entries, uint64_t from, uint64_t count)
+{
+	for (; count - from >= 8; from += 8) {
+		uint64_t all = PM_BIT(PM_PRESENT_BIT);
+
+		for (unsigned i = 0; i < 8; i++)
+			all &= entries[from + i] | entries[from + i] << 1;
+		if (!all)
+			break;
+	}
+	while (from < count && populated(entries[from]))
+		from++;
+	return from;
+}
+
 /*
  * Keep the populated ones of `count` entries, moving them down to `out +
  * stored`; they are of the pages at walk->at, in one span. Stops, and returns 0,
@@ -61,8 +78,8 @@ static int keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 		for (first = i; i < count && !populated(entries[i]); i++)
 			;
 		walk->empty += i - first;
-		for (first = i; i < count && populated(entries[i]); i++)
-			;
+		first = i;
+		i = populated_to(entries, first, count);
 		if (first == i)
 			break;
 		/* a run goes on from block to block, but not over spans */

@@ -12,6 +12,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = ["main"]
 
@@ -65,6 +66,40 @@ def _flush() -> None:
 
 
 def _run(argv: Sequence[str]) -> int:
+    arguments = _plain(argv) or _parsed(argv)
+    if isinstance(arguments, int):
+        return arguments
+    # The name of the room is the name of the subcommand; the parser knows no other names.
+    room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
+    __import__(room)
+    code: int = sys.modules[room].run(arguments)
+    return code
+
+
+class _Arguments:
+    """As argparse.Namespace."""
+
+    def __init__(self, command: str, values: dict[str, Any]) -> None:
+        self.command = command
+        self.__dict__.update(values)
+
+
+def _plain(argv: Sequence[str]) -> _Arguments | None:
+    """The arguments of a line that is plain: argparse takes longer to load than to dump a shell."""
+    from pagemap.cli.commands import COMMANDS
+    from pagemap.cli.quick import Sketch
+
+    for name, _, room in COMMANDS:
+        if argv and argv[0] == name:
+            sketch = Sketch()
+            __import__(f"pagemap.cli.{room}", fromlist=[room]).add_arguments(sketch)
+            values = sketch.parse(argv[1:])
+            return None if values is None else _Arguments(name, values)
+    return None
+
+
+def _parsed(argv: Sequence[str]) -> Any:
+    """The arguments, or the exit code of a line that asks for no subcommand."""
     from pagemap.cli.messages import tell, unwritten
     from pagemap.cli.parser import build_parser
 
@@ -80,8 +115,4 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command is None:
         tell(parser.format_help())
         return 2
-    # The name of the room is the name of the subcommand; the parser knows no other names.
-    room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
-    __import__(room)
-    code: int = sys.modules[room].run(arguments)
-    return code
+    return arguments

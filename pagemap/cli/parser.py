@@ -11,6 +11,7 @@ import argparse
 import sys
 
 from pagemap._version import __version__
+from pagemap.cli.commands import COMMANDS
 from pagemap.errors import UsageError
 
 TYPE_CHECKING = False
@@ -45,15 +46,6 @@ examples:
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""
-
-# The name, what it gives in a few words, and the room that knows its options.
-COMMANDS = (
-    ("dump", "a row for every page of a process", "options_dump"),
-    ("regions", "ranges of pages by what they are", "options_regions"),
-    ("maps", "the mappings of a process, and what they hold", "options_maps"),
-    ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
-    ("doctor", "what can be read here, and what cannot", "options_doctor"),
-)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

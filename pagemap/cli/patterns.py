@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 
 from pagemap.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
 
 __all__ = ["Patterns"]
 
@@ -67,5 +70,7 @@ def _names(path: str) -> set[str]:
 
 
 def _compile(text: str) -> re.Pattern[str]:
+    import re  # here: most dumps have no pattern, and it costs as much as half of Python's start
+
     wild = {"*": ".*", "?": "."}
     return re.compile("".join(wild.get(c) or re.escape(c) for c in text), re.DOTALL)

@@ -6,7 +6,6 @@ many pieces under way as `pipeline` has buffers. Nothing here is done per page.
 
 from __future__ import annotations
 
-import functools
 import os
 from errno import EIO
 
@@ -151,12 +150,10 @@ def _format(name: str) -> ModuleType:
 
 def _writer(file: Writable | int) -> Callable[[memoryview], None]:
     """A function that writes all of its argument: raw files may take less at a time."""
-    put: Callable[[memoryview], int | None]
-    put = functools.partial(os.write, file) if isinstance(file, int) else file.write
 
     def write(data: memoryview) -> None:
         while data:
-            took = put(data)
+            took = os.write(file, data) if isinstance(file, int) else file.write(data)
             if took is None:
                 raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
             if took == 0:

@@ -99,12 +99,15 @@ def test_only_native_touches_the_compiled_module() -> None:
     assert users == {PACKAGE / "_native"}
 
 
-def loaded_by(statement: str) -> set[str]:
-    code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+def loaded_by(statement: str, *, stream: str = "stdout") -> set[str]:
+    code = (
+        f"import sys; before = set(sys.modules); {statement}; "
+        f"print(*set(sys.modules) - before, file=sys.{stream})"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    return set(run.stdout.split())
+    return set(getattr(run, stream).split())
 
 
 def test_import_pagemap_loads_next_to_nothing() -> None:
@@ -118,6 +121,14 @@ def test_the_library_in_use_loads_nothing_heavy() -> None:
     assert "_cffi_backend" in loaded
     assert not loaded & HEAVY
     assert not loaded & {"typing", "enum", "re", "threading", "importlib.metadata"}
+
+
+def test_a_plain_command_loads_no_argparse() -> None:
+    """Nor what argparse brings along: together they take as long as Python's own start."""
+    code = "import pagemap.cli, os; os.dup2(os.open(os.devnull, os.O_WRONLY), 1)"
+    loaded = loaded_by(f"{code}; pagemap.cli.main(['dump', 'self'])", stream="stderr")
+    assert "pagemap.cli.dump" in loaded
+    assert not loaded & {*HEAVY, "re", "gettext", "locale", "functools"}
 
 
 def test_a_text_dump_of_a_small_process_starts_no_threads() -> None:

@@ -1,0 +1,13 @@
+"""The subcommands: the name, what it gives in a few words, and the room that knows its options."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (
+    ("dump", "a row for every page of a process", "options_dump"),
+    ("regions", "ranges of pages by what they are", "options_regions"),
+    ("maps", "the mappings of a process, and what they hold", "options_maps"),
+    ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
+    ("doctor", "what can be read here, and what cannot", "options_doctor"),
+)
