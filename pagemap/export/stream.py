@@ -17,7 +17,7 @@ from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
 from pagemap.populated import Reach
 from pagemap.process import Process
-from pagemap.units import PAGE_SHIFT, page_range
+from pagemap.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def dump(
     True
     """
     form = _format(format)
-    kept = _merged(ranges)
+    kept = None if ranges is None else page_ranges(ranges)
     all_of, none_of = _bits(only), _bits(without)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be 1 or more, not {threads}")
@@ -164,19 +164,6 @@ def _writer(file: Writable | int) -> Callable[[memoryview], None]:
             data = data[took:]
 
     return write
-
-
-def _merged(ranges: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]] | None:
-    """The ranges widened to pages, in order, each address in one of them only."""
-    if ranges is None:
-        return None
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(page_range(*each) for each in ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def _batches(
