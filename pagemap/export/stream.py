@@ -21,7 +21,7 @@ from pagemap.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
     from typing import Protocol
 
@@ -176,7 +176,7 @@ def _batches(
     none_of: int,
 ) -> Iterator[Rows]:
     """The mappings to dump, in order, a block of maps at a time."""
-    seen = 0
+    seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
     # selected
     known: dict[bytes, tuple[int, int] | None]
@@ -204,7 +204,8 @@ def _batches(
             if ranges is None:
                 spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT, *place)
                 continue
-            for first, last in _clipped(start, end, ranges):
+            parts, at = _clipped(start, end, ranges, at)
+            for first, last in parts:
                 spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place)
         if spans:
             yield Rows(
@@ -220,9 +221,22 @@ def _batches(
             )
 
 
-def _clipped(start: int, end: int, ranges: list[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    return (
-        (max(start, first), min(end, last))
-        for first, last in ranges
-        if first < end and start < last
-    )
+def _clipped(
+    start: int, end: int, ranges: list[tuple[int, int]], at: int
+) -> tuple[list[tuple[int, int]], int]:
+    """What of a mapping lies in the ranges from number `at` on, and the first that goes past it.
+
+    Mappings come in order as the ranges do, so each range is looked at once, and once more for
+    each further mapping that it reaches into.
+    """
+    found = []
+    while at < len(ranges):
+        first, last = ranges[at]
+        if first >= end:
+            break
+        if start < last:
+            found.append((max(start, first), min(end, last)))
+        if last > end:
+            break
+        at += 1
+    return found, at
