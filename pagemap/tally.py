@@ -11,7 +11,8 @@ import functools
 from collections import namedtuple
 
 from pagemap import maps, pipeline
-from pagemap._native import scan
+from pagemap._native import counting
+from pagemap._native.scan import Spans
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.units import PAGE_SHIFT
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
         anonymous: int | None
         huge: int | None
 else:
-    Tally = namedtuple("Tally", scan.TALLIED)
+    Tally = namedtuple("Tally", counting.TALLIED)
 
 __all__ = ["COUNTABLE", "Plan", "Tally", "tally", "total"]
 
-COUNTABLE = scan.TALLIED[1:]
+COUNTABLE = counting.TALLIED[1:]
 """What can be asked for."""
 
 _CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
@@ -86,11 +87,11 @@ class Plan:
         self.ways = self.categories = 0
         entries = bool(asked & (_BY_ENTRY_ALONE | _CHEAPER_BY_ENTRY)) or not self.use_scan
         if entries:
-            self.ways = scan.BY_ENTRIES
+            self.ways = counting.BY_ENTRIES
             # entries tell all but these; a scan for them is short, since it returns nothing else
             by_scan = asked & {"huge", "soft_dirty"} if self.use_scan else set()
             if "soft_dirty" in asked and not self.use_scan:
-                self.ways |= scan.UNTOUCHED
+                self.ways |= counting.UNTOUCHED
         else:
             by_scan = asked & _SCANNED.keys()
             if "guard" in by_scan and not process.can_find("guard"):
@@ -98,8 +99,8 @@ class Plan:
         for name in by_scan:
             self.categories |= _SCANNED[name]
         if self.categories:
-            self.ways |= scan.BY_SCAN
-        self.told = tuple(name == "pages" or name in asked for name in scan.TALLIED)
+            self.ways |= counting.BY_SCAN
+        self.told = tuple(name == "pages" or name in asked for name in counting.TALLIED)
 
     def tallies(self, columns: list[list[int]]) -> Iterator[Tally]:
         """A Tally for each row of the columns that C counted, without what was not asked for."""
@@ -121,9 +122,10 @@ def tally(
     end = process.end_page()
     for block in process.maps_blocks():
         mappings = maps.parse(block)
-        spans = scan.Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
-        sums = scan.Sums(spans.count)
-        job = spans.job(
+        spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+        sums = counting.Sums(spans.count)
+        job = counting.Job(
+            spans,
             process.fileno(),
             PAGE_SHIFT,
             ways=plan.ways,
@@ -131,8 +133,8 @@ def tally(
             categories=plan.categories,
             end=end,
         )
-        pieces = spans.tallies(job, _piece_pages(spans.pages))
-        with pipeline.run(pieces, scan.TallyBuffer, threads) as results:
+        pieces = job.pieces(_piece_pages(spans.pages))
+        with pipeline.run(pieces, counting.TallyBuffer, threads) as results:
             for piece, _ in process.reading(results):
                 piece.add_to(sums)
         yield from zip(mappings, plan.tallies(sums.columns()), strict=True)
@@ -147,7 +149,7 @@ def _piece_pages(pages: int) -> int:
 def total(tallies: Sequence[Tally]) -> Tally:
     """The sum of tallies that were made alike."""
     if not tallies:
-        return Tally._make([0] * len(scan.TALLIED))
+        return Tally._make([0] * len(counting.TALLIED))
     return Tally._make(
         [None if column[0] is None else sum(column) for column in zip(*tallies, strict=True)]
     )
