@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from pagemap._core import ffi, lib
-from pagemap._native import allocate, checked, entries_of, span_table_of, view_of
+from pagemap._native import (
+    allocate,
+    checked,
+    entries_of,
+    range_table_of,
+    span_table_of,
+    view_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,12 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "Batch",
     "EntryBuffer",
     "Piece",
     "Query",
     "Spans",
     "address_space_end",
-    "classify",
     "scan",
 ]
 
@@ -56,18 +63,39 @@ def scan(
     return _triples(out, found), resume[0]
 
 
-def classify(
-    entries: memoryview, start: int, page_shift: int, query: Query, capacity: int
-) -> tuple[list[tuple[int, int, int]], int]:
-    """The same out of entries: regions of the pages at address `start`, and the entries used."""
-    out = allocate("struct pm_region[]", capacity)
-    used = ffi.new("uint64_t *")
-    found = checked(
-        lib.pm_classify(
-            entries_of(entries), len(entries), start, page_shift, query.table, out, capacity, used
+class Batch:
+    """The entries of ranges ``(vpn, count)``, one range after another, to find regions in."""
+
+    __slots__ = ("_entries", "_page_shift", "_ranges", "_table")
+
+    def __init__(
+        self, entries: memoryview, ranges: Sequence[tuple[int, int]], page_shift: int
+    ) -> None:
+        words = [word for each in ranges for word in each]
+        self._entries = entries_of(entries)
+        self._ranges = range_table_of(words)
+        self._page_shift = page_shift
+        self._table = ffi.new(
+            "struct pm_batch *",
+            {"entries": self._entries, "ranges": self._ranges, "ranges_count": len(ranges)},
         )
-    )
-    return _triples(out, found), used[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether no entry is left."""
+        return bool(self._table.range == self._table.ranges_count)
+
+    @property
+    def judged(self) -> int:
+        """How many entries were looked at."""
+        return int(self._table.entry)
+
+    def regions(self, query: Query, capacity: int) -> list[tuple[int, int, int]]:
+        """Up to `capacity` more regions ``(start, end, categories)``."""
+        out = allocate("struct pm_region[]", capacity)
+        return _triples(
+            out, checked(lib.pm_classify(self._table, self._page_shift, query.table, out, capacity))
+        )
 
 
 def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
