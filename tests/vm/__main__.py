@@ -67,7 +67,9 @@ def main(words: list[str]) -> int:
         return 2
     if problem := missing():
         sys.stderr.write(f"test-vm: {problem}\n")
-        return 1
+        for each in series if within is not None else ():
+            sys.stdout.write(f"Linux {each} {UNKNOWN}: see above\n")
+        return 1 if within is None else 0
     # An exit, on which guests are ended; the default would leave them running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     chosen = [*OPTIONS, *(arguments or (TESTS if within is None else CHOSEN))]

@@ -140,6 +140,17 @@ def test_the_command_line(
     assert out.count("UNKNOWN") == (0 if status else 2)
 
 
+def test_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(__main__, "missing", lambda: "QEMU is not installed")
+    assert __main__.main(["6.1"]) == 1
+    assert __main__.main(["--within", "300", "6.1"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Linux 6.1 UNKNOWN: see above\n"
+    assert err == 2 * "test-vm: QEMU is not installed\n"
+
+
 @pytest.mark.parametrize(
     ("outcome", "verdict", "strict", "lenient"),
     [
