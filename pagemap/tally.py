@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
         `pages` are all of a mapping's, `present` its resident set, `exclusive` those mapped nowhere
         else (USS), `huge` those mapped by a huge entry. The zero page is present, though no part of
-        the kernel's own Rss. `swapped` counts what the kernel marks so:
-        pages under migration and guard regions too.
+        the kernel's own Rss. `swapped` counts what the kernel marks so: pages under migration and
+        guard regions too. `soft_dirty` leaves out memory that has no struct page ([vvar]), which a
+        scan passes over.
         """
 
         pages: int
@@ -137,8 +138,22 @@ def tally(
         with pipeline.run(pieces, counting.TallyBuffer, threads) as results:
             for piece, _ in process.reading(results):
                 piece.add_to(sums)
-        yield from zip(mappings, plan.tallies(sums.columns()), strict=True)
+        columns = sums.columns()
+        if plan.ways & counting.UNTOUCHED:
+            _pass_over_vvar(mappings, columns)
+        yield from zip(mappings, plan.tallies(columns), strict=True)
     process.check()
+
+
+def _pass_over_vvar(mappings: Sequence[Mapping], columns: list[list[int]]) -> None:
+    """Count no page as soft-dirty that a scan passes over (VM_PFNMAP, pagemap_scan_test_walk).
+
+    Such pages are holes to the kernel: their entries have the mark of the mapping as a whole.
+    """
+    soft_dirty = columns[counting.TALLIED.index("soft_dirty")]
+    for number, mapping in enumerate(mappings):
+        if mapping.path.startswith("[vvar"):
+            soft_dirty[number] = 0
 
 
 def _piece_pages(pages: int) -> int:
