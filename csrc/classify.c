@@ -23,26 +23,34 @@ static inline int matches(const struct pm_query *query, uint64_t categories)
 	       (!query->any_of || (categories & query->any_of));
 }
 
-int64_t pm_classify(const uint64_t *entries, uint64_t count, uint64_t start, uint32_t page_shift,
-		    const struct pm_query *query, struct pm_region *out, uint64_t capacity,
-		    uint64_t *used)
-{
-	uint64_t stored = 0, pages = 0, i;
+/* The regions found so far. */
+struct found {
+	const struct pm_query *query;
+	struct pm_region *out;
+	uint64_t capacity;
+	uint64_t stored;
+	uint64_t pages; /* in all regions */
+};
 
-	if (!capacity)
-		return -EINVAL;
-	for (i = 0; i < count; i++) {
+/* Judge entries of the `count` pages at `address`; returns how many were judged
+ * before a region did not fit, or the limit of pages was met. */
+static uint64_t judge(struct found *found, const uint64_t *entries, uint64_t count,
+		      uint64_t address, uint32_t page_shift)
+{
+	const struct pm_query *query = found->query;
+	uint64_t i;
+
+	for (i = 0; i < count; i++, address += PM_BIT(page_shift)) {
 		uint64_t categories = categories_of(entries[i]);
-		uint64_t address = start + (i << page_shift);
-		struct pm_region *last = out + stored - 1;
+		struct pm_region *last = found->out + found->stored - 1;
 
 		if (!matches(query, categories))
 			continue;
 		categories &= query->returned;
-		if (stored && last->end == address && last->categories == categories) {
+		if (found->stored && last->end == address && last->categories == categories) {
 			last->end += PM_BIT(page_shift);
-		} else if (stored < capacity) {
-			out[stored++] = (struct pm_region){
+		} else if (found->stored < found->capacity) {
+			found->out[found->stored++] = (struct pm_region){
 				.start = address,
 				.end = address + PM_BIT(page_shift),
 				.categories = categories,
@@ -50,11 +58,33 @@ int64_t pm_classify(const uint64_t *entries, uint64_t count, uint64_t start, uin
 		} else {
 			break;
 		}
-		if (++pages == query->max_pages) {
-			i++;
-			break;
-		}
+		if (++found->pages == query->max_pages)
+			return i + 1;
 	}
-	*used = i;
-	return (int64_t)stored;
+	return i;
+}
+
+int64_t pm_classify(struct pm_batch *batch, uint32_t page_shift, const struct pm_query *query,
+		    struct pm_region *out, uint64_t capacity)
+{
+	struct found found = { .query = query, .out = out, .capacity = capacity };
+
+	if (!capacity)
+		return -EINVAL;
+	while (batch->range < batch->ranges_count) {
+		const struct pm_range *range = batch->ranges + batch->range;
+		uint64_t rest = range->count - batch->page;
+		uint64_t judged = judge(&found, batch->entries + batch->entry, rest,
+					(range->vpn + batch->page) << page_shift, page_shift);
+
+		batch->entry += judged;
+		batch->page += judged;
+		if (judged < rest)
+			break;
+		batch->range++;
+		batch->page = 0;
+		if (found.pages && found.pages == query->max_pages)
+			break;
+	}
+	return (int64_t)found.stored;
 }

@@ -158,16 +158,30 @@ struct pm_query {
 int64_t pm_scan(int fd, const struct pm_query *query, uint64_t start, uint64_t end,
 		struct pm_region *out, uint64_t capacity, uint64_t *next);
 
+/* classify.c: the same regions out of entries, for kernels without PAGEMAP_SCAN */
+
+/* The entries of ranges of pages, one range after another, and how far they were
+ * judged: up to entries[entry], which is `page` pages into ranges[range]. */
+struct pm_batch {
+	const uint64_t *entries;
+	const struct pm_range *ranges;
+	uint64_t ranges_count;
+	uint64_t range;
+	uint64_t page;
+	uint64_t entry;
+};
+
 /*
- * The same from entries in memory, for kernels without PAGEMAP_SCAN: regions of
- * the `count` pages at address `start`, by the categories that an entry tells
- * (present, swapped, file, soft-dirty, guard). *used becomes the number of
- * entries judged: all of them, or those before a region that did not fit, or up
- * to and with the last of max_pages.
+ * Find regions in what of a batch is not judged yet, by the categories that an
+ * entry tells (present, swapped, file, soft-dirty, guard): at most `capacity` (1
+ * or more) into `out`. Ranges that touch share regions.
+ *
+ * Returns their number or -errno. Judged are all entries then, or those before a
+ * region that did not fit, or up to and with the last of max_pages: range equals
+ * ranges_count when all are.
  */
-int64_t pm_classify(const uint64_t *entries, uint64_t count, uint64_t start, uint32_t page_shift,
-		    const struct pm_query *query, struct pm_region *out, uint64_t capacity,
-		    uint64_t *used);
+int64_t pm_classify(struct pm_batch *batch, uint32_t page_shift, const struct pm_query *query,
+		    struct pm_region *out, uint64_t capacity);
 
 /* populated.c: only what is there */
 

@@ -137,28 +137,52 @@ def _scanned(
 def _read(
     process: Process, bits: dict[str, int], start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
+    for ranges in _chunks(process, start >> PAGE_SHIFT, end >> PAGE_SHIFT):
+        batch = _batch(process, ranges)
+        while not batch.done:
+            found = batch.regions(scan.Query(**bits, max_pages=limit or 0), vector)
+            yield from found
+            if limit is not None:
+                limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
+                if limit <= 0:
+                    return
+
+
+def _batch(process: Process, ranges: list[tuple[int, int]]) -> scan.Batch:
+    try:
+        entries, stored = _native.read_ranges(process.fileno(), ranges)
+    except OSError as error:
+        raise process.read_error(error) from None
+    if len(entries) < sum(count for _, count in ranges):
+        process.require_alive()  # else they lie past the end of the address space
+        ranges = [(vpn, count) for (vpn, _), count in zip(ranges, stored, strict=True)]
+    return scan.Batch(entries, ranges, PAGE_SHIFT)
+
+
+def _chunks(process: Process, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
+    """What is mapped between two pages: ranges ``(vpn, count)`` of up to CHUNK pages together.
+
+    A mapping may be smaller than what a call costs, or larger than what memory should hold.
+    """
+    ranges: list[tuple[int, int]] = []
+    room = CHUNK
     for block in process.maps_blocks():
         for first, last, label in maps.parse_labels(block):
             # a scan passes over memory that has no struct page; entries show it as untouched
             if label.startswith(b"[vvar"):
                 continue
-            at, stop = max(first, start), min(last, end)
+            at, stop = max(first >> PAGE_SHIFT, start), min(last >> PAGE_SHIFT, end)
             while at < stop:
-                part = at, min(stop, at + (CHUNK << PAGE_SHIFT))
-                pages = process.pages(part)
-                used = 0
-                while used < len(pages):
-                    query = scan.Query(**bits, max_pages=limit or 0)
-                    found, more = scan.classify(
-                        pages.entries[used:], at + (used << PAGE_SHIFT), PAGE_SHIFT, query, vector
-                    )
-                    used += more
-                    yield from found
-                    if limit is not None:
-                        limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
-                        if limit <= 0:
-                            return
-                at = part[1]
+                count = min(stop - at, room)
+                ranges.append((at, count))
+                at += count
+                room -= count
+                if not room:
+                    yield ranges
+                    ranges, room = [], CHUNK
+        if ranges:
+            yield ranges
+            ranges, room = [], CHUNK
 
 
 def _merged(found: Iterator[tuple[int, int, int]]) -> Iterator[Region]:

@@ -13,7 +13,7 @@ from collections import namedtuple
 from weakref import WeakSet
 
 from pagemap import maps
-from pagemap._native import scan
+from pagemap._native import counting
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
 from pagemap.tally import Plan
@@ -97,7 +97,7 @@ class Sampler:
                 asked.remove("huge")
         plan = Plan(self._process, asked)
         self._told = tuple(field in asked for field in _FIELDS.values())
-        self._sample = scan.Sample(
+        self._sample = counting.Sample(
             self._process.fileno(),
             PAGE_SHIFT,
             ways=plan.ways,

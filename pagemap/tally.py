@@ -11,7 +11,8 @@ import functools
 from collections import namedtuple
 
 from pagemap import maps, pipeline
-from pagemap._native import scan
+from pagemap._native import counting
+from pagemap._native.scan import Spans
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.units import PAGE_SHIFT
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
         `pages` are all of a mapping's, `present` its resident set, `exclusive` those mapped nowhere
         else (USS), `huge` those mapped by a huge entry. The zero page is present, though no part of
-        the kernel's own Rss. `swapped` counts what the kernel marks so:
-        pages under migration and guard regions too.
+        the kernel's own Rss. `swapped` counts what the kernel marks so: pages under migration and
+        guard regions too. `soft_dirty` leaves out memory that has no struct page ([vvar]), which a
+        scan passes over.
         """
 
         pages: int
@@ -44,11 +46,11 @@ if TYPE_CHECKING:
         anonymous: int | None
         huge: int | None
 else:
-    Tally = namedtuple("Tally", scan.TALLIED)
+    Tally = namedtuple("Tally", counting.TALLIED)
 
 __all__ = ["COUNTABLE", "Plan", "Tally", "tally", "total"]
 
-COUNTABLE = scan.TALLIED[1:]
+COUNTABLE = counting.TALLIED[1:]
 """What can be asked for."""
 
 _CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
@@ -86,11 +88,11 @@ class Plan:
         self.ways = self.categories = 0
         entries = bool(asked & (_BY_ENTRY_ALONE | _CHEAPER_BY_ENTRY)) or not self.use_scan
         if entries:
-            self.ways = scan.BY_ENTRIES
+            self.ways = counting.BY_ENTRIES
             # entries tell all but these; a scan for them is short, since it returns nothing else
             by_scan = asked & {"huge", "soft_dirty"} if self.use_scan else set()
             if "soft_dirty" in asked and not self.use_scan:
-                self.ways |= scan.UNTOUCHED
+                self.ways |= counting.UNTOUCHED
         else:
             by_scan = asked & _SCANNED.keys()
             if "guard" in by_scan and not process.can_find("guard"):
@@ -98,8 +100,8 @@ class Plan:
         for name in by_scan:
             self.categories |= _SCANNED[name]
         if self.categories:
-            self.ways |= scan.BY_SCAN
-        self.told = tuple(name == "pages" or name in asked for name in scan.TALLIED)
+            self.ways |= counting.BY_SCAN
+        self.told = tuple(name == "pages" or name in asked for name in counting.TALLIED)
 
     def tallies(self, columns: list[list[int]]) -> Iterator[Tally]:
         """A Tally for each row of the columns that C counted, without what was not asked for."""
@@ -121,9 +123,10 @@ def tally(
     end = process.end_page()
     for block in process.maps_blocks():
         mappings = maps.parse(block)
-        spans = scan.Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
-        sums = scan.Sums(spans.count)
-        job = spans.job(
+        spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+        sums = counting.Sums(spans.count)
+        job = counting.Job(
+            spans,
             process.fileno(),
             PAGE_SHIFT,
             ways=plan.ways,
@@ -131,12 +134,26 @@ def tally(
             categories=plan.categories,
             end=end,
         )
-        pieces = spans.tallies(job, _piece_pages(spans.pages))
-        with pipeline.run(pieces, scan.TallyBuffer, threads) as results:
+        pieces = job.pieces(_piece_pages(spans.pages))
+        with pipeline.run(pieces, counting.TallyBuffer, threads) as results:
             for piece, _ in process.reading(results):
                 piece.add_to(sums)
-        yield from zip(mappings, plan.tallies(sums.columns()), strict=True)
+        columns = sums.columns()
+        if plan.ways & counting.UNTOUCHED:
+            _pass_over_vvar(mappings, columns)
+        yield from zip(mappings, plan.tallies(columns), strict=True)
     process.check()
+
+
+def _pass_over_vvar(mappings: Sequence[Mapping], columns: list[list[int]]) -> None:
+    """Count no page as soft-dirty that a scan passes over (VM_PFNMAP, pagemap_scan_test_walk).
+
+    Such pages are holes to the kernel: their entries have the mark of the mapping as a whole.
+    """
+    soft_dirty = columns[counting.TALLIED.index("soft_dirty")]
+    for number, mapping in enumerate(mappings):
+        if mapping.path.startswith("[vvar"):
+            soft_dirty[number] = 0
 
 
 def _piece_pages(pages: int) -> int:
@@ -147,7 +164,7 @@ def _piece_pages(pages: int) -> int:
 def total(tallies: Sequence[Tally]) -> Tally:
     """The sum of tallies that were made alike."""
     if not tallies:
-        return Tally._make([0] * len(scan.TALLIED))
+        return Tally._make([0] * len(counting.TALLIED))
     return Tally._make(
         [None if column[0] is None else sum(column) for column in zip(*tallies, strict=True)]
     )

@@ -9,12 +9,17 @@ import os
 
 from pagemap.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = [
     "ADDRESS_END",
     "PAGE_SHIFT",
     "PAGE_SIZE",
     "format_size",
     "page_range",
+    "page_ranges",
     "parse_address",
     "parse_range",
 ]
@@ -109,6 +114,23 @@ def page_range(start: int, end: int) -> tuple[int, int]:
             f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
         )
     return start & -PAGE_SIZE, -(-end & -PAGE_SIZE)
+
+
+def page_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges as `page_range` widens them, in order, each page in one of them only.
+
+    Those that touch are one. Raises UsageError as `page_range` does.
+
+    >>> page_ranges([(PAGE_SIZE, PAGE_SIZE + 1), (0, 1)]) == [(0, 2 * PAGE_SIZE)]
+    True
+    """
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(page_range(*each) for each in ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _bound(part: str, text: str) -> int:

@@ -93,6 +93,11 @@ def span_table_of(words: Sequence[int]) -> Any:
     return ffi.from_buffer("struct pm_span[]", struct.pack(f"={len(words)}Q", *words))
 
 
+def range_table_of(words: Sequence[int]) -> Any:
+    """A table of struct pm_range out of two numbers for each."""
+    return ffi.from_buffer("struct pm_range[]", struct.pack(f"={len(words)}Q", *words))
+
+
 def read(fd: int, vpn: int, count: int) -> memoryview:
     """The entries of `count` pages from `vpn` on; fewer where the address space ends."""
     out = allocate("uint64_t[]", count)

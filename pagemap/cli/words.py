@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap.errors import UsageError
-from pagemap.units import page_range, parse_range
+from pagemap.units import page_ranges, parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,11 +74,5 @@ def parse_count(text: str | None, *, option: str) -> int | None:
 
 
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
-    """The ranges that `texts` give, as whole pages, in order, each address in one of them only."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(page_range(*parse_range(text)) for text in texts):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
+    """The ranges that `texts` give, as whole pages, in order, each page in one of them only."""
+    return page_ranges(map(parse_range, texts))

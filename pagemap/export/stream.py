@@ -16,11 +16,11 @@ from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
 from pagemap.populated import Reach
 from pagemap.process import Process
-from pagemap.units import PAGE_SHIFT, page_range
+from pagemap.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
     from typing import Protocol
 
@@ -80,7 +80,7 @@ def dump(
     True
     """
     form = _format(format)
-    kept = _merged(ranges)
+    kept = None if ranges is None else page_ranges(ranges)
     all_of, none_of = _bits(only), _bits(without)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be 1 or more, not {threads}")
@@ -163,19 +163,6 @@ def _writer(file: Writable | int) -> Callable[[memoryview], None]:
     return write
 
 
-def _merged(ranges: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]] | None:
-    """The ranges widened to pages, in order, each address in one of them only."""
-    if ranges is None:
-        return None
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(page_range(*each) for each in ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
-
-
 def _batches(
     process: Process,
     form: str,
@@ -186,7 +173,7 @@ def _batches(
     none_of: int,
 ) -> Iterator[Rows]:
     """The mappings to dump, in order, a block of maps at a time."""
-    seen = 0
+    seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
     # selected
     known: dict[bytes, tuple[int, int] | None]
@@ -214,7 +201,8 @@ def _batches(
             if ranges is None:
                 spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT, *place)
                 continue
-            for first, last in _clipped(start, end, ranges):
+            parts, at = _clipped(start, end, ranges, at)
+            for first, last in parts:
                 spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place)
         if spans:
             yield Rows(
@@ -230,9 +218,22 @@ def _batches(
             )
 
 
-def _clipped(start: int, end: int, ranges: list[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    return (
-        (max(start, first), min(end, last))
-        for first, last in ranges
-        if first < end and start < last
-    )
+def _clipped(
+    start: int, end: int, ranges: list[tuple[int, int]], at: int
+) -> tuple[list[tuple[int, int]], int]:
+    """What of a mapping lies in the ranges from number `at` on, and the first that goes past it.
+
+    Mappings come in order as the ranges do, so each range is looked at once, and once more for
+    each further mapping that it reaches into.
+    """
+    found = []
+    while at < len(ranges):
+        first, last = ranges[at]
+        if first >= end:
+            break
+        if start < last:
+            found.append((max(start, first), min(end, last)))
+        if last > end:
+            break
+        at += 1
+    return found, at

@@ -52,12 +52,15 @@ def tallied(process: pagemap.Process, asked: Sequence[str] | None, threads: int 
 
 
 def by_pages(process: pagemap.Process) -> Rows:
-    """Each mapping's counts out of all its entries."""
+    """Each mapping's counts out of all its entries; of memory without struct pages, no marks."""
     mappings = process.maps()
-    return [
-        (m.start, m.end, {**pages.counts()._asdict(), "pages": m.size // PAGE})
-        for m, pages in zip(mappings, process.pages_of(mappings), strict=True)
-    ]
+    result: Rows = []
+    for m, pages in zip(mappings, process.pages_of(mappings), strict=True):
+        counts: dict[str, int | None] = {**pages.counts()._asdict(), "pages": m.size // PAGE}
+        if m.path.startswith("[vvar"):
+            counts["soft_dirty"] = 0
+        result.append((m.start, m.end, counts))
+    return result
 
 
 def told(rows: Rows, asked: Sequence[str]) -> Rows:

@@ -1,81 +1,147 @@
 /*
  * Regions out of entries in memory against a walk page by page: any pattern,
- * any query, any number of regions that fit, any limit of pages, any page size.
+ * any ranges, any query, any number of regions that fit, any limit of pages, any page size.
  */
 #include "scene.h"
 
-static struct pm_region got[SCENE], wanted[SCENE];
+static struct pm_region got[SCENE], wanted[SCENE], some[SCENE];
+static struct pm_range ranges[SCENE];
+static uint64_t ranges_count;
 
-/* The scene's regions lie at multiples of 4096; those of other page sizes do not. */
-static void resize(struct pm_region *region, uint64_t start, uint32_t shift)
+/* Ranges of the scene's first pages: some touch, some lie apart, some are empty. */
+static void draw_ranges(uint64_t pages)
 {
-	region->start = start + (region->start / 4096 << shift);
-	region->end = start + (region->end / 4096 << shift);
+	const uint64_t longest = below(2) ? 4 : 1000;
+
+	ranges_count = 0;
+	for (uint64_t at = 0; at < pages;) {
+		uint64_t size = below(longest);
+
+		if (size > pages - at)
+			size = pages - at;
+		ranges[ranges_count++] = (struct pm_range){ at, size };
+		at += size + (below(2) ? 0 : 1 + below(20));
+	}
+}
+
+/* What the naive way finds in them; up to max_pages in all. */
+static uint64_t want(struct pm_query query)
+{
+	uint64_t count = 0, limited = query.max_pages;
+
+	for (uint64_t i = 0; i < ranges_count && !(limited && !query.max_pages); i++) {
+		uint64_t here =
+			scene_regions(&query, ranges[i].vpn, ranges[i].vpn + ranges[i].count, some);
+
+		for (uint64_t k = 0; k < here; k++) {
+			count = join_region(wanted, count, some[k]);
+			query.max_pages -= limited ? (some[k].end - some[k].start) / 4096 : 0;
+		}
+	}
+	return count;
+}
+
+static uint64_t *entries_in_a_row(uint64_t *total)
+{
+	uint64_t *entries, stored = 0;
+
+	*total = 0;
+	for (uint64_t i = 0; i < ranges_count; i++)
+		*total += ranges[i].count;
+	entries = exactly(*total * sizeof(*entries));
+	for (uint64_t i = 0; i < ranges_count; i++)
+		for (uint64_t k = 0; k < ranges[i].count; k++)
+			entries[stored++] = scene[ranges[i].vpn + k];
+	return entries;
+}
+
+/* The scene lies at page `base`, and its pages have another size. */
+static void move(struct pm_region *region, uint64_t base, uint32_t shift)
+{
+	region->start = (base + region->start / 4096) << shift;
+	region->end = (base + region->end / 4096) << shift;
 }
 
 static void check_classify(struct pm_query query, uint64_t pages, uint64_t capacity, uint32_t shift)
 {
-	const uint64_t start = below(2) ? 0 : (1 + below(1 << 20)) << shift;
-	const uint64_t wanted_count = scene_regions(&query, 0, pages, wanted);
-	uint64_t count = 0, at = 0, left = query.max_pages, *entries = exactly(pages * 8);
+	const uint64_t base = below(2) ? 0 : 1 + below(1 << 20);
+	uint64_t count = 0, total, wanted_count;
+	struct pm_batch batch = { .ranges = ranges };
+	uint64_t *entries;
 
-	memcpy(entries, scene, pages * 8);
+	draw_ranges(pages);
+	batch.entries = entries = entries_in_a_row(&total);
+	batch.ranges_count = ranges_count;
+	wanted_count = want(query);
 	for (uint64_t i = 0; i < wanted_count; i++)
-		resize(wanted + i, start, shift);
-	while (at < pages) {
+		move(wanted + i, base, shift);
+	for (uint64_t i = 0; i < ranges_count; i++)
+		ranges[i].vpn += base;
+	while (batch.range < ranges_count) {
 		struct pm_region *out = exactly(capacity * sizeof(*out));
-		uint64_t used = 0, found_pages = 0;
-		int64_t found;
+		uint64_t before = batch.entry, found_pages = 0;
+		int64_t found = pm_classify(&batch, shift, &query, out, capacity);
 
-		query.max_pages = left;
-		found = pm_classify(entries + at, pages - at, start + (at << shift), shift, &query,
-				    out, capacity, &used);
 		CHECK(found >= 0 && (uint64_t)found <= capacity);
-		CHECK(used > 0 && used <= pages - at);
-		/* short of the end only where the vector or the limit said so */
+		CHECK(batch.entry > before || !found);
 		for (int64_t i = 0; i < found; i++) {
 			found_pages += (out[i].end - out[i].start) >> shift;
 			count = join_region(got, count, out[i]);
 		}
-		CHECK(used == pages - at || (uint64_t)found == capacity ||
-		      (left && found_pages == left));
-		CHECK(!left || found_pages <= left);
+		/* short of the end only where the vector or the limit said so */
+		CHECK(batch.range == ranges_count || (uint64_t)found == capacity ||
+		      (query.max_pages && found_pages == query.max_pages));
+		CHECK(!query.max_pages || found_pages <= query.max_pages);
 		check_untouched(out + found, (capacity - (uint64_t)found) * sizeof(*out));
 		free(out);
-		at += used;
-		if (left && found_pages == left)
+		if (query.max_pages && found_pages == query.max_pages)
 			break;
-		left -= left ? found_pages : 0;
+		query.max_pages -= query.max_pages ? found_pages : 0;
 	}
+	CHECK(batch.entry <= total);
+	CHECK(batch.range < ranges_count || batch.entry == total);
 	free(entries);
 	check_regions(got, count, wanted, wanted_count);
 }
 
+static const uint64_t four[] = { SCENE_PRESENT, SCENE_PRESENT, 0, SCENE_PRESENT };
+
 static void edges(void)
 {
-	const uint64_t entries[] = { SCENE_PRESENT, SCENE_PRESENT, 0, SCENE_PRESENT };
+	const struct pm_range whole[] = { { 0, 4 } };
 	struct pm_query query = { .any_of = 8, .returned = 8 };
+	struct pm_batch batch = { .entries = four, .ranges = whole, .ranges_count = 1 };
+	struct pm_batch nothing = { .ranges_count = 0 };
 	struct pm_region out[2];
-	uint64_t used = 77;
 
-	CHECK_EQUAL(pm_classify(entries, 4, 0, 12, &query, out, 0, &used), -EINVAL);
-	CHECK_EQUAL(used, 77);
-	CHECK_EQUAL(pm_classify(NULL, 0, 0, 12, &query, out, 1, &used), 0);
-	CHECK_EQUAL(used, 0);
+	CHECK_EQUAL(pm_classify(&batch, 12, &query, out, 0), -EINVAL);
+	CHECK_EQUAL(batch.entry, 0);
+	CHECK_EQUAL(pm_classify(&nothing, 12, &query, out, 1), 0);
 	/* a region that does not fit is not judged */
-	CHECK_EQUAL(pm_classify(entries, 4, 0, 12, &query, out, 1, &used), 1);
-	CHECK_EQUAL(used, 3);
+	CHECK_EQUAL(pm_classify(&batch, 12, &query, out, 1), 1);
+	CHECK_EQUAL(batch.entry, 3);
+	CHECK_EQUAL(batch.page, 3);
 	CHECK_EQUAL(out[0].end, 2 * 4096);
-	/* the limit: up to and with the last page, whether the region ends there or not */
-	query.max_pages = 1;
-	CHECK_EQUAL(pm_classify(entries, 4, 0, 12, &query, out, 2, &used), 1);
-	CHECK_EQUAL(used, 1);
-	query.max_pages = 2;
-	CHECK_EQUAL(pm_classify(entries, 4, 0, 12, &query, out, 2, &used), 1);
-	CHECK_EQUAL(used, 2);
-	query.max_pages = 3;
-	CHECK_EQUAL(pm_classify(entries, 4, 0, 12, &query, out, 2, &used), 2);
-	CHECK_EQUAL(used, 4);
+	CHECK_EQUAL(pm_classify(&batch, 12, &query, out, 1), 1);
+	CHECK_EQUAL(out[0].start, 3 * 4096);
+	CHECK_EQUAL(batch.range, 1);
+}
+
+/* The limit: up to and with the last page, whether the region ends there or not. */
+static void limits(void)
+{
+	static const uint64_t judged[] = { 1, 2, 4, 4 };
+	const struct pm_range apart[] = { { 0, 1 }, { 1, 1 }, { 9, 2 } };
+	struct pm_region out[2];
+
+	for (uint64_t limit = 1; limit < 5; limit++) {
+		struct pm_query query = { .any_of = 8, .returned = 8, .max_pages = limit };
+		struct pm_batch batch = { .entries = four, .ranges = apart, .ranges_count = 3 };
+
+		CHECK_EQUAL(pm_classify(&batch, 12, &query, out, 2), limit < 3 ? 1 : 2);
+		CHECK_EQUAL(batch.entry, judged[limit - 1]);
+		CHECK_EQUAL(out[0].end, (limit == 1 ? 1 : 2) * 4096);
+	}
 }
 
 int main(int argc, char **argv)
@@ -92,5 +158,6 @@ int main(int argc, char **argv)
 		check_classify(query, pages, capacities[below(6)], 12 + 2 * (uint32_t)below(3));
 	}
 	edges();
+	limits();
 	return 0;
 }

@@ -27,27 +27,40 @@ queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, retu
 @given(
     entries=strategies.entries(),
     start=st.integers(0, 2**30),
+    gaps=st.lists(st.tuples(st.integers(0, 300), st.sampled_from([0, 0, 1, 77])), max_size=9),
     shift=strategies.shifts,
     query=queries,
     capacity=st.sampled_from([1, 2, 3, *VECTORS[1:]]),
     limit=st.one_of(st.just(0), st.integers(1, 800)),
 )
 def test_classify(
-    entries: list[int], start: int, shift: int, query: naive.Query, capacity: int, limit: int
+    entries: list[int],
+    start: int,
+    gaps: list[tuple[int, int]],
+    shift: int,
+    query: naive.Query,
+    capacity: int,
+    limit: int,
 ) -> None:
+    """Out of entries of one range, or of several that touch or lie apart."""
     size = 1 << shift
+    ranges: list[tuple[int, int]] = []
+    vpn, left = start, len(entries)
+    for count, gap in [*gaps, (left, 0)]:
+        ranges.append((vpn, min(count, left)))
+        left -= ranges[-1][1]
+        vpn += ranges[-1][1] + gap
+    pages = [page for vpn, count in ranges for page in range(vpn, vpn + count)]
     got: list[naive.Stretch] = []
-    view = strategies.view(entries)
+    batch = scan.Batch(strategies.view(entries), ranges, shift)
     asked = scan.Query(**query._asdict(), max_pages=limit)
-    at = 0
-    while at < len(entries) and not (limit and pages_in(got, size)):
-        found, used = scan.classify(view[at:], start * size + at * size, shift, asked, capacity)
-        assert 0 < used <= len(entries) - at
-        got += found
-        at += used
+    while not batch.done and not (limit and pages_in(got, size)):
+        before = batch.judged
+        got += batch.regions(asked, capacity)
+        assert batch.judged > before or not entries
     expected = [
-        ((start + i) * size, (start + i + 1) * size, word)
-        for i, entry in enumerate(entries)
+        (page * size, (page + 1) * size, word)
+        for page, entry in zip(pages, entries, strict=True)
         if naive.matches(word := naive.categories(entry), query)
     ]
     told = [(first, last, word & query.returned) for first, last, word in expected]
@@ -55,7 +68,7 @@ def test_classify(
         # As many as one call may give: the limit, or what fits.
         told = told[: pages_in(got, size)]
         assert pages_in(got, size) <= limit
-        assert len(got) == capacity or len(told) == min(limit, len(expected)) or at < len(entries)
+        assert len(got) == capacity or len(told) == min(limit, len(expected)) or not batch.done
     assert list(naive.joined(got)) == list(naive.joined(told))
 
 

@@ -89,6 +89,20 @@ def test_max_pages(process: pagemap.Process) -> None:
         assert spans(process, any_of=24, max_pages=4) == [(4, 7, 8), (8, 9, 16)]
 
 
+def test_marks_of_memory_without_struct_pages(tmp_path: Path) -> None:
+    """A scan finds none there, so a count out of entries leaves out those of [vvar] too."""
+    entries = dict.fromkeys([3, 20, 21, 24], 1 << 55)
+    maps = line(2, 6) + b"".join(
+        line(at, at + 2, name, perms="r--p") for at, name in ((20, "[vvar]"), (24, "[vvar_vclock]"))
+    )
+    root = fake_proc.make(tmp_path, maps=maps, entries=entries)
+    with pagemap.Process(4242, procfs=root) as process:
+        for asked in (["soft_dirty"], None):
+            assert [tally.soft_dirty for _, tally in process.tally(asked)] == [1, 0, 0]
+        assert process.pages((20 * PAGE_SIZE, 22 * PAGE_SIZE)).count("soft_dirty") == 2
+        assert spans(process, any_of=128) == [(3, 4, 128)]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

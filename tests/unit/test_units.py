@@ -139,3 +139,14 @@ def test_a_range_of_bytes_grows_to_whole_pages() -> None:
     assert units.page_range(page + 1, 2 * page + 1) == (page, 3 * page)
     assert units.page_range(page - 1, page) == (0, page)
     assert units.page_range(2**64 - 2, 2**64 - 1) == (2**64 - page, 2**64)
+
+
+def test_ranges_are_put_in_order_and_joined() -> None:
+    page = mmap.PAGESIZE
+    assert units.page_ranges([]) == []
+    # one within another, one that touches, one that shares a page once widened, one apart
+    given = [(9 * page, 10 * page), (2 * page, 8 * page), (3 * page, 4 * page), (0, 2 * page - 5)]
+    assert units.page_ranges(given) == [(0, 8 * page), (9 * page, 10 * page)]
+    assert units.page_ranges([(page - 1, page), (page - 2, page - 1)]) == [(0, page)]
+    with pytest.raises(UsageError, match="START must be below END"):
+        units.page_ranges([(0, page), (page, page)])

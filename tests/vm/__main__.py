@@ -1,7 +1,12 @@
-"""Run tests under other kernels: `python -m tests.vm SERIES... [-- PYTEST-ARGUMENT...]`.
+"""Run tests under other kernels: `python -m tests.vm [--within SECONDS] SERIES... [-- WORD...]`.
 
 Each kernel boots in turn under QEMU, on the processor that QEMU emulates, with the file system of
-this machine, read-only, as its root. Exits with 0 only when each has run tests and all passed.
+this machine, read-only, as its root. The words are arguments of pytest. Exits with 0 only when each
+kernel has run tests and all passed.
+
+With `--within` all of it ends in about so many seconds, with tests that are chosen for that; and
+only tests that failed make it fail. Of a kernel that cannot be had, and of a guest that was too
+slow, it tells.
 """
 
 from __future__ import annotations
@@ -13,8 +18,12 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.vm import boot, kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What meets the kernel. An emulated processor is 10 to 20 times slower than this one: left out are
 # the two largest kinds of target, and tests that are long by design.
@@ -23,8 +32,15 @@ TESTS = (
     *("tests/cli/test_doctor_command.py", "tests/cli/test_regions_command.py"),
     *("-k", "not (sparse or many or leave_nothing or 100_000 or large_target)"),
 )
+# A few minutes a kernel: what differs between kernels, and each way of finding pages there.
+CHOSEN = (
+    *("tests/vm/guest", "tests/live/test_tally.py", "tests/live/test_regions.py"),
+    *("tests/live/test_populated.py", "tests/unit/test_doctor.py"),
+    *("-k", "guest or doctor or ((idle or swapped or file-) and not (vector or deleted))"),
+)
 OPTIONS = ("-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:cov")
-LIMITS = boot.Limits()
+LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
+PASSED, FAILED, UNKNOWN = "passed", "FAILED", "UNKNOWN"
 
 # Debian's package of each program, by what it is needed for.
 NEEDED = {
@@ -41,17 +57,43 @@ def main(words: list[str]) -> int:
     """Run the tests under each kernel in turn."""
     split = words.index("--") if "--" in words else len(words)
     series, arguments = words[:split], words[split + 1 :]
-    if not series:
-        sys.stderr.write("usage: python -m tests.vm SERIES... [-- PYTEST-ARGUMENT...]\n")
+    within = None
+    if series[:1] == ["--within"] and series[1:2] and series[1].isdecimal():
+        within, series = int(series[1]), series[2:]
+    if not series or series[0].startswith("-"):
+        sys.stderr.write(
+            "usage: python -m tests.vm [--within SECONDS] SERIES... [-- ARGUMENT...]\n"
+        )
         return 2
     if problem := missing():
         sys.stderr.write(f"test-vm: {problem}\n")
-        return 1
+        for each in series if within is not None else ():
+            sys.stdout.write(f"Linux {each} {UNKNOWN}: see above\n")
+        return 1 if within is None else 0
     # An exit, on which guests are ended; the default would leave them running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    lines = [run(each, [*OPTIONS, *(arguments or TESTS)]) for each in series]
+    chosen = [*OPTIONS, *(arguments or (TESTS if within is None else CHOSEN))]
+    if within is None:
+        lines = [run(each, chosen, boot.Limits()) for each in series]
+        good = {PASSED}
+    else:
+        lines = list(run_within(within, series, chosen))
+        good = {PASSED, UNKNOWN}
     sys.stdout.write("\n" + "\n".join(line for _, line in lines) + "\n")
-    return 0 if all(passed for passed, _ in lines) else 1
+    return 0 if all(verdict in good for verdict, _ in lines) else 1
+
+
+def run_within(
+    seconds: float, series: list[str], arguments: list[str]
+) -> Iterator[tuple[str, str]]:
+    """As `run` for each kernel, which all get the same share of the time that is left."""
+    end = time.monotonic() + seconds
+    for number, each in enumerate(series):
+        share = (end - time.monotonic()) / (len(series) - number)
+        if share < LEAST_SECONDS:
+            yield UNKNOWN, f"Linux {each} {UNKNOWN}: {share:.0f} s are too few for it"
+        else:
+            yield run(each, arguments, boot.Limits(boot=share, whole=share - 10, grace=10))
 
 
 def missing() -> str:
@@ -66,8 +108,8 @@ def missing() -> str:
     return ""
 
 
-def run(series: str, arguments: list[str]) -> tuple[bool, str]:
-    """Whether the tests pass under one kernel, and the line that says so."""
+def run(series: str, arguments: list[str], limits: boot.Limits) -> tuple[str, str]:
+    """PASSED, FAILED or UNKNOWN: how the tests went under one kernel, and the line that says so."""
     began = time.monotonic()
     release = series
     try:
@@ -79,15 +121,15 @@ def run(series: str, arguments: list[str]) -> tuple[bool, str]:
         sys.stdout.write(f"booting Linux {release}\n")
         sys.stdout.flush()
         folder = kernels.cache() / f"run-{series}-{os.getpid()}"
-        words = boot.command(kernel, series, folder / "share", LIMITS)
-        outcome = boot.run(words, folder / "share", arguments, LIMITS)
+        words = boot.command(kernel, series, folder / "share", limits)
+        outcome = boot.run(words, folder / "share", arguments, limits)
         if outcome.passed:
             shutil.rmtree(folder)
         else:
             sys.stdout.write(f"what the guest left is in {folder}\n")
     took = time.monotonic() - began
-    verdict = "passed" if outcome.passed else "FAILED"
-    return outcome.passed, f"Linux {release} {verdict}: {outcome.summary} ({took:.0f} s in all)"
+    verdict = PASSED if outcome.passed else FAILED if outcome.to_blame else UNKNOWN
+    return verdict, f"Linux {release} {verdict}: {outcome.summary} ({took:.0f} s in all)"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 INSIDE = Path(__file__).with_name("inside.sh")
 CONSOLE_LINES = 40
+OUT_OF_TIME = ("124", "137")  # what `timeout` exits with, in inside.sh
 # virtme writes to these as it boots; what is written stays in the guest's memory.
 _WRITABLE = [f"--overlay-rwdir={folder}" for folder in ("/etc", "/lib", "/tmp", "/var")]
 # "=== 3 passed, 1 skipped in 0.12s ===", of which -q leaves the rules out.
@@ -37,18 +38,25 @@ CLOSING = re.compile(
 class Limits(NamedTuple):
     """How long a guest may take until it runs our script, and in all; in seconds.
 
-    The first takes about 10 s, on an idle machine.
+    The first takes about 10 s, on an idle machine. Pytest is interrupted at the limit, and tells
+    what it has seen until then; after the grace the guest is ended from outside.
     """
 
     boot: float = 240
-    whole: float = 1800
+    whole: float = 3600
+    grace: float = 60
 
 
 class Outcome(NamedTuple):
-    """Whether a guest's tests have passed, with pytest's closing line, or else what went wrong."""
+    """Whether a guest's tests have passed, with pytest's closing line, or else what went wrong.
+
+    `to_blame` when it was the tests: pytest has ended, and not for want of time, or told of failed
+    ones. Else nothing is known of them.
+    """
 
     passed: bool
     summary: str
+    to_blame: bool = False
 
 
 def command(kernel: Kernel, series: str, share: Path, limits: Limits) -> list[str]:
@@ -129,7 +137,7 @@ def _watch(words: Sequence[str], share: Path, console: Path, limits: Limits) -> 
                 took = time.monotonic() - began
                 if took > limits.boot and not (share / "started").exists():
                     return f"it was ended: no test began within {limits.boot:g} s"
-                if took > limits.whole:
+                if took > limits.whole + limits.grace:
                     return f"it was ended: it had taken more than {limits.whole:g} s"
     finally:
         # QEMU is virtme-run's child, in its group, and may outlive it. The number of the group is
@@ -163,14 +171,17 @@ def judge(share: Path, ended: str) -> Outcome:
     """What the files in `share` prove; `ended` is how the guest has."""
     if not (share / "started").exists():
         return Outcome(False, f"the guest did not boot: {ended}")
-    if not (share / "status").exists():
-        return Outcome(False, f"the guest has not finished its tests: {ended}")
-    status = (share / "status").read_text().strip()
     summary = closing_line(share)
+    bad = bool(re.search(r"\b[1-9]\d* (failed|errors?)\b", summary))
+    if not (share / "status").exists():
+        return Outcome(False, f"the guest has not finished its tests: {ended}", bad)
+    status = (share / "status").read_text().strip()
+    if status in OUT_OF_TIME:
+        return Outcome(False, f"{summary or 'no test ended'} (and then time was up)", bad)
     if not summary:
-        return Outcome(False, f"pytest told nothing of its tests, and exited with {status}")
+        return Outcome(False, f"pytest told nothing of its tests, and exited with {status}", True)
     if status != "0":
-        return Outcome(False, f"{summary} (pytest exited with {status})")
+        return Outcome(False, f"{summary} (pytest exited with {status})", True)
     if not re.search(r"\b[1-9]\d* passed\b", summary):
-        return Outcome(False, f"no test has run: {summary}")
+        return Outcome(False, f"no test has run: {summary}", True)
     return Outcome(True, summary)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.target import wait_until
-from tests.vm import boot, kernels
+from tests.vm import __main__, boot, kernels
 
 STARTED = "echo Linux version 6.0; echo guest >output; : >started; "
-LIMITS = boot.Limits(boot=30, whole=60)
+LIMITS = boot.Limits(boot=60, whole=60, grace=0)
 
 
 def closing(text: str, status: int | str = 0) -> str:
@@ -26,36 +29,43 @@ def run(folder: Path, script: str, limits: boot.Limits = LIMITS) -> boot.Outcome
 def test_a_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # However virtme itself ends.
     outcome = run(tmp_path, closing("3 passed, 1 skipped") + "; exit 255")
-    assert outcome == (True, "3 passed, 1 skipped in 1.23s (0:00:01)")
+    assert outcome == boot.Outcome(True, "3 passed, 1 skipped in 1.23s (0:00:01)")
     assert (tmp_path / "run/share/arguments").read_bytes() == b"-k\0two words\0"
     assert capsys.readouterr().out.startswith("guest\n=====")
 
 
 def test_a_pass_told_quietly(tmp_path: Path) -> None:
     script = STARTED + "echo '3 passed in 1.23s' >>output; echo 0 >status"
-    assert run(tmp_path, script) == (True, "3 passed in 1.23s")
+    assert run(tmp_path, script) == boot.Outcome(True, "3 passed in 1.23s")
 
 
 @pytest.mark.parametrize(
-    ("script", "word"),
+    ("script", "word", "to_blame"),
     [
-        ("echo no bootable device; exit 1", "did not boot: it ended with status 1"),
-        (STARTED, "has not finished its tests"),
-        (STARTED + "kill -9 $$", "has not finished its tests: it ended with status -9"),
-        (STARTED + "echo 0 >status", "pytest told nothing"),
-        (STARTED + "echo 4 >status", "exited with 4"),
-        (closing("1 failed, 3 passed", 1), "1 failed, 3 passed in 1.23s (0:00:01) (pytest exited"),
-        (closing("3 passed", 1), "pytest exited with 1"),
-        (closing("7 skipped"), "no test has run"),
-        (closing("no tests ran", 5), "no tests ran"),
-        (closing("10 deselected", 0), "no test has run"),
-        (closing("3 passed", ""), "pytest exited with "),
+        ("echo no bootable device; exit 1", "did not boot: it ended with status 1", False),
+        (STARTED, "has not finished its tests", False),
+        (STARTED + "kill -9 $$", "has not finished its tests: it ended with status -9", False),
+        (STARTED + "echo 0 >status", "pytest told nothing", True),
+        (STARTED + "echo 4 >status", "exited with 4", True),
+        (closing("1 failed, 3 passed", 1), "1 failed, 3 passed in 1.23s (0:00:01) (pytest", True),
+        (closing("3 passed", 1), "pytest exited with 1", True),
+        (closing("7 skipped"), "no test has run", True),
+        (closing("no tests ran", 5), "no tests ran", True),
+        (closing("10 deselected", 0), "no test has run", True),
+        (closing("3 passed", ""), "pytest exited with ", True),
+        # interrupted, for want of time: what had failed until then has failed
+        (closing("3 passed", 124), "3 passed in 1.23s (0:00:01) (and then time was up)", False),
+        (closing("1 failed, 3 passed", 124), "time was up", True),
+        (closing("3 passed, 2 errors", 124), "time was up", True),
+        (closing("no tests ran", 124), "time was up", False),
+        (STARTED + "echo 137 >status", "no test ended (and then time was up)", False),
     ],
 )
-def test_a_failure(tmp_path: Path, script: str, word: str) -> None:
+def test_a_failure(tmp_path: Path, script: str, word: str, to_blame: bool) -> None:
     outcome = run(tmp_path, script)
     assert not outcome.passed
     assert word in outcome.summary
+    assert outcome.to_blame == to_blame
 
 
 def test_the_console_of_a_guest_that_does_not_boot(
@@ -70,8 +80,8 @@ def test_the_console_of_a_guest_that_does_not_boot(
 @pytest.mark.parametrize(
     ("script", "limits", "word"),
     [
-        ("sleep 1000", boot.Limits(0.3, 60), "no test began within 0.3 s"),
-        (STARTED + "sleep 1000", boot.Limits(30, 0.5), "more than 0.5 s"),
+        ("sleep 1000", boot.Limits(0.3, 60, 0), "no test began within 0.3 s"),
+        (STARTED + "sleep 1000", boot.Limits(60, 0.5, 0), "more than 0.5 s"),
     ],
 )
 @pytest.mark.parametrize("end", ["wait", "exit 3"], ids=["with virtme", "without"])
@@ -102,3 +112,82 @@ def test_the_newest_image_for_pcs() -> None:
     assert kernels.newest(names, "6.1") == "linux-image-6.1.0-56-amd64"
     assert kernels.newest(names, "6.12") == "linux-image-6.12.117+deb12-amd64"
     assert kernels.newest(names, "6.2") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ([], 2),
+        (["--within"], 2),
+        (["--within", "100"], 2),
+        (["--within", "soon", "6.1"], 2),
+        (["--with", "100", "6.1"], 2),
+        # too little time for any guest: told, and no failure
+        (["--within", "60", "6.1", "6.12"], 0),
+    ],
+)
+def test_the_command_line(
+    words: list[str],
+    status: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(__main__, "missing", lambda: "")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert __main__.main(words) == status
+    out, err = capsys.readouterr()
+    assert err.startswith("usage") == (status == 2)
+    assert out.count("UNKNOWN") == (0 if status else 2)
+
+
+def test_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(__main__, "missing", lambda: "QEMU is not installed")
+    assert __main__.main(["6.1"]) == 1
+    assert __main__.main(["--within", "300", "6.1"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Linux 6.1 UNKNOWN: see above\n"
+    assert err == 2 * "test-vm: QEMU is not installed\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "strict", "lenient"),
+    [
+        (boot.Outcome(True, "3 passed"), "passed", 0, 0),
+        (boot.Outcome(False, "1 failed", True), "FAILED", 1, 1),
+        (boot.Outcome(False, "too slow"), "UNKNOWN", 1, 0),
+        (None, "UNKNOWN", 1, 0),
+    ],
+)
+def test_verdicts(
+    outcome: boot.Outcome | None,
+    verdict: str,
+    strict: int,
+    lenient: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where time is short only tests that failed are a failure; else all but a pass is one."""
+
+    def kernel(series: str) -> kernels.Kernel:
+        if outcome is None:
+            raise kernels.NoKernel(f"apt knows no package of Linux {series}")
+        return kernels.Kernel(f"{series}.9", tmp_path)
+
+    def boots(_words: object, share: Path, *_: object) -> boot.Outcome:
+        share.mkdir(parents=True)
+        assert outcome is not None
+        return outcome
+
+    monkeypatch.setattr(__main__, "missing", lambda: "")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(kernels, "kernel", kernel)
+    monkeypatch.setattr(kernels, "cache", lambda: tmp_path)
+    monkeypatch.setattr(boot, "run", boots)
+    assert __main__.main(["6.12"]) == strict
+    shutil.rmtree(tmp_path, ignore_errors=True)
+    assert __main__.main(["--within", "300", "6.12"]) == lenient
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.match(rf"Linux 6\.12(\.9)? {verdict}: ", line)
