@@ -41,6 +41,13 @@ struct pm_span {
 	uint64_t label_size;
 };
 
+/*
+ * Make spans, without labels, of `count` pairs of addresses, start and end in
+ * bytes, in order; returns the number of pages in all. spans.c
+ */
+uint64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
+		     struct pm_span *spans);
+
 /* Where a walk over spans stands: `page` pages into spans[span]. */
 struct pm_place {
 	uint64_t span;

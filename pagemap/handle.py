@@ -207,6 +207,8 @@ class Handle:
         """The same results; an OSError among them becomes an error of this process."""
         try:
             yield from results
+        except PagemapError:  # of mappings, which were read for these results
+            raise
         except OSError as error:
             raise self.read_error(error) from None
 

@@ -81,23 +81,29 @@ def parse(data: bytes) -> list[Mapping]:
     mappings: list[Mapping] = []
     append = mappings.append
     new = tuple.__new__  # what _make does, without the call in between
+    # Thousands of mappings are alike but for where they lie: the rest of a line is read once.
+    known: dict[str, tuple[str, int, str, int, str]] = {}
+    get = known.get
     # One decode for all; splitlines would also split at the \r, \f and others that a path may hold.
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         if not line:
             continue
-        span, perms, offset, dev, inode, path = line.split(" ", 5)
+        span, _, rest = line.partition(" ")
+        tail = get(rest)
+        if tail is None:
+            tail = known[rest] = _parse_rest(rest)
         start, _, end = span.partition("-")
-        if path:
-            path = path.lstrip(" ")
-            if "\\" in path:
-                path = path.replace("\\012", "\n")
-        append(
-            new(
-                Mapping,
-                (int(start, 16), int(end, 16), perms, int(offset, 16), dev, int(inode), path),
-            )
-        )
+        append(new(Mapping, (int(start, 16), int(end, 16)) + tail))  # noqa: RUF005 - it is faster
     return mappings
+
+
+def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
+    perms, offset, dev, inode, path = rest.split(" ", 4)
+    if path:
+        path = path.lstrip(" ")
+        if "\\" in path:
+            path = path.replace("\\012", "\n")
+    return perms, int(offset, 16), dev, int(inode), path
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -59,7 +59,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
     visible = process.pfns_visible
     for block in process.maps_blocks():
         mappings = maps.parse(block)
-        spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+        spans = Spans.of_mappings(mappings, PAGE_SHIFT)
         pieces = spans.populated(
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )

@@ -120,13 +120,39 @@ def tally(
     plan = Plan(process, counts)
     if process.kernel_thread:
         return
+    blocks: list[_Block] = []  # the oldest first; those whose pieces are under way
+    with pipeline.run(_pieces(process, plan, blocks), counting.TallyBuffer, threads) as results:
+        for piece, _ in process.reading(results):
+            while piece.job is not blocks[0].job:  # pieces come in order: that one is whole
+                yield from blocks.pop(0).counted(plan)
+            piece.add_to(blocks[0].sums)
+    for block in blocks:
+        yield from block.counted(plan)
+    process.check()
+
+
+class _Block:
+    """The mappings of a block of maps, and what was counted of them so far."""
+
+    def __init__(self, mappings: list[Mapping], job: counting.Job) -> None:
+        self.mappings = mappings
+        self.job = job
+        self.sums = counting.Sums(job.spans.count)
+
+    def counted(self, plan: Plan) -> Iterator[tuple[Mapping, Tally]]:
+        columns = self.sums.columns()
+        if plan.ways & counting.UNTOUCHED:
+            _pass_over_vvar(self.mappings, columns)
+        return zip(self.mappings, plan.tallies(columns), strict=True)
+
+
+def _pieces(process: Process, plan: Plan, blocks: list[_Block]) -> Iterator[counting.TallyPiece]:
+    """The pieces of all blocks of maps; a block joins `blocks` before its first piece."""
     end = process.end_page()
-    for block in process.maps_blocks():
-        mappings = maps.parse(block)
-        spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
-        sums = counting.Sums(spans.count)
+    for text in process.maps_blocks():
+        mappings = maps.parse(text)
         job = counting.Job(
-            spans,
+            Spans.of_mappings(mappings, PAGE_SHIFT),
             process.fileno(),
             PAGE_SHIFT,
             ways=plan.ways,
@@ -134,15 +160,8 @@ def tally(
             categories=plan.categories,
             end=end,
         )
-        pieces = job.pieces(_piece_pages(spans.pages))
-        with pipeline.run(pieces, counting.TallyBuffer, threads) as results:
-            for piece, _ in process.reading(results):
-                piece.add_to(sums)
-        columns = sums.columns()
-        if plan.ways & counting.UNTOUCHED:
-            _pass_over_vvar(mappings, columns)
-        yield from zip(mappings, plan.tallies(columns), strict=True)
-    process.check()
+        blocks.append(_Block(mappings, job))
+        yield from job.pieces(_piece_pages(job.spans.pages))
 
 
 def _pass_over_vvar(mappings: Sequence[Mapping], columns: list[list[int]]) -> None:

@@ -80,18 +80,19 @@ class Job:
 class TallyPiece(Piece):
     """A stretch to count."""
 
-    __slots__ = ("_first", "_job", "_tallies")
+    __slots__ = ("_first", "_tallies", "job")
 
     def __init__(self, job: Job, at: Any, to: Any, pages: int) -> None:
         super().__init__(job.spans, at, to, pages)
-        self._job = job
+        self.job = job
         self._first: int = at.span
         self._tallies = ffi.new("struct pm_tally[]", to.span - at.span + 1)
 
     def run(self, out: TallyBuffer) -> TallyPiece:
         """Count, and give this piece back."""
-        found = lib.pm_tally_spans(self._job.table, self._at, self._to, out.scratch, self._tallies)
-        self.work = checked(found)
+        found = lib.pm_tally_spans(self.job.table, self._at, self._to, out.scratch, self._tallies)
+        # a mapping of its own costs as much as some pages
+        self.work = checked(found) + 16 * len(self._tallies)
         return self
 
     def add_to(self, sums: Sums) -> None:

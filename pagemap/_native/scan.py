@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+from itertools import chain
+from operator import itemgetter
+
 from pagemap._core import ffi, lib
 from pagemap._native import (
     allocate,
@@ -26,6 +30,8 @@ __all__ = [
     "address_space_end",
     "scan",
 ]
+
+_BOUNDS = itemgetter(0, 1)
 
 
 def address_space_end(fd: int, page_shift: int) -> int:
@@ -121,6 +127,19 @@ class Spans:
         self.table = span_table_of([word for vpn, count in spans for word in (vpn, count, 0, 0)])
         self.count = len(spans)
         self.pages = sum(count for _, count in spans)
+
+    @classmethod
+    def of_mappings(cls, mappings: Sequence[tuple[Any, ...]], page_shift: int) -> Spans:
+        """The same of tuples that begin with an address and the address past the last, in bytes."""
+        words = chain.from_iterable(map(_BOUNDS, mappings))
+        bounds = struct.pack(f"={2 * len(mappings)}Q", *words)
+        self = cls.__new__(cls)
+        self.count = len(mappings)
+        self.table = allocate("struct pm_span[]", self.count)
+        self.pages = lib.pm_spans_of(
+            ffi.from_buffer("uint64_t[]", bounds), self.count, page_shift, self.table
+        )
+        return self
 
     def stretches(self, pages: Callable[[], int]) -> Iterator[tuple[Any, Any, int]]:
         """Places from and to, and the pages between: `pages()` each time, fewer at the end."""
