@@ -81,6 +81,13 @@ struct pm_tally {
 int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out);
 
 /*
+ * Read text, of maps say, from byte `offset` on until `size` bytes are there or
+ * the file ends: the kernel gives a page of it at a time. Returns the number of
+ * bytes or -errno; after a failure nobody knows how many were read before it.
+ */
+int64_t pm_read_text(int fd, uint64_t offset, uint64_t size, char *out);
+
+/*
  * Read the entries of `count` ranges, one after another, into `out`.
  *
  * `capacity` is what `out` holds, in entries; ranges that do not fit give

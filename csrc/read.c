@@ -54,6 +54,24 @@ int64_t pm_read(int fd, uint64_t vpn, uint64_t count, uint64_t *out)
 	return (int64_t)done;
 }
 
+int64_t pm_read_text(int fd, uint64_t offset, uint64_t size, char *out)
+{
+	uint64_t done = 0;
+
+	while (done < size) {
+		ssize_t got = pm_sys_pread(fd, out + done, size - done, (off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		done += (uint64_t)got;
+	}
+	return (int64_t)done;
+}
+
 int64_t pm_read_ranges(int fd, const struct pm_range *ranges, uint64_t count, uint64_t *out,
 		       uint64_t capacity, uint64_t *stored)
 {

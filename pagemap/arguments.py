@@ -10,7 +10,7 @@ from pagemap.units import ADDRESS_END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Protocol, TypeAlias
 
     from pagemap.maps import Mapping
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         @property
         def pid(self) -> int | None: ...
 
-    Target = int | str | HasPid
-    Range = Mapping | tuple[int, int]
+    Target: TypeAlias = int | str | HasPid
+    Range: TypeAlias = Mapping | tuple[int, int]
 
 __all__ = ["check_address", "entries_in", "pid_of"]
 

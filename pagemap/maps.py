@@ -9,8 +9,11 @@ escaped.
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock, start_new_thread
 from collections import namedtuple
-from errno import ESPIPE
+from errno import EIO, ESPIPE
+
+from pagemap import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,38 +122,88 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
     """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
 
     The kernel hands out a page at a time, consistent in itself; a process may have millions of
-    mappings, so memory must not grow with their number.
+    mappings, so memory must not grow with their number. While a block is in use the next one is
+    read by a thread, which ends before this generator does.
     """
     buffer = bytearray(size)
-    view = memoryview(buffer)
     filled = offset = 0
-    while True:
-        got = _read_at(fd, view[filled:], offset)
-        filled += got
-        offset += got
-        if got and len(buffer) - filled >= 4096:
-            continue
-        whole = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        if whole:
-            yield bytes(view[:whole])
-            rest = filled - whole
-            buffer[:rest] = buffer[whole:filled]
-            filled = rest
-        elif got:  # a line longer than the buffer: a path may be of any length
-            view.release()
-            buffer += bytes(len(buffer))
-            view = memoryview(buffer)
-        if not got:
-            return
+    ahead: _Ahead | None = None
+    try:
+        while True:
+            room = memoryview(buffer)[filled:]
+            got = _read_at(fd, room, offset) if ahead is None else ahead.result()
+            ahead = None
+            ended = got < len(room)
+            room.release()
+            filled += got
+            offset += got
+            whole = filled if ended else buffer.rfind(b"\n", 0, filled) + 1
+            block = bytes(buffer[:whole])
+            buffer[: filled - whole] = buffer[whole:filled]
+            filled -= whole
+            if not whole and not ended:  # a line without end: a path may be of any length
+                buffer += bytes(len(buffer))
+                continue
+            if not ended:
+                ahead = _Ahead(fd, memoryview(buffer)[filled:], offset)
+            if block:
+                yield block
+            if ended:
+                return
+    finally:
+        if ahead is not None:
+            ahead.wait()
+
+
+class _Ahead:
+    """A stretch of text that a thread reads meanwhile."""
+
+    def __init__(self, fd: int, room: memoryview, offset: int) -> None:
+        self._wanted = fd, room, offset
+        self._got: int | None = None
+        self._errno = 0  # and no error, whose traceback would hold the buffer
+        self._done = allocate_lock()
+        self._done.acquire()
+        try:
+            start_new_thread(self._read, ())
+        except RuntimeError:  # a limit of threads is met
+            self._read()
+
+    def _read(self) -> None:
+        fd, room, offset = self._wanted
+        try:
+            self._got = _read_at(fd, room, offset)
+        except OSError as error:
+            self._errno = error.errno or EIO
+        finally:
+            room.release()  # the buffer may have to grow
+            self._done.release()
+
+    def wait(self) -> None:
+        """Let the thread come to its end."""
+        with self._done:
+            pass
+
+    def result(self) -> int:
+        """How many bytes were read. Raises the OSError that the thread met."""
+        self.wait()
+        if self._errno:
+            raise OSError(self._errno, os.strerror(self._errno))
+        assert self._got is not None, "the thread that read maps ended early"
+        return self._got
 
 
 def _read_at(fd: int, view: memoryview, offset: int) -> int:
     try:
-        return os.preadv(fd, [view], offset)
+        return _native.read_text(fd, view, offset)
     except OSError as error:
         if error.errno != ESPIPE:
             raise
-        return os.readv(fd, [view])  # a pipe: somebody else's text of maps
+    # a pipe: somebody else's text of maps
+    filled = 0
+    while filled < len(view) and (got := os.readv(fd, [view[filled:]])):
+        filled += got
+    return filled
 
 
 def read(fd: int) -> bytes:

@@ -38,6 +38,7 @@ __all__ = [
     "read",
     "read_into",
     "read_ranges",
+    "read_text",
     "swap_offsets",
     "swap_types",
     "tally",
@@ -114,6 +115,13 @@ def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
     if int(ffi.cast("uintptr_t", raw)) % 8:
         raise ValueError("the buffer must be aligned to 8 bytes, the size of an entry")
     return checked(lib.pm_read(fd, vpn, count, ffi.cast("uint64_t *", raw)))
+
+
+def read_text(fd: int, view: memoryview, offset: int) -> int:
+    """Read text into the writable `view` until it is full or the file ends; returns the bytes."""
+    with ffi.from_buffer("char[]", view, require_writable=True) as out:
+        got = lib.pm_read_text(fd, offset, len(view), out)
+    return checked(got)
 
 
 def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:

@@ -35,10 +35,6 @@ _NAMES = [column.name for column in SHOWN]
 _AMOUNTS = [column.name for column in SHOWN if column.kind in ("amount", "count")]
 _COUNTS = [column.name for column in SHOWN if column.kind == "count"]
 
-# Sixty thousand mappings are 300,000 objects, of which none is in a cycle: to look for cycles among
-# them again and again took a quarter of the time.
-_OBJECTS = 100_000
-
 
 def run(arguments: Namespace) -> int:
     """Write the mappings to stdout. Returns 1 when a pattern fitted none of them."""
@@ -47,7 +43,9 @@ def run(arguments: Namespace) -> int:
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
     shown = _shown(arguments, named)
-    gc.set_threshold(_OBJECTS)
+    # Sixty thousand mappings are 300,000 objects, of which none is in a cycle: to look for cycles
+    # among them again and again took a quarter of the time.
+    gc.disable()
     counts = [name for name in _COUNTS if name in shown or name == order]
     pid = resolve(arguments.target, exclude=(os.getpid(),))
     with Process(pid) as process, open_output() as output:
