@@ -40,6 +40,7 @@ CHOSEN = (
 )
 OPTIONS = ("-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:cov")
 LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
+ENDING = 45  # what an interrupted pytest may take there to end a test and tell of all
 PASSED, FAILED, UNKNOWN = "passed", "FAILED", "UNKNOWN"
 
 # Debian's package of each program, by what it is needed for.
@@ -93,7 +94,7 @@ def run_within(
         if share < LEAST_SECONDS:
             yield UNKNOWN, f"Linux {each} {UNKNOWN}: {share:.0f} s are too few for it"
         else:
-            yield run(each, arguments, boot.Limits(boot=share, whole=share - 10, grace=10))
+            yield run(each, arguments, boot.Limits(boot=share, whole=share - ENDING, grace=ENDING))
 
 
 def missing() -> str:
