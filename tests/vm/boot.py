@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.vm.kernels import Kernel
 
@@ -90,15 +90,24 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-def run(words: Sequence[str], share: Path, arguments: Sequence[str], limits: Limits) -> Outcome:
+def run(
+    words: Sequence[str],
+    share: Path,
+    arguments: Sequence[str],
+    limits: Limits,
+    prepare: Callable[[Path], None] | None = None,
+) -> Outcome:
     """Start a guest by its command line, print what its tests print, and judge them.
 
-    The folder of `share`, which is this run's alone, is emptied first. The console is kept there in
-    the file `console`, and its last lines are printed when the guest itself has failed.
+    The folder of `share`, which is this run's alone, is emptied first, and then prepared. The
+    console is kept there in the file `console`, and its last lines are printed when the guest
+    itself has failed.
     """
     shutil.rmtree(share.parent, ignore_errors=True)
     share.mkdir(parents=True)
     (share / "arguments").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in arguments))
+    if prepare:
+        prepare(share)
     console = share.with_name("console")
     ended = _watch(words, share, console, limits)
     outcome = judge(share, ended)

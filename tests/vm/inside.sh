@@ -12,6 +12,11 @@ echo "guest: Linux $(uname -r), $(nproc) CPUs, up for $(cut -d' ' -f1 /proc/upti
 mkdir /run/scratch
 mount -t tmpfs -o mode=1777 scratch /run/scratch
 export TMPDIR=/run/scratch
+if [ -d "$share/programs" ]; then # what the tests compile, compiled already
+	cp -r "$share/programs" "$TMPDIR/pagemap-tests-$(id -u)"
+	chmod -R go= "$TMPDIR/pagemap-tests-$(id -u)"
+	export CC=$(<"$share/compiler")
+fi
 modprobe zram num_devices=0 # its absence is what tests of swap will tell
 
 export CI=true PAGEMAP_VM_SERIES=$series

@@ -176,7 +176,8 @@ def test_verdicts(
             raise kernels.NoKernel(f"apt knows no package of Linux {series}")
         return kernels.Kernel(f"{series}.9", tmp_path)
 
-    def boots(_words: object, share: Path, *_: object) -> boot.Outcome:
+    def boots(_words: object, share: Path, *_: object, prepare: object) -> boot.Outcome:
+        assert prepare
         share.mkdir(parents=True)
         assert outcome is not None
         return outcome
