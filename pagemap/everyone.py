@@ -152,18 +152,33 @@ class Survey:
         """What `read` gives of the process, or of its first thread that lives."""
         self._seen.clear()
         try:
-            try:
-                return read(pid)
-            except NoSuchProcess:
-                thread = living_thread(f"{self._procfs}/{pid}")
-                if thread is None or thread == pid:
-                    raise
-                return read(thread)
+            return read(pid)
         except (NoSuchProcess, TargetVanished, AccessDenied) as error:
-            self.passed.append(
-                Passed(pid, self._seen[-1] if self._seen else self._name_of(pid), error)
-            )
-            return None
+            failure: PagemapError = error
+        try:
+            if self._is_kernel_thread(pid):  # who is not root is denied what there is not
+                self.kernel_threads.append(pid)
+                return None
+        except PagemapError as error:  # it says how it ended
+            failure = failure if isinstance(failure, TargetVanished) else error
+        thread = None
+        if isinstance(failure, NoSuchProcess):
+            thread = living_thread(f"{self._procfs}/{pid}")
+        if thread is not None and thread != pid:
+            try:
+                return read(thread)
+            except (NoSuchProcess, TargetVanished, AccessDenied) as error:
+                failure = error
+        name = self._seen[-1] if self._seen else self._name_of(pid)
+        self.passed.append(Passed(pid, name, failure))
+        return None
+
+    def _is_kernel_thread(self, pid: int) -> bool:
+        folder = Folder(pid, str(pid), self._procfs)
+        try:
+            return folder.is_kernel_thread()
+        finally:
+            folder.close()
 
     def _name_of(self, pid: int) -> str | None:
         try:
@@ -172,17 +187,11 @@ class Survey:
         except OSError:
             return None
 
-    def _sums(self, pid: int) -> tuple[str, Footprint] | None:
+    def _sums(self, pid: int) -> tuple[str, Footprint]:
         folder = Folder(pid, str(pid), self._procfs)
         try:
             self._seen.append(_comm(folder.read("comm")))
-            try:
-                return self._seen[-1], read_sums(folder)
-            except NoSuchProcess:
-                if not folder.is_kernel_thread():
-                    raise
-            self.kernel_threads.append(pid)
-            return None
+            return self._seen[-1], read_sums(folder)
         finally:
             folder.close()
 
@@ -204,7 +213,7 @@ class Survey:
 
 
 def _comm(data: bytes) -> str:
-    return data.rstrip(b"\n").decode("utf-8", "surrogateescape")
+    return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
 
 def memory_size(*, procfs: str = "/proc") -> int:

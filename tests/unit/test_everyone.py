@@ -44,16 +44,18 @@ def test_totals(tmp_path: Path) -> None:
 def test_who_forbids_reading(tmp_path: Path) -> None:
     process(tmp_path, 10, smaps_rollup=ROLLUP)
     process(tmp_path, 11, smaps_rollup=ROLLUP)
+    process(tmp_path, 12, stat=fake_proc.KERNEL_THREAD)
     really_open = Folder.open
 
     def refuse(folder: Folder, name: str) -> int:
-        if folder.pid == 10 and name == "smaps_rollup":
+        if folder.pid in (10, 12) and name == "smaps_rollup":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return really_open(folder, name)
 
-    survey = everyone.Survey([10, 11], procfs=str(tmp_path))
+    survey = everyone.Survey([10, 11, 12], procfs=str(tmp_path))
     with mock.patch.object(Folder, "open", refuse):
         assert [pid for pid, _, _ in survey.totals()] == [11]
+    assert survey.kernel_threads == [12]
     (passed,) = survey.passed
     assert passed[:2] == (10, "fake")
     assert isinstance(passed.error, pagemap.AccessDenied)
