@@ -187,6 +187,12 @@ class Handle:
         return self.can_scan and _native.probe_scan(self._pagemap, bits[category]) == 0
 
     @property
+    def folder(self) -> Folder:
+        """The target's folder in /proc, pinned: for files that no method here reads."""
+        self.require_open()
+        return self._folder
+
+    @property
     def name(self) -> str:
         """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
         self.require_open()

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from pagemap._native import Buffer
     from pagemap.arguments import Range, Target
+    from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
     from pagemap.regions import Region
+    from pagemap.smaps import Footprint
     from pagemap.tally import Tally
 
 __all__ = ["Process", "virt_to_phys"]
@@ -178,6 +180,29 @@ class Process(Handle):
         from pagemap.tally import tally
 
         return tally(self, counts, threads)
+
+    def footprint(self, *, gentle: Gentle | None = None) -> Footprint:
+        """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
+
+        The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
+        where it is large; with `gentle` (`pagemap.gentle.Gentle`) by a walk in small chunks, which
+        needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap.
+
+        Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
+        CONFIG_PROC_PAGE_MONITOR, TargetVanished.
+        """
+        from pagemap.footprint import footprint
+
+        return footprint(self, gentle)
+
+    def footprints(self, *, gentle: Gentle | None = None) -> Iterator[tuple[Mapping, Footprint]]:
+        """Each mapping with what `footprint` tells of it, in order (/proc/PID/smaps).
+
+        Raises what `footprint` raises.
+        """
+        from pagemap.footprint import footprints
+
+        return footprints(self, gentle)
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

@@ -8,6 +8,7 @@ COMMANDS = (
     ("dump", "a row for every page of a process", "options_dump"),
     ("regions", "ranges of pages by what they are", "options_regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
+    ("footprint", "what memory processes take", "options_footprint"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
     ("doctor", "what can be read here, and what cannot", "options_doctor"),
 )

@@ -97,6 +97,8 @@ int lie_scan(void *argument)
 	}
 	lie.scan_interrupted = 0;
 	lie.scans++;
+	if (scan->end - scan->start > lie.most_scanned << PAGE_BITS)
+		lie.most_scanned = (scan->end - scan->start) >> PAGE_BITS;
 	if (error)
 		return refuse(error);
 	if (!lie_lives())

@@ -33,20 +33,46 @@ int lie_lives(void)
 	return !lie.dies_after || lie.reads + lie.scans <= lie.dies_after;
 }
 
+/* As kpagecount_read in fs/proc/page.c. */
+static ssize_t read_words(int fd, char *out, size_t size, off_t offset)
+{
+	size_t at;
+
+	if (lie.word_error && fd == lie.word_error_of) {
+		errno = lie.word_error;
+		return -1;
+	}
+	if (offset < 0 || offset % 8 || size % 8) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (at = 0; at < size && ((uint64_t)offset + at) / 8 < lie.frames; at += 8) {
+		uint64_t word = lie.word(fd, ((uint64_t)offset + at) / 8);
+
+		if (lie.most && at >= lie.most)
+			break;
+		memcpy(out + at, &word, 8);
+	}
+	return (ssize_t)at;
+}
+
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
 	uint64_t vpn = (uint64_t)offset / 8, count = size / 8;
 	char *out = buffer;
 
-	(void)fd;
 	if (lie.interrupted < lie.interrupt) {
 		lie.interrupted++;
 		errno = EINTR;
 		return -1;
 	}
 	lie.interrupted = 0;
+	if (fd >= LIE_FRAMES)
+		return read_words(fd, buffer, size, offset);
 	lie.reads++;
 	lie.pages_asked += count;
+	if (count > lie.most_asked)
+		lie.most_asked = count;
 	if (offset < 0 || offset % 8 || size % 8) {
 		errno = EINVAL;
 		return -1;

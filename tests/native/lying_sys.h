@@ -43,6 +43,12 @@ struct lie {
 	uint64_t bounce;	 /* regions that the kernel collects at a time; 0: 512 */
 	uint64_t short_by;	 /* pages by which walk_end falls short of the truth */
 
+	/* Files of words about frames, which descriptors from LIE_FRAMES on read. */
+	uint64_t (*word)(int fd, uint64_t pfn);
+	uint64_t frames; /* the first PFN without a word */
+	int word_error;	 /* errno of each read of the file `word_error_of` */
+	int word_error_of;
+
 	uint64_t now;  /* the clock, in nanoseconds, */
 	uint64_t tick; /* and how far it goes on each time somebody looks */
 
@@ -51,11 +57,15 @@ struct lie {
 	uint64_t scans;
 	unsigned scan_interrupted;
 	uint64_t pages_asked;
+	uint64_t most_asked; /* by one read, in pages */
+	uint64_t most_scanned;
 	unsigned interrupted;
 	unsigned opened, closed, mapped, unmapped;
 	int last_open_flags;
 	int last_userfaultfd_flags;
 };
+
+enum { LIE_FRAMES = 100 };
 
 extern struct lie lie;
 

@@ -1,0 +1,67 @@
+/*
+ * Footprints out of pagemap, kpagecount and kpageflags, a chunk at a time: what
+ * smaps sums up, without holding the target's lock for as long as that takes.
+ * Read by cffi too, as pagemap.cdef.h.
+ */
+
+/* What some pages hold, in pages but for pss. Fields as in smaps. */
+struct pm_footprint {
+	uint64_t rss;
+	uint64_t pss; /* each page's size by its map count; in 2^-12 bytes, as the kernel sums */
+	uint64_t shared_clean;
+	uint64_t shared_dirty;
+	uint64_t private_clean;
+	uint64_t private_dirty;
+	uint64_t swap;
+	uint64_t shared_hugetlb; /* hugetlb pages are in none of the fields above */
+	uint64_t private_hugetlb;
+};
+
+/* How the target's lock was held: reads and scans of its page table, one by one. */
+struct pm_chunks {
+	uint64_t count;
+	uint64_t longest_ns;
+	uint64_t total_ns;
+};
+
+/* What a walk needs; everything is read only. */
+struct pm_footprint_job {
+	const struct pm_span *spans;
+	int32_t pagemap;   /* open with PFNs visible */
+	int32_t counts;	   /* /proc/kpagecount */
+	int32_t flags;	   /* /proc/kpageflags */
+	uint32_t use_scan; /* PAGEMAP_SCAN may skip what is empty */
+	uint32_t page_shift;
+};
+
+/* Room for the pages of one step. */
+struct pm_footprint_room {
+	uint64_t entries[PM_READ_BLOCK];
+	uint64_t spans[PM_READ_BLOCK];
+	uint64_t counts[PM_READ_BLOCK];
+	uint64_t flags[PM_READ_BLOCK];
+	uint64_t block[PM_READ_BLOCK];
+	uint64_t wishes[2 * PM_READ_BLOCK]; /* struct pm_wish of kpage.cdef.h */
+	uint64_t spare[2 * PM_READ_BLOCK];
+};
+
+/*
+ * Walk on from *from towards, without, *to, as far as one step goes: some
+ * thousand pages found, or some dozen chunks. A chunk is one call that may hold
+ * the target's mmap_lock, for 512 pages that are there or 2^18 that are not; the
+ * lock is given back after each. What was found in span i is added to sums[i].
+ *
+ * *from becomes the place to go on, at or past *to when all was seen. Returns
+ * the number of present and swapped pages found, or -errno; then *from and the
+ * sums are untouched.
+ */
+int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *from,
+			  const struct pm_place *to, struct pm_footprint_room *room,
+			  struct pm_footprint *sums, struct pm_chunks *chunks);
+
+/*
+ * Add one page to *sum: its entry, its words of kpagecount and kpageflags
+ * (PM_NO_VALUE: the kernel has none), as smaps would count it.
+ */
+void pm_footprint_page(uint64_t entry, uint64_t mapcount, uint64_t flags, uint32_t page_shift,
+		       struct pm_footprint *sum);

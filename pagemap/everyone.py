@@ -1,0 +1,222 @@
+"""All processes, or those of a cgroup, one after another, whatever happens to them meanwhile.
+
+A process that ends or forbids reading is noted and passed over. Totals cost one open and one read
+of smaps_rollup each, below a descriptor of the process's folder, so that a pid that is reused
+midway never lends its name to another's numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
+
+from pagemap.errors import (
+    AccessDenied,
+    NoSuchProcess,
+    PagemapError,
+    TargetVanished,
+    UsageError,
+)
+from pagemap.footprint import read_sums
+from pagemap.process import Process
+from pagemap.procfs import Folder
+from pagemap.tasks import living_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import NamedTuple, TypeVar
+
+    from pagemap.gentle import Gentle
+    from pagemap.maps import Mapping
+    from pagemap.smaps import Footprint
+
+    _T = TypeVar("_T")
+
+    class Passed(NamedTuple):
+        """A process that was passed over: `name` is None where it could not be read either."""
+
+        pid: int
+        name: str | None
+        error: PagemapError
+else:
+    Passed = namedtuple("Passed", ("pid", "name", "error"))
+
+__all__ = ["Passed", "Survey", "cgroup_pids", "memory_size"]
+
+_PROCS = "cgroup.procs"
+
+
+def cgroup_pids(path: str) -> list[int]:
+    """The pids, ascending, of the cgroup whose directory is `path`, and of all below it.
+
+    It may be of version 2, or of any hierarchy of version 1: both list processes in cgroup.procs.
+    A process of another PID namespace has the number 0 there, and is left out.
+
+    Raises NoSuchProcess when there is no such directory, UsageError when it is no cgroup's or that
+    of a threaded one, whose processes the kernel lists only above, AccessDenied.
+    """
+    try:
+        pids = _listed(path)
+    except OSError as error:
+        raise _no_cgroup(error, path) from None
+    for folder, below, _ in os.walk(path):
+        for name in below:
+            try:
+                pids |= _listed(os.path.join(folder, name))
+            except OSError as error:
+                # removed meanwhile; or threaded, so that its domain, above, has them all
+                if error.errno not in (ENOENT, ENODEV, EOPNOTSUPP):
+                    raise _no_cgroup(error, os.path.join(folder, name)) from None
+    pids.discard(0)
+    return sorted(pids)
+
+
+def _listed(folder: str) -> set[int]:
+    with open(f"{folder}/{_PROCS}", "rb") as file:
+        return set(map(int, file.read().split()))
+
+
+def _no_cgroup(error: OSError, path: str) -> PagemapError:
+    file = f"{path}/{_PROCS}"
+    if error.errno in (EACCES, EPERM):
+        return AccessDenied(
+            f"cannot read {file}: permission denied; run with sudo (CAP_DAC_READ_SEARCH)",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=file,
+        )
+    if error.errno == EOPNOTSUPP:
+        return UsageError(
+            f"cgroup {path!r} is threaded: its processes are listed in one above it; name that",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=file,
+        )
+    if error.errno in (ENOENT, ENODEV, ENOTDIR) and not os.path.isdir(path):
+        return NoSuchProcess(
+            f"there is no cgroup {path!r}: give its directory, as /sys/fs/cgroup/user.slice",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=path,
+        )
+    if error.errno == ENOENT:
+        return UsageError(
+            f"{path!r} is no cgroup: it has no {_PROCS}",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=file,
+        )
+    return PagemapError(
+        f"cannot read {file}: {error.strerror}",
+        errno=error.errno,
+        operation="list the cgroup",
+        path=file,
+    )
+
+
+class Survey:
+    """Footprints of many processes; `passed` are those that were passed over, and why.
+
+    Kernel threads have no memory, and no row: `kernel_threads` are their pids. A process whose main
+    thread has ended is read through one that lives. With `gentle` each is walked in small chunks.
+    """
+
+    def __init__(
+        self, pids: Iterable[int], *, gentle: Gentle | None = None, procfs: str = "/proc"
+    ) -> None:
+        self._pids = pids
+        self._gentle = gentle
+        self._procfs = procfs
+        self._seen: list[str] = []  # the name of the process that is being read
+        self.passed: list[Passed] = []
+        self.kernel_threads: list[int] = []
+
+    def totals(self) -> Iterator[tuple[int, str, Footprint]]:
+        """The pid of each process, its command name, and what it takes."""
+        read = self._sums if self._gentle is None else self._walked
+        for pid in self._pids:
+            found = self._try(pid, read)
+            if found:
+                yield pid, *found
+
+    def mappings(self) -> Iterator[tuple[int, str, list[tuple[Mapping, Footprint]]]]:
+        """The pid of each process, its command name, and its mappings with what they take."""
+        for pid in self._pids:
+            found = self._try(pid, self._listed)
+            if found:
+                yield pid, *found
+
+    def _try(self, pid: int, read: Callable[[int], tuple[str, _T] | None]) -> tuple[str, _T] | None:
+        """What `read` gives of the process, or of its first thread that lives."""
+        self._seen.clear()
+        try:
+            return read(pid)
+        except (NoSuchProcess, TargetVanished, AccessDenied) as error:
+            failure: PagemapError = error
+        try:
+            if self._is_kernel_thread(pid):  # who is not root is denied what there is not
+                self.kernel_threads.append(pid)
+                return None
+        except PagemapError as error:  # it says how it ended
+            failure = failure if isinstance(failure, TargetVanished) else error
+        thread = None
+        if isinstance(failure, NoSuchProcess):
+            thread = living_thread(f"{self._procfs}/{pid}")
+        if thread is not None and thread != pid:
+            try:
+                return read(thread)
+            except (NoSuchProcess, TargetVanished, AccessDenied) as error:
+                failure = error
+        name = self._seen[-1] if self._seen else self._name_of(pid)
+        self.passed.append(Passed(pid, name, failure))
+        return None
+
+    def _is_kernel_thread(self, pid: int) -> bool:
+        folder = Folder(pid, str(pid), self._procfs)
+        try:
+            return folder.is_kernel_thread()
+        finally:
+            folder.close()
+
+    def _name_of(self, pid: int) -> str | None:
+        try:
+            with open(f"{self._procfs}/{pid}/comm", "rb") as file:
+                return _comm(file.read())
+        except OSError:
+            return None
+
+    def _sums(self, pid: int) -> tuple[str, Footprint]:
+        folder = Folder(pid, str(pid), self._procfs)
+        try:
+            self._seen.append(_comm(folder.read("comm")))
+            return self._seen[-1], read_sums(folder)
+        finally:
+            folder.close()
+
+    def _walked(self, pid: int) -> tuple[str, Footprint] | None:
+        with Process(pid, procfs=self._procfs) as process:
+            self._seen.append(process.name)
+            if process.kernel_thread:
+                self.kernel_threads.append(pid)
+                return None
+            return self._seen[-1], process.footprint(gentle=self._gentle)
+
+    def _listed(self, pid: int) -> tuple[str, list[tuple[Mapping, Footprint]]] | None:
+        with Process(pid, procfs=self._procfs) as process:
+            self._seen.append(process.name)
+            if process.kernel_thread:
+                self.kernel_threads.append(pid)
+                return None
+            return self._seen[-1], list(process.footprints(gentle=self._gentle))
+
+
+def _comm(data: bytes) -> str:
+    return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+
+
+def memory_size(*, procfs: str = "/proc") -> int:
+    """The bytes of memory that the machine has (MemTotal of /proc/meminfo)."""
+    with open(f"{procfs}/meminfo", "rb") as file:
+        return int(file.readline().split()[1]) << 10

@@ -1,0 +1,167 @@
+"""A walk that a busy target hardly notices: small chunks, pauses between, its lock never held long.
+
+The kernel's own sums (smaps, smaps_rollup) hold the target's mmap_lock, for reading, for as long as
+a mapping is walked: who wants to map or unmap waits. Here its page table is read 512 pages at a
+time, 20 to 40 us, and what is known of frames from /proc/kpagecount and kpageflags, which need no
+lock of any process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from errno import EACCES
+
+from pagemap import maps
+from pagemap._native import footprint as native
+from pagemap._native.scan import Spans
+from pagemap.errors import AccessDenied, PfnsHidden, UsageError
+from pagemap.frames import FrameReader
+from pagemap.smaps import Footprint
+from pagemap.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pagemap.maps import Mapping
+    from pagemap.process import Process
+
+__all__ = ["Gentle"]
+
+_WITHOUT = "without --gentle the kernel's own sums of your processes can be read"
+
+_SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
+_PSS_SHIFT = 12
+
+
+class Gentle:
+    """How to walk gently: open it once, and give it to `Process.footprint` again and again.
+
+    `budget` is the share of one core that the walk may use, above 0 and up to 1; the rest of the
+    time it pauses. A context manager, which holds /proc/kpagecount and kpageflags open. `chunks`
+    counts the calls that may have held a target's lock, `longest` is the longest of them and
+    `held` their sum, in seconds, by this clock: an upper bound, for being pushed off the processor
+    counts as well.
+
+    Raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's), Unsupported where the
+    kernel lacks them, UsageError for another budget.
+    """
+
+    __slots__ = ("_budget", "_chunks", "_fds", "_reader", "_room", "_worked", "paused")
+
+    def __init__(self, budget: float = 0.25, *, procfs: str = "/proc") -> None:
+        if not 0 < budget <= 1:
+            raise UsageError(f"a budget is a share of a core, above 0 and up to 1, not {budget}")
+        self._budget = budget
+        self._reader = FrameReader(procfs=procfs)
+        try:
+            self._fds = self._reader.fileno("mapcounts"), self._reader.fileno("flags")
+        except AccessDenied as error:
+            self._reader.close()
+            raise AccessDenied(
+                f"{error}; {_WITHOUT}",
+                errno=error.errno,
+                operation=error.operation,
+                path=error.path,
+            ) from None
+        self._room = native.Room()
+        self._chunks = native.Chunks()
+        self._worked = 0.0
+        self.paused = 0.0
+
+    def __enter__(self) -> Gentle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files. May be called again."""
+        self._reader.close()
+
+    @property
+    def chunks(self) -> int:
+        """The number of calls that may have held a target's lock."""
+        return self._chunks.count
+
+    @property
+    def longest(self) -> float:
+        """The longest of them, in seconds."""
+        return self._chunks.longest
+
+    @property
+    def held(self) -> float:
+        """All of them together, in seconds."""
+        return self._chunks.total
+
+    def walk(self, process: Process) -> Iterator[tuple[Mapping, Footprint]]:
+        """Each mapping with what it holds. Raises PfnsHidden, TargetVanished."""
+        for mapping, sums in self._walk(process):
+            yield mapping, _made(sums)
+
+    def total(self, process: Process) -> Footprint:
+        """What the whole process holds: PSS is rounded once. Raises as `walk`."""
+        sums = (0,) * len(native.HELD)
+        for _, held in self._walk(process):
+            sums = tuple(one + other for one, other in zip(sums, held, strict=True))
+        return _made(sums)
+
+    def _walk(self, process: Process) -> Iterator[tuple[Mapping, tuple[int, ...]]]:
+        if process.kernel_thread:
+            return
+        if not process.pfns_visible:
+            raise PfnsHidden(
+                f"cannot walk process {process.pid} gently: the kernel hides the PFNs in "
+                f"/proc/{process.pid}/pagemap without CAP_SYS_ADMIN (in the initial user "
+                f"namespace); run with sudo; {_WITHOUT}",
+                pid=process.pid,
+                errno=EACCES,
+                operation="read PFNs",
+                path=f"/proc/{process.pid}/pagemap",
+            )
+        for block in process.maps_blocks():
+            mappings = maps.parse(block)
+            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+            walk = native.Walk(
+                spans, process.fileno(), *self._fds, PAGE_SHIFT, use_scan=process.can_scan
+            )
+            for _ in process.reading(self._steps(walk)):
+                pass
+            yield from zip(mappings, walk.sums(), strict=True)
+        process.check()
+
+    def _steps(self, walk: native.Walk) -> Iterator[int]:
+        while not walk.done:
+            began = time.monotonic()
+            found = walk.step(self._room, self._chunks)
+            self._worked += time.monotonic() - began
+            yield found
+            if self._worked >= _SLICE:
+                self._pause()
+
+    def _pause(self) -> None:
+        seconds = self._worked * (1 / self._budget - 1)
+        self._worked = 0.0
+        self.paused += seconds
+        if seconds:
+            time.sleep(seconds)
+        else:
+            os.sched_yield()
+
+
+def _made(sums: tuple[int, ...]) -> Footprint:
+    """The footprint, in bytes. How many share a page in swap, the kernel alone knows."""
+    pages = dict(zip(native.HELD, sums, strict=True))
+    return Footprint(
+        rss=pages["rss"] << PAGE_SHIFT,
+        pss=pages["pss"] >> _PSS_SHIFT,
+        swap=pages["swap"] << PAGE_SHIFT,
+        swap_pss=None,
+        shared_clean=pages["shared_clean"] << PAGE_SHIFT,
+        shared_dirty=pages["shared_dirty"] << PAGE_SHIFT,
+        private_clean=pages["private_clean"] << PAGE_SHIFT,
+        private_dirty=pages["private_dirty"] << PAGE_SHIFT,
+        shared_hugetlb=pages["shared_hugetlb"] << PAGE_SHIFT,
+        private_hugetlb=pages["private_hugetlb"] << PAGE_SHIFT,
+    )

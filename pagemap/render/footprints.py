@@ -1,0 +1,209 @@
+"""Footprints as rows: of processes, of mappings, of paths; a table, JSON, CSV."""
+
+from __future__ import annotations
+
+import json
+from collections import namedtuple
+
+from pagemap.render.columns import LEAST_WIDTH
+from pagemap.render.document import batches
+from pagemap.render.footprint_columns import AMOUNTS, SHOWN
+from pagemap.render.table import Column, compact_size, write_table
+from pagemap.smaps import total
+from pagemap.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, NamedTuple
+
+    from pagemap.maps import Mapping
+    from pagemap.render.document import Write
+    from pagemap.smaps import Footprint
+
+    class Row(NamedTuple):
+        """One row; what does not apply to it is None."""
+
+        held: Footprint
+        pid: int | None
+        name: str | None
+        start: int | None
+        end: int | None
+        perms: str | None
+        path: str | None
+        processes: int | None
+        mappings: int | None
+else:
+    Row = namedtuple(
+        "Row",
+        ("held", "pid", "name", "start", "end", "perms", "path", "processes", "mappings"),
+    )
+
+__all__ = [
+    "Row",
+    "by_path",
+    "of_mapping",
+    "of_process",
+    "ordered",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
+
+SCHEMA = "pagemap.footprint/1"
+
+_SHOWN = {column.name: column for column in SHOWN}
+_SHARE_DIGITS = 6
+_ANONYMOUS = "[anon]"
+
+
+def of_process(pid: int, name: str, held: Footprint) -> Row:
+    """The row of a process."""
+    return Row(held, pid, name, None, None, None, None, None, None)
+
+
+def of_mapping(pid: int, name: str, mapping: Mapping, held: Footprint) -> Row:
+    """The row of a mapping."""
+    start, end, perms, path = mapping.start, mapping.end, mapping.perms, mapping.path
+    return Row(held, pid, name, start, end, perms, path, None, None)
+
+
+def by_path(rows: Iterable[Row]) -> list[Row]:
+    """The rows of mappings as one for each path."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.path or "", []).append(row)
+    return [
+        Row(
+            total(row.held for row in group),
+            *(None,) * 5,
+            path,
+            len({row.pid for row in group}),
+            len(group),
+        )
+        for path, group in groups.items()
+    ]
+
+
+def ordered(rows: Iterable[Row], name: str) -> list[Row]:
+    """The rows by a column: amounts from the largest on, what is unknown last."""
+    if name in AMOUNTS or name == "share":
+        amount = "pss" if name == "share" else name
+
+        def size(row: Row) -> int:
+            value = getattr(row.held, amount)
+            return -1 if value is None else value
+
+        return sorted(rows, key=size, reverse=True)
+    return sorted(rows, key=lambda row: getattr(row, name))
+
+
+def write_text(
+    names: Sequence[str], rows: Sequence[Row], memory: int, write: Write, *, most: int | None = None
+) -> None:
+    """Write a table of the columns `names`, and below it the total; `most` rows of it at most.
+
+    Sizes have a unit; `memory` is that of the machine, in bytes.
+    """
+
+    def cell(name: str, row: Row) -> str:
+        value = _value(name, row, memory)
+        if name in AMOUNTS:
+            return "-" if value is None else compact_size(value)
+        if name == "share":
+            return f"{value:.1%}"
+        if _SHOWN[name].kind == "address":
+            return f"{value:x}"
+        return printable(str(value)) or (_ANONYMOUS if name == "path" else "")
+
+    def lines() -> Iterator[list[str]]:
+        for row in rows[:most]:
+            yield [cell(name, row) for name in names]
+        sums = _sums(rows)
+        label = next((name for name in names if not _adds_up(name)), None)
+        yield [
+            cell(name, sums) if _adds_up(name) else "total" if name == label else ""
+            for name in names
+        ]
+
+    columns = [
+        Column(
+            _SHOWN[name].title,
+            right=_SHOWN[name].kind != "text",
+            shorten=name == "path",
+            least=LEAST_WIDTH.get(_SHOWN[name].kind, 0),
+        )
+        for name in names
+    ]
+    write_table(columns, lines(), write)
+
+
+def write_json(
+    view: str,
+    names: Sequence[str],
+    rows: Sequence[Row],
+    memory: int,
+    write: Write,
+    about: dict[str, object],
+) -> None:
+    """Write one object, a row a line: sizes in bytes, addresses strings, the share from 0 to 1.
+
+    `about` is what comes after the totals.
+    """
+
+    def fields(row: Row, chosen: Iterable[str]) -> dict[str, Any]:
+        return {name: _plain(name, row, memory) for name in chosen}
+
+    head = f'{{"schema":"{SCHEMA}","memory":{memory},"{view}":['
+    for batch in batches(rows):
+        text = ",\n".join(_dumps(fields(row, names)) for row in batch)
+        write(f"{head}\n{text}".encode("ascii"))
+        head = ","
+    sums = _dumps(fields(_sums(rows), filter(_adds_up, names)))
+    rest = "".join(f',\n"{name}":{_dumps(value)}' for name, value in about.items())
+    write(f'{"" if rows else head}\n],\n"totals":{sums}{rest}}}\n'.encode("ascii"))
+
+
+def write_csv(names: Sequence[str], rows: Sequence[Row], memory: int, write: Write) -> None:
+    """Write CSV: sizes in bytes, addresses in hex, the share from 0 to 1; nothing for unknown."""
+
+    def cell(name: str, row: Row) -> str:
+        value = _plain(name, row, memory)
+        text = "" if value is None else str(value)
+        if any(c in text for c in ',"\n\r'):
+            return '"' + text.replace('"', '""') + '"'
+        # A line without anything on it is no row to who reads CSV.
+        return text or ('""' if len(names) == 1 else "")
+
+    before = ",".join(names) + "\n"
+    for batch in batches(rows):
+        text = "".join(",".join([cell(name, row) for name in names]) + "\n" for row in batch)
+        write((before + text).encode("utf-8", "surrogateescape"))
+        before = ""
+    if before:
+        write(before.encode("ascii"))
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _adds_up(name: str) -> bool:
+    return name in AMOUNTS or name == "share"
+
+
+def _sums(rows: Iterable[Row]) -> Row:
+    return Row(total(row.held for row in rows), *(None,) * 8)
+
+
+def _value(name: str, row: Row, memory: int) -> Any:
+    if name == "share":
+        return row.held.pss / memory
+    return getattr(row.held if name in AMOUNTS else row, name)
+
+
+def _plain(name: str, row: Row, memory: int) -> Any:
+    value = _value(name, row, memory)
+    if name == "share":
+        return round(value, _SHARE_DIGITS)
+    return hex(value) if _SHOWN[name].kind == "address" else value

@@ -1,0 +1,115 @@
+"""`pagemap footprint --watch`: again and again, until somebody has seen enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests import workloads
+from tests.cli.test_terminal import Terminal, colourful
+from tests.cli.test_terminal import terminal as a_terminal
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+terminal = a_terminal  # the fixture
+
+CLEAR = b"\x1b[H\x1b[J"
+SECONDS = "0.05"
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    workloads.wait_until(happened, seconds=60)
+
+
+def lines_until(process: subprocess.Popen[bytes], wanted: int, last: bytes) -> list[bytes]:
+    """The lines up to the one that is `last` for the n-th time."""
+    assert process.stdout
+    lines: list[bytes] = []
+    while wanted:
+        line = process.stdout.readline()
+        assert line, lines
+        lines.append(line)
+        wanted -= line.startswith(last)
+    return lines
+
+
+def test_one_table_below_another(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    options = ("--watch", SECONDS, "--columns", "pid,rss")
+    with pagemap.start("footprint", target.pid, *options) as process:
+        lines = lines_until(process, 3, b"total")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 130
+    tables = b"".join(lines).split(b"\n\n")
+    assert len(tables) == 3
+    assert all(each.split()[:3] == [b"PID", b"RSS", b"%d" % target.pid] for each in tables)
+
+
+def test_one_document_below_another(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    with pagemap.start("footprint", target.pid, "--watch", SECONDS, "--json") as process:
+        lines = lines_until(process, 2, b'"passed"')
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 141
+    documents = [json.loads(text) for text in b"".join(lines).split(b"\n\n")]
+    assert [each["processes"][0]["pid"] for each in documents] == [target.pid] * 2
+
+
+def test_a_reader_that_leaves_between_two_rounds(pagemap: Pagemap) -> None:
+    """It is noticed at once, not an hour later."""
+    with pagemap.start("footprint", "self", "--watch", "3600") as process:
+        lines_until(process, 1, b"total")
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+
+
+def test_a_target_that_ends(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.idle())
+    with pagemap.start("footprint", target.pid, "--watch", SECONDS) as process:
+        lines_until(process, 1, b"total")
+        target.kill()
+        _, err = process.communicate(timeout=60)
+        assert process.returncode in (66, 75)
+    assert re.search(rf"process {target.pid}\b", err.decode())
+
+
+def test_on_a_terminal(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
+    """Each table in the place of the last, no longer than the screen."""
+    target = start(workloads.python())
+    arguments = ("footprint", target.pid, "--maps", "--watch", SECONDS)
+    with pagemap.start(*arguments, stdout=terminal.fd, env=colourful()) as process:
+        wait_for(lambda: terminal.written.count(CLEAR) >= 4)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 130
+    screens = terminal.close().split(CLEAR)
+    assert screens[0] == b""
+    whole = screens[1].splitlines()
+    assert b"START" in whole[0]
+    assert whole[-1].lstrip(b"\x1b[0m").startswith(b"total")
+    # the terminal has 50 lines; the process has more mappings
+    assert 40 <= len(whole) < 50
+    assert len(os.listdir(f"/proc/{target.pid}/map_files")) > 50
+
+
+def test_interrupted_while_it_waits(pagemap: Pagemap) -> None:
+    with pagemap.start("footprint", "self", "--watch", "3600") as process:
+        lines_until(process, 1, b"total")
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 130

@@ -1,0 +1,280 @@
+"""Footprints against the kernel's own sums, both ways of making them, on stopped targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap.gentle import Gentle
+from tests import oracle, workloads
+from tests.live.as_nobody import as_nobody
+from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pagemap.smaps import Footprint
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+KIB = 1024
+MIB = 1 << 20
+CHILDREN = 5
+# Other processes come and go, and with them who shares a library: so looked at before and after.
+TRIES = 20
+KEYS = {
+    "rss": "Rss",
+    "pss": "Pss",
+    "swap": "Swap",
+    "swap_pss": "SwapPss",
+    "shared_clean": "Shared_Clean",
+    "shared_dirty": "Shared_Dirty",
+    "private_clean": "Private_Clean",
+    "private_dirty": "Private_Dirty",
+    "shared_hugetlb": "Shared_Hugetlb",
+    "private_hugetlb": "Private_Hugetlb",
+}
+
+Sums = dict[str, int]
+Rows = list[tuple[int, int, Sums]]
+
+
+def named(sizes: Sums) -> Sums:
+    return {name: sizes[key] for name, key in KEYS.items()}
+
+
+def kernels(pid: int) -> tuple[Sums, Rows]:
+    """What smaps_rollup and smaps say; without the fields that Linux 4.14 has not."""
+    mappings = oracle.parse_smaps(Path(f"/proc/{pid}/smaps").read_bytes())
+    each = [(one.start, one.end, named(one.sizes)) for one in mappings]
+    return named(oracle.smaps_rollup(pid)), each
+
+
+def exact(sums: Sums) -> Sums:
+    """What a walk must tell as smaps does, to the byte."""
+    dirty = sums["shared_dirty"] + sums["private_dirty"]
+    return {
+        "rss": sums["rss"],
+        "uss": sums["private_clean"] + sums["private_dirty"],
+        "shared": sums["shared_clean"] + sums["shared_dirty"],
+        "swap": sums["swap"],
+        "dirty": dirty,
+        "shared_hugetlb": sums["shared_hugetlb"],
+        "private_hugetlb": sums["private_hugetlb"],
+    }
+
+
+@pytest.fixture
+def gentle(need_pfns: None) -> Iterator[Gentle]:
+    if not oracle.may_read("/proc/kpagecount"):
+        pytest.skip("/proc/kpagecount cannot be read: needs CAP_DAC_READ_SEARCH")
+    with Gentle(1) as gentle:
+        yield gentle
+
+
+def agreed(pid: int, look: Callable[[Sums, Rows], tuple[object, object]]) -> None:
+    """Assert that both results of `look` are the same, at a moment when nothing moves.
+
+    It is given the kernel's sums, which are looked at before and after.
+    """
+    for _ in range(TRIES):
+        before = kernels(pid)
+        got, wanted = look(*before)
+        if got == wanted:
+            return
+        still = kernels(pid) == before
+    if not still:
+        pytest.skip("other processes map and unmap the same libraries without a rest")
+    assert got == wanted
+
+
+def check_kernels_sums(pid: int) -> None:
+    def look(rollup: Sums, mappings: Rows) -> tuple[object, object]:
+        whole = process.footprint()._asdict()
+        each = [(m.start, m.end, held._asdict()) for m, held in process.footprints()]
+        return (whole, each), (rollup, mappings)
+
+    with pagemap.Process(pid) as process:
+        agreed(pid, look)
+
+
+def check_walk(pid: int, gentle: Gentle) -> None:
+    def told(held: Footprint, sums: Sums, most: int) -> tuple[object, object]:
+        """What a walk tells, and what it must: PSS is to be near."""
+        wanted = exact(sums)
+        near = {**wanted, "pss is near": True, "swap_pss": None}
+        ours = {name: getattr(held, name) for name in wanted}
+        ours |= {"pss is near": abs(held.pss - sums["pss"]) < most, "swap_pss": held.swap_pss}
+        return ours, near
+
+    def look(rollup: Sums, mappings: Rows) -> tuple[object, object]:
+        # smaps_rollup rounds once, down to whole KiB; so does a walk, to whole bytes
+        rows = [(0, 0, *told(process.footprint(gentle=gentle), rollup, KIB))]
+        each = list(process.footprints(gentle=gentle))
+        assert len(each) == len(mappings)
+        for (mapping, held), (start, end, sums) in zip(each, mappings, strict=True):
+            assert (mapping.start, mapping.end) == (start, end)
+            rows.append((start, end, *told(held, sums, PAGE)))
+        return [(*row[:2], row[2]) for row in rows], [(*row[:2], row[3]) for row in rows]
+
+    with pagemap.Process(pid) as process:
+        agreed(pid, look)
+
+
+def test_the_kernels_sums(stopped: workloads.Target) -> None:
+    check_kernels_sums(stopped.pid)
+
+
+def test_a_gentle_walk(stopped: workloads.Target, gentle: Gentle) -> None:
+    check_walk(stopped.pid, gentle)
+    assert gentle.chunks > 0
+    assert 0 < gentle.longest <= gentle.held
+
+
+def test_a_gentle_walk_without_scans(
+    stopped: workloads.Target, gentle: Gentle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
+    check_walk(stopped.pid, gentle)
+
+
+@pytest.mark.parametrize("kind", ["dense", "file", "shared", "thp", "swapped", "ksm", "zero"])
+def test_a_forked_family(kind: str, start: Start, gentle: Gentle) -> None:
+    """Anonymous pages, huge ones and swap of several, counted in each of them."""
+    target = start(workloads.KINDS[kind]())
+    family = [target.pid, *(target.ask("f") for _ in range(CHILDREN))]
+    target.stop()
+    for pid in family:
+        check_kernels_sums(pid)
+        check_walk(pid, gentle)
+
+
+def test_what_a_family_takes_together(start: Start, gentle: Gentle) -> None:
+    """PSS adds up: of memory that all share, to what it is once."""
+    target = start(workloads.dense(4 * MIB))
+    family = [target.pid, *(target.ask("f") for _ in range(CHILDREN))]
+    target.stop()
+    area = target.first
+    for way in (None, gentle):
+        pss = 0
+        for pid in family:
+            with pagemap.Process(pid) as process:
+                (held,) = (h for m, h in process.footprints(gentle=way) if m.start == area.start)
+                assert held.rss == held.shared == area.end - area.start
+                pss += held.pss
+        assert 4 * MIB - len(family) * KIB <= pss <= 4 * MIB
+
+
+def test_one_chunk_after_another(start: Start, gentle: Gentle) -> None:
+    """Of so many pages as are there, no chunk has more than 512; holes cost a few."""
+    dense = start(workloads.dense(64 * MIB))
+    dense.stop()
+    with pagemap.Process(dense.pid) as process:
+        process.footprint(gentle=gentle)
+    assert gentle.chunks >= 64 * MIB // PAGE // 512
+    before = gentle.chunks
+    with Gentle(1) as other:
+        sparse = start(workloads.sparse(64 << 30, 1 << 30))
+        sparse.stop()
+        with pagemap.Process(sparse.pid) as process:
+            process.footprint(gentle=other)
+        # a scan for each GiB, a read for each page in it, and some for libraries
+        assert other.chunks < 64 * 4 + 200
+    assert gentle.chunks == before
+
+
+def test_pauses(start: Start, need_pfns: None) -> None:
+    target = start(workloads.dense(32 * MIB))
+    with Gentle(0.5) as gentle, pagemap.Process(target.pid) as process:
+        process.footprint(gentle=gentle)
+        assert gentle.paused > 0
+    with Gentle(1) as gentle, pagemap.Process(target.pid) as process:
+        process.footprint(gentle=gentle)
+        assert gentle.paused == 0
+
+
+@pytest.mark.parametrize("budget", [0, -1, 1.01, float("nan")])
+def test_budgets_that_are_none(budget: float) -> None:
+    with pytest.raises(pagemap.UsageError, match="a budget is a share of a core"):
+        Gentle(budget)
+
+
+def test_a_target_that_is_gone(start: Start, gentle: Gentle) -> None:
+    target = start(workloads.dense())
+    with pagemap.Process(target.pid) as process:
+        target.kill()
+        for way in (None, gentle):
+            with pytest.raises(pagemap.TargetVanished):
+                process.footprint(gentle=way)
+            with pytest.raises(pagemap.TargetVanished):
+                list(process.footprints(gentle=way))
+
+
+def test_a_target_that_is_killed_within_a_walk(start: Start, gentle: Gentle) -> None:
+    target = start(workloads.many(20_000))
+    with pagemap.Process(target.pid) as process:
+        walk = process.footprints(gentle=gentle)
+        next(walk)
+        target.kill()
+        with pytest.raises(pagemap.TargetVanished):
+            list(walk)
+
+
+def test_an_exec_within_a_walk(start: Start, gentle: Gentle) -> None:
+    target = start(workloads.many(20_000))
+    with pagemap.Process(target.pid) as process:
+        walks = [process.footprints(gentle=gentle), process.footprints()]
+        for walk in walks:
+            next(walk)
+        target.tell("e")
+        target.wait_ready()
+        for walk in walks:
+            with pytest.raises(pagemap.TargetVanished, match="exec"):
+                list(walk)
+        with pytest.raises(pagemap.TargetVanished, match="exec"):
+            process.footprint()
+
+
+def test_a_kernel_thread(need_root: None) -> None:
+    try:
+        process = pagemap.Process(2)
+    except pagemap.PagemapError:
+        pytest.skip("no kernel threads are to be seen in this PID namespace")
+    with process:
+        if not process.kernel_thread:
+            pytest.skip("process 2 of this PID namespace is no kernel thread")
+        assert process.footprint() == (0,) * 10
+        assert list(process.footprints()) == []
+
+
+def own_footprint() -> tuple[int, int, int]:
+    with pagemap.Process("self") as process:
+        held = process.footprint()
+        return held.rss, held.pss, sum(each.rss for _, each in process.footprints())
+
+
+def test_ones_own_without_rights(need_root: None) -> None:
+    rss, pss, by_mapping = as_nobody(own_footprint)
+    assert 0 < pss <= rss
+    assert by_mapping > 0
+
+
+def test_a_gentle_walk_without_rights(need_root: None) -> None:
+    with pytest.raises(pagemap.AccessDenied) as caught:
+        as_nobody(Gentle)
+    message = str(caught.value)
+    assert "/proc/kpagecount" in message
+    assert "CAP_DAC_READ_SEARCH" in message
+    assert message.endswith("without --gentle the kernel's own sums of your processes can be read")
+    assert caught.value.exit_code == 77
+
+
+def test_where_pfns_are_hidden(start: Start, gentle: Gentle) -> None:
+    target = start(workloads.idle())
+    with pagemap.Process(target.pid) as process:
+        process.pfns_visible = False
+        with pytest.raises(pagemap.PfnsHidden, match=rf"/proc/{target.pid}/pagemap.*CAP_SYS_ADMIN"):
+            process.footprint(gentle=gentle)

@@ -1,0 +1,114 @@
+"""Processes that end at random moments while all of them are looked at.
+
+Nobody who lives on is left out, and who ended is named or was read before. PAGEMAP_EXITS says how
+many end (1000 before a release), PAGEMAP_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap.everyone import Survey
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXITS = int(os.environ.get("PAGEMAP_EXITS", "150"))
+AT_ONCE = 50
+
+# Forks children that end, each after a delay of its own: milliseconds, one a line.
+NURSERY = """
+import os, sys, time
+for line in sys.stdin:
+    children = []
+    for word in line.split():
+        child = os.fork()
+        if child == 0:
+            time.sleep(float(word) / 1000)
+            os._exit(0)
+        children.append(child)
+    print(*children, flush=True)
+    for child in children:
+        os.waitpid(child, 0)
+    print("reaped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--by-path"], ["--gentle"]], ids=["sums", "maps", "walk"])
+def test_random_exits(options: list[str], command: list[str], pfns_visible: bool) -> None:
+    if options == ["--gentle"] and not (pfns_visible and oracle.may_read("/proc/kpagecount")):
+        pytest.skip("a gentle walk needs CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH")
+    seed = int(os.environ.get("PAGEMAP_SEED") or random.randrange(1 << 32))
+    sys.stdout.write(f"PAGEMAP_SEED={seed} repeats these delays\n")
+    rng = random.Random(seed)
+    words = [*command, "footprint", "--all", "--json", *options]
+    began = time.monotonic()
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    whole = 1000 * (time.monotonic() - began)
+    gone = 0
+    with (
+        workloads.idle() as staying,
+        subprocess.Popen(
+            [sys.executable, "-c", NURSERY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as nursery,
+    ):
+        assert nursery.stdin
+        assert nursery.stdout
+        for _ in range(max(1, EXITS // AT_ONCE)):
+            # most of a run is the start of Python: few ends are spent on that
+            delays = (rng.uniform(0.2, 1.5) * whole for _ in range(AT_ONCE))
+            nursery.stdin.write(" ".join(f"{delay:.2f}" for delay in delays) + "\n")
+            nursery.stdin.flush()
+            children = set(map(int, nursery.stdout.readline().split()))
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+            assert done.returncode == 0, (seed, done.stderr)
+            assert "Traceback" not in done.stderr
+            data = json.loads(done.stdout)
+            vanished = {each["pid"] for each in data["passed"]["vanished"]}
+            assert staying.pid not in vanished
+            for pid in vanished:
+                assert f" {pid} (" in done.stderr
+            if not options:
+                rows = {row["pid"]: row for row in data["processes"]}
+                assert {staying.pid, nursery.pid} <= rows.keys()
+                assert not vanished & rows.keys()
+            gone += len(vanished & children)
+            assert nursery.stdout.readline() == "reaped\n"
+        nursery.stdin.close()
+    sys.stdout.write(f"ended before they were read: {gone}\n")
+
+
+def test_ends_between_two_looks() -> None:
+    """Each of them ends right before it is looked at, one after another."""
+    targets = [workloads.Target([sys.executable, "-c", "input()"]) for _ in range(10)]
+    try:
+        pids = [target.pid for target in targets]
+
+        def one_by_one() -> Iterator[int]:
+            for number, target in enumerate(targets):
+                if number % 2:
+                    os.kill(target.pid, signal.SIGKILL)
+                    os.waitid(os.P_PID, target.pid, os.WEXITED | os.WNOWAIT)
+                if number % 4 == 3:
+                    target.kill()
+                yield target.pid
+
+        survey = Survey(one_by_one())
+        assert [pid for pid, _, _ in survey.totals()] == pids[::2]
+        assert [each.pid for each in survey.passed] == pids[1::2]
+    finally:
+        for target in targets:
+            target.kill()

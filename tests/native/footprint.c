@@ -1,0 +1,272 @@
+/*
+ * Footprints of spans, against sums made page by page: spans that touch, lie
+ * apart, hold nothing, or end past the address space; frames without words; a
+ * kernel that interrupts, reads short, fails, and a target that dies. No chunk
+ * may be larger than what the target's lock can be held for.
+ */
+#include "scene.h"
+
+#include "footprint.cdef.h"
+
+enum { COUNTS = LIE_FRAMES, FLAGS, MOST_SPANS = 30, CHUNK = 512, REACH = 1 << 18 };
+
+static struct pm_span spans[MOST_SPANS];
+static uint64_t spans_count;
+
+/* Every fourth frame is mapped by nobody; flags that no rule knows are set too. */
+static uint64_t word_of(int fd, uint64_t pfn)
+{
+	const uint64_t drawn = lie_entry(pfn * 2 + (uint64_t)(fd == FLAGS));
+
+	return fd == FLAGS ? drawn & ~(drawn >> 20 & UINT64_C(0x1020000)) : drawn % 4 * (drawn % 3);
+}
+
+static uint64_t bit(uint64_t word, unsigned number)
+{
+	return word / (UINT64_C(1) << number) % 2;
+}
+
+/* One page as smaps counts it, in other words than csrc's. */
+static void add_page(struct pm_footprint *sum, uint64_t entry)
+{
+	const uint64_t frame = entry % (UINT64_C(1) << 55);
+	const int alone = (int)bit(entry, 56);
+	uint64_t mapped, flags;
+	int dirty;
+
+	if (bit(entry, 63)) {
+		if (!frame || frame >= lie.frames)
+			return;
+		mapped = word_of(COUNTS, frame);
+		flags = word_of(FLAGS, frame);
+		dirty = bit(flags, 4) || (bit(flags, 12) && bit(flags, 14) && !bit(flags, 13));
+		if (bit(flags, 17)) {
+			sum->shared_hugetlb += !alone;
+			sum->private_hugetlb += alone ? 1 : 0;
+		} else if (mapped && !bit(flags, 24)) {
+			sum->rss++;
+			sum->pss += UINT64_C(4096) * 4096 / mapped;
+			sum->private_dirty += alone && dirty;
+			sum->private_clean += alone && !dirty;
+			sum->shared_dirty += !alone && dirty;
+			sum->shared_clean += !alone && !dirty;
+		}
+	} else if (bit(entry, 62) && !bit(entry, 58)) {
+		sum->swap += entry % 32 <= 22;
+	}
+}
+
+static void check_sum(const struct pm_footprint *got, const struct pm_footprint *wanted)
+{
+	CHECK_EQUAL(got->rss, wanted->rss);
+	CHECK_EQUAL(got->pss, wanted->pss);
+	CHECK_EQUAL(got->shared_clean, wanted->shared_clean);
+	CHECK_EQUAL(got->shared_dirty, wanted->shared_dirty);
+	CHECK_EQUAL(got->private_clean, wanted->private_clean);
+	CHECK_EQUAL(got->private_dirty, wanted->private_dirty);
+	CHECK_EQUAL(got->swap, wanted->swap);
+	CHECK_EQUAL(got->shared_hugetlb, wanted->shared_hugetlb);
+	CHECK_EQUAL(got->private_hugetlb, wanted->private_hugetlb);
+}
+
+static void draw_spans(uint64_t pages)
+{
+	uint64_t at = below(50);
+
+	memset(spans, 0, sizeof(spans));
+	spans_count = 1 + below(MOST_SPANS);
+	for (uint64_t i = 0; i < spans_count; i++) {
+		at += below(3) ? 0 : below(300);
+		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		at += spans[i].count;
+	}
+	if (!below(4))
+		spans[spans_count - 1].count += pages;
+}
+
+static uint64_t entry_now(uint64_t vpn)
+{
+	return vpn < lie.end ? scene_entry(vpn) : 0;
+}
+
+/* Step to the end; returns the pages found, or what the step that failed returned. */
+static int64_t walk(uint32_t use_scan, struct pm_footprint *sums, struct pm_chunks *chunks)
+{
+	const struct pm_footprint_job job = { spans, 3, COUNTS, FLAGS, use_scan, 12 };
+	const struct pm_place to = { spans_count, 0 };
+	struct pm_place at = { 0, 0 };
+	int64_t found = 0;
+
+	while (at.span < to.span) {
+		struct pm_footprint_room *room = exactly(sizeof(*room));
+		struct pm_footprint before[MOST_SPANS];
+		const struct pm_place from = at;
+		int64_t got;
+
+		memcpy(before, sums, sizeof(before));
+		got = pm_footprint_step(&job, &at, &to, room, sums, chunks);
+		free(room);
+		if (got < 0) {
+			CHECK_EQUAL(at.span, from.span);
+			CHECK_EQUAL(at.page, from.page);
+			CHECK_EQUAL(memcmp(before, sums, sizeof(before)), 0);
+			return got;
+		}
+		CHECK(at.span > from.span || at.page > from.page);
+		found += got;
+	}
+	CHECK(lie.most_asked <= CHUNK);
+	CHECK(lie.most_scanned <= REACH);
+	/* where the address space ends, a second read says so */
+	CHECK(chunks->count <= lie.reads + lie.scans);
+	return found;
+}
+
+static void set(uint64_t frames)
+{
+	lie.word = word_of;
+	lie.frames = frames;
+}
+
+static void drawn(void)
+{
+	for (unsigned round = 0; round < 300; round++) {
+		struct pm_footprint sums[MOST_SPANS] = { 0 };
+		struct pm_chunks chunks = { 0 };
+		const uint64_t pages = 1 + below(9000);
+		int64_t found, there = 0;
+
+		draw_scene(pages, 1 + below(below(2) ? 10 : 900), (unsigned)below(11));
+		/* swap of every type, markers among them */
+		for (uint64_t vpn = 0; vpn < pages; vpn++)
+			scene[vpn] += scene[vpn] >> 62 == 1 ? below(32) : 0;
+		draw_spans(pages);
+		set(below(4) ? pages + 1 : pages / 2);
+		lie.interrupt = (unsigned)below(2);
+		lie.scan_interrupt = (unsigned)below(2);
+		lie.short_by = below(4) ? 0 : below(20);
+		lie.tick = 100;
+		found = walk((uint32_t)below(2), sums, &chunks);
+		CHECK_EQUAL(chunks.longest_ns, chunks.count ? 100 : 0);
+		CHECK_EQUAL(chunks.total_ns, 100 * chunks.count);
+		for (uint64_t i = 0; i < spans_count; i++) {
+			struct pm_footprint sum = { 0 };
+
+			for (uint64_t page = 0; page < spans[i].count; page++) {
+				const uint64_t entry = entry_now(spans[i].vpn + page);
+
+				add_page(&sum, entry);
+				there += entry >> 62 != 0;
+			}
+			check_sum(sums + i, &sum);
+		}
+		CHECK_EQUAL(found, there);
+	}
+}
+
+static uint64_t nothing(uint64_t vpn)
+{
+	(void)vpn;
+	return 0;
+}
+
+/* A large hole with page tables costs the kernel time too: it is passed in parts. */
+static void reserved(void)
+{
+	struct pm_footprint sums[MOST_SPANS] = { 0 };
+	struct pm_chunks chunks = { 0 };
+
+	tell_truth(UINT64_C(1) << 22);
+	lie.entry = nothing;
+	lie.scan = 1;
+	set(100);
+	spans_count = 1;
+	spans[0] = (struct pm_span){ 3, 3 * REACH + 5, 0, 0 };
+	CHECK_EQUAL(walk(1, sums, &chunks), 0);
+	CHECK_EQUAL(lie.most_scanned, REACH);
+	CHECK(lie.scans <= 5);
+}
+
+static void failures(void)
+{
+	struct pm_footprint sums[MOST_SPANS] = { 0 };
+	struct pm_chunks chunks = { 0 };
+
+	spans_count = 1;
+	spans[0] = (struct pm_span){ 0, 2000, 0, 0 };
+	for (uint32_t use_scan = 0; use_scan < 2; use_scan++) {
+		alternate(2000);
+		set(3000);
+		lie.error = EIO;
+		lie.error_at = 1500;
+		CHECK_EQUAL(walk(use_scan, sums, &chunks), -EIO);
+
+		alternate(2000);
+		set(3000);
+		lie.word_error = ENXIO;
+		lie.word_error_of = COUNTS;
+		CHECK_EQUAL(walk(use_scan, sums, &chunks), -ENXIO);
+		lie.word_error_of = FLAGS;
+		CHECK_EQUAL(walk(use_scan, sums, &chunks), -ENXIO);
+	}
+	alternate(2000);
+	set(3000);
+	lie.scan_error = ENOTTY;
+	CHECK_EQUAL(walk(1, sums, &chunks), -ENOTTY);
+}
+
+/* A walk over a target that dies ends, and what was read before stands. */
+static void deaths(void)
+{
+	for (uint64_t calls = 1; calls < 40; calls++) {
+		struct pm_footprint sums[MOST_SPANS] = { 0 };
+		struct pm_chunks chunks = { 0 };
+
+		alternate(SCENE);
+		set(SCENE + 1);
+		spans_count = 1;
+		spans[0] = (struct pm_span){ 0, SCENE, 0, 0 };
+		lie.dies_after = calls;
+		CHECK(walk((uint32_t)calls % 2, sums, &chunks) <= (int64_t)calls * CHUNK);
+	}
+}
+
+static void short_reads(void)
+{
+	struct pm_footprint sums[MOST_SPANS] = { 0 }, again[MOST_SPANS] = { 0 };
+	struct pm_chunks chunks = { 0 };
+	int64_t whole;
+
+	spans_count = 1;
+	spans[0] = (struct pm_span){ 0, 900, 0, 0 };
+	alternate(900);
+	set(1000);
+	whole = walk(0, sums, &chunks);
+	CHECK_EQUAL(whole, 450);
+	chunks = (struct pm_chunks){ 0 };
+	alternate(900);
+	set(1000);
+	lie.most = 24;
+	/* several reads are one chunk then: the calls are no chunks of their own */
+	{
+		const struct pm_footprint_job job = { spans, 3, COUNTS, FLAGS, 0, 12 };
+		const struct pm_place to = { 1, 0 };
+		struct pm_footprint_room *room = exactly(sizeof(*room));
+		struct pm_place at = { 0, 0 };
+
+		CHECK_EQUAL(pm_footprint_step(&job, &at, &to, room, again, &chunks), whole);
+		free(room);
+	}
+	check_sum(again, sums);
+}
+
+int main(int argc, char **argv)
+{
+	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
+	drawn();
+	reserved();
+	failures();
+	deaths();
+	short_reads();
+	return 0;
+}

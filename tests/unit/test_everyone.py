@@ -1,0 +1,135 @@
+"""All processes of a made-up /proc, and the members of made-up cgroups."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+import pagemap
+from pagemap import everyone
+from pagemap.footprint import read_sums
+from pagemap.procfs import Folder
+from tests.unit import fake_proc
+from tests.unit.test_smaps import RECORD, ROLLUP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def process(root: Path, pid: int, *, stat: str = fake_proc.ORDINARY, **files: bytes) -> None:
+    fake_proc.make(root, pid=pid, stat=stat)
+    for name, data in files.items():
+        (root / str(pid) / name).write_bytes(data)
+
+
+def test_totals(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    process(tmp_path, 11, stat=fake_proc.KERNEL_THREAD, smaps_rollup=b"")
+    process(tmp_path, 12, stat=fake_proc.ZOMBIE, smaps_rollup=b"")
+    process(tmp_path, 14, smaps_rollup=ROLLUP, comm=b"two\nlines\n")
+    survey = everyone.Survey([10, 11, 12, 13, 14], procfs=str(tmp_path))
+    rows = [(pid, name, held.rss) for pid, name, held in survey.totals()]
+    assert rows == [(10, "fake", 884 * 1024), (14, "two\nlines", 884 * 1024)]
+    assert survey.kernel_threads == [11]
+    assert [(each.pid, each.name, type(each.error)) for each in survey.passed] == [
+        (12, "fake", pagemap.NoSuchProcess),
+        (13, None, pagemap.NoSuchProcess),
+    ]
+
+
+def test_who_forbids_reading(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    process(tmp_path, 11, smaps_rollup=ROLLUP)
+    process(tmp_path, 12, stat=fake_proc.KERNEL_THREAD)
+    really_open = Folder.open
+
+    def refuse(folder: Folder, name: str) -> int:
+        if folder.pid in (10, 12) and name == "smaps_rollup":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(folder, name)
+
+    survey = everyone.Survey([10, 11, 12], procfs=str(tmp_path))
+    with mock.patch.object(Folder, "open", refuse):
+        assert [pid for pid, _, _ in survey.totals()] == [11]
+    assert survey.kernel_threads == [12]
+    (passed,) = survey.passed
+    assert passed[:2] == (10, "fake")
+    assert isinstance(passed.error, pagemap.AccessDenied)
+    assert "cannot read the memory sums of process 10" in str(passed.error)
+
+
+def test_a_kernel_without_rollups(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps=RECORD + RECORD)
+    folder = Folder(10, "10", str(tmp_path))
+    assert read_sums(folder).rss == 16384
+    folder.close()
+
+
+def test_a_kernel_without_sums(tmp_path: Path) -> None:
+    process(tmp_path, 10)
+    folder = Folder(10, "10", str(tmp_path))
+    with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR") as caught:
+        read_sums(folder)
+    folder.close()
+    assert caught.value.exit_code == 69
+    assert caught.value.path == f"{tmp_path}/10/smaps"
+
+
+def group(path: Path, procs: bytes) -> Path:
+    path.mkdir()
+    (path / "cgroup.procs").write_bytes(procs)
+    return path
+
+
+def test_a_cgroup_and_all_below_it(tmp_path: Path) -> None:
+    # in version 1 the pids are in no order, and may come twice; 0 is of another PID namespace
+    top = group(tmp_path / "top", b"30\n7\n7\n")
+    group(group(top / "one", b"0\n12\n") / "inner", b"9\n")
+    group(top / "empty", b"")
+    group(tmp_path / "beside", b"1\n")
+    assert everyone.cgroup_pids(str(top)) == [7, 9, 12, 30]
+
+
+def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
+    top = group(tmp_path / "top", b"1\n")
+    group(top / "gone", b"2\n")
+    listed = everyone._listed
+
+    def fail(code: int, at: str) -> list[int]:
+        def read(folder: str) -> set[int]:
+            if folder.endswith(at):
+                raise OSError(code, os.strerror(code))
+            return listed(folder)
+
+        with mock.patch("pagemap.everyone._listed", read):
+            return everyone.cgroup_pids(str(top))
+
+    for code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+        assert fail(code, "gone") == [1]
+    with pytest.raises(pagemap.AccessDenied, match=r"gone/cgroup\.procs.*CAP_DAC_READ_SEARCH"):
+        fail(errno.EACCES, "gone")
+    with pytest.raises(pagemap.UsageError, match="is threaded"):
+        fail(errno.EOPNOTSUPP, "top")
+    with pytest.raises(pagemap.PagemapError, match="Input/output error") as caught:
+        fail(errno.EIO, "top")
+    assert caught.value.exit_code == 1
+
+
+def test_what_is_no_cgroup(tmp_path: Path) -> None:
+    with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
+        everyone.cgroup_pids(str(tmp_path / "none"))
+    with pytest.raises(pagemap.UsageError, match=r"is no cgroup: it has no cgroup\.procs"):
+        everyone.cgroup_pids(str(tmp_path))
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
+        everyone.cgroup_pids(str(file))
+
+
+def test_the_memory_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:       24683656 kB\nMemFree: 1 kB\n")
+    assert everyone.memory_size(procfs=str(tmp_path)) == 24683656 * 1024
