@@ -192,14 +192,14 @@ class Process(Handle):
         """How many of the present and swapped pages have which flags of the kernel's.
 
         `ranges` are addresses ``(start, end)`` to keep to; the rest is as in
-        `pagemap.page_types.Survey`, which also lists the pages, and looks at all of memory and at
+        `pagemap.page_survey.Survey`, which also lists the pages, and looks at all of memory and at
         files. Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
         TargetVanished.
         """
-        from pagemap.page_types import Survey
+        from pagemap.page_survey import Survey
 
         with Survey(raw=raw, bits=bits, cgroup=cgroup, threads=threads) as survey:
-            return survey.types_of_process(self, ranges)
+            return survey.process(self, ranges).types()
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

@@ -22,14 +22,16 @@ ROWS = [
     ("pagemap.render", "pagemap.export", "pagemap.doctor", "pagemap.sampler"),
     ("pagemap.targets",),
     ("pagemap.process",),
+    ("pagemap.page_survey",),
+    ("pagemap.page_types",),
     ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate"),
     ("pagemap.handle",),
     ("pagemap.frames",),
-    ("pagemap.maps", "pagemap.pages", "pagemap.procfs", "pagemap.pipeline"),
+    ("pagemap.maps", "pagemap.pages", "pagemap.procfs", "pagemap.pipeline", "pagemap.page_files"),
     ("pagemap.arguments",),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text"),
+    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.page_flags"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
