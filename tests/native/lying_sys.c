@@ -35,10 +35,10 @@ int lie_lives(void)
 
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
+	const uint64_t end = fd >= LIE_FRAMES ? lie.frames_end : lie.end;
 	uint64_t vpn = (uint64_t)offset / 8, count = size / 8;
 	char *out = buffer;
 
-	(void)fd;
 	if (lie.interrupted < lie.interrupt) {
 		lie.interrupted++;
 		errno = EINTR;
@@ -57,15 +57,16 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	}
 	if (lie.error && vpn < lie.error_at && count > lie.error_at - vpn)
 		count = lie.error_at - vpn;
-	if (vpn >= lie.end || !lie_lives())
+	if (vpn >= end || (fd < LIE_FRAMES && !lie_lives()))
 		return 0;
-	if (count > lie.end - vpn)
-		count = lie.end - vpn;
+	if (count > end - vpn)
+		count = end - vpn;
 	size = count * 8;
 	if (lie.most && size > lie.most)
 		size = lie.most;
 	for (size_t at = 0; at < size; at += 8) {
-		uint64_t entry = lie_read(vpn + at / 8);
+		uint64_t entry = fd >= LIE_FRAMES && lie.word ? lie.word(fd, vpn + at / 8) :
+								lie_read(vpn + at / 8);
 
 		memcpy(out + at, &entry, size - at < 8 ? size - at : 8);
 	}
@@ -132,7 +133,8 @@ int pm_sys_unmap(void *address, size_t size)
 {
 	(void)size;
 	lie.unmapped++;
-	free(address);
+	if (!lie.cached) /* a file's mapping is none */
+		free(address);
 	return 0;
 }
 
