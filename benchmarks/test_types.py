@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 PAGE_TYPES = "page-types"
 SORTED = "in order of PFN"
-# What other processes change meanwhile, of a stopped target: pages of libraries, mostly.
-ALLOWED = 64
+# One page in so many may change its flags meanwhile, though the target is stopped: the kernel puts
+# young pages on its lists, and ages them.
+CHANGING = 128
 
 pytestmark = pytest.mark.usefixtures("visible_pfns")
 
@@ -49,7 +50,8 @@ def test_target(
     got = histogram(output_of(ours, cwd=tmp_path).splitlines(), 1)
     wanted = histogram(output_of(theirs, cwd=tmp_path).splitlines(), 1)
     assert sum(got.values()) == sum(wanted.values())
-    assert sum(abs(got.get(f, 0) - wanted.get(f, 0)) for f in {*got, *wanted}) <= 2 * ALLOWED
+    differ = sum(abs(got.get(f, 0) - wanted.get(f, 0)) for f in {*got, *wanted})
+    assert differ <= 2 * sum(got.values()) // CHANGING
 
     neighbours = Neighbours()
     figures = race(
@@ -102,7 +104,7 @@ def test_gather(
         words = frames.words("flags", drawn)
         assert NO_WORD not in words
         differ = sum(by_frame[pfn] != word for pfn, word in zip(pfns, words, strict=True))
-        assert differ <= ALLOWED
+        assert differ <= len(pfns) // CHANGING
         del by_frame, words
 
         neighbours = Neighbours()

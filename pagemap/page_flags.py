@@ -126,9 +126,9 @@ def parse_filter(text: str, *, raw: bool, option: str = "bits") -> Filter:
     Filter(mask=20, bits=4, any=False)
     """
     left, equals, right = text.partition("=")
-    wanted = parse_flags(right, option=option) if right else 0
-    if "~" in right or (equals and "~" in left):
+    if equals and "~" in text:
         raise UsageError(f"{option} {text!r}: a tilde and = do not go together")
+    wanted = parse_flags(right, option=option) if right else 0
     if equals and not left:
         parsed = Filter(_WORDS - 1, wanted, any=False)
     elif equals:
