@@ -10,7 +10,7 @@ from pagemap.cli.output import open_output
 from pagemap.cli.words import parse_count, parse_ranges
 from pagemap.errors import PagemapError, TargetVanished, UsageError
 from pagemap.page_files import files_in
-from pagemap.page_flags import parse_flags
+from pagemap.page_flags import parse_filter, parse_flags
 from pagemap.page_survey import Survey
 from pagemap.page_types import Histogram
 from pagemap.process import Process
@@ -70,6 +70,10 @@ def run(arguments: Namespace) -> int:
     if arguments.describe is not None:
         return _describe(arguments)
     _check(arguments)
+    for text in arguments.bits:
+        parse_filter(text, raw=arguments.raw, option="--bits")
+    threads = parse_count(arguments.threads, option="--threads")
+    cgroup = _cgroup(arguments.cgroup)
     troubles = _Troubles(alone=len(arguments.targets) + len(arguments.files) < 2)
     ranges = parse_ranges(arguments.ranges) or None
     frames = [_frames(text) for text in arguments.pfns] or None
@@ -78,10 +82,10 @@ def run(arguments: Namespace) -> int:
             Survey(
                 raw=arguments.raw,
                 bits=arguments.bits,
-                cgroup=_cgroup(arguments.cgroup),
+                cgroup=cgroup,
                 mapcounts=arguments.mapcount,
                 cgroups=arguments.show_cgroup,
-                threads=parse_count(arguments.threads, option="--threads"),
+                threads=threads,
             )
         )
         looks: Iterator[tuple[Name, Look]]
