@@ -89,9 +89,7 @@ def test_memory(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) -> No
     assert row.met, row
 
 
-def test_gather(
-    target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture
-) -> None:
+def test_gather(target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture) -> None:
     """Flags of frames asked for in random order, beside the same frames in their own order."""
     dense = target("dense")
     with Process(dense.pid) as process, FrameReader() as frames:
@@ -115,7 +113,5 @@ def test_gather(
             rounds=9,
         )
     neighbours.tell(table, "frames in random order")
-    row = table.cost(
-        "frames in random order", figures[OURS], SORTED, figures[SORTED], at_most=1.5
-    )
+    row = table.cost("frames in random order", figures[OURS], SORTED, figures[SORTED], at_most=1.5)
     assert row.met, row

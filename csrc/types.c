@@ -121,8 +121,8 @@ static void add_row(struct pm_types_block *block, const struct pm_types_run *pag
 	struct pm_types_run *last = block->rows + block->found - 1;
 
 	if (block->found && last->flags == page->flags && last->swapped == page->swapped &&
-	    last->cgroup == page->cgroup && last->mapcount == page->mapcount && last->pfn + last->count == page->pfn &&
-	    last->place + last->count == page->place)
+	    last->cgroup == page->cgroup && last->mapcount == page->mapcount &&
+	    last->pfn + last->count == page->pfn && last->place + last->count == page->place)
 		last->count++;
 	else
 		block->rows[block->found++] = *page;

@@ -184,7 +184,7 @@ class Survey:
                 operation="read PFNs",
             )
         job = self._job(listed=listed)
-        reach = Reach()
+        reach = _Reach()
         for block in process.maps_blocks():
             spans = Spans(list(_spans(block, ranges)))
             pieces = job.of_spans(spans, process.fileno(), use_scan=process.can_scan, pages=reach)
@@ -228,14 +228,20 @@ class Survey:
         file.check()
 
 
+class _Reach(Reach):
+    """A piece is a step, where all is populated."""
+
+    LEAST = BLOCK_PAGES
+
+
 def _spans(block: bytes, ranges: list[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
     for start, end, _ in maps.parse_labels(block):
         if ranges is None:
             yield start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
             continue
         seen = start
-        for first, last in ranges:
-            first, last = max(seen, first), min(end, last)
+        for begin, stop in ranges:
+            first, last = max(seen, begin), min(end, stop)
             if first < last:
                 yield first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT
                 seen = last

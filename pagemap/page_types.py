@@ -67,13 +67,30 @@ class PageType(_TypeFields):
         return flag_names(self.flags)
 
 
-class PageTypes(tuple["PageType", ...]):
-    """A `PageType` for each distinct set of flags, the most pages first.
+class PageTypes:
+    """A `PageType` for each distinct set of flags, the most pages first: a sequence of them.
 
-    `unknown` pages lie in frames that the kernel has no flags of: device memory, mostly.
+    `unknown` pages beside them lie in frames that the kernel has no flags of: device memory,
+    mostly.
     """
 
-    unknown: int = 0
+    __slots__ = ("_types", "unknown")
+
+    def __init__(self, types: Iterable[PageType], unknown: int) -> None:
+        self._types = tuple(types)
+        self.unknown = unknown
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __getitem__(self, index: int) -> PageType:
+        return self._types[index]
+
+    def __iter__(self) -> Iterator[PageType]:
+        return iter(self._types)
+
+    def __repr__(self) -> str:
+        return f"<PageTypes {len(self._types)}, of {self.pages} pages>"
 
     @property
     def pages(self) -> int:
@@ -106,9 +123,7 @@ class Histogram:
     def types(self) -> PageTypes:
         """What was counted until now."""
         ordered = sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
-        types = PageTypes(PageType(flags, pages) for flags, pages in ordered)
-        types.unknown = self._unknown
-        return types
+        return PageTypes(map(PageType._make, ordered), self._unknown)
 
 
 def joined(steps: Iterable[Found]) -> Iterator[list[int]]:
@@ -128,10 +143,7 @@ def joined(steps: Iterable[Found]) -> Iterator[list[int]]:
 
 def _goes_on(last: list[int], row: tuple[int, ...]) -> bool:
     place, pfn, swapped, pages, *alike = last
-    return (
-        (place + pages, pfn + pages, swapped) == row[:3]
-        and alike == list(row[4:])
-    )
+    return (place + pages, pfn + pages, swapped) == row[:3] and alike == list(row[4:])
 
 
 def page_run(row: list[int], unit: int | None) -> PageRun:

@@ -17,8 +17,8 @@ __all__ = ["BLOCK_PAGES", "NO_WORD", "Block", "Found", "Job", "cacheable", "word
 NO_WORD = 2**64 - 1
 """In a row: the kernel tells no map count, or no cgroup, of these frames."""
 
-BLOCK_PAGES = 1 << 14
-"""Pages of a step: its columns stay in the second cache, and its calls are some hundred."""
+BLOCK_PAGES = 1 << 16
+"""Pages of a step: the more there are, the more of their frames lie side by side."""
 
 
 def word_of(word: int, entry: int, *, raw: bool) -> int:

@@ -76,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cgroup", metavar="PATH|INODE", help="only pages charged to this memory cgroup"
     )
     parser.add_argument(
-        "--raw", action="store_true", help="internal flags too, each with what it means in its place"
+        "--raw",
+        action="store_true",
+        help="internal flags too, each with what it means in its place",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--list", action="store_true", help="list pages alike in a row, not counts")

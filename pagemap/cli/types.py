@@ -134,9 +134,7 @@ def _write_types(arguments: Namespace, types: PageTypes, write: Write) -> None:
         page_types.write_text(types, write)
 
 
-def _write_runs(
-    arguments: Namespace, runs: Iterator[tuple[Name, PageRun]], write: Write
-) -> None:
+def _write_runs(arguments: Namespace, runs: Iterator[tuple[Name, PageRun]], write: Write) -> None:
     columns = page_runs.columns(
         of="file" if arguments.files else "process" if arguments.targets else "memory",
         named=bool(arguments.files) or len(arguments.targets) > 1,
@@ -169,7 +167,10 @@ def _check(arguments: Namespace) -> None:
         raise UsageError(f"{kinds[0]} and {kinds[1]} do not go together: ask for one after another")
     if arguments.ranges and len(arguments.targets) != 1:
         raise UsageError("--range is of the addresses of one TARGET")
-    for option, given in (("--mapcount", arguments.mapcount), ("--show-cgroup", arguments.show_cgroup)):
+    for option, given in (
+        ("--mapcount", arguments.mapcount),
+        ("--show-cgroup", arguments.show_cgroup),
+    ):
         if given and not (arguments.list or arguments.list_each):
             raise UsageError(f"{option} is a column of a list: add --list or --list-each")
     if "" in arguments.files:
@@ -215,9 +216,7 @@ def _opened(targets: list[str], troubles: _Troubles) -> Iterator[Process]:
             yield process
 
 
-def _at_files(
-    paths: list[str], survey: Survey, troubles: _Troubles
-) -> Iterator[tuple[Name, Look]]:
+def _at_files(paths: list[str], survey: Survey, troubles: _Troubles) -> Iterator[tuple[Name, Look]]:
     for path in paths:
         with troubles:
             for file in files_in(path, troubles.tell):

@@ -86,7 +86,9 @@ class _Flags(dict[int, str]):
         return text
 
 
-def _form(nothing: str, between: str, prefix: str, path: Callable[[str], str]) -> Callable[[str, object], str]:
+def _form(
+    nothing: str, between: str, prefix: str, path: Callable[[str], str]
+) -> Callable[[str, object], str]:
     named = {
         "letters": _Flags(letters),
         "names": _Flags(lambda flags: between.join(flag_names(flags)) or nothing),
@@ -113,7 +115,9 @@ def write_text(names: Sequence[str], runs: Iterable[Named], write: Write) -> Non
     ]
     picks = [(name, _CELLS[name]) for name in names]
     write_table(
-        titles, ([cell(name, pick(place, run)) for name, pick in picks] for place, run in runs), write
+        titles,
+        ([cell(name, pick(place, run)) for name, pick in picks] for place, run in runs),
+        write,
     )
 
 

@@ -37,7 +37,9 @@ def write_text(types: PageTypes, write: Write) -> None:
         )
         for each in types
     ]
-    write_table(COLUMNS, [*rows, ("total", str(types.pages), compact_size(types.size), "", "")], write)
+    write_table(
+        COLUMNS, [*rows, ("total", str(types.pages), compact_size(types.size), "", "")], write
+    )
 
 
 def write_json(types: PageTypes, write: Write, *, raw: bool) -> None:
@@ -91,6 +93,8 @@ def write_description(flags: int, write: Write, *, json: bool, csv: bool) -> Non
         lines += [f'{bit},{letter},{name},"{meaning}"\n' for bit, letter, name, meaning in rows]
         write("".join(lines).encode("ascii"))
     else:
-        write(f"{flags:#x}  {letters(flags)}  {','.join(flag_names(flags)) or '-'}\n".encode("ascii"))
+        write(
+            f"{flags:#x}  {letters(flags)}  {','.join(flag_names(flags)) or '-'}\n".encode("ascii")
+        )
         columns = (Column("BIT", right=True), Column("LETTER"), Column("NAME"), Column("MEANING"))
         write_table(columns, rows, write)

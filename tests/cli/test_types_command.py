@@ -101,9 +101,7 @@ def test_lists(pagemap: Pagemap, dense: workloads.Target) -> None:
     code, out, err = pagemap("types", dense.pid, *options, "--list", "--json")
     about = json.loads(out)
     assert (code, err, about["schema"]) == (0, [], "pagemap.page-runs/1")
-    assert [
-        int(run["pfn"], 16) + at for run in about["runs"] for at in range(run["pages"])
-    ] == pfns
+    assert [int(run["pfn"], 16) + at for run in about["runs"] for at in range(run["pages"])] == pfns
     code, out, err = pagemap("types", dense.pid, *options, "--list")
     lines = out.decode().splitlines()
     assert lines[0].split() == [
@@ -133,7 +131,9 @@ def test_filters(pagemap: Pagemap, dense: workloads.Target) -> None:
     assert pages("--cgroup", "1") == 0
 
 
-def test_several_targets(pagemap: Pagemap, start: Start, need_frames: None, unused_pid: int) -> None:
+def test_several_targets(
+    pagemap: Pagemap, start: Start, need_frames: None, unused_pid: int
+) -> None:
     pids = [start(workloads.dense(MIB)).pid, start(workloads.dense(2 * MIB)).pid]
     singles = [json.loads(pagemap("types", pid, "--json").out)["pages"] for pid in pids]
     code, out, err = pagemap("types", *pids, "--json")
@@ -183,9 +183,9 @@ def test_memory(pagemap: Pagemap, need_frames: None) -> None:
 def test_files(pagemap: Pagemap, tmp_path: Path, need_frames: None) -> None:
     (tmp_path / "a,b").write_bytes(b"x" * (PAGE + 1))
     (tmp_path / "c").write_bytes(b"x" * (3 * PAGE))
-    code, out, err = pagemap("types", "--file", tmp_path, "--json")
+    code, out, err = pagemap("types", "--file", str(tmp_path), "--json")
     assert (code, err, json.loads(out)["pages"]) == (0, [], 5)
-    code, out, err = pagemap("types", "--file", tmp_path, "--list-each", "--csv")
+    code, out, err = pagemap("types", "--file", str(tmp_path), "--list-each", "--csv")
     rows = list(csv.DictReader(io.StringIO(out.decode())))
     assert [(row["offset"], row["path"]) for row in rows] == [
         *((hex(at * PAGE), str(tmp_path / "a,b")) for at in range(2)),
@@ -193,8 +193,8 @@ def test_files(pagemap: Pagemap, tmp_path: Path, need_frames: None) -> None:
     ]
     gone = tmp_path / "gone"
     said = f"pagemap: cannot look at the page cache of {str(gone)!r}: No such file or directory"
-    assert pagemap("types", "--file", gone) == (1, b"", [said])
-    code, out, err = pagemap("types", "--file", gone, "--file", tmp_path / "c", "--json")
+    assert pagemap("types", "--file", str(gone)) == (1, b"", [said])
+    code, out, err = pagemap("types", "--file", str(gone), "--file", str(tmp_path / "c"), "--json")
     assert (code, err, json.loads(out)["pages"]) == (1, [said], 3)
     code, out, err = pagemap("types", "--file", "/dev/null")
     assert (code, out) == (1, b"")
@@ -218,7 +218,9 @@ def test_descriptions(pagemap: Pagemap) -> None:
     about = json.loads(pagemap("types", "--describe", "huge,thp", "--json").out)
     assert about["flags"] == "0x420000"
     assert [each["name"] for each in about["described"]] == ["huge", "thp"]
-    assert pagemap("types", "--describe", "lru", "--csv").out.startswith(b"bit,letter,name,meaning\n")
+    assert pagemap("types", "--describe", "lru", "--csv").out.startswith(
+        b"bit,letter,name,meaning\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -265,7 +267,11 @@ def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_frames: None
     said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
     code, out, err = pagemap("types", kernel_thread, "--json")
     assert (code, json.loads(out)["types"], err) == (0, [], said)
-    assert pagemap("types", kernel_thread, "--csv") == (0, b"flags,pages,size,letters,names\n", said)
+    assert pagemap("types", kernel_thread, "--csv") == (
+        0,
+        b"flags,pages,size,letters,names\n",
+        said,
+    )
 
 
 def test_targets_that_are_not_there(

@@ -17,7 +17,7 @@ from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Start
@@ -156,7 +156,7 @@ def test_words_of_frames_are_those_of_single_reads(start: Start) -> None:
             if ours == single:
                 break
         assert ours == single
-        whole = [word for word in reader.words("flags", range(end - 5, end + 5))]
+        whole = list(reader.words("flags", range(end - 5, end + 5)))
         assert whole[5:] == [2**64 - 1] * 5
         assert 2**64 - 1 not in whole[:5]
 
@@ -176,7 +176,7 @@ def test_all_of_memory() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "below").mkdir()
     (tmp_path / "partial").write_bytes(b"x" * (5 * PAGE + 1))
     (tmp_path / "below" / "whole").write_bytes(b"y" * (40 * PAGE))
@@ -321,7 +321,7 @@ def test_hugetlbfs_has_no_page_cache_to_look_at(start: Start) -> None:
 
 
 def test_without_rights(need_root: None, folder: Path) -> None:
-    with pytest.raises(pagemap.AccessDenied, match="kpageflags.*CAP_DAC_READ_SEARCH"):
+    with pytest.raises(pagemap.AccessDenied, match=r"kpageflags.*CAP_DAC_READ_SEARCH"):
         as_nobody(lambda: Survey().close())
     with pytest.raises(pagemap.AccessDenied, match="kpageflags"):
         as_nobody(lambda: pagemap.Process("self").page_types())

@@ -12,10 +12,10 @@ static uint64_t below(uint64_t limit)
 	return (uint64_t)rand() % limit;
 }
 
-/* PFNs near each other or apart, repeated, past the end, and none. */
-static uint64_t draw_pfn(uint64_t end)
+/* PFNs near each other or apart, repeated; where `wide`, past the end, and none. */
+static uint64_t draw_pfn(uint64_t end, int wide)
 {
-	switch (below(12)) {
+	switch (wide ? below(12) : 5) {
 	case 0:
 		return PM_NO_VALUE;
 	case 1:
@@ -72,7 +72,7 @@ static void drawn(void)
 		int64_t sorted, got;
 
 		for (uint64_t i = 0; i < count; i++)
-			pfns[i] = draw_pfn(end);
+			pfns[i] = draw_pfn(end, round % 2);
 		lie_of(end);
 		sorted = pm_kpage_sort(pfns, count, wishes, spare, out);
 		check_sorted(pfns, count, wishes, (uint64_t)sorted);

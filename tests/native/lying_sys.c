@@ -65,8 +65,8 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	if (lie.most && size > lie.most)
 		size = lie.most;
 	for (size_t at = 0; at < size; at += 8) {
-		uint64_t entry = fd >= LIE_FRAMES && lie.word ? lie.word(fd, vpn + at / 8) :
-								lie_read(vpn + at / 8);
+		uint64_t entry = fd >= LIE_FRAMES && lie.word ? lie.word(fd, vpn + at / 8)
+							      : lie_read(vpn + at / 8);
 
 		memcpy(out + at, &entry, size - at < 8 ? size - at : 8);
 	}

@@ -109,8 +109,8 @@ static void add_types(const struct pm_types_block *block, struct pm_type *sums, 
 }
 
 /* All types together are what a naive walk counts. */
-static void check_types(const struct pm_types_job *job, const struct pm_type *sums,
-			uint64_t count, uint64_t unknown)
+static void check_types(const struct pm_types_job *job, const struct pm_type *sums, uint64_t count,
+			uint64_t unknown)
 {
 	uint64_t naive = 0, gone = 0, summed = 0;
 
@@ -172,8 +172,7 @@ static void drawn(void)
 		const uint64_t pages = 1 + below(SCENE / 4);
 		struct pm_types_filter filters[2];
 		struct pm_types_job job = draw_job(filters);
-		struct pm_types_block block =
-			make_block(capacities[below(5)], (int)job.list, 1);
+		struct pm_types_block block = make_block(capacities[below(5)], (int)job.list, 1);
 		struct pm_type sums[100];
 		struct pm_place at = { 0, 0 }, wanted = { 0, 0 }, end;
 		uint64_t count = 0, unknown = 0;

@@ -61,8 +61,8 @@ static void drawn(void)
 					CHECK(!(cached[next] & 1));
 				for (; next < row->place + row->count; next++) {
 					CHECK(cached[next] & 1);
-					CHECK(row->flags == (word_of(LIE_FRAMES, next + 1) |
-							     UINT64_C(1) << 61));
+					CHECK(row->flags ==
+					      (word_of(LIE_FRAMES, next + 1) | UINT64_C(1) << 61));
 				}
 			}
 		}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import itertools
 import random
 import tempfile
 from pathlib import Path
@@ -40,6 +41,10 @@ PFNS = st.lists(
 )
 
 
+Row = tuple[int, "int | None", "int | None", int, int, int]
+"""Address, PFN, swap offset, flags, map count and cgroup of a page."""
+
+
 class Memory(NamedTuple):
     """What the files about frames hold."""
 
@@ -69,7 +74,9 @@ def write(folder: str, memory: Memory) -> None:
         (Path(folder) / name).write_bytes(array.array("Q", column).tobytes())
 
 
-@given(memory=memories(), pfns=PFNS, piece=st.sampled_from([1, 7, 1 << 14]), threads=st.integers(1, 3))
+@given(
+    memory=memories(), pfns=PFNS, piece=st.sampled_from([1, 7, 1 << 14]), threads=st.integers(1, 3)
+)
 def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -88,12 +95,12 @@ def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> No
         assert column is not None
         assert column.readonly
         assert list(column) == [words[p] if p < len(words) else NO_WORD for p in pfns]
-    for at, frame in enumerate(frames):
+    for at, (pfn, frame) in enumerate(zip(pfns, frames, strict=True)):
         assert frame == frames[at] == frames[at - len(frames)]
-        assert frame.pfn == (None if pfns[at] == 2**64 - 1 else pfns[at])
-        there = pfns[at] < len(memory.flags)
-        assert frame.flags == (memory.flags[pfns[at]] if there else None)
-        assert frame.cgroup == (memory.cgroups[pfns[at]] if there else None)
+        assert frame.pfn == (None if pfn == 2**64 - 1 else pfn)
+        there = pfn < len(memory.flags)
+        assert frame.flags == (memory.flags[pfn] if there else None)
+        assert frame.cgroup == (memory.cgroups[pfn] if there else None)
 
 
 @given(word=WORD, entry=st.integers(0, 2**64 - 1), raw=st.booleans())
@@ -218,6 +225,7 @@ def test_types_and_runs_of_a_process(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("pagemap._native.types.BLOCK_PAGES", 13),
+        mock.patch("pagemap.page_survey._Reach.LEAST", 29),
         mock.patch("pagemap.pipeline.ALONE_PAGES", 16),
         mock.patch("pagemap._native.probe_pfns", return_value=True),
     ):
@@ -254,18 +262,17 @@ def test_types_and_runs_of_a_process(
         for at in range(run.pages)
     ]
     assert each == pages
-    for one, other in zip(runs, runs[1:], strict=False):
+    for one, other in itertools.pairwise(runs):
         assert (one.start or 0) + one.pages * PAGE != other.start or not (
-            one[4:] == other[4:]
-            and (one.pfn is not None and one.pfn + one.pages == other.pfn)
+            one[4:] == other[4:] and (one.pfn is not None and one.pfn + one.pages == other.pfn)
         )
 
 
 def naive_pages(
     memory: Memory, entries: list[int], maps: bytes, *, raw: bool, cgroup: int | None
-) -> list[tuple[int | None, ...]]:
-    """Address, PFN, swap offset, flags, map count and cgroup of each page that counts."""
-    result: list[tuple[int | None, ...]] = []
+) -> list[Row]:
+    """Each page that counts."""
+    result: list[Row] = []
     for line in oracle.parse_maps(maps):
         for address in range(line.start, line.end, PAGE):
             entry = entries[address // PAGE] if address // PAGE < len(entries) else 0

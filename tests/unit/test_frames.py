@@ -34,7 +34,7 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
         frames = reader.read([3, 4], ("flags", "mapcounts"))
         assert list(frames.flags or ()) == [3, 4]
         assert frames.cgroups is None
-        with pytest.raises(pagemap.Unsupported, match="kpagecgroup.*CONFIG_MEMCG") as caught:
+        with pytest.raises(pagemap.Unsupported, match=r"kpagecgroup.*CONFIG_MEMCG") as caught:
             reader.read([3], ("flags", "cgroups"))
     assert caught.value.exit_code == 69
     assert caught.value.path == f"{tmp_path}/kpagecgroup"
@@ -42,7 +42,7 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
         assert survey.memory().types().pages == 50
     for wanted in ({"cgroup": 5}, {"cgroups": True}):
         with pytest.raises(pagemap.Unsupported, match="kpagecgroup"):
-            Survey(procfs=str(tmp_path), **wanted)  # type: ignore[arg-type] # one of either sort
+            Survey(procfs=str(tmp_path), **wanted)
 
 
 def test_a_kernel_without_any(tmp_path: Path) -> None:
@@ -56,7 +56,10 @@ def test_a_kernel_without_any(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
 def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
     with mock.patch("os.open", side_effect=OSError(code, os.strerror(code))):
-        with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(pagemap.AccessDenied) as one:
+        with (
+            FrameReader(procfs=fake(tmp_path)) as reader,
+            pytest.raises(pagemap.AccessDenied) as one,
+        ):
             reader.words("flags", [1])
         with pytest.raises(pagemap.AccessDenied) as other:
             Survey(procfs=str(tmp_path))
@@ -185,4 +188,4 @@ def test_ranges_of_memory(tmp_path: Path) -> None:
             survey.memory([(5, 5)])
     for wanted in ({"threads": 0}, {"cgroup": -1}, {"cgroup": 1 << 64}, {"bits": ["x y"]}):
         with pytest.raises(pagemap.UsageError):
-            Survey(procfs=str(tmp_path), **wanted)  # type: ignore[arg-type] # one of each sort
+            Survey(procfs=str(tmp_path), **wanted)
