@@ -42,11 +42,74 @@ static void sort_by_digit(const struct pm_wish *from, uint64_t count, unsigned s
 		to[places[from[i].pfn >> shift & (DIGITS - 1)]++] = from[i];
 }
 
+/* The same of words, by 11 bits of them from `shift` on. */
+static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uint64_t *to)
+{
+	uint64_t places[DIGITS] = { 0 };
+	uint64_t place = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		places[from[i] >> shift & (DIGITS - 1)]++;
+	for (unsigned digit = 0; digit < DIGITS; digit++) {
+		uint64_t here = places[digit];
+
+		places[digit] = place;
+		place += here;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		to[places[from[i] >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/*
+ * Sort `count` wishes whose PFN and place fit in one word, the place in its lowest
+ * `bits`: half as much to move. `spare` holds two arrays of words.
+ */
+static void sort_packed(struct pm_wish *wishes, uint64_t count, uint64_t differ, unsigned bits,
+			struct pm_wish *spare)
+{
+	uint64_t *from = (uint64_t *)spare, *to = from + count;
+	const uint64_t place = PM_BIT(bits) - 1;
+
+	for (uint64_t i = 0; i < count; i++)
+		from[i] = wishes[i].pfn << bits | wishes[i].at;
+	/* digits in which all are alike need no pass */
+	for (unsigned shift = 0; shift < 64 - bits; shift += DIGIT_BITS) {
+		uint64_t *swap = from;
+
+		if (!(differ >> shift & (DIGITS - 1)))
+			continue;
+		sort_words(from, count, shift + bits, to);
+		from = to;
+		to = swap;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		wishes[i] = (struct pm_wish){ from[i] >> bits, from[i] & place };
+}
+
+/* Sort wishes of any PFN and place. */
+static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
+			struct pm_wish *spare)
+{
+	struct pm_wish *from = wishes, *to = spare;
+
+	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
+		struct pm_wish *swap = from;
+
+		if (!(differ >> shift & (DIGITS - 1)))
+			continue;
+		sort_by_digit(from, count, shift, to);
+		from = to;
+		to = swap;
+	}
+	if (from != wishes)
+		memcpy(wishes, from, count * sizeof(*wishes));
+}
+
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
 		      struct pm_wish *spare, uint64_t *out)
 {
-	struct pm_wish *from = sorted, *to = spare;
-	uint64_t stored = 0, differ = 0, descents = 0, last = 0;
+	uint64_t stored = 0, differ = 0, all = 0, descents = 0, last = 0;
+	unsigned bits;
 
 	for (uint64_t i = 0; i < count; i++) {
 		if (pfns[i] >= PFN_END) {
@@ -55,21 +118,17 @@ int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sort
 		}
 		descents += pfns[i] < last;
 		last = pfns[i];
-		differ |= pfns[i] ^ (stored ? from[0].pfn : pfns[i]);
-		from[stored++] = (struct pm_wish){ pfns[i], i };
+		sorted[stored++] = (struct pm_wish){ pfns[i], i };
+		differ |= pfns[i] ^ sorted[0].pfn;
+		all |= pfns[i];
 	}
-	/* digits in which all are alike need no pass; in order already, none at all */
-	for (unsigned shift = 0; descents && shift < 64; shift += DIGIT_BITS) {
-		struct pm_wish *swap = from;
-
-		if (!(differ >> shift & (DIGITS - 1)))
-			continue;
-		sort_by_digit(from, stored, shift, to);
-		from = to;
-		to = swap;
-	}
-	if (from != sorted)
-		memcpy(sorted, from, stored * sizeof(*sorted));
+	if (!descents)
+		return (int64_t)stored; /* in order already */
+	bits = 64 - (unsigned)__builtin_clzll(count);
+	if (all >> (64 - bits))
+		sort_wishes(sorted, stored, differ, spare);
+	else
+		sort_packed(sorted, stored, differ, bits, spare);
 	return (int64_t)stored;
 }
 

@@ -16,6 +16,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +49,36 @@ static inline int pm_sys_userfaultfd(int flags)
 static inline void *pm_sys_map_page(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* A file's bytes, to be read; its pages are not brought in. */
+static inline void *pm_sys_map_file(int fd, size_t size, off_t offset)
+{
+	return mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, offset);
+}
+
+static inline int pm_sys_madvise(void *address, size_t size, int advice)
+{
+	return madvise(address, size, advice);
+}
+
+static inline int pm_sys_mincore(void *address, size_t size, unsigned char *cached)
+{
+	return mincore(address, size, cached);
+}
+
+static inline ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset)
+{
+	return pwritev(fd, bytes, count, offset);
+}
+
+/* What sort of file system a file is on (statfs's f_type), or -1. */
+static inline int64_t pm_sys_fs_type(int fd)
+{
+	struct statfs about;
+
+	/* f_type is signed on some machines */
+	return fstatfs(fd, &about) < 0 ? -1 : (int64_t)(uint32_t)about.f_type;
 }
 
 static inline int pm_sys_unmap(void *address, size_t size)

@@ -105,7 +105,7 @@ class FrameReader:
             self.close()
 
     def close(self) -> None:
-        """Close the files. May be called again."""
+        """Close the files. May be called again; who asks for words then opens them anew."""
         while self._fds:
             os.close(self._fds.popitem()[1])
 
@@ -157,13 +157,15 @@ class FrameReader:
 
         `threads` read, by default as many as pay.
         """
-        wanted = list(dict.fromkeys(columns))
+        wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
         view = _buffer_of(pfns)
         return Frames(view, **dict(zip(wanted, self._gather(wanted, view, threads), strict=True)))
 
     def _gather(
         self, columns: list[str], pfns: memoryview, threads: int | None
     ) -> list[memoryview]:
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads must be 1 or more, not {threads}")
         fds = [self.fileno(column) for column in columns]
         wishes = Wishes(pfns)
         words = []
@@ -186,7 +188,7 @@ def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
             pfns = memoryview(array("Q", pfns))
         except OverflowError:
             raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
-    if pfns.format != "Q" or not pfns.c_contiguous or not aligned(pfns):
+    if pfns.format != "Q" or pfns.ndim != 1 or not pfns.c_contiguous or not aligned(pfns):
         raise UsageError(
             "PFNs are integers, or a contiguous buffer of format 'Q' aligned to 8 bytes"
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pagemap.arguments import Range, Target
     from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
+    from pagemap.page_types import PageTypes
     from pagemap.regions import Region
     from pagemap.smaps import Footprint
     from pagemap.tally import Tally
@@ -203,6 +204,27 @@ class Process(Handle):
         from pagemap.footprint import footprints
 
         return footprints(self, gentle)
+
+    def page_types(
+        self,
+        *,
+        ranges: Sequence[tuple[int, int]] | None = None,
+        bits: Sequence[str] = (),
+        raw: bool = False,
+        cgroup: int | None = None,
+        threads: int | None = None,
+    ) -> PageTypes:
+        """How many of the present and swapped pages have which flags of the kernel's.
+
+        `ranges` are addresses ``(start, end)`` to keep to; the rest is as in
+        `pagemap.page_survey.Survey`, which also lists the pages, and looks at all of memory and at
+        files. Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
+        TargetVanished.
+        """
+        from pagemap.page_survey import Survey
+
+        with Survey(raw=raw, bits=bits, cgroup=cgroup, threads=threads) as survey:
+            return survey.process(self, ranges).types()
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

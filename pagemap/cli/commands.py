@@ -9,6 +9,7 @@ COMMANDS = (
     ("regions", "ranges of pages by what they are", "options_regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "options_footprint"),
+    ("types", "pages by the kernel's flags, counted or listed", "options_types"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
     ("doctor", "what can be read here, and what cannot", "options_doctor"),
 )

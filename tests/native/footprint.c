@@ -35,7 +35,7 @@ static void add_page(struct pm_footprint *sum, uint64_t entry)
 	int dirty;
 
 	if (bit(entry, 63)) {
-		if (!frame || frame >= lie.frames)
+		if (!frame || frame >= lie.frames_end)
 			return;
 		mapped = word_of(COUNTS, frame);
 		flags = word_of(FLAGS, frame);
@@ -125,7 +125,7 @@ static int64_t walk(uint32_t use_scan, struct pm_footprint *sums, struct pm_chun
 static void set(uint64_t frames)
 {
 	lie.word = word_of;
-	lie.frames = frames;
+	lie.frames_end = frames;
 }
 
 static void drawn(void)

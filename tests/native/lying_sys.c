@@ -33,31 +33,9 @@ int lie_lives(void)
 	return !lie.dies_after || lie.reads + lie.scans <= lie.dies_after;
 }
 
-/* As kpagecount_read in fs/proc/page.c. */
-static ssize_t read_words(int fd, char *out, size_t size, off_t offset)
-{
-	size_t at;
-
-	if (lie.word_error && fd == lie.word_error_of) {
-		errno = lie.word_error;
-		return -1;
-	}
-	if (offset < 0 || offset % 8 || size % 8) {
-		errno = EINVAL;
-		return -1;
-	}
-	for (at = 0; at < size && ((uint64_t)offset + at) / 8 < lie.frames; at += 8) {
-		uint64_t word = lie.word(fd, ((uint64_t)offset + at) / 8);
-
-		if (lie.most && at >= lie.most)
-			break;
-		memcpy(out + at, &word, 8);
-	}
-	return (ssize_t)at;
-}
-
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
+	const uint64_t end = fd >= LIE_FRAMES ? lie.frames_end : lie.end;
 	uint64_t vpn = (uint64_t)offset / 8, count = size / 8;
 	char *out = buffer;
 
@@ -67,11 +45,13 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 		return -1;
 	}
 	lie.interrupted = 0;
-	if (fd >= LIE_FRAMES)
-		return read_words(fd, buffer, size, offset);
+	if (lie.word_error && fd == lie.word_error_of) {
+		errno = lie.word_error;
+		return -1;
+	}
 	lie.reads++;
 	lie.pages_asked += count;
-	if (count > lie.most_asked)
+	if (fd < LIE_FRAMES && count > lie.most_asked)
 		lie.most_asked = count;
 	if (offset < 0 || offset % 8 || size % 8) {
 		errno = EINVAL;
@@ -83,15 +63,16 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	}
 	if (lie.error && vpn < lie.error_at && count > lie.error_at - vpn)
 		count = lie.error_at - vpn;
-	if (vpn >= lie.end || !lie_lives())
+	if (vpn >= end || (fd < LIE_FRAMES && !lie_lives()))
 		return 0;
-	if (count > lie.end - vpn)
-		count = lie.end - vpn;
+	if (count > end - vpn)
+		count = end - vpn;
 	size = count * 8;
 	if (lie.most && size > lie.most)
 		size = lie.most;
 	for (size_t at = 0; at < size; at += 8) {
-		uint64_t entry = lie_read(vpn + at / 8);
+		uint64_t entry = fd >= LIE_FRAMES && lie.word ? lie.word(fd, vpn + at / 8)
+							      : lie_read(vpn + at / 8);
 
 		memcpy(out + at, &entry, size - at < 8 ? size - at : 8);
 	}
@@ -158,7 +139,8 @@ int pm_sys_unmap(void *address, size_t size)
 {
 	(void)size;
 	lie.unmapped++;
-	free(address);
+	if (!lie.cached) /* a file's mapping is none */
+		free(address);
 	return 0;
 }
 

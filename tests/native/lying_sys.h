@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* What the kernel does; all zeros: an address space without a page, and no fault. */
 struct lie {
@@ -43,10 +44,17 @@ struct lie {
 	uint64_t bounce;	 /* regions that the kernel collects at a time; 0: 512 */
 	uint64_t short_by;	 /* pages by which walk_end falls short of the truth */
 
-	/* Files of words about frames, which descriptors from LIE_FRAMES on read. */
+	/* A file in the page cache, which is mapped: see lying_file.c. */
+	const unsigned char *cached; /* of each of its pages, whether it is; */
+	uint64_t file_pages;	     /* pages that there still are when they are touched */
+	int mincore_error, madvise_error, pwritev_error, fs_error;
+	unsigned pwritev_interrupt; /* as `interrupt` */
+	int64_t fs_type;
+
+	/* Words of frames, for descriptors from LIE_FRAMES on: the end of each file, and its words. */
+	uint64_t frames_end;
 	uint64_t (*word)(int fd, uint64_t pfn);
-	uint64_t frames; /* the first PFN without a word */
-	int word_error;	 /* errno of each read of the file `word_error_of` */
+	int word_error; /* errno of each read of the file `word_error_of` */
 	int word_error_of;
 
 	uint64_t now;  /* the clock, in nanoseconds, */
@@ -61,13 +69,17 @@ struct lie {
 	uint64_t most_scanned;
 	unsigned interrupted;
 	unsigned opened, closed, mapped, unmapped;
+	uint64_t touched;	  /* pages of a file, */
+	uint64_t touched_outside; /* and among them those that were not cached */
+	unsigned advice;	  /* bits of what was advised, in order of the advice's number */
 	int last_open_flags;
 	int last_userfaultfd_flags;
 };
 
-enum { LIE_FRAMES = 100 };
-
 extern struct lie lie;
+
+/* Descriptors of files about frames: kpageflags, kpagecount, kpagecgroup. */
+enum { LIE_FRAMES = 100 };
 
 /* The entry of virtual page `vpn`: each different, every bit used somewhere. */
 uint64_t lie_entry(uint64_t vpn);
@@ -90,6 +102,11 @@ int pm_sys_close(int fd);
 int pm_sys_ioctl(int fd, unsigned long request, void *argument);
 int pm_sys_userfaultfd(int flags);
 void *pm_sys_map_page(size_t size);
+void *pm_sys_map_file(int fd, size_t size, off_t offset);
+int pm_sys_madvise(void *address, size_t size, int advice);
+int pm_sys_mincore(void *address, size_t size, unsigned char *cached);
+ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset);
+int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
 uint64_t pm_sys_now(void);
 long pm_sys_page_size(void);

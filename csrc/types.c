@@ -1,0 +1,191 @@
+/*
+ * Pages by their flags. A page's word comes from /proc/kpageflags, and its entry
+ * adds what only the page table knows.
+ *
+ * There are seldom more than some dozen different words, and neighbours are alike,
+ * so a page costs a comparison, now and then a look into a small table.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "types.h"
+
+/* Bits of a word: the kernel's KPF_*, and those from 47 on that are the tool's. */
+enum {
+	ERROR = 1,
+	ACTIVE = 6,
+	SLAB = 7,
+	WRITEBACK = 8,
+	RECLAIM = 9,
+	ANONYMOUS = 12,
+	COMPOUND_HEAD = 15,
+	COMPOUND_TAIL = 16,
+	HUGE = 17,
+	OWNER_2 = 34,
+	SOFTDIRTY = 40,
+	ANON_EXCLUSIVE = 47,
+	READAHEAD = 48,
+	SLUB_FROZEN = 50,
+	SLUB_DEBUG = 51,
+	FILE_PAGE = 61,
+	SWAP = 62,
+	MMAP_EXCLUSIVE = 63,
+};
+
+static const uint64_t INTERNAL = UINT64_C(0xffff) << 32;
+static const uint64_t COMPOUND = PM_BIT(COMPOUND_HEAD) | PM_BIT(COMPOUND_TAIL);
+
+/* `word` with what stands at bit `from` at bit `to` instead. */
+static inline uint64_t moved(uint64_t word, unsigned from, unsigned to)
+{
+	return (word & ~PM_BIT(from)) | (uint64_t)pm_flag(word, from) << to;
+}
+
+static uint64_t expanded(uint64_t word, uint64_t entry)
+{
+	if (pm_flag(word, ANONYMOUS))
+		word = moved(word, OWNER_2, ANON_EXCLUSIVE);
+	if (pm_flag(word, SLAB))
+		word = moved(moved(word, ACTIVE, SLUB_FROZEN), ERROR, SLUB_DEBUG);
+	if (!pm_flag(word, WRITEBACK))
+		word = moved(word, RECLAIM, READAHEAD);
+	return word | (uint64_t)pm_flag(entry, PM_SOFT_DIRTY_BIT) << SOFTDIRTY |
+	       (uint64_t)pm_flag(entry, PM_FILE_BIT) << FILE_PAGE |
+	       (uint64_t)pm_flag(entry, PM_SWAPPED_BIT) << SWAP |
+	       (uint64_t)pm_flag(entry, PM_EXCLUSIVE_BIT) << MMAP_EXCLUSIVE;
+}
+
+uint64_t pm_types_word(uint64_t word, uint64_t entry, uint32_t raw)
+{
+	if (raw)
+		return expanded(word, entry);
+	word &= ~INTERNAL;
+	return pm_flag(word, HUGE) ? word : word & ~COMPOUND;
+}
+
+static int kept(const struct pm_types_job *job, uint64_t flags)
+{
+	for (uint64_t i = 0; i < job->filters_count; i++) {
+		const struct pm_types_filter *filter = job->filters + i;
+		const uint64_t found = flags & filter->mask;
+
+		if (filter->any ? !found : found != filter->bits)
+			return 0;
+	}
+	return 1;
+}
+
+/* Where the flags are in block->types, which gets them if it has them not. */
+static struct pm_type *type_of(struct pm_types_block *block, uint64_t flags)
+{
+	/* the top bits of a product depend on all bits of its factors */
+	uint64_t slot = flags * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (;; slot++) {
+		uint32_t *here = block->slots + (slot & (block->slots_count - 1));
+
+		if (!*here) {
+			block->types[block->found] = (struct pm_type){ flags, 0 };
+			*here = (uint32_t)++block->found;
+		}
+		if (block->types[*here - 1].flags == flags)
+			return block->types + (*here - 1);
+	}
+}
+
+/* Count one page more; `last` is what this returned for the page before, or NULL. */
+static inline struct pm_type *count_page(struct pm_types_block *block, struct pm_type *last,
+					 uint64_t flags)
+{
+	if (!last || last->flags != flags)
+		last = type_of(block, flags);
+	last->pages++;
+	return last;
+}
+
+/* Drop the types that do not pass: there are few, so this is not done for each page. */
+static void filter_types(const struct pm_types_job *job, struct pm_types_block *block)
+{
+	uint64_t passed = 0;
+
+	for (uint64_t i = 0; i < block->found; i++)
+		if (kept(job, block->types[i].flags))
+			block->types[passed++] = block->types[i];
+	block->found = passed;
+}
+
+/* The last row goes on with this page, or another begins. */
+static void add_row(struct pm_types_block *block, const struct pm_types_run *page)
+{
+	struct pm_types_run *last = block->rows + block->found - 1;
+
+	if (block->found && last->flags == page->flags && last->swapped == page->swapped &&
+	    last->cgroup == page->cgroup && last->mapcount == page->mapcount &&
+	    last->pfn + last->count == page->pfn && last->place + last->count == page->place)
+		last->count++;
+	else
+		block->rows[block->found++] = *page;
+}
+
+/* The row of page `i` of the block, which lies at `place`. */
+static struct pm_types_run row_of(const struct pm_types_block *block, uint64_t i, uint64_t place,
+				  uint64_t flags)
+{
+	struct pm_types_run row = { .place = place, .count = 1, .flags = flags };
+
+	if (!pm_flag(block->entries[i], PM_PRESENT_BIT)) {
+		row.swapped = 1;
+		row.pfn = (block->entries[i] & PM_PLACE_MASK) >> PM_SWAP_OFF_FROM;
+		return row;
+	}
+	row.pfn = block->pfns[i];
+	row.mapcount = block->mapcounts ? block->mapcounts[i] : 0;
+	row.cgroup = block->cgroups ? block->cgroups[i] : 0;
+	return row;
+}
+
+/* Whether page `i` of the block counts; *word becomes its word, 0 of a page in swap. */
+static inline int counts(const struct pm_types_job *job, struct pm_types_block *block, uint64_t i,
+			 uint64_t *word)
+{
+	*word = 0;
+	if (!pm_flag(block->entries[i], PM_PRESENT_BIT)) /* of no frame, so of no cgroup */
+		return pm_flag(block->entries[i], PM_SWAPPED_BIT) && !job->by_cgroup;
+	*word = block->flags[i];
+	if (*word == PM_NO_VALUE) {
+		block->unknown++;
+		return 0;
+	}
+	return !job->by_cgroup || block->cgroups[i] == job->cgroup;
+}
+
+int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
+			struct pm_types_block *block)
+{
+	struct pm_type *last = NULL;
+	uint64_t i = 0, word;
+
+	memset(block->slots, 0, block->slots_count * sizeof(*block->slots));
+	block->found = block->unknown = 0;
+	for (uint64_t run = 0; run < runs_count; run++) {
+		const struct pm_range *here = block->runs + run;
+
+		for (uint64_t page = 0; page < here->count; page++, i++) {
+			if (!counts(job, block, i, &word))
+				continue;
+			word = pm_types_word(word, block->entries[i], job->raw);
+			if (!job->list) {
+				last = count_page(block, last, word);
+			} else if (kept(job, word)) {
+				struct pm_types_run row = row_of(block, i, here->vpn + page, word);
+
+				add_row(block, &row);
+			}
+		}
+	}
+	block->looked = i;
+	if (!job->list)
+		filter_types(job, block);
+	return (int64_t)block->found;
+}

@@ -1,0 +1,105 @@
+/*
+ * Kinds of pages: how many have which flags, and which lie where. Read by cffi
+ * too, as pagemap.cdef.h.
+ */
+
+/* How many pages have these flags. */
+struct pm_type {
+	uint64_t flags;
+	uint64_t pages;
+};
+
+/* Pages in a row that are alike, in memory as well as where they are mapped. */
+struct pm_types_run {
+	uint64_t place; /* the first virtual page, or the first page of a file; of memory: the PFN */
+	uint64_t pfn;	/* of swapped pages: where in their swap area they lie */
+	uint64_t swapped; /* 1 or 0 */
+	uint64_t count;
+	uint64_t flags;
+	uint64_t mapcount; /* 0 unless asked for, and of swapped pages */
+	uint64_t cgroup;   /* the same: the inode of a memory cgroup */
+};
+
+/* Flags to keep: those with (flags & mask) == bits; where `any` is not 0, those
+ * with (flags & mask) != 0. */
+struct pm_types_filter {
+	uint64_t mask;
+	uint64_t bits;
+	uint64_t any;
+};
+
+/* Where to look, and what for. Files that are not needed are -1. */
+struct pm_types_job {
+	const struct pm_span *spans; /* of a target; else NULL */
+	int32_t pagemap;	     /* the target's; for the pages of a file: our own */
+	int32_t kpageflags;
+	int32_t kpagecount;
+	int32_t kpagecgroup;
+	uint32_t page_shift;
+	uint32_t use_scan; /* as in pm_populated */
+	uint32_t raw;	   /* see pm_types_word */
+	uint32_t list;	   /* not 0: pages in rows are wanted, else how many are alike */
+	uint32_t by_cgroup;
+	int32_t file;	 /* for the pages of a file: the file, */
+	int32_t sink;	 /* and a file in memory, which takes a byte of each page */
+	uint64_t cgroup; /* with by_cgroup: only frames of this memory cgroup */
+	const struct pm_types_filter *filters; /* all of them must hold */
+	uint64_t filters_count;
+};
+
+/* What a step needs and gives: columns of `capacity` items, unless said otherwise. */
+struct pm_types_block {
+	uint64_t capacity;
+	uint64_t *entries;
+	uint64_t *pfns;
+	uint64_t *flags;
+	uint64_t *mapcounts; /* NULL unless kpagecount is read */
+	uint64_t *cgroups;   /* NULL unless kpagecgroup is read */
+	struct pm_range *runs;
+	struct pm_wish *wishes;
+	struct pm_wish *spare;
+	uint64_t *scratch; /* PM_READ_BLOCK words */
+	uint32_t *slots;   /* `slots_count` of them: a power of 2, above capacity */
+	uint64_t slots_count;
+	struct pm_type *types;	   /* found, where no list is wanted, */
+	struct pm_types_run *rows; /* and where one is; the other is NULL */
+	uint64_t found;		   /* how many types or rows there are */
+	uint64_t looked;	   /* pages looked at */
+	uint64_t unknown;	   /* among them those of frames that the kernel tells nothing of */
+};
+
+/*
+ * The flags of a page as they are shown, of its word in /proc/kpageflags and its
+ * entry in pagemap, or 0 where there is none.
+ *
+ * Without `raw`: the word less what is kernel-internal (bits 32..47), and less
+ * compound_head and compound_tail but for hugetlb. With it: all bits; one that
+ * means another thing in this place is moved to a bit of its own (from 47 on, see
+ * flags.py), and the entry's soft-dirty, file, swapped and exclusive are added.
+ */
+uint64_t pm_types_word(uint64_t word, uint64_t entry, uint32_t raw);
+
+/*
+ * Look at the present and the swapped pages of job->spans, from *from on, at most
+ * as many as a block holds and not past *to; *from becomes the place to go on.
+ * Returns how many types or rows there are in the block (its `found`), or -errno.
+ */
+int64_t pm_types_of_spans(const struct pm_types_job *job, struct pm_place *from,
+			  const struct pm_place *to, struct pm_types_block *block);
+
+/* The same of frames from *pfn up to, without, `end`, or the machine's last frame. */
+int64_t pm_types_of_memory(const struct pm_types_job *job, uint64_t *pfn, uint64_t end,
+			   struct pm_types_block *block);
+
+/*
+ * The same of those pages of a file, from its page *page up to, without, `end`, that
+ * are in the page cache. They are mapped for a moment, in a way that neither brings
+ * in pages nor counts as use; their flags are read when that is over. Needs a
+ * descriptor with O_NOATIME: mincore tells others that all pages are there. Where
+ * the file has become shorter there are no pages.
+ */
+int64_t pm_types_of_file(const struct pm_types_job *job, uint64_t *page, uint64_t end,
+			 struct pm_types_block *block);
+
+/* 1 where the page cache of a file can be looked at, 0 where it has none (hugetlbfs), or -errno. */
+int32_t pm_types_cacheable(int file);

@@ -1,0 +1,223 @@
+"""`pagemap types [TARGET...]`: pages by their flags, counted or listed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from pagemap.cli.messages import complain
+from pagemap.cli.output import open_output
+from pagemap.cli.words import parse_count, parse_ranges
+from pagemap.errors import PagemapError, TargetVanished, UsageError
+from pagemap.page_files import files_in
+from pagemap.page_flags import parse_filter, parse_flags
+from pagemap.page_survey import Survey
+from pagemap.page_types import Histogram
+from pagemap.process import Process
+from pagemap.render import page_runs, page_types
+from pagemap.targets import resolve
+from pagemap.units import parse_address, parse_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from pagemap.page_survey import Look
+    from pagemap.page_types import PageRun, PageTypes
+    from pagemap.render.document import Write
+
+    # A pid, or the path of a file; None of memory.
+    Name = int | str | None
+
+__all__ = ["run"]
+
+
+class _Troubles:
+    """Targets and files that could not be read: told, and the gravest of their exit codes.
+
+    As a context it takes up the errors of one of them. Where it is `alone`, only one that vanished
+    is taken up, for what was read of it stands.
+    """
+
+    def __init__(self, *, alone: bool) -> None:
+        self.alone = alone
+        self.code = 0
+
+    def tell(self, error: PagemapError) -> None:
+        """Tell of an error, and go on."""
+        complain(str(error))
+        self.code = max(self.code, error.exit_code)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, UsageError) or not isinstance(error, PagemapError):
+            return False
+        if self.alone and not isinstance(error, TargetVanished):
+            return False
+        self.tell(error)
+        return True
+
+
+def run(arguments: Namespace) -> int:
+    """Write the histogram or the list to stdout.
+
+    Of several targets and files, those that cannot be read are told and passed over; returns the
+    greatest exit code among them.
+    """
+    if arguments.describe is not None:
+        return _describe(arguments)
+    _check(arguments)
+    for text in arguments.bits:
+        parse_filter(text, raw=arguments.raw, option="--bits")
+    threads = parse_count(arguments.threads, option="--threads")
+    cgroup = _cgroup(arguments.cgroup)
+    troubles = _Troubles(alone=len(arguments.targets) + len(arguments.files) < 2)
+    ranges = parse_ranges(arguments.ranges) or None
+    frames = [_frames(text) for text in arguments.pfns] or None
+    with ExitStack() as stack:
+        survey = stack.enter_context(
+            Survey(
+                raw=arguments.raw,
+                bits=arguments.bits,
+                cgroup=cgroup,
+                mapcounts=arguments.mapcount,
+                cgroups=arguments.show_cgroup,
+                threads=threads,
+            )
+        )
+        looks: Iterator[tuple[Name, Look]]
+        if arguments.files:
+            looks = _at_files(arguments.files, survey, troubles)
+        elif arguments.targets:
+            # all of them are opened before one is looked at, which may take long
+            opened = list(_opened(arguments.targets, troubles))
+            processes = [stack.enter_context(process) for process in opened]
+            looks = iter([(each.pid, survey.process(each, ranges)) for each in processes])
+        else:
+            looks = iter([(None, survey.memory(frames))])
+        write = stack.enter_context(open_output()).write
+        if arguments.list or arguments.list_each:
+            _write_runs(arguments, _runs(looks, troubles), write)
+        else:
+            _write_types(arguments, _types(looks, troubles), write)
+    return troubles.code
+
+
+def _types(looks: Iterator[tuple[Name, Look]], troubles: _Troubles) -> PageTypes:
+    histogram = Histogram()
+    for _, look in looks:
+        with troubles:
+            look.add_to(histogram)
+    return histogram.types()
+
+
+def _runs(
+    looks: Iterator[tuple[Name, Look]], troubles: _Troubles
+) -> Iterator[tuple[Name, PageRun]]:
+    for name, look in looks:
+        with troubles:
+            for each in look.runs():
+                yield name, each
+
+
+def _write_types(arguments: Namespace, types: PageTypes, write: Write) -> None:
+    if types.unknown:
+        complain(f"{types.unknown} pages are left out: the kernel tells nothing of their frames")
+    if arguments.json:
+        page_types.write_json(types, write, raw=arguments.raw)
+    elif arguments.csv:
+        page_types.write_csv(types, write)
+    else:
+        page_types.write_text(types, write)
+
+
+def _write_runs(arguments: Namespace, runs: Iterator[tuple[Name, PageRun]], write: Write) -> None:
+    columns = page_runs.columns(
+        of="file" if arguments.files else "process" if arguments.targets else "memory",
+        named=bool(arguments.files) or len(arguments.targets) > 1,
+        each=arguments.list_each,
+        mapcount=arguments.mapcount,
+        cgroup=arguments.show_cgroup,
+    )
+    if arguments.list_each:
+        runs = page_runs.each_page(runs)
+    if arguments.json:
+        page_runs.write_json(columns, runs, write, raw=arguments.raw)
+    elif arguments.csv:
+        page_runs.write_csv(columns, runs, write)
+    else:
+        page_runs.write_text(columns, runs, write)
+
+
+def _check(arguments: Namespace) -> None:
+    """Raise UsageError for options that do not go together."""
+    kinds = [
+        name
+        for name, given in (
+            ("TARGET", arguments.targets),
+            ("--pfn", arguments.pfns),
+            ("--file", arguments.files),
+        )
+        if given
+    ]
+    if len(kinds) > 1:
+        raise UsageError(f"{kinds[0]} and {kinds[1]} do not go together: ask for one after another")
+    if arguments.ranges and len(arguments.targets) != 1:
+        raise UsageError("--range is of the addresses of one TARGET")
+    for option, given in (
+        ("--mapcount", arguments.mapcount),
+        ("--show-cgroup", arguments.show_cgroup),
+    ):
+        if given and not (arguments.list or arguments.list_each):
+            raise UsageError(f"{option} is a column of a list: add --list or --list-each")
+    if "" in arguments.files:
+        raise UsageError("--file has an empty name")
+
+
+def _describe(arguments: Namespace) -> int:
+    flags = parse_flags(arguments.describe, option="--describe")
+    with open_output() as output:
+        page_types.write_description(flags, output.write, json=arguments.json, csv=arguments.csv)
+    return 0
+
+
+def _frames(text: str) -> tuple[int, int]:
+    """The PFNs ``(start, end)`` that `text` gives, in hexadecimal; one alone is itself."""
+    if "-" in text:
+        return parse_range(text)
+    start = parse_address(text if text[:2] in ("0x", "0X") else f"0x{text}")
+    return start, start + 1
+
+
+def _cgroup(text: str | None) -> int | None:
+    """The inode number of a memory cgroup, of its folder or a number, perhaps after an @."""
+    if text is None:
+        return None
+    number = text.removeprefix("@")
+    if number.isascii() and number.isdecimal() and len(number) < 21 and int(number) < 1 << 64:
+        return int(number)
+    try:
+        return os.stat(os.path.join(text, "")).st_ino
+    except OSError as error:
+        raise UsageError(
+            f"--cgroup {text!r}: {error.strerror}; give the folder of a memory cgroup or its inode"
+        ) from None
+
+
+def _opened(targets: list[str], troubles: _Troubles) -> Iterator[Process]:
+    for pid in [resolve(text, exclude=(os.getpid(),)) for text in targets]:
+        with troubles:
+            process = Process(pid)
+            if process.kernel_thread:
+                complain(f"process {pid} is a kernel thread: it has no mappings")
+            yield process
+
+
+def _at_files(paths: list[str], survey: Survey, troubles: _Troubles) -> Iterator[tuple[Name, Look]]:
+    for path in paths:
+        with troubles:
+            for file in files_in(path, troubles.tell):
+                yield file.path, survey.file(file)

@@ -1,0 +1,160 @@
+"""What pages are: how many have which flags of the kernel's, and which pages these are.
+
+These are the results; `pagemap.page_survey` finds them.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from pagemap._native.types import NO_WORD
+from pagemap.page_flags import flag_names, letters
+from pagemap.units import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import NamedTuple
+
+    from pagemap._native.types import Found
+
+    class _TypeFields(NamedTuple):
+        flags: int
+        pages: int
+
+    class PageRun(NamedTuple):
+        """Pages in a row that are alike.
+
+        `start` is the first one's address, or its offset in the file, in bytes; None of memory.
+        `pfn` is its frame, None of pages in swap; those have a `swap_offset`, in pages. `mapcount`
+        and `cgroup` (an inode number) are None unless asked for, or where nobody knows.
+        """
+
+        start: int | None
+        pfn: int | None
+        swap_offset: int | None
+        pages: int
+        flags: int
+        mapcount: int | None
+        cgroup: int | None
+else:
+    _TypeFields = namedtuple("_TypeFields", ("flags", "pages"))
+    PageRun = namedtuple(
+        "PageRun", ("start", "pfn", "swap_offset", "pages", "flags", "mapcount", "cgroup")
+    )
+
+__all__ = ["Histogram", "PageRun", "PageType", "PageTypes", "joined", "page_run"]
+
+
+class PageType(_TypeFields):
+    """How many `pages` have just these `flags`, in bits as `pagemap.flags.PAGE_FLAGS` has them."""
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """What they take, in bytes."""
+        return self.pages * PAGE_SIZE
+
+    @property
+    def letters(self) -> str:
+        """A character for each known flag: its letter, or ``_``."""
+        return letters(self.flags)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the flags."""
+        return flag_names(self.flags)
+
+
+class PageTypes:
+    """A `PageType` for each distinct set of flags, the most pages first: a sequence of them.
+
+    `unknown` pages beside them lie in frames that the kernel has no flags of: device memory,
+    mostly.
+    """
+
+    __slots__ = ("_types", "unknown")
+
+    def __init__(self, types: Iterable[PageType], unknown: int) -> None:
+        self._types = tuple(types)
+        self.unknown = unknown
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __getitem__(self, index: int) -> PageType:
+        return self._types[index]
+
+    def __iter__(self) -> Iterator[PageType]:
+        return iter(self._types)
+
+    def __repr__(self) -> str:
+        return f"<PageTypes {len(self._types)}, of {self.pages} pages>"
+
+    @property
+    def pages(self) -> int:
+        """The sum of all."""
+        return sum(each.pages for each in self)
+
+    @property
+    def size(self) -> int:
+        """The same in bytes."""
+        return self.pages * PAGE_SIZE
+
+
+class Histogram:
+    """Counts that grow: of several targets, or of one until it vanishes."""
+
+    __slots__ = ("_counts", "_unknown")
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self._unknown = 0
+
+    def add(self, steps: Iterable[Found]) -> None:
+        """Add what a survey finds. What came before an error stays."""
+        counts = self._counts
+        for found in steps:
+            self._unknown += found.unknown
+            for flags, pages in found.rows:
+                counts[flags] = counts.get(flags, 0) + pages
+
+    def types(self) -> PageTypes:
+        """What was counted until now."""
+        ordered = sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
+        return PageTypes(map(PageType._make, ordered), self._unknown)
+
+
+def joined(steps: Iterable[Found]) -> Iterator[list[int]]:
+    """Rows of a list; neighbours alike are one, also where one step ended and the next began."""
+    last: list[int] | None = None
+    for found in steps:
+        for row in found.rows:
+            if last is not None and _goes_on(last, row):
+                last[3] += row[3]
+                continue
+            if last is not None:
+                yield last
+            last = list(row)
+    if last is not None:
+        yield last
+
+
+def _goes_on(last: list[int], row: tuple[int, ...]) -> bool:
+    place, pfn, swapped, pages, *alike = last
+    return (place + pages, pfn + pages, swapped) == row[:3] and alike == list(row[4:])
+
+
+def page_run(row: list[int], unit: int | None) -> PageRun:
+    """The run that a row is; `unit` is the bytes between two places, None where they are PFNs."""
+    place, pfn, swapped, pages, flags, mapcount, cgroup = row
+    return PageRun(
+        None if unit is None else place * unit,
+        None if swapped else pfn,
+        pfn if swapped else None,
+        pages,
+        flags,
+        None if mapcount == NO_WORD else mapcount,
+        None if cgroup == NO_WORD else cgroup,
+    )

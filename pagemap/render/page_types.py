@@ -1,0 +1,100 @@
+"""Pages by their flags: a table, JSON, CSV; the most pages first, the total last."""
+
+from __future__ import annotations
+
+from pagemap.flags import PAGE_FLAGS
+from pagemap.page_flags import flag_names, letters
+from pagemap.render.table import Column, compact_size, write_table
+from pagemap.units import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap.page_types import PageTypes
+    from pagemap.render.document import Write
+
+__all__ = ["write_csv", "write_description", "write_json", "write_text"]
+
+SCHEMA = "pagemap.types/1"
+
+COLUMNS = (
+    Column("FLAGS", right=True),
+    Column("PAGES", right=True),
+    Column("SIZE", right=True),
+    Column("LETTERS"),
+    Column("NAMES", wrap=True),
+)
+
+
+def write_text(types: PageTypes, write: Write) -> None:
+    """Write a table, and below it the total."""
+    rows = [
+        (
+            f"{each.flags:#x}",
+            str(each.pages),
+            compact_size(each.size),
+            each.letters,
+            ",".join(each.names) or "-",
+        )
+        for each in types
+    ]
+    write_table(
+        COLUMNS, [*rows, ("total", str(types.pages), compact_size(types.size), "", "")], write
+    )
+
+
+def write_json(types: PageTypes, write: Write, *, raw: bool) -> None:
+    """Write one object: flags are strings, sizes in bytes."""
+    from json import dumps
+
+    rows = ",\n".join(
+        dumps(
+            {
+                "flags": f"{each.flags:#x}",
+                "pages": each.pages,
+                "size": each.size,
+                "letters": each.letters,
+                "names": each.names,
+            },
+            separators=(",", ":"),
+        )
+        for each in types
+    )
+    head = f'{{"schema":"{SCHEMA}","raw":{"true" if raw else "false"},"page_size":{PAGE_SIZE}'
+    tail = f'"unknown":{types.unknown},"pages":{types.pages},"size":{types.size}'
+    write(f'{head},"types":[\n{rows}\n],{tail}}}\n'.encode("ascii"))
+
+
+def write_csv(types: PageTypes, write: Write) -> None:
+    """Write CSV without a total; the names of flags are parted by ``|``."""
+    rows = [
+        f"{each.flags:#x},{each.pages},{each.size},{each.letters},{'|'.join(each.names)}\n"
+        for each in types
+    ]
+    write(("flags,pages,size,letters,names\n" + "".join(rows)).encode("ascii"))
+
+
+def write_description(flags: int, write: Write, *, json: bool, csv: bool) -> None:
+    """Write what each of these flags means, a row for each."""
+    known = {flag.bit: flag for flag in PAGE_FLAGS}
+    bits = [bit for bit in range(64) if flags >> bit & 1]
+    rows = [
+        (str(bit), letters(1 << bit).strip("_"), name, known[bit].meaning if bit in known else "")
+        for bit, name in zip(bits, flag_names(flags), strict=True)
+    ]
+    if json:
+        from json import dumps
+
+        names = ("bit", "letter", "name", "meaning")
+        described = [dict(zip(names, (int(row[0]), *row[1:]), strict=True)) for row in rows]
+        about = {"schema": "pagemap.flags/1", "flags": f"{flags:#x}", "described": described}
+        write(dumps(about, separators=(",", ":")).encode("ascii") + b"\n")
+    elif csv:
+        lines = ["bit,letter,name,meaning\n"]
+        lines += [f'{bit},{letter},{name},"{meaning}"\n' for bit, letter, name, meaning in rows]
+        write("".join(lines).encode("ascii"))
+    else:
+        write(
+            f"{flags:#x}  {letters(flags)}  {','.join(flag_names(flags)) or '-'}\n".encode("ascii")
+        )
+        columns = (Column("BIT", right=True), Column("LETTER"), Column("NAME"), Column("MEANING"))
+        write_table(columns, rows, write)

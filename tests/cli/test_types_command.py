@@ -1,0 +1,291 @@
+"""`pagemap types`: whole outputs, and everything that can be wrong with its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, page_words, workloads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+MIB = 1 << 20
+
+
+@pytest.fixture
+def need_frames(need_pfns: None) -> None:
+    """Skip where the files about frames may not be read."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+
+
+@pytest.fixture
+def dense(start: Start, need_frames: None) -> workloads.Target:
+    """A stopped target of 512 written pages."""
+    target = start(workloads.dense(2 * MIB))
+    target.stop()
+    return target
+
+
+def span(target: workloads.Target) -> list[str]:
+    return ["--range", f"{target.first.start:x}-{target.first.end:x}"]
+
+
+def flags_of(target: workloads.Target) -> dict[str, int]:
+    area = target.first
+    counts = page_words.histogram(oracle.entries(target.pid, area.start, area.end))
+    return {hex(flags): pages for flags, pages in counts.items()}
+
+
+def test_a_histogram_in_three_forms(pagemap: Pagemap, dense: workloads.Target) -> None:
+    for _ in range(5):
+        expected = flags_of(dense)
+        code, out, err = pagemap("types", dense.pid, *span(dense), "--json")
+        table = pagemap("types", dense.pid, *span(dense))
+        rows = pagemap("types", dense.pid, *span(dense), "--csv")
+        if flags_of(dense) == expected:
+            break
+    assert (code, err) == (0, [])
+    about = json.loads(out)
+    assert {each["flags"]: each["pages"] for each in about["types"]} == expected
+    assert {name: about[name] for name in about if name != "types"} == {
+        "schema": "pagemap.types/1",
+        "raw": False,
+        "page_size": PAGE,
+        "unknown": 0,
+        "pages": 512,
+        "size": 2 * MIB,
+    }
+    largest = about["types"][0]
+    assert largest["size"] == largest["pages"] * PAGE
+    assert set(largest["names"]) >= {"uptodate", "mmap", "anonymous"}
+    assert largest["letters"].replace("_", "")[0] in "RU"
+    assert (table.code, table.err) == (0, [])
+    lines = [line.split() for line in table.out.decode().splitlines()]
+    assert lines[0] == ["FLAGS", "PAGES", "SIZE", "LETTERS", "NAMES"]
+    assert lines[-1] == ["total", "512", "2.0M"]
+    assert {line[0]: int(line[1]) for line in lines[1:-1]} == expected
+    parsed = list(csv.DictReader(io.StringIO(rows.out.decode())))
+    assert {row["flags"]: int(row["pages"]) for row in parsed} == expected
+    assert parsed[0]["names"].split("|") == largest["names"]
+
+
+def test_lists(pagemap: Pagemap, dense: workloads.Target) -> None:
+    area = dense.first
+    entries = oracle.entries(dense.pid, area.start, area.end)
+    pfns = [oracle.place(entry) for entry in entries]
+    counts = page_words.words(pfns, "kpagecount")
+    groups = page_words.words(pfns, "kpagecgroup")
+    options = [*span(dense), "--mapcount", "--show-cgroup"]
+    code, out, err = pagemap("types", dense.pid, *options, "--list-each", "--csv")
+    assert (code, err) == (0, [])
+    each = list(csv.DictReader(io.StringIO(out.decode())))
+    assert list(each[0]) == [
+        *("address", "pfn", "swap_offset", "mapcount", "cgroup", "flags", "letters", "names")
+    ]
+    assert [
+        (int(row["address"], 16), int(row["pfn"], 16), int(row["mapcount"]), int(row["cgroup"]))
+        for row in each
+    ] == list(zip(range(area.start, area.end, PAGE), pfns, counts, groups, strict=True))
+    code, out, err = pagemap("types", dense.pid, *options, "--list", "--json")
+    about = json.loads(out)
+    assert (code, err, about["schema"]) == (0, [], "pagemap.page-runs/1")
+    assert [int(run["pfn"], 16) + at for run in about["runs"] for at in range(run["pages"])] == pfns
+    code, out, err = pagemap("types", dense.pid, *options, "--list")
+    lines = out.decode().splitlines()
+    assert lines[0].split() == [
+        *("ADDRESS", "PFN", "SWAP-OFFSET", "PAGES", "MAPCOUNT", "CGROUP", "FLAGS", "LETTERS"),
+        "NAMES",
+    ]
+    assert lines[1].split()[:3] == [f"{area.start:x}", f"{pfns[0]:x}", "-"]
+    assert sum(int(line.split()[3]) for line in lines[1:]) == 512
+
+
+def test_filters(pagemap: Pagemap, dense: workloads.Target) -> None:
+    def pages(*options: str) -> int:
+        code, out, err = pagemap("types", dense.pid, *span(dense), *options, "--json")
+        assert (code, err) == (0, [])
+        count: int = json.loads(out)["pages"]
+        return count
+
+    assert pages("--bits", "anon") == 512
+    assert pages("--bits", "ksm,anon=anon") == 512
+    assert pages("--bits", "anon,~ksm") == 512
+    assert pages("--bits", "anon", "--bits", "ksm") == 0
+    assert pages("--bits", "=anon") == 0
+    assert pages("--raw", "--bits", "mmap_exclusive") == 512
+    first = oracle.entries(dense.pid, dense.first.start, dense.first.start + PAGE)[0]
+    (group,) = page_words.words([oracle.place(first)], "kpagecgroup")
+    assert pages("--cgroup", f"@{group}") == 512
+    assert pages("--cgroup", "1") == 0
+
+
+def test_several_targets(
+    pagemap: Pagemap, start: Start, need_frames: None, unused_pid: int
+) -> None:
+    pids = [start(workloads.dense(MIB)).pid, start(workloads.dense(2 * MIB)).pid]
+    singles = [json.loads(pagemap("types", pid, "--json").out)["pages"] for pid in pids]
+    code, out, err = pagemap("types", *pids, "--json")
+    assert (code, err) == (0, [])
+    assert abs(json.loads(out)["pages"] - sum(singles)) < 40  # libraries are mapped around faults
+    code, out, err = pagemap("types", *pids, "--list", "--csv")
+    assert {row["pid"] for row in csv.DictReader(io.StringIO(out.decode()))} == set(map(str, pids))
+    code, out, err = pagemap("types", pids[0], unused_pid, "--json")
+    assert code == 66
+    assert json.loads(out)["pages"] > 200
+    assert len(err) == 1
+    assert str(unused_pid) in err[0]
+
+
+def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> None:
+    target = start(workloads.swapped())
+    target.stop()
+    area = target.areas["swapped"]
+    where = ["--range", f"{area.start:x}-{area.end:x}", "--csv"]
+    out = pagemap("types", target.pid, *where).out.decode()
+    counted = {row["flags"]: int(row["pages"]) for row in csv.DictReader(io.StringIO(out))}
+    entries = oracle.entries(target.pid, area.start, area.end)
+    swapped = [entry for entry in entries if oracle.has(entry, "swapped")]
+    assert counted["0x0"] == len(swapped) > 0
+    out = pagemap("types", target.pid, *where, "--list-each", "--bits", "=").out.decode()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [int(row["swap_offset"]) for row in rows] == [oracle.place(e) // 32 for e in swapped]
+    assert {row["pfn"] for row in rows} == {""}
+    out = pagemap("types", target.pid, *where, "--raw", "--bits", "swap").out.decode()
+    assert sum(int(row["pages"]) for row in csv.DictReader(io.StringIO(out))) == len(swapped)
+
+
+def test_memory(pagemap: Pagemap, need_frames: None) -> None:
+    code, out, err = pagemap("types", "--pfn", "10-20", "--pfn", "40", "--json")
+    assert (code, err, json.loads(out)["pages"]) == (0, [], 17)
+    code, out, err = pagemap("types", "--pfn", "0x10-0x12", "--list-each", "--csv")
+    assert (code, err) == (0, [])
+    assert out.decode().splitlines()[0] == "pfn,flags,letters,names"
+    assert [line.split(",")[0] for line in out.decode().splitlines()[1:]] == ["0x10", "0x11"]
+    code, out, err = pagemap("types", "--pfn", f"{1 << 50:x}")
+    assert (code, out) == (2, b"")
+    assert re.fullmatch(
+        r"pagemap: there is no frame 0x4000000000000: the last one here is 0x[0-9a-f]+", err[0]
+    )
+
+
+def test_files(pagemap: Pagemap, tmp_path: Path, need_frames: None) -> None:
+    (tmp_path / "a,b").write_bytes(b"x" * (PAGE + 1))
+    (tmp_path / "c").write_bytes(b"x" * (3 * PAGE))
+    code, out, err = pagemap("types", "--file", str(tmp_path), "--json")
+    assert (code, err, json.loads(out)["pages"]) == (0, [], 5)
+    code, out, err = pagemap("types", "--file", str(tmp_path), "--list-each", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out.decode())))
+    assert [(row["offset"], row["path"]) for row in rows] == [
+        *((hex(at * PAGE), str(tmp_path / "a,b")) for at in range(2)),
+        *((hex(at * PAGE), str(tmp_path / "c")) for at in range(3)),
+    ]
+    gone = tmp_path / "gone"
+    said = f"pagemap: cannot look at the page cache of {str(gone)!r}: No such file or directory"
+    assert pagemap("types", "--file", str(gone)) == (1, b"", [said])
+    code, out, err = pagemap("types", "--file", str(gone), "--file", str(tmp_path / "c"), "--json")
+    assert (code, err, json.loads(out)["pages"]) == (1, [said], 3)
+    code, out, err = pagemap("types", "--file", "/dev/null")
+    assert (code, out) == (1, b"")
+    assert err[0].endswith("it is neither a regular file nor a folder")
+
+
+def test_descriptions(pagemap: Pagemap) -> None:
+    """Nothing is read for these, so anybody may ask."""
+    code, out, err = pagemap("types", "--describe", "0x868")
+    lines = out.decode().splitlines()
+    assert (code, err) == (0, [])
+    assert lines[0].split()[0::2] == ["0x868", "uptodate,lru,active,mmap"]
+    assert lines[1].split() == ["BIT", "LETTER", "NAME", "MEANING"]
+    assert [line.split()[:3] for line in lines[2:]] == [
+        ["3", "U", "uptodate"],
+        ["5", "l", "lru"],
+        ["6", "A", "active"],
+        ["11", "M", "mmap"],
+    ]
+    assert b"bit_30" in pagemap("types", "--describe", "0x40000000").out
+    about = json.loads(pagemap("types", "--describe", "huge,thp", "--json").out)
+    assert about["flags"] == "0x420000"
+    assert [each["name"] for each in about["described"]] == ["huge", "thp"]
+    assert pagemap("types", "--describe", "lru", "--csv").out.startswith(
+        b"bit,letter,name,meaning\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("self --bits anonymos", "--bits knows no 'anonymos'; did you mean anonymous?"),
+        ("self --bits re", "--bits: 're' may be referenced, reclaim, reserved, readahead; write"),
+        ("self --bits reserved", "--bits 'reserved': reserved is seen with --raw alone"),
+        ("self --bits lru=dirty", "--bits 'lru=dirty' fits nothing: dirty is not on the left"),
+        ("--describe x", "--describe knows no 'x'; "),
+        ("--describe 0xfffffffffffffffff", "--describe: '0xfffffffffffffffff' has more than 64"),
+        ("--pfn x", "malformed address '0xx'"),
+        ("--pfn 20-10", "empty range '20-10'"),
+        ("self --pfn 1", "TARGET and --pfn do not go together"),
+        ("self --file /", "TARGET and --file do not go together"),
+        ("--range 1000-2000", "--range is of the addresses of one TARGET"),
+        ("1 2 --range 1000-2000", "--range is of the addresses of one TARGET"),
+        ("self --mapcount", "--mapcount is a column of a list: add --list or --list-each"),
+        ("self --show-cgroup", "--show-cgroup is a column of a list"),
+        ("self --cgroup /no/such/cgroup", "--cgroup '/no/such/cgroup': No such file or directory"),
+        ("self --threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("self --list --list-each", "argument --list-each: not allowed with argument --list"),
+        ("self --json --csv", "argument --csv: not allowed with argument --json"),
+        ("--file=", "--file has an empty name"),
+    ],
+)
+def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
+    code, out, err = pagemap("types", *line.split())
+    assert (code, out) == (2, b"")
+    assert err[0].startswith(f"pagemap: {said}")
+
+
+def test_without_rights(unprivileged: Pagemap, tmp_path: Path) -> None:
+    said = (
+        "pagemap: cannot read /proc/kpageflags: permission denied; it is root's alone: run with "
+        "sudo (CAP_DAC_READ_SEARCH); 'pagemap maps' and 'pagemap regions' do without, and tell "
+        "what is present, swapped, of files and huge"
+    )
+    for line in ([], ["self"], ["--file", "/etc"], ["self", "--list"]):
+        assert unprivileged("types", *line) == (77, b"", [said])
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_frames: None) -> None:
+    said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
+    code, out, err = pagemap("types", kernel_thread, "--json")
+    assert (code, json.loads(out)["types"], err) == (0, [], said)
+    assert pagemap("types", kernel_thread, "--csv") == (
+        0,
+        b"flags,pages,size,letters,names\n",
+        said,
+    )
+
+
+def test_targets_that_are_not_there(
+    pagemap: Pagemap, zombie: int, unused_pid: int, need_frames: None
+) -> None:
+    assert pagemap("types", zombie)[:2] == (66, b"")
+    assert pagemap("types", unused_pid, "--list")[:2] == (66, b"")
+
+
+def test_stdout_closed_early(pagemap: Pagemap, need_frames: None) -> None:
+    with pagemap.start("types", "--list-each") as process:
+        assert process.stdout
+        assert process.stderr
+        assert os.read(process.stdout.fileno(), 10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=120) == 141

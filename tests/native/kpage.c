@@ -1,0 +1,160 @@
+/*
+ * Words of frames in any order, with repeats, past the last frame and none at all,
+ * over files that end, fail, tear and interrupt: each goes to its own place.
+ */
+#include "check.h"
+#include "kpage.cdef.h"
+
+enum { MOST = 3000, FD = LIE_FRAMES };
+
+static uint64_t below(uint64_t limit)
+{
+	return (uint64_t)rand() % limit;
+}
+
+/* PFNs near each other or apart, repeated; where `wide`, past the end, and none. */
+static uint64_t draw_pfn(uint64_t end, int wide)
+{
+	switch (wide ? below(12) : 5) {
+	case 0:
+		return PM_NO_VALUE;
+	case 1:
+		return end + below(3);
+	case 2:
+		return UINT64_MAX - below(4);
+	case 3:
+		return INT64_MAX / 8 - below(2);
+	case 4:
+		return (uint64_t)rand() << below(33);
+	default:
+		return below(2) ? below(end) : below(end) / 100;
+	}
+}
+
+static int64_t gather(const struct pm_wish *wishes, uint64_t count, uint64_t *out)
+{
+	uint64_t *scratch = exactly(PM_READ_BLOCK * 8);
+	const int64_t got = pm_kpage_gather(FD, wishes, count, scratch, out);
+
+	free(scratch);
+	return got;
+}
+
+static void lie_of(uint64_t end)
+{
+	tell_truth(0);
+	lie.frames_end = end;
+	lie.interrupt = (unsigned)below(3);
+	lie.most = below(3) ? 0 : 8 + below(900);
+}
+
+static void check_sorted(const uint64_t *pfns, uint64_t count, const struct pm_wish *wishes,
+			 uint64_t sorted)
+{
+	uint64_t wanted = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		wanted += pfns[i] < (uint64_t)INT64_MAX / 8;
+	CHECK_EQUAL(sorted, wanted);
+	for (uint64_t i = 0; i < sorted; i++) {
+		CHECK(wishes[i].at < count && pfns[wishes[i].at] == wishes[i].pfn);
+		CHECK(!i || wishes[i - 1].pfn < wishes[i].pfn ||
+		      (wishes[i - 1].pfn == wishes[i].pfn && wishes[i - 1].at < wishes[i].at));
+	}
+}
+
+static void drawn(void)
+{
+	for (unsigned round = 0; round < 300; round++) {
+		const uint64_t count = below(5) ? below(MOST) : below(4), end = 1 + below(20000);
+		uint64_t *pfns = exactly(count * 8), *out = exactly(count * 8), found = 0;
+		struct pm_wish *wishes = exactly(count * 16), *spare = exactly(count * 16);
+		int64_t sorted, got;
+
+		for (uint64_t i = 0; i < count; i++)
+			pfns[i] = draw_pfn(end, round % 2);
+		lie_of(end);
+		sorted = pm_kpage_sort(pfns, count, wishes, spare, out);
+		check_sorted(pfns, count, wishes, (uint64_t)sorted);
+		/* in two stretches, as threads take them */
+		got = gather(wishes, (uint64_t)sorted / 3, out);
+		got += gather(wishes + sorted / 3, (uint64_t)(sorted - sorted / 3), out);
+		for (uint64_t i = 0; i < count; i++) {
+			CHECK(out[i] == (pfns[i] < end ? lie_entry(pfns[i]) : PM_NO_VALUE));
+			found += pfns[i] < end;
+		}
+		CHECK_EQUAL(got, found);
+		free(pfns);
+		free(out);
+		free(wishes);
+		free(spare);
+	}
+}
+
+/* Frames near each other share a read, however many they are; those apart do not. */
+static void reads(void)
+{
+	struct pm_wish wishes[100];
+	uint64_t out[100];
+
+	for (uint64_t i = 0; i < 100; i++)
+		wishes[i] = (struct pm_wish){ 5000 + 2 * i, 99 - i };
+	tell_truth(0);
+	lie.frames_end = 1 << 20;
+	CHECK_EQUAL(gather(wishes, 100, out), 100);
+	CHECK_EQUAL(lie.reads, 1);
+	for (uint64_t i = 0; i < 100; i++)
+		CHECK(out[i] == lie_entry(5000 + 2 * (99 - i)));
+	for (uint64_t i = 0; i < 100; i++)
+		wishes[i].pfn = 1000 * i;
+	lie.reads = lie.pages_asked = 0;
+	CHECK_EQUAL(gather(wishes, 100, out), 100);
+	CHECK_EQUAL(lie.reads, 100);
+	CHECK_EQUAL(lie.pages_asked, 100);
+}
+
+static void errors(void)
+{
+	static const int codes[] = { EIO, EFAULT, EINVAL, EPERM };
+	struct pm_wish wishes[3] = { { 10, 0 }, { 11, 1 }, { 4000, 2 } };
+	uint64_t out[3];
+
+	for (unsigned i = 0; i < 4; i++) {
+		for (uint64_t at = 10; at < 12; at++) {
+			tell_truth(0);
+			lie.frames_end = 5000;
+			lie.error = codes[i];
+			lie.error_at = at;
+			CHECK_EQUAL(gather(wishes, 3, out), -codes[i]);
+		}
+		lie.error_at = 0;
+		lie.error = 0;
+		lie.most = 3; /* never a whole word */
+		CHECK_EQUAL(gather(wishes, 3, out), -EIO);
+	}
+}
+
+static void end_is_found(void)
+{
+	static const uint64_t ends[] = { 0, 1, 2, 4095, 4096, 6553600, INT64_MAX / 8 };
+
+	for (unsigned i = 0; i < 7; i++) {
+		tell_truth(0);
+		lie.frames_end = ends[i];
+		CHECK_EQUAL(pm_kpage_end(FD), ends[i]);
+		CHECK(lie.reads <= 64);
+	}
+	lie.error = EIO;
+	lie.error_at = INT64_MAX / 8 / 2;
+	CHECK_EQUAL(pm_kpage_end(FD), -EIO);
+}
+
+int main(int argc, char **argv)
+{
+	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
+	drawn();
+	reads();
+	errors();
+	end_is_found();
+	return 0;
+}

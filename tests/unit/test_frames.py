@@ -1,0 +1,191 @@
+"""Files about frames as no live kernel shows them: missing, closed, torn, shrinking."""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import struct
+import threading
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+import pagemap
+from pagemap.frames import FILES, NO_WORD, FrameReader, PageFlag
+from pagemap.page_survey import Survey
+from tests.unit import fake_proc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fake(root: Path, count: int = 50, *, without: str = "") -> str:
+    for number, name in enumerate(FILES.values()):
+        if name != without:
+            words = [number << 60 | pfn for pfn in range(count)]
+            (root / name).write_bytes(struct.pack(f"={count}Q", *words))
+    return str(root)
+
+
+def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
+    with FrameReader(procfs=fake(tmp_path, without="kpagecgroup")) as reader:
+        frames = reader.read([3, 4], ("flags", "mapcounts"))
+        assert list(frames.flags or ()) == [3, 4]
+        assert frames.cgroups is None
+        with pytest.raises(pagemap.Unsupported, match=r"kpagecgroup.*CONFIG_MEMCG") as caught:
+            reader.read([3], ("flags", "cgroups"))
+    assert caught.value.exit_code == 69
+    assert caught.value.path == f"{tmp_path}/kpagecgroup"
+    with Survey(procfs=str(tmp_path)) as survey:
+        assert survey.memory().types().pages == 50
+    for wanted in ({"cgroup": 5}, {"cgroups": True}):
+        with pytest.raises(pagemap.Unsupported, match="kpagecgroup"):
+            Survey(procfs=str(tmp_path), **wanted)
+
+
+def test_a_kernel_without_any(tmp_path: Path) -> None:
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR"):
+            reader.words("flags", [1])
+        with pytest.raises(pagemap.Unsupported, match="kpageflags"):
+            assert reader.end
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
+    with mock.patch("os.open", side_effect=OSError(code, os.strerror(code))):
+        with (
+            FrameReader(procfs=fake(tmp_path)) as reader,
+            pytest.raises(pagemap.AccessDenied) as one,
+        ):
+            reader.words("flags", [1])
+        with pytest.raises(pagemap.AccessDenied) as other:
+            Survey(procfs=str(tmp_path))
+    assert "CAP_DAC_READ_SEARCH" in str(one.value)
+    assert "kpageflags" in str(one.value)
+    assert "pagemap maps" in str(other.value)
+    assert one.value.exit_code == other.value.exit_code == 77
+
+
+def test_a_word_that_is_torn(tmp_path: Path) -> None:
+    """A file that ends within a word: no kernel's, and an error rather than a word made up."""
+    fake(tmp_path)
+    whole = (tmp_path / "kpageflags").read_bytes()
+    (tmp_path / "kpageflags").write_bytes(whole[:-3])
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        assert list(reader.words("flags", [48])) == [48]
+        with pytest.raises(pagemap.PagemapError, match="kpageflags"):
+            reader.words("flags", [49])
+
+
+def test_columns_of_different_lengths(tmp_path: Path) -> None:
+    fake(tmp_path)
+    (tmp_path / "kpagecount").write_bytes(b"")
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        frames = reader.read([1, 2], ("flags", "mapcounts"))
+    assert [frame.mapcount for frame in frames] == [None, None]
+    assert [frame.flags for frame in frames] == [1, 2]
+
+
+def test_unknown_bits_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "kpageflags").write_bytes(struct.pack("=2Q", 1 << 60 | 1 << 28, NO_WORD - 1))
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        frames = reader.read([0, 1])
+    assert frames[0].flags == PageFlag(1 << 60 | 1 << 28)
+    assert frames[1].flags == NO_WORD - 1
+
+
+@pytest.mark.parametrize(
+    "pfns",
+    [
+        memoryview(bytes(16)),
+        memoryview(array.array("Q", range(8)))[::2],
+        memoryview(array.array("Q", range(8))).cast("B").cast("Q", (2, 4)),
+        memoryview(bytearray(17))[1:].cast("Q"),
+        [-1],
+        [1 << 64],
+    ],
+    ids=["bytes", "with gaps", "two dimensions", "misaligned", "negative", "too large"],
+)
+def test_what_are_no_pfns(tmp_path: Path, pfns: memoryview | list[int]) -> None:
+    with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(pagemap.UsageError):
+        reader.words("flags", pfns)
+
+
+def test_arguments(tmp_path: Path) -> None:
+    with FrameReader(procfs=fake(tmp_path)) as reader:
+        with pytest.raises(pagemap.UsageError, match="no column"):
+            reader.read([1], ("flags", "colour"))
+        with pytest.raises(pagemap.UsageError, match="threads"):
+            reader.read([1], threads=0)
+        assert reader.read([1], "flags")[0].flags == 1
+        assert len(reader.read([])) == 0
+        with pytest.raises(IndexError):
+            assert reader.read([1])[1]
+        with pytest.raises(TypeError):
+            reader.words("flags", ["1"])  # type: ignore[list-item] # that it fails is the test
+
+
+def test_files_are_opened_once_and_closed(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    reader = FrameReader(procfs=fake(tmp_path))
+    threads = [
+        threading.Thread(target=reader.words, args=(column, [1]))
+        for column in FILES
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(os.listdir("/proc/self/fd")) == before + 3
+    reader.close()
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_frames_that_no_word_is_of_are_told(tmp_path: Path) -> None:
+    """Pages of device memory past the last frame: present, and of no type."""
+    present = 1 << 63
+    entries = {0: present | 5, 1: present | 50, 2: present | 2**50, 3: present | 6}
+    procfs = fake_proc.make(tmp_path, maps=fake_proc.line(0, 4), entries=entries)
+    fake(tmp_path)
+    with (
+        mock.patch("pagemap._native.probe_pfns", return_value=True),
+        pagemap.Process(4242, procfs=procfs) as process,
+        Survey(procfs=procfs) as survey,
+    ):
+        types = survey.process(process).types()
+        runs = list(survey.process(process).runs())
+    assert (types.pages, types.unknown) == (2, 2)
+    assert dict(types) == {5: 1, 6: 1}
+    assert [(run.start, run.pfn, run.pages) for run in runs] == [
+        (0, 5, 1),
+        (3 * fake_proc.PAGE_SIZE, 6, 1),
+    ]
+
+
+def test_hidden_pfns_are_an_error(tmp_path: Path) -> None:
+    procfs = fake_proc.make(tmp_path, maps=fake_proc.line(0, 1), entries={0: 1 << 63})
+    fake(tmp_path)
+    with (
+        mock.patch("pagemap._native.probe_pfns", return_value=False),
+        pagemap.Process(4242, procfs=procfs) as process,
+        Survey(procfs=procfs) as survey,
+        pytest.raises(pagemap.PfnsHidden, match="CAP_SYS_ADMIN"),
+    ):
+        survey.process(process).types()
+
+
+def test_ranges_of_memory(tmp_path: Path) -> None:
+    with Survey(procfs=fake(tmp_path)) as survey:
+        assert dict(survey.memory([(3, 5), (49, 1000)]).types()) == {3: 1, 4: 1, 49: 1}
+        with pytest.raises(pagemap.UsageError, match="the last one here is 0x31"):
+            survey.memory([(50, 51)])
+        with pytest.raises(pagemap.UsageError, match="no range"):
+            survey.memory([(5, 5)])
+    for wanted in ({"threads": 0}, {"cgroup": -1}, {"cgroup": 1 << 64}, {"bits": ["x y"]}):
+        with pytest.raises(pagemap.UsageError):
+            Survey(procfs=str(tmp_path), **wanted)
