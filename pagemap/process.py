@@ -17,10 +17,11 @@ from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from pagemap._native import Buffer
     from pagemap.arguments import Range, Target
+    from pagemap.huge import HugeTally
     from pagemap.maps import Mapping
     from pagemap.regions import Region
     from pagemap.tally import Tally
@@ -178,6 +179,22 @@ class Process(Handle):
         from pagemap.tally import tally
 
         return tally(self, counts, threads)
+
+    def huge(
+        self, *, cont: Iterable[int] = (), threads: int | None = None
+    ) -> Iterator[tuple[Mapping, HugeTally]]:
+        """Each mapping with how much of it lies in transparent huge pages of which size, in order.
+
+        `pagemap.huge` says what is counted; `cont` are sizes in bytes of blocks to count besides.
+        The size of a page table's middle entry (PMD) is that of /sys/kernel/mm/transparent_hugepage
+        /hpage_pmd_size. `threads` read, by default as many as pay. `pagemap.huge.total` sums up.
+
+        Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
+        read, Unsupported where the kernel has none, UsageError, TargetVanished.
+        """
+        from pagemap.huge import huge
+
+        return huge(self, cont, threads)
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

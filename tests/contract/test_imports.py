@@ -22,7 +22,7 @@ ROWS = [
     ("pagemap.render", "pagemap.export", "pagemap.doctor", "pagemap.sampler"),
     ("pagemap.targets",),
     ("pagemap.process",),
-    ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate"),
+    ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate", "pagemap.huge"),
     ("pagemap.handle",),
     ("pagemap.frames",),
     ("pagemap.maps", "pagemap.pages", "pagemap.procfs", "pagemap.pipeline"),
