@@ -14,32 +14,19 @@
 
 #include "core.h"
 #include "huge.h"
-#include "uapi.h"
 
 enum {
-	LONG = 16,    /* frames in a row from which on they are not sorted among others */
-	AHEAD = 512,  /* entries read at a time past the end of a batch */
-	REGIONS = 16, /* mapped by PMDs, found at a time */
-};
-
-_Static_assert(sizeof(struct pm_huge) % sizeof(uint64_t) == 0, "a tally is made of counts alone");
-
-/* Whole folios in a row at their own place, which may be mapped by PMDs. */
-struct pmds {
-	uint64_t vpn;
-	uint64_t end;
-	unsigned order;
-	struct pm_huge_kind *kind;
+	LONG = 16,   /* frames in a row from which on they are not sorted among others */
+	AHEAD = 512, /* entries read at a time past the end of a batch */
 };
 
 struct walk {
 	const struct pm_huge_job *job;
 	const struct pm_huge_scratch *scratch;
 	struct pm_flags_reader reader;
-	struct pm_huge *tally; /* of the span that the walk is in */
-	uint64_t span_end;     /* its last page, without */
-	uint64_t taken_to;     /* up to this page all that there is of a folio is counted */
-	struct pmds pmds;
+	struct pm_counter counter;
+	uint64_t span_end; /* its last page, without */
+	uint64_t taken_to; /* up to this page all that there is of a folio is counted */
 };
 
 static inline int present(uint64_t entry)
@@ -58,111 +45,6 @@ static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 			    (entries[next - 1] & PM_PLACE_MASK) + 1)
 				break;
 	return next - at;
-}
-
-static void count_pmds(struct walk *walk, uint64_t pages)
-{
-	const struct pmds *pmds = &walk->pmds;
-	struct pm_huge_kind *kind = pmds->kind;
-
-	/* a folio that was joined or moved since may be counted as less than that */
-	if (pages > kind->aligned[pmds->order])
-		pages = kind->aligned[pmds->order];
-	kind->pmd += pages;
-	kind->aligned[pmds->order] -= pages;
-	for (unsigned order = 0; order <= walk->job->pmd_order; order++)
-		if (walk->job->conts >> order & 1)
-			kind->cont[order] -= pages < kind->cont[order] ? pages : kind->cont[order];
-}
-
-/* Find which of the folios kept in mind are mapped by PMDs. Returns 0 or -errno. */
-static int settle_pmds(struct walk *walk)
-{
-	static const struct pm_query query = {
-		.all_of = PM_UAPI_IS_HUGE,
-		.returned = PM_UAPI_IS_HUGE,
-	};
-	const unsigned shift = walk->job->page_shift;
-	const uint64_t end = walk->pmds.end << shift;
-	uint64_t next = walk->pmds.vpn << shift, pages = 0;
-
-	while (next < end) {
-		struct pm_region regions[REGIONS];
-		const int64_t found =
-			pm_scan(walk->job->fd, &query, next, end, regions, REGIONS, &next);
-
-		if (found < 0)
-			return (int)found;
-		for (int64_t i = 0; i < found; i++)
-			pages += (regions[i].end - regions[i].start) >> shift;
-	}
-	if (pages)
-		count_pmds(walk, pages);
-	walk->pmds = (struct pmds){ 0 };
-	return 0;
-}
-
-static int keep_in_mind(struct walk *walk, uint64_t vpn, uint64_t pages, unsigned order,
-			struct pm_huge_kind *kind)
-{
-	struct pmds *pmds = &walk->pmds;
-	int error = 0;
-
-	if (pmds->end != vpn || pmds->kind != kind || pmds->order != order) {
-		error = settle_pmds(walk);
-		*pmds = (struct pmds){ vpn, vpn, order, kind };
-	}
-	pmds->end += pages;
-	return error;
-}
-
-static void count_blocks(uint32_t conts, uint64_t vpn, uint64_t pfn, uint64_t pages,
-			 struct pm_huge_kind *kind)
-{
-	for (unsigned order = 0; conts >> order; order++) {
-		const uint64_t mask = (UINT64_C(1) << order) - 1;
-		const uint64_t first = (vpn + mask) & ~mask, end = (vpn + pages) & ~mask;
-
-		if ((vpn ^ pfn) & mask)
-			break; /* nor is anything larger aligned in both */
-		if (conts >> order & 1 && first < end)
-			kind->cont[order] += end - first;
-	}
-}
-
-/*
- * Count `pages` in a row of one folio, which from the first of them on has `rest`
- * frames; its word is `word`.
- */
-static int count_piece(struct walk *walk, uint64_t vpn, uint64_t pfn, uint64_t pages, uint64_t rest,
-		       uint64_t word)
-{
-	const struct pm_huge_job *job = walk->job;
-	struct pm_huge *tally = walk->tally;
-	struct pm_huge_kind *kind = word & PM_KPF_ANON ? &tally->anon : &tally->file;
-	unsigned order;
-
-	if (word & PM_KPF_ZERO) {
-		tally->zero += pages;
-		return 0;
-	}
-	tally->thp += pages;
-	count_blocks(job->conts, vpn, pfn, pages, kind);
-	if (!(word & PM_KPF_HEAD) || pages != rest || rest & (rest - 1)) {
-		kind->partial += pages;
-		return 0;
-	}
-	order = (unsigned)__builtin_ctzll(rest);
-	if (order >= PM_HUGE_ORDERS)
-		order = PM_HUGE_ORDERS - 1;
-	if (vpn & (rest - 1)) {
-		kind->unaligned[order] += pages;
-		return 0;
-	}
-	kind->aligned[order] += pages;
-	if (job->use_scan && job->pmd_order && order >= job->pmd_order)
-		return keep_in_mind(walk, vpn, pages, order, kind);
-	return 0;
 }
 
 /* How many of the pages from `vpn` on, `most` at most, have the frames from `pfn` on. */
@@ -238,7 +120,8 @@ static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge
 		if (edge && !at)
 			other = begun_before(walk, stretch, span_start);
 		if (!other)
-			other = count_piece(walk, vpn, pfn, pages, (uint64_t)rest, word);
+			other = pm_count_piece(&walk->counter, vpn, pfn, pages, (uint64_t)rest,
+					       word);
 		if (other < 0)
 			return other;
 	}
@@ -289,8 +172,8 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 	struct pm_tally tally = { 0 };
 
 	pm_tally(entries + at, run->count, &tally);
-	walk->tally->present += tally.present;
-	walk->tally->anonymous += tally.anonymous;
+	walk->counter.tally->present += tally.present;
+	walk->counter.tally->anonymous += tally.anonymous;
 	while (at < end) {
 		const uint64_t row = in_a_row(entries, at, end);
 		const uint64_t next = at + (row ? row : 1);
@@ -329,14 +212,14 @@ static int64_t count_batch(struct walk *walk, struct pm_place *at, const struct 
 
 		while (run->vpn - job->spans[span].vpn >= job->spans[span].count)
 			span++;
-		walk->tally = tallies + (span - from->span);
+		walk->counter.tally = tallies + (span - from->span);
 		walk->span_end = job->spans[span].vpn + job->spans[span].count;
 		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs,
 				  job->spans[span].vpn);
 		entry += run->count;
 	}
 	if (!error)
-		error = settle_pmds(walk);
+		error = pm_settle_pmds(&walk->counter);
 	return error ? error : got;
 }
 
@@ -349,6 +232,7 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 		.job = job,
 		.scratch = scratch,
 		.reader = { .fd = job->flags_fd },
+		.counter = { .job = job },
 	};
 	int64_t found = 0;
 
@@ -360,13 +244,4 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 		found += got;
 	}
 	return found;
-}
-
-void pm_huge_add(const struct pm_huge *from, uint64_t count, struct pm_huge *to)
-{
-	const uint64_t *counts = (const uint64_t *)from;
-	uint64_t *sums = (uint64_t *)to;
-
-	for (uint64_t i = 0; i < count * (sizeof(*from) / sizeof(*counts)); i++)
-		sums[i] += counts[i];
 }

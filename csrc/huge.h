@@ -1,5 +1,6 @@
 /*
- * What huge.c and huge_folios.c share: a stretch of frames, and where folios end.
+ * What the files of huge pages share: stretches of frames, where folios end (huge_folios.c),
+ * and what they count as (huge_count.c).
  */
 #ifndef PM_HUGE_H
 #define PM_HUGE_H
@@ -53,5 +54,30 @@ int pm_next_huge(struct pm_flags_reader *reader, struct pm_stretch *stretch);
  * that, 1 or more, or -errno.
  */
 int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_stretch *stretch);
+
+/* Whole folios in a row at their own place, which may be mapped by PMDs. */
+struct pm_pmds {
+	uint64_t vpn;
+	uint64_t end;
+	unsigned order;
+	struct pm_huge_kind *kind;
+};
+
+/* Where pages are counted; `pmds` are yet to be looked at. */
+struct pm_counter {
+	const struct pm_huge_job *job;
+	struct pm_huge *tally; /* of the span that the walk is in */
+	struct pm_pmds pmds;
+};
+
+/*
+ * Count `pages` in a row of one folio, which from the first of them on has `rest`
+ * frames; its word is `word`. Returns 0 or -errno.
+ */
+int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint64_t pages,
+		   uint64_t rest, uint64_t word);
+
+/* Find which of the folios kept in mind are mapped by PMDs. Returns 0 or -errno. */
+int pm_settle_pmds(struct pm_counter *counter);
 
 #endif

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pagemap._native import Buffer
     from pagemap.arguments import Range, Target
-    from pagemap.huge import HugeTally
+    from pagemap.folios import HugeTally
     from pagemap.maps import Mapping
     from pagemap.regions import Region
     from pagemap.tally import Tally
@@ -185,9 +185,9 @@ class Process(Handle):
     ) -> Iterator[tuple[Mapping, HugeTally]]:
         """Each mapping with how much of it lies in transparent huge pages of which size, in order.
 
-        `pagemap.huge` says what is counted; `cont` are sizes in bytes of blocks to count besides.
-        The size of a page table's middle entry (PMD) is that of /sys/kernel/mm/transparent_hugepage
-        /hpage_pmd_size. `threads` read, by default as many as pay. `pagemap.huge.total` sums up.
+        `pagemap.folios` says what is counted, and sums up (`total`); `cont` are sizes in bytes of
+        contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
+        read, by default as many as pay.
 
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
