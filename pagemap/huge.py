@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pagemap.maps import Mapping
     from pagemap.process import Process
 
-__all__ = ["huge"]
+__all__ = ["Reader", "huge"]
 
 _KINDS_AT = (len(native.COUNTS), len(native.COUNTS) + 2 + 3 * ORDERS)
 
 
-class _Reader:
+class Reader:
     """Makes tallies of what C counted."""
 
     def __init__(self, *, told: bool, conts: Iterable[int]) -> None:
@@ -68,7 +68,7 @@ def huge(
     if process.kernel_thread:
         return
     _require_pfns(process)
-    reader = _Reader(told=process.can_find("huge"), conts=conts)
+    reader = Reader(told=process.can_find("huge"), conts=conts)
     with FrameReader() as frames:
         flags_fd = _flags(frames, process)
         for block in process.maps_blocks():
