@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap import members, folios, targets
+from pagemap import folios, members, targets
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished

@@ -182,3 +182,19 @@ def test_sizes_of_blocks(start: Start) -> None:
         for size in (0, PAGE, 3 * PAGE, PAGE + 1, -PAGE, 1 << 60):
             with pytest.raises(pagemap.UsageError, match="power of two"):
                 list(process.huge(cont=[size]))
+
+
+def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file, the capability, and what still works."""
+
+    def refuse(path: str, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    with pagemap.Process("self") as process:
+        monkeypatch.setattr("pagemap.frames.os.open", refuse)
+        with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags") as caught:
+            next(process.huge())
+    assert "CAP_DAC_READ_SEARCH" in str(caught.value)
+    assert "without --huge still tells" in str(caught.value)
+    assert (caught.value.pid, caught.value.path) == (process.pid, "/proc/kpageflags")
+    assert caught.value.exit_code == 77
