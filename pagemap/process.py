@@ -17,10 +17,11 @@ from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from pagemap._native import Buffer
     from pagemap.arguments import Range, Target
+    from pagemap.folios import HugeTally
     from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
     from pagemap.page_types import PageTypes
@@ -225,6 +226,22 @@ class Process(Handle):
 
         with Survey(raw=raw, bits=bits, cgroup=cgroup, threads=threads) as survey:
             return survey.process(self, ranges).types()
+
+    def huge(
+        self, *, cont: Iterable[int] = (), threads: int | None = None
+    ) -> Iterator[tuple[Mapping, HugeTally]]:
+        """Each mapping with how much of it lies in transparent huge pages of which size, in order.
+
+        `pagemap.folios` says what is counted, and sums up (`total`); `cont` are sizes in bytes of
+        contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
+        read, by default as many as pay.
+
+        Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
+        read, Unsupported where the kernel has none, UsageError, TargetVanished.
+        """
+        from pagemap.huge import huge
+
+        return huge(self, cont, threads)
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

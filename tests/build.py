@@ -88,5 +88,5 @@ def textbook() -> Path:
 
 def targets() -> Path:
     """The program behind tests/workloads.py."""
-    sources = [HERE / name for name in ("targets.c", "target_kinds.c", "target_treats.c")]
-    return program(*sources, reads=[HERE / "targets.h"])
+    names = ("targets.c", "target_kinds.c", "target_treats.c", "target_folios.c")
+    return program(*(HERE / name for name in names), reads=[HERE / "targets.h"])

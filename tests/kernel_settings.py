@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ZRAM = Path("/sys/class/zram-control")
+THP = Path("/sys/kernel/mm/transparent_hugepage")
 LOCK_SECONDS = 120
 
 
@@ -62,6 +63,27 @@ def setting(path: Path, value: str) -> Iterator[None]:
         finally:
             if read(path) != before:
                 path.write_text(before)
+
+
+@contextlib.contextmanager
+def huge_page_size(size: int) -> Iterator[None]:
+    """Transparent huge pages are of `size` bytes, where memory asks for them; of no other size."""
+    name = f"hugepages-{size // 1024}kB"
+    wanted = {"enabled": "madvise", "shmem_enabled": "advise"}
+    with locked("enabled"), contextlib.ExitStack() as undo:
+        paths = sorted(THP.glob("hugepages-*kB/*enabled"))
+        if not any(path.parent.name == name for path in paths):
+            raise Unavailable(f"THP: this kernel makes none of {size // 1024} kB")
+        for path in paths:
+            before = read(path)
+            value = wanted[path.name] if path.parent.name == name else "never"
+            if before != value:
+                try:
+                    path.write_text(value)
+                except OSError as error:
+                    raise Unavailable(f"cannot set {path}: {error.strerror}") from error
+                undo.callback(path.write_text, before)
+        yield
 
 
 def _tool(name: str, *arguments: str) -> None:

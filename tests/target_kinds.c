@@ -189,7 +189,7 @@ const struct target_kind target_kinds[] = {
 	{ "swapped", 1, make_swapped }, { "guard", 1, make_guard },
 	{ "ksm", 1, make_ksm },		{ "many", 1, make_many },
 	{ "zero", 1, make_zero },	{ "untouchable", 1, make_untouchable },
-	{ "uffd_wp", 1, make_uffd_wp },
+	{ "uffd_wp", 1, make_uffd_wp }, { "folios", 2, make_folios },
 };
 
 const size_t target_kinds_count = sizeof(target_kinds) / sizeof(target_kinds[0]);

@@ -1,4 +1,4 @@
-/* The parts of targets: target_kinds.c and target_treats.c map memory, targets.c obeys. */
+/* The parts of targets: target_kinds.c, target_treats.c and target_folios.c map memory, targets.c obeys. */
 #ifndef TARGETS_H
 #define TARGETS_H
 
@@ -42,5 +42,6 @@ void make_swapped(char **arguments);
 void make_guard(char **arguments);
 void make_ksm(char **arguments);
 void make_uffd_wp(char **arguments);
+void make_folios(char **arguments);
 
 #endif

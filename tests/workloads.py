@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import build
-from tests.kernel_settings import Unavailable, huge_pages, read, setting, zram_swap
+from tests.kernel_settings import (
+    THP,
+    Unavailable,
+    huge_page_size,
+    huge_pages,
+    read,
+    setting,
+    zram_swap,
+)
 from tests.target import Area, Target, run, wait_until
 
 if TYPE_CHECKING:
@@ -31,7 +39,6 @@ __all__ = ["KINDS", "Area", "Target", "Unavailable", "run", "unavailable", "wait
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
-THP = Path("/sys/kernel/mm/transparent_hugepage")
 KSM = Path("/sys/kernel/mm/ksm")
 
 
@@ -107,6 +114,19 @@ def thp(size: int = 8 * MIB) -> Iterator[Target]:
         target = stack.enter_context(_run("thp", size, huge))
         if smaps_number(target.pid, "AnonHugePages") < size:
             raise Unavailable("THP: memory is too fragmented for huge pages")
+        yield target
+
+
+@contextlib.contextmanager
+def folios(huge: int, size: int = 4 * MIB) -> Iterator[Target]:
+    """`size` bytes of each sort in transparent huge pages of `huge` bytes.
+
+    Areas `whole`, `moved` (each folio a page off its place), `torn` (each lacks a page), `split`
+    (mapped by PTEs whatever its size), `shared` (of shared memory), `zero` (only read).
+    """
+    with contextlib.ExitStack() as stack:
+        with huge_page_size(huge):
+            target = stack.enter_context(_run("folios", size, huge))
         yield target
 
 

@@ -1,0 +1,74 @@
+/*
+ * Transparent huge pages: how much of each mapping lies in folios of which size.
+ * Read by cffi too, as pagemap.cdef.h.
+ */
+
+enum pm_huge_limits {
+	PM_HUGE_ORDERS = 16,   /* a folio of order k has 2^k pages; 15: of more, too */
+	PM_HUGE_BATCH = 16384, /* entries that are looked at together */
+	PM_HUGE_RUNS = 4096,   /* runs of populated pages among them */
+};
+
+/*
+ * Pages of one kind: anonymous, or of a file or shared memory. An aligned folio is
+ * mapped whole, in one piece, at an address that is a multiple of its size; an
+ * unaligned one at another; of a partial one less is mapped, or not in one piece.
+ * `cont` are pages in blocks of 2^k pages of one folio each, in a row and
+ * aligned both in memory and in the address space. Neither `aligned` nor `cont`
+ * has what is mapped by a PMD: that is in `pmd`.
+ */
+struct pm_huge_kind {
+	uint64_t pmd;
+	uint64_t partial;
+	uint64_t aligned[PM_HUGE_ORDERS];
+	uint64_t unaligned[PM_HUGE_ORDERS];
+	uint64_t cont[PM_HUGE_ORDERS];
+};
+
+/* What a mapping holds, in pages. */
+struct pm_huge {
+	uint64_t present;
+	uint64_t anonymous; /* present, and neither of a file nor shared, as its entry says */
+	uint64_t zero;	    /* of the huge page of zeros, which is nobody's memory */
+	uint64_t thp;	    /* in transparent huge pages of any size, other than that */
+	struct pm_huge_kind anon;
+	struct pm_huge_kind file;
+};
+
+/* How pages are counted; pmd stays 0 without `use_scan`. */
+struct pm_huge_job {
+	const struct pm_span *spans;
+	int32_t fd;	  /* /proc/PID/pagemap, PFNs visible */
+	int32_t flags_fd; /* /proc/kpageflags */
+	uint32_t page_shift;
+	uint32_t use_scan;  /* PAGEMAP_SCAN skips holes, and finds what is mapped by PMDs */
+	uint32_t pmd_order; /* a PMD maps 2^pmd_order pages; 0: nothing is mapped so */
+	uint32_t conts;	    /* bit k: count blocks of 2^k pages */
+};
+
+/* What one thread needs: room for PM_HUGE_BATCH each, of `runs` for PM_HUGE_RUNS. */
+struct pm_huge_scratch {
+	uint64_t *entries;
+	uint64_t *words;
+	uint64_t *pfns;
+	struct pm_wish *wishes;
+	struct pm_wish *spare;
+	struct pm_range *runs;
+};
+
+/*
+ * Count the pages of the job's spans from *from up to *to: those of span i into
+ * tallies[i - from->span], which begins as zero. A folio's pages belong to the
+ * stretch in which the first of them that is mapped lies, also those past *to: so pieces add
+ * up to the whole, wherever they were cut. *from becomes *to. Returns the number
+ * of pages found or -errno.
+ *
+ * The kernel shows frames as they are when it is asked: of memory that is split,
+ * joined or moved meanwhile, the counts are of no one moment.
+ */
+int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
+		      const struct pm_place *to, const struct pm_huge_scratch *scratch,
+		      struct pm_huge *tallies);
+
+/* Add `count` tallies to others. */
+void pm_huge_add(const struct pm_huge *from, uint64_t count, struct pm_huge *to);

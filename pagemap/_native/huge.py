@@ -1,0 +1,108 @@
+"""Transparent huge pages of whole mappings, counted in C."""
+
+from __future__ import annotations
+
+from pagemap._core import ffi, lib
+from pagemap._native import allocate, checked, view_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pagemap._native.scan import Spans
+
+__all__ = ["COUNTS", "KINDS", "ORDERS", "WORDS", "HugeBuffer", "HugePiece", "HugeSums", "pieces"]
+
+ORDERS: int = lib.PM_HUGE_ORDERS
+COUNTS = ("present", "anonymous", "zero", "thp")
+KINDS = ("pmd", "partial", "aligned", "unaligned", "cont")
+WORDS = len(COUNTS) + 2 * (2 + 3 * ORDERS)
+"""How many counts there are of a mapping: COUNTS, and KINDS of anonymous pages and of others."""
+
+assert ffi.sizeof("struct pm_huge") == 8 * WORDS
+
+
+class HugeBuffer:
+    """What one thread needs to count."""
+
+    __slots__ = ("_keep", "table")
+
+    def __init__(self) -> None:
+        size: int = lib.PM_HUGE_BATCH
+        parts = {name: allocate("uint64_t[]", size) for name in ("entries", "words", "pfns")}
+        parts |= {name: allocate("struct pm_wish[]", size) for name in ("wishes", "spare")}
+        parts["runs"] = allocate("struct pm_range[]", lib.PM_HUGE_RUNS)
+        self._keep = parts
+        self.table = ffi.new("struct pm_huge_scratch *", parts)
+
+
+def pieces(
+    spans: Spans,
+    fd: int,
+    flags_fd: int,
+    page_shift: int,
+    *,
+    use_scan: bool,
+    pmd_order: int,
+    conts: int,
+    pages: int,
+) -> Iterator[HugePiece]:
+    """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks."""
+    job = ffi.new(
+        "struct pm_huge_job *",
+        {
+            "spans": spans.table,
+            "fd": fd,
+            "flags_fd": flags_fd,
+            "page_shift": page_shift,
+            "use_scan": use_scan,
+            "pmd_order": pmd_order,
+            "conts": conts,
+        },
+    )
+    for at, to, _ in spans.stretches(lambda: pages):
+        yield HugePiece(job, at, to)
+
+
+class HugePiece:
+    """A stretch to count in one step; `first` is the span it begins in."""
+
+    __slots__ = ("_at", "_first", "_job", "_tallies", "_to", "work")
+
+    done = True
+
+    def __init__(self, job: Any, at: Any, to: Any) -> None:
+        self._job = job
+        self._at = at
+        self._to = to
+        self._first: int = at.span
+        self._tallies: Any = None
+        self.work = 0
+
+    def run(self, out: HugeBuffer) -> HugePiece:
+        """Count, and give this piece back."""
+        self._tallies = ffi.new("struct pm_huge[]", self._to.span - self._first + 1)
+        self.work = 4 * checked(  # a frame's flags cost as much as four entries
+            lib.pm_huge_spans(self._job, self._at, self._to, out.table, self._tallies)
+        )
+        return self
+
+    def add_to(self, sums: HugeSums) -> None:
+        """Add what was counted to the sums of all pieces."""
+        count = min(len(self._tallies), sums.count - self._first)
+        lib.pm_huge_add(self._tallies, count, sums.table + self._first)
+
+
+class HugeSums:
+    """The counts of `count` spans."""
+
+    __slots__ = ("count", "table")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.table = ffi.new("struct pm_huge[]", count)
+
+    def words(self) -> memoryview:
+        """WORDS counts for each span, one after another."""
+        return view_of(self.table, "Q").toreadonly()

@@ -1,0 +1,84 @@
+"""`pagemap maps --huge` of all processes, or of those of a cgroup: a row for each."""
+
+from __future__ import annotations
+
+from pagemap import folios, members, targets
+from pagemap.cli.messages import complain
+from pagemap.cli.output import open_output
+from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
+from pagemap.process import Process
+from pagemap.render.huge import Owner
+from pagemap.tasks import living_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Iterator
+
+    from pagemap.cli.huge import Report
+    from pagemap.render.huge import Row
+
+__all__ = ["write_processes"]
+
+
+def write_processes(arguments: Namespace, report: Report) -> int:
+    """Write a row for each process. Returns 0, or 77 where none of them may be read."""
+    cgroup = arguments.cgroup
+    pids = targets.pids() if cgroup is None else members.pids_of(cgroup)
+    with Process("self") as own:
+        for _ in own.huge():
+            break  # whoever may not see frames at all is told so, once
+    survey = _Survey(pids, report)
+    with open_output() as output:
+        report.write(survey.rows(), output)
+    for words, passed in (("forbid reading", survey.denied), ("ended meanwhile", survey.vanished)):
+        if passed:
+            named = ", ".join(map(str, passed))
+            complain(f"of {len(pids)} processes {len(passed)} {words}: {named}")
+    if cgroup is not None and not pids:
+        complain(f"cgroup {cgroup!r} has no processes")
+    return AccessDenied.exit_code if survey.denied and not survey.found else 0
+
+
+class _Survey:
+    """The processes one after another; those that end or forbid reading are passed over."""
+
+    def __init__(self, pids: Iterable[int], report: Report) -> None:
+        self._pids = pids
+        self._report = report
+        self.found = 0
+        self.denied: list[int] = []
+        self.vanished: list[int] = []
+
+    def rows(self) -> Iterator[Row]:
+        """A row for each that has memory of its own: kernel threads have none."""
+        for pid in self._pids:
+            try:
+                row = self._read(pid)
+            except PfnsHidden:
+                raise
+            except AccessDenied:
+                self.denied.append(pid)
+            except (NoSuchProcess, TargetVanished):
+                self.vanished.append(pid)
+            else:
+                if row is not None:
+                    self.found += 1
+                    yield row
+
+    def _read(self, pid: int) -> Row | None:
+        try:
+            return self._row(pid, pid)
+        except NoSuchProcess:
+            thread = living_thread(f"/proc/{pid}")  # its main thread alone has ended
+            if thread is None or thread == pid:
+                raise
+            return self._row(pid, thread)
+
+    def _row(self, pid: int, task: int) -> Row | None:
+        with Process(task) as process:
+            if process.kernel_thread:
+                return None
+            name = process.name
+            rows = process.huge(cont=self._report.cont, threads=self._report.threads)
+            return Owner(pid, name), folios.total([tally for _, tally in rows])

@@ -1,0 +1,175 @@
+"""Folios of several pages, and what is told of them: how many pages, of which size, mapped how.
+
+A folio is a power of two of base pages that the kernel treats as one. /proc/kpageflags tells which
+frames are of one (KPF_THP, of any size: stable_page_flags in fs/proc/page.c), and where it begins
+(KPF_COMPOUND_HEAD). With the entries of the page table that says how it is mapped:
+
+- *aligned*: all of it, in a row, at an address that is a multiple of its size. A page-table entry
+  of the middle level (PMD) may then map it with one entry of a larger size, if it has that size;
+  all others are mapped by an entry for each page (PTE). PAGEMAP_SCAN tells which (Linux 6.7).
+- *unaligned*: all of it, in a row, at another address. Only PTEs can map that.
+- *partial*: what is mapped of folios of which less is mapped, or not in a row.
+- *cont*: blocks of a given size, in a row, aligned to that size both in memory and in the address
+  space, of one folio each, mapped by PTEs. A processor may keep such a block as one entry of its
+  TLB (contpte of arm64, say). A partial folio may have some, and a large folio many.
+
+These are the definitions of the kernel's own tool thpmaps. It differs in small things: it leaves
+out mappings that nobody may read, write or execute; it counts the huge page of zeros among those of
+files, where here it is `zero`; and it takes what PMDs map from /proc/PID/smaps.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import namedtuple
+
+from pagemap._native import huge as native
+from pagemap.errors import UsageError
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE, format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NamedTuple
+
+    class HugeKind(NamedTuple):
+        """Pages in THPs of one kind: anonymous, or of files and shared memory.
+
+        `aligned`, `unaligned` and `cont` have a count for each order: at index 4 stand the pages of
+        folios, or blocks, of 16 pages. All of them are mapped by PTEs; `pmd` are those mapped by
+        PMDs, None where the kernel does not tell: `aligned` and `cont` then have those too. An
+        order of `cont` that was not asked for is None.
+        """
+
+        pmd: int | None
+        partial: int
+        aligned: tuple[int, ...]
+        unaligned: tuple[int, ...]
+        cont: tuple[int | None, ...]
+
+    class _Fields(NamedTuple):
+        pages: int
+        present: int
+        anonymous: int
+        zero: int
+        anon: HugeKind
+        file: HugeKind
+else:
+    HugeKind = namedtuple("HugeKind", native.KINDS)
+    _Fields = namedtuple("_Fields", ("pages", "present", "anonymous", "zero", "anon", "file"))
+
+__all__ = ["NOTHING", "ORDERS", "HugeKind", "HugeTally", "order_of", "pmd_order", "total"]
+
+ORDERS = native.ORDERS
+"""How many orders are told apart; no kernel has larger folios than of order 13."""
+
+_PMD_SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+
+class HugeTally(_Fields):
+    """Counts of pages of one mapping, or of several together.
+
+    `pages` are all of them, `present` those in memory, `anonymous` those of them that are of no
+    file and not shared, `zero` those of the huge page of zeros. `anon` and `file` tell of THPs.
+    """
+
+    __slots__ = ()
+
+    @property
+    def thp(self) -> int:
+        """All pages in THPs, however they are mapped."""
+        return sum(
+            (kind.pmd or 0) + kind.partial + sum(kind.aligned) + sum(kind.unaligned)
+            for kind in (self.anon, self.file)
+        )
+
+    @property
+    def pmd(self) -> int | None:
+        """Those mapped by PMDs; None where the kernel does not tell."""
+        if self.anon.pmd is None or self.file.pmd is None:
+            return None
+        return self.anon.pmd + self.file.pmd
+
+    @property
+    def aligned(self) -> int:
+        """Those of aligned folios that PTEs map."""
+        return sum(self.anon.aligned) + sum(self.file.aligned)
+
+    @property
+    def unaligned(self) -> int:
+        """Those of unaligned folios."""
+        return sum(self.anon.unaligned) + sum(self.file.unaligned)
+
+    @property
+    def partial(self) -> int:
+        """Those of folios that are mapped in part."""
+        return self.anon.partial + self.file.partial
+
+    def cont(self, order: int) -> int | None:
+        """Those in blocks of 2**order pages, mapped by PTEs; None where it was not asked."""
+        anon, file = self.anon.cont[order], self.file.cont[order]
+        return None if anon is None or file is None else anon + file
+
+
+def pmd_order(path: str = _PMD_SIZE) -> int | None:
+    """The order of what a PMD maps, as the kernel has it in `path`; None for one without THP."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return (int(file.read()) >> PAGE_SHIFT).bit_length() - 1
+    except (OSError, ValueError):
+        return None
+
+
+def order_of(size: int) -> int:
+    """The order of blocks of `size` bytes: how often one page is to be doubled.
+
+    Raises UsageError for what is no power of two of pages, less than two pages, or more than a PMD
+    maps.
+    """
+    order = size.bit_length() - 1 - PAGE_SHIFT
+    most = pmd_order() or ORDERS - 1
+    if order < 1 or order > most or size != PAGE_SIZE << order:
+        raise UsageError(
+            f"a block of {size} bytes cannot be: its size is a power of two, "
+            f"from {format_size(2 * PAGE_SIZE)} to {format_size(PAGE_SIZE << most)}"
+        )
+    return order
+
+
+def total(tallies: Iterable[HugeTally]) -> HugeTally:
+    """The sum of tallies that were made alike; with nothing to add, of none."""
+    sums: HugeTally | None = None
+    for tally in tallies:
+        if sums is None:
+            sums = tally
+            continue
+        sums = HugeTally(
+            sums.pages + tally.pages,
+            sums.present + tally.present,
+            sums.anonymous + tally.anonymous,
+            sums.zero + tally.zero,
+            _add(sums.anon, tally.anon),
+            _add(sums.file, tally.file),
+        )
+    return NOTHING if sums is None else sums
+
+
+def _add(first: HugeKind, second: HugeKind) -> HugeKind:
+    if not (second.partial or second.pmd or any(second.aligned) or any(second.unaligned)):
+        return first  # as that of most mappings
+    return HugeKind(
+        _sum(first.pmd, second.pmd),
+        first.partial + second.partial,
+        tuple(map(operator.add, first.aligned, second.aligned)),
+        tuple(map(operator.add, first.unaligned, second.unaligned)),
+        tuple(map(_sum, first.cont, second.cont)),
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+_NONE = (0,) * ORDERS
+NOTHING = HugeTally(0, 0, 0, 0, *[HugeKind(0, 0, _NONE, _NONE, (None,) * ORDERS)] * 2)
+"""The tally of no page at all."""

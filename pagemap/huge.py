@@ -1,0 +1,125 @@
+"""How much of each mapping lies in transparent huge pages: counted in C, out of entries and flags.
+
+The entries of what is populated give the frames, /proc/kpageflags what they are: for large folios a
+few words tell where one ends, so memory in huge pages costs little more than its entries. What the
+counts mean, `pagemap.folios` says.
+"""
+
+from __future__ import annotations
+
+from pagemap import maps, pipeline
+from pagemap._native import huge as native
+from pagemap._native.scan import Spans
+from pagemap.errors import AccessDenied, PfnsHidden
+from pagemap.folios import ORDERS, HugeKind, HugeTally, order_of, pmd_order
+from pagemap.frames import FrameReader
+from pagemap.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pagemap.maps import Mapping
+    from pagemap.process import Process
+
+__all__ = ["Reader", "huge"]
+
+_KINDS_AT = (len(native.COUNTS), len(native.COUNTS) + 2 + 3 * ORDERS)
+
+
+class Reader:
+    """Makes tallies of what C counted."""
+
+    def __init__(self, *, told: bool, conts: Iterable[int]) -> None:
+        self._told = told
+        self._conts = tuple(order in conts for order in range(ORDERS))
+        # most mappings have no THP at all, and share this
+        self._none = self._kind((0,) * (2 + 3 * ORDERS))
+
+    def _kind(self, words: Sequence[int]) -> HugeKind:
+        counts = words[2 + 2 * ORDERS :]
+        return HugeKind(
+            words[0] if self._told else None,
+            words[1],
+            tuple(words[2 : 2 + ORDERS]),
+            tuple(words[2 + ORDERS : 2 + 2 * ORDERS]),
+            tuple([n if asked else None for n, asked in zip(counts, self._conts, strict=True)]),
+        )
+
+    def tallies(self, mappings: Sequence[Mapping], words: memoryview) -> Iterator[HugeTally]:
+        """A tally for each mapping, out of native.WORDS counts for each."""
+        columns = [words[i :: native.WORDS].tolist() for i in range(len(native.COUNTS))]
+        rows = zip(mappings, *columns, strict=True)
+        for number, (mapping, present, anonymous, zero, thp) in enumerate(rows):
+            anon = file = self._none
+            if thp:
+                at = number * native.WORDS
+                first, second = (at + offset for offset in _KINDS_AT)
+                anon = self._kind(words[first:second].tolist())
+                file = self._kind(words[second : at + native.WORDS].tolist())
+            yield HugeTally(mapping.size >> PAGE_SHIFT, present, anonymous, zero, anon, file)
+
+
+def huge(
+    process: Process, cont: Iterable[int], threads: int | None
+) -> Iterator[tuple[Mapping, HugeTally]]:
+    """See `Process.huge`."""
+    conts = {order_of(size) for size in cont}
+    if process.kernel_thread:
+        return
+    _require_pfns(process)
+    reader = Reader(told=process.can_find("huge"), conts=conts)
+    with FrameReader() as frames:
+        flags_fd = _flags(frames, process)
+        for block in process.maps_blocks():
+            mappings = maps.parse(block)
+            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+            sums = native.HugeSums(spans.count)
+            pieces = native.pieces(
+                spans,
+                process.fileno(),
+                flags_fd,
+                PAGE_SHIFT,
+                use_scan=process.can_scan,
+                pmd_order=pmd_order() or 0,
+                conts=sum(1 << order for order in conts),
+                pages=_piece_pages(spans.pages),
+            )
+            with pipeline.run(pieces, native.HugeBuffer, threads) as results:
+                for piece, _ in process.reading(results):
+                    piece.add_to(sums)
+            yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
+    process.check()
+
+
+def _piece_pages(pages: int) -> int:
+    """Pieces small enough that threads share evenly, and few enough where all is reserved."""
+    return max(1 << 15, pages >> 7)
+
+
+_ELSE = "`pagemap maps` without --huge still tells how much is huge (mapped by PMDs, or of hugetlb)"
+
+
+def _require_pfns(process: Process) -> None:
+    if not process.pfns_visible:
+        raise PfnsHidden(
+            f"cannot tell the huge pages of process {process.pid}: /proc/{process.pid}/pagemap "
+            "hides PFNs from who opens it without CAP_SYS_ADMIN (in the initial user namespace); "
+            f"run with sudo. {_ELSE}",
+            pid=process.pid,
+            operation="count huge pages",
+            path=f"/proc/{process.pid}/pagemap",
+        )
+
+
+def _flags(frames: FrameReader, process: Process) -> int:
+    try:
+        return frames.fileno("flags")
+    except AccessDenied as error:
+        raise AccessDenied(
+            f"cannot tell the huge pages of process {process.pid}: {error.message}. {_ELSE}",
+            pid=process.pid,
+            errno=error.errno,
+            operation="count huge pages",
+            path=error.path,
+        ) from None

@@ -1,0 +1,75 @@
+"""`pagemap maps --huge` where it cannot be, or not all of it: what is said, and the exit code."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("maps self --cont 64K", "--cont belong to --huge"),
+        ("maps self --all", "--all and --cgroup belong to --huge"),
+        ("maps --huge", "required: TARGET"),
+        ("maps self --huge --all", "give TARGET, --all or --cgroup PATH"),
+        ("maps --huge --all --map x", "--map is of the mappings of one TARGET"),
+        ("maps self --huge --cont 12K", "a block of 12288 bytes cannot be"),
+        ("maps self --huge --cont 1K", "power of two, from"),
+        ("maps self --huge --cont 64T", "--cont wants a size such as 64K or 2M, not '64T'"),
+        ("maps self --huge --cont=", "--cont wants a size"),
+        ("maps self --huge --columns thb", "did you mean thp?"),
+        ("maps self --huge --columns cont", "no sizes of blocks: give --cont SIZE"),
+        ("maps self --huge --columns pid", "--columns knows no 'pid'"),
+        ("maps self --huge --sort anon", "--sort knows no 'anon'"),
+        ("maps self --huge --totals-only --columns path", "nothing to add up"),
+        ("maps --huge --cgroup /usr", "it has no cgroup.procs"),
+    ],
+)
+def test_usage(pagemap: Pagemap, words: str, said: str) -> None:
+    code, out, err = pagemap(*words.split())
+    assert (code, out) == (2, b"")
+    assert said in err[0]
+
+
+def test_no_such_cgroup(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("maps", "--huge", "--cgroup", "/no/where")
+    assert (code, out) == (66, b"")
+    assert "there is no cgroup '/no/where'" in err[0]
+
+
+@pytest.mark.parametrize("whose", ["self", "--all"])
+def test_without_rights(pagemap: Pagemap, pfns_visible: bool, whose: str) -> None:
+    """It names the file and the capability, and what still works."""
+    prefix: tuple[str, ...] = ()
+    if pfns_visible:
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv, to be without CAP_SYS_ADMIN, is missing (util-linux)")
+        prefix = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    process = pagemap.start("maps", "--huge", whose, prefix=prefix)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (77, b"")
+    assert err.count(b"\n") == 1
+    assert b"/pagemap hides PFNs" in err
+    assert b"CAP_SYS_ADMIN" in err
+    assert b"`pagemap maps` without --huge still tells" in err
+
+
+def test_a_kernel_thread(pagemap: Pagemap, need_pfns: None) -> None:
+    if not (Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"):
+        pytest.skip("there are no kernel threads in this PID namespace")
+    code, out, err = pagemap("maps", 2, "--huge", "--columns", "thp")
+    assert (code, out.split()) == (0, [b"THP", b"0"])
+    assert err == ["pagemap: process 2 is a kernel thread: it has no mappings"]
+
+
+def test_a_pattern_that_fits_nothing(pagemap: Pagemap, need_pfns: None) -> None:
+    code, _, err = pagemap("maps", "self", "--huge", "--map", "nothing")
+    assert code == 1
+    assert "fits the pattern 'nothing'" in err[0]

@@ -1,0 +1,200 @@
+"""Huge pages of targets of every size: against a count page by page, smaps, and thpmaps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap import folios
+from tests import naive_huge, oracle, workloads
+from tests.live import scanning
+from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+
+    from tests.conftest import Start
+    from tests.naive_huge import Key
+    from tests.workloads import Target
+
+    Counts = list[Counter[Key]]
+
+PAGE = oracle.PAGE
+MIB = 1 << 20
+TRIES = 5
+ORDERS = range(2, 10)
+
+
+@pytest.fixture(autouse=True)
+def need_frames(need_pfns: None) -> None:
+    """Skip where the kernel shows no frames, or has no huge pages."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags is for root alone")
+    if not naive_huge.PMD_SIZE.exists():
+        pytest.skip("THP: the kernel has none")
+
+
+@pytest.fixture(scope="module", params=ORDERS, ids=lambda order: f"{(PAGE << order) // 1024}kB")
+def folio_order(request: pytest.FixtureRequest) -> int:
+    """The order of the folios of `sorted_out`."""
+    order: int = request.param
+    return order
+
+
+@pytest.fixture(scope="module")
+def sorted_out(folio_order: int) -> Iterator[Target]:
+    """A target with folios of one size, mapped in every way, at rest."""
+    try:
+        with workloads.folios(PAGE << folio_order) as target:
+            target.stop()
+            yield target
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def thpmaps() -> str:
+    """The kernel's own tool, where it is found and can run."""
+    folder = os.environ.get("PAGEMAP_KERNEL_TOOLS", "")
+    path = shutil.which("thpmaps", path=os.pathsep.join([folder, os.environ.get("PATH", "")]))
+    if path is None:
+        pytest.skip("thpmaps: neither in $PAGEMAP_KERNEL_TOOLS nor on the PATH")
+    if subprocess.run([path, "--help"], check=False, capture_output=True, timeout=60).returncode:
+        pytest.skip("thpmaps: it does not run here; it needs numpy, for the python3 on the PATH")
+    return path
+
+
+def ours(process: pagemap.Process, conts: list[int], threads: int | None = None) -> Counts:
+    sizes = [PAGE << order for order in conts]
+    return [naive_huge.of_tally(tally) for _, tally in process.huge(cont=sizes, threads=threads)]
+
+
+def settled(process: pagemap.Process, conts: list[int]) -> tuple[Counts, Counts]:
+    """Our counts and the naive ones, of a moment in which nothing moved."""
+    for _ in range(TRIES):
+        before = naive_huge.of_process(process.pid, conts)
+        found = ours(process, conts)
+        if naive_huge.of_process(process.pid, conts) == before:
+            break
+    return found, before
+
+
+def test_each_sort(folio_order: int, sorted_out: Target) -> None:
+    """What the areas were made for, by their names."""
+    pages = 4 * MIB // PAGE
+    size = 1 << folio_order
+    biggest = PAGE << folio_order == int(naive_huge.PMD_SIZE.read_text())
+    with pagemap.Process(sorted_out.pid) as process:
+        found = {m.start: naive_huge.of_tally(tally) for m, tally in process.huge()}
+        told = process.can_scan
+    areas = {name: area.start for name, area in sorted_out.areas.items()}
+    by_pmd = biggest and told
+    whole = {("anon", "pmd", 0) if by_pmd else ("anon", "aligned", folio_order): pages}
+
+    def inside(name: str) -> dict[Key, int]:
+        # a mapping may begin before the area: with room that was left to align it
+        return dict(found[max(start for start in found if start <= areas[name])])
+
+    if sum(inside("whole").values()) < pages:
+        pytest.skip("THP: memory is too fragmented for huge pages of this size")
+    assert inside("whole") == whole
+    assert inside("split") == {("anon", "aligned", folio_order): pages}
+    assert inside("moved") == {("anon", "unaligned", folio_order): pages}
+    assert inside("torn") == {("anon", "partial", 0): pages - pages // size}
+
+
+def test_naive(sorted_out: Target) -> None:
+    with pagemap.Process(sorted_out.pid) as process:
+        if not process.can_scan:
+            pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
+        for conts in ([], [1, 4], [9, 2, 3, 7]):
+            found, wanted = settled(process, conts)
+            assert found == wanted
+        for threads in (1, 2, 5):
+            assert ours(process, conts, threads) == wanted
+
+
+def test_thpmaps(sorted_out: Target) -> None:
+    """Mapping for mapping, and in sum; it tells nothing of pages of zeros."""
+    tool, conts = thpmaps(), [1, 4, 9]
+    with pagemap.Process(sorted_out.pid) as process:
+        if not process.can_scan:
+            pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
+        for _ in range(TRIES):
+            wanted = naive_huge.of_thpmaps(tool, process.pid, conts)
+            found = ours(process, conts)
+            for counts in found:
+                del counts["zero", "zero", 0]
+                for kind in ("anon", "file"):  # nor of folios of two pages
+                    for how in ("aligned", "unaligned"):
+                        del counts[kind, how, 1]
+            if found == wanted:
+                break
+        assert found == wanted
+
+
+def test_every_kind(kind: str, stopped: Target) -> None:
+    """Targets that were not made for it: files, shared memory, swap, hugetlb, programs."""
+    with scanning.opened(stopped, scan=True) as process:
+        found, wanted = settled(process, [1, 4])
+        assert found == wanted
+        for (mapping, tally), smaps in zip(
+            process.huge(),
+            oracle.parse_smaps(Path(f"/proc/{process.pid}/smaps").read_bytes()),
+            strict=True,
+        ):
+            assert (mapping.start, mapping.end) == (smaps.start, smaps.end)
+            assert tally.pages == mapping.size // PAGE
+    with scanning.opened(stopped, scan=False) as process:
+        tallies = [tally for _, tally in process.huge()]
+    assert all(tally.pmd is None for tally in tallies)
+    sums = [counts[key] for counts in wanted for key in counts if key[1] not in ("zero", "cont")]
+    assert folios.total(tallies).thp == sum(sums)
+
+
+def test_small_pieces_add_up(sorted_out: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever mappings are cut for several threads, each folio counts once, whole."""
+    with pagemap.Process(sorted_out.pid) as process:
+        wanted = ours(process, [4])
+        for pages in (1, 7, 100, 513):
+            monkeypatch.setattr("pagemap.huge._piece_pages", lambda _, pages=pages: pages)
+            assert ours(process, [4], 3 if pages > 7 else 1) == wanted
+
+
+def test_vanished(start: Start) -> None:
+    target = start(workloads.dense())
+    with pagemap.Process(target.pid) as process:
+        walk = process.huge()
+        next(walk)
+        target.kill()
+        with pytest.raises(pagemap.TargetVanished):
+            list(walk)
+
+
+def test_sizes_of_blocks(start: Start) -> None:
+    with pagemap.Process("self") as process:
+        for size in (0, PAGE, 3 * PAGE, PAGE + 1, -PAGE, 1 << 60):
+            with pytest.raises(pagemap.UsageError, match="power of two"):
+                list(process.huge(cont=[size]))
+
+
+def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file, the capability, and what still works."""
+
+    def refuse(path: str, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    with pagemap.Process("self") as process:
+        monkeypatch.setattr("pagemap.frames.os.open", refuse)
+        with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags") as caught:
+            next(process.huge())
+    assert "CAP_DAC_READ_SEARCH" in str(caught.value)
+    assert "without --huge still tells" in str(caught.value)
+    assert (caught.value.pid, caught.value.path) == (process.pid, "/proc/kpageflags")
+    assert caught.value.exit_code == 77

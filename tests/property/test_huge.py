@@ -1,0 +1,119 @@
+"""Huge pages of address spaces drawn at random: C against a count page by page.
+
+Both read plain files. There is no scan of those, so nothing is mapped by PMDs here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pagemap import folios, pipeline
+from pagemap._native import huge as native
+from pagemap._native.scan import Spans
+from pagemap.huge import Reader
+from pagemap.maps import Mapping
+from tests import naive_huge, oracle
+from tests.property import fake
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from tests.naive_huge import Key
+
+PAGE = oracle.PAGE
+THP, ANON, HEAD, TAIL = (1 << bit for bit in (22, 12, 15, 16))
+HUGETLB = 1 << 17
+PRESENT, SWAPPED = 1 << 63, 1 << 62
+
+
+@st.composite
+def memories(draw: st.DrawFn) -> list[int]:
+    """The words of frames: folios in a row, each at a multiple of its size."""
+    words: list[int] = []
+    for order, kind in draw(
+        st.lists(
+            st.tuples(st.integers(0, 7), st.sampled_from([THP, THP | ANON, HUGETLB, ANON])),
+            min_size=1,
+            max_size=30,
+        )
+    ):
+        words += [0] * (-len(words) % 2**order)
+        words += [kind | HEAD, *[kind | TAIL] * (2**order - 1)] if order else [kind & ANON]
+    return words
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Words of frames, entries that map rows of them, and the spans of the mappings."""
+    words = draw(memories())
+    entries: list[int] = []
+    for first, count, gap, swapped in draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(words) - 1),
+                st.integers(1, 200),
+                st.sampled_from([0, 0, 1, 3, 64]),
+                st.booleans(),
+            ),
+            max_size=20,
+        )
+    ):
+        entries += [PRESENT | frame for frame in range(first, min(first + count, len(words) + 2))]
+        entries += [SWAPPED | 7 if swapped else 0] * gap
+    cuts = sorted(draw(st.sets(st.integers(0, len(entries)), max_size=4)) | {0, len(entries)})
+    spans = [(start, end - start) for start, end in itertools.pairwise(cuts)]
+    return words, entries, spans
+
+
+@given(
+    scene=scenes(),
+    conts=st.sets(st.integers(1, 8)),
+    pages=st.sampled_from([1, 5, 64, 1 << 15]),
+    threads=st.integers(1, 2),
+)
+def test_huge(
+    scene: tuple[list[int], list[int], list[tuple[int, int]]],
+    conts: set[int],
+    pages: int,
+    threads: int,
+) -> None:
+    words, entries, ranges = scene
+    wanted: list[Counter[Key]] = []
+    for start, count in ranges:
+        wanted.append(
+            +naive_huge.count(
+                start,
+                entries[start : start + count],
+                lambda frame: words[frame] if frame < len(words) else 0,
+                sorted(conts),
+            )
+        )
+    with fake.pagemap_of(entries) as fd, fake.pagemap_of(words) as flags_fd:
+        spans = Spans(ranges)
+        sums = native.HugeSums(spans.count)
+        pieces = native.pieces(
+            spans,
+            fd,
+            flags_fd,
+            PAGE.bit_length() - 1,
+            use_scan=False,
+            pmd_order=9,
+            conts=sum(1 << order for order in conts),
+            pages=pages,
+        )
+        with pipeline.run(pieces, native.HugeBuffer, threads) as results:
+            for piece, _ in results:
+                piece.add_to(sums)
+    mappings = [
+        Mapping(start * PAGE, (start + count) * PAGE, "r--p", 0, "0:0", 0, "")
+        for start, count in ranges
+    ]
+    tallies = list(Reader(told=False, conts=conts).tallies(mappings, sums.words()))
+    assert [naive_huge.of_tally(tally) for tally in tallies] == wanted
+    together: Counter[Key] = sum(wanted, type(naive_huge.of_tally(folios.NOTHING))())
+    assert naive_huge.of_tally(folios.total(tallies)) == together
+    assert [tally.pages for tally in tallies] == [count for _, count in ranges]
