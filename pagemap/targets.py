@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-__all__ = ["command_line", "find", "resolve"]
+__all__ = ["command_line", "find", "pids", "resolve"]
 
 # The bytes that the kernel keeps of a command name: TASK_COMM_LEN, less its final NUL.
 _COMM_SIZE = 15
@@ -47,7 +47,7 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
     """
     wanted = os.fsencode(name)
     fits = _fits_path(wanted) if b"/" in wanted else _fits_name(wanted)
-    found = (_find_in(pid, fits, procfs) for pid in _pids(procfs))
+    found = (_find_in(pid, fits, procfs) for pid in pids(procfs))
     return sorted(each for each in found if each is not None)
 
 
@@ -159,7 +159,11 @@ def _executable(process: str) -> bytes | None:
         return None
 
 
-def _pids(procfs: str) -> list[int]:
+def pids(procfs: str = "/proc") -> list[int]:
+    """The pids of all processes, ascending: kernel threads and zombies too.
+
+    Raises NoSuchProcess when /proc cannot be listed, or shows none.
+    """
     try:
         names = os.listdir(procfs)
     except OSError as error:
@@ -169,14 +173,14 @@ def _pids(procfs: str) -> list[int]:
             operation="find",
             path=procfs,
         ) from error
-    pids = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
-    if not pids:
+    found = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    if not found:
         raise NoSuchProcess(
             f"cannot look for processes: {procfs} shows none; is /proc mounted?",
             operation="find",
             path=procfs,
         )
-    return pids
+    return found
 
 
 def _self(procfs: str) -> int:

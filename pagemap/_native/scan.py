@@ -125,7 +125,8 @@ class Spans:
         self.count = len(spans)
         self.pages = sum(count for _, count in spans)
 
-    def _stretches(self, pages: Callable[[], int]) -> Iterator[tuple[Any, Any, int]]:
+    def stretches(self, pages: Callable[[], int]) -> Iterator[tuple[Any, Any, int]]:
+        """Stretches of `pages()` pages each: where it begins, where it ends, how many pages."""
         rows = ffi.new("struct pm_rows *", {"spans": self.table, "spans_count": self.count})
         at = ffi.new("struct pm_place *")
         while True:
@@ -140,12 +141,12 @@ class Spans:
         self, fd: int, page_shift: int, *, use_scan: bool, pages: Callable[[], int]
     ) -> Iterator[PopulatedPiece]:
         """Pieces of `pages()` pages each, to read the populated entries of."""
-        for at, to, count in self._stretches(pages):
+        for at, to, count in self.stretches(pages):
             yield PopulatedPiece(self, fd, page_shift, use_scan, at, to, count)
 
     def tallies(self, job: Any, pages: int) -> Iterator[TallyPiece]:
         """Pieces of `pages` pages each, to count."""
-        for at, to, count in self._stretches(lambda: pages):
+        for at, to, count in self.stretches(lambda: pages):
             yield TallyPiece(self, job, at, to, count)
 
     def job(

@@ -20,6 +20,8 @@ ROWS = [
     ("pagemap.__main__",),
     ("pagemap.cli",),
     ("pagemap.render", "pagemap.export", "pagemap.doctor", "pagemap.sampler"),
+    ("pagemap.owners", "pagemap.sharing"),
+    ("pagemap.spaces",),
     ("pagemap.targets",),
     ("pagemap.process",),
     ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate"),
@@ -29,7 +31,7 @@ ROWS = [
     ("pagemap.arguments",),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text"),
+    ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
