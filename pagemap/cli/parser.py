@@ -52,6 +52,8 @@ COMMANDS = (
     ("regions", "ranges of pages by what they are", "options_regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
+    ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
+    ("sharing", "which processes share which memory", "options_sharing"),
     ("doctor", "what can be read here, and what cannot", "options_doctor"),
 )
 
