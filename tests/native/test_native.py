@@ -73,6 +73,8 @@ def test_every_behaviour_has_a_program() -> None:
         "ranges",
         "scan",
         "populated",
+        "owners",
+        "sharing",
     } <= {path.stem for path in PROGRAMS}
 
 
