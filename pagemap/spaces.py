@@ -139,14 +139,12 @@ class Spaces:
         """The auxiliary vector: alike in a process and those that it forked, or empty."""
         try:
             fd = os.open(f"{self._procfs}/{pid}/auxv", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return b""
-        try:
-            return os.read(fd, 1 << 12)
-        except ProcessLookupError:
-            return b""
-        finally:
-            os.close(fd)
+            try:
+                return os.read(fd, 1 << 12)
+            finally:
+                os.close(fd)
+        except (FileNotFoundError, ProcessLookupError):
+            return b""  # it is gone, or has no memory: from 6.16 on that is ESRCH
 
     def _twin(self, pid: int, image: bytes) -> int | None:
         """One met before that has the same memory. Those alike are kept in kcmp's order."""
