@@ -170,6 +170,14 @@ class Owners:
     def _missing(self, frame: Frame) -> int:
         return max(0, (frame.mapcount or 0) - self.found[frame.pfn or 0])
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that the kernel counts was found; False for frames that it does not count."""
+        return all(
+            not self._missing(frame) and (frame.mapcount or not self.found[frame.pfn or 0])
+            for frame in self.frames
+        )
+
     def unexplained(self, frame: Frame) -> int:
         """How many more mappings of a frame the kernel counts than were found.
 

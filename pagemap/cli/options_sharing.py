@@ -21,8 +21,8 @@ PARTS = {
 
 DESCRIPTION = """\
 Tell which processes share which memory, and how much: anonymous memory since a
-fork, files by path, shared memory, pages merged by KSM; for pairs and for groups
-of processes. With targets, only what one of them shares with others."""
+fork, files by path, shared memory, pages merged by KSM; for pairs and groups of
+processes. With targets, only what one of them shares with others."""
 
 EXAMPLES = f"""\
 parts:

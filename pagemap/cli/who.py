@@ -37,7 +37,8 @@ def run(arguments: Namespace) -> int:
                     write_text(owners, output.write)
     except AccessDenied as error:
         raise with_what_else(error) from None
-    tell_left_out(owners.spaces)
+    if not owners.complete:
+        tell_left_out(owners.spaces)
     return 0
 
 

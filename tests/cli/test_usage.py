@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
 
-COMMANDS = ("dump", "regions", "maps", "virt-to-phys", "doctor")
+COMMANDS = ("dump", "regions", "maps", "virt-to-phys", "who", "sharing", "doctor")
 
 
 def test_the_version(pagemap: Pagemap) -> None:
