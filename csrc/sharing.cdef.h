@@ -121,10 +121,10 @@ void pm_sharing_members(const struct pm_sharing *sharing, uint64_t *members);
 /*
  * After pm_sharing_accumulate: add to pairs[j * (j - 1) / 2 + i][kind] the frames that
  * two processes share, i < j being ranks[] of them; UINT32_MAX: not asked for. One of
- * the two is a member below `below`.
+ * the two is a member below `below`. `scratch` has two items for each set.
  */
 void pm_sharing_pairs(const struct pm_sharing *sharing, const uint32_t *ranks, uint32_t below,
-		      uint64_t *pairs);
+		      uint32_t *scratch, uint64_t *pairs);
 
 /* heaviest.c */
 

@@ -139,32 +139,37 @@ static uint64_t pair_of(uint64_t one, uint64_t other)
 	return one < other ? other * (other - 1) / 2 + one : one * (one - 1) / 2 + other;
 }
 
-/* Add `pages` of one kind to all pairs of the last member of a set. */
-static void add_pairs(const struct pm_sharing *sharing, const struct pm_set *set,
-		      const uint32_t *ranks, uint32_t below, uint64_t pages, uint64_t *pairs)
+/* A set as the walk up the tree wants it: eight to a cache line, not one. */
+struct step {
+	uint32_t parent;
+	uint32_t rank; /* of the member; UINT32_MAX: pass over */
+};
+
+/* Add `pages` of one kind to all pairs of a member with those above it in the tree. */
+static void add_pairs(const struct step *steps, uint32_t at, uint64_t rank, uint64_t pages,
+		      uint64_t *pairs)
 {
-	const uint32_t rank = ranks[set->member];
-
-	for (uint32_t at = set->parent; at; at = sharing->sets[at].parent) {
-		const uint32_t member = sharing->sets[at].member, other = ranks[member];
-
-		if (member < below && other != UINT32_MAX)
-			pairs[pair_of(rank, other) * PM_KINDS] += pages;
-	}
+	for (; at; at = steps[at].parent)
+		if (steps[at].rank != UINT32_MAX)
+			pairs[pair_of(rank, steps[at].rank) * PM_KINDS] += pages;
 }
 
 void pm_sharing_pairs(const struct pm_sharing *sharing, const uint32_t *ranks, uint32_t below,
-		      uint64_t *pairs)
+		      uint32_t *scratch, uint64_t *pairs)
 {
+	struct step *steps = (struct step *)scratch;
+
 	/* of two members the one above in the tree has the lesser number */
 	for (uint32_t i = 1; i < sharing->sets_count; i++) {
 		const struct pm_set *set = sharing->sets + i;
 
+		steps[i].parent = set->parent;
+		steps[i].rank = set->member < below ? ranks[set->member] : UINT32_MAX;
 		if (ranks[set->member] == UINT32_MAX)
 			continue;
 		for (unsigned kind = 0; kind < PM_KINDS; kind++)
 			if (set->pages[kind])
-				add_pairs(sharing, set, ranks, below, set->pages[kind],
+				add_pairs(steps, set->parent, ranks[set->member], set->pages[kind],
 					  pairs + kind);
 	}
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import namedtuple
 from contextlib import closing
 
+from pagemap import maps
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import PAGE_FLAGS, PFN_BITS, entry_flag
@@ -144,21 +145,22 @@ class Owners:
                         pid,
                         name,
                         vpn << PAGE_SHIFT,
-                        seen.mappings[span],
+                        seen.note[span],
                         bool(entry & _EXCLUSIVE),
                         sharers,
                     )
                 if self._all_found():
                     return
 
-    def _choose(self, mappings: list[Mapping]) -> list[Mapping]:
-        """Those that may map a frame of the kinds looked for."""
-        return [
+    def _choose(self, block: bytes) -> tuple[list[tuple[int, int]], list[Mapping]]:
+        """The mappings that may hold a frame of the kinds looked for."""
+        chosen = [
             mapping
-            for mapping in mappings
+            for mapping in maps.parse(block)
             if (self._anonymous and _takes_anonymous(mapping))
             or (self._other and not _takes_anonymous_alone(mapping))
         ]
+        return [(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in chosen], chosen
 
     def _piece(self, visit: Visit, at: Any, to: Any, pages: int) -> OwnersPiece:
         return OwnersPiece(visit, at, to, pages, self._wanted)

@@ -16,16 +16,17 @@ from array import array
 from collections import namedtuple
 from contextlib import closing
 
+from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
 from pagemap.frames import FrameReader
 from pagemap.spaces import Spaces, require_pfns
+from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NamedTuple
 
-    from pagemap.maps import Mapping
     from pagemap.spaces import Progress, Seen
 
     class Amounts(NamedTuple):
@@ -144,7 +145,7 @@ class Sharing:
         self._targets = list(dict.fromkeys(targets))
         self._threads = threads
         self._progress = progress
-        self._labels: dict[str, int] = {}
+        self._labels: dict[bytes, int] = {}
         self._table = Table()
         heaviest = Heaviest(top)
         with FrameReader(procfs=procfs) as reader:
@@ -157,8 +158,8 @@ class Sharing:
                 for _ in self._table.settle(flags, heaviest):
                     pass
             self._table.close_window()
+            self._paths = [maps.decode_path(label) for label in self._labels] or [""]
             self.frames = self._frames(reader, heaviest)
-        self._paths = [*self._labels] or [""]
         self._sum(top)
 
     def _fill(self) -> None:
@@ -174,22 +175,22 @@ class Sharing:
         with self.spaces, closing(steps):
             for piece, (buffer, count) in steps:
                 seen: Seen = piece.visit.tag
-                if seen.note is None:
-                    seen.note = self._labels_of(seen.mappings)
                 if count:
                     join = joining and seen.number >= len(self._targets)
                     self._table.add(buffer, count, seen.note, seen.number, join=join)
 
-    def _choose(self, mappings: list[Mapping]) -> list[Mapping]:
-        return mappings
-
-    def _labels_of(self, mappings: list[Mapping]) -> array[int]:
-        labels = self._labels
-        return array("I", [labels.setdefault(m.path, len(labels)) for m in mappings])
+    def _choose(self, block: bytes) -> tuple[list[tuple[int, int]], array[int]]:
+        """All mappings, and the number of the label of each."""
+        known = self._labels
+        ranges = []
+        labels = array("I")
+        for start, end, label in maps.parse_labels(block):
+            ranges.append((start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT))
+            labels.append(known.setdefault(label, len(known)))
+        return ranges, labels
 
     def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrame]:
         items = heaviest.items()
-        paths = list(self._labels)
         counts = reader.read([pfn for _, pfn, _ in items], ("mapcounts",))
         return [
             SharedFrame(
@@ -197,7 +198,7 @@ class Sharing:
                 processes,
                 frame.mapcount,
                 KINDS[extra >> 32],
-                paths[self._table.label(extra & NO_RANK)],
+                self._paths[self._table.label(extra & NO_RANK)],
             )
             for (processes, pfn, extra), frame in zip(items, counts, strict=True)
         ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from errno import EACCES, EPERM, ESRCH
 
-from pagemap import maps, pipeline
+from pagemap import pipeline
 from pagemap._native import probe_pfns
 from pagemap._native.owners import BEFORE, SAME, Visit, compare_memory
 from pagemap._native.scan import Spans
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.owners import VisitPiece
-    from pagemap.maps import Mapping
 
-    Choose = Callable[[list[Mapping]], list[Mapping]]
+    Choose = Callable[[bytes], tuple[list[tuple[int, int]], Any]]
     Make = Callable[[Visit, Any, Any, int], VisitPiece]
     Progress = Callable[[int, int], object]
 
@@ -56,17 +55,15 @@ def require_pfns(purpose: str) -> None:
 class Seen:
     """A process that is gone through: `number` is its place among the pids of the `Spaces`.
 
-    `mappings` are those that the pieces at hand are of, chosen by the caller, who may leave in
-    `note` what else belongs to them.
+    `note` is what the caller keeps of the mappings that the pieces at hand are of.
     """
 
-    __slots__ = ("mappings", "note", "number", "process")
+    __slots__ = ("note", "number", "process")
 
-    def __init__(self, process: Process, number: int, mappings: list[Mapping]) -> None:
+    def __init__(self, process: Process, number: int, note: Any) -> None:
         self.process = process
         self.number = number
-        self.mappings = mappings
-        self.note: Any = None
+        self.note = note
 
 
 class Spaces:
@@ -181,8 +178,9 @@ class Spaces:
     ) -> Generator[tuple[VisitPiece, Any], None, None]:
         """Each step of each piece, in order, with its result; ``piece.visit.tag`` is a `Seen`.
 
-        Of a process the mappings that `choose` gives are gone through, in pieces that `make` makes
-        of a part of them. Those in `required` raise what others are left out for. `progress` is
+        `choose` gets the text of maps, some lines at a time, and gives the ranges of pages ``(vpn,
+        count)`` to be gone through, with a note of its own; `make` makes a piece of some of them.
+        Processes in `required` raise what others are left out for. `progress` is
         called with the processes done and their number.
         """
         at: Seen | None = None
@@ -214,7 +212,7 @@ class Spaces:
                 process = self._open[pid] = Process(pid, procfs=self._procfs)
                 self.names[pid] = process.name
                 reaches[number] = Reach()
-                for piece in self._pieces_of(Seen(process, number, []), choose, make, reaches):
+                for piece in self._pieces_of(process, number, choose, make, reaches[number]):
                     yield piece
                     given = True
             except PagemapError as error:
@@ -225,29 +223,27 @@ class Spaces:
                 self._finish(process)
 
     def _pieces_of(
-        self, seen: Seen, choose: Choose, make: Make, reaches: dict[int, Reach]
+        self, process: Process, number: int, choose: Choose, make: Make, reach: Reach
     ) -> Iterator[VisitPiece]:
-        process = seen.process
         for block in process.maps_blocks():
-            chosen = choose(maps.parse(block))
-            if not chosen:
+            ranges, note = choose(block)
+            if not ranges:
                 continue
-            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in chosen])
             visit = Visit(
-                spans,
+                Spans(ranges),
                 process.fileno(),
                 PAGE_SHIFT,
                 use_scan=process.can_scan,
-                tag=Seen(process, seen.number, chosen),
+                tag=Seen(process, number, note),
             )
-            yield from visit.pieces(make, reaches[seen.number])
+            yield from visit.pieces(make, reach)
 
     def _finish(self, process: Process) -> None:
         """All of it was read: it is closed, after a look whether it was there to the end."""
         if self._open.pop(process.pid, None) is None:
             return
         try:
-            process.check()
+            process.require_alive()
         except PagemapError as error:
             self._fail(process.pid, error)
         finally:

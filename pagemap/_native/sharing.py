@@ -207,7 +207,10 @@ class Table:
         if not pairs:
             return []
         counts = ffi.new("uint64_t[]", pairs * _KINDS)
-        lib.pm_sharing_pairs(self._state, ffi.from_buffer("uint32_t[]", ranks), below, counts)
+        scratch = allocate("uint32_t[]", 2 * self._state.sets_count)
+        lib.pm_sharing_pairs(
+            self._state, ffi.from_buffer("uint32_t[]", ranks), below, scratch, counts
+        )
         top = Heaviest(min(most, pairs))
         found = lib.pm_heaviest(counts, pairs, _KINDS, top.table, len(top.table))
         words = view_of(counts, "Q")

@@ -153,7 +153,7 @@ static void check_sums(uint32_t targets)
 	static uint64_t got_members[MOST_MEMBERS][PM_KINDS], own[MOST_MEMBERS][PM_KINDS];
 	uint64_t *got_pairs = exactly(MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
 	uint64_t *pairs = exactly(MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
-	uint32_t ranks[MOST_MEMBERS];
+	uint32_t ranks[MOST_MEMBERS], *scratch;
 
 	memset(got_labels, 0, sizeof(got_labels));
 	memset(labels, 0, sizeof(labels));
@@ -189,7 +189,9 @@ static void check_sums(uint32_t targets)
 	pm_sharing_labels(&sharing, got_labels[0], got_saved);
 	pm_sharing_accumulate(&sharing);
 	pm_sharing_members(&sharing, got_members[0]);
-	pm_sharing_pairs(&sharing, ranks, targets ? targets : UINT32_MAX, got_pairs);
+	scratch = exactly(2 * sharing.sets_count * 4);
+	pm_sharing_pairs(&sharing, ranks, targets ? targets : UINT32_MAX, scratch, got_pairs);
+	free(scratch);
 	CHECK(!memcmp(got_labels, labels, sizeof(labels)));
 	CHECK(!memcmp(got_saved, saved, sizeof(saved)));
 	CHECK(!memcmp(got_members, own, sizeof(own)));
