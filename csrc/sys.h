@@ -12,6 +12,7 @@
 #else
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -44,6 +45,12 @@ static inline int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 static inline int pm_sys_userfaultfd(int flags)
 {
 	return (int)syscall(SYS_userfaultfd, flags);
+}
+
+/* Compare two processes' address spaces; as kcmp(2): 0 the same, 1 or 2 in an order. */
+static inline int pm_sys_kcmp_vm(int pid, int other)
+{
+	return (int)syscall(SYS_kcmp, pid, other, KCMP_VM, 0, 0);
 }
 
 static inline void *pm_sys_map_page(size_t size)

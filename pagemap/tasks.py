@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["has_ended", "living_thread", "why_ended"]
+__all__ = ["has_ended", "is_kernel_thread", "living_thread", "why_ended"]
+
+_PF_KTHREAD = 0x00200000  # in the flags of /proc/PID/stat; include/linux/sched.h
 
 
 def has_ended(folder: str) -> bool:
     """Whether the task has ended, and waits to be reaped, or is gone altogether."""
+    return _fields(folder)[:1] in ([], [b"Z"], [b"X"])
+
+
+def is_kernel_thread(folder: str) -> bool:
+    """Whether the task is a kernel's own, and there."""
+    flags = _fields(folder)[6:7]
+    return bool(flags) and bool(int(flags[0]) & _PF_KTHREAD)
+
+
+def _fields(folder: str) -> list[bytes]:
+    """The fields of stat from the letter of its state on; none of a task that is gone."""
     try:
         fd = os.open(f"{folder}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -20,10 +33,10 @@ def has_ended(folder: str) -> bool:
         finally:
             os.close(fd)
     except OSError:
-        return True
+        return []
     # The name stands in parentheses and may hold any of both; the state is the letter after the
     # last.
-    return stat.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
+    return stat.rpartition(b")")[2].split()
 
 
 def living_thread(folder: str) -> int | None:

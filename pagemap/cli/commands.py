@@ -10,6 +10,8 @@ COMMANDS = (
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "options_footprint"),
     ("types", "pages by the kernel's flags, counted or listed", "options_types"),
+    ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
+    ("sharing", "which processes share which memory", "options_sharing"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
     ("doctor", "what can be read here, and what cannot", "options_doctor"),
 )

@@ -1,4 +1,4 @@
-"""The progress bar of a long dump: on stderr, only on a terminal, only after a second."""
+"""The progress bar of long work: on stderr, only on a terminal, only after a second."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ _PATIENCE = 1.0
 
 
 class Bar:
-    """Called with the pages done and their total, it draws a bar when the work takes long.
+    """Called with what is done and the total of it, it draws a bar when the work takes long.
 
-    `wanted` says whether there is to be one at all. It is drawn in the calls alone, by no thread,
-    and is gone when the context ends. A `total` of None is one that is not known.
+    `wanted` says whether there is to be one at all, `unit` what is counted. It is drawn in the
+    calls alone, by no thread, and is gone when the context ends. A `total` of None is one that is
+    not known.
     """
 
-    def __init__(self, *, wanted: bool = True) -> None:
+    def __init__(self, *, wanted: bool = True, unit: str = "pages") -> None:
         self._begun = monotonic()
+        self._unit = unit
         self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Show that `done` of `total` pages are written."""
+        """Show that `done` of `total` are done."""
         if not self._wanted:
             return
         if self._bar is None:
             if monotonic() - self._begun < _PATIENCE:
                 return
-            self._bar = _start()
+            self._bar = _start(self._unit)
             if self._bar is None:
                 self._wanted = False
                 return
-            self._task = self._bar.add_task("pages", total=total)
+            self._task = self._bar.add_task(self._unit, total=total)
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total, refresh=True)
 
@@ -51,7 +53,7 @@ class Bar:
             self._bar.stop()
 
 
-def _start() -> Progress | None:
+def _start(unit: str) -> Progress | None:
     """A bar on stderr, or None without rich: a bar is no reason to fail."""
     try:
         from rich.console import Console
@@ -61,7 +63,7 @@ def _start() -> Progress | None:
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        "pages",
+        unit,
         TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,

@@ -6,6 +6,7 @@ from pagemap.maps import Mapping
 from pagemap.render.columns import LEAST_WIDTH, SHOWN
 from pagemap.render.document import write_list
 from pagemap.render.lines import HELD, Lines
+from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.tally import Tally, total
 from pagemap.text import printable
@@ -149,7 +150,7 @@ def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, wri
     def cell(name: str, value: Any) -> str:
         if name in _AMOUNTS:
             return empty if value is None else str(value << PAGE_SHIFT)
-        return f"{value:#x}" if name == "offset" else _quoted(str(value)) or empty
+        return f"{value:#x}" if name == "offset" else quoted(str(value)) or empty
 
     # A line without anything on it is no row to who reads CSV.
     empty = '""' if len(names) == 1 else ""
@@ -164,9 +165,3 @@ def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, wri
         before = ""
     if before:
         write(before.encode("ascii"))
-
-
-def _quoted(path: str) -> str:
-    if any(c in path for c in ',"\n\r'):
-        return '"' + path.replace('"', '""') + '"'
-    return path

@@ -14,7 +14,17 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
 
-COMMANDS = ("dump", "regions", "maps", "footprint", "virt-to-phys", "doctor")
+COMMANDS = (
+    "dump",
+    "regions",
+    "maps",
+    "footprint",
+    "types",
+    "who",
+    "sharing",
+    "virt-to-phys",
+    "doctor",
+)
 
 
 def test_the_version(pagemap: Pagemap) -> None:

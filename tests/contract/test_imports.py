@@ -20,6 +20,8 @@ ROWS = [
     ("pagemap.__main__",),
     ("pagemap.cli",),
     ("pagemap.render", "pagemap.export", "pagemap.doctor", "pagemap.sampler"),
+    ("pagemap.owners", "pagemap.sharing"),
+    ("pagemap.spaces",),
     ("pagemap.targets", "pagemap.everyone", "pagemap.members"),
     ("pagemap.process",),
     ("pagemap.page_survey",),
@@ -40,7 +42,7 @@ ROWS = [
     ("pagemap._native",),
     ("pagemap._core",),
     ("pagemap.page_flags",),
-    ("pagemap.units", "pagemap.flags", "pagemap.tasks", "pagemap.text"),
+    ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
     ("pagemap.errors", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}

@@ -125,6 +125,14 @@ int pm_sys_userfaultfd(int flags)
 	return result;
 }
 
+/* Even pids share memory with the odd one above them. */
+int pm_sys_kcmp_vm(int pid, int other)
+{
+	const int one = pid / 2, two = other / 2;
+
+	return answer(lie.kcmp_error, one == two ? 0 : one < two ? 1 : 2);
+}
+
 void *pm_sys_map_page(size_t size)
 {
 	void *page = NULL;

@@ -30,6 +30,7 @@ struct lie {
 	int userfaultfd_error;	    /* of the first call */
 	int userfaultfd_next_error; /* of those after it */
 	uint64_t features;	    /* what UFFDIO_API tells */
+	int kcmp_error;
 
 	/* What pages read as, and what scans see of them; NULL: lie_entry, and the same. */
 	uint64_t (*entry)(uint64_t vpn);
@@ -101,6 +102,7 @@ int pm_sys_open(const char *path, int flags);
 int pm_sys_close(int fd);
 int pm_sys_ioctl(int fd, unsigned long request, void *argument);
 int pm_sys_userfaultfd(int flags);
+int pm_sys_kcmp_vm(int pid, int other);
 void *pm_sys_map_page(size_t size);
 void *pm_sys_map_file(int fd, size_t size, off_t offset);
 int pm_sys_madvise(void *address, size_t size, int advice);

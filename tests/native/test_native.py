@@ -76,6 +76,8 @@ def test_every_behaviour_has_a_program() -> None:
         "kpage",
         "types",
         "types_file",
+        "owners",
+        "sharing",
     } <= {path.stem for path in PROGRAMS}
 
 

@@ -1,0 +1,79 @@
+/*
+ * The frames of a process that others may map too.
+ *
+ * The kernel marks a page that is mapped just once (bit 56, since 4.2), so what most
+ * processes have most of is left out here, and costs no more than its reading. Frames
+ * in a row, as files and huge pages have them, are one stretch.
+ */
+#include <errno.h>
+#include <stdint.h>
+
+#include "core.h"
+#include "visit.h"
+#include "sharing.cdef.h"
+
+enum {
+	AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */
+};
+
+_Static_assert(sizeof(struct pm_stretch) == 16, "cffi and C agree on a stretch");
+
+/* The PFN of a page that may be shared, or 0: hidden, exclusive, or not there. */
+static uint64_t shared_frame(uint64_t entry)
+{
+	if (!pm_flag(entry, PM_PRESENT_BIT) || pm_flag(entry, PM_EXCLUSIVE_BIT))
+		return 0;
+	return entry & PM_PLACE_MASK;
+}
+
+/* Add the frames of one run to `stored` stretches; returns how many there are then. */
+static uint64_t add_run(const uint64_t *entries, uint64_t count, uint32_t span,
+			struct pm_stretch *out, uint64_t stored)
+{
+	struct pm_stretch here = { 0, 0, span };
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t pfn = shared_frame(entries[i]);
+
+		if (!pfn)
+			continue;
+		if (here.count && pfn == here.pfn + here.count) {
+			here.count++;
+			continue;
+		}
+		if (here.count)
+			out[stored++] = here;
+		here.pfn = pfn;
+		here.count = 1;
+	}
+	if (here.count)
+		out[stored++] = here;
+	return stored;
+}
+
+int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
+			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,
+			   uint64_t capacity, uint64_t *seen)
+{
+	struct pm_block block;
+	uint64_t stored = 0, read = 0;
+
+	if (capacity < PM_READ_BLOCK)
+		return -EINVAL;
+	while (capacity - stored >= PM_READ_BLOCK && read < AT_ONCE && pm_before(from, to)) {
+		int64_t got = pm_visit_block(visit, from, to, scratch, &block);
+
+		if (got < 0)
+			return got;
+		read += (uint64_t)got;
+		for (uint64_t run = 0; run < block.runs_count; run++) {
+			const struct pm_range *range = block.runs + run;
+			const uint64_t span = pm_span_of(visit, &block, range->vpn);
+
+			stored = add_run(block.entries, range->count, (uint32_t)span, out, stored);
+			block.entries += range->count;
+		}
+	}
+	*seen = read;
+	return (int64_t)stored;
+}

@@ -1,0 +1,175 @@
+/*
+ * What the sets amount to: by kind, by path, by process, by pair.
+ *
+ * Sets that begin alike are a tree, so each sum over all sets that hold a process, or
+ * two of them, is a sum over subtrees: every set is looked at once, with the members
+ * above it, however many sets its members are in.
+ */
+#include <stdint.h>
+
+#include "core.h"
+#include "owners.cdef.h"
+#include "sharing.cdef.h"
+
+enum {
+	BRIDGED = 4, /* words between two frames that are read rather than left out */
+
+	/* bits of /proc/kpageflags (include/uapi/linux/kernel-page-flags.h) */
+	KPF_MMAP = 11,
+	KPF_ANON = 12,
+	KPF_SWAPBACKED = 14,
+	KPF_HUGE = 17,
+	KPF_NOPAGE = 20,
+	KPF_KSM = 21,
+	KPF_ZERO_PAGE = 24,
+};
+
+static enum pm_kind kind_of(uint64_t flags)
+{
+	if (pm_flag(flags, KPF_NOPAGE))
+		return PM_KIND_OTHER;
+	if (pm_flag(flags, KPF_ZERO_PAGE))
+		return PM_KIND_ZERO;
+	if (pm_flag(flags, KPF_KSM))
+		return PM_KIND_KSM;
+	if (pm_flag(flags, KPF_ANON))
+		return PM_KIND_ANONYMOUS;
+	if (pm_flag(flags, KPF_SWAPBACKED))
+		return PM_KIND_SHMEM;
+	return pm_flag(flags, KPF_MMAP) || pm_flag(flags, KPF_HUGE) ? PM_KIND_FILE : PM_KIND_OTHER;
+}
+
+static int is_shared(const struct pm_sharing *sharing, uint64_t slot)
+{
+	return sharing->sets[sharing->table[slot]].size > 1;
+}
+
+/* The slot after those that are read along with the one at `slot`. */
+static uint64_t end_of_read(const struct pm_sharing *sharing, uint64_t slot, uint64_t to)
+{
+	uint64_t end = slot + 1;
+
+	if (to > slot + PM_READ_BLOCK)
+		to = slot + PM_READ_BLOCK;
+	for (uint64_t at = end; at < to && at <= end + BRIDGED; at++)
+		if (is_shared(sharing, at))
+			end = at + 1;
+	return end;
+}
+
+/* Where what is left to be told of the frames from `from` on begins; `to`: nowhere. */
+static uint64_t next_shared(const struct pm_sharing *sharing, uint64_t from, uint64_t to)
+{
+	for (uint64_t slot = from; slot < to; slot++) {
+		/* what was never touched is not even looked at: the kernel would have to give it */
+		if (slot % PM_TOUCHED == 0 && !sharing->touched[slot / PM_TOUCHED])
+			slot += PM_TOUCHED - 1;
+		else if (sharing->table[slot] && is_shared(sharing, slot))
+			return slot;
+	}
+	return to;
+}
+
+int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t from, uint64_t to,
+			  uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
+			  uint64_t *top_count)
+{
+	uint64_t counted = 0, slot = from;
+
+	while ((slot = next_shared(sharing, slot, to)) < to) {
+		const uint64_t end = end_of_read(sharing, slot, to);
+		int64_t got = pm_read(fd, sharing->first + slot, end - slot, scratch);
+
+		if (got < 0)
+			return got;
+		for (uint64_t at = slot; at < slot + (uint64_t)got; at++) {
+			const uint32_t set = sharing->table[at];
+			const enum pm_kind kind = kind_of(scratch[at - slot]);
+
+			if (!is_shared(sharing, at))
+				continue;
+			sharing->sets[set].pages[kind]++;
+			pm_heaviest_put(top, capacity, top_count,
+					(struct pm_heavy){ sharing->sets[set].size,
+							   sharing->first + at,
+							   (uint64_t)kind << 32 | set });
+			counted++;
+		}
+		slot = end;
+	}
+	return (int64_t)counted;
+}
+
+static void add_kinds(const uint64_t *from, uint64_t *to)
+{
+	for (unsigned kind = 0; kind < PM_KINDS; kind++)
+		to[kind] += from[kind];
+}
+
+void pm_sharing_labels(const struct pm_sharing *sharing, uint64_t *labels, uint64_t *saved)
+{
+	for (uint32_t i = 1; i < sharing->sets_count; i++) {
+		const struct pm_set *set = sharing->sets + i;
+
+		add_kinds(set->pages, labels + (uint64_t)set->label * PM_KINDS);
+		for (unsigned kind = 0; kind < PM_KINDS; kind++)
+			if (kind != PM_KIND_ZERO)
+				saved[set->label] += set->pages[kind] * (set->size - 1);
+	}
+}
+
+void pm_sharing_accumulate(const struct pm_sharing *sharing)
+{
+	/* a child was made after its parent, so backwards each is whole when it is added */
+	for (uint32_t i = sharing->sets_count - 1; i > 0; i--)
+		if (sharing->sets[i].parent)
+			add_kinds(sharing->sets[i].pages,
+				  sharing->sets[sharing->sets[i].parent].pages);
+}
+
+void pm_sharing_members(const struct pm_sharing *sharing, uint64_t *members)
+{
+	for (uint32_t i = 1; i < sharing->sets_count; i++)
+		add_kinds(sharing->sets[i].pages,
+			  members + (uint64_t)sharing->sets[i].member * PM_KINDS);
+}
+
+static uint64_t pair_of(uint64_t one, uint64_t other)
+{
+	return one < other ? other * (other - 1) / 2 + one : one * (one - 1) / 2 + other;
+}
+
+/* A set as the walk up the tree wants it: eight to a cache line, not one. */
+struct step {
+	uint32_t parent;
+	uint32_t rank; /* of the member; UINT32_MAX: pass over */
+};
+
+/* Add `pages` of one kind to all pairs of a member with those above it in the tree. */
+static void add_pairs(const struct step *steps, uint32_t at, uint64_t rank, uint64_t pages,
+		      uint64_t *pairs)
+{
+	for (; at; at = steps[at].parent)
+		if (steps[at].rank != UINT32_MAX)
+			pairs[pair_of(rank, steps[at].rank) * PM_KINDS] += pages;
+}
+
+void pm_sharing_pairs(const struct pm_sharing *sharing, const uint32_t *ranks, uint32_t below,
+		      uint32_t *scratch, uint64_t *pairs)
+{
+	struct step *steps = (struct step *)scratch;
+
+	/* of two members the one above in the tree has the lesser number */
+	for (uint32_t i = 1; i < sharing->sets_count; i++) {
+		const struct pm_set *set = sharing->sets + i;
+
+		steps[i].parent = set->parent;
+		steps[i].rank = set->member < below ? ranks[set->member] : UINT32_MAX;
+		if (ranks[set->member] == UINT32_MAX)
+			continue;
+		for (unsigned kind = 0; kind < PM_KINDS; kind++)
+			if (set->pages[kind])
+				add_pairs(steps, set->parent, ranks[set->member], set->pages[kind],
+					  pairs + kind);
+	}
+}

@@ -1,0 +1,155 @@
+"""Pages that map given frames, found in one process at a time; and whether two are one."""
+
+from __future__ import annotations
+
+from array import array
+
+from pagemap._core import ffi, lib
+from pagemap._native import READ_BLOCK, allocate, checked, view_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from pagemap._native.scan import Spans
+
+__all__ = [
+    "BEFORE",
+    "SAME",
+    "OwnersPiece",
+    "SightingBuffer",
+    "Visit",
+    "VisitPiece",
+    "Wanted",
+    "compare_memory",
+]
+
+SAME: int = lib.PM_SAME
+BEFORE: int = lib.PM_BEFORE
+
+
+def compare_memory(pid: int, other: int) -> int:
+    """SAME when two processes have one address space, else BEFORE or another, to sort by.
+
+    Raises OSError: ESRCH when one has ended, ENOSYS without CONFIG_KCMP, EPERM.
+    """
+    return checked(lib.pm_compare_memory(pid, other))
+
+
+class Wanted:
+    """The PFNs to look for."""
+
+    __slots__ = ("_filter", "_pfns", "_table", "table")
+
+    def __init__(self, pfns: Iterable[int]) -> None:
+        self._pfns = array("Q", sorted(set(pfns)))
+        bits = 1 << 12  # half a KiB; with sixteen bits for each PFN few others pass
+        while bits < 16 * len(self._pfns) and bits < 1 << 24:
+            bits <<= 1
+        self._filter = ffi.new("uint64_t[]", bits >> 6)
+        self._table = ffi.from_buffer("uint64_t[]", self._pfns)
+        self.table = ffi.new(
+            "struct pm_wanted *",
+            {
+                "pfns": self._table,
+                "count": len(self._pfns),
+                "filter": self._filter,
+                "filter_mask": bits - 1,
+            },
+        )
+        lib.pm_owners_filter(self.table)
+
+
+class Visit:
+    """The spans of one process, whose pagemap is `fd`; `tag` is the caller's own."""
+
+    __slots__ = ("_spans", "table", "tag")
+
+    def __init__(self, spans: Spans, fd: int, page_shift: int, *, use_scan: bool, tag: Any) -> None:
+        self._spans = spans
+        self.tag = tag
+        self.table = ffi.new(
+            "struct pm_visit *",
+            {"spans": spans.table, "fd": fd, "page_shift": page_shift, "use_scan": use_scan},
+        )
+
+    def pieces(
+        self, make: Callable[[Visit, Any, Any, int], VisitPiece], pages: Callable[[], int]
+    ) -> Iterator[VisitPiece]:
+        """Pieces of `pages()` pages each, made by `make`."""
+        for at, to, count in self._spans.stretches(pages):
+            yield make(self, at, to, count)
+
+
+class VisitPiece:
+    """A stretch of one process's pages, gone through in one step or several.
+
+    An OSError is kept in `error` and ends the piece: it is of one process among many. `work` is the
+    number of populated pages seen.
+    """
+
+    __slots__ = ("_at", "_seen", "_to", "error", "pages", "visit", "work")
+
+    def __init__(self, visit: Visit, at: Any, to: Any, pages: int) -> None:
+        self.visit = visit
+        self._at = at
+        self._to = to
+        self.pages = pages
+        self._seen = ffi.new("uint64_t *")
+        self.work = 0
+        self.error: OSError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of this piece."""
+        at, to = self._at, self._to
+        return self.error is not None or bool((at.span, at.page) >= (to.span, to.page))
+
+    def run(self, buffer: Any) -> Any:
+        """Do a step; `buffer` is what one thread needs."""
+        raise NotImplementedError
+
+
+class SightingBuffer:
+    """What one thread needs to look for frames."""
+
+    __slots__ = ("out", "scratch")
+
+    def __init__(self) -> None:
+        self.scratch = allocate("uint64_t[]", READ_BLOCK)
+        self.out = allocate("struct pm_sighting[]", READ_BLOCK)
+
+
+class OwnersPiece(VisitPiece):
+    """A stretch to look for `wanted` frames in."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self, visit: Visit, at: Any, to: Any, pages: int, wanted: Wanted) -> None:
+        super().__init__(visit, at, to, pages)
+        self._wanted = wanted
+
+    def run(self, buffer: SightingBuffer) -> list[tuple[int, int, int]]:
+        """The pages found next: ``(span, vpn, entry)``."""
+        try:
+            found = checked(
+                lib.pm_owners_find(
+                    self.visit.table,
+                    self._wanted.table,
+                    self._at,
+                    self._to,
+                    buffer.scratch,
+                    buffer.out,
+                    READ_BLOCK,
+                    self._seen,
+                )
+            )
+        except OSError as error:
+            self.error = error
+            return []
+        self.work += self._seen[0]
+        if not found:
+            return []
+        words = view_of(buffer.out, "Q")[: 3 * found].tolist()
+        return list(zip(words[::3], words[1::3], words[2::3], strict=True))

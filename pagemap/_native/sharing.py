@@ -1,0 +1,246 @@
+"""The table from frames to the sets of processes that map them: its memory, and its sums."""
+
+from __future__ import annotations
+
+import mmap
+
+from pagemap._core import ffi, lib
+from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.owners import VisitPiece
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterator
+    from typing import Any
+
+__all__ = ["KINDS", "NO_RANK", "Heaviest", "SharingPiece", "StretchBuffer", "Table"]
+
+KINDS = ("anonymous", "file", "shmem", "ksm", "zero", "other")
+"""What a shared frame is, in the order of enum pm_kind."""
+
+NO_RANK = 2**32 - 1
+"""A process whose pairs are not asked for."""
+
+_KINDS: int = lib.PM_KINDS
+_FIRST_SETS = 1 << 12
+_MOST_SETS = 1 << 32
+_SET_WORDS = 8  # a set has 64 bytes, and its counts begin at the third word
+_COUNTS_AT = 2
+_STRETCHES = 1 << 14
+_TOUCHED: int = lib.PM_TOUCHED
+_SETTLED_AT_ONCE = 1 << 22  # frames of the table that one call goes through
+
+
+class StretchBuffer:
+    """What one thread needs to collect the frames that may be shared."""
+
+    __slots__ = ("out", "scratch")
+
+    def __init__(self) -> None:
+        self.scratch = allocate("uint64_t[]", READ_BLOCK)
+        self.out = allocate("struct pm_stretch[]", _STRETCHES)
+
+
+class SharingPiece(VisitPiece):
+    """A stretch of one process to collect frames from."""
+
+    __slots__ = ()
+
+    def run(self, buffer: StretchBuffer) -> tuple[StretchBuffer, int]:
+        """Collect some more; the buffer, and how many stretches are in it."""
+        try:
+            stored = checked(
+                lib.pm_sharing_collect(
+                    self.visit.table,
+                    self._at,
+                    self._to,
+                    buffer.scratch,
+                    buffer.out,
+                    _STRETCHES,
+                    self._seen,
+                )
+            )
+        except OSError as error:
+            self.error = error
+            return buffer, 0
+        self.work += self._seen[0]
+        return buffer, stored
+
+
+class Table:
+    """Sets of processes, and for each frame of a window the number of its set.
+
+    The window takes 4 bytes for each of its frames, of which the kernel gives those that are
+    touched, and each set 72 bytes to 144 (64 and its part of the hash). Processes are numbered in
+    the order in which they are added.
+    """
+
+    def __init__(self) -> None:
+        self._state = ffi.new("struct pm_sharing *")
+        self._memory: mmap.mmap | None = None
+        self._window: Any = None
+        self._touched: Any = None
+        self._sets: Any = None
+        self._buckets: Any = None
+        self._state.sets_count = 1
+        self._grow(_FIRST_SETS)
+
+    def _grow(self, capacity: int) -> None:
+        if capacity > _MOST_SETS:
+            raise MemoryError("more than 4 billion sets of processes")
+        state, before = self._state, self._sets
+        self._sets = ffi.new("struct pm_set[]", capacity)
+        if before is not None:
+            ffi.memmove(self._sets, before, ffi.sizeof("struct pm_set") * state.sets_count)
+        self._buckets = ffi.new("uint32_t[]", 2 * capacity)
+        state.sets = self._sets
+        state.sets_capacity = min(capacity, _MOST_SETS - 1)
+        state.buckets = self._buckets
+        state.buckets_mask = 2 * capacity - 1
+        lib.pm_sharing_rehash(state)
+
+    def open_window(self, first: int, count: int) -> None:
+        """Begin with the frames from PFN `first` on, none of which has a set yet."""
+        self.close_window()
+        # not ffi.new, which would write to it, and so have all of it
+        self._memory = mmap.mmap(-1, max(4 * count, 1))
+        self._window = ffi.from_buffer("uint32_t[]", self._memory, require_writable=True)
+        self._touched = ffi.new("uint8_t[]", count // _TOUCHED + 1)
+        self._state.table = self._window
+        self._state.touched = self._touched
+        self._state.first = first
+        self._state.count = count
+
+    def close_window(self) -> None:
+        """Give the memory of the window back; the sets stay."""
+        self._state.table = self._state.touched = ffi.NULL
+        self._state.count = 0
+        self._window = self._memory = self._touched = None
+
+    @property
+    def sets(self) -> int:
+        """How many sets there are, those included that no frame has any more."""
+        return int(self._state.sets_count) - 1
+
+    def add(
+        self, buffer: StretchBuffer, count: int, labels: array[int], member: int, *, join: bool
+    ) -> None:
+        """Add process number `member` to the sets of the frames that were collected.
+
+        `labels` has a number for each of its spans. With `join` it is added only to frames that
+        others have mapped before.
+        """
+        at = ffi.new("struct pm_place *")
+        table = ffi.from_buffer("uint32_t[]", labels)
+        while lib.pm_sharing_add(self._state, buffer.out, count, table, member, join, at):
+            self._grow(2 * len(self._sets))
+
+    def settle(self, fd: int, top: Heaviest) -> Iterator[int]:
+        """Count the shared frames of the window by kind, for all sets; `fd` is /proc/kpageflags.
+
+        Those that most processes map go into `top`. Gives the number counted, some at a time.
+        """
+        scratch = allocate("uint64_t[]", READ_BLOCK)
+        for first in range(0, self._state.count, _SETTLED_AT_ONCE):
+            end = min(first + _SETTLED_AT_ONCE, self._state.count)
+            yield checked(
+                lib.pm_sharing_settle(
+                    self._state, fd, first, end, scratch, top.table, len(top.table), top.count
+                )
+            )
+
+    def by_label(self, labels: int) -> tuple[memoryview, memoryview]:
+        """Frames by label and kind, and the frames that sharing saves by label."""
+        counts = ffi.new("uint64_t[]", labels * _KINDS)
+        saved = ffi.new("uint64_t[]", labels)
+        lib.pm_sharing_labels(self._state, counts, saved)
+        return view_of(counts, "Q"), view_of(saved, "Q")
+
+    def heaviest_sets(self, most: int) -> list[tuple[int, list[int]]]:
+        """The sets with the most frames: the number of each, and its frames by kind."""
+        top = Heaviest(most)
+        words = view_of(self._sets, "Q")
+        counts = ffi.cast("uint64_t *", self._sets) + _COUNTS_AT
+        found = lib.pm_heaviest(
+            counts, self._state.sets_count, _SET_WORDS, top.table, len(top.table)
+        )
+        at = [top.table[i].index for i in range(found)]
+        return [
+            (
+                each,
+                words[each * _SET_WORDS + _COUNTS_AT : (each + 1) * _SET_WORDS].tolist(),
+            )
+            for each in at
+        ]
+
+    def members(self, each: int) -> list[int]:
+        """The numbers of the processes in a set, ascending."""
+        found = []
+        while each:
+            found.append(self._sets[each].member)
+            each = self._sets[each].parent
+        return found[::-1]
+
+    def label(self, each: int) -> int:
+        """The label of a set."""
+        return int(self._sets[each].label)
+
+    def accumulate(self) -> None:
+        """Make the counts of each set those of all that begin with it: last, and once."""
+        lib.pm_sharing_accumulate(self._state)
+
+    def by_member(self, members: int) -> memoryview:
+        """After `accumulate`: the frames that each process shares with others, by kind."""
+        counts = ffi.new("uint64_t[]", max(members, 1) * _KINDS)
+        lib.pm_sharing_members(self._state, counts)
+        return view_of(counts, "Q")
+
+    def heaviest_pairs(
+        self, ranks: array[int], count: int, most: int, *, below: int = NO_RANK
+    ) -> list[tuple[int, int, list[int]]]:
+        """After `accumulate`: two ranks below `count` each, and the frames that they share.
+
+        `ranks` has one for each process, or `NO_RANK`. One of the two has a number below `below`.
+        """
+        pairs = count * (count - 1) // 2
+        if not pairs:
+            return []
+        counts = ffi.new("uint64_t[]", pairs * _KINDS)
+        scratch = allocate("uint32_t[]", 2 * self._state.sets_count)
+        lib.pm_sharing_pairs(
+            self._state, ffi.from_buffer("uint32_t[]", ranks), below, scratch, counts
+        )
+        top = Heaviest(min(most, pairs))
+        found = lib.pm_heaviest(counts, pairs, _KINDS, top.table, len(top.table))
+        words = view_of(counts, "Q")
+        result = []
+        for i in range(found):
+            at = top.table[i].index
+            # the pairs of 1 begin at 0, those of 2 at 1, of 3 at 3, of 4 at 6
+            other = (1 + _root(1 + 8 * at)) // 2
+            kinds = words[at * _KINDS : (at + 1) * _KINDS].tolist()
+            result.append((at - other * (other - 1) // 2, other, kinds))
+        return result
+
+
+def _root(number: int) -> int:
+    from math import isqrt
+
+    return isqrt(number)
+
+
+class Heaviest:
+    """Room for the heaviest `most`."""
+
+    __slots__ = ("count", "table")
+
+    def __init__(self, most: int) -> None:
+        self.table = ffi.new("struct pm_heavy[]", max(most, 1))
+        self.count = ffi.new("uint64_t *")
+
+    def items(self) -> list[tuple[int, int, int]]:
+        """What was put: ``(weight, index, extra)``, from the heaviest on."""
+        lib.pm_heaviest_sort(self.table, self.count[0])
+        words = view_of(self.table, "Q")[: 3 * self.count[0]].tolist()
+        return list(zip(words[::3], words[1::3], words[2::3], strict=True))

@@ -1,0 +1,42 @@
+"""What to say of processes that were not read when all were to be."""
+
+from __future__ import annotations
+
+from pagemap.cli.messages import complain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pagemap.spaces import Spaces
+
+__all__ = ["tell_left_out"]
+
+_NAMED = 20
+
+
+def tell_left_out(spaces: Spaces) -> None:
+    """Name on stderr those that could not be read, and those that ended meanwhile."""
+    reasons: dict[str, list[int]] = {}
+    for pid, reason in spaces.unreadable.items():
+        reasons.setdefault(reason, []).append(pid)
+    for reason, pids in reasons.items():
+        complain(f"{_processes(pids)} could not be read ({reason}): {_named(pids)}")
+    if spaces.vanished:
+        pids = spaces.vanished
+        complain(f"{_processes(pids)} ended or called exec meanwhile: {_named(pids)}")
+    if not spaces.sharers_known:
+        complain(
+            "processes that share one address space (vfork, CLONE_VM) are counted apart: "
+            "this kernel does not tell them (kcmp: CONFIG_KCMP)"
+        )
+
+
+def _processes(pids: list[int]) -> str:
+    return "1 process" if len(pids) == 1 else f"{len(pids)} processes"
+
+
+def _named(pids: Iterable[int]) -> str:
+    listed = sorted(pids)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(map(str, listed[:_NAMED])) + more

@@ -1,0 +1,60 @@
+"""`pagemap sharing`: which processes share which memory."""
+
+from __future__ import annotations
+
+import os
+
+from pagemap.cli.left_out import tell_left_out
+from pagemap.cli.options_sharing import PARTS
+from pagemap.cli.output import open_output
+from pagemap.cli.progress import Bar
+from pagemap.cli.rights import with_what_else
+from pagemap.cli.words import parse_count, parse_names
+from pagemap.errors import AccessDenied, AmbiguousName, UsageError
+from pagemap.render.sharing import write_csv, write_json, write_text
+from pagemap.sharing import Sharing
+from pagemap.targets import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+__all__ = ["run"]
+
+_TOP_OF_TABLES = 10
+_TOP_OF_DATA = 1000
+
+
+def run(arguments: Namespace) -> int:
+    """Write what is shared to stdout."""
+    threads = parse_count(arguments.threads, option="--threads")
+    parts = parse_names(arguments.what, PARTS, option="--what")
+    usual = _TOP_OF_DATA if arguments.json or arguments.csv else _TOP_OF_TABLES
+    top = parse_count(arguments.top, option="--top") or usual
+    if arguments.csv and len(parts) > 1:
+        raise UsageError(f"--csv writes one part at a time, not {len(parts)}: name one by --what")
+    if arguments.only and not arguments.targets:
+        raise UsageError("--only wants targets: those that are to be looked at")
+    targets = [pid for text in arguments.targets for pid in _resolve(text)]
+    try:
+        with Bar(unit="processes") as bar:
+            sharing = Sharing(targets, only=arguments.only, top=top, threads=threads, progress=bar)
+    except AccessDenied as error:
+        raise with_what_else(error) from None
+    with open_output() as output:
+        if arguments.json:
+            write_json(sharing, parts or list(PARTS), output.write)
+        elif arguments.csv:
+            write_csv(sharing, parts[0] if parts else "pairs", output.write)
+        else:
+            write_text(sharing, parts or list(PARTS), top, output.write)
+    tell_left_out(sharing.spaces)
+    return 0
+
+
+def _resolve(text: str) -> list[int]:
+    """The pids that a target means: all that have a name, here."""
+    try:
+        return [resolve(text, exclude=(os.getpid(),))]
+    except AmbiguousName as error:
+        return list(error.pids)

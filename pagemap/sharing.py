@@ -1,0 +1,257 @@
+"""Which processes share which memory, and how much of it.
+
+One pass over all processes fills a table from each frame to the set of those that map it; equal
+sets are one set with one number (csrc/sharing_sets.c). A page that the kernel marks as mapped just
+once is left out when it is read, so private memory costs no more than its reading.
+
+Memory: 4 bytes for each resident page of the machine at most, which is 0.1 % of it (the kernel
+gives the table only where frames that are not exclusive lie), and 72 to 144 bytes for each set of
+processes, of which there are as a rule some thousands. It is bounded: the table is of `WINDOW`
+frames at a time, and a machine with more of them is gone through once for each window.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import namedtuple
+from contextlib import closing
+
+from pagemap import maps
+from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
+from pagemap.frames import FrameReader
+from pagemap.spaces import Spaces, require_pfns
+from pagemap.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import NamedTuple
+
+    from pagemap.spaces import Progress, Seen
+
+    class Amounts(NamedTuple):
+        """Frames by kind, in pages; the page of zeros is nobody's, and stands apart."""
+
+        anonymous: int
+        file: int
+        shmem: int
+        ksm: int
+        zero: int
+        other: int
+
+        @property
+        def shared(self) -> int:
+            """All of them but the page of zeros."""
+
+    class Group(NamedTuple):
+        """Frames that just these processes map; `path` is that of the first one's mapping."""
+
+        pids: tuple[int, ...]
+        path: str
+        pages: Amounts
+
+    class Pair(NamedTuple):
+        """What two processes share, with or without others."""
+
+        pid: int
+        other: int
+        pages: Amounts
+
+    class SharedPath(NamedTuple):
+        """What is shared of a path; `saved` are the pages that copies for each would take more."""
+
+        path: str
+        pages: Amounts
+        saved: int
+
+    class SharedFrame(NamedTuple):
+        """A frame, how many processes map it, and how often it is mapped by the kernel's count."""
+
+        pfn: int
+        processes: int
+        mapcount: int | None
+        kind: str
+        path: str
+
+    class Sharer(NamedTuple):
+        """A process, and what it shares with others."""
+
+        pid: int
+        name: str
+        pages: Amounts
+else:
+
+    class Amounts(namedtuple("Amounts", KINDS)):
+        """Frames by kind, in pages; the page of zeros is nobody's, and stands apart."""
+
+        __slots__ = ()
+
+        @property
+        def shared(self) -> int:
+            """All of them but the page of zeros."""
+            return sum(self) - self.zero
+
+    Group = namedtuple("Group", ("pids", "path", "pages"))
+    Pair = namedtuple("Pair", ("pid", "other", "pages"))
+    SharedPath = namedtuple("SharedPath", ("path", "pages", "saved"))
+    SharedFrame = namedtuple("SharedFrame", ("pfn", "processes", "mapcount", "kind", "path"))
+    Sharer = namedtuple("Sharer", ("pid", "name", "pages"))
+
+__all__ = [
+    "WINDOW",
+    "Amounts",
+    "Group",
+    "Pair",
+    "SharedFrame",
+    "SharedPath",
+    "Sharer",
+    "Sharing",
+]
+
+WINDOW = 1 << 28
+"""Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
+
+MOST_PAIRED = 1024
+"""Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
+
+
+class Sharing:
+    """What is shared, by whom: gone through when this is made, and kept as numbers.
+
+    With `targets`, pids, only frames that one of them maps; with `only` no other processes are
+    looked at. Of pairs, groups, paths and frames the `top` heaviest are kept: `pairs`, `groups`,
+    `paths` and `frames`. `processes` are those that share anything. `total` are the frames of two
+    processes and more, each once, and `saved` what copies for each would take more, both in pages;
+    `sets` is how many sets of processes there were. `spaces` says who was left out.
+
+    Frames in swap are not told: what is shared is what is present. The answer is as good as the
+    moment: a frame may move while others are looked at.
+
+    Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
+    CAP_SYS_ADMIN, and for a target what `Process` raises.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[int] = (),
+        *,
+        only: bool = False,
+        top: int = 20,
+        procfs: str = "/proc",
+        threads: int | None = None,
+        progress: Progress | None = None,
+        window: int = WINDOW,
+    ) -> None:
+        self._targets = list(dict.fromkeys(targets))
+        self._threads = threads
+        self._progress = progress
+        self._labels: dict[bytes, int] = {}
+        self._table = Table()
+        heaviest = Heaviest(top)
+        with FrameReader(procfs=procfs) as reader:
+            flags, end = reader.fileno("flags"), reader.end
+            require_pfns("tell what is shared")
+            self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)
+            for first in range(0, end, window):
+                self._table.open_window(first, min(window, end - first))
+                self._fill()
+                for _ in self._table.settle(flags, heaviest):
+                    pass
+            self._table.close_window()
+            self._paths = [maps.decode_path(label) for label in self._labels] or [""]
+            self.frames = self._frames(reader, heaviest)
+        self._sum(top)
+
+    def _fill(self) -> None:
+        joining = bool(self._targets)
+        steps = self.spaces.go_through(
+            self._choose,
+            SharingPiece,
+            StretchBuffer,
+            required=self._targets,
+            threads=self._threads,
+            progress=self._progress,
+        )
+        with self.spaces, closing(steps):
+            for piece, (buffer, count) in steps:
+                seen: Seen = piece.visit.tag
+                if count:
+                    join = joining and seen.number >= len(self._targets)
+                    self._table.add(buffer, count, seen.note, seen.number, join=join)
+
+    def _choose(self, block: bytes) -> tuple[list[tuple[int, int]], array[int]]:
+        """All mappings, and the number of the label of each."""
+        known = self._labels
+        ranges = []
+        labels = array("I")
+        for start, end, label in maps.parse_labels(block):
+            ranges.append((start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT))
+            labels.append(known.setdefault(label, len(known)))
+        return ranges, labels
+
+    def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrame]:
+        items = heaviest.items()
+        counts = reader.read([pfn for _, pfn, _ in items], ("mapcounts",))
+        return [
+            SharedFrame(
+                pfn,
+                processes,
+                frame.mapcount,
+                KINDS[extra >> 32],
+                self._paths[self._table.label(extra & NO_RANK)],
+            )
+            for (processes, pfn, extra), frame in zip(items, counts, strict=True)
+        ]
+
+    def _sum(self, top: int) -> None:
+        table, pids = self._table, self.spaces.pids
+        self.sets = table.sets
+        self.groups = [
+            Group(
+                tuple(pids[number] for number in table.members(each)),
+                self._paths[table.label(each)],
+                Amounts(*counts),
+            )
+            for each, counts in table.heaviest_sets(top)
+        ]
+        self._sum_paths(top)
+        table.accumulate()
+        amounts = _rows(table.by_member(len(pids)))
+        self.processes = [
+            Sharer(pid, self.spaces.names.get(pid, ""), pages)
+            for pid, pages in zip(pids, amounts, strict=True)
+            if pages.shared
+        ]
+        self.pairs = self._pairs(amounts, top)
+
+    def _sum_paths(self, top: int) -> None:
+        counts, saved = self._table.by_label(len(self._paths))
+        found = [
+            SharedPath(path, pages, more)
+            for path, pages, more in zip(self._paths, _rows(counts), saved, strict=True)
+            if pages.shared
+        ]
+        self.total = Amounts(*(sum(column) for column in zip(*_rows(counts), strict=True)))
+        self.saved = sum(saved)
+        self.paths = sorted(found, key=lambda each: each.pages.shared, reverse=True)[:top]
+
+    def _pairs(self, amounts: list[Amounts], top: int) -> list[Pair]:
+        """The heaviest, of which one is a target where there are any."""
+        below = len(self._targets) or NO_RANK
+        sharers = [number for number, pages in enumerate(amounts) if pages.shared]
+        sharers.sort(key=lambda n: (n >= len(self._targets), -amounts[n].shared))
+        chosen = sorted(sharers[:MOST_PAIRED])
+        ranks = array("I", [NO_RANK]) * len(amounts)
+        for rank, number in enumerate(chosen):
+            ranks[number] = rank
+        pids = self.spaces.pids
+        return [
+            Pair(pids[chosen[one]], pids[chosen[other]], Amounts(*counts))
+            for one, other, counts in self._table.heaviest_pairs(
+                ranks, len(chosen), top, below=below
+            )
+        ]
+
+
+def _rows(words: Iterable[int]) -> list[Amounts]:
+    return [Amounts(*row) for row in zip(*[iter(words)] * len(KINDS), strict=True)]

@@ -1,0 +1,259 @@
+"""Every address space of the machine, each once.
+
+What is mapped where, only the page tables tell, so who wants to know it of a frame goes through
+those of all processes. A process is one address space however many threads it has; several
+processes are one too, a child of vfork and its parent, or what clone made with CLONE_VM: their
+pages are looked at once, and all are named.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EPERM, ESRCH
+
+from pagemap import pipeline
+from pagemap._native import probe_pfns
+from pagemap._native.owners import BEFORE, SAME, Visit, compare_memory
+from pagemap._native.scan import Spans
+from pagemap.errors import (
+    AccessDenied,
+    NoSuchProcess,
+    PagemapError,
+    PfnsHidden,
+    TargetVanished,
+)
+from pagemap.populated import Reach
+from pagemap.process import Process
+from pagemap.targets import pids
+from pagemap.tasks import has_ended, is_kernel_thread, living_thread
+from pagemap.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import Any
+
+    from pagemap._native.owners import VisitPiece
+
+    Choose = Callable[[bytes], tuple[list[tuple[int, int]], Any]]
+    Make = Callable[[Visit, Any, Any, int], VisitPiece]
+    Progress = Callable[[int, int], object]
+
+__all__ = ["Seen", "Spaces", "require_pfns"]
+
+
+def require_pfns(purpose: str) -> None:
+    """Raise PfnsHidden where the kernel hides PFNs from us: `purpose` is what cannot be done."""
+    if not probe_pfns():
+        raise PfnsHidden(
+            f"cannot {purpose}: the kernel hides PFNs in /proc/PID/pagemap from who opens it "
+            "without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+            operation=purpose,
+        )
+
+
+class Seen:
+    """A process that is gone through: `number` is its place among the pids of the `Spaces`.
+
+    `note` is what the caller keeps of the mappings that the pieces at hand are of.
+    """
+
+    __slots__ = ("note", "number", "process")
+
+    def __init__(self, process: Process, number: int, note: Any) -> None:
+        self.process = process
+        self.number = number
+        self.note = note
+
+
+class Spaces:
+    """The address spaces of all processes, or with `only` of those in `first`, which come first.
+
+    A context manager, which closes what it opened. Afterwards it tells who was left out:
+    `unreadable`, why by pid; `vanished`, those that ended or called exec before they were read to
+    the end, of which what was read stands. Kernel threads and zombies have no memory and do not
+    count; a process whose main thread has ended is looked at through one that lives, and has that
+    thread's id.
+
+    `pids` are those to look at, one for each address space, and ``sharers[pid]`` the other
+    processes with the memory of `pid`: told by kcmp(2) of those whose auxiliary vectors are alike,
+    at the moment this is made. Where kcmp cannot be used (`sharers_known` is False; it needs
+    CONFIG_KCMP, and may be forbidden) they are looked at apart, and counted twice. `names` are
+    the command names by pid.
+    """
+
+    def __init__(
+        self, *, procfs: str = "/proc", first: Sequence[int] = (), only: bool = False
+    ) -> None:
+        self.unreadable: dict[int, str] = {}
+        self.vanished: list[int] = []
+        self.sharers: dict[int, list[int]] = {}
+        self.sharers_known = procfs == "/proc"
+        self.names: dict[int, str] = {}
+        self._procfs = procfs
+        self._by_image: dict[bytes, list[int]] = {}
+        self._open: dict[int, Process] = {}
+        given = dict.fromkeys(first)
+        rest = () if only else (pid for pid in pids(procfs) if pid not in given)
+        self.pids = [
+            found
+            for pid in (*given, *rest)
+            if (found := self._identify(pid, wanted=pid in given)) is not None
+        ]
+
+    def __enter__(self) -> Spaces:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _identify(self, pid: int, *, wanted: bool) -> int | None:
+        """The id to read process `pid` by; None for what has no memory of its own to look at."""
+        try:
+            image = self._image(pid)
+            if not image:
+                thread = living_thread(f"{self._procfs}/{pid}") if self._has_ended(pid) else None
+                if thread is None:
+                    return pid if wanted else None  # opening it will say what is wrong
+                pid, image = thread, self._image(thread)
+        except OSError as error:
+            if wanted:
+                return pid
+            if error.errno in (EACCES, EPERM) and not is_kernel_thread(f"{self._procfs}/{pid}"):
+                self.unreadable[pid] = "permission denied"
+            return None
+        twin = self._twin(pid, image)
+        if twin is None:
+            return pid
+        self.sharers.setdefault(twin, []).append(pid)
+        return None
+
+    def _has_ended(self, pid: int) -> bool:
+        return has_ended(f"{self._procfs}/{pid}")
+
+    def _image(self, pid: int) -> bytes:
+        """The auxiliary vector: alike in a process and those that it forked, or empty."""
+        try:
+            fd = os.open(f"{self._procfs}/{pid}/auxv", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(fd, 1 << 12)
+            finally:
+                os.close(fd)
+        except (FileNotFoundError, ProcessLookupError):
+            return b""  # it is gone, or has no memory: from 6.16 on that is ESRCH
+
+    def _twin(self, pid: int, image: bytes) -> int | None:
+        """One met before that has the same memory. Those alike are kept in kcmp's order."""
+        alike = self._by_image.setdefault(image, [])
+        low, high = 0, len(alike)
+        while low < high and self.sharers_known:
+            middle = (low + high) // 2
+            try:
+                order = compare_memory(pid, alike[middle])
+            except OSError as error:
+                if error.errno != ESRCH:
+                    self.sharers_known = False
+                elif self._has_ended(pid):
+                    return None
+                else:
+                    del alike[middle]
+                    high -= 1
+                continue
+            if order == SAME:
+                return alike[middle]
+            low, high = (low, middle) if order == BEFORE else (middle + 1, high)
+        alike.insert(low, pid)
+        return None
+
+    def go_through(
+        self,
+        choose: Choose,
+        make: Make,
+        make_buffer: Callable[[], Any],
+        *,
+        required: Sequence[int] = (),
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Generator[tuple[VisitPiece, Any], None, None]:
+        """Each step of each piece, in order, with its result; ``piece.visit.tag`` is a `Seen`.
+
+        `choose` gets the text of maps, some lines at a time, and gives the ranges of pages ``(vpn,
+        count)`` to be gone through, with a note of its own; `make` makes a piece of some of them.
+        Processes in `required` raise what others are left out for. `progress` is
+        called with the processes done and their number.
+        """
+        at: Seen | None = None
+        reaches: dict[int, Reach] = {}
+        pieces = self._pieces(choose, make, reaches, required)
+        with pipeline.run(pieces, make_buffer, threads) as results:
+            for piece, result in results:
+                seen: Seen = piece.visit.tag
+                if at is not None and seen.number != at.number:
+                    self._finish(at.process)
+                    if progress is not None:
+                        progress(seen.number, len(self.pids))
+                at = seen
+                yield piece, result
+                if piece.error is not None:
+                    self._fail(seen.process.pid, seen.process.read_error(piece.error))
+                elif piece.done:
+                    reaches[seen.number].learn(piece.pages, piece.work)
+        if at is not None:
+            self._finish(at.process)
+
+    def _pieces(
+        self, choose: Choose, make: Make, reaches: dict[int, Reach], required: Sequence[int]
+    ) -> Iterator[VisitPiece]:
+        for number, pid in enumerate(self.pids):
+            process = None
+            given = False
+            try:
+                process = self._open[pid] = Process(pid, procfs=self._procfs)
+                self.names[pid] = process.name
+                reaches[number] = Reach()
+                for piece in self._pieces_of(process, number, choose, make, reaches[number]):
+                    yield piece
+                    given = True
+            except PagemapError as error:
+                if pid in required:
+                    raise
+                self._fail(pid, error)
+            if process is not None and not given:
+                self._finish(process)
+
+    def _pieces_of(
+        self, process: Process, number: int, choose: Choose, make: Make, reach: Reach
+    ) -> Iterator[VisitPiece]:
+        for block in process.maps_blocks():
+            ranges, note = choose(block)
+            if not ranges:
+                continue
+            visit = Visit(
+                Spans(ranges),
+                process.fileno(),
+                PAGE_SHIFT,
+                use_scan=process.can_scan,
+                tag=Seen(process, number, note),
+            )
+            yield from visit.pieces(make, reach)
+
+    def _finish(self, process: Process) -> None:
+        """All of it was read: it is closed, after a look whether it was there to the end."""
+        if self._open.pop(process.pid, None) is None:
+            return
+        try:
+            process.require_alive()
+        except PagemapError as error:
+            self._fail(process.pid, error)
+        finally:
+            process.close()
+
+    def _fail(self, pid: int, error: PagemapError) -> None:
+        if isinstance(error, (NoSuchProcess, TargetVanished)):
+            if pid not in self.vanished:
+                self.vanished.append(pid)
+        elif isinstance(error, AccessDenied):
+            self.unreadable[pid] = "permission denied"
+        else:
+            self.unreadable[pid] = str(error)

@@ -1,0 +1,154 @@
+"""`pagemap sharing`: whole outputs, and every error with its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import everyone, oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+KINDS = ("anonymous", "file", "shmem", "ksm", "other", "zero")
+PARTS = ("total", "processes", "pairs", "groups", "paths", "frames")
+
+
+@pytest.fixture
+def family(start: Start, need_pfns: None, need_root: None) -> list[int]:
+    """Three processes at rest that share anonymous memory."""
+    target = start(workloads.dense(64 * PAGE))
+    pids = [target.pid, target.ask("f"), target.ask("f")]
+    for pid in pids:
+        everyone.wait_asleep(pid)
+    target.stop()
+    return pids
+
+
+def ask(pagemap: Pagemap, pids: list[int], *options: str) -> bytes:
+    code, out, err = pagemap("sharing", *pids, "--only", *options)
+    assert (code, err) == (0, [])
+    return out
+
+
+def test_json(pagemap: Pagemap, family: list[int]) -> None:
+    told = json.loads(ask(pagemap, family, "--json"))
+    assert (told["schema"], told["page_size"]) == ("pagemap.sharing/1", PAGE)
+    naive = everyone.groups(family)
+    wanted = {
+        key: {kind: count[kind] * PAGE for kind in KINDS}
+        for key, count in naive.items()
+        if set(count) - {"zero"}
+    }
+    groups = {(tuple(each["pids"]), each["path"]): each for each in told["groups"]}
+    assert {key: {kind: each[kind] for kind in KINDS} for key, each in groups.items()} == wanted
+    assert all(each["processes"] == len(each["pids"]) for each in told["groups"])
+    assert all(each["shared"] == sum(each[kind] for kind in KINDS[:-1]) for each in told["groups"])
+    assert told["total"]["shared"] == sum(each["shared"] for each in told["groups"])
+    saved = sum(each["shared"] * (each["processes"] - 1) for each in told["groups"])
+    assert told["total"]["saved"] == saved
+    assert {(each["pid"], each["other_pid"]) for each in told["pairs"]} == {
+        (family[0], family[1]),
+        (family[0], family[2]),
+        (family[1], family[2]),
+    }
+    assert {each["pid"] for each in told["processes"]} == set(family)
+    assert (told["processes_seen"], told["vanished"], told["unreadable"]) == (3, [], [])
+    assert told["frames"][0]["processes"] == 3
+
+
+def number(text: str) -> int:
+    """Bytes of an amount in a cell, as exact as it tells."""
+    unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1], 1)
+    return round(float(text.rstrip("KM")) * unit)
+
+
+def test_tables(pagemap: Pagemap, family: list[int]) -> None:
+    told = json.loads(ask(pagemap, family, "--json", "--top", "10"))
+    out = ask(pagemap, family).decode()
+    tables = [table.splitlines() for table in out.split("\n\n")]
+    assert [table[0] for table in tables] == list(PARTS)
+    for name, titles, *rows in tables:
+        columns = [title.lower().replace("-", "_") for title in titles.split()]
+        items: list[dict[str, Any]] = [told[name]] if name == "total" else told[name]
+        assert len(rows) == len(items)
+        shown = {kind for kind in KINDS if any(item.get(kind) for item in items)}
+        assert shown == set(columns) & set(KINDS)
+        for row, item in zip(rows, items, strict=True):
+            cells = dict(zip(columns, row.split(), strict=False))
+            for kind in shown:
+                assert abs(number(cells[kind]) - item[kind]) <= item[kind] / 10
+            if "path" in columns:
+                assert cells["path"] == (item["path"].split() or ["[anon]"])[0]
+            if "pids" in columns:
+                assert cells["pids"] == ",".join(map(str, item["pids"]))
+            if "pfn" in columns:
+                assert (cells["pfn"], cells["kind"]) == (item["pfn"], item["kind"])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_csv(pagemap: Pagemap, family: list[int], part: str) -> None:
+    told = json.loads(ask(pagemap, family, "--json", "--what", part))
+    items = [told[part]] if part == "total" else told[part]
+    assert set(PARTS) & set(told) == {part}
+    rows = list(csv.DictReader(io.StringIO(ask(pagemap, family, "--csv", "--what", part).decode())))
+    assert [
+        {
+            name: "|".join(map(str, value)) if isinstance(value, list) else str(value)
+            for name, value in item.items()
+        }
+        for item in items
+    ] == rows
+
+
+def test_the_heaviest_few(pagemap: Pagemap, family: list[int]) -> None:
+    out = ask(pagemap, family, "--top", "2", "--what", "groups,frames").decode()
+    assert [len(table.splitlines()) for table in out.split("\n\n")] == [4, 4]
+    # by default what --csv writes are the pairs
+    assert ask(pagemap, family, "--csv") == ask(pagemap, family, "--csv", "--what", "pairs")
+
+
+def test_a_name_may_fit_several(pagemap: Pagemap, family: list[int]) -> None:
+    name = everyone.status(family[0], "Name")
+    code, out, _ = pagemap("sharing", name, "--json", "--what", "groups")
+    assert code == 0
+    assert any(set(family) <= set(each["pids"]) for each in json.loads(out)["groups"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--only", "--only wants targets: those that are to be looked at"),
+        ("--what grups", "--what knows no 'grups'; did you mean groups?"),
+        ("--what pairs,groups --csv", "--csv writes one part at a time, not 2"),
+        ("--top 0", "--top wants a number from 1 on, not '0'"),
+        ("--threads many", "--threads wants a number from 1 on, not 'many'"),
+        ("--json --csv", "argument --csv: not allowed with argument --json"),
+    ],
+)
+def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
+    code, out, err = pagemap("sharing", *line.split())
+    assert (code, out) == (2, b"")
+    assert err[0].startswith(f"pagemap: {said}")
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_targets_that_are_not_there(pagemap: Pagemap, unused_pid: int, kernel_thread: int) -> None:
+    assert pagemap("sharing", unused_pid)[:2] == (66, b"")
+    assert pagemap("sharing", "no such name at all")[:2] == (66, b"")
+    code, out, _ = pagemap("sharing", kernel_thread, "--only", "--json")
+    assert (code, json.loads(out)["groups"]) == (0, [])
+
+
+def test_without_rights(unprivileged: Pagemap) -> None:
+    code, out, err = unprivileged("sharing")
+    assert (code, out) == (77, b"")
+    assert err[0].startswith("pagemap: cannot read /proc/kpageflags: permission denied")
+    assert "CAP_DAC_READ_SEARCH" in err[0]
+    assert err[1].startswith("without root, `pagemap maps TARGET ")

@@ -1,0 +1,189 @@
+"""`pagemap who`: whole outputs, and every error with its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import everyone, oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+
+
+class Family:
+    """A target and a child that share a page of its area, the frame of which is `pfn`."""
+
+    def __init__(self, target: workloads.Target) -> None:
+        self.target = target
+        self.pids = sorted([target.pid, target.ask("f")])
+        target.stop()
+        self.address = target.first.start + PAGE
+        (entry,) = oracle.entries(target.pid, self.address, self.address + PAGE)
+        pfn = oracle.pfn(entry)
+        assert pfn is not None
+        self.pfn = pfn
+        self.line = next(
+            line for line in oracle.maps(target.pid) if line.start <= self.address < line.end
+        )
+
+
+@pytest.fixture
+def family(start: Start, need_pfns: None, need_root: None) -> Family:
+    """Two processes that share anonymous memory."""
+    return Family(start(workloads.dense(4 * PAGE)))
+
+
+def test_a_table(pagemap: Pagemap, family: Family) -> None:
+    code, out, err = pagemap("who", "--pfn", hex(family.pfn))
+    assert (code, err) == (0, [])
+    lines = out.decode().splitlines()
+    assert lines[0] == f"frame {family.pfn:#x}, physical address {family.pfn * PAGE:#x}"
+    flags = lines[1].removeprefix("  flags: ").split(", ")
+    assert {"uptodate", "mmap", "anonymous", "swapbacked"} <= set(flags)
+    assert lines[2] == "  map count: 2"
+    cgroup = everyone.word("kpagecgroup", family.pfn)
+    assert f"(inode {cgroup})" in lines.pop(3) if cgroup else True
+    assert lines[3].split() == ["PID", "NAME", "ADDRESS", "PERMS", "PATH"]
+    assert [line.split() for line in lines[4:6]] == [
+        [str(pid), everyone.status(pid, "Name"), f"{family.address:x}", "rw-p"]
+        for pid in family.pids
+    ]
+    assert lines[6:] == [f"frame {family.pfn:#x}: 2 pages map it, of 2 processes"]
+
+
+def test_json(pagemap: Pagemap, family: Family) -> None:
+    code, out, err = pagemap("who", "--phys", family.pfn * PAGE + 17, "--json")
+    assert (code, err) == (0, [])
+    told = json.loads(out)
+    assert told["schema"] == "pagemap.who/1"
+    assert told["mappers"] == [
+        {
+            "pfn": family.pfn,
+            "pid": pid,
+            "sharers": [],
+            "name": everyone.status(pid, "Name"),
+            "address": hex(family.address),
+            "start": hex(family.line.start),
+            "end": hex(family.line.end),
+            "perms": "rw-p",
+            "offset": "0x0",
+            "exclusive": False,
+            "path": "",
+        }
+        for pid in family.pids
+    ]
+    (frame,) = told["frames"]
+    assert frame["pfn"] == family.pfn
+    assert frame["physical_address"] == hex(family.pfn * PAGE)
+    assert int(frame["flags_word"], 16) & everyone.ANON
+    assert "anonymous" in frame["flags"]
+    assert (frame["mapcount"], frame["found"], frame["unexplained"]) == (2, 2, 0)
+    assert frame["cgroup_inode"] == (everyone.word("kpagecgroup", family.pfn) or None)
+    assert told["sharers_known"] is True
+
+
+def test_csv(pagemap: Pagemap, family: Family) -> None:
+    code, out, err = pagemap("who", family.target.pid, hex(family.address + 5), "--csv")
+    assert (code, err) == (0, [])
+    rows = list(csv.DictReader(io.StringIO(out.decode())))
+    assert [(int(row["pid"]), int(row["address"], 16)) for row in rows] == [
+        (pid, family.address) for pid in family.pids
+    ]
+    assert {(row["pfn"], row["exclusive"], row["sharers"], row["path"]) for row in rows} == {
+        (hex(family.pfn), "0", "", "")
+    }
+
+
+def test_several_frames(pagemap: Pagemap, family: Family) -> None:
+    area = family.target.first
+    pfns = [oracle.pfn(entry) for entry in oracle.entries(family.target.pid, area.start, area.end)]
+    words = [word for pfn in pfns for word in ("--pfn", str(pfn))]
+    code, out, err = pagemap("who", *words)
+    assert (code, err) == (0, [])
+    rows = re.findall(r"^ *([0-9a-f]+) +(\d+)  \S+ +([0-9a-f]+)  rw-p$", out.decode(), re.MULTILINE)
+    assert sorted((int(pfn, 16), int(pid), int(at, 16)) for pfn, pid, at in rows) == sorted(
+        (pfn, pid, area.start + index * PAGE)
+        for index, pfn in enumerate(pfns)
+        for pid in family.pids
+        if pfn is not None
+    )
+    assert out.decode().count(": 2 pages map it, of 2 processes\n") == len(pfns)
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_a_child_of_vfork(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(4 * PAGE))
+    child = target.ask("v")
+    code, out, _ = pagemap("who", target.pid, hex(target.first.start))
+    assert code == 0
+    lines = out.decode().splitlines()
+    one, other = sorted([target.pid, child])
+    assert lines[-2].endswith(": 1 page maps it, of 1 process")
+    assert lines[-1] == f"process {one} shares its memory with {other}"
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
+    # The first frame is never given out: firmware wants it.
+    code, out, _ = pagemap("who", "--pfn", "0")
+    assert code == 0
+    assert out.decode().splitlines()[-1] == "frame 0x0: 0 pages map it"
+    code, out, _ = pagemap("who", "--pfn", "0", "--csv")
+    assert (code, out.count(b"\n")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "say which frame: TARGET ADDRESS, --pfn N, or --phys ADDRESS"),
+        ("{pid}", "say which page of {pid}: TARGET is followed by an ADDRESS"),
+        ("{pid} 0 --pfn 1", "give either TARGET ADDRESS, or frames by --pfn and --phys"),
+        ("{pid} 7f00", "malformed address '7f00': write 0x7f00"),
+        ("--pfn xyz", "--pfn wants a number, not 'xyz'"),
+        ("--pfn -1", "--pfn wants a number, not '-1'"),
+        ("--pfn 0x10000000000000000", "--pfn wants a number, not '0x10000000000000000'"),
+        ("--phys 1M", "--phys wants a number, not '1M'"),
+        ("--pfn 1 --threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("--pfn 1 --json --csv", "argument --csv: not allowed with argument --json"),
+    ],
+)
+def test_what_cannot_be_understood(pagemap: Pagemap, unused_pid: int, line: str, said: str) -> None:
+    code, out, err = pagemap("who", *line.format(pid=unused_pid).split())
+    assert (code, out) == (2, b"")
+    assert err[0].startswith(f"pagemap: {said.format(pid=unused_pid)}")
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_a_frame_out_of_range(pagemap: Pagemap) -> None:
+    for words in (["--pfn", "0xffffffffffffffff"], ["--phys", "0xffffffffffffffff"]):
+        code, out, err = pagemap("who", *words)
+        assert (code, out, len(err)) == (2, b"", 1)
+        assert "is out of range: the last frame of this machine is 0x" in err[0]
+
+
+def test_a_page_that_is_not_there(pagemap: Pagemap, start: Start, unused_pid: int) -> None:
+    target = start(workloads.untouchable(4 * PAGE))
+    code, out, err = pagemap("who", target.pid, hex(target.first.start))
+    assert (code, out, len(err)) == (1, b"", 1)
+    assert "not present" in err[0]
+    code, out, err = pagemap("who", target.pid, "0")
+    assert (code, out, len(err)) == (1, b"", 1)
+    assert "is in no mapping" in err[0]
+    assert pagemap("who", unused_pid, "0")[:2] == (66, b"")
+
+
+def test_without_rights(unprivileged: Pagemap) -> None:
+    code, out, err = unprivileged("who", "--pfn", "1")
+    assert (code, out) == (77, b"")
+    assert err[0].startswith("pagemap: cannot read /proc/kpageflags: permission denied")
+    assert "CAP_DAC_READ_SEARCH" in err[0]
+    assert err[1].startswith("without root, `pagemap maps TARGET ")

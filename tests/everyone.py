@@ -1,0 +1,106 @@
+"""Who maps what, found the slow way: every entry of every process, one read each.
+
+The naive twin of pagemap.owners and pagemap.sharing. Nothing of `pagemap` is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests import oracle
+from tests.target import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PAGE = oracle.PAGE
+
+# Bits of /proc/kpageflags, include/uapi/linux/kernel-page-flags.h.
+ANON, SWAPBACKED, KSM, ZERO_PAGE = 1 << 12, 1 << 14, 1 << 21, 1 << 24
+
+
+def word(name: str, pfn: int) -> int:
+    """The word of a frame in /proc/kpageflags, kpagecount or kpagecgroup."""
+    fd = os.open(f"/proc/{name}", os.O_RDONLY)
+    try:
+        value: int = struct.unpack("=Q", os.pread(fd, 8, 8 * pfn))[0]
+    finally:
+        os.close(fd)
+    return value
+
+
+def kind(pfn: int) -> str:
+    """What a mapped frame is, in the words of pagemap.sharing."""
+    flags = word("kpageflags", pfn)
+    if flags & ZERO_PAGE:
+        return "zero"
+    if flags & KSM:
+        return "ksm"
+    if flags & ANON:
+        return "anonymous"
+    return "shmem" if flags & SWAPBACKED else "file"
+
+
+def pids() -> list[int]:
+    """All processes."""
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def pages(pid: int, *, label: bytes = b"") -> Iterator[tuple[int, int, bytes]]:
+    """Of each present page: address, PFN, and path; of all mappings, or those with `label`."""
+    for line in oracle.maps(pid):
+        if line.start >= 1 << 63 or (label and line.label != label):
+            continue
+        for index, entry in enumerate(oracle.entries(pid, line.start, line.end)):
+            frame = oracle.pfn(entry)
+            if frame is not None:
+                yield line.start + index * PAGE, frame, line.label
+
+
+def mappers(pfn: int, among: Iterable[int], *, label: bytes = b"") -> set[tuple[int, int]]:
+    """The pids and addresses that map a frame; of processes that can be read."""
+    found = set()
+    for pid in among:
+        try:
+            found |= {(pid, at) for at, frame, _ in pages(pid, label=label) if frame == pfn}
+        except OSError:
+            continue
+    return found
+
+
+Groups = dict[tuple[tuple[int, ...], str], Counter[str]]
+
+
+def groups(family: Iterable[int]) -> Groups:
+    """The frames that several of these processes map, by who they are and the first one's path."""
+    members: dict[int, list[int]] = {}
+    labels: dict[int, str] = {}
+    for pid in family:
+        for _, frame, label in pages(pid):
+            who = members.setdefault(frame, [])
+            labels.setdefault(frame, os.fsdecode(label))
+            if not who or who[-1] != pid:
+                who.append(pid)
+    result: Groups = {}
+    for frame, who in members.items():
+        if len(who) > 1:
+            result.setdefault((tuple(who), labels[frame]), Counter())[kind(frame)] += 1
+    return result
+
+
+def wait_asleep(pid: int) -> None:
+    """Wait until a process waits for something, which a target does for commands."""
+    wait_until(lambda: status(pid, "State").startswith("S"))
+
+
+def status(pid: int, field: str) -> str:
+    """A field of /proc/PID/status."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return value.strip()
+    raise LookupError(field)

@@ -1,0 +1,192 @@
+"""Who shares what, against every entry and every word read one by one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap.sharing import Amounts, Sharing
+from tests import everyone, oracle, workloads
+from tests.live.as_nobody import as_nobody
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+ALL = 1_000_000
+
+
+@pytest.fixture
+def need_frames(need_pfns: None) -> None:
+    """Skip where the kernel's words about frames cannot be read."""
+    if not os.access("/proc/kpageflags", os.R_OK):
+        pytest.skip("/proc/kpageflags is root's: needs CAP_DAC_READ_SEARCH")
+
+
+pytestmark = pytest.mark.usefixtures("need_frames")
+
+
+def kinds(pages: Amounts) -> Counter[str]:
+    return Counter(pages._asdict())
+
+
+def check_against_naive(family: Sequence[int], sharing: Sharing) -> None:
+    """All that `sharing` tells of a family that is at rest, and of nobody else."""
+    naive = everyone.groups(family)
+    # the page of zeros alone makes no group
+    wanted = {key: count for key, count in naive.items() if set(count) - {"zero"}}
+    assert {(each.pids, each.path): +kinds(each.pages) for each in sharing.groups} == wanted
+    paths: dict[str, Counter[str]] = {}
+    saved: Counter[str] = Counter()
+    for (pids, path), count in naive.items():
+        paths[path] = paths.get(path, Counter()) + count
+        saved[path] += (len(pids) - 1) * (count.total() - count["zero"])
+    told = {each.path: each for each in sharing.paths}
+    assert {path: +kinds(each.pages) for path, each in told.items()} == {
+        path: count for path, count in paths.items() if set(count) - {"zero"}
+    }
+    assert {path: each.saved for path, each in told.items()} == {p: saved[p] for p in told}
+    assert sharing.saved == saved.total()
+    for one, other in itertools.combinations(family, 2):
+        count = sum((c for (pids, _), c in naive.items() if {one, other} <= {*pids}), Counter())
+        pair = [each for each in sharing.pairs if {each.pid, each.other} == {one, other}]
+        assert [+kinds(each.pages) for each in pair] == ([count] if set(count) - {"zero"} else [])
+    for each in sharing.processes:
+        count = sum((c for (pids, _), c in naive.items() if each.pid in pids), Counter())
+        assert +kinds(each.pages) == count
+    assert +kinds(sharing.total) == sum(paths.values(), Counter())
+
+
+def at_rest(target: workloads.Target, children: int) -> list[int]:
+    """The target and so many children that it forked, none of which does anything."""
+    family = [target.pid, *(target.ask("f") for _ in range(children))]
+    for pid in family:  # a child that has just begun still touches its libc
+        everyone.wait_asleep(pid)
+    target.stop()
+    return family
+
+
+@pytest.mark.parametrize("kind", ["dense", "shared", "file", "ksm", "thp", "zero", "many"])
+def test_a_family_page_by_page(kind: str, start: Start) -> None:
+    maker = {"dense": lambda: workloads.dense(64 * PAGE), "many": lambda: workloads.many(300)}
+    target = start(maker.get(kind, workloads.KINDS[kind])())
+    family = at_rest(target, 4)
+    check_against_naive(family, Sharing(family, only=True, top=ALL))
+
+
+def test_strangers_page_by_page(start: Start) -> None:
+    with workloads.temporary_file(b"both", 64 * PAGE) as path:
+        targets = [start(workloads.file_at(path, 64 * PAGE)) for _ in range(2)]
+        targets.append(start(workloads.bash()))
+        for target in targets:
+            target.stop()
+        pids = [target.pid for target in targets]
+        sharing = Sharing(pids, only=True, top=ALL)
+        check_against_naive(pids, sharing)
+        assert any(
+            os.fsencode(each.path) == path and each.pages.file == 64 for each in sharing.paths
+        )
+
+
+@pytest.mark.parametrize("frames", [1 << 12, 100_003])
+def test_windows_tell_the_same(frames: int, start: Start) -> None:
+    target = start(workloads.shared(64 * PAGE))
+    family = at_rest(target, 2)
+    if pagemap.frames.FrameReader().end > 200 * frames:
+        frames = pagemap.frames.FrameReader().end // 200
+    check_against_naive(family, Sharing(family, only=True, top=ALL, window=frames))
+
+
+def test_a_child_among_all_processes(start: Start) -> None:
+    target = start(workloads.dense(64 * PAGE))
+    _, child, other = at_rest(target, 2)
+    stranger = start(workloads.idle())
+    sharing = Sharing(top=ALL)
+    group = next(
+        each
+        for each in sharing.groups
+        if set(each.pids) == {target.pid, child, other} and each.pages.anonymous >= 64
+    )
+    assert group.path == ""
+    pairs = {frozenset((each.pid, each.other)): each.pages for each in sharing.pairs}
+    for pair in itertools.combinations((target.pid, child, other), 2):
+        assert pairs[frozenset(pair)].anonymous >= 64
+    assert pairs[frozenset((target.pid, stranger.pid))].anonymous == 0
+    assert pairs[frozenset((target.pid, stranger.pid))].file > 0  # libc
+    assert all(each.pid < each.other for each in sharing.pairs)
+
+
+def test_only_what_a_target_shares(start: Start) -> None:
+    target = start(workloads.dense(64 * PAGE))
+    _, child = at_rest(target, 1)
+    strangers = [start(workloads.bash()) for _ in range(2)]
+    sharing = Sharing([child], top=ALL)
+    assert all(each.pids[0] == child for each in sharing.groups)
+    assert all(each.pid == child for each in sharing.pairs)
+    assert any(each.other == target.pid and each.pages.anonymous >= 64 for each in sharing.pairs)
+    # bash maps itself, and no target does
+    assert not any("bash" in each.path for each in sharing.paths)
+    assert {each.pid for each in strangers} <= {each.pid for each in sharing.processes}
+
+
+def test_the_frames_of_most(start: Start) -> None:
+    target = start(workloads.dense(8 * PAGE))
+    family = at_rest(target, 30)
+    sharing = Sharing(family, only=True, top=5)
+    assert len(sharing.frames) == 5
+    for each in sharing.frames:
+        assert each.processes == len(family)
+        assert each.mapcount is not None
+        assert each.mapcount >= each.processes  # libc is others' too
+        assert each.kind == everyone.kind(each.pfn)
+    assert len(sharing.pairs) == len(sharing.groups) == 5
+
+
+def test_a_child_of_vfork_is_one_with_its_parent(start: Start) -> None:
+    target = start(workloads.dense(64 * PAGE))
+    child = target.ask("v")
+    sharing = Sharing([target.pid, child], only=True)
+    assert sharing.spaces.sharers == {target.pid: [child]}
+    assert (sharing.processes, sharing.pairs, sharing.groups) == ([], [], [])
+
+
+def test_targets_that_cannot_be_read(start: Start, need_root: None) -> None:
+    with pytest.raises(pagemap.NoSuchProcess):
+        Sharing([int(Path("/proc/sys/kernel/pid_max").read_text())])
+    with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags"):
+        as_nobody(lambda: Sharing().sets)
+
+
+def test_memory(start: Start) -> None:
+    """What the docstring promises: 4 bytes for each frame, 144 for each set, and a little."""
+    target = start(workloads.dense(64 << 20))
+    at_rest(target, 3)
+    script = (
+        "import resource\n"
+        "from pagemap.sharing import Sharing\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "before = peak()\n"
+        "sharing = Sharing(top=10)\n"
+        "print(peak() - before, sharing.sets, len(sharing.processes))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300
+    )
+    took, sets, processes = map(int, run.stdout.split())
+    total = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    assert total is not None
+    frames = int(total[1]) * 1024 // PAGE
+    pairs = processes * processes // 2 * 48
+    # while sets move into more room there are the old ones too; threads have buffers of their own
+    assert took <= 4 * frames + 2 * 144 * max(sets, 4096) + pairs + (16 << 20)

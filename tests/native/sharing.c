@@ -1,0 +1,385 @@
+/*
+ * Frames and the processes that map them: what the tree of sets tells, added up by
+ * plain loops over a matrix of processes and frames.
+ */
+#include "scene.h"
+
+#include "owners.cdef.h"
+#include "sharing.cdef.h"
+
+enum { FRAMES = 5000, MOST_MEMBERS = 12, LABELS = 3, FIRST = 1000, KSM = 21, ANON = 12 };
+
+/* maps[member][frame]: the label that it maps the frame as, and 1; 0: it does not. */
+static uint8_t maps[MOST_MEMBERS][FRAMES];
+static uint32_t members;
+
+static struct pm_sharing sharing;
+
+static void make(uint32_t capacity)
+{
+	sharing = (struct pm_sharing){ .first = FIRST,
+				       .count = FRAMES,
+				       .sets_capacity = capacity,
+				       .sets_count = 1,
+				       .buckets_mask = 1 };
+	while (sharing.buckets_mask + 1 < 2 * capacity)
+		sharing.buckets_mask = 2 * sharing.buckets_mask + 1;
+	sharing.table = exactly(FRAMES * 4);
+	sharing.touched = exactly(FRAMES / PM_TOUCHED + 1);
+	sharing.sets = exactly(capacity * sizeof(struct pm_set));
+	sharing.buckets = exactly((sharing.buckets_mask + 1) * 4);
+	memset(sharing.table, 0, FRAMES * 4);
+	memset(sharing.touched, 0, FRAMES / PM_TOUCHED + 1);
+	memset(sharing.sets, 0, sizeof(struct pm_set));
+	memset(sharing.buckets, 0, (sharing.buckets_mask + 1) * 4);
+}
+
+static void unmake(void)
+{
+	free(sharing.table);
+	free(sharing.touched);
+	free(sharing.sets);
+	free(sharing.buckets);
+}
+
+/* Twice the room for sets, as its caller must make it. */
+static void grow(void)
+{
+	const struct pm_sharing old = sharing;
+
+	sharing.sets_capacity *= 2;
+	sharing.buckets_mask = 2 * old.buckets_mask + 1;
+	sharing.sets = exactly(sharing.sets_capacity * sizeof(struct pm_set));
+	memcpy(sharing.sets, old.sets, old.sets_count * sizeof(struct pm_set));
+	sharing.buckets = exactly((sharing.buckets_mask + 1) * 4);
+	memset(sharing.buckets, 0, (sharing.buckets_mask + 1) * 4);
+	pm_sharing_rehash(&sharing);
+	free(old.sets);
+	free(old.buckets);
+}
+
+/* Add a member, in stretches of any length, some of them twice, and frames that are none. */
+static void add(uint32_t member, uint32_t join)
+{
+	static struct pm_stretch stretches[2 * FRAMES + 4];
+	static uint32_t labels[LABELS] = { 0, 1, 2 };
+	struct pm_place at = { 0, 0 };
+	uint64_t count = 0;
+
+	stretches[count++] = (struct pm_stretch){ FIRST - 9, 9, 0 };
+	for (uint64_t frame = 0; frame < FRAMES;) {
+		uint8_t label = maps[member][frame];
+		uint64_t end = frame + 1;
+
+		while (end < FRAMES && maps[member][end] == label && below(50))
+			end++;
+		if (label)
+			stretches[count++] = (struct pm_stretch){ FIRST + frame,
+								  (uint32_t)(end - frame),
+								  label - 1u };
+		if (label && !below(20)) {
+			stretches[count] = stretches[count - 1];
+			count++;
+		}
+		frame = end;
+	}
+	stretches[count++] = (struct pm_stretch){ FIRST + FRAMES, 5, 0 };
+	while (pm_sharing_add(&sharing, stretches, count, labels, member, join, &at))
+		grow();
+}
+
+static int is_in(uint32_t member, uint64_t frame, uint32_t targets)
+{
+	/* with targets, a frame counts where one of them has it */
+	if (!maps[member][frame])
+		return 0;
+	for (uint32_t i = 0; i < targets; i++)
+		if (maps[i][frame])
+			return 1;
+	return !targets;
+}
+
+static uint32_t size_of(uint64_t frame, uint32_t targets)
+{
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < members; i++)
+		size += (uint32_t)is_in(i, frame, targets);
+	return size;
+}
+
+/* What the file of flags says: every third frame is anonymous, every seventh of KSM. */
+static uint64_t flags_of(uint64_t pfn)
+{
+	return (pfn % 3 ? 0 : UINT64_C(1) << ANON) |
+	       (pfn % 7 ? UINT64_C(1) << 11 : UINT64_C(1) << KSM);
+}
+
+static unsigned kind_of(uint64_t pfn)
+{
+	if (pfn % 7 == 0)
+		return PM_KIND_KSM;
+	return pfn % 3 ? PM_KIND_FILE : PM_KIND_ANONYMOUS;
+}
+
+static void check_sets(uint32_t targets)
+{
+	for (uint64_t frame = 0; frame < FRAMES; frame++) {
+		uint32_t set = sharing.table[frame], last = UINT32_MAX, first = UINT32_MAX;
+
+		CHECK_EQUAL(sharing.sets[set].size, size_of(frame, targets));
+		for (; set; set = sharing.sets[set].parent) {
+			CHECK(sharing.sets[set].member < last);
+			last = sharing.sets[set].member;
+			CHECK(is_in(last, frame, targets));
+			first = sharing.sets[set].label;
+			CHECK_EQUAL(first, sharing.sets[sharing.table[frame]].label);
+		}
+		if (last != UINT32_MAX)
+			CHECK_EQUAL(first + 1, maps[last][frame]);
+	}
+	/* equal sets are one */
+	for (uint32_t i = 1; i < sharing.sets_count && i < 200; i++)
+		for (uint32_t j = 1; j < i; j++)
+			CHECK(sharing.sets[i].parent != sharing.sets[j].parent ||
+			      sharing.sets[i].member != sharing.sets[j].member ||
+			      sharing.sets[i].label != sharing.sets[j].label);
+}
+
+static void check_sums(uint32_t targets)
+{
+	static uint64_t got_labels[LABELS][PM_KINDS], labels[LABELS][PM_KINDS];
+	static uint64_t got_saved[LABELS], saved[LABELS];
+	static uint64_t got_members[MOST_MEMBERS][PM_KINDS], own[MOST_MEMBERS][PM_KINDS];
+	uint64_t *got_pairs = exactly(MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
+	uint64_t *pairs = exactly(MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
+	uint32_t ranks[MOST_MEMBERS], *scratch;
+
+	memset(got_labels, 0, sizeof(got_labels));
+	memset(labels, 0, sizeof(labels));
+	memset(got_saved, 0, sizeof(got_saved));
+	memset(saved, 0, sizeof(saved));
+	memset(got_members, 0, sizeof(got_members));
+	memset(own, 0, sizeof(own));
+	memset(got_pairs, 0, MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
+	memset(pairs, 0, MOST_MEMBERS * MOST_MEMBERS / 2 * PM_KINDS * 8);
+	for (uint32_t i = 0; i < members; i++)
+		ranks[i] = i;
+	for (uint64_t frame = 0; frame < FRAMES; frame++) {
+		const uint32_t size = size_of(frame, targets);
+		const unsigned kind = kind_of(FIRST + frame);
+		int begun = 0;
+
+		if (size < 2)
+			continue;
+		for (uint32_t j = 0; j < members; j++) {
+			if (!is_in(j, frame, targets))
+				continue;
+			if (!begun) {
+				labels[maps[j][frame] - 1][kind]++;
+				saved[maps[j][frame] - 1] += size - 1;
+				begun = 1;
+			}
+			own[j][kind]++;
+			for (uint32_t i = 0; i < j && i < (targets ? targets : members); i++)
+				if (is_in(i, frame, targets))
+					pairs[(j * (j - 1) / 2 + i) * PM_KINDS + kind]++;
+		}
+	}
+	pm_sharing_labels(&sharing, got_labels[0], got_saved);
+	pm_sharing_accumulate(&sharing);
+	pm_sharing_members(&sharing, got_members[0]);
+	scratch = exactly(2 * sharing.sets_count * 4);
+	pm_sharing_pairs(&sharing, ranks, targets ? targets : UINT32_MAX, scratch, got_pairs);
+	free(scratch);
+	CHECK(!memcmp(got_labels, labels, sizeof(labels)));
+	CHECK(!memcmp(got_saved, saved, sizeof(saved)));
+	CHECK(!memcmp(got_members, own, sizeof(own)));
+	CHECK(!memcmp(got_pairs, pairs, members * (members - 1) / 2 * PM_KINDS * 8));
+	free(got_pairs);
+	free(pairs);
+}
+
+/* The frames that most have: none is left out that has more than one told. */
+static void check_top(const struct pm_heavy *top, uint64_t count, uint64_t capacity,
+		      uint32_t targets)
+{
+	uint64_t shared = 0, above = 0;
+
+	for (uint64_t frame = 0; frame < FRAMES; frame++) {
+		const uint32_t size = size_of(frame, targets);
+
+		shared += size > 1;
+		above += count && size > top[count - 1].weight;
+	}
+	CHECK_EQUAL(count, shared < capacity ? shared : capacity);
+	CHECK(above < count || !count);
+	for (uint64_t i = 0; i < count; i++) {
+		CHECK_EQUAL(top[i].weight, size_of(top[i].index - FIRST, targets));
+		CHECK_EQUAL(top[i].extra >> 32, kind_of(top[i].index));
+		CHECK_EQUAL((uint32_t)top[i].extra, sharing.table[top[i].index - FIRST]);
+		CHECK(!i || top[i].weight < top[i - 1].weight ||
+		      (top[i].weight == top[i - 1].weight && top[i].index > top[i - 1].index));
+	}
+}
+
+static void drawn(void)
+{
+	for (unsigned round = 0; round < 25; round++) {
+		const uint32_t targets = below(2) ? 0 : 1 + (uint32_t)below(2);
+		const uint64_t capacity = 1 + below(30);
+		struct pm_heavy *top = exactly(capacity * sizeof(*top));
+		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), count = 0;
+		int64_t settled = 0;
+
+		memset(maps, 0, sizeof(maps));
+		members = 2 + (uint32_t)below(MOST_MEMBERS - 1);
+		for (uint32_t i = 0; i < members; i++)
+			for (uint64_t frame = 0; frame < FRAMES;) {
+				uint64_t run = 1 + below(round % 2 ? 700 : 5);
+				uint8_t label = (uint8_t)(below(3) ? 0 : 1 + below(LABELS));
+
+				for (; run && frame < FRAMES; run--)
+					maps[i][frame++] = label;
+			}
+		make(1 + (uint32_t)below(10));
+		for (uint32_t i = 0; i < members; i++)
+			add(i, targets && i >= targets);
+		check_sets(targets);
+		tell_truth(FIRST + FRAMES);
+		lie.entry = flags_of;
+		lie.interrupt = (unsigned)below(2);
+		lie.most = below(3) ? 0 : 8 + below(900);
+		for (uint64_t from = 0; from < FRAMES; from += 2 * PM_TOUCHED) {
+			uint64_t to = from + 2 * PM_TOUCHED < FRAMES ? from + 2 * PM_TOUCHED
+								     : FRAMES;
+			int64_t got = pm_sharing_settle(&sharing, 3, from, to, scratch, top,
+							capacity, &count);
+
+			CHECK(got >= 0);
+			settled += got;
+		}
+		pm_heaviest_sort(top, count);
+		check_top(top, count, capacity, targets);
+		for (uint64_t frame = 0; frame < FRAMES; frame++)
+			settled -= size_of(frame, targets) > 1;
+		CHECK_EQUAL(settled, 0);
+		check_sums(targets);
+		lie.error = EIO;
+		lie.error_at = FIRST;
+		maps[0][0] = maps[1][0] = 1;
+		add(members - 1, 0);
+		CHECK(pm_sharing_settle(&sharing, 3, 0, FRAMES, scratch, top, capacity, &count) >=
+		      -EIO);
+		unmake();
+		free(scratch);
+		free(top);
+	}
+}
+
+/* Stretches out of entries: the frames that are present and not exclusive, in order. */
+static void collected(void)
+{
+	for (unsigned round = 0; round < 100; round++) {
+		const uint64_t pages = 1 + below(9000);
+		const struct pm_span spans[] = { { below(20), pages / 2, 0, 0 },
+						 { 20 + pages / 2, pages / 2 + 1, 0, 0 } };
+		const struct pm_visit visit = { spans, 3, 12, (uint32_t)below(2) };
+		const struct pm_place to = { 2, 0 };
+		struct pm_place at = { 0, 0 };
+		struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
+		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), span = 0, page = 0, seen;
+
+		draw_scene(pages, 1 + below(below(2) ? 10 : 900), (unsigned)below(11));
+		for (uint64_t i = 0; i < pages; i++)
+			if (scene[i] & SCENE_PRESENT && !below(3))
+				scene[i] = (scene[i] >> 55 << 55) | below(5); /* 0: hidden */
+		lie.interrupt = (unsigned)below(2);
+		while (at.span < to.span) {
+			int64_t got = pm_sharing_collect(&visit, &at, &to, scratch, out,
+							 PM_READ_BLOCK, &seen);
+
+			CHECK(got >= 0);
+			for (int64_t i = 0; i < got; i++) {
+				for (uint64_t frame = 0; frame < out[i].count; page++) {
+					uint64_t entry;
+
+					if (page == spans[span].count) {
+						span++;
+						page = UINT64_MAX;
+						CHECK(span < 2);
+						continue;
+					}
+					entry = scene_entry(spans[span].vpn + page);
+					if (!(entry & SCENE_PRESENT) || entry >> 56 & 1 ||
+					    !(entry << 9))
+						continue;
+					CHECK_EQUAL(out[i].span, span);
+					CHECK_EQUAL(entry << 9 >> 9, out[i].pfn + frame);
+					frame++;
+				}
+			}
+		}
+		free(scratch);
+		free(out);
+	}
+}
+
+static void failing(void)
+{
+	const struct pm_span span = { 0, 100, 0, 0 };
+	const struct pm_visit visit = { &span, 3, 12, 0 };
+	const struct pm_place to = { 1, 0 };
+	struct pm_place at = { 0, 0 };
+	struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
+	uint64_t *scratch = exactly(PM_READ_BLOCK * 8), seen;
+
+	draw_scene(100, 1, 0);
+	lie.error = EIO;
+	CHECK_EQUAL(pm_sharing_collect(&visit, &at, &to, scratch, out, PM_READ_BLOCK, &seen), -EIO);
+	CHECK_EQUAL(pm_sharing_collect(&visit, &at, &to, scratch, out, 1, &seen), -EINVAL);
+	free(scratch);
+	free(out);
+}
+
+/* Rows of counts: the heaviest, the page of zeros weighing nothing. */
+static void heaviest(void)
+{
+	for (unsigned round = 0; round < 200; round++) {
+		const uint64_t count = below(60), stride = 6 + below(3), capacity = 1 + below(20);
+		uint64_t *rows = exactly(count * stride * 8), heavy = 0, found;
+		struct pm_heavy *top = exactly(capacity * sizeof(*top));
+
+		for (uint64_t i = 0; i < count * stride; i++)
+			rows[i] = below(3) ? 0 : below(5);
+		found = pm_heaviest(rows, count, stride, top, capacity);
+		for (uint64_t i = 0; i < count; i++) {
+			uint64_t weight = 0, before = 0;
+
+			for (unsigned kind = 0; kind < PM_KINDS; kind++)
+				weight += kind == PM_KIND_ZERO ? 0 : rows[i * stride + kind];
+			heavy += weight > 0;
+			for (uint64_t at = 0; at < found; at++)
+				before += top[at].weight > weight ||
+					  (top[at].weight == weight && top[at].index < i);
+			/* its place is after those that go before it; beyond the last, it is out */
+			if (weight && before < found) {
+				CHECK_EQUAL(top[before].index, i);
+				CHECK_EQUAL(top[before].weight, weight);
+			}
+		}
+		CHECK_EQUAL(found, heavy < capacity ? heavy : capacity);
+		free(top);
+		free(rows);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
+	drawn();
+	collected();
+	failing();
+	heaviest();
+	return 0;
+}
