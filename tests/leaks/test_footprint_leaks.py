@@ -1,0 +1,63 @@
+"""Footprints made again and again, given up midway, or of nobody: nothing is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap.everyone import Survey
+from pagemap.gentle import Gentle
+from tests import oracle, workloads
+from tests.leaks.test_leaks import everything_stays_flat, repeat
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
+
+ROUNDS = 100
+
+
+@pytest.fixture
+def need_frames(need_pfns: None) -> None:
+    if not oracle.may_read("/proc/kpagecount"):
+        pytest.skip("/proc/kpagecount cannot be read: needs CAP_DAC_READ_SEARCH")
+
+
+def test_sums_and_walks(start: Start, need_frames: None) -> None:
+    target = start(workloads.idle())
+    with pagemap.Process(target.pid) as process, Gentle(1) as gentle:
+
+        def look() -> None:
+            for way in (None, gentle):
+                process.footprint(gentle=way)
+                list(process.footprints(gentle=way))
+                next(process.footprints(gentle=way))  # and given up
+
+        repeat(look, ROUNDS)
+
+
+def test_surveys(start: Start, unused: int) -> None:
+    target = start(workloads.idle())
+    pids = [target.pid, unused, 2]
+
+    def look() -> None:
+        list(Survey(pids).totals())
+        list(Survey(pids).mappings())
+        next(Survey(pids).totals())
+
+    repeat(look, ROUNDS)
+
+
+def test_opened_and_closed(need_frames: None) -> None:
+    with everything_stays_flat():
+        for _ in range(50):
+            with Gentle():
+                pass
+
+
+@pytest.fixture
+def unused() -> int:
+    """A pid that no process can have."""
+    with open("/proc/sys/kernel/pid_max", encoding="ascii") as file:
+        return int(file.read())
