@@ -75,7 +75,7 @@ int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wan
 		}
 	}
 	*seen = read;
-	return (int64_t)found;
+	return pm_visited(visit, from, to, found);
 }
 
 int32_t pm_compare_memory(int32_t pid, int32_t other)

@@ -36,9 +36,9 @@ void pm_owners_filter(const struct pm_wanted *wanted);
 /*
  * Find the pages from *from up to *to that map a wanted frame, in order, into `out`.
  * It has room for `capacity`, PM_READ_BLOCK or more; `scratch` holds PM_READ_BLOCK
- * entries. Returns their number or -errno. *from becomes the place to go on: at or
- * past *to when all was seen, before it when `out` is full or a step was long; *seen
- * the number of populated pages seen.
+ * entries. Returns their number or -errno: -ESRCH where the target is gone when all was
+ * seen. *from becomes the place to go on: at or past *to when all was seen, before it
+ * when `out` is full or a step was long; *seen the number of populated pages seen.
  */
 int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wanted,
 		       struct pm_place *from, const struct pm_place *to, uint64_t *scratch,

@@ -70,8 +70,8 @@ struct pm_heavy {
  * The frames behind the pages from *from up to *to that are present and not marked
  * exclusive: what one process alone maps once cannot be shared. `out` has room for
  * `capacity` stretches, PM_READ_BLOCK or more; `scratch` holds PM_READ_BLOCK entries.
- * Returns the number of stretches or -errno; *from becomes the place to go on, *seen
- * the number of populated pages seen.
+ * Returns the number of stretches or -errno: -ESRCH where the target is gone when all was
+ * seen. *from becomes the place to go on, *seen the number of populated pages seen.
  */
 int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,

@@ -75,5 +75,5 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 		}
 	}
 	*seen = read;
-	return (int64_t)stored;
+	return pm_visited(visit, from, to, stored);
 }

@@ -2,6 +2,8 @@
 #ifndef PM_VISIT_H
 #define PM_VISIT_H
 
+#include <errno.h>
+
 #include "core.h"
 #include "owners.cdef.h"
 
@@ -29,6 +31,21 @@ static inline int64_t pm_visit_block(const struct pm_visit *visit, struct pm_pla
 	block->span = at->span;
 	return pm_populated(visit->fd, visit->use_scan, visit->page_shift, visit->spans, at, to,
 			    scratch, PM_READ_BLOCK, block->runs, PM_VISIT_RUNS, &block->runs_count);
+}
+
+/*
+ * What a step that found `found` returns: that, or -ESRCH where it was the last one and
+ * the target is gone by now, so that nobody knows what was missed. Asked here, because a
+ * call of its own costs Python a wait for its lock.
+ */
+static inline int64_t pm_visited(const struct pm_visit *visit, const struct pm_place *at,
+				 const struct pm_place *to, uint64_t found)
+{
+	int32_t alive = pm_before(at, to) ? 1 : pm_alive(visit->fd);
+
+	if (alive < 0)
+		return alive;
+	return alive ? (int64_t)found : -ESRCH;
 }
 
 /* The span that a run beginning at `vpn` lies in; runs are asked about in order. */
