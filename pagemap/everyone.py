@@ -7,16 +7,13 @@ midway never lends its name to another's numbers.
 
 from __future__ import annotations
 
-import os
 from collections import namedtuple
-from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap.errors import (
     AccessDenied,
     NoSuchProcess,
     PagemapError,
     TargetVanished,
-    UsageError,
 )
 from pagemap.footprint import read_sums
 from pagemap.process import Process
@@ -43,77 +40,7 @@ if TYPE_CHECKING:
 else:
     Passed = namedtuple("Passed", ("pid", "name", "error"))
 
-__all__ = ["Passed", "Survey", "cgroup_pids", "memory_size"]
-
-_PROCS = "cgroup.procs"
-
-
-def cgroup_pids(path: str) -> list[int]:
-    """The pids, ascending, of the cgroup whose directory is `path`, and of all below it.
-
-    It may be of version 2, or of any hierarchy of version 1: both list processes in cgroup.procs.
-    A process of another PID namespace has the number 0 there, and is left out.
-
-    Raises NoSuchProcess when there is no such directory, UsageError when it is no cgroup's or that
-    of a threaded one, whose processes the kernel lists only above, AccessDenied.
-    """
-    try:
-        pids = _listed(path)
-    except OSError as error:
-        raise _no_cgroup(error, path) from None
-    for folder, below, _ in os.walk(path):
-        for name in below:
-            try:
-                pids |= _listed(os.path.join(folder, name))
-            except OSError as error:
-                # removed meanwhile; or threaded, so that its domain, above, has them all
-                if error.errno not in (ENOENT, ENODEV, EOPNOTSUPP):
-                    raise _no_cgroup(error, os.path.join(folder, name)) from None
-    pids.discard(0)
-    return sorted(pids)
-
-
-def _listed(folder: str) -> set[int]:
-    with open(f"{folder}/{_PROCS}", "rb") as file:
-        return set(map(int, file.read().split()))
-
-
-def _no_cgroup(error: OSError, path: str) -> PagemapError:
-    file = f"{path}/{_PROCS}"
-    if error.errno in (EACCES, EPERM):
-        return AccessDenied(
-            f"cannot read {file}: permission denied; run with sudo (CAP_DAC_READ_SEARCH)",
-            errno=error.errno,
-            operation="list the cgroup",
-            path=file,
-        )
-    if error.errno == EOPNOTSUPP:
-        return UsageError(
-            f"cgroup {path!r} is threaded: its processes are listed in one above it; name that",
-            errno=error.errno,
-            operation="list the cgroup",
-            path=file,
-        )
-    if error.errno in (ENOENT, ENODEV, ENOTDIR) and not os.path.isdir(path):
-        return NoSuchProcess(
-            f"there is no cgroup {path!r}: give its directory, as /sys/fs/cgroup/user.slice",
-            errno=error.errno,
-            operation="list the cgroup",
-            path=path,
-        )
-    if error.errno == ENOENT:
-        return UsageError(
-            f"{path!r} is no cgroup: it has no {_PROCS}",
-            errno=error.errno,
-            operation="list the cgroup",
-            path=file,
-        )
-    return PagemapError(
-        f"cannot read {file}: {error.strerror}",
-        errno=error.errno,
-        operation="list the cgroup",
-        path=file,
-    )
+__all__ = ["Passed", "Survey", "memory_size"]
 
 
 class Survey:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENODEV, ENOENT, EOPNOTSUPP, EPERM
+from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
 
@@ -13,61 +13,68 @@ _PROCS = "cgroup.procs"
 
 
 def pids_of(path: str) -> list[int]:
-    """The pids, ascending, of the cgroup with this directory, of version 1 or 2.
+    """The pids, ascending, of the cgroup whose directory is `path`, and of all below it.
+
+    It may be of version 2, or of any hierarchy of version 1: both list processes in cgroup.procs.
+    A process of another PID namespace has the number 0 there, and is left out.
 
     Raises NoSuchProcess when there is no such directory, UsageError when it is no cgroup's or that
-    of a threaded one (the kernel lists processes of its domain alone), AccessDenied.
+    of a threaded one, whose processes the kernel lists only above, AccessDenied.
     """
     try:
-        found = _listed(path)
-        for folder, below, _ in os.walk(path):
-            for name in below:
-                found |= _below(os.path.join(folder, name))
+        pids = _listed(path)
     except OSError as error:
-        raise _error(error, path) from None
-    found.discard(0)  # of another PID namespace
-    return sorted(found)
+        raise _no_cgroup(error, path) from None
+    for folder, below, _ in os.walk(path):
+        for name in below:
+            try:
+                pids |= _listed(os.path.join(folder, name))
+            except OSError as error:
+                # removed meanwhile; or threaded, so that its domain, above, has them all
+                if error.errno not in (ENOENT, ENODEV, EOPNOTSUPP):
+                    raise _no_cgroup(error, os.path.join(folder, name)) from None
+    pids.discard(0)
+    return sorted(pids)
 
 
-def _listed(path: str) -> set[int]:
-    with open(f"{path}/{_PROCS}", "rb") as file:
+def _listed(folder: str) -> set[int]:
+    with open(f"{folder}/{_PROCS}", "rb") as file:
         return set(map(int, file.read().split()))
 
 
-def _below(path: str) -> set[int]:
-    try:
-        return _listed(path)
-    except OSError as error:
-        if error.errno in (ENOENT, ENODEV, EOPNOTSUPP):
-            return set()  # removed meanwhile; or threaded: its domain has listed them
-        raise
-
-
-def _error(error: OSError, path: str) -> PagemapError:
+def _no_cgroup(error: OSError, path: str) -> PagemapError:
     file = f"{path}/{_PROCS}"
-    code = error.errno
-    if code in (EACCES, EPERM):
+    if error.errno in (EACCES, EPERM):
         return AccessDenied(
             f"cannot read {file}: permission denied; run with sudo (CAP_DAC_READ_SEARCH)",
-            errno=code,
+            errno=error.errno,
             operation="list the cgroup",
             path=file,
         )
-    if not os.path.isdir(path):
+    if error.errno == EOPNOTSUPP:
+        return UsageError(
+            f"cgroup {path!r} is threaded: its processes are listed in one above it; name that",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=file,
+        )
+    if error.errno in (ENOENT, ENODEV, ENOTDIR) and not os.path.isdir(path):
         return NoSuchProcess(
             f"there is no cgroup {path!r}: give its directory, as /sys/fs/cgroup/user.slice",
-            errno=code,
+            errno=error.errno,
             operation="list the cgroup",
             path=path,
         )
-    if code in (ENOENT, EOPNOTSUPP):
-        why = "it is threaded: name one above it" if code == EOPNOTSUPP else f"it has no {_PROCS}"
+    if error.errno == ENOENT:
         return UsageError(
-            f"{path!r} is no cgroup that lists processes: {why}",
-            errno=code,
+            f"{path!r} is no cgroup: it has no {_PROCS}",
+            errno=error.errno,
             operation="list the cgroup",
             path=file,
         )
     return PagemapError(
-        f"cannot read {file}: {error.strerror}", errno=code, operation="list the cgroup", path=file
+        f"cannot read {file}: {error.strerror}",
+        errno=error.errno,
+        operation="list the cgroup",
+        path=file,
     )

@@ -12,7 +12,8 @@ from pagemap.cli.output import open_output
 from pagemap.cli.watch import parse_seconds, room, rounds
 from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import AccessDenied, AmbiguousName, PagemapError, UsageError
-from pagemap.everyone import Survey, cgroup_pids, memory_size
+from pagemap.everyone import Survey, memory_size
+from pagemap.members import pids_of
 from pagemap.render.footprint_columns import ALIASES, VIEWS, fitting
 from pagemap.render.footprints import (
     by_path,
@@ -126,7 +127,7 @@ class _Report:
     def _pids(self, failed: list[PagemapError]) -> list[int]:
         """Who is meant; targets that are not to be found go to `failed`."""
         if self._arguments.cgroup is not None:
-            return cgroup_pids(self._arguments.cgroup)
+            return pids_of(self._arguments.cgroup)
         if not self._arguments.targets:
             return targets.pids()
         found: dict[int, None] = {}

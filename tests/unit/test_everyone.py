@@ -1,4 +1,4 @@
-"""All processes of a made-up /proc, and the members of made-up cgroups."""
+"""All processes of a made-up /proc."""
 
 from __future__ import annotations
 
@@ -77,57 +77,6 @@ def test_a_kernel_without_sums(tmp_path: Path) -> None:
     folder.close()
     assert caught.value.exit_code == 69
     assert caught.value.path == f"{tmp_path}/10/smaps"
-
-
-def group(path: Path, procs: bytes) -> Path:
-    path.mkdir()
-    (path / "cgroup.procs").write_bytes(procs)
-    return path
-
-
-def test_a_cgroup_and_all_below_it(tmp_path: Path) -> None:
-    # in version 1 the pids are in no order, and may come twice; 0 is of another PID namespace
-    top = group(tmp_path / "top", b"30\n7\n7\n")
-    group(group(top / "one", b"0\n12\n") / "inner", b"9\n")
-    group(top / "empty", b"")
-    group(tmp_path / "beside", b"1\n")
-    assert everyone.cgroup_pids(str(top)) == [7, 9, 12, 30]
-
-
-def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
-    top = group(tmp_path / "top", b"1\n")
-    group(top / "gone", b"2\n")
-    listed = everyone._listed
-
-    def fail(code: int, at: str) -> list[int]:
-        def read(folder: str) -> set[int]:
-            if folder.endswith(at):
-                raise OSError(code, os.strerror(code))
-            return listed(folder)
-
-        with mock.patch("pagemap.everyone._listed", read):
-            return everyone.cgroup_pids(str(top))
-
-    for code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
-        assert fail(code, "gone") == [1]
-    with pytest.raises(pagemap.AccessDenied, match=r"gone/cgroup\.procs.*CAP_DAC_READ_SEARCH"):
-        fail(errno.EACCES, "gone")
-    with pytest.raises(pagemap.UsageError, match="is threaded"):
-        fail(errno.EOPNOTSUPP, "top")
-    with pytest.raises(pagemap.PagemapError, match="Input/output error") as caught:
-        fail(errno.EIO, "top")
-    assert caught.value.exit_code == 1
-
-
-def test_what_is_no_cgroup(tmp_path: Path) -> None:
-    with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
-        everyone.cgroup_pids(str(tmp_path / "none"))
-    with pytest.raises(pagemap.UsageError, match=r"is no cgroup: it has no cgroup\.procs"):
-        everyone.cgroup_pids(str(tmp_path))
-    file = tmp_path / "file"
-    file.write_bytes(b"")
-    with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
-        everyone.cgroup_pids(str(file))
 
 
 def test_the_memory_of_the_machine(tmp_path: Path) -> None:
