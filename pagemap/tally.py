@@ -7,8 +7,7 @@ entries of the populated pages, which also tells a file's pages for less than a 
 
 from __future__ import annotations
 
-import functools
-from collections import namedtuple
+from collections import Counter, namedtuple
 
 from pagemap import maps, pipeline
 from pagemap._native import counting
@@ -103,14 +102,21 @@ class Plan:
             self.ways |= counting.BY_SCAN
         self.told = tuple(name == "pages" or name in asked for name in counting.TALLIED)
 
-    def tallies(self, columns: list[list[int]]) -> Iterator[Tally]:
-        """A Tally for each row of the columns that C counted, without what was not asked for."""
-        nothing: list[int | None] = [None] * len(columns[0])
-        shown = [
-            column if told else nothing for column, told in zip(columns, self.told, strict=True)
-        ]
-        # as Tally._make does, without a call in Python for each of perhaps 60,000 mappings
-        return map(functools.partial(tuple.__new__, Tally), zip(*shown, strict=True))
+    def tallies(self, rows: list[bytes]) -> Iterator[Tally]:
+        """A Tally for each row that C counted, without what was not asked for.
+
+        Of thousands of mappings most are alike, and have one Tally between them.
+        """
+        known: dict[bytes, Tally] = {}
+        get = known.get
+        for row in rows:
+            tally = get(row)
+            if tally is None:
+                tally = known[row] = Tally._make(
+                    count if told else None
+                    for count, told in zip(counting.counts_of(row), self.told, strict=True)
+                )
+            yield tally
 
 
 def tally(
@@ -140,10 +146,9 @@ class _Block:
         self.sums = counting.Sums(job.spans.count)
 
     def counted(self, plan: Plan) -> Iterator[tuple[Mapping, Tally]]:
-        columns = self.sums.columns()
         if plan.ways & counting.UNTOUCHED:
-            _pass_over_vvar(self.mappings, columns)
-        return zip(self.mappings, plan.tallies(columns), strict=True)
+            _pass_over_vvar(self.mappings, self.sums)
+        return zip(self.mappings, plan.tallies(self.sums.rows()), strict=True)
 
 
 def _pieces(process: Process, plan: Plan, blocks: list[_Block]) -> Iterator[counting.TallyPiece]:
@@ -164,15 +169,14 @@ def _pieces(process: Process, plan: Plan, blocks: list[_Block]) -> Iterator[coun
         yield from job.pieces(_piece_pages(job.spans.pages))
 
 
-def _pass_over_vvar(mappings: Sequence[Mapping], columns: list[list[int]]) -> None:
+def _pass_over_vvar(mappings: Sequence[Mapping], sums: counting.Sums) -> None:
     """Count no page as soft-dirty that a scan passes over (VM_PFNMAP, pagemap_scan_test_walk).
 
     Such pages are holes to the kernel: their entries have the mark of the mapping as a whole.
     """
-    soft_dirty = columns[counting.TALLIED.index("soft_dirty")]
     for number, mapping in enumerate(mappings):
         if mapping.path.startswith("[vvar"):
-            soft_dirty[number] = 0
+            sums.table[number].soft_dirty = 0
 
 
 def _piece_pages(pages: int) -> int:
@@ -184,6 +188,14 @@ def total(tallies: Sequence[Tally]) -> Tally:
     """The sum of tallies that were made alike."""
     if not tallies:
         return Tally._make([0] * len(counting.TALLIED))
-    return Tally._make(
-        [None if column[0] is None else sum(column) for column in zip(*tallies, strict=True)]
-    )
+    marks = list(map(id, tallies))
+    alike = dict(zip(marks, tallies, strict=True))
+    if 2 * len(alike) > len(tallies):
+        columns = zip(*tallies, strict=True)
+        return Tally._make([None if column[0] is None else sum(column) for column in columns])
+    # mostly the same ones again: each is taken once, as often as it is there
+    return total([_times(alike[mark], often) for mark, often in Counter(marks).items()])
+
+
+def _times(tally: Tally, often: int) -> Tally:
+    return Tally._make([None if count is None else count * often for count in tally])

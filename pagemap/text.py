@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+try:
+    # What json itself uses; json brings along re and enum, and they take longer than many a table.
+    from _json import encode_basestring_ascii as json_string
+except ImportError:
+    from json.encoder import py_encode_basestring_ascii as json_string
+
+__all__ = ["json_string", "printable"]
 
 
 def printable(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import time
 
 from pagemap._core import ffi, lib
-from pagemap._native import COUNTS, READ_BLOCK, allocate, checked, view_of
+from pagemap._native import COUNTS, READ_BLOCK, allocate, checked
 from pagemap._native.scan import Piece, Spans, address_space_end
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ __all__ = [
     "Sums",
     "TallyBuffer",
     "TallyPiece",
+    "counts_of",
 ]
 
 BY_SCAN: int = lib.PM_BY_SCAN
@@ -110,10 +112,15 @@ class Sums:
         self.count = count
         self.table = ffi.new("struct pm_tally[]", count)
 
-    def columns(self) -> list[list[int]]:
-        """The counts of all spans, a list for each of TALLIED."""
-        words = view_of(self.table, "Q")
-        return [words[i :: len(TALLIED)].tolist() for i in range(len(TALLIED))]
+    def rows(self) -> list[bytes]:
+        """The counts of each span, in the order of TALLIED, as `counts_of` reads them."""
+        return [row for (row,) in _ROW.iter_unpack(ffi.buffer(self.table))] if self.count else []
+
+
+_ROW = struct.Struct(f"={8 * len(TALLIED)}s")
+
+counts_of = struct.Struct(f"={len(TALLIED)}Q").unpack
+"""The counts in a row of `Sums.rows`."""
 
 
 class Sample:

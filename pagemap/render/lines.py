@@ -7,7 +7,6 @@ alike in what they hold or in what they map, so these parts of a row are put int
 from __future__ import annotations
 
 from itertools import groupby
-from operator import itemgetter
 
 from pagemap.maps import Mapping
 from pagemap.tally import Tally
@@ -61,30 +60,32 @@ class Lines:
         between: str = ",",
         around: str = "%s",
     ) -> None:
-        self._parts: list[Callable[[list[Counted]], list[str]]] = []
+        # What makes the columns of a template, for a batch; an address is a column of numbers.
+        self._columns: list[Callable[[list[Counted]], list[Any]]] = []
+        forms: list[str] = []
         for fields, run in groupby(names, _part):
             chosen = list(run)
             if fields == _PLACE:
-                form = between.join(map(address, chosen))
-                self._parts.append(_placed(form, itemgetter(*map(fields.index, chosen))))
+                forms += map(address, chosen)
+                self._columns += (_placed(fields.index(name)) for name in chosen)
             else:
                 texts = _Texts(_worded(fields, chosen, cell, between))
-                self._parts.append(_held(texts) if fields == HELD else _mapped(texts))
-        self._row = around % between.join(["%s"] * len(self._parts))
+                forms.append("%s")
+                self._columns.append(_held(texts) if fields == HELD else _mapped(texts))
+        self._row = around % between.join(forms)
 
     def __call__(self, batch: list[Counted]) -> list[str]:
         """The lines of a batch."""
-        return list(
-            map(self._row.__mod__, zip(*(part(batch) for part in self._parts), strict=True))
-        )
+        columns = [column(batch) for column in self._columns]
+        return list(map(self._row.__mod__, zip(*columns, strict=True)))
 
 
 def _part(name: str) -> tuple[str, ...]:
     return next(fields for fields in (_PLACE, _OBJECT, HELD) if name in fields)
 
 
-def _placed(form: str, pick: Callable[[Mapping], Any]) -> Callable[[list[Counted]], list[str]]:
-    return lambda batch: [form % pick(mapping) for mapping, _ in batch]
+def _placed(at: int) -> Callable[[list[Counted]], list[Any]]:
+    return lambda batch: [mapping[at] for mapping, _ in batch]
 
 
 def _held(texts: _Texts) -> Callable[[list[Counted]], list[str]]:

@@ -9,7 +9,7 @@ from pagemap.render.lines import HELD, Lines
 from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.tally import Tally, total
-from pagemap.text import printable
+from pagemap.text import json_string, printable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -120,14 +120,13 @@ def write_json(
 
     Bytes of a path that are not UTF-8 are lone surrogates, as Python reads them back.
     """
-    from json.encoder import encode_basestring_ascii
 
     def cell(name: str, value: Any) -> str:
         if name in _AMOUNTS:
             return f'"{name}":{"null" if value is None else value << PAGE_SHIFT}'
         if name == "offset":
             return f'"{name}":"{value:#x}"'
-        return f'"{name}":{value if name == "inode" else encode_basestring_ascii(value)}'
+        return f'"{name}":{value if name == "inode" else json_string(value)}'
 
     def tail() -> str:
         sums = totals.amounts()

@@ -123,7 +123,7 @@ def write_text(names: Sequence[str], runs: Iterable[Named], write: Write) -> Non
 
 def write_json(names: Sequence[str], runs: Iterable[Named], write: Write, *, raw: bool) -> None:
     """Write one object: flags, addresses, offsets and PFNs are strings."""
-    from json.encoder import encode_basestring_ascii as quoted
+    from pagemap.text import json_string as quoted
 
     form = _form("", ",", "", str)
     lists = _Flags(lambda flags: ",".join(f'"{name}"' for name in flag_names(flags)))
