@@ -23,7 +23,7 @@ int main(void)
 	char *out = exactly(SIZE);
 
 	for (size_t most = 8; most <= SIZE + 8; most += 8)
-		check_pieces(most, most % 3);
+		check_pieces(most, (unsigned)(most % 3));
 
 	/* the file ends before there is enough */
 	tell_truth(80);
