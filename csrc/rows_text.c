@@ -26,11 +26,11 @@ static inline uint64_t four_flags(uint64_t entry)
 	       (uint64_t)pm_flag(entry, PM_PRESENT_BIT) << 56;
 }
 
-/* `held` are the bits for which a hidden value stands in the pfn column. */
-static inline char *put_row(char *out, uint64_t address, uint64_t entry, uint64_t held,
-			    const char *label, uint64_t label_size)
+/* What comes after the address. `held` are the bits for which a hidden value
+ * stands in the pfn column. */
+static inline char *put_rest(char *out, uint64_t entry, uint64_t held, const char *label,
+			     uint64_t label_size)
 {
-	out = pm_put_hex(out, address);
 	*out++ = ' ';
 	if (entry & held)
 		*out++ = '-';
@@ -38,6 +38,22 @@ static inline char *put_row(char *out, uint64_t address, uint64_t entry, uint64_
 		out = pm_put_hex(out, entry & PM_PLACE_MASK);
 	pm_store(out, four_flags(entry));
 	return pm_put_label(out + 8, label, label_size);
+}
+
+/* The rows of pages of one block of sixteen: one digit counts, the others stay. */
+static char *put_rows(char *out, uint64_t vpn, unsigned shift, const uint64_t *entries,
+		      uint64_t count, uint64_t held, const char *label, uint64_t label_size)
+{
+	char address[24];
+	const uint64_t length = (uint64_t)(pm_put_hex(address, vpn << shift) - address);
+	const uint64_t at = length - shift / 4 - 1;
+
+	for (uint64_t i = 0; i < count; i++) {
+		memcpy(out, address, 16);
+		out[at] = "0123456789abcdef"[(vpn + i) % BLOCK];
+		out = put_rest(out + length, entries[i], held, label, label_size);
+	}
+	return out;
 }
 
 static inline int same_block(const uint64_t *entries, uint64_t entry)
@@ -85,15 +101,22 @@ char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t
 	uint64_t i = 0;
 
 	while (i < count) {
-		/* below page 16 addresses grow longer within a block; and a page
-		 * of 16 KiB does not count in whole digits */
-		int block = shift % 4 == 0 && (vpn + i) % BLOCK == 0 && vpn + i >= BLOCK &&
-			    count - i >= BLOCK && same_block(entries + i, entries[i]);
-		uint64_t end = block ? i + BLOCK : i + 1;
+		const uint64_t here = BLOCK - (vpn + i) % BLOCK, rest = count - i;
+		/* below page 16, and past 2^64 again, addresses grow longer within a
+		 * block; and a page of 16 KiB does not count in whole digits */
+		const int counts = shift % 4 == 0 && (vpn + i) << shift >> shift >= BLOCK;
+		const int block = counts && here == BLOCK && rest >= BLOCK &&
+				  same_block(entries + i, entries[i]);
+		uint64_t rows_here = !counts ? 1 : here < rest ? here : rest;
 		char *first = out;
 
-		for (; i < end; i++)
-			out = put_row(out, (vpn + i) << shift, entries[i], held, label, label_size);
+		if (counts)
+			out = put_rows(out, vpn + i, shift, entries + i, rows_here, held, label,
+				       label_size);
+		else
+			out = put_rest(pm_put_hex(out, (vpn + i) << shift), entries[i], held, label,
+				       label_size);
+		i += rows_here;
 		if (block)
 			i += repeat_block(entries + i, count - i, vpn + i, shift,
 					  (uint64_t)(out - first), &out);
