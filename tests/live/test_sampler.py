@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 MIB = 1 << 20
 # 100,000 where there is time for it.
-SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "1500"))
+SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "600"))
 # Of this smaps leaves pages out.
 UNCOUNTED = {"hugetlb"}
 HANG_SECONDS = 60

@@ -78,7 +78,7 @@ static void moving(void)
 {
 	static const uint64_t capacities[] = { 1, 7, 64, 600, 4096, SCENE };
 
-	for (unsigned round = 0; round < 6; round++) {
+	for (unsigned round = 0; round < 4; round++) {
 		uint64_t capacity = capacities[1 + below(5)];
 
 		/* all that the scan reports is gone */

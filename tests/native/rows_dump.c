@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 
 	printf("seed %u\n", seed);
 	srand(seed);
-	for (int round = 0; round < 300; round++)
+	for (int round = 0; round < 150; round++)
 		random_dump();
 	return 0;
 }

@@ -87,7 +87,7 @@ static void check_filter(uint64_t pages)
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 150; round++) {
 		const uint64_t pages = 1 + below(8000);
 
 		draw_scene(pages, 1 + below(below(2) ? 3 : 300), (unsigned)below(10));
