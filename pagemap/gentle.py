@@ -4,12 +4,17 @@ The kernel's own sums (smaps, smaps_rollup) hold the target's mmap_lock, for rea
 a mapping is walked: who wants to map or unmap waits. Here its page table is read 512 pages at a
 time, 20 to 40 us, and what is known of frames from /proc/kpagecount and kpageflags, which need no
 lock of any process.
+
+Who is pushed off the processor keeps the lock that it holds: at a load of 9 on two cores a chunk
+took up to 78 ms. So a step, of a few milliseconds, runs before all ordinary threads (SCHED_FIFO)
+where that is allowed; at the same load no chunk took more than 0.22 ms.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from errno import EACCES
 
 from pagemap import maps
@@ -33,6 +38,7 @@ _WITHOUT = "without --gentle the kernel's own sums of your processes can be read
 
 _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
 _PSS_SHIFT = 12
+_ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
 class Gentle:
@@ -42,7 +48,7 @@ class Gentle:
     time it pauses. A context manager, which holds /proc/kpagecount and kpageflags open. `chunks`
     counts the calls that may have held a target's lock, `longest` is the longest of them and
     `held` their sum, in seconds, by this clock: an upper bound, for being pushed off the processor
-    counts as well.
+    counts as well. With CAP_SYS_NICE the walking thread is not, for as long as a step takes.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's), Unsupported where the
     kernel lacks them, UsageError for another budget.
@@ -134,11 +140,24 @@ class Gentle:
     def _steps(self, walk: native.Walk) -> Iterator[int]:
         while not walk.done:
             began = time.monotonic()
-            found = walk.step(self._room, self._chunks)
+            found = self._step(walk)
             self._worked += time.monotonic() - began
             yield found
             if self._worked >= _SLICE:
                 self._pause()
+
+    def _step(self, walk: native.Walk) -> int:
+        before = os.sched_getscheduler(0)
+        if before not in _ORDINARY:
+            return walk.step(self._room, self._chunks)
+        try:
+            with suppress(PermissionError):
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            return walk.step(self._room, self._chunks)
+        finally:
+            # the priority of an ordinary thread is its niceness, which it has kept
+            if os.sched_getscheduler(0) != before:
+                os.sched_setscheduler(0, before, os.sched_param(0))
 
     def _pause(self) -> None:
         seconds = self._worked * (1 / self._budget - 1)

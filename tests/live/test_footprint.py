@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
+from pagemap._native.footprint import Chunks, Room, Walk
 from pagemap.gentle import Gentle
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
@@ -194,6 +196,36 @@ def test_pauses(start: Start, need_pfns: None) -> None:
     with Gentle(1) as gentle, pagemap.Process(target.pid) as process:
         process.footprint(gentle=gentle)
         assert gentle.paused == 0
+
+
+def test_a_step_is_not_pushed_off_the_processor(
+    start: Start, gentle: Gentle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it may hold the target's lock, and only then; without the right to it is as it was."""
+    target = start(workloads.idle())
+    seen: list[int] = []
+    step = Walk.step
+
+    def watched(walk: Walk, room: Room, chunks: Chunks) -> int:
+        seen.append(os.sched_getscheduler(0))
+        return step(walk, room, chunks)
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Walk, "step", watched)
+    before = os.sched_getscheduler(0)
+    with pagemap.Process(target.pid) as process:
+        process.footprint(gentle=gentle)
+        assert os.sched_getscheduler(0) == before
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "sched_setscheduler", refused)
+            allowed = set(seen)
+            process.footprint(gentle=gentle)
+    assert seen[-1] == before
+    if allowed == {before}:
+        pytest.skip("real-time scheduling is not allowed: needs CAP_SYS_NICE")
+    assert allowed == {os.SCHED_FIFO}
 
 
 @pytest.mark.parametrize("budget", [0, -1, 1.01, float("nan")])
