@@ -13,8 +13,9 @@ from pagemap.errors import UsageError
 from pagemap.folios import order_of, pmd_order
 from pagemap.process import Process
 from pagemap.render.document import batches
-from pagemap.render.huge import Sheet, ordered, write_csv, write_json
+from pagemap.render.huge import write_csv, write_json
 from pagemap.render.huge_columns import AMOUNTS, SHOWN, VIEWS, fitting
+from pagemap.render.huge_sheet import Sheet, ordered
 from pagemap.render.huge_table import write_text
 from pagemap.render.table import terminal_width
 from pagemap.targets import resolve
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pagemap.cli.output import Output
-    from pagemap.render.huge import Row
+    from pagemap.render.huge_sheet import Row
 
 __all__ = ["Report", "run"]
 

@@ -7,7 +7,7 @@ from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
 from pagemap.process import Process
-from pagemap.render.huge import Owner
+from pagemap.render.huge_sheet import Owner
 from pagemap.tasks import living_thread
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pagemap.cli.huge import Report
-    from pagemap.render.huge import Row
+    from pagemap.render.huge_sheet import Row
 
 __all__ = ["write_processes"]
 

@@ -10,8 +10,7 @@ from pagemap.cli.options import (
     in_lines,
 )
 from pagemap.cli.words import spell
-from pagemap.render import huge_columns
-from pagemap.render.columns import ALIASES, SHOWN
+from pagemap.render.columns import ALIASES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +24,18 @@ reserved, in memory, in swap, of files, huge. Control characters in a path are
 written in octal, as \\012. With --huge: how much lies in transparent huge pages
 of which size; of all processes or of a cgroup, too."""
 
-EXAMPLES = f"""\
+EXAMPLES: str
+
+
+def __getattr__(name: str) -> str:
+    # Read for help alone: a plain line need not pay for the tables of columns.
+    if name != "EXAMPLES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pagemap.render import columns, huge_columns
+
+    return f"""\
 columns:
-{in_lines([(spell(column.name), column.meaning) for column in SHOWN])}
+{in_lines([(spell(column.name), column.meaning) for column in columns.SHOWN])}
 
 A count that this kernel cannot tell is -, null in JSON, empty in CSV. Only what
 is shown is asked for, so --columns start,present,path costs less than all. A

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagemap.render.columns import LEAST_WIDTH
 from pagemap.render.huge_columns import AMOUNTS, SHOWN
+from pagemap.render.huge_sheet import rows_of
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.text import printable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from pagemap.folios import HugeKind, HugeTally
     from pagemap.render.document import Write
-    from pagemap.render.huge import Batches, Place, Sheet
+    from pagemap.render.huge_sheet import Batches, Place, Sheet
 
     Amount = Callable[[int | None], str]
 
@@ -75,15 +76,11 @@ def _columns(sheet: Sheet, name: str) -> Iterator[Column]:
 
 
 def _rows(sheet: Sheet, batches: Batches, amount: Amount) -> Iterator[list[str]]:
+    # no cell holds a NUL: it would not be printable
+    line = rows_of(sheet, lambda name, tally: _amounts(sheet, name, tally, amount), _at, "\0")
     for batch in sheet.over(batches):
-        for place, tally in batch:
-            yield [
-                cell
-                for name in sheet.names
-                for cell in (
-                    _amounts(sheet, name, tally, amount) if name in AMOUNTS else [_at(name, place)]
-                )
-            ]
+        for row in batch:
+            yield line(row).split("\0")
     label = next((name for name in sheet.names if name not in AMOUNTS), None)
     yield [
         cell
