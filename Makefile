@@ -19,6 +19,9 @@ C_FILES := $(wildcard csrc/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchm
 C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 
+# Runs a command for each of the lines, on all processors; fails when one of them failed.
+EACH = xargs -P "$$(nproc)"
+
 # pip compiles what it installs, but not what stays in the source tree: where writing bytecode is
 # turned off, each start of the command would compile it anew.
 COMPILE = $(BIN)/python -m compileall -q pagemap
@@ -107,7 +110,8 @@ lint-mypy: $(VENV)/.lint
 	$(BIN)/mypy
 
 lint-tidy: $(VENV)/.lint
-	$(BIN)/clang-tidy --quiet $(C_SOURCES) -- $(C_FLAGS)
+	printf '%s\n' $(C_SOURCES) | $(EACH) -n 3 sh -c \
+		'$(BIN)/clang-tidy --quiet "$$@" -- $(C_FLAGS)' clang-tidy
 
 # -O2, because some warnings come from the optimiser's knowledge.
 lint-compile:
@@ -116,10 +120,9 @@ lint-compile:
 		exit 1; }
 	@echo "warnings: $(C_WARNINGS)"; \
 	for compiler in $(GCC) $(CLANG); do \
-		for source in $(C_SOURCES) $(TEST_C_SOURCES); do \
-			echo "$$compiler $$source"; \
-			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null $$source || exit 1; \
-		done; \
+		echo "$$compiler $(C_SOURCES) $(TEST_C_SOURCES)"; \
+		printf '%s\n' $(C_SOURCES) $(TEST_C_SOURCES) | $(EACH) -n 1 \
+			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null || exit 1; \
 	done
 
 fix: $(VENV)/.lint ## Rewrite the sources as lint wants them, where that can be done

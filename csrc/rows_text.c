@@ -101,22 +101,21 @@ char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t
 	uint64_t i = 0;
 
 	while (i < count) {
-		const uint64_t here = BLOCK - (vpn + i) % BLOCK, rest = count - i;
+		const uint64_t left = BLOCK - (vpn + i) % BLOCK, rest = count - i;
+		const uint64_t here = left < rest ? left : rest;
 		/* below page 16, and past 2^64 again, addresses grow longer within a
 		 * block; and a page of 16 KiB does not count in whole digits */
 		const int counts = shift % 4 == 0 && (vpn + i) << shift >> shift >= BLOCK;
-		const int block = counts && here == BLOCK && rest >= BLOCK &&
-				  same_block(entries + i, entries[i]);
-		uint64_t rows_here = !counts ? 1 : here < rest ? here : rest;
+		const int block = counts && here == BLOCK && same_block(entries + i, entries[i]);
 		char *first = out;
 
 		if (counts)
-			out = put_rows(out, vpn + i, shift, entries + i, rows_here, held, label,
+			out = put_rows(out, vpn + i, shift, entries + i, here, held, label,
 				       label_size);
 		else
 			out = put_rest(pm_put_hex(out, (vpn + i) << shift), entries[i], held, label,
 				       label_size);
-		i += rows_here;
+		i += counts ? here : 1;
 		if (block)
 			i += repeat_block(entries + i, count - i, vpn + i, shift,
 					  (uint64_t)(out - first), &out);
