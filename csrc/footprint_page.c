@@ -20,10 +20,12 @@ enum {
 	 */
 	SWAP_AREAS = 23,
 	/* of kpageflags; include/uapi/linux/kernel-page-flags.h */
+	UPTODATE_BIT = 3,
 	DIRTY_BIT = 4,
 	ANON_BIT = 12,
 	SWAPCACHE_BIT = 13,
 	SWAPBACKED_BIT = 14,
+	TAIL_BIT = 16,
 	HUGE_BIT = 17,
 	ZERO_PAGE_BIT = 24,
 };
@@ -32,14 +34,18 @@ enum {
  * Whether its content exists nowhere else yet. Anonymous pages are written when
  * they are made, and the kernel marks that in the page table, which pagemap does not
  * tell, and not on the frame; so they are dirty unless swap has a copy, or they
- * were given up (MADV_FREE).
+ * were given up (MADV_FREE). Of a tail in a large folio older kernels (6.1) tell
+ * the flags that it has itself, which are next to none, not even that its content
+ * is valid; newer ones (6.12) those of its folio.
  */
 static int dirty(uint64_t flags)
 {
+	const int kept = pm_flag(flags, SWAPBACKED_BIT) ||
+			 (pm_flag(flags, TAIL_BIT) && !pm_flag(flags, UPTODATE_BIT));
+
 	if (pm_flag(flags, DIRTY_BIT))
 		return 1;
-	return pm_flag(flags, ANON_BIT) && pm_flag(flags, SWAPBACKED_BIT) &&
-	       !pm_flag(flags, SWAPCACHE_BIT);
+	return pm_flag(flags, ANON_BIT) && kept && !pm_flag(flags, SWAPCACHE_BIT);
 }
 
 static void count_present(uint64_t entry, uint64_t mapcount, uint64_t flags, uint64_t size,

@@ -32,14 +32,15 @@ static void add_page(struct pm_footprint *sum, uint64_t entry)
 	const uint64_t frame = entry % (UINT64_C(1) << 55);
 	const int alone = (int)bit(entry, 56);
 	uint64_t mapped, flags;
-	int dirty;
+	int kept, dirty;
 
 	if (bit(entry, 63)) {
 		if (!frame || frame >= lie.frames_end)
 			return;
 		mapped = word_of(COUNTS, frame);
 		flags = word_of(FLAGS, frame);
-		dirty = bit(flags, 4) || (bit(flags, 12) && bit(flags, 14) && !bit(flags, 13));
+		kept = bit(flags, 14) || (bit(flags, 16) && !bit(flags, 3));
+		dirty = bit(flags, 4) || (bit(flags, 12) && kept && !bit(flags, 13));
 		if (bit(flags, 17)) {
 			sum->shared_hugetlb += !alone;
 			sum->private_hugetlb += alone ? 1 : 0;

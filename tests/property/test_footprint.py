@@ -31,12 +31,12 @@ FIELDS = {
     "shared_hugetlb": "Shared_Hugetlb",
     "private_hugetlb": "Private_Hugetlb",
 }
-DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, HUGE, ZERO = (1 << bit for bit in (4, 12, 13, 14, 17, 24))
+UPTODATE, DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, TAIL, HUGE, ZERO = FLAGS = [
+    1 << bit for bit in (3, 4, 12, 13, 14, 16, 17, 24)
+]
 
 words = st.one_of(
-    st.sets(st.sampled_from([DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, HUGE, ZERO, 1 << 40])).map(
-        sum
-    ),
+    st.sets(st.sampled_from([*FLAGS, 1 << 40])).map(sum),
     st.just(DIRTY),
     st.just(ANONYMOUS | SWAPBACKED),
 )
@@ -57,7 +57,9 @@ def plain(entries: list[int], counts: list[int], flags: list[int]) -> dict[str, 
             if word & HUGE:
                 sums[f"{whose}_hugetlb"] += PAGE
             elif counts[frame] and not word & ZERO:
-                kept = not word & SWAPCACHE and word & ANONYMOUS and word & SWAPBACKED
+                # of a tail an older kernel tells next to nothing
+                told = not word & TAIL or word & UPTODATE
+                kept = not word & SWAPCACHE and word & ANONYMOUS and (word & SWAPBACKED or not told)
                 state = "dirty" if word & DIRTY or kept else "clean"
                 sums["rss"] += PAGE
                 sums["pss"] += (PAGE << 12) // counts[frame]
