@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments"]
 
 DESCRIPTION = """\
-Count pages by the flags that the kernel keeps of their frames, or list them: the
-pages of processes, of files in the page cache, or of all memory. Needs
+Count pages by the flags that the kernel keeps of their frames, or list them:
+the pages of processes, of files in the page cache, or of all memory. Needs
 CAP_DAC_READ_SEARCH and, for processes, CAP_SYS_ADMIN (sudo)."""
 
 EXAMPLES = f"""\
@@ -27,12 +27,13 @@ hexadecimal). --bits takes
   a,~b   all of these, and none of those after a tilde
   =a,b   these flags and no others
 
-Pages in swap have the flags of their page table entry alone: none without --raw.
+Pages in swap have the flags of their page table entry alone: none without
+--raw.
 Of files the cached pages count; they are not read, nor do they look used
 afterwards. A word is of its moment: memory in use changes while it is counted.
 
---json writes one object of schema pagemap.types/1, or pagemap.page-runs/1 with a
-list: sizes in bytes, flags, addresses and PFNs as strings.
+--json writes one object of schema pagemap.types/1, or with a list one of
+pagemap.page-runs/1: sizes in bytes, flags, addresses and PFNs as strings.
 
 examples:
   sudo pagemap types                              all of memory

@@ -121,7 +121,7 @@ def test_where_python_lets_no_exception_through(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.parametrize(
-    "room", ["cli.messages", "errors", "cli.parser", "cli.dump", "cli.output", "process"]
+    "room", ["cli.messages", "errors", "cli.quick", "cli.dump", "cli.output", "process"]
 )
 def test_an_interrupt_while_it_imports(room: str) -> None:
     script = """

@@ -87,7 +87,7 @@ def fail(*_):
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 process.Process.maps_blocks = fail
-sys.exit(main(["maps", "self"]))
+sys.exit(main(["maps", "self", "--columns", "start"]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
