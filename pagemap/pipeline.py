@@ -9,10 +9,13 @@ holds; the next piece's results then wait.
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable, Iterator
+    from queue import SimpleQueue
     from types import TracebackType
     from typing import Any, Protocol
 
@@ -35,7 +38,7 @@ MOST_THREADS = 8
 """More do not pay: they share the target's mmap_lock, and one consumer takes it all."""
 
 ALONE_PAGES = 1 << 15
-"""So many pages are done without threads: about 1 ms, what it costs to import and start them."""
+"""So many pages are done without threads: about 1 ms, which more of them would not better."""
 
 
 def default_threads() -> int:
@@ -91,16 +94,21 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
                 self._threads = 1
 
 
+def _locked() -> LockType:
+    """A lock that one thread releases when it is done, and another waits for."""
+    lock = allocate_lock()
+    lock.acquire()
+    return lock
+
+
 class _Slot:
     """A buffer on its way: given a piece, then ready with a result or an error."""
 
     __slots__ = ("buffer", "error", "piece", "ready", "result")
 
     def __init__(self, buffer: Any) -> None:
-        import threading
-
         self.buffer = buffer
-        self.ready = threading.Semaphore(0)
+        self.ready = _locked()
         self.piece: Piece
         self.error: Exception | None = None
         self.result: Any = None
@@ -111,35 +119,36 @@ class _Ended(RuntimeError):
 
 
 class _Pool:
-    def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
-        # Only here: `import pagemap` and small work do without.
-        import queue
-        import threading
+    """Threads without `threading`, which with `queue` takes longer to import than most dumps."""
 
-        self._todo: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
+    def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
+        self._todo: SimpleQueue[_Slot | None] = _simple_queue()
         self._stopping = False
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
-        self._threads: list[threading.Thread] = []
-        for number in range(threads):
-            thread = threading.Thread(target=self._work, name=f"pagemap-{number}", daemon=True)
+        self._ends: list[LockType] = []  # of each thread, released by it last of all
+        for _ in range(threads):
+            end = _locked()
             try:
-                thread.start()
+                start_new_thread(self._work, (end,))
             except RuntimeError:  # a limit of threads is met: do with those there are
                 break
-            self._threads.append(thread)
-        self.empty = not self._threads
+            self._ends.append(end)
+        self.empty = not self._ends
 
-    def _work(self) -> None:
-        while (slot := self._todo.get()) is not None:
-            if self._stopping:
-                continue
-            try:
-                slot.result = slot.piece.run(slot.buffer)
-                slot.error = None
-            except (OSError, ValueError, MemoryError) as error:
-                slot.error = error
-            finally:
-                slot.ready.release()
+    def _work(self, end: LockType) -> None:
+        try:
+            while (slot := self._todo.get()) is not None:
+                if self._stopping:
+                    continue
+                try:
+                    slot.result = slot.piece.run(slot.buffer)
+                    slot.error = None
+                except (OSError, ValueError, MemoryError) as error:
+                    slot.error = error
+                finally:
+                    slot.ready.release()
+        finally:
+            end.release()
 
     def _start(self, slot: _Slot) -> None:
         slot.error = _Ended("a thread of the pipeline ended early; its traceback is on stderr")
@@ -182,7 +191,15 @@ class _Pool:
     def stop(self) -> None:
         """Let the workers finish the steps they are in, and nothing more."""
         self._stopping = True
-        for _ in self._threads:
+        for _ in self._ends:
             self._todo.put(None)
-        for thread in self._threads:
-            thread.join()
+        for end in self._ends:
+            end.acquire()
+
+
+def _simple_queue() -> SimpleQueue[Any]:
+    try:
+        from _queue import SimpleQueue  # what `queue` takes it from, where there is one in C
+    except ImportError:
+        from queue import SimpleQueue
+    return SimpleQueue()

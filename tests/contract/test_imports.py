@@ -144,8 +144,14 @@ def test_a_plain_command_loads_no_argparse() -> None:
     assert not loaded & {*HEAVY, "re", "gettext", "locale", "functools"}
 
 
-def test_a_text_dump_of_a_small_process_starts_no_threads() -> None:
-    loaded = loaded_by("import os, pagemap; pagemap.dump('self', os.open(os.devnull, os.O_WRONLY))")
+@pytest.mark.parametrize("alone_pages", [1 << 40, 1])
+def test_a_text_dump_loads_no_threading(alone_pages: int) -> None:
+    """Whether threads are at work or not: it takes longer to import than most dumps."""
+    alone = f"pagemap.pipeline.ALONE_PAGES = {alone_pages}"
+    loaded = loaded_by(
+        f"import os, pagemap, pagemap.pipeline; {alone}; "
+        "pagemap.dump('self', os.open(os.devnull, os.O_WRONLY), threads=2)"
+    )
     assert not loaded & (HEAVY | {"threading", "queue"})
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
 from pagemap.regions import regions
-from tests import workloads
+from tests import tasks, workloads
 from tests.leaks.test_leaks import repeat
 
 if TYPE_CHECKING:
@@ -62,13 +61,13 @@ def test_populated_where_threads_work(
     monkeypatch.setattr("pagemap.pipeline.ALONE_PAGES", 1)
     monkeypatch.setattr("pagemap.populated.Reach.LEAST", 256)
 
-    before = threading.active_count()
+    before = tasks.count()
 
     def call() -> None:
         walk = process.populated(threads=3)
         for _ in range(700):
             next(walk)
-        assert threading.active_count() > before
+        assert tasks.count() > before
         walk.close()  # type: ignore[attr-defined] # it is a generator
 
     repeat(call, max(60, STOPS // 20))

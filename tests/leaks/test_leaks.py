@@ -6,7 +6,6 @@ import contextlib
 import gc
 import io
 import os
-import threading
 import tracemalloc
 from array import array
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from tests import oracle, workloads
+from tests import oracle, tasks, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,15 +40,11 @@ def resident() -> int:
 @contextlib.contextmanager
 def everything_stays_flat() -> Iterator[None]:
     gc.collect()
-    before = descriptors(), threading.active_count(), len(os.listdir("/proc/self/task"))
+    before = descriptors(), tasks.count()
     memory = resident()
     yield
     gc.collect()
-    assert (
-        descriptors(),
-        threading.active_count(),
-        len(os.listdir("/proc/self/task")),
-    ) == before
+    assert (descriptors(), tasks.settle(before[1])) == before
     assert resident() - memory < RESIDENT_SLACK
 
 

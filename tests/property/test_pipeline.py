@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagemap import pipeline
+from tests import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def test_pipeline(
         if name < len(plan) and step < len(plan[name]):
             plan[name][step] = None
     expected, fails = model(plan)
-    before = threading.active_count()
+    before = tasks.count()
     got: list[tuple[int, int]] = []
     error = None
 
@@ -99,4 +99,4 @@ def test_pipeline(
     else:
         assert got == expected[:stop_after]
         assert error in (None, fails)
-    assert threading.active_count() == before
+    assert tasks.settle(before) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import pipeline
+from tests import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,9 +69,9 @@ def names_of(pieces: Iterator[Piece], threads: int, got: list[int]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_left() -> Iterator[None]:
-    before = threading.active_count()
+    before = tasks.count()
     yield
-    assert threading.active_count() == before
+    assert tasks.settle(before) == before
 
 
 def buffer() -> list[object]:
@@ -92,18 +94,18 @@ def test_nothing_to_do(threads: int) -> None:
 
 
 def test_small_work_starts_no_thread() -> None:
-    before = threading.active_count()
+    before = tasks.count()
     pieces = [Piece(name) for name in range(20)]
     for piece in pieces:
         piece.work = pipeline.ALONE_PAGES // 21
     with pipeline.run(iter(pieces), buffer, 8) as results:
         for _ in results:
-            assert threading.active_count() == before
+            assert tasks.count() == before
 
 
 def test_large_work_is_shared() -> None:
     seen = set()
-    pieces = [Piece(n, action=lambda: seen.add(threading.current_thread().name)) for n in range(60)]
+    pieces = [Piece(n, action=lambda: seen.add(threading.get_ident())) for n in range(60)]
     with pipeline.run(iter(pieces), buffer, 3) as results:
         list(results)
     assert len(seen) > 2  # the caller, and more than one thread
@@ -195,7 +197,7 @@ def test_a_step_that_fails_oddly(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Odd
 
     told: list[type[BaseException] | None] = []
-    monkeypatch.setattr(threading, "excepthook", lambda about: told.append(about.exc_type))
+    monkeypatch.setattr(sys, "unraisablehook", lambda about: told.append(about.exc_type))
     pieces = [Piece(n, action=None if n < 5 else odd) for n in range(30)]
     got: list[int] = []
     with pytest.raises(RuntimeError, match="ended early"):
