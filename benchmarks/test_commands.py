@@ -36,7 +36,7 @@ WORKLOADS = [
     ("sparse", "", 9, 3, 80.0),
     ("sparse", POPULATED, 15, 5, 300.0),
     ("thp", "", 9, 3, None),
-    ("dense", "", 9, 3, 40.0),
+    ("dense", "", 15, 5, 40.0),
 ]
 # Of a row of the textbook: neither swapped nor present.
 EMPTY = "^[0-9a-f]+ [0-9a-f]+ [01] [01] 0 0 "

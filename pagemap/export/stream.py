@@ -39,7 +39,7 @@ FORMATS = ("text", "csv", "jsonl")
 
 # Rows that one call into C writes: long enough that the hand-over between threads does not count,
 # short enough for the cache and for progress.
-PIECE_BYTES = 1 << 21
+PIECE_BYTES = 1 << 20
 
 
 def dump(
