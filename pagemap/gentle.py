@@ -127,8 +127,8 @@ class Gentle:
                 path=f"/proc/{process.pid}/pagemap",
             )
         for block in process.maps_blocks():
-            mappings = maps.parse(block)
-            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+            mappings, bounds = maps.parse_bounds(block)
+            spans = Spans.of_bounds(bounds, PAGE_SHIFT)
             walk = native.Walk(
                 spans, process.fileno(), *self._fds, PAGE_SHIFT, use_scan=process.can_scan
             )

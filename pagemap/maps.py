@@ -14,6 +14,7 @@ from collections import namedtuple
 from errno import EIO, ESPIPE
 
 from pagemap import _native
+from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 else:
     _Fields = namedtuple("_Fields", ("start", "end", "perms", "offset", "dev", "inode", "path"))
 
-__all__ = ["Mapping", "decode_path", "parse", "parse_labels", "read", "read_blocks"]
+__all__ = [
+    "Mapping",
+    "decode_path",
+    "parse",
+    "parse_bounds",
+    "parse_labels",
+    "parse_line",
+    "read",
+    "read_blocks",
+]
 
 _DELETED = " (deleted)"
 
@@ -81,41 +91,50 @@ def decode_path(label: bytes) -> str:
 
 def parse(data: bytes) -> list[Mapping]:
     """The mappings in `data`, whole lines of /proc/PID/maps. Raises ValueError for other lines."""
-    mappings: list[Mapping] = []
-    append = mappings.append
+    return parse_bounds(data)[0]
+
+
+def parse_bounds(data: bytes) -> tuple[list[Mapping], memoryview]:
+    """The same, and where they start and end as C wants it: two numbers each, format Q."""
+    bounds, numbers, tails = _native.lines(data)
+    rests = [_parse_rest(tail.decode("utf-8", "surrogateescape")) for tail in tails]
     new = tuple.__new__  # what _make does, without the call in between
-    # Thousands of mappings are alike but for where they lie: the rest of a line is read once.
-    known: dict[str, tuple[str, int, str, int, str]] = {}
-    get = known.get
-    # One decode for all; splitlines would also split at the \r, \f and others that a path may hold.
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        if not line:
-            continue
-        span, _, rest = line.partition(" ")
-        tail = get(rest)
-        if tail is None:
-            tail = known[rest] = _parse_rest(rest)
-        start, _, end = span.partition("-")
-        append(new(Mapping, (int(start, 16), int(end, 16)) + tail))  # noqa: RUF005 - it is faster
-    return mappings
+    words = bounds.tolist()
+    found = [
+        new(Mapping, (start, end) + rests[number])
+        for start, end, number in zip(words[::2], words[1::2], numbers.tolist(), strict=True)
+    ]
+    return found, bounds
+
+
+def parse_line(line: bytes) -> Mapping:
+    """The mapping in one line, its newline left out. Raises ValueError for another line."""
+    span, _, rest = line.decode("utf-8", "surrogateescape").partition(" ")
+    try:
+        start, end = span.split("-")
+        return Mapping(int(start, 16), int(end, 16), *_parse_rest(rest))
+    except ValueError:
+        raise ValueError(f"not a line of /proc/PID/maps: {line[:80]!r}") from None
 
 
 def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
-    perms, offset, dev, inode, path = rest.split(" ", 4)
-    if path:
-        path = path.lstrip(" ")
-        if "\\" in path:
-            path = path.replace("\\012", "\n")
-    return perms, int(offset, 16), dev, int(inode), path
+    try:
+        perms, offset, dev, inode, path = rest.split(" ", 4)
+        if path:
+            path = path.lstrip(" ")
+            if "\\" in path:
+                path = path.replace("\\012", "\n")
+        return perms, int(offset, 16), dev, int(inode), path
+    except ValueError:
+        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(rest[:80])}'") from None
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path."""
-    for line in data.split(b"\n"):
-        if line:
-            fields = line.split(b" ", 5)
-            start, _, end = fields[0].partition(b"-")
-            yield int(start, 16), int(end, 16), fields[5].lstrip(b" ")
+    bounds, numbers, tails = _native.lines(data)
+    labels = [tail.split(b" ", 4)[4].lstrip(b" ") for tail in tails]
+    words = bounds.tolist()
+    return zip(words[::2], words[1::2], [labels[number] for number in numbers], strict=True)
 
 
 def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:

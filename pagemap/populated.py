@@ -58,8 +58,8 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
     over = Pages.over
     visible = process.pfns_visible
     for block in process.maps_blocks():
-        mappings = maps.parse(block)
-        spans = Spans.of_mappings(mappings, PAGE_SHIFT)
+        mappings, bounds = maps.parse_bounds(block)
+        spans = Spans.of_bounds(bounds, PAGE_SHIFT)
         pieces = spans.populated(
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )

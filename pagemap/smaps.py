@@ -144,7 +144,7 @@ def parse(blocks: Iterable[bytes]) -> Iterator[tuple[Mapping, Footprint]]:
             # A path may look like anything, but its line begins with an address.
             if line[0] in _ADDRESS_DIGITS:
                 if head:
-                    yield maps.parse(head)[0], _made(kib, swap_pss=told)
+                    yield maps.parse_line(head), _made(kib, swap_pss=told)
                 head = line
                 kib = [0] * len(NAMES)
                 continue
@@ -154,7 +154,7 @@ def parse(blocks: Iterable[bytes]) -> Iterator[tuple[Mapping, Footprint]]:
                 kib[place] = int(rest[:-3])
                 told = told or place == _SWAP_PSS
     if head:
-        yield maps.parse(head)[0], _made(kib, swap_pss=told)
+        yield maps.parse_line(head), _made(kib, swap_pss=told)
 
 
 def total(footprints: Iterable[Footprint]) -> Footprint:

@@ -155,9 +155,9 @@ def _pieces(process: Process, plan: Plan, blocks: list[_Block]) -> Iterator[coun
     """The pieces of all blocks of maps; a block joins `blocks` before its first piece."""
     end = process.end_page()
     for text in process.maps_blocks():
-        mappings = maps.parse(text)
+        mappings, bounds = maps.parse_bounds(text)
         job = counting.Job(
-            Spans.of_mappings(mappings, PAGE_SHIFT),
+            Spans.of_bounds(bounds, PAGE_SHIFT),
             process.fileno(),
             PAGE_SHIFT,
             ways=plan.ways,

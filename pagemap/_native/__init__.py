@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from errno import EINVAL
 
 from pagemap._core import ffi, lib
 
@@ -30,6 +31,7 @@ __all__ = [
     "aligned",
     "alive",
     "bits",
+    "lines",
     "pfns",
     "probe_pfns",
     "probe_scan",
@@ -122,6 +124,45 @@ def read_text(fd: int, view: memoryview, offset: int) -> int:
     with ffi.from_buffer("char[]", view, require_writable=True) as out:
         got = lib.pm_read_text(fd, offset, len(view), out)
     return checked(got)
+
+
+def lines(text: bytes) -> tuple[memoryview, memoryview, list[bytes]]:
+    """Lines of maps: ``(bounds, numbers, tails)``.
+
+    `bounds` are two addresses for each line, in bytes, format Q; line i ends as
+    ``tails[numbers[i]]``, where lines that end alike share one; format I. Raises ValueError where a
+    line does not begin with two addresses.
+    """
+    capacity = text.count(b"\n") + 1
+    bounds = allocate("uint64_t[]", 2 * capacity)
+    numbers = allocate("uint32_t[]", capacity)
+    tails = allocate("struct pm_tail[]", capacity)
+    slots = allocate("uint32_t[]", 1 << capacity.bit_length())
+    source = ffi.from_buffer("char[]", text)
+    job = ffi.new(
+        "struct pm_lines *",
+        {
+            "text": source,
+            "text_size": len(text),
+            "capacity": capacity,
+            "bounds": bounds,
+            "numbers": numbers,
+            "tails": tails,
+            "slots": slots,
+            "slots_count": len(slots),
+        },
+    )
+    count = lib.pm_lines_split(job)
+    if count == -EINVAL:
+        line = text[job.bad : job.bad + 80].partition(b"\n")[0]
+        raise ValueError(f"not a line of /proc/PID/maps: {line!r}")
+    checked(count)
+    places = view_of(tails, "Q")[: 2 * job.tails_count].tolist()
+    return (
+        view_of(bounds, "Q")[: 2 * count],
+        view_of(numbers, "I")[:count],
+        [text[at : at + size] for at, size in zip(places[::2], places[1::2], strict=True)],
+    )
 
 
 def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from itertools import chain
-from operator import itemgetter
-
 from pagemap._core import ffi, lib
 from pagemap._native import (
     allocate,
@@ -30,8 +26,6 @@ __all__ = [
     "address_space_end",
     "scan",
 ]
-
-_BOUNDS = itemgetter(0, 1)
 
 
 def address_space_end(fd: int, page_shift: int) -> int:
@@ -129,12 +123,10 @@ class Spans:
         self.pages = sum(count for _, count in spans)
 
     @classmethod
-    def of_mappings(cls, mappings: Sequence[tuple[Any, ...]], page_shift: int) -> Spans:
-        """The same of tuples that begin with an address and the address past the last, in bytes."""
-        words = chain.from_iterable(map(_BOUNDS, mappings))
-        bounds = struct.pack(f"={2 * len(mappings)}Q", *words)
+    def of_bounds(cls, bounds: memoryview, page_shift: int) -> Spans:
+        """The same of two addresses each, the first and that past the last, in bytes; format Q."""
         self = cls.__new__(cls)
-        self.count = len(mappings)
+        self.count = len(bounds) // 2
         self.table = allocate("struct pm_span[]", self.count)
         self.pages = lib.pm_spans_of(
             ffi.from_buffer("uint64_t[]", bounds), self.count, page_shift, self.table

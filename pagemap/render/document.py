@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     Write = Callable[[bytes], object]
 
-__all__ = ["batches", "write_list"]
+__all__ = ["NEXT", "batches", "write_list"]
 
 # What is written at a time: enough that a call does not count, little enough that memory is flat.
 _BATCH = 1024
 
-_NEXT = ",\n"
+NEXT = ",\n"
+"""What stands between two items; a block may hold several that are joined by it already."""
 
 
 def batches(items: Iterable[_T], size: int = _BATCH) -> Iterator[list[_T]]:
@@ -46,7 +47,7 @@ def write_list(
     begun = False
     try:
         for block in blocks:
-            write(f"{',' if begun else head}\n{_NEXT.join(block)}".encode("ascii"))
+            write(f"{',' if begun else head}\n{NEXT.join(block)}".encode("ascii"))
             begun = True
     except TargetVanished:
         if begun:

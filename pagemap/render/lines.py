@@ -6,7 +6,7 @@ alike in what they hold or in what they map, so these parts of a row are put int
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 
 from pagemap.maps import Mapping
 from pagemap.tally import Tally
@@ -48,7 +48,9 @@ class _Texts(dict["tuple[Any, ...]", str]):
 class Lines:
     """Makes a line of each mapping and its tally: the columns `names`, in this order.
 
-    `address(name)` is a template for an address, `cell(name, value)` the words for all else.
+    `address(name)` is a template for an address, `cell(name, value)` the words for all else;
+    `between` stands between two cells, `around` is the template of a line, and `after` stands
+    between two lines.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Lines:
         *,
         between: str = ",",
         around: str = "%s",
+        after: str = "\n",
     ) -> None:
         # What makes the columns of a template, for a batch; an address is a column of numbers.
         self._columns: list[Callable[[list[Counted]], list[Any]]] = []
@@ -73,11 +76,17 @@ class Lines:
                 forms.append("%s")
                 self._columns.append(_held(texts) if fields == HELD else _mapped(texts))
         self._row = around % between.join(forms)
+        self._after = after
+        self._form = ""  # of a whole batch, which costs less than a string for each line
+        self._size = 0
 
-    def __call__(self, batch: list[Counted]) -> list[str]:
+    def __call__(self, batch: list[Counted]) -> str:
         """The lines of a batch."""
+        if len(batch) != self._size:
+            self._size = len(batch)
+            self._form = self._after.join([self._row] * self._size)
         columns = [column(batch) for column in self._columns]
-        return list(map(self._row.__mod__, zip(*columns, strict=True)))
+        return self._form % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def _part(name: str) -> tuple[str, ...]:

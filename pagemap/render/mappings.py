@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap.maps import Mapping
 from pagemap.render.columns import LEAST_WIDTH, SHOWN
-from pagemap.render.document import write_list
+from pagemap.render.document import NEXT, write_list
 from pagemap.render.lines import HELD, Lines
 from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, compact_size, write_table
@@ -84,10 +84,10 @@ def write_text(
         return f"{value:x}" if name == "offset" else printable(str(value))
 
     def rows(batches: Batches) -> Iterator[Sequence[str]]:
-        # no cell holds a NUL: it would not be printable
+        # no cell holds a NUL or a newline: they would not be printable
         lines = Lines(names, lambda _: "%x", cell, between="\0")
         for batch in batches:
-            for line in lines(batch):
+            for line in lines(batch).split("\n"):
                 yield line.split("\0")
         sums = totals.amounts()
         label = next((name for name in names if name not in _AMOUNTS), None)
@@ -136,8 +136,8 @@ def write_json(
     if batches is None:
         write(f"{head}{tail()}}}\n".encode("ascii"))
         return
-    lines = Lines(names, lambda name: f'"{name}":"0x%x"', cell, around="{%s}")
-    write_list(f'{head},"mappings":[', map(lines, batches), write, tail)
+    lines = Lines(names, lambda name: f'"{name}":"0x%x"', cell, around="{%s}", after=NEXT)
+    write_list(f'{head},"mappings":[', ([lines(batch)] for batch in batches), write, tail)
 
 
 def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, write: Write) -> None:
@@ -158,9 +158,9 @@ def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, wri
         sums = totals.amounts()
         write(f"{before}{','.join(cell(name, sums[name]) for name in names)}\n".encode("ascii"))
         return
-    lines = Lines(names, lambda _: "0x%x", cell, around="%s\n")
+    lines = Lines(names, lambda _: "0x%x", cell)
     for batch in batches:
-        write((before + "".join(lines(batch))).encode("utf-8", "surrogateescape"))
+        write(f"{before}{lines(batch)}\n".encode("utf-8", "surrogateescape"))
         before = ""
     if before:
         write(before.encode("ascii"))

@@ -106,10 +106,25 @@ def test_several_lines_and_none() -> None:
     assert maps.parse(b"") == []
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"1000-zzzz r--p 0 0:0 0 \n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"nonsense", b"1000-zzzz r--p 0 0:0 0 ", b"\xff", b"-2000 r--p 0 0:0 0 "),
+        *(b"1000-2000", b"1000-2000 r--p 0 0:0", b"1000-2000 r--p x 0:0 0 ", b"1000-2000-3000 "),
+        *(b"1000-2000 r--p 0 0:0 x ", b"10000000000000000-1 r--p 0 0:0 0 "),
+    ],
+)
 def test_what_is_no_line_of_maps_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        maps.parse(line)
+    with pytest.raises(ValueError, match="not a line of /proc/PID/maps: "):
+        maps.parse(ANONYMOUS + line + b"\n")
+    if not line.startswith(b"10000000000000000"):  # Python reads numbers of any size
+        with pytest.raises(ValueError, match="not a line of /proc/PID/maps: "):
+            maps.parse_line(line)
+
+
+def test_one_line() -> None:
+    for line in (ANONYMOUS, FILE, HEAP):
+        assert [maps.parse_line(line[:-1])] == maps.parse(line)
 
 
 def test_labels_are_as_the_kernel_wrote_them() -> None:

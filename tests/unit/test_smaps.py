@@ -84,5 +84,5 @@ def test_a_mapping_in_two_blocks() -> None:
 
 
 def test_a_line_that_is_no_mapping() -> None:
-    with pytest.raises(ValueError, match="unpack"):
+    with pytest.raises(ValueError, match="not a line of /proc/PID/maps: b'7f0000 rw-p'"):
         list(smaps.parse([b"7f0000 rw-p\nRss: 4 kB\n"]))

@@ -1,0 +1,37 @@
+/* maps_lines.c: the text of /proc/PID/maps, split into lines and their parts */
+
+/* The rest of a line behind its addresses, from the permissions to the path. */
+struct pm_tail {
+	uint64_t at; /* in the text, in bytes */
+	uint64_t size;
+};
+
+/*
+ * The lines of `text`, whole ones of maps; empty lines are none. Line i maps
+ * what lies from bounds[2 i] up to bounds[2 i + 1], in bytes, and its tail is
+ * tails[numbers[i]]. Thousands of lines may end alike: their tail is there once,
+ * as a rule, and tails stand in the order in which they come first.
+ *
+ * `capacity` is in lines, and all three tables have room for so many. `slots` is
+ * scratch, a power of two of words; the fewer they are, the more tails stand
+ * there twice.
+ */
+struct pm_lines {
+	const char *text;
+	uint64_t text_size;
+	uint64_t capacity;
+	uint64_t *bounds;
+	uint32_t *numbers;
+	struct pm_tail *tails;
+	uint64_t tails_count; /* out */
+	uint32_t *slots;
+	uint64_t slots_count;
+	uint64_t bad; /* out: where the line begins that is none of maps */
+};
+
+/*
+ * Split the text. Returns the number of lines; -EINVAL where one does not begin
+ * with two addresses in hex (up to 16 digits each) as in "400000-401000 ",
+ * -ENOSPC where there are more than `capacity`.
+ */
+int64_t pm_lines_split(struct pm_lines *lines);
