@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pagemap.export import dump
-    from pagemap.frames import FrameReader, PageFlag
+    from pagemap.frame_flags import PageFlag
+    from pagemap.frames import FrameReader
     from pagemap.maps import Mapping
     from pagemap.pages import Counts, Page, Pages
     from pagemap.process import Process, virt_to_phys
@@ -73,7 +74,7 @@ __all__ = [
 
 _ROOMS = {
     "FrameReader": "frames",
-    "PageFlag": "frames",
+    "PageFlag": "frame_flags",
     "Tally": "tally",
     "Sampler": "sampler",
     "Sample": "sampler",

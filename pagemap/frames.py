@@ -12,50 +12,21 @@ from __future__ import annotations
 import os
 from array import array
 from collections import namedtuple
-from enum import IntFlag
 
 from pagemap import pipeline
 from pagemap._native import NO_PFN, aligned
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
 from pagemap.errors import UsageError, from_file_error
-from pagemap.flags import PAGE_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import NamedTuple, TypeVar
 
+    from pagemap.frame_flags import PageFlag
+
     _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
     _Word = TypeVar("_Word", bound=int)
-
-    class PageFlag(IntFlag):
-        """What a frame can be; names and bits are the kernel's. Unknown bits are kept."""
-
-        LOCKED = 1 << 0
-        REFERENCED = 1 << 2
-        UPTODATE = 1 << 3
-        DIRTY = 1 << 4
-        LRU = 1 << 5
-        ACTIVE = 1 << 6
-        SLAB = 1 << 7
-        WRITEBACK = 1 << 8
-        BUDDY = 1 << 10
-        MMAP = 1 << 11
-        ANONYMOUS = 1 << 12
-        SWAPCACHE = 1 << 13
-        SWAPBACKED = 1 << 14
-        COMPOUND_HEAD = 1 << 15
-        COMPOUND_TAIL = 1 << 16
-        HUGE = 1 << 17
-        UNEVICTABLE = 1 << 18
-        HWPOISON = 1 << 19
-        NOPAGE = 1 << 20
-        KSM = 1 << 21
-        THP = 1 << 22
-        OFFLINE = 1 << 23
-        ZERO_PAGE = 1 << 24
-        IDLE = 1 << 25
-        PGTABLE = 1 << 26
 
     class Frame(NamedTuple):
         """One frame: its PFN, and what was asked of it; None for what was not, or is not known."""
@@ -65,13 +36,9 @@ if TYPE_CHECKING:
         mapcount: int | None
         cgroup: int | None
 else:
-    PageFlag = IntFlag("PageFlag", {flag.name.upper(): 1 << flag.bit for flag in PAGE_FLAGS})
-    PageFlag.__doc__ = (
-        "What a frame can be; names and bits are the kernel's. Unknown bits are kept."
-    )
     Frame = namedtuple("Frame", ("pfn", "flags", "mapcount", "cgroup"))
 
-__all__ = ["FILES", "NO_WORD", "Frame", "FrameReader", "Frames", "PageFlag", "read_frames"]
+__all__ = ["FILES", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
 
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
@@ -237,6 +204,8 @@ class Frames:
         return map(self._frame, range(len(self.pfns)))
 
     def _frame(self, index: int) -> Frame:
+        from pagemap.frame_flags import PageFlag  # enum takes long to load
+
         pfn = self.pfns[index]
         return Frame(
             None if pfn == NO_PFN else pfn,

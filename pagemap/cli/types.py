@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.words import parse_count, parse_ranges
 from pagemap.errors import PagemapError, TargetVanished, UsageError
-from pagemap.page_files import files_in
 from pagemap.page_flags import parse_filter, parse_flags
 from pagemap.page_survey import Survey
 from pagemap.page_types import Histogram
 from pagemap.process import Process
-from pagemap.render import page_runs, page_types
+from pagemap.render import page_types
 from pagemap.targets import resolve
 from pagemap.units import parse_address, parse_range
 
@@ -77,32 +75,33 @@ def run(arguments: Namespace) -> int:
     troubles = _Troubles(alone=len(arguments.targets) + len(arguments.files) < 2)
     ranges = parse_ranges(arguments.ranges) or None
     frames = [_frames(text) for text in arguments.pfns] or None
-    with ExitStack() as stack:
-        survey = stack.enter_context(
-            Survey(
-                raw=arguments.raw,
-                bits=arguments.bits,
-                cgroup=cgroup,
-                mapcounts=arguments.mapcount,
-                cgroups=arguments.show_cgroup,
-                threads=threads,
-            )
-        )
+    processes: list[Process] = []
+    with Survey(
+        raw=arguments.raw,
+        bits=arguments.bits,
+        cgroup=cgroup,
+        mapcounts=arguments.mapcount,
+        cgroups=arguments.show_cgroup,
+        threads=threads,
+    ) as survey:
         looks: Iterator[tuple[Name, Look]]
         if arguments.files:
             looks = _at_files(arguments.files, survey, troubles)
         elif arguments.targets:
             # all of them are opened before one is looked at, which may take long
-            opened = list(_opened(arguments.targets, troubles))
-            processes = [stack.enter_context(process) for process in opened]
+            processes += _opened(arguments.targets, troubles)
             looks = iter([(each.pid, survey.process(each, ranges)) for each in processes])
         else:
             looks = iter([(None, survey.memory(frames))])
-        write = stack.enter_context(open_output()).write
-        if arguments.list or arguments.list_each:
-            _write_runs(arguments, _runs(looks, troubles), write)
-        else:
-            _write_types(arguments, _types(looks, troubles), write)
+        try:
+            with open_output() as output:
+                if arguments.list or arguments.list_each:
+                    _write_runs(arguments, _runs(looks, troubles), output.write)
+                else:
+                    _write_types(arguments, _types(looks, troubles), output.write)
+        finally:
+            for process in processes:
+                process.close()
     return troubles.code
 
 
@@ -135,6 +134,8 @@ def _write_types(arguments: Namespace, types: PageTypes, write: Write) -> None:
 
 
 def _write_runs(arguments: Namespace, runs: Iterator[tuple[Name, PageRun]], write: Write) -> None:
+    from pagemap.render import page_runs
+
     columns = page_runs.columns(
         of="file" if arguments.files else "process" if arguments.targets else "memory",
         named=bool(arguments.files) or len(arguments.targets) > 1,
@@ -217,6 +218,8 @@ def _opened(targets: list[str], troubles: _Troubles) -> Iterator[Process]:
 
 
 def _at_files(paths: list[str], survey: Survey, troubles: _Troubles) -> Iterator[tuple[Name, Look]]:
+    from pagemap.page_files import files_in
+
     for path in paths:
         with troubles:
             for file in files_in(path, troubles.tell):

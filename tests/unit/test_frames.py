@@ -13,7 +13,8 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap.frames import FILES, NO_WORD, FrameReader, PageFlag
+from pagemap.frame_flags import PageFlag
+from pagemap.frames import FILES, NO_WORD, FrameReader
 from pagemap.page_survey import Survey
 from tests.unit import fake_proc
 
