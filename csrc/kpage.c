@@ -17,6 +17,7 @@ enum {
 	DIGITS = 1 << DIGIT_BITS,
 	/* words between two wishes that are read rather than left out by a call */
 	BRIDGED = 4,
+	LONG_RUN = 2, /* PFNs in a row, on average, that are worth sorting as one */
 };
 
 /* A PFN whose word lies at an offset that pread can take: 63 bits. */
@@ -61,18 +62,12 @@ static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uin
 }
 
 /*
- * Sort `count` wishes whose PFN and place fit in one word, the place in its lowest
- * `bits`: half as much to move. `spare` holds two arrays of words.
+ * Sort `count` words at `from` by all but their lowest `bits`, with room for as many
+ * at `to`; digits in which all are alike need no pass. Returns where they are then.
  */
-static void sort_packed(struct pm_wish *wishes, uint64_t count, uint64_t differ, unsigned bits,
-			struct pm_wish *spare)
+static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ, unsigned bits,
+				uint64_t *to)
 {
-	uint64_t *from = (uint64_t *)spare, *to = from + count;
-	const uint64_t place = PM_BIT(bits) - 1;
-
-	for (uint64_t i = 0; i < count; i++)
-		from[i] = wishes[i].pfn << bits | wishes[i].at;
-	/* digits in which all are alike need no pass */
 	for (unsigned shift = 0; shift < 64 - bits; shift += DIGIT_BITS) {
 		uint64_t *swap = from;
 
@@ -82,8 +77,24 @@ static void sort_packed(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 		from = to;
 		to = swap;
 	}
+	return from;
+}
+
+/*
+ * Sort `count` wishes whose PFN and place fit in one word, the place in its lowest
+ * `bits`: half as much to move. `spare` holds two arrays of words.
+ */
+static void sort_packed(struct pm_wish *wishes, uint64_t count, uint64_t differ, unsigned bits,
+			struct pm_wish *spare)
+{
+	uint64_t *words = (uint64_t *)spare;
+	const uint64_t place = PM_BIT(bits) - 1;
+
 	for (uint64_t i = 0; i < count; i++)
-		wishes[i] = (struct pm_wish){ from[i] >> bits, from[i] & place };
+		words[i] = wishes[i].pfn << bits | wishes[i].at;
+	words = sort_all_words(words, count, differ, bits, words + count);
+	for (uint64_t i = 0; i < count; i++)
+		wishes[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
 }
 
 /* Sort wishes of any PFN and place. */
@@ -105,30 +116,92 @@ static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 		memcpy(wishes, from, count * sizeof(*wishes));
 }
 
+/* What is to be known of PFNs before they are sorted. */
+struct survey {
+	uint64_t stored;   /* how many a file may hold */
+	uint64_t runs;	   /* in which each is the next after the one before */
+	uint64_t descents; /* how often one is less than the one before */
+	uint64_t differ;   /* the bits in which any two are not alike */
+	uint64_t all;	   /* the bits that any has */
+};
+
+static struct survey look_over(const uint64_t *pfns, uint64_t count)
+{
+	struct survey seen = { 0 };
+	uint64_t first = 0, next = 0, last = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t pfn = pfns[i];
+
+		if (pfn >= PFN_END) {
+			next = PM_NO_VALUE; /* the run ends */
+			continue;
+		}
+		first = seen.stored++ ? first : pfn;
+		seen.runs += pfn != next || seen.stored == 1;
+		seen.descents += pfn < last;
+		seen.differ |= pfn ^ first;
+		seen.all |= pfn;
+		last = pfn;
+		next = pfn + 1;
+	}
+	return seen;
+}
+
+/*
+ * Sort what comes in runs, so that fewer words are to be moved than there are PFNs.
+ * Returns 0 where runs overlap: then they must be taken apart.
+ */
+static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *seen, unsigned bits,
+		     struct pm_wish *sorted, struct pm_wish *spare)
+{
+	uint64_t *words = (uint64_t *)spare;
+	const uint64_t place = PM_BIT(bits) - 1;
+	uint64_t runs = 0, next = PM_NO_VALUE;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (pfns[i] != next && pfns[i] < PFN_END)
+			words[runs++] = pfns[i] << bits | i;
+		next = pfns[i] < PFN_END ? pfns[i] + 1 : PM_NO_VALUE;
+	}
+	words = sort_all_words(words, runs, seen->differ, bits, words + runs);
+	next = 0;
+	for (uint64_t i = 0; i < runs; i++) {
+		uint64_t pfn = words[i] >> bits, at = words[i] & place;
+
+		if (pfn < next)
+			return 0;
+		do {
+			*sorted++ = (struct pm_wish){ pfn++, at++ };
+		} while (at < count && pfns[at] == pfn && pfn < PFN_END);
+		next = pfn;
+	}
+	return 1;
+}
+
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
 		      struct pm_wish *spare, uint64_t *out)
 {
-	uint64_t stored = 0, differ = 0, all = 0, descents = 0, last = 0;
-	unsigned bits;
+	const struct survey seen = look_over(pfns, count);
+	const unsigned bits = count ? 64 - (unsigned)__builtin_clzll(count) : 0;
+	const int packs = bits && !(seen.all >> (64 - bits));
+	uint64_t stored = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
-		if (pfns[i] >= PFN_END) {
+	for (uint64_t i = 0; seen.stored < count && i < count; i++)
+		if (pfns[i] >= PFN_END)
 			out[i] = PM_NO_VALUE;
-			continue;
-		}
-		descents += pfns[i] < last;
-		last = pfns[i];
-		sorted[stored++] = (struct pm_wish){ pfns[i], i };
-		differ |= pfns[i] ^ sorted[0].pfn;
-		all |= pfns[i];
-	}
-	if (!descents)
+	if (seen.descents && packs && seen.runs <= count / LONG_RUN &&
+	    sort_runs(pfns, count, &seen, bits, sorted, spare))
+		return (int64_t)seen.stored;
+	for (uint64_t i = 0; i < count; i++)
+		if (pfns[i] < PFN_END)
+			sorted[stored++] = (struct pm_wish){ pfns[i], i };
+	if (!seen.descents)
 		return (int64_t)stored; /* in order already */
-	bits = 64 - (unsigned)__builtin_clzll(count);
-	if (all >> (64 - bits))
-		sort_wishes(sorted, stored, differ, spare);
+	if (packs)
+		sort_packed(sorted, stored, seen.differ, bits, spare);
 	else
-		sort_packed(sorted, stored, differ, bits, spare);
+		sort_wishes(sorted, stored, seen.differ, spare);
 	return (int64_t)stored;
 }
 

@@ -51,7 +51,7 @@ struct pm_types_job {
 struct pm_types_block {
 	uint64_t capacity;
 	uint64_t *entries;
-	uint64_t *pfns;
+	uint64_t *pfns; /* may be `flags` where no list is wanted */
 	uint64_t *flags;
 	uint64_t *mapcounts; /* NULL unless kpagecount is read */
 	uint64_t *cgroups;   /* NULL unless kpagecgroup is read */

@@ -80,7 +80,8 @@ int64_t pm_types_of_memory(const struct pm_types_job *job, uint64_t *pfn, uint64
 		return failed;
 	for (uint64_t i = 0; i < count; i++) {
 		block->entries[i] = PM_BIT(PM_PRESENT_BIT);
-		block->pfns[i] = *pfn + i;
+		if (job->list)
+			block->pfns[i] = *pfn + i;
 	}
 	block->runs[0] = (struct pm_range){ *pfn, count };
 	/* a word is missing only where the machine's memory ends */

@@ -16,7 +16,6 @@ from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, Job
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
-from pagemap.page_files import OpenFile, file_error
 from pagemap.page_flags import parse_filter
 from pagemap.page_types import Histogram, joined, page_run
 from pagemap.populated import Reach
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pagemap._native.types import Found
+    from pagemap.page_files import OpenFile
     from pagemap.page_types import PageRun, PageTypes
     from pagemap.process import Process
 
@@ -185,10 +185,11 @@ class Survey:
             )
         job = self._job(listed=listed)
         reach = _Reach()
+        blocks = job.blocks()
         for block in process.maps_blocks():
             spans = Spans(list(_spans(block, ranges)))
             pieces = job.of_spans(spans, process.fileno(), use_scan=process.can_scan, pages=reach)
-            with pipeline.run(pieces, job.block, self._threads) as results:
+            with pipeline.run(pieces, lambda: blocks, self._threads) as results:
                 for piece, found in process.reading(results):
                     yield found
                     if piece.done:
@@ -197,9 +198,10 @@ class Survey:
 
     def _of_memory(self, ranges: list[tuple[int, int]], *, listed: bool) -> Iterator[Found]:
         job = self._job(listed=listed)
+        blocks = job.blocks()
         pieces = (piece for each in ranges for piece in job.of_memory(*each, BLOCK_PAGES))
         try:
-            with pipeline.run(pieces, job.block, self._threads) as results:
+            with pipeline.run(pieces, lambda: blocks, self._threads) as results:
                 for _, found in results:
                     yield found
         except OSError as error:
@@ -208,13 +210,16 @@ class Survey:
             raise from_file_error(error, self._files.path("flags")) from None
 
     def _of_file(self, file: OpenFile, *, listed: bool) -> Iterator[Found]:
+        from pagemap.page_files import file_error
+
         job = self._job(listed=listed)
         own = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         sink = -1
         try:
             sink = os.memfd_create("pagemap")
+            blocks = job.blocks()
             pieces = job.of_file(own, file.fd, sink, file.pages, BLOCK_PAGES)
-            with pipeline.run(pieces, job.block, self._threads) as results:
+            with pipeline.run(pieces, lambda: blocks, self._threads) as results:
                 for _, found in results:
                     yield found
         except OSError as error:

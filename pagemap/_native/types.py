@@ -7,12 +7,12 @@ from pagemap._native import READ_BLOCK, allocate, checked, view_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from pagemap._native.scan import Spans
 
-__all__ = ["BLOCK_PAGES", "NO_WORD", "Block", "Found", "Job", "cacheable", "word_of"]
+__all__ = ["BLOCK_PAGES", "NO_WORD", "Blocks", "Found", "Job", "cacheable", "word_of"]
 
 NO_WORD = 2**64 - 1
 """In a row: the kernel tells no map count, or no cgroup, of these frames."""
@@ -72,9 +72,9 @@ class Job:
             },
         )
 
-    def block(self) -> Block:
-        """What one thread needs for a step."""
-        return Block(self)
+    def blocks(self) -> Blocks:
+        """What the threads of a walk need."""
+        return Blocks(self)
 
     def of_spans(
         self, spans: Spans, fd: int, *, use_scan: bool, pages: Any
@@ -102,6 +102,30 @@ class Job:
             yield RangePiece(self, call, first, min(end, first + pages))
 
 
+class Blocks:
+    """Blocks that threads take for a step, as many as there are steps at a time.
+
+    What a step found is copied out of its block, so results may wait without one.
+    """
+
+    __slots__ = ("_free", "_job")
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._free: list[Block] = []
+
+    def found(self, call: Callable[[Any], int]) -> Found:
+        """What a step finds, which is ``call(block)``."""
+        try:
+            block = self._free.pop()
+        except IndexError:
+            block = Block(self._job)
+        checked(call(block.table))
+        found = block.found(self._job.list)
+        self._free.append(block)
+        return found
+
+
 class Block:
     """The columns of a step, and what it found."""
 
@@ -110,8 +134,11 @@ class Block:
     def __init__(self, job: Job) -> None:
         size = BLOCK_PAGES
         columns: dict[str, Any] = {
-            name: allocate("uint64_t[]", size) for name in ("entries", "pfns", "flags")
+            name: allocate("uint64_t[]", size) for name in ("entries", "flags")
         }
+        # only a list tells PFNs; else they lie where the flags will, since each page untouched
+        # before costs time
+        columns["pfns"] = allocate("uint64_t[]", size) if job.list else columns["flags"]
         if job.mapcounts:
             columns["mapcounts"] = allocate("uint64_t[]", size)
         if job.cgroups:
@@ -170,11 +197,12 @@ class SpansPiece:
         at, to = self._at, self._to
         return bool((at.span, at.page) >= (to.span, to.page))
 
-    def run(self, block: Block) -> Found:
+    def run(self, blocks: Blocks) -> Found:
         """A step."""
         job = self._job
-        checked(lib.pm_types_of_spans(job.table, self._at, self._to, block.table))
-        found = block.found(job.list)
+        found = blocks.found(
+            lambda block: lib.pm_types_of_spans(job.table, self._at, self._to, block)
+        )
         self.work += found.looked
         return found
 
@@ -194,10 +222,9 @@ class RangePiece:
         """Whether nothing is left of this piece."""
         return bool(self._at[0] >= self._end)
 
-    def run(self, block: Block) -> Found:
+    def run(self, blocks: Blocks) -> Found:
         """A step."""
         job = self._job
-        checked(self._call(job.table, self._at, self._end, block.table))
-        found = block.found(job.list)
+        found = blocks.found(lambda block: self._call(job.table, self._at, self._end, block))
         self.work += found.looked
         return found

@@ -63,6 +63,20 @@ static void check_sorted(const uint64_t *pfns, uint64_t count, const struct pm_w
 	}
 }
 
+/* Runs of frames, as most memory has them; they may overlap where `end` is near. */
+static void draw_runs(uint64_t *pfns, uint64_t count, uint64_t end)
+{
+	uint64_t next = 0, left = 0;
+
+	for (uint64_t i = 0; i < count; i++, left--, next++) {
+		if (!left) {
+			left = 1 + below(60);
+			next = below(20) ? below(end) : (uint64_t)INT64_MAX / 8 - below(30);
+		}
+		pfns[i] = below(200) ? next : UINT64_MAX;
+	}
+}
+
 static void drawn(void)
 {
 	for (unsigned round = 0; round < 300; round++) {
@@ -73,8 +87,14 @@ static void drawn(void)
 
 		for (uint64_t i = 0; i < count; i++)
 			pfns[i] = draw_pfn(end, round % 2);
+		if (round % 3 == 0)
+			draw_runs(pfns, count, round % 2 ? end : UINT64_C(1) << 40);
 		lie_of(end);
 		sorted = pm_kpage_sort(pfns, count, wishes, spare, out);
+		if (round % 5 == 0) { /* the same, where the words go */
+			memcpy(out, pfns, count * 8);
+			CHECK_EQUAL(pm_kpage_sort(out, count, wishes, spare, out), sorted);
+		}
 		check_sorted(pfns, count, wishes, (uint64_t)sorted);
 		/* in two stretches, as threads take them */
 		got = gather(wishes, (uint64_t)sorted / 3, out);

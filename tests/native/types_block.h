@@ -12,11 +12,13 @@ static inline struct pm_types_block make_block(uint64_t capacity, int list, int 
 
 	while (slots <= capacity)
 		slots *= 2;
+	uint64_t *flags = exactly(capacity * 8);
+
 	return (struct pm_types_block){
 		.capacity = capacity,
 		.entries = exactly(capacity * 8),
-		.pfns = exactly(capacity * 8),
-		.flags = exactly(capacity * 8),
+		.pfns = list ? exactly(capacity * 8) : flags, /* as the library has it */
+		.flags = flags,
 		.mapcounts = all ? exactly(capacity * 8) : NULL,
 		.cgroups = all ? exactly(capacity * 8) : NULL,
 		.runs = exactly(capacity * sizeof(struct pm_range)),
@@ -33,7 +35,8 @@ static inline struct pm_types_block make_block(uint64_t capacity, int list, int 
 static inline void free_block(struct pm_types_block *block)
 {
 	free(block->entries);
-	free(block->pfns);
+	if (block->pfns != block->flags)
+		free(block->pfns);
 	free(block->flags);
 	free(block->mapcounts);
 	free(block->cgroups);
