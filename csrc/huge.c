@@ -16,6 +16,7 @@
 #include "huge.h"
 
 enum {
+	GROUP = 4,   /* the least order of groups for which a word of each costs less than all */
 	LONG = 16,   /* frames in a row from which on they are not sorted among others */
 	AHEAD = 512, /* entries read at a time past the end of a batch */
 };
@@ -34,17 +35,31 @@ static inline int present(uint64_t entry)
 	return (int)(entry >> PM_PRESENT_BIT);
 }
 
-/* Pages from `at` on that are present, up to `end`, with their frames in a row; 0: not present. */
+static inline int anonymous(uint64_t entry)
+{
+	return !(entry >> PM_FILE_BIT & 1);
+}
+
+/*
+ * Pages from `at` on that are present, up to `end`, all anonymous or none, with
+ * their frames in a row; 0: not present. No folio is of both kinds.
+ */
 static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 {
+	const uint64_t kind = PM_BIT(PM_PRESENT_BIT) | PM_BIT(PM_FILE_BIT) | PM_PLACE_MASK;
 	uint64_t next = at;
 
 	if (at < end && present(entries[at]))
-		for (next = at + 1; next < end && present(entries[next]); next++)
-			if ((entries[next] & PM_PLACE_MASK) !=
-			    (entries[next - 1] & PM_PLACE_MASK) + 1)
+		for (next = at + 1; next < end; next++)
+			if ((entries[next] & kind) != (entries[next - 1] & kind) + 1)
 				break;
 	return next - at;
+}
+
+/* Whether a word of each group tells enough of a page with this entry. */
+static inline int is_grouped(const struct walk *walk, uint64_t entry)
+{
+	return walk->reader.group && anonymous(entry);
 }
 
 /* How many of the pages from `vpn` on, `most` at most, have the frames from `pfn` on. */
@@ -144,7 +159,8 @@ static int gather_scattered(const struct walk *walk, uint64_t runs)
 		while (at < end) {
 			const uint64_t row = in_a_row(scratch->entries, at, end);
 			const uint64_t next = at + (row ? row : 1);
-			const int alone = row && row < LONG;
+			const int alone = row && row < LONG &&
+					  !is_grouped(walk, scratch->entries[at]);
 
 			wishes += alone ? row : 0;
 			for (; at < next; at++)
@@ -182,10 +198,15 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 			.pfn = entries[at] & PM_PLACE_MASK,
 			.count = row,
 			.open = last && next == end && run->vpn + run->count < walk->span_end,
+			.grouped = row && is_grouped(walk, entries[at]),
 			.have = row < LONG ? row : 0,
 			.words = walk->scratch->words + at,
 		};
-		const int error = count_stretch(walk, &stretch, edge && at == first, span_start);
+		int error;
+
+		if (stretch.grouped)
+			stretch.have = 0;
+		error = count_stretch(walk, &stretch, edge && at == first, span_start);
 
 		if (error < 0)
 			return error;
@@ -236,6 +257,10 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 	};
 	int64_t found = 0;
 
+	/* the huge page of zeros is of no kind: it has the size of what a PMD maps */
+	walk.reader.group = job->anon_order < job->pmd_order ? job->anon_order : job->pmd_order;
+	if (walk.reader.group < GROUP)
+		walk.reader.group = 0;
 	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
 		const int64_t got = count_batch(&walk, from, &first, to, tallies);
 

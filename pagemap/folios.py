@@ -21,6 +21,7 @@ files, where here it is `zero`; and it takes what PMDs map from /proc/PID/smaps.
 from __future__ import annotations
 
 import operator
+import os
 from collections import namedtuple
 
 from pagemap._native import huge as native
@@ -58,12 +59,21 @@ else:
     HugeKind = namedtuple("HugeKind", native.KINDS)
     _Fields = namedtuple("_Fields", ("pages", "present", "anonymous", "zero", "anon", "file"))
 
-__all__ = ["NOTHING", "ORDERS", "HugeKind", "HugeTally", "order_of", "pmd_order", "total"]
+__all__ = [
+    "NOTHING",
+    "ORDERS",
+    "HugeKind",
+    "HugeTally",
+    "least_anon_order",
+    "order_of",
+    "pmd_order",
+    "total",
+]
 
 ORDERS = native.ORDERS
 """How many orders are told apart; no kernel has larger folios than of order 13."""
 
-_PMD_SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+_THP = "/sys/kernel/mm/transparent_hugepage"
 
 
 class HugeTally(_Fields):
@@ -111,13 +121,39 @@ class HugeTally(_Fields):
         return None if anon is None or file is None else anon + file
 
 
-def pmd_order(path: str = _PMD_SIZE) -> int | None:
-    """The order of what a PMD maps, as the kernel has it in `path`; None for one without THP."""
+def pmd_order(folder: str = _THP) -> int | None:
+    """The order of what a PMD maps, as the kernel has it in `folder`; None for one without THP."""
     try:
-        with open(path, encoding="ascii") as file:
-            return (int(file.read()) >> PAGE_SHIFT).bit_length() - 1
+        return (_number(f"{folder}/hpage_pmd_size") >> PAGE_SHIFT).bit_length() - 1
     except (OSError, ValueError):
         return None
+
+
+def least_anon_order(folder: str = _THP) -> int | None:
+    """The least order of all anonymous THPs that there are now, that of a PMD where there are none.
+
+    The kernel counts them by size since Linux 6.12 (hugepages-*/stats/nr_anon in `folder`); None
+    where it does not.
+    """
+    least = pmd_order(folder)
+    if least is None:
+        return None
+    sizes = [name for name in os.listdir(folder) if name.startswith("hugepages-")]
+    try:
+        for name in sizes:
+            kilobytes = int(name.removeprefix("hugepages-").removesuffix("kB"))
+            order = (kilobytes * 1024 >> PAGE_SHIFT).bit_length() - 1
+            # of two pages there is shared memory alone: an anonymous THP has four or more
+            if 1 < order < least and _number(f"{folder}/{name}/stats/nr_anon"):
+                least = order
+    except (OSError, ValueError):
+        return None
+    return least if sizes else None
+
+
+def _number(path: str) -> int:
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
 
 
 def order_of(size: int) -> int:

@@ -1,8 +1,9 @@
 """How much of each mapping lies in transparent huge pages: counted in C, out of entries and flags.
 
 The entries of what is populated give the frames, /proc/kpageflags what they are: for large folios a
-few words tell where one ends, so memory in huge pages costs little more than its entries. What the
-counts mean, `pagemap.folios` says.
+few words tell where one ends, so memory in huge pages costs little more than its entries; and where
+the kernel says that no anonymous THP is small, few words tell that small pages are of none. What
+the counts mean, `pagemap.folios` says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pagemap import maps, pipeline
 from pagemap._native import huge as native
 from pagemap._native.scan import Spans
 from pagemap.errors import AccessDenied, PfnsHidden
-from pagemap.folios import ORDERS, HugeKind, HugeTally, order_of, pmd_order
+from pagemap.folios import ORDERS, HugeKind, HugeTally, least_anon_order, order_of, pmd_order
 from pagemap.frames import FrameReader
 from pagemap.units import PAGE_SHIFT
 
@@ -82,6 +83,7 @@ def huge(
                 PAGE_SHIFT,
                 use_scan=process.can_scan,
                 pmd_order=pmd_order() or 0,
+                anon_order=least_anon_order() or 0,
                 conts=sum(1 << order for order in conts),
                 pages=_piece_pages(spans.pages),
             )

@@ -45,10 +45,14 @@ def pieces(
     *,
     use_scan: bool,
     pmd_order: int,
+    anon_order: int,
     conts: int,
     pages: int,
 ) -> Iterator[HugePiece]:
-    """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks."""
+    """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks.
+
+    `anon_order` is the least order of anonymous folios; 0: not known.
+    """
     job = ffi.new(
         "struct pm_huge_job *",
         {
@@ -58,6 +62,7 @@ def pieces(
             "page_shift": page_shift,
             "use_scan": use_scan,
             "pmd_order": pmd_order,
+            "anon_order": anon_order,
             "conts": conts,
         },
     )
