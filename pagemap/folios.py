@@ -21,7 +21,6 @@ files, where here it is `zero`; and it takes what PMDs map from /proc/PID/smaps.
 from __future__ import annotations
 
 import operator
-import os
 from collections import namedtuple
 
 from pagemap._native import huge as native
@@ -132,27 +131,27 @@ def pmd_order(folder: str = _THP) -> int | None:
 def least_anon_order(folder: str = _THP) -> int | None:
     """The least order of all anonymous THPs that there are now, that of a PMD where there are none.
 
-    The kernel counts them by size since Linux 6.12 (hugepages-*/stats/nr_anon in `folder`); None
-    where it does not.
+    The kernel counts them by size since Linux 6.12 (hugepages-*/stats/nr_anon in `folder`), each
+    before it is mapped and until it is freed or split (folio_add_new_anon_rmap in mm/rmap.c). None
+    where one of the sizes is not counted.
     """
-    least = pmd_order(folder)
-    if least is None:
+    most = pmd_order(folder)
+    if most is None:
         return None
-    sizes = [name for name in os.listdir(folder) if name.startswith("hugepages-")]
-    try:
-        for name in sizes:
-            kilobytes = int(name.removeprefix("hugepages-").removesuffix("kB"))
-            order = (kilobytes * 1024 >> PAGE_SHIFT).bit_length() - 1
-            # of two pages there is shared memory alone: an anonymous THP has four or more
-            if 1 < order < least and _number(f"{folder}/{name}/stats/nr_anon"):
-                least = order
-    except (OSError, ValueError):
-        return None
-    return least if sizes else None
+    for order in range(1, most):
+        try:
+            if _number(f"{folder}/hugepages-{(PAGE_SIZE << order) >> 10}kB/stats/nr_anon"):
+                return order
+        except FileNotFoundError:
+            if order > 1:  # of two pages there is memory of files alone
+                return None
+        except (OSError, ValueError):
+            return None
+    return most
 
 
 def _number(path: str) -> int:
-    with open(path, encoding="ascii") as file:
+    with open(path, "rb", buffering=0) as file:
         return int(file.read())
 
 

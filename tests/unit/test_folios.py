@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 def settings(folder: Path, counts: dict[int, str | None], pmd: int = 9) -> str:
-    """A folder like /sys/kernel/mm/transparent_hugepage: what is counted of each order."""
+    """A folder like /sys/kernel/mm/transparent_hugepage: `counts` for orders, else none there are.
+
+    Of an order whose count is None the kernel tells other things alone.
+    """
     (folder / "hpage_pmd_size").write_text(f"{PAGE_SIZE << pmd}\n")
-    for order, count in counts.items():
+    for order, count in ({1: None} | dict.fromkeys(range(2, pmd + 1), "0") | counts).items():
         stats = folder / f"hugepages-{(PAGE_SIZE << order) // 1024}kB" / "stats"
         stats.mkdir(parents=True)
         if count is not None:
@@ -28,18 +31,34 @@ def settings(folder: Path, counts: dict[int, str | None], pmd: int = 9) -> str:
 @pytest.mark.parametrize(
     ("counts", "least"),
     [
-        ({2: "0", 4: "0", 9: "300"}, 9),
-        ({2: "0", 4: "0", 9: "0"}, 9),
-        ({2: "0", 4: "1", 6: "7", 9: "300"}, 4),
-        ({1: None, 2: "5", 9: "0"}, 2),
-        ({2: "0", 4: None, 9: "0"}, None),
-        ({2: "0", 4: "many", 9: "0"}, None),
-        ({}, None),
+        ({}, 9),
+        ({9: "300"}, 9),
+        ({8: "1"}, 8),
+        ({4: "1", 6: "7", 9: "300"}, 4),
+        ({2: "5", 3: "many"}, 2),
+        ({1: "0"}, 9),
+        ({1: "3", 4: "1"}, 1),
+        ({4: None}, None),
+        ({8: None}, None),
+        ({4: "many"}, None),
+        ({1: "many"}, None),
+        ({4: ""}, None),
+        (dict.fromkeys(range(1, 10)), None),
+        # a sum over processors that was not taken at one moment may be less than none
+        ({4: f"{2**64 - 1}"}, 4),
     ],
 )
 def test_the_least_order(tmp_path: Path, counts: dict[int, str | None], least: int | None) -> None:
     """Nothing is taken for granted where one size is not counted."""
     assert folios.least_anon_order(settings(tmp_path, counts)) == least
+
+
+@pytest.mark.parametrize("order", range(2, 9))
+def test_a_size_that_is_hidden(tmp_path: Path, order: int) -> None:
+    """As a container may see it: some of the folders are there."""
+    folder = settings(tmp_path, {})
+    (tmp_path / f"hugepages-{(PAGE_SIZE << order) // 1024}kB").rename(tmp_path / "hidden")
+    assert folios.least_anon_order(folder) is None
 
 
 def test_without_thp(tmp_path: Path) -> None:
