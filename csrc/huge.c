@@ -35,14 +35,9 @@ static inline int present(uint64_t entry)
 	return (int)(entry >> PM_PRESENT_BIT);
 }
 
-static inline int anonymous(uint64_t entry)
-{
-	return !(entry >> PM_FILE_BIT & 1);
-}
-
 /*
- * Pages from `at` on that are present, up to `end`, all anonymous or none, with
- * their frames in a row; 0: not present. No folio is of both kinds.
+ * Pages from `at` on that are present, up to `end`, all with PM_FILE or none, with
+ * their frames in a row; 0: not present. No folio has both.
  */
 static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 {
@@ -56,10 +51,22 @@ static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 	return next - at;
 }
 
-/* Whether a word of each group tells enough of a page with this entry. */
-static inline int is_grouped(const struct walk *walk, uint64_t entry)
+/*
+ * Whether a word of each group tells enough of a page of this span: of an anonymous
+ * one. In shared memory there are none, and yet entries without PM_FILE: of what a
+ * driver maps by its PFN (VM_PFNMAP), which may be folios of shared memory.
+ */
+static inline int is_grouped(const struct walk *walk, uint64_t span, uint64_t entry)
 {
-	return walk->reader.group && anonymous(entry);
+	return walk->reader.group && !(entry >> PM_FILE_BIT & 1) && !walk->job->shared[span];
+}
+
+/* The span that has the page `vpn`, from `span` on. */
+static inline uint64_t span_of(const struct pm_huge_job *job, uint64_t vpn, uint64_t span)
+{
+	while (vpn - job->spans[span].vpn >= job->spans[span].count)
+		span++;
+	return span;
 }
 
 /* How many of the pages from `vpn` on, `most` at most, have the frames from `pfn` on. */
@@ -145,9 +152,9 @@ static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge
 
 /*
  * Read the words of all frames that are not in a long row, in the order of
- * memory, into scratch->words. Returns 0 or -errno.
+ * memory, into scratch->words; the runs begin in `span`. Returns 0 or -errno.
  */
-static int gather_scattered(const struct walk *walk, uint64_t runs)
+static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t runs)
 {
 	const struct pm_huge_scratch *scratch = walk->scratch;
 	uint64_t buffer[PM_READ_BLOCK], at = 0, wishes = 0;
@@ -156,11 +163,12 @@ static int gather_scattered(const struct walk *walk, uint64_t runs)
 	for (uint64_t run = 0; run < runs; run++) {
 		const uint64_t end = at + scratch->runs[run].count;
 
+		span = span_of(walk->job, scratch->runs[run].vpn, span);
 		while (at < end) {
 			const uint64_t row = in_a_row(scratch->entries, at, end);
 			const uint64_t next = at + (row ? row : 1);
 			const int alone = row && row < LONG &&
-					  !is_grouped(walk, scratch->entries[at]);
+					  !is_grouped(walk, span, scratch->entries[at]);
 
 			wishes += alone ? row : 0;
 			for (; at < next; at++)
@@ -179,9 +187,9 @@ static int gather_scattered(const struct walk *walk, uint64_t runs)
 	return got < 0 ? (int)got : 0;
 }
 
-/* Count a run of populated pages, whose entries are those from `at` on. */
+/* Count a run of populated pages of a span, whose entries are those from `at` on. */
 static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at, int edge, int last,
-		     uint64_t span_start)
+		     uint64_t span)
 {
 	const uint64_t *entries = walk->scratch->entries;
 	const uint64_t first = at, end = at + run->count;
@@ -193,20 +201,18 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 	while (at < end) {
 		const uint64_t row = in_a_row(entries, at, end);
 		const uint64_t next = at + (row ? row : 1);
+		const int grouped = row && is_grouped(walk, span, entries[at]);
 		struct pm_stretch stretch = {
 			.vpn = run->vpn + (at - first),
 			.pfn = entries[at] & PM_PLACE_MASK,
 			.count = row,
 			.open = last && next == end && run->vpn + run->count < walk->span_end,
-			.grouped = row && is_grouped(walk, entries[at]),
-			.have = row < LONG ? row : 0,
+			.grouped = grouped,
+			.have = row < LONG && !grouped ? row : 0,
 			.words = walk->scratch->words + at,
 		};
-		int error;
-
-		if (stretch.grouped)
-			stretch.have = 0;
-		error = count_stretch(walk, &stretch, edge && at == first, span_start);
+		const int error = count_stretch(walk, &stretch, edge && at == first,
+						walk->job->spans[span].vpn);
 
 		if (error < 0)
 			return error;
@@ -226,17 +232,15 @@ static int64_t count_batch(struct walk *walk, struct pm_place *at, const struct 
 	const int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at,
 					 to, scratch->entries, PM_HUGE_BATCH, scratch->runs,
 					 PM_HUGE_RUNS, &runs);
-	int error = got < 0 ? (int)got : gather_scattered(walk, runs);
+	int error = got < 0 ? (int)got : gather_scattered(walk, span, runs);
 
 	for (uint64_t i = 0; !error && i < runs; i++) {
 		const struct pm_range *run = scratch->runs + i;
 
-		while (run->vpn - job->spans[span].vpn >= job->spans[span].count)
-			span++;
+		span = span_of(job, run->vpn, span);
 		walk->counter.tally = tallies + (span - from->span);
 		walk->span_end = job->spans[span].vpn + job->spans[span].count;
-		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs,
-				  job->spans[span].vpn);
+		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs, span);
 		entry += run->count;
 	}
 	if (!error)

@@ -84,6 +84,7 @@ def huge(
                 use_scan=process.can_scan,
                 pmd_order=pmd_order() or 0,
                 anon_order=least_anon_order() or 0,
+                shared=bytes([m.perms[3] == "s" for m in mappings]),
                 conts=sum(1 << order for order in conts),
                 pages=_piece_pages(spans.pages),
             )

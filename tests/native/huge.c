@@ -28,6 +28,7 @@ static uint64_t memory[MEMORY];
 static unsigned orders[MEMORY]; /* of the folio that has a frame, */
 static uint64_t heads[MEMORY];	/* and where it begins */
 static struct pm_span spans[MOST_SPANS + 1];
+static uint8_t shared[MOST_SPANS];
 static uint64_t spans_count;
 
 static uint64_t index_read(uint64_t index)
@@ -48,7 +49,7 @@ static void draw_memory(unsigned least, unsigned largest)
 
 		while (at & ((UINT64_C(1) << order) - 1))
 			order--;
-		if (kind & THP && !(kind & ZERO) && order < least)
+		if (kind & ANON && order < least)
 			order = 0;
 		if (kind & ZERO) /* has the size of what a PMD maps */
 			order = at & ((1u << PMD_ORDER) - 1) ? 0 : PMD_ORDER;
@@ -125,6 +126,16 @@ static void draw_pages(uint64_t pages)
 		scene[at] = 0;
 }
 
+/* Some are of shared memory that a driver maps by PFN: their entries say nothing of the frame. */
+static void draw_shared(void)
+{
+	for (uint64_t i = 0; i < spans_count; i++) {
+		shared[i] = below(3) == 0;
+		for (uint64_t at = 0; shared[i] && at < spans[i].count; at++)
+			scene[spans[i].vpn + at] &= ~SCENE_FILE;
+	}
+}
+
 static void draw_spans(uint64_t pages)
 {
 	uint64_t at = 0;
@@ -142,6 +153,7 @@ static void draw_spans(uint64_t pages)
 		spans[spans_count++] = (struct pm_span){ .vpn = at, .count = count };
 		at += count;
 	}
+	draw_shared();
 }
 
 static uint64_t word_of(uint64_t vpn)
@@ -259,6 +271,7 @@ static struct pm_huge_job draw_job(void)
 		.page_shift = 12,
 		.use_scan = below(4) != 0,
 		.pmd_order = PMD_ORDER,
+		.shared = shared,
 		.conts = (uint32_t)below(1 << (PMD_ORDER + 1)) & ~1u,
 	};
 }

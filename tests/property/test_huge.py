@@ -92,6 +92,7 @@ def scenes(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]
     pages=st.sampled_from([1, 5, 64, 1 << 15]),
     threads=st.integers(1, 2),
     known=st.booleans(),
+    shared=st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_huge(
     scene: tuple[list[int], list[int], list[tuple[int, int]]],
@@ -99,10 +100,15 @@ def test_huge(
     pages: int,
     threads: int,
     known: bool,
+    shared: list[bool],
 ) -> None:
     words, entries, ranges = scene
     wanted: list[Counter[Key]] = []
-    for start, count in ranges:
+    for (start, count), by_driver in zip(ranges, shared, strict=False):
+        if by_driver:  # by PFN, whatever it is: the kernel does not look at the frame
+            entries[start : start + count] = [
+                entry & ~FILE for entry in entries[start : start + count]
+            ]
         wanted.append(
             +naive_huge.count(
                 start,
@@ -122,6 +128,7 @@ def test_huge(
             use_scan=False,
             pmd_order=9,
             anon_order=least_order(words) if known else 0,
+            shared=bytes(shared),
             conts=sum(1 << order for order in conts),
             pages=pages,
         )
