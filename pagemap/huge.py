@@ -74,25 +74,41 @@ def huge(
         flags_fd = _flags(frames, process)
         for block in process.maps_blocks():
             mappings = maps.parse(block)
-            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
-            sums = native.HugeSums(spans.count)
-            pieces = native.pieces(
-                spans,
-                process.fileno(),
-                flags_fd,
-                PAGE_SHIFT,
-                use_scan=process.can_scan,
-                pmd_order=pmd_order() or 0,
-                anon_order=least_anon_order() or 0,
-                shared=bytes([m.perms[3] == "s" for m in mappings]),
-                conts=sum(1 << order for order in conts),
-                pages=_piece_pages(spans.pages),
-            )
-            with pipeline.run(pieces, native.HugeBuffer, threads) as results:
-                for piece, _ in process.reading(results):
-                    piece.add_to(sums)
+            least = least_anon_order() or 0
+            sums = _count(process, mappings, flags_fd, conts, threads, least)
+            # some came meanwhile; or they moved between processors, whose counts the kernel adds up
+            if (least_anon_order() or 0) < least:
+                sums = _count(process, mappings, flags_fd, conts, threads, 0)
             yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
     process.check()
+
+
+def _count(
+    process: Process,
+    mappings: Sequence[Mapping],
+    flags_fd: int,
+    conts: set[int],
+    threads: int | None,
+    anon_order: int,
+) -> native.HugeSums:
+    spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+    sums = native.HugeSums(spans.count)
+    pieces = native.pieces(
+        spans,
+        process.fileno(),
+        flags_fd,
+        PAGE_SHIFT,
+        use_scan=process.can_scan,
+        pmd_order=pmd_order() or 0,
+        anon_order=anon_order,
+        shared=bytes([m.perms[3] == "s" for m in mappings]),
+        conts=sum(1 << order for order in conts),
+        pages=_piece_pages(spans.pages),
+    )
+    with pipeline.run(pieces, native.HugeBuffer, threads) as results:
+        for piece, _ in process.reading(results):
+            piece.add_to(sums)
+    return sums
 
 
 def _piece_pages(pages: int) -> int:
