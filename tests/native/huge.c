@@ -13,7 +13,7 @@
 
 enum {
 	FRAMES = 1 << 20,
-	MEMORY = 1 << 14, /* frames */
+	MEMORY = 1 << 15, /* frames: more groups than PM_SMALL_GROUPS */
 	PMD_ORDER = 6,
 	MOST_SPANS = 12,
 };
