@@ -16,6 +16,7 @@
 #include "huge.h"
 
 enum {
+	GROUP = 4,   /* the least order of groups for which a word of each costs less than all */
 	LONG = 16,   /* frames in a row from which on they are not sorted among others */
 	AHEAD = 512, /* entries read at a time past the end of a batch */
 };
@@ -34,17 +35,38 @@ static inline int present(uint64_t entry)
 	return (int)(entry >> PM_PRESENT_BIT);
 }
 
-/* Pages from `at` on that are present, up to `end`, with their frames in a row; 0: not present. */
+/*
+ * Pages from `at` on that are present, up to `end`, all with PM_FILE or none, with
+ * their frames in a row; 0: not present. No folio has both.
+ */
 static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 {
+	const uint64_t kind = PM_BIT(PM_PRESENT_BIT) | PM_BIT(PM_FILE_BIT) | PM_PLACE_MASK;
 	uint64_t next = at;
 
 	if (at < end && present(entries[at]))
-		for (next = at + 1; next < end && present(entries[next]); next++)
-			if ((entries[next] & PM_PLACE_MASK) !=
-			    (entries[next - 1] & PM_PLACE_MASK) + 1)
+		for (next = at + 1; next < end; next++)
+			if ((entries[next] & kind) != (entries[next - 1] & kind) + 1)
 				break;
 	return next - at;
+}
+
+/*
+ * Whether a word of each group tells enough of a page of this span: of an anonymous
+ * one. In shared memory there are none, and yet entries without PM_FILE: of what a
+ * driver maps by its PFN (VM_PFNMAP), which may be folios of shared memory.
+ */
+static inline int is_grouped(const struct walk *walk, uint64_t span, uint64_t entry)
+{
+	return walk->reader.group && !(entry >> PM_FILE_BIT & 1) && !walk->job->shared[span];
+}
+
+/* The span that has the page `vpn`, from `span` on. */
+static inline uint64_t span_of(const struct pm_huge_job *job, uint64_t vpn, uint64_t span)
+{
+	while (vpn - job->spans[span].vpn >= job->spans[span].count)
+		span++;
+	return span;
 }
 
 /* How many of the pages from `vpn` on, `most` at most, have the frames from `pfn` on. */
@@ -130,9 +152,9 @@ static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge
 
 /*
  * Read the words of all frames that are not in a long row, in the order of
- * memory, into scratch->words. Returns 0 or -errno.
+ * memory, into scratch->words; the runs begin in `span`. Returns 0 or -errno.
  */
-static int gather_scattered(const struct walk *walk, uint64_t runs)
+static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t runs)
 {
 	const struct pm_huge_scratch *scratch = walk->scratch;
 	uint64_t buffer[PM_READ_BLOCK], at = 0, wishes = 0;
@@ -141,10 +163,12 @@ static int gather_scattered(const struct walk *walk, uint64_t runs)
 	for (uint64_t run = 0; run < runs; run++) {
 		const uint64_t end = at + scratch->runs[run].count;
 
+		span = span_of(walk->job, scratch->runs[run].vpn, span);
 		while (at < end) {
 			const uint64_t row = in_a_row(scratch->entries, at, end);
 			const uint64_t next = at + (row ? row : 1);
-			const int alone = row && row < LONG;
+			const int alone = row && row < LONG &&
+					  !is_grouped(walk, span, scratch->entries[at]);
 
 			wishes += alone ? row : 0;
 			for (; at < next; at++)
@@ -163,9 +187,9 @@ static int gather_scattered(const struct walk *walk, uint64_t runs)
 	return got < 0 ? (int)got : 0;
 }
 
-/* Count a run of populated pages, whose entries are those from `at` on. */
+/* Count a run of populated pages of a span, whose entries are those from `at` on. */
 static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at, int edge, int last,
-		     uint64_t span_start)
+		     uint64_t span)
 {
 	const uint64_t *entries = walk->scratch->entries;
 	const uint64_t first = at, end = at + run->count;
@@ -177,15 +201,18 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 	while (at < end) {
 		const uint64_t row = in_a_row(entries, at, end);
 		const uint64_t next = at + (row ? row : 1);
+		const int grouped = row && is_grouped(walk, span, entries[at]);
 		struct pm_stretch stretch = {
 			.vpn = run->vpn + (at - first),
 			.pfn = entries[at] & PM_PLACE_MASK,
 			.count = row,
 			.open = last && next == end && run->vpn + run->count < walk->span_end,
-			.have = row < LONG ? row : 0,
+			.grouped = grouped,
+			.have = row < LONG && !grouped ? row : 0,
 			.words = walk->scratch->words + at,
 		};
-		const int error = count_stretch(walk, &stretch, edge && at == first, span_start);
+		const int error = count_stretch(walk, &stretch, edge && at == first,
+						walk->job->spans[span].vpn);
 
 		if (error < 0)
 			return error;
@@ -205,17 +232,15 @@ static int64_t count_batch(struct walk *walk, struct pm_place *at, const struct 
 	const int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at,
 					 to, scratch->entries, PM_HUGE_BATCH, scratch->runs,
 					 PM_HUGE_RUNS, &runs);
-	int error = got < 0 ? (int)got : gather_scattered(walk, runs);
+	int error = got < 0 ? (int)got : gather_scattered(walk, span, runs);
 
 	for (uint64_t i = 0; !error && i < runs; i++) {
 		const struct pm_range *run = scratch->runs + i;
 
-		while (run->vpn - job->spans[span].vpn >= job->spans[span].count)
-			span++;
+		span = span_of(job, run->vpn, span);
 		walk->counter.tally = tallies + (span - from->span);
 		walk->span_end = job->spans[span].vpn + job->spans[span].count;
-		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs,
-				  job->spans[span].vpn);
+		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs, span);
 		entry += run->count;
 	}
 	if (!error)
@@ -236,6 +261,10 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 	};
 	int64_t found = 0;
 
+	/* the huge page of zeros is of no kind: it has the size of what a PMD maps */
+	walk.reader.group = job->anon_order < job->pmd_order ? job->anon_order : job->pmd_order;
+	if (walk.reader.group < GROUP)
+		walk.reader.group = 0;
 	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
 		const int64_t got = count_batch(&walk, from, &first, to, tallies);
 

@@ -44,6 +44,8 @@ struct pm_huge_job {
 	uint32_t use_scan;  /* PAGEMAP_SCAN skips holes, and finds what is mapped by PMDs */
 	uint32_t pmd_order; /* a PMD maps 2^pmd_order pages; 0: nothing is mapped so */
 	uint32_t conts;	    /* bit k: count blocks of 2^k pages */
+	uint32_t anon_order; /* no anonymous folio is of an order from 1 to below this; 0: not known */
+	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
 };
 
 /* What one thread needs: room for PM_HUGE_BATCH each, of `runs` for PM_HUGE_RUNS. */

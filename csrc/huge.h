@@ -21,11 +21,20 @@
 #define PM_KPF_THP  PM_BIT(22)
 #define PM_KPF_ZERO PM_BIT(24)
 
-/* How flags are read on the way through memory; begins as zero. */
+enum { PM_SMALL_GROUPS = 1024 };
+
+/*
+ * How flags are read on the way through memory; begins as zero, but for what is
+ * given. Where no anonymous folio is smaller than a group of 2^group frames, one word
+ * of a group tells of all of them: small[i] is, plus 1, a group i modulo their
+ * number of which it was read, and no huge page's.
+ */
 struct pm_flags_reader {
-	int fd;
+	int fd;		/* given */
+	unsigned group; /* given; 0: nothing is known of sizes */
 	unsigned order; /* of the last large folio: the next is often alike */
 	uint64_t block; /* words to read at a time */
+	uint64_t small[PM_SMALL_GROUPS];
 };
 
 /*
@@ -36,7 +45,8 @@ struct pm_stretch {
 	uint64_t vpn;
 	uint64_t pfn;
 	uint64_t count;
-	int open; /* the row may go on past `count` */
+	int open;    /* the row may go on past `count` */
+	int grouped; /* anonymous pages: a word of each of the reader's groups will do */
 	uint64_t at;
 	uint64_t have;
 	uint64_t *words;

@@ -5,7 +5,9 @@
  * would cost ten times what its entries do. But folios lie in memory at multiples
  * of their size: a tail at a multiple of 2^k frames belongs to a folio of more
  * than 2^k, and a head there cannot be passed over. So a few words tell where a
- * large folio ends, and only where pages are small each word is read.
+ * large folio ends, and only where pages are small each word is read. Not even
+ * there where the kernel says that no anonymous folio is small, too: then one word
+ * tells of all frames between two multiples of the least size.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -88,29 +90,60 @@ static int head_of(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t 
 	return 0;
 }
 
+/* Read `count` words from stretch->at on. */
+static int read_words(const struct pm_flags_reader *reader, struct pm_stretch *stretch,
+		      uint64_t count)
+{
+	uint64_t *words = stretch->words + stretch->at;
+	int64_t got = pm_read(reader->fd, stretch->pfn + stretch->at, count, words);
+
+	if (got < 0)
+		return (int)got;
+	for (; (uint64_t)got < count; got++)
+		words[got] = 0;
+	stretch->have = stretch->at + count;
+	return 0;
+}
+
 /* Read a block of words from stretch->at on. */
 static int read_block(struct pm_flags_reader *reader, struct pm_stretch *stretch)
 {
 	uint64_t rest = stretch->count - stretch->at;
-	int64_t got;
 
 	if (!reader->block)
 		reader->block = LEAST_BLOCK;
 	if (rest > reader->block)
 		rest = reader->block;
-	got = pm_read(reader->fd, stretch->pfn + stretch->at, rest, stretch->words + stretch->at);
-	if (got < 0)
-		return (int)got;
-	for (; (uint64_t)got < rest; got++)
-		stretch->words[stretch->at + (uint64_t)got] = 0;
-	stretch->have = stretch->at + rest;
 	if (reader->block < PM_READ_BLOCK)
 		reader->block *= 2; /* until there is something to skip */
+	return read_words(reader, stretch, rest);
+}
+
+/* As pm_next_huge, where a word of each group will do. */
+static int next_in_groups(struct pm_flags_reader *reader, struct pm_stretch *stretch)
+{
+	while (stretch->at < stretch->count) {
+		const uint64_t group = (stretch->pfn + stretch->at) >> reader->group;
+		uint64_t *small = reader->small + group % PM_SMALL_GROUPS;
+
+		if (*small != group + 1) {
+			const int error = read_words(reader, stretch, 1);
+
+			if (error)
+				return error;
+			if (stretch->words[stretch->at] & PM_KPF_THP)
+				return 1;
+			*small = group + 1;
+		}
+		stretch->at = ((group + 1) << reader->group) - stretch->pfn;
+	}
 	return 0;
 }
 
 int pm_next_huge(struct pm_flags_reader *reader, struct pm_stretch *stretch)
 {
+	if (stretch->grouped)
+		return next_in_groups(reader, stretch);
 	while (stretch->at < stretch->count) {
 		if (stretch->at >= stretch->have) {
 			const int error = read_block(reader, stretch);

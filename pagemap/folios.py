@@ -58,12 +58,21 @@ else:
     HugeKind = namedtuple("HugeKind", native.KINDS)
     _Fields = namedtuple("_Fields", ("pages", "present", "anonymous", "zero", "anon", "file"))
 
-__all__ = ["NOTHING", "ORDERS", "HugeKind", "HugeTally", "order_of", "pmd_order", "total"]
+__all__ = [
+    "NOTHING",
+    "ORDERS",
+    "HugeKind",
+    "HugeTally",
+    "least_anon_order",
+    "order_of",
+    "pmd_order",
+    "total",
+]
 
 ORDERS = native.ORDERS
 """How many orders are told apart; no kernel has larger folios than of order 13."""
 
-_PMD_SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+_THP = "/sys/kernel/mm/transparent_hugepage"
 
 
 class HugeTally(_Fields):
@@ -111,13 +120,39 @@ class HugeTally(_Fields):
         return None if anon is None or file is None else anon + file
 
 
-def pmd_order(path: str = _PMD_SIZE) -> int | None:
-    """The order of what a PMD maps, as the kernel has it in `path`; None for one without THP."""
+def pmd_order(folder: str = _THP) -> int | None:
+    """The order of what a PMD maps, as the kernel has it in `folder`; None for one without THP."""
     try:
-        with open(path, encoding="ascii") as file:
-            return (int(file.read()) >> PAGE_SHIFT).bit_length() - 1
+        return (_number(f"{folder}/hpage_pmd_size") >> PAGE_SHIFT).bit_length() - 1
     except (OSError, ValueError):
         return None
+
+
+def least_anon_order(folder: str = _THP) -> int | None:
+    """The least order of all anonymous THPs that there are now, that of a PMD where there are none.
+
+    The kernel counts them by size since Linux 6.12 (hugepages-*/stats/nr_anon in `folder`), each
+    before it is mapped and until it is freed or split (folio_add_new_anon_rmap in mm/rmap.c). None
+    where one of the sizes is not counted.
+    """
+    most = pmd_order(folder)
+    if most is None:
+        return None
+    for order in range(1, most):
+        try:
+            if _number(f"{folder}/hugepages-{(PAGE_SIZE << order) >> 10}kB/stats/nr_anon"):
+                return order
+        except FileNotFoundError:
+            if order > 1:  # of two pages there is memory of files alone
+                return None
+        except (OSError, ValueError):
+            return None
+    return most
+
+
+def _number(path: str) -> int:
+    with open(path, "rb", buffering=0) as file:
+        return int(file.read())
 
 
 def order_of(size: int) -> int:

@@ -1,8 +1,9 @@
 """How much of each mapping lies in transparent huge pages: counted in C, out of entries and flags.
 
 The entries of what is populated give the frames, /proc/kpageflags what they are: for large folios a
-few words tell where one ends, so memory in huge pages costs little more than its entries. What the
-counts mean, `pagemap.folios` says.
+few words tell where one ends, so memory in huge pages costs little more than its entries; and where
+the kernel says that no anonymous THP is small, few words tell that small pages are of none. What
+the counts mean, `pagemap.folios` says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pagemap import maps, pipeline
 from pagemap._native import huge as native
 from pagemap._native.scan import Spans
 from pagemap.errors import AccessDenied, PfnsHidden
-from pagemap.folios import ORDERS, HugeKind, HugeTally, order_of, pmd_order
+from pagemap.folios import ORDERS, HugeKind, HugeTally, least_anon_order, order_of, pmd_order
 from pagemap.frames import FrameReader
 from pagemap.units import PAGE_SHIFT
 
@@ -73,23 +74,41 @@ def huge(
         flags_fd = _flags(frames, process)
         for block in process.maps_blocks():
             mappings = maps.parse(block)
-            spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
-            sums = native.HugeSums(spans.count)
-            pieces = native.pieces(
-                spans,
-                process.fileno(),
-                flags_fd,
-                PAGE_SHIFT,
-                use_scan=process.can_scan,
-                pmd_order=pmd_order() or 0,
-                conts=sum(1 << order for order in conts),
-                pages=_piece_pages(spans.pages),
-            )
-            with pipeline.run(pieces, native.HugeBuffer, threads) as results:
-                for piece, _ in process.reading(results):
-                    piece.add_to(sums)
+            least = least_anon_order() or 0
+            sums = _count(process, mappings, flags_fd, conts, threads, least)
+            # some came meanwhile; or they moved between processors, whose counts the kernel adds up
+            if (least_anon_order() or 0) < least:
+                sums = _count(process, mappings, flags_fd, conts, threads, 0)
             yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
     process.check()
+
+
+def _count(
+    process: Process,
+    mappings: Sequence[Mapping],
+    flags_fd: int,
+    conts: set[int],
+    threads: int | None,
+    anon_order: int,
+) -> native.HugeSums:
+    spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+    sums = native.HugeSums(spans.count)
+    pieces = native.pieces(
+        spans,
+        process.fileno(),
+        flags_fd,
+        PAGE_SHIFT,
+        use_scan=process.can_scan,
+        pmd_order=pmd_order() or 0,
+        anon_order=anon_order,
+        shared=bytes([m.perms[3] == "s" for m in mappings]),
+        conts=sum(1 << order for order in conts),
+        pages=_piece_pages(spans.pages),
+    )
+    with pipeline.run(pieces, native.HugeBuffer, threads) as results:
+        for piece, _ in process.reading(results):
+            piece.add_to(sums)
+    return sums
 
 
 def _piece_pages(pages: int) -> int:

@@ -45,10 +45,17 @@ def pieces(
     *,
     use_scan: bool,
     pmd_order: int,
+    anon_order: int,
+    shared: bytes,
     conts: int,
     pages: int,
 ) -> Iterator[HugePiece]:
-    """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks."""
+    """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks.
+
+    `anon_order` is the least order of anonymous folios; 0: not known. `shared` has a 1 for each
+    span of shared memory.
+    """
+    kept = ffi.from_buffer("uint8_t[]", shared)
     job = ffi.new(
         "struct pm_huge_job *",
         {
@@ -58,22 +65,24 @@ def pieces(
             "page_shift": page_shift,
             "use_scan": use_scan,
             "pmd_order": pmd_order,
+            "anon_order": anon_order,
+            "shared": kept,
             "conts": conts,
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):
-        yield HugePiece(job, at, to)
+        yield HugePiece((job, kept), at, to)
 
 
 class HugePiece:
     """A stretch to count in one step; `first` is the span it begins in."""
 
-    __slots__ = ("_at", "_first", "_job", "_tallies", "_to", "work")
+    __slots__ = ("_at", "_first", "_job", "_kept", "_tallies", "_to", "work")
 
     done = True
 
-    def __init__(self, job: Any, at: Any, to: Any) -> None:
-        self._job = job
+    def __init__(self, job: tuple[Any, Any], at: Any, to: Any) -> None:
+        self._job, self._kept = job
         self._at = at
         self._to = to
         self._first: int = at.span

@@ -12,6 +12,7 @@ import pytest
 
 import pagemap
 from pagemap import folios
+from pagemap._native import huge as native
 from tests import naive_huge, oracle, workloads
 from tests.live import scanning
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
@@ -19,6 +20,7 @@ from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
+    from typing import Any
 
     from tests.conftest import Start
     from tests.naive_huge import Key
@@ -165,6 +167,38 @@ def test_small_pieces_add_up(sorted_out: Target, monkeypatch: pytest.MonkeyPatch
         for pages in (1, 7, 100, 513):
             monkeypatch.setattr("pagemap.huge._piece_pages", lambda _, pages=pages: pages)
             assert ours(process, [4], 3 if pages > 7 else 1) == wanted
+
+
+@pytest.mark.parametrize(
+    ("told", "used"),
+    [
+        ([9, 9], [9]),
+        ([9, 4], [9, 0]),  # some came meanwhile
+        ([9, None], [9, 0]),
+        ([4, 9], [4]),
+        ([None, 4], [0]),
+        ([None, None], [0]),
+    ],
+)
+def test_sizes_known_before_and_after(
+    told: list[int | None], used: list[int], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was counted by a size that does not hold any more is counted again, word by word."""
+    target = start(workloads.dense())
+    target.stop()
+    answers, pieces, orders = iter(told), native.pieces, []
+
+    def noted(*where: Any, anon_order: int, **how: Any) -> Iterator[native.HugePiece]:
+        orders.append(anon_order)
+        return pieces(*where, anon_order=anon_order, **how)
+
+    with pagemap.Process(target.pid) as process:
+        wanted = ours(process, [4])
+        monkeypatch.setattr("pagemap.huge.least_anon_order", lambda: next(answers))
+        monkeypatch.setattr(native, "pieces", noted)
+        assert ours(process, [4]) == wanted
+    assert orders == used
+    assert list(answers) == []
 
 
 def test_vanished(start: Start) -> None:

@@ -13,7 +13,7 @@
 
 enum {
 	FRAMES = 1 << 20,
-	MEMORY = 1 << 14, /* frames */
+	MEMORY = 1 << 15, /* frames: more groups than PM_SMALL_GROUPS */
 	PMD_ORDER = 6,
 	MOST_SPANS = 12,
 };
@@ -28,6 +28,7 @@ static uint64_t memory[MEMORY];
 static unsigned orders[MEMORY]; /* of the folio that has a frame, */
 static uint64_t heads[MEMORY];	/* and where it begins */
 static struct pm_span spans[MOST_SPANS + 1];
+static uint8_t shared[MOST_SPANS];
 static uint64_t spans_count;
 
 static uint64_t index_read(uint64_t index)
@@ -38,7 +39,7 @@ static uint64_t index_read(uint64_t index)
 }
 
 /* Folios in a row, each at a multiple of its size. */
-static void draw_memory(unsigned largest)
+static void draw_memory(unsigned least, unsigned largest)
 {
 	static const uint64_t kinds[] = { THP | ANON, THP, THP | ANON, 0, THP | ZERO };
 
@@ -48,6 +49,10 @@ static void draw_memory(unsigned largest)
 
 		while (at & ((UINT64_C(1) << order) - 1))
 			order--;
+		if (kind & ANON && order < least)
+			order = 0;
+		if (kind & ZERO) /* has the size of what a PMD maps */
+			order = at & ((1u << PMD_ORDER) - 1) ? 0 : PMD_ORDER;
 		for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
 			memory[at + i] = order ? kind | (i ? TAIL : HEAD) : 8;
 			orders[at + i] = order;
@@ -60,8 +65,23 @@ static void draw_memory(unsigned largest)
 /* Frames from `frame` on at `count` pages from `vpn` on. */
 static void map_frames(uint64_t vpn, uint64_t frame, uint64_t count, uint64_t flags)
 {
-	for (uint64_t i = 0; i < count && vpn + i < SCENE; i++)
-		scene[vpn + i] = SCENE_PRESENT | flags | (FRAMES + (frame + i) % MEMORY);
+	for (uint64_t i = 0; i < count && vpn + i < SCENE; i++) {
+		const uint64_t at = (frame + i) % MEMORY;
+		const int file = memory[at] & THP && !(memory[at] & (ANON | ZERO));
+
+		scene[vpn + i] = SCENE_PRESENT | flags | (file ? SCENE_FILE : 0) | (FRAMES + at);
+	}
+}
+
+/* The least order of an anonymous folio, or what says that it is not known. */
+static uint32_t least_order(void)
+{
+	uint32_t least = 64;
+
+	for (uint64_t at = 0; at < MEMORY; at++)
+		if (memory[at] & ANON && memory[at] & HEAD && orders[at] < least)
+			least = orders[at];
+	return below(3) ? least : 0;
 }
 
 static void draw_pages(uint64_t pages)
@@ -85,7 +105,7 @@ static void draw_pages(uint64_t pages)
 			break;
 		case 2: /* frames in a row, from and to the middle of folios */
 			count = 1 + below(400);
-			map_frames(at, frame, count, below(2) ? SCENE_FILE : 0);
+			map_frames(at, frame, count, 0);
 			break;
 		case 3: /* a part of one */
 			count = 1 + below(size);
@@ -106,6 +126,16 @@ static void draw_pages(uint64_t pages)
 		scene[at] = 0;
 }
 
+/* Some are of shared memory that a driver maps by PFN: their entries say nothing of the frame. */
+static void draw_shared(void)
+{
+	for (uint64_t i = 0; i < spans_count; i++) {
+		shared[i] = below(3) == 0;
+		for (uint64_t at = 0; shared[i] && at < spans[i].count; at++)
+			scene[spans[i].vpn + at] &= ~SCENE_FILE;
+	}
+}
+
 static void draw_spans(uint64_t pages)
 {
 	uint64_t at = 0;
@@ -123,6 +153,7 @@ static void draw_spans(uint64_t pages)
 		spans[spans_count++] = (struct pm_span){ .vpn = at, .count = count };
 		at += count;
 	}
+	draw_shared();
 }
 
 static uint64_t word_of(uint64_t vpn)
@@ -240,13 +271,14 @@ static struct pm_huge_job draw_job(void)
 		.page_shift = 12,
 		.use_scan = below(4) != 0,
 		.pmd_order = PMD_ORDER,
+		.shared = shared,
 		.conts = (uint32_t)below(1 << (PMD_ORDER + 1)) & ~1u,
 	};
 }
 
 static void draw(uint64_t pages)
 {
-	draw_memory(1 + (unsigned)below(10));
+	draw_memory(1 + (unsigned)below(6), 1 + (unsigned)below(10));
 	draw_pages(pages);
 	draw_spans(pages);
 	tell_truth(FRAMES + MEMORY);
@@ -260,6 +292,7 @@ static void test_random(uint64_t pages, uint64_t most)
 	struct pm_huge_job job = draw_job();
 
 	draw(pages);
+	job.anon_order = least_order();
 	job.spans = spans;
 	for (uint64_t i = 0; i < spans_count; i++)
 		count_naively(spans + i, job.conts, (int)job.use_scan, wanted + i);

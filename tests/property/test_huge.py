@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 THP, ANON, HEAD, TAIL = (1 << bit for bit in (22, 12, 15, 16))
 HUGETLB = 1 << 17
-PRESENT, SWAPPED = 1 << 63, 1 << 62
+PRESENT, SWAPPED, FILE = 1 << 63, 1 << 62, 1 << 61
+
+
+def least_order(words: list[int]) -> int:
+    """The least order of anonymous folios; 9 where there are none."""
+    heads = [at for at, word in enumerate(words) if word & HEAD and word & ANON]
+    ends = [
+        next((end for end in range(at + 1, len(words)) if not words[end] & TAIL), len(words))
+        for at in heads
+    ]
+    sizes = [end - at for at, end in zip(heads, ends, strict=True)]
+    return min(size.bit_length() - 1 for size in sizes) if sizes else 9
 
 
 @st.composite
@@ -36,7 +47,10 @@ def memories(draw: st.DrawFn) -> list[int]:
     words: list[int] = []
     for order, kind in draw(
         st.lists(
-            st.tuples(st.integers(0, 7), st.sampled_from([THP, THP | ANON, HUGETLB, ANON])),
+            st.tuples(
+                st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 5, 6, 7, 7]),
+                st.sampled_from([THP, THP | ANON, HUGETLB, ANON]),
+            ),
             min_size=1,
             max_size=30,
         )
@@ -62,7 +76,10 @@ def scenes(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]
             max_size=20,
         )
     ):
-        entries += [PRESENT | frame for frame in range(first, min(first + count, len(words) + 2))]
+        entries += [
+            PRESENT | frame | (0 if frame < len(words) and words[frame] & ANON else FILE)
+            for frame in range(first, min(first + count, len(words) + 2))
+        ]
         entries += [SWAPPED | 7 if swapped else 0] * gap
     cuts = sorted(draw(st.sets(st.integers(0, len(entries)), max_size=4)) | {0, len(entries)})
     spans = [(start, end - start) for start, end in itertools.pairwise(cuts)]
@@ -74,16 +91,24 @@ def scenes(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]
     conts=st.sets(st.integers(1, 8)),
     pages=st.sampled_from([1, 5, 64, 1 << 15]),
     threads=st.integers(1, 2),
+    known=st.booleans(),
+    shared=st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_huge(
     scene: tuple[list[int], list[int], list[tuple[int, int]]],
     conts: set[int],
     pages: int,
     threads: int,
+    known: bool,
+    shared: list[bool],
 ) -> None:
     words, entries, ranges = scene
     wanted: list[Counter[Key]] = []
-    for start, count in ranges:
+    for (start, count), by_driver in zip(ranges, shared, strict=False):
+        if by_driver:  # by PFN, whatever it is: the kernel does not look at the frame
+            entries[start : start + count] = [
+                entry & ~FILE for entry in entries[start : start + count]
+            ]
         wanted.append(
             +naive_huge.count(
                 start,
@@ -102,6 +127,8 @@ def test_huge(
             PAGE.bit_length() - 1,
             use_scan=False,
             pmd_order=9,
+            anon_order=least_order(words) if known else 0,
+            shared=bytes(shared),
             conts=sum(1 << order for order in conts),
             pages=pages,
         )
