@@ -9,7 +9,7 @@ the answer is the same.
 from __future__ import annotations
 
 from pagemap import maps, pipeline
-from pagemap._native.scan import EntryBuffer, Spans
+from pagemap._native.scan import EntryBuffer, Spans, lender
 from pagemap.pages import Pages
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -57,6 +57,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
     reach = Reach()
     over = Pages.over
     visible = process.pfns_visible
+    lend = lender(EntryBuffer.size)
     for block in process.maps_blocks():
         mappings, bounds = maps.parse_bounds(block)
         spans = Spans.of_bounds(bounds, PAGE_SHIFT)
@@ -65,7 +66,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
         )
         of = iter(mappings)
         mapping = next(of)
-        with pipeline.run(pieces, EntryBuffer, threads) as results:
+        with pipeline.run(pieces, lambda: EntryBuffer(lend), threads) as results:
             for piece, (entries, runs) in process.reading(results):
                 at = 0
                 for vpn, count in zip(runs[::2], runs[1::2], strict=True):

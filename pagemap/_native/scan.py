@@ -24,6 +24,7 @@ __all__ = [
     "Query",
     "Spans",
     "address_space_end",
+    "lender",
     "scan",
 ]
 
@@ -104,12 +105,48 @@ def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
 
 
 class EntryBuffer:
-    """How much one step reads; its entries are given away, so each has a buffer of its own."""
+    """What one step needs: memory for its entries, which are given away, and for their ranges."""
 
-    __slots__ = ()
+    __slots__ = ("allocate", "runs")
 
     size = 1 << 16
-    runs = 1 << 14
+    most_runs = 1 << 14
+
+    def __init__(self, lend: Callable[..., Any]) -> None:
+        self.allocate = lend
+        self.runs = allocate("struct pm_range[]", self.most_runs)
+
+
+def lender(size: int) -> Callable[..., Any]:
+    """An allocator like `allocate`, for a walk: blocks of `size` entries are used again.
+
+    What is given away comes back when nobody looks at it any more. Memory that is new to the
+    process costs a page fault for each 4 KiB, and free() gives back to the kernel what is large.
+    """
+    idle: list[Any] = []
+    lent: dict[int, Any] = {}
+
+    # Not methods: an allocator that its owner holds and that holds its owner is never freed.
+    def lend(wanted: int) -> Any:
+        try:
+            block = idle.pop() if wanted == 8 * size else None
+        except IndexError:
+            block = None
+        if block is None:
+            block = allocate("uint64_t[]", (wanted + 7) // 8)
+        lent[int(ffi.cast("uintptr_t", block))] = block
+        return ffi.cast("void *", block)
+
+    def take_back(pointer: Any) -> None:
+        block = lent.pop(int(ffi.cast("uintptr_t", pointer)))
+        if len(block) == size and len(idle) < _MOST_IDLE:
+            idle.append(block)
+
+    made: Callable[..., Any] = ffi.new_allocator(lend, take_back, should_clear_after_alloc=False)
+    return made
+
+
+_MOST_IDLE = 32  # as many as a walk has pieces under way, and as many again
 
 
 class Spans:
@@ -188,8 +225,8 @@ class PopulatedPiece(Piece):
     def run(self, out: EntryBuffer) -> tuple[memoryview, list[int]]:
         """Some more entries, in a buffer of their own, and ``[vpn, count, vpn, count, ...]``."""
         capacity = min(self.pages, out.size)
-        entries = allocate("uint64_t[]", capacity)
-        runs = allocate("struct pm_range[]", min(self.pages, out.runs))
+        entries = out.allocate("uint64_t[]", capacity)
+        runs = out.runs
         stored = ffi.new("uint64_t *")
         got = checked(
             lib.pm_populated(

@@ -42,7 +42,7 @@ def test_populated(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(EntryBuffer, "size", size),
-        mock.patch.object(EntryBuffer, "runs", runs),
+        mock.patch.object(EntryBuffer, "most_runs", runs),
         mock.patch.object(Reach, "LEAST", reach),
         mock.patch("pagemap.pipeline.ALONE_PAGES", 32),
     ):
