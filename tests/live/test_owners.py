@@ -9,6 +9,7 @@ import pytest
 
 import pagemap
 from pagemap.owners import Mapper, Owners
+from pagemap.tasks import has_ended
 from tests import everyone, oracle, workloads
 from tests.live.as_nobody import as_nobody
 
@@ -225,11 +226,11 @@ def test_who_ends_meanwhile_is_named(start: Start) -> None:
     owners = Owners([frame], threads=1)
     steps = iter(owners)
     first = next(steps)
-    target.kill()  # the children die with it
+    target.kill()  # the children die with it, each in its own time
+    workloads.wait_until(lambda: all(has_ended(f"/proc/{pid}") for pid in children))
     rest = list(steps)
     assert {each.pid for each in [first, *rest]} <= {target.pid, *children}
     assert owners.frames[0].pfn == frame
-    workloads.wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/maps") for pid in children))
     assert {target.pid, *children} & set(owners.spaces.vanished)
 
 
