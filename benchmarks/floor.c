@@ -7,9 +7,10 @@
  *     MODE CHUNK CATEGORIES      answered by      NANOSECONDS SUM
  *
  * The program waits between requests, so a benchmark can run it in turn with
- * what it compares. Three modes read entries, CHUNK of them by one pread:
+ * what it compares. Four modes read entries, CHUNK of them by one pread:
  *
  *     window  every chunk into the same CHUNK entries: nothing is kept
+ *     pair    the same by two threads, which take turns; SUM is 0
  *     reused  into a buffer for all PAGES entries, the same for every request
  *     fresh   into a buffer for all PAGES entries, allocated within the timing
  *
@@ -23,8 +24,11 @@
  * SUM is then the number of pages in them. CATEGORIES says nothing to the others.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +116,43 @@ static uint64_t read_window(const struct range *range, uint64_t chunk, uint64_t 
 	return took;
 }
 
+/* What two threads share: each takes the next chunk into memory of its own. */
+struct pair {
+	const struct range *range;
+	uint64_t chunk;
+	_Atomic uint64_t next;
+};
+
+static void *read_turns(void *shared)
+{
+	struct pair *pair = shared;
+	uint64_t *out = room(pair->chunk, sizeof(*out));
+	uint64_t at;
+
+	while ((at = atomic_fetch_add(&pair->next, pair->chunk)) < pair->range->pages) {
+		uint64_t rest = pair->range->pages - at;
+
+		read_chunk(pair->range, at, rest < pair->chunk ? rest : pair->chunk, out);
+	}
+	free(out);
+	return NULL;
+}
+
+/* Read all entries with two threads, from the start of the second to its end. */
+static uint64_t read_paired(const struct range *range, uint64_t chunk)
+{
+	struct pair pair = { .range = range, .chunk = chunk };
+	uint64_t started = now();
+	pthread_t other;
+
+	errno = pthread_create(&other, NULL, read_turns, &pair);
+	if (errno)
+		fail("pthread_create");
+	read_turns(&pair);
+	pthread_join(other, NULL);
+	return now() - started;
+}
+
 /* Scan all pages; returns the number of those found. */
 static uint64_t scan_all(const struct range *range, struct pm_uapi_region *regions, uint64_t count,
 			 uint64_t categories)
@@ -148,6 +189,8 @@ static uint64_t serve(const struct range *range, const char *mode, uint64_t chun
 
 	if (!strcmp(mode, "window"))
 		return read_window(range, chunk, total);
+	if (!strcmp(mode, "pair"))
+		return read_paired(range, chunk);
 	if (!strcmp(mode, "scan")) {
 		struct pm_uapi_region *regions = room(chunk, sizeof(*regions));
 

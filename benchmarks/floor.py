@@ -1,4 +1,4 @@
-"""The bare C loops of floor.c, run in turn with what they are compared with."""
+"""The bare C loops of floor.c and flags_floor.c, run in turn with what they are compared with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests import build
 from tests.workloads import PAGE, Area
 
 PROGRAM = Path(__file__).resolve().with_name("floor.c")
+FLAGS_PROGRAM = PROGRAM.with_name("flags_floor.c")
 UAPI = PROGRAM.parents[1] / "csrc" / "uapi.h"
 # Entries asked of one pread. The kernel walks 512 at a time whatever is asked.
 CHUNKS = (512, 4096, 32768, 262144)
@@ -31,7 +32,7 @@ class Floor:
         area = area or whole(pid)
         self._process = subprocess.Popen(
             [
-                build.program(PROGRAM, reads=[UAPI]),
+                build.program(PROGRAM, flags=["-O2", "-pthread"], reads=[UAPI]),
                 str(pid),
                 f"{area.start:x}",
                 str(area.pages),
@@ -57,6 +58,10 @@ class Floor:
         """Scan the area once; the seconds, and the number of present or swapped pages."""
         return self._ask("scan", VECTOR, categories)
 
+    def read_paired(self) -> float:
+        """Read the area once, on two threads; the seconds."""
+        return self._ask("pair", self.best_chunk, 0)[0]
+
     def _ask(self, mode: str, chunk: int, categories: int) -> tuple[float, int]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -64,6 +69,36 @@ class Floor:
         self._process.stdin.flush()
         nanoseconds, total = map(int, self._process.stdout.readline().split())
         return nanoseconds / 1e9, total
+
+    def close(self) -> None:
+        """End the program, by closing its input."""
+        self._process.communicate()
+
+
+class FlagsFloor:
+    """Reads the entries of an area and the flags of its frames again and again, on two threads."""
+
+    def __init__(self, pid: int, area: Area) -> None:
+        self._process = subprocess.Popen(
+            [
+                build.program(FLAGS_PROGRAM, flags=["-O2", "-pthread"]),
+                str(pid),
+                f"{area.start:x}",
+                str(area.pages),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def read(self) -> tuple[float, int]:
+        """Read all once; the seconds, and how many words of /proc/kpageflags."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        nanoseconds, words = map(int, self._process.stdout.readline().split())
+        return nanoseconds / 1e9, words
 
     def close(self) -> None:
         """End the program, by closing its input."""

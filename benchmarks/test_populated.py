@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.workloads import Target
 
 PREADS, SCAN, ROLLUP = "C loop of preads", "C scan loop", "smaps_rollup"
+PAIRED = "the same, two threads"
 COUNTED, ALL_COUNTED = "tally(), rss and swapped", "tally()"
 RSS = ("present", "swapped")
 # Pages that smaps does not count as resident: those of [vdso] and [vvar].
@@ -95,6 +96,7 @@ def test_populated(
             timed(entries),
             {
                 PREADS: lambda: preads.read()[0],
+                PAIRED: preads.read_paired,
                 SCAN: lambda: everywhere.scan()[0],
                 COUNTED: timed(lambda: total([each for _, each in process.tally(RSS)])),
                 ALL_COUNTED: timed(lambda: total([each for _, each in process.tally()])),
@@ -108,6 +110,7 @@ def test_populated(
     rolled_at_least = None if counts_at_most is None else 1.0
     rows = [
         table.cost(f"populated(), {name}", ours, PREADS, figures[PREADS], at_most=entries_at_most),
+        table.cost(f"populated(), {name}", ours, PAIRED, figures[PAIRED]),
         table.cost(f"{COUNTED}, {name}", counted, PREADS, figures[PREADS], at_most=counts_at_most),
         table.cost(f"{COUNTED}, {name}", counted, SCAN, figures[SCAN]),
         table.faster(
