@@ -184,7 +184,7 @@ class Survey:
                 operation="read PFNs",
             )
         job = self._job(listed=listed)
-        reach = _Reach()
+        reach = _Reach(first=pipeline.ALONE_PAGES)
         blocks = job.blocks()
         for block in process.maps_blocks():
             spans = Spans(list(_spans(block, ranges)))

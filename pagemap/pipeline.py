@@ -1,8 +1,9 @@
 """Pieces of work through several threads, out again in order.
 
 Each step is one call into C without the GIL. The calling thread hands out pieces and takes results
-back, those of the oldest piece first; there are two buffers for each worker, so none waits while a
-result is used. A piece may give its results in several steps, because nobody knew how much it
+back, those of the oldest piece first; while that is not ready it does a step itself, so there are
+never more threads at work than were asked for. There are two buffers for each, so none waits while
+a result is used. A piece may give its results in several steps, because nobody knew how much it
 holds; the next piece's results then wait.
 """
 
@@ -11,11 +12,15 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock, start_new_thread
 
+try:
+    from _queue import Empty, SimpleQueue  # what `queue` has them from, and no more than them
+except ImportError:
+    from queue import Empty, SimpleQueue
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Iterator
-    from queue import SimpleQueue
     from types import TracebackType
     from typing import Any, Protocol
 
@@ -37,8 +42,8 @@ __all__ = ["default_threads", "run"]
 MOST_THREADS = 8
 """More do not pay: they share the target's mmap_lock, and one consumer takes it all."""
 
-ALONE_PAGES = 1 << 15
-"""So many pages are done without threads: about 1 ms, which more of them would not better."""
+ALONE_PAGES = 1 << 13
+"""So many pages are done without threads: a third of a millisecond, some times a thread's start."""
 
 
 def default_threads() -> int:
@@ -122,11 +127,11 @@ class _Pool:
     """Threads without `threading`, which with `queue` takes longer to import than most dumps."""
 
     def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
-        self._todo: SimpleQueue[_Slot | None] = _simple_queue()
+        self._todo: SimpleQueue[_Slot | None] = SimpleQueue()
         self._stopping = False
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
         self._ends: list[LockType] = []  # of each thread, released by it last of all
-        for _ in range(threads):
+        for _ in range(threads - 1):  # the caller is one of them
             end = _locked()
             try:
                 start_new_thread(self._work, (end,))
@@ -138,17 +143,30 @@ class _Pool:
     def _work(self, end: LockType) -> None:
         try:
             while (slot := self._todo.get()) is not None:
-                if self._stopping:
-                    continue
-                try:
-                    slot.result = slot.piece.run(slot.buffer)
-                    slot.error = None
-                except (OSError, ValueError, MemoryError) as error:
-                    slot.error = error
-                finally:
-                    slot.ready.release()
+                if not self._stopping:
+                    self._step(slot)
         finally:
             end.release()
+
+    def _step(self, slot: _Slot) -> None:
+        try:
+            slot.result = slot.piece.run(slot.buffer)
+            slot.error = None
+        except (OSError, ValueError, MemoryError) as error:
+            slot.error = error
+        finally:
+            slot.ready.release()
+
+    def _wait(self, slot: _Slot) -> None:
+        """Do what nobody has begun until this one is ready."""
+        while not slot.ready.acquire(False):
+            try:
+                other = self._todo.get_nowait()
+            except Empty:
+                slot.ready.acquire()
+                return
+            assert other is not None, "only stop() ends a worker"
+            self._step(other)
 
     def _start(self, slot: _Slot) -> None:
         slot.error = _Ended("a thread of the pipeline ended early; its traceback is on stderr")
@@ -178,7 +196,7 @@ class _Pool:
 
     def _finish(self, slot: _Slot) -> Iterator[tuple[Any, Any]]:
         while True:
-            slot.ready.acquire()
+            self._wait(slot)
             if slot.error is not None:
                 raise slot.error
             yield slot.piece, slot.result
@@ -195,11 +213,3 @@ class _Pool:
             self._todo.put(None)
         for end in self._ends:
             end.acquire()
-
-
-def _simple_queue() -> SimpleQueue[Any]:
-    try:
-        from _queue import SimpleQueue  # what `queue` takes it from, where there is one in C
-    except ImportError:
-        from queue import SimpleQueue
-    return SimpleQueue()

@@ -37,8 +37,8 @@ class Reach:
 
     __slots__ = ("pages",)
 
-    def __init__(self) -> None:
-        self.pages = self.LEAST
+    def __init__(self, *, first: int | None = None) -> None:
+        self.pages = self.LEAST if first is None else min(first, self.LEAST)
 
     def __call__(self) -> int:
         """The number of pages."""
@@ -54,7 +54,7 @@ class Reach:
 
 def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, Pages]]:
     """See `Process.populated`."""
-    reach = Reach()
+    reach = Reach(first=pipeline.ALONE_PAGES)  # the other threads wait for that piece
     over = Pages.over
     visible = process.pfns_visible
     lend = lender(EntryBuffer.size)

@@ -107,7 +107,7 @@ def dump(
         total = target.reserved_pages
 
     rows = done = 0
-    reach = Reach()
+    reach = Reach(first=pipeline.ALONE_PAGES)
     batches = _batches(target, format, form.label, select, kept, all_of, none_of)
     if populated or not {"present", "swapped"}.isdisjoint(only):
         populated = True
