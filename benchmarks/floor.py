@@ -6,9 +6,13 @@ import functools
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests import build
 from tests.workloads import PAGE, Area
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROGRAM = Path(__file__).resolve().with_name("floor.c")
 FLAGS_PROGRAM = PROGRAM.with_name("flags_floor.c")
@@ -22,25 +26,40 @@ VECTOR = 512
 FILE, PRESENT, SWAPPED, HUGE = 1 << 2, 1 << 3, 1 << 4, 1 << 6
 
 
-class Floor:
+class _Program:
+    """A C program that goes through an area of a process whenever a line asks it to."""
+
+    def __init__(self, source: Path, pid: int, area: Area, *, reads: Sequence[Path] = ()) -> None:
+        program = build.program(source, flags=["-O2", "-pthread"], reads=reads)
+        self._process = subprocess.Popen(
+            [program, str(pid), f"{area.start:x}", str(area.pages)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def _ask(self, line: str) -> tuple[float, int]:
+        """The seconds that it took, and what else the program tells."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        nanoseconds, told = map(int, self._process.stdout.readline().split())
+        return nanoseconds / 1e9, told
+
+    def close(self) -> None:
+        """End the program, by closing its input."""
+        self._process.communicate()
+
+
+class Floor(_Program):
     """Goes through one area of a process again and again, in the modes of floor.c.
 
     By default from address 0 to the end of the last mapping.
     """
 
     def __init__(self, pid: int, area: Area | None = None) -> None:
-        area = area or whole(pid)
-        self._process = subprocess.Popen(
-            [
-                build.program(PROGRAM, flags=["-O2", "-pthread"], reads=[UAPI]),
-                str(pid),
-                f"{area.start:x}",
-                str(area.pages),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__(PROGRAM, pid, area or whole(pid), reads=[UAPI])
 
     @functools.cached_property
     def best_chunk(self) -> int:
@@ -52,57 +71,26 @@ class Floor:
 
     def read(self, mode: str = "window", chunk: int | None = None) -> tuple[float, int]:
         """Read the area once; the seconds, and the sum of all entries modulo 2**64."""
-        return self._ask(mode, chunk or self.best_chunk, 0)
+        return self._ask(f"{mode} {chunk or self.best_chunk} 0")
 
     def scan(self, categories: int = PRESENT | SWAPPED) -> tuple[float, int]:
         """Scan the area once; the seconds, and the number of present or swapped pages."""
-        return self._ask("scan", VECTOR, categories)
+        return self._ask(f"scan {VECTOR} {categories:x}")
 
     def read_paired(self) -> float:
         """Read the area once, on two threads; the seconds."""
-        return self._ask("pair", self.best_chunk, 0)[0]
-
-    def _ask(self, mode: str, chunk: int, categories: int) -> tuple[float, int]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{mode} {chunk} {categories:x}\n")
-        self._process.stdin.flush()
-        nanoseconds, total = map(int, self._process.stdout.readline().split())
-        return nanoseconds / 1e9, total
-
-    def close(self) -> None:
-        """End the program, by closing its input."""
-        self._process.communicate()
+        return self._ask(f"pair {self.best_chunk} 0")[0]
 
 
-class FlagsFloor:
+class FlagsFloor(_Program):
     """Reads the entries of an area and the flags of its frames again and again, on two threads."""
 
     def __init__(self, pid: int, area: Area) -> None:
-        self._process = subprocess.Popen(
-            [
-                build.program(FLAGS_PROGRAM, flags=["-O2", "-pthread"]),
-                str(pid),
-                f"{area.start:x}",
-                str(area.pages),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__(FLAGS_PROGRAM, pid, area)
 
     def read(self) -> tuple[float, int]:
         """Read all once; the seconds, and how many words of /proc/kpageflags."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        nanoseconds, words = map(int, self._process.stdout.readline().split())
-        return nanoseconds / 1e9, words
-
-    def close(self) -> None:
-        """End the program, by closing its input."""
-        self._process.communicate()
+        return self._ask("")
 
 
 def whole(pid: int) -> Area:
