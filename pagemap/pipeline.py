@@ -9,6 +9,7 @@ holds; the next piece's results then wait.
 
 from __future__ import annotations
 
+import atexit
 import os
 from _thread import allocate_lock, start_new_thread
 
@@ -120,7 +121,7 @@ class _Slot:
 
 
 class _Ended(RuntimeError):
-    """A thread ended early; its traceback is on stderr."""
+    """No thread will give this result."""
 
 
 class _Pool:
@@ -129,8 +130,11 @@ class _Pool:
     def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
         self._todo: SimpleQueue[_Slot | None] = SimpleQueue()
         self._stopping = False
+        self._pid = os.getpid()
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
         self._ends: list[LockType] = []  # of each thread, released by it last of all
+        # A walk may be forgotten until the interpreter ends, when no thread comes to its own end.
+        atexit.register(self.stop)
         for _ in range(threads - 1):  # the caller is one of them
             end = _locked()
             try:
@@ -143,8 +147,11 @@ class _Pool:
     def _work(self, end: LockType) -> None:
         try:
             while (slot := self._todo.get()) is not None:
-                if not self._stopping:
+                if self._stopping:
+                    slot.ready.release()  # its error stands
+                else:
                     self._step(slot)
+            self._todo.put(None)  # for the others
         finally:
             end.release()
 
@@ -163,9 +170,13 @@ class _Pool:
             try:
                 other = self._todo.get_nowait()
             except Empty:
+                if os.getpid() != self._pid:
+                    raise _Ended("a walk that was begun before fork() goes on only there") from None
                 slot.ready.acquire()
                 return
-            assert other is not None, "only stop() ends a worker"
+            if other is None:
+                self._todo.put(None)
+                raise _Ended("the walk was stopped")
             self._step(other)
 
     def _start(self, slot: _Slot) -> None:
@@ -209,7 +220,9 @@ class _Pool:
     def stop(self) -> None:
         """Let the workers finish the steps they are in, and nothing more."""
         self._stopping = True
-        for _ in self._ends:
-            self._todo.put(None)
-        for end in self._ends:
-            end.acquire()
+        self._todo.put(None)
+        if os.getpid() == self._pid:  # fork() leaves a child none of the threads
+            for end in self._ends:
+                with end:  # who else waits goes on too
+                    pass
+        atexit.unregister(self.stop)
