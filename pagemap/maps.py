@@ -8,6 +8,7 @@ escaped.
 
 from __future__ import annotations
 
+import atexit
 import os
 from _thread import allocate_lock, start_new_thread
 from collections import namedtuple
@@ -183,6 +184,8 @@ class _Ahead:
         self._errno = 0  # and no error, whose traceback would hold the buffer
         self._done = allocate_lock()
         self._done.acquire()
+        self._pid = os.getpid()
+        atexit.register(self.wait)  # later no thread comes to its own end
         try:
             start_new_thread(self._read, ())
         except RuntimeError:  # a limit of threads is met
@@ -199,13 +202,17 @@ class _Ahead:
             self._done.release()
 
     def wait(self) -> None:
-        """Let the thread come to its end."""
-        with self._done:
-            pass
+        """Let the thread come to its end, where there is one: fork() leaves a child none."""
+        if os.getpid() == self._pid:
+            with self._done:
+                pass
+        atexit.unregister(self.wait)
 
     def result(self) -> int:
         """How many bytes were read. Raises the OSError that the thread met."""
         self.wait()
+        if self._got is None and not self._errno and os.getpid() != self._pid:
+            self._read()
         if self._errno:
             raise OSError(self._errno, os.strerror(self._errno))
         assert self._got is not None, "the thread that read maps ended early"

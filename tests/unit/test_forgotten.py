@@ -30,6 +30,21 @@ time.sleep(0.05)  # the threads wait for something to do
 # The same while its threads are in the middle of a step.
 BUSY = PIECES.replace("0.001", "0.01").replace("0.05", "0")
 
+# Text of maps while a thread reads on.
+BLOCKS = """
+import os, time
+from pagemap import _native, maps
+
+walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
+next(walk)
+read = _native.read_text
+def slowly(*about):
+    time.sleep(0.1)
+    return read(*about)
+_native.read_text = slowly
+next(walk)
+"""
+
 # A child that fails to end would outlive the test.
 FORK = """
 import signal, warnings
@@ -63,14 +78,14 @@ def done(script: str) -> bool:
     return got.stdout == b"done\n"
 
 
-@pytest.mark.parametrize("walk", [PIECES, BUSY], ids=["pieces", "busy"])
+@pytest.mark.parametrize("walk", [PIECES, BUSY, BLOCKS], ids=["pieces", "busy", "blocks"])
 def test_the_interpreter_ends(walk: str) -> None:
     """Threads that want the GIL then are stopped where they are: who waits for them never ends."""
     assert done(f"{walk}\nprint('done')")
 
 
 @pytest.mark.parametrize("child", [CLOSE, GO_ON], ids=["closed", "gone on with"])
-@pytest.mark.parametrize("walk", [PIECES, BUSY], ids=["pieces", "busy"])
+@pytest.mark.parametrize("walk", [PIECES, BUSY, BLOCKS], ids=["pieces", "busy", "blocks"])
 def test_fork(walk: str, child: str) -> None:
     """A child has none of the threads."""
     assert done(walk + FORK.format(child=child))
