@@ -94,7 +94,7 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
             done += piece.work
             if done >= ALONE_PAGES and self._threads > 1:
                 self._pool = _Pool(self._threads, self._make_buffer)
-                if not self._pool.empty:
+                if self._pool.start(self._threads - 1):  # the caller is one of them
                     yield from self._pool.run(self._pieces)
                     return
                 self._threads = 1
@@ -133,16 +133,22 @@ class _Pool:
         self._pid = os.getpid()
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
         self._ends: list[LockType] = []  # of each thread, released by it last of all
+
+    def start(self, threads: int) -> int:
+        """Start as many threads, or fewer; returns how many there are.
+
+        Where Ctrl-C comes in between, stop() ends those that were begun.
+        """
         # A walk may be forgotten until the interpreter ends, when no thread comes to its own end.
         atexit.register(self.stop)
-        for _ in range(threads - 1):  # the caller is one of them
+        for _ in range(threads):
             end = _locked()
             try:
                 start_new_thread(self._work, (end,))
             except RuntimeError:  # a limit of threads is met: do with those there are
                 break
             self._ends.append(end)
-        self.empty = not self._ends
+        return len(self._ends)
 
     def _work(self, end: LockType) -> None:
         try:

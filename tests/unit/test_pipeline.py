@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from tests import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 
 class Boom(ValueError):
@@ -185,6 +187,20 @@ def test_ctrl_c_while_it_waits(threads: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         consume()
     timer.join()
+
+
+def test_ctrl_c_while_threads_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fixture finds those that were started before it."""
+
+    def interrupted(function: Callable[..., object], about: tuple[Any, ...]) -> None:
+        start_new_thread(function, about)
+        if tasks.count() > before + 2:
+            raise KeyboardInterrupt
+
+    before = tasks.count()
+    monkeypatch.setattr(pipeline, "start_new_thread", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        names_of((Piece(n) for n in range(100)), 8, [])
 
 
 @pytest.mark.parametrize("where", ["thread", "caller"])
