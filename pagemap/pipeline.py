@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 
 try:
     from _queue import Empty, SimpleQueue  # what `queue` has them from, and no more than them
@@ -132,7 +132,7 @@ class _Pool:
         self._stopping = False
         self._pid = os.getpid()
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
-        self._ends: list[LockType] = []  # of each thread, released by it last of all
+        self._ends: list[tuple[int, LockType]] = []  # of each thread, released by it last of all
 
     def start(self, threads: int) -> int:
         """Start as many threads, or fewer; returns how many there are.
@@ -144,10 +144,10 @@ class _Pool:
         for _ in range(threads):
             end = _locked()
             try:
-                start_new_thread(self._work, (end,))
+                ident = start_new_thread(self._work, (end,))
             except RuntimeError:  # a limit of threads is met: do with those there are
                 break
-            self._ends.append(end)
+            self._ends.append((ident, end))
         return len(self._ends)
 
     def _work(self, end: LockType) -> None:
@@ -228,7 +228,9 @@ class _Pool:
         self._stopping = True
         self._todo.put(None)
         if os.getpid() == self._pid:  # fork() leaves a child none of the threads
-            for end in self._ends:
+            for ident, end in self._ends:
+                if ident == get_ident():  # it collects garbage, and the walk was in a cycle
+                    continue
                 with end:  # who else waits goes on too
                     pass
         atexit.unregister(self.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -201,6 +202,35 @@ def test_ctrl_c_while_threads_are_started(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pipeline, "start_new_thread", interrupted)
     with pytest.raises(KeyboardInterrupt):
         names_of((Piece(n) for n in range(100)), 8, [])
+
+
+def test_a_thread_that_collects_its_own_walk() -> None:
+    """Any thread may come upon a walk in a cycle that nobody holds: it cannot wait for itself."""
+    main = threading.get_ident()
+    forgotten = threading.Event()
+
+    def collect() -> None:
+        if threading.get_ident() != main:
+            time.sleep(0.1)
+            if forgotten.is_set():
+                gc.collect()
+
+    def walk() -> Iterator[tuple[Any, Any]]:
+        with pipeline.run((Piece(n, action=collect) for n in range(100)), buffer, 3) as results:
+            yield from results
+
+    gc.disable()
+    try:
+        held: list[object] = [walk()]
+        for _ in range(4):
+            next(held[0])  # type: ignore[call-overload] # it is a generator
+        held.append(held)
+        del held
+        forgotten.set()
+        time.sleep(0.3)
+    finally:
+        gc.enable()
+    gc.collect()  # had they nothing to do by then, it is ours
 
 
 @pytest.mark.parametrize("where", ["thread", "caller"])
