@@ -81,20 +81,22 @@ static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ,
 }
 
 /*
- * Sort `count` wishes whose PFN and place fit in one word, the place in its lowest
- * `bits`: half as much to move. `spare` holds two arrays of words.
+ * Sort wishes whose PFN and place fit in one word, the place in its lowest `bits`:
+ * half as much to move. `spare` holds two arrays of words.
  */
-static void sort_packed(struct pm_wish *wishes, uint64_t count, uint64_t differ, unsigned bits,
-			struct pm_wish *spare)
+static void sort_packed(const uint64_t *pfns, uint64_t count, uint64_t differ, unsigned bits,
+			struct pm_wish *sorted, struct pm_wish *spare)
 {
 	uint64_t *words = (uint64_t *)spare;
 	const uint64_t place = PM_BIT(bits) - 1;
+	uint64_t stored = 0;
 
 	for (uint64_t i = 0; i < count; i++)
-		words[i] = wishes[i].pfn << bits | wishes[i].at;
-	words = sort_all_words(words, count, differ, bits, words + count);
-	for (uint64_t i = 0; i < count; i++)
-		wishes[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
+		if (pfns[i] < PFN_END)
+			words[stored++] = pfns[i] << bits | i;
+	words = sort_all_words(words, stored, differ, bits, words + stored);
+	for (uint64_t i = 0; i < stored; i++)
+		sorted[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
 }
 
 /* Sort wishes of any PFN and place. */
@@ -193,14 +195,14 @@ int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sort
 	if (seen.descents && packs && seen.runs <= count / LONG_RUN &&
 	    sort_runs(pfns, count, &seen, bits, sorted, spare))
 		return (int64_t)seen.stored;
+	if (seen.descents && packs) {
+		sort_packed(pfns, count, seen.differ, bits, sorted, spare);
+		return (int64_t)seen.stored;
+	}
 	for (uint64_t i = 0; i < count; i++)
 		if (pfns[i] < PFN_END)
 			sorted[stored++] = (struct pm_wish){ pfns[i], i };
-	if (!seen.descents)
-		return (int64_t)stored; /* in order already */
-	if (packs)
-		sort_packed(sorted, stored, seen.differ, bits, spare);
-	else
+	if (seen.descents)
 		sort_wishes(sorted, stored, seen.differ, spare);
 	return (int64_t)stored;
 }

@@ -188,7 +188,7 @@ class _Ahead:
         atexit.register(self.wait)  # later no thread comes to its own end
         try:
             start_new_thread(self._read, ())
-        except RuntimeError:  # a limit of threads is met
+        except (RuntimeError, MemoryError):  # a limit of threads is met
             self._read()
 
     def _read(self) -> None:

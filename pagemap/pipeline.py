@@ -145,7 +145,7 @@ class _Pool:
             end = _locked()
             try:
                 ident = start_new_thread(self._work, (end,))
-            except RuntimeError:  # a limit of threads is met: do with those there are
+            except (RuntimeError, MemoryError):  # a limit is met: do with those there are
                 break
             self._ends.append((ident, end))
         return len(self._ends)

@@ -85,15 +85,15 @@ def run(arguments: Namespace) -> int:
         threads=threads,
     ) as survey:
         looks: Iterator[tuple[Name, Look]]
-        if arguments.files:
-            looks = _at_files(arguments.files, survey, troubles)
-        elif arguments.targets:
-            # all of them are opened before one is looked at, which may take long
-            processes += _opened(arguments.targets, troubles)
-            looks = iter([(each.pid, survey.process(each, ranges)) for each in processes])
-        else:
-            looks = iter([(None, survey.memory(frames))])
         try:
+            if arguments.files:
+                looks = _at_files(arguments.files, survey, troubles)
+            elif arguments.targets:
+                # all of them are opened before one is looked at, which may take long
+                processes += _opened(arguments.targets, troubles)
+                looks = iter([(each.pid, survey.process(each, ranges)) for each in processes])
+            else:
+                looks = iter([(None, survey.memory(frames))])
             with open_output() as output:
                 if arguments.list or arguments.list_each:
                     _write_runs(arguments, _runs(looks, troubles), output.write)
