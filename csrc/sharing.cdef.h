@@ -51,6 +51,7 @@ struct pm_sharing {
 	uint64_t buckets_mask;
 	uint32_t sets_capacity;
 	uint32_t sets_count; /* 1 or more: the empty set is one */
+	uint64_t ignored;    /* bits of /proc/kpageflags that are not to be believed */
 };
 
 enum pm_sharing_limits {

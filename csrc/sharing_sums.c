@@ -84,7 +84,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t fro
 			return got;
 		for (uint64_t at = slot; at < slot + (uint64_t)got; at++) {
 			const uint32_t set = sharing->table[at];
-			const enum pm_kind kind = kind_of(scratch[at - slot]);
+			const enum pm_kind kind = kind_of(scratch[at - slot] & ~sharing->ignored);
 
 			if (!is_shared(sharing, at))
 				continue;

@@ -14,9 +14,11 @@ from array import array
 from collections import namedtuple
 
 from pagemap import pipeline
-from pagemap._native import NO_PFN, aligned
+from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
 from pagemap.errors import UsageError, from_file_error
+from pagemap.flags import PAGE_FLAGS
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +40,13 @@ if TYPE_CHECKING:
 else:
     Frame = namedtuple("Frame", ("pfn", "flags", "mapcount", "cgroup"))
 
-__all__ = ["FILES", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
+__all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
 
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
+
+KSM = sum(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "ksm")
+"""The flag of merged pages, where it is to be believed; see `FrameReader.tells_ksm`."""
 
 PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
 
@@ -101,6 +106,27 @@ class FrameReader:
             return frames_end(self.fileno("flags"))
         except OSError as error:
             raise from_file_error(error, self.path("flags")) from None
+
+    def tells_ksm(self) -> bool:
+        """Whether the flag KSM is of merged pages alone; from Linux 6.10 on it may not be.
+
+        Until it was mended, stable_page_flags (fs/proc/page.c) compared no more than one bit of
+        PAGE_MAPPING_KSM, and every anonymous page has that. A page of our own, just written, tells.
+        """
+        import mmap
+
+        with mmap.mmap(-1, PAGE_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+            page[0] = 1
+            try:
+                fd = os.open(f"{self._procfs}/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return True  # somebody's copy of /proc
+            try:
+                entries = read(fd, address_of(page) >> PAGE_SHIFT, 1)
+            finally:
+                os.close(fd)
+            word = self.words("flags", pfns(entries))[0]
+        return word == NO_WORD or not word & KSM
 
     def words(
         self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None

@@ -18,7 +18,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
-from pagemap.frames import FrameReader
+from pagemap.frames import KSM, FrameReader
 from pagemap.spaces import Spaces, require_pfns
 from pagemap.units import PAGE_SHIFT
 
@@ -122,7 +122,9 @@ class Sharing:
     looked at. Of pairs, groups, paths and frames the `top` heaviest are kept: `pairs`, `groups`,
     `paths` and `frames`. `processes` are those that share anything. `total` are the frames of two
     processes and more, each once, and `saved` what copies for each would take more, both in pages;
-    `sets` is how many sets of processes there were. `spaces` says who was left out.
+    `sets` is how many sets of processes there were. `spaces` says who was left out. Where
+    `ksm_told` is False the kernel marks every anonymous page as merged (see
+    `FrameReader.tells_ksm`), and merged ones are counted as anonymous.
 
     Frames in swap are not told: what is shared is what is present. The answer is as good as the
     moment: a frame may move while others are looked at.
@@ -151,6 +153,9 @@ class Sharing:
         with FrameReader(procfs=procfs) as reader:
             flags, end = reader.fileno("flags"), reader.end
             require_pfns("tell what is shared")
+            self.ksm_told = reader.tells_ksm()
+            if not self.ksm_told:
+                self._table.ignore(KSM)
             self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)
             for first in range(0, end, window):
                 self._table.open_window(first, min(window, end - first))

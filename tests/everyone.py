@@ -5,6 +5,8 @@ The naive twin of pagemap.owners and pagemap.sharing. Nothing of `pagemap` is im
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import os
 import struct
 from collections import Counter
@@ -33,12 +35,22 @@ def word(name: str, pfn: int) -> int:
     return value
 
 
+@functools.cache
+def ksm_is_told() -> bool:
+    """Whether a page that nobody can have merged lacks the flag, as from Linux 6.10 on it may."""
+    page = ctypes.create_string_buffer(os.urandom(3 * oracle.PAGE))
+    start = (ctypes.addressof(page) // oracle.PAGE + 1) * oracle.PAGE
+    frame = oracle.pfn(next(iter(oracle.entries(os.getpid(), start, start + oracle.PAGE))))
+    assert frame is not None
+    return not word("kpageflags", frame) & KSM
+
+
 def kind(pfn: int) -> str:
     """What a mapped frame is, in the words of pagemap.sharing."""
     flags = word("kpageflags", pfn)
     if flags & ZERO_PAGE:
         return "zero"
-    if flags & KSM:
+    if flags & KSM and ksm_is_told():
         return "ksm"
     if flags & ANON:
         return "anonymous"

@@ -27,6 +27,7 @@ __all__ = [
     "COUNTS",
     "NO_PFN",
     "NO_SWAP_TYPE",
+    "address_of",
     "addresses",
     "aligned",
     "alive",
@@ -89,6 +90,11 @@ def entries_of(entries: memoryview) -> Any:
 def aligned(view: memoryview) -> bool:
     """Whether the memory of `view` begins at a multiple of 8 bytes, as an entry must."""
     return len(view) == 0 or int(ffi.cast("uintptr_t", ffi.from_buffer(view))) % 8 == 0
+
+
+def address_of(buffer: Any) -> int:
+    """Where the memory of a writable buffer begins."""
+    return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
 def span_table_of(words: Sequence[int]) -> Any:

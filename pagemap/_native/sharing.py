@@ -100,6 +100,10 @@ class Table:
         state.buckets_mask = 2 * capacity - 1
         lib.pm_sharing_rehash(state)
 
+    def ignore(self, bits: int) -> None:
+        """Do not believe these bits of /proc/kpageflags."""
+        self._state.ignored = bits
+
     def open_window(self, first: int, count: int) -> None:
         """Begin with the frames from PFN `first` on, none of which has a set yet."""
         self.close_window()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pagemap.cli.left_out import tell_left_out
+from pagemap.cli.messages import complain
 from pagemap.cli.options_sharing import PARTS
 from pagemap.cli.output import open_output
 from pagemap.cli.progress import Bar
@@ -48,6 +49,11 @@ def run(arguments: Namespace) -> int:
             write_csv(sharing, parts[0] if parts else "pairs", output.write)
         else:
             write_text(sharing, parts or list(PARTS), top, output.write)
+    if not sharing.ksm_told:
+        complain(
+            "this kernel marks every anonymous page as merged (Linux does so from 6.10 on, until "
+            "it was mended): pages that KSM merged are counted as anonymous"
+        )
     tell_left_out(sharing.spaces)
     return 0
 

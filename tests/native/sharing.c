@@ -21,7 +21,8 @@ static void make(uint32_t capacity)
 				       .count = FRAMES,
 				       .sets_capacity = capacity,
 				       .sets_count = 1,
-				       .buckets_mask = 1 };
+				       .buckets_mask = 1,
+				       .ignored = below(2) ? UINT64_C(1) << KSM : 0 };
 	while (sharing.buckets_mask + 1 < 2 * capacity)
 		sharing.buckets_mask = 2 * sharing.buckets_mask + 1;
 	sharing.table = exactly(FRAMES * 4);
@@ -117,8 +118,10 @@ static uint64_t flags_of(uint64_t pfn)
 
 static unsigned kind_of(uint64_t pfn)
 {
-	if (pfn % 7 == 0)
+	if (pfn % 7 == 0 && !sharing.ignored)
 		return PM_KIND_KSM;
+	if (pfn % 7 == 0 && pfn % 3)
+		return PM_KIND_OTHER; /* no bit is left */
 	return pfn % 3 ? PM_KIND_FILE : PM_KIND_ANONYMOUS;
 }
 

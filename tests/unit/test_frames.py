@@ -70,6 +70,27 @@ def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
     assert one.value.exit_code == other.value.exit_code == 77
 
 
+@pytest.mark.parametrize(
+    ("pfn", "word", "told"),
+    [
+        (7, 1 << 12, True),
+        (7, 1 << 12 | 1 << 21, False),  # a page of our own, just written, is merged with no other
+        (1000, 1 << 21, True),  # past the last frame there is nothing to go by
+    ],
+)
+def test_whether_merged_pages_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pfn: int, word: int, told: bool
+) -> None:
+    (tmp_path / "kpageflags").write_bytes(struct.pack("=50Q", *[word] * 50))
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        assert reader.tells_ksm()  # a copy of /proc, without any process
+        (tmp_path / "self").mkdir()
+        (tmp_path / "self/pagemap").touch()
+        entry = memoryview(array.array("Q", [1 << 63 | pfn]))
+        monkeypatch.setattr("pagemap.frames.read", lambda *_: entry)
+        assert reader.tells_ksm() is told
+
+
 def test_a_word_that_is_torn(tmp_path: Path) -> None:
     """A file that ends within a word: no kernel's, and an error rather than a word made up."""
     fake(tmp_path)
