@@ -108,10 +108,10 @@ class FrameReader:
             raise from_file_error(error, self.path("flags")) from None
 
     def tells_ksm(self) -> bool:
-        """Whether the flag KSM is of merged pages alone; from Linux 6.10 on it may not be.
+        """Whether the flag KSM is of merged pages alone; in some kernels it is not.
 
-        Until it was mended, stable_page_flags (fs/proc/page.c) compared no more than one bit of
-        PAGE_MAPPING_KSM, and every anonymous page has that. A page of our own, just written, tells.
+        In Linux 6.12 stable_page_flags (fs/proc/page.c) is content with any bit of
+        PAGE_MAPPING_KSM, and each anonymous page has one. A page of our own, just written, tells.
         """
         import mmap
 

@@ -73,12 +73,12 @@ def huge(
     with FrameReader() as frames:
         flags_fd = _flags(frames, process)
         for block in process.maps_blocks():
-            mappings = maps.parse(block)
+            mappings, bounds = maps.parse_bounds(block)
             least = least_anon_order() or 0
-            sums = _count(process, mappings, flags_fd, conts, threads, least)
+            sums = _count(process, mappings, bounds, flags_fd, conts, threads, least)
             # some came meanwhile; or they moved between processors, whose counts the kernel adds up
             if (least_anon_order() or 0) < least:
-                sums = _count(process, mappings, flags_fd, conts, threads, 0)
+                sums = _count(process, mappings, bounds, flags_fd, conts, threads, 0)
             yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
     process.check()
 
@@ -86,12 +86,13 @@ def huge(
 def _count(
     process: Process,
     mappings: Sequence[Mapping],
+    bounds: memoryview,
     flags_fd: int,
     conts: set[int],
     threads: int | None,
     anon_order: int,
 ) -> native.HugeSums:
-    spans = Spans([(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in mappings])
+    spans = Spans.of_bounds(bounds, PAGE_SHIFT)
     sums = native.HugeSums(spans.count)
     pieces = native.pieces(
         spans,

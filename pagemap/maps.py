@@ -133,9 +133,16 @@ def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path."""
     bounds, numbers, tails = _native.lines(data)
-    labels = [tail.split(b" ", 4)[4].lstrip(b" ") for tail in tails]
+    labels = [_label(tail) for tail in tails]
     words = bounds.tolist()
     return zip(words[::2], words[1::2], [labels[number] for number in numbers], strict=True)
+
+
+def _label(rest: bytes) -> bytes:
+    fields = rest.split(b" ", 4)
+    if len(fields) < 5:
+        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(str(rest[:80]))}'")
+    return fields[4].lstrip(b" ")
 
 
 def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:

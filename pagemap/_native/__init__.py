@@ -89,11 +89,11 @@ def entries_of(entries: memoryview) -> Any:
 
 def aligned(view: memoryview) -> bool:
     """Whether the memory of `view` begins at a multiple of 8 bytes, as an entry must."""
-    return len(view) == 0 or int(ffi.cast("uintptr_t", ffi.from_buffer(view))) % 8 == 0
+    return len(view) == 0 or address_of(view) % 8 == 0
 
 
 def address_of(buffer: Any) -> int:
-    """Where the memory of a writable buffer begins."""
+    """Where the memory of a buffer begins."""
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 

@@ -105,8 +105,8 @@ def comparable(table: bytes) -> list[str]:
     """
     lines = table.decode().replace("\r\n", "\n").splitlines()
     at = lines[0].index("PATH")
-    first = last = lines[0].find("EXCLUSIVE")
-    if first >= 0:  # right-aligned, under its title
+    first = last = max(lines[0].find("EXCLUSIVE"), 0)
+    if "EXCLUSIVE" in lines[0]:  # right-aligned, under its title
         last += len("EXCLUSIVE")
     return [line[:first] + line[last:at].rstrip() for line in lines]
 

@@ -122,6 +122,11 @@ def test_what_is_no_line_of_maps_is_refused(line: bytes) -> None:
             maps.parse_line(line)
 
 
+def test_a_line_without_label() -> None:
+    with pytest.raises(ValueError, match="not a line of /proc/PID/maps: "):
+        list(maps.parse_labels(b"1000-2000 r--p 0\n"))
+
+
 def test_one_line() -> None:
     for line in (ANONYMOUS, FILE, HEAP):
         assert [maps.parse_line(line[:-1])] == maps.parse(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 
-from pagemap._native import view_of
+from pagemap._native import allocate, view_of
 from pagemap._native.scan import lender
 
 SIZE = 1 << 10
@@ -22,6 +22,8 @@ def test_what_nobody_holds_is_lent_again() -> None:
     block = lend("uint64_t[]", SIZE)
     at = address(block)
     del block
+    others = [allocate("uint64_t[]", SIZE) for _ in range(50)]  # who would get it from malloc
+    assert at not in map(address, others)
     assert address(lend("uint64_t[]", SIZE)) == at
 
 
