@@ -85,7 +85,8 @@ def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) 
         return _number(text)
     pids = [pid for pid in find(text, procfs=procfs) if pid not in exclude]
     if not pids:
-        hint = ": a pid is above 0" if text[1:].isdecimal() and text[0] in "+-" else ""
+        signed = text[1:].isdecimal() and text[0] in "+-"
+        hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
         raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
     if len(pids) > 1:
         listed = "\n".join(f"  {pid:>7}  {command_line(pid, procfs=procfs)}" for pid in pids)

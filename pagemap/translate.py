@@ -59,4 +59,6 @@ def _absence(process: Process, page: Page, address: int) -> AddressError:
                 address=address,
                 pid=pid,
             )
-    return NotMapped(f"{of} is in no mapping", address=address, pid=pid)
+    return NotMapped(
+        f"{of} is in no mapping; 'pagemap maps {pid}' lists them", address=address, pid=pid
+    )
