@@ -26,11 +26,12 @@ __all__ = ["Reach", "populated"]
 class Reach:
     """How many pages the next piece takes: more where little was found, since holes cost nothing.
 
-    A piece of LEAST pages, all populated, is done in one step, and several threads share the work
-    evenly. Of a terabyte with a page here and there such pieces would be thousands.
+    A piece of LEAST pages, all populated, is done in one step and fills a block that is lent; and
+    several threads share the work evenly. Of a terabyte with a page here and there such pieces
+    would be thousands.
     """
 
-    LEAST = 1 << 15
+    LEAST = EntryBuffer.size
     MOST = 1 << 40
     SPARSE = 8
     GROWTH = 64

@@ -109,7 +109,7 @@ class EntryBuffer:
 
     __slots__ = ("allocate", "runs")
 
-    size = 1 << 16
+    size = 1 << 15
     most_runs = 1 << 14
 
     def __init__(self, lend: Callable[..., Any]) -> None:

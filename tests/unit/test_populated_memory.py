@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import threading
+from unittest import mock
 
-from pagemap._native import allocate, view_of
-from pagemap._native.scan import lender
+from pagemap import Process, populated
+from pagemap._native import allocate, scan, view_of
+from pagemap._native.scan import EntryBuffer, lender
+from tests import workloads
 
 SIZE = 1 << 10
 
@@ -83,3 +86,27 @@ def test_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_dense_walk_uses_the_same_blocks_again() -> None:
+    """Of a hundred steps, not more blocks than a walk of two threads has under way."""
+    assert EntryBuffer.size == populated.Reach.LEAST  # else no piece fills a block
+    size = 256
+    blocks = []
+
+    def note(kind: str, count: int) -> object:
+        if kind == "uint64_t[]":
+            blocks.append(count)
+        return allocate(kind, count)
+
+    with (
+        workloads.dense(100 * size * workloads.PAGE) as target,
+        Process(target.pid) as process,
+        mock.patch.object(EntryBuffer, "size", size),
+        mock.patch.object(populated.Reach, "LEAST", size),
+        mock.patch("pagemap.pipeline.ALONE_PAGES", size),
+        mock.patch.object(scan, "allocate", note),
+    ):
+        found = sum(len(pages) for _, pages in process.populated(threads=2))
+    assert found >= 100 * size
+    assert 0 < blocks.count(size) <= 12
