@@ -11,8 +11,9 @@ from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcod
 from typing import TYPE_CHECKING, NamedTuple
 
 from pagemap import _native
-from pagemap.errors import NoSuchProcess
+from pagemap.errors import NoSuchProcess, PagemapError
 from pagemap.flags import SCAN_CATEGORIES
+from pagemap.frames import FrameReader
 from pagemap.tasks import has_ended, why_ended
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
     if target is not None and (not isinstance(pid, int) or isinstance(pid, bool)):
         raise TypeError(f"a process is a pid, or an object with a pid, not {target!r}")
     own = f"{procfs}/self/pagemap"
+    pfns = _pfns(own)
+    flags = _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR)
     soft_dirty = _soft_dirty(own)
     return [
         *_of_process(pid, procfs),
-        _pfns(own),
-        _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR),
+        pfns,
+        flags,
         _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR),
         _frames(
             procfs,
@@ -78,6 +81,7 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
             "the memory cgroup of each page frame",
             f"{_MONITOR}, CONFIG_MEMCG=y",
         ),
+        _merged(procfs, pfns, flags),
         *_scan(own, soft_dirty),
         soft_dirty,
         *_userfaultfd(),
@@ -159,6 +163,29 @@ def _frames(procfs: str, name: str, what: str, config: str) -> Finding:
     if got < 8:
         return Finding(name, False, "it reads as empty", "", ENOENT)
     return Finding(name, True, what)
+
+
+def _merged(procfs: str, *needed: Finding) -> Finding:
+    name = "KSM flag"
+    for each in needed:
+        if not each.ok:
+            return Finding(
+                name, False, f"not tried, for want of {each.name}", each.remedy, each.errno
+            )
+    try:
+        with FrameReader(procfs=procfs) as reader:
+            told = reader.tells_ksm()
+    except (OSError, PagemapError) as error:
+        return Finding(name, False, str(error), "", error.errno or 0)
+    if told:
+        return Finding(name, True, "a page just written does not have it: only merged ones do")
+    return Finding(
+        name,
+        False,
+        "a page just written has it, which nobody has merged",
+        "another kernel: Linux 6.1 and 6.18 are good; till then KSM in /proc/PID/smaps",
+        ENOSYS,
+    )
 
 
 def _scan(own: str, soft_dirty: Finding) -> Iterator[Finding]:

@@ -111,7 +111,8 @@ class FrameReader:
         """Whether the flag KSM is of merged pages alone; in some kernels it is not.
 
         In Linux 6.12 stable_page_flags (fs/proc/page.c) is content with any bit of
-        PAGE_MAPPING_KSM, and each anonymous page has one. A page of our own, just written, tells.
+        PAGE_MAPPING_KSM, and each anonymous page has one. A page of our own, just written, tells;
+        True where PFNs are hidden, and nothing can be seen.
         """
         import mmap
 
@@ -125,8 +126,8 @@ class FrameReader:
                 entries = read(fd, address_of(page) >> PAGE_SHIFT, 1)
             finally:
                 os.close(fd)
-            word = self.words("flags", pfns(entries))[0]
-        return word == NO_WORD or not word & KSM
+            words = self.words("flags", pfns(entries))
+        return not any(word & KSM for word in words if word != NO_WORD)
 
     def words(
         self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None

@@ -37,7 +37,7 @@ def word(name: str, pfn: int) -> int:
 
 @functools.cache
 def ksm_is_told() -> bool:
-    """Whether a page that nobody can have merged lacks the flag, as from Linux 6.10 on it may."""
+    """Whether a page that nobody can have merged lacks the flag: in Linux 6.12 all have it."""
     page = ctypes.create_string_buffer(os.urandom(3 * oracle.PAGE))
     start = (ctypes.addressof(page) // oracle.PAGE + 1) * oracle.PAGE
     frame = oracle.pfn(next(iter(oracle.entries(os.getpid(), start, start + oracle.PAGE))))

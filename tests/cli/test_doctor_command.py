@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests import workloads
+from tests import everyone, workloads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
 NAMES = [
-    *("maps", "pagemap", "PFNs", "kpageflags", "kpagecount", "kpagecgroup", "PAGEMAP_SCAN"),
+    *("maps", "pagemap", "PFNs", "kpageflags", "kpagecount", "kpagecgroup", "KSM flag"),
+    "PAGEMAP_SCAN",
     *("scan wpallowed", "scan written", "scan file", "scan present", "scan swapped"),
     *("scan pfnzero", "scan huge", "scan soft_dirty", "scan guard"),
     *("soft-dirty", "userfaultfd", "userfaultfd WP_ASYNC"),
@@ -61,6 +62,8 @@ def test_of_itself(pagemap: Pagemap, pfns_visible: bool) -> None:
     assert found.ok("PFNs") == pfns_visible
     for name in ("kpageflags", "kpagecount", "kpagecgroup"):
         assert found.ok(name) == readable(f"/proc/{name}")
+    tried = found.ok("PFNs") and found.ok("kpageflags")
+    assert found.ok("KSM flag") == (tried and everyone.ksm_is_told())
 
 
 def test_of_a_target(pagemap: Pagemap, start: Start) -> None:
@@ -93,7 +96,7 @@ def test_without_rights(unprivileged: Pagemap) -> None:
 def test_files_of_root_alone(pagemap_as_nobody: Pagemap) -> None:
     found = report(pagemap_as_nobody)
     assert found.code == 0
-    for name in ("kpageflags", "kpagecount", "kpagecgroup"):
+    for name in ("kpageflags", "kpagecount", "kpagecgroup", "KSM flag"):
         assert not found.ok(name)
         assert "sudo" in str(found.findings[name]["remedy"])
 

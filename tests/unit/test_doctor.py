@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import array
 import errno
 import os
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +92,9 @@ def test_hidden_pfns(machine: Machine) -> None:
     found = machine.findings()["PFNs"]
     assert (found.ok, found.errno) == (False, errno.EPERM)
     assert "CAP_SYS_ADMIN in the initial user namespace" in found.remedy
+    merged = machine.findings()["KSM flag"]
+    assert (merged.ok, merged.detail) == (False, "not tried, for want of PFNs")
+    assert (merged.remedy, merged.errno) == (found.remedy, found.errno)
     assert machine.code() == 0
 
 
@@ -119,7 +124,39 @@ def test_a_procfs_that_shows_processes_alone(machine: Machine) -> None:
 
 def test_a_frame_file_that_is_empty(machine: Machine) -> None:
     (machine.root / "kpageflags").write_bytes(b"")
-    assert not machine.findings()["kpageflags"].ok
+    found = machine.findings()
+    assert not found["kpageflags"].ok
+    assert found["KSM flag"].detail == "not tried, for want of kpageflags"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        (1 << 12, True),
+        (1 << 12 | 1 << 21, False),  # as Linux 6.12 has every anonymous page
+    ],
+)
+def test_the_flag_of_merged_pages(machine: Machine, word: int, told: bool) -> None:
+    """A page of our own, just written, is merged with no other."""
+    (machine.root / "kpageflags").write_bytes(struct.pack("=8Q", *[0] * 7, word))
+    entry = memoryview(array.array("Q", [1 << 63 | 7]))
+    machine.patch.setattr("pagemap.frames.read", lambda *_: entry)
+    found = machine.findings()["KSM flag"]
+    assert found.ok is told
+    assert ("smaps" in found.remedy) is not told
+    assert machine.code() == 0
+
+
+def test_a_flag_that_cannot_be_tried(machine: Machine) -> None:
+    """The file has gone from under its reader, or fails."""
+
+    def fail(*_: object) -> object:
+        raise error(errno.EIO)
+
+    machine.patch.setattr("pagemap.frames.read", fail)
+    found = machine.findings()["KSM flag"]
+    assert (found.ok, found.errno) == (False, errno.EIO)
+    assert "Input/output error" in found.detail
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
