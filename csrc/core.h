@@ -39,6 +39,8 @@ enum pm_bit {
 #define PM_SWAP_TYPES	 UINT64_C(0x1f)
 #define PM_SWAP_OFF_FROM 5
 #define PM_NO_VALUE	 UINT64_MAX
+/* A PFN below it has its words at offsets that pread can take: 63 bits. */
+#define PM_PFN_END ((uint64_t)INT64_MAX / sizeof(uint64_t))
 
 _Static_assert(PM_PLACE_MASK == UINT64_C(0x007fffffffffffff), "55 bits of place");
 _Static_assert((PM_PLACE_MASK & PM_BIT(PM_SOFT_DIRTY_BIT)) == 0, "flags lie above the place");

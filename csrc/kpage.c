@@ -2,210 +2,17 @@
  * Words of scattered frames, read in the order in which the kernel keeps them.
  *
  * A word costs 70-140 ns (one cache miss on struct page) and a call 300 ns more,
- * so wishes are sorted by PFN and near ones share a call. The sort is by radix,
- * least digit first: 2 million wishes take less than a tenth of their reading.
+ * so wishes are sorted by PFN (kpage_sort.c) and near ones share a call.
  */
-#include <errno.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "core.h"
 #include "kpage.cdef.h"
 
 enum {
-	DIGIT_BITS = 11, /* 2,048 counters: they stay in the first cache */
-	DIGITS = 1 << DIGIT_BITS,
 	/* words between two wishes that are read rather than left out by a call */
 	BRIDGED = 4,
-	LONG_RUN = 2, /* PFNs in a row, on average, that are worth sorting as one */
 };
-
-/* A PFN whose word lies at an offset that pread can take: 63 bits. */
-static const uint64_t PFN_END = (uint64_t)INT64_MAX / sizeof(uint64_t);
-
-_Static_assert(sizeof(struct pm_wish) == 16, "cffi and C agree on a wish");
-
-static void sort_by_digit(const struct pm_wish *from, uint64_t count, unsigned shift,
-			  struct pm_wish *to)
-{
-	uint64_t places[DIGITS] = { 0 };
-	uint64_t place = 0;
-
-	for (uint64_t i = 0; i < count; i++)
-		places[from[i].pfn >> shift & (DIGITS - 1)]++;
-	for (unsigned digit = 0; digit < DIGITS; digit++) {
-		uint64_t here = places[digit];
-
-		places[digit] = place;
-		place += here;
-	}
-	for (uint64_t i = 0; i < count; i++)
-		to[places[from[i].pfn >> shift & (DIGITS - 1)]++] = from[i];
-}
-
-/* The same of words, by 11 bits of them from `shift` on. */
-static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uint64_t *to)
-{
-	uint64_t places[DIGITS] = { 0 };
-	uint64_t place = 0;
-
-	for (uint64_t i = 0; i < count; i++)
-		places[from[i] >> shift & (DIGITS - 1)]++;
-	for (unsigned digit = 0; digit < DIGITS; digit++) {
-		uint64_t here = places[digit];
-
-		places[digit] = place;
-		place += here;
-	}
-	for (uint64_t i = 0; i < count; i++)
-		to[places[from[i] >> shift & (DIGITS - 1)]++] = from[i];
-}
-
-/*
- * Sort `count` words at `from` by all but their lowest `bits`, with room for as many
- * at `to`; digits in which all are alike need no pass. Returns where they are then.
- */
-static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ, unsigned bits,
-				uint64_t *to)
-{
-	for (unsigned shift = 0; shift < 64 - bits; shift += DIGIT_BITS) {
-		uint64_t *swap = from;
-
-		if (!(differ >> shift & (DIGITS - 1)))
-			continue;
-		sort_words(from, count, shift + bits, to);
-		from = to;
-		to = swap;
-	}
-	return from;
-}
-
-/*
- * Sort wishes whose PFN and place fit in one word, the place in its lowest `bits`:
- * half as much to move. `spare` holds two arrays of words.
- */
-static void sort_packed(const uint64_t *pfns, uint64_t count, uint64_t differ, unsigned bits,
-			struct pm_wish *sorted, struct pm_wish *spare)
-{
-	uint64_t *words = (uint64_t *)spare;
-	const uint64_t place = PM_BIT(bits) - 1;
-	uint64_t stored = 0;
-
-	for (uint64_t i = 0; i < count; i++)
-		if (pfns[i] < PFN_END)
-			words[stored++] = pfns[i] << bits | i;
-	words = sort_all_words(words, stored, differ, bits, words + stored);
-	for (uint64_t i = 0; i < stored; i++)
-		sorted[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
-}
-
-/* Sort wishes of any PFN and place. */
-static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
-			struct pm_wish *spare)
-{
-	struct pm_wish *from = wishes, *to = spare;
-
-	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
-		struct pm_wish *swap = from;
-
-		if (!(differ >> shift & (DIGITS - 1)))
-			continue;
-		sort_by_digit(from, count, shift, to);
-		from = to;
-		to = swap;
-	}
-	if (from != wishes)
-		memcpy(wishes, from, count * sizeof(*wishes));
-}
-
-/* What is to be known of PFNs before they are sorted. */
-struct survey {
-	uint64_t stored;   /* how many a file may hold */
-	uint64_t runs;	   /* in which each is the next after the one before */
-	uint64_t descents; /* how often one is less than the one before */
-	uint64_t differ;   /* the bits in which any two are not alike */
-	uint64_t all;	   /* the bits that any has */
-};
-
-static struct survey look_over(const uint64_t *pfns, uint64_t count)
-{
-	struct survey seen = { 0 };
-	uint64_t first = 0, next = 0, last = 0;
-
-	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = pfns[i];
-
-		if (pfn >= PFN_END) {
-			next = PM_NO_VALUE; /* the run ends */
-			continue;
-		}
-		first = seen.stored++ ? first : pfn;
-		seen.runs += pfn != next || seen.stored == 1;
-		seen.descents += pfn < last;
-		seen.differ |= pfn ^ first;
-		seen.all |= pfn;
-		last = pfn;
-		next = pfn + 1;
-	}
-	return seen;
-}
-
-/*
- * Sort what comes in runs, so that fewer words are to be moved than there are PFNs.
- * Returns 0 where runs overlap: then they must be taken apart.
- */
-static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *seen, unsigned bits,
-		     struct pm_wish *sorted, struct pm_wish *spare)
-{
-	uint64_t *words = (uint64_t *)spare;
-	const uint64_t place = PM_BIT(bits) - 1;
-	uint64_t runs = 0, next = PM_NO_VALUE;
-
-	for (uint64_t i = 0; i < count; i++) {
-		if (pfns[i] != next && pfns[i] < PFN_END)
-			words[runs++] = pfns[i] << bits | i;
-		next = pfns[i] < PFN_END ? pfns[i] + 1 : PM_NO_VALUE;
-	}
-	words = sort_all_words(words, runs, seen->differ, bits, words + runs);
-	next = 0;
-	for (uint64_t i = 0; i < runs; i++) {
-		uint64_t pfn = words[i] >> bits, at = words[i] & place;
-
-		if (pfn < next)
-			return 0;
-		do {
-			*sorted++ = (struct pm_wish){ pfn++, at++ };
-		} while (at < count && pfns[at] == pfn && pfn < PFN_END);
-		next = pfn;
-	}
-	return 1;
-}
-
-int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
-		      struct pm_wish *spare, uint64_t *out)
-{
-	const struct survey seen = look_over(pfns, count);
-	const unsigned bits = count ? 64 - (unsigned)__builtin_clzll(count) : 0;
-	const int packs = bits && !(seen.all >> (64 - bits));
-	uint64_t stored = 0;
-
-	for (uint64_t i = 0; seen.stored < count && i < count; i++)
-		if (pfns[i] >= PFN_END)
-			out[i] = PM_NO_VALUE;
-	if (seen.descents && packs && seen.runs <= count / LONG_RUN &&
-	    sort_runs(pfns, count, &seen, bits, sorted, spare))
-		return (int64_t)seen.stored;
-	if (seen.descents && packs) {
-		sort_packed(pfns, count, seen.differ, bits, sorted, spare);
-		return (int64_t)seen.stored;
-	}
-	for (uint64_t i = 0; i < count; i++)
-		if (pfns[i] < PFN_END)
-			sorted[stored++] = (struct pm_wish){ pfns[i], i };
-	if (seen.descents)
-		sort_wishes(sorted, stored, seen.differ, spare);
-	return (int64_t)stored;
-}
 
 int64_t pm_kpage_gather(int fd, const struct pm_wish *wishes, uint64_t count, uint64_t *scratch,
 			uint64_t *out)
@@ -236,7 +43,7 @@ int64_t pm_kpage_gather(int fd, const struct pm_wish *wishes, uint64_t count, ui
 
 int64_t pm_kpage_end(int fd)
 {
-	uint64_t below = 0, above = PFN_END, word;
+	uint64_t below = 0, above = PM_PFN_END, word;
 
 	/* every frame before the end has a word, holes too, and none after it */
 	while (below < above) {
