@@ -1,5 +1,7 @@
 """Run tests under other kernels: `python -m tests.vm [--within SECONDS] SERIES... [-- WORD...]`.
 
+`python -m tests.vm --fetch SERIES...` only downloads the kernels, and needs no virtual environment.
+
 Each kernel boots in turn under QEMU, on the processor that QEMU emulates, with the file system of
 this machine, read-only, as its root. The words are arguments of pytest. Exits with 0 only when each
 kernel has run tests and all passed.
@@ -61,11 +63,14 @@ def main(words: list[str]) -> int:
     split = words.index("--") if "--" in words else len(words)
     series, arguments = words[:split], words[split + 1 :]
     within = None
+    if series[:1] == ["--fetch"] and series[1:] and split == len(words):
+        return fetch(series[1:])
     if series[:1] == ["--within"] and series[1:2] and series[1].isdecimal():
         within, series = int(series[1]), series[2:]
     if not series or series[0].startswith("-"):
         sys.stderr.write(
             "usage: python -m tests.vm [--within SECONDS] SERIES... [-- ARGUMENT...]\n"
+            "       python -m tests.vm --fetch SERIES...\n"
         )
         return 2
     if problem := missing():
@@ -84,6 +89,18 @@ def main(words: list[str]) -> int:
         good = {PASSED, UNKNOWN}
     sys.stdout.write("\n" + "\n".join(line for _, line in lines) + "\n")
     return 0 if all(verdict in good for verdict, _ in lines) else 1
+
+
+def fetch(series: list[str]) -> int:
+    """Have these kernels in the cache; 1 when one of them cannot be had, after all were tried."""
+    status = 0
+    for each in series:
+        try:
+            sys.stdout.write(f"Linux {kernels.kernel(each).release} is at hand\n")
+        except kernels.NoKernel as error:
+            sys.stderr.write(f"test-vm: {error}\n")
+            status = 1
+    return status
 
 
 def run_within(

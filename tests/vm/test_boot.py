@@ -122,6 +122,8 @@ def test_the_newest_image_for_pcs() -> None:
         (["--within", "100"], 2),
         (["--within", "soon", "6.1"], 2),
         (["--with", "100", "6.1"], 2),
+        (["--fetch"], 2),
+        (["--fetch", "6.1", "--", "-k", "swapped"], 2),
         # too little time for any guest: told, and no failure
         (["--within", "60", "6.1", "6.12"], 0),
     ],
@@ -138,6 +140,25 @@ def test_the_command_line(
     out, err = capsys.readouterr()
     assert err.startswith("usage") == (status == 2)
     assert out.count("UNKNOWN") == (0 if status else 2)
+
+
+def test_kernels_are_fetched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is tried, whatever happens to another; nothing is booted, so QEMU may be missing."""
+
+    def kernel(series: str) -> kernels.Kernel:
+        if series == "6.2":
+            raise kernels.NoKernel(f"apt knows no package of Linux {series}")
+        return kernels.Kernel(f"{series}.9", Path())
+
+    monkeypatch.setattr(__main__, "missing", lambda: "QEMU is not installed")
+    monkeypatch.setattr(kernels, "kernel", kernel)
+    assert __main__.main(["--fetch", "6.1"]) == 0
+    assert __main__.main(["--fetch", "6.2", "6.12"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "Linux 6.1.9 is at hand\nLinux 6.12.9 is at hand\n"
+    assert err == "test-vm: apt knows no package of Linux 6.2\n"
 
 
 def test_what_is_missing(
