@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 from collections import namedtuple
 from errno import EIO, ESPIPE
 
@@ -192,6 +192,7 @@ class _Ahead:
         self._done = allocate_lock()
         self._done.acquire()
         self._pid = os.getpid()
+        self._ident = 0
         atexit.register(self.wait)  # later no thread comes to its own end
         try:
             start_new_thread(self._read, ())
@@ -200,6 +201,7 @@ class _Ahead:
 
     def _read(self) -> None:
         fd, room, offset = self._wanted
+        self._ident = get_ident()
         try:
             self._got = _read_at(fd, room, offset)
         except OSError as error:
@@ -209,8 +211,11 @@ class _Ahead:
             self._done.release()
 
     def wait(self) -> None:
-        """Let the thread come to its end, where there is one: fork() leaves a child none."""
-        if os.getpid() == self._pid:
+        """Let the thread come to its end, where there is one: fork() leaves a child none.
+
+        Not so the thread itself, which may collect the walk as garbage.
+        """
+        if os.getpid() == self._pid and get_ident() != self._ident:
             with self._done:
                 pass
         atexit.unregister(self.wait)

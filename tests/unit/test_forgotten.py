@@ -108,3 +108,33 @@ atexit._run_exitfuncs()
 go_on()
 """
     assert done(script)
+
+
+def test_collected_by_its_own_thread() -> None:
+    """Garbage is collected by whoever happens to; that thread cannot wait for its own end."""
+    script = """
+import gc, os, threading
+from pagemap import _native, maps
+
+gc.disable()
+dropped, collected = threading.Event(), threading.Event()
+caller = threading.get_ident()
+read = _native.read_text
+def collect(*about):
+    if threading.get_ident() != caller:
+        dropped.wait()
+        gc.collect()
+        collected.set()
+    return read(*about)
+
+_native.read_text = collect
+walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
+next(walk)
+cycle = [walk]
+cycle.append(cycle)
+del walk, cycle
+dropped.set()
+os.write(1, b"done\\n" if collected.wait(5) else b"it waits for itself")
+os._exit(0)
+"""
+    assert done(script)
