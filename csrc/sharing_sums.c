@@ -12,12 +12,16 @@
 #include "sharing.cdef.h"
 
 enum {
-	BRIDGED = 4, /* words between two frames that are read rather than left out */
+	BRIDGED = 4,	 /* words between two frames that are read rather than left out */
+	MOST_ORDER = 18, /* of a folio: 1 GiB in pages of 4 KiB */
 
 	/* bits of /proc/kpageflags (include/uapi/linux/kernel-page-flags.h) */
+	KPF_UPTODATE = 3,
 	KPF_MMAP = 11,
 	KPF_ANON = 12,
 	KPF_SWAPBACKED = 14,
+	KPF_COMPOUND_HEAD = 15,
+	KPF_COMPOUND_TAIL = 16,
 	KPF_HUGE = 17,
 	KPF_NOPAGE = 20,
 	KPF_KSM = 21,
@@ -37,6 +41,49 @@ static enum pm_kind kind_of(uint64_t flags)
 	if (pm_flag(flags, KPF_SWAPBACKED))
 		return PM_KIND_SHMEM;
 	return pm_flag(flags, KPF_MMAP) || pm_flag(flags, KPF_HUGE) ? PM_KIND_FILE : PM_KIND_OTHER;
+}
+
+/* Frames of one folio, and the word that tells of them all. */
+struct folio {
+	uint64_t first, end, flags;
+};
+
+/*
+ * Put the word of its folio into *flags of the frame `pfn`, where that is a tail which
+ * has only flags of its own: older kernels (6.1) tell so, and then not even that its
+ * content is valid; newer ones (6.12) tell the folio's of each. The head lies at a
+ * multiple of the folio's size. `last` is the folio that was found before.
+ */
+static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
+{
+	uint64_t first = pfn;
+
+	if (!pm_flag(*flags, KPF_COMPOUND_TAIL) || pm_flag(*flags, KPF_UPTODATE) ||
+	    pm_flag(*flags, KPF_HUGE))
+		return 0;
+	if (pfn >= last->first && pfn < last->end) {
+		*flags = last->flags;
+		return 0;
+	}
+	for (unsigned order = 1; order <= MOST_ORDER; order++) {
+		uint64_t word;
+		int64_t got;
+
+		if (first == pfn >> order << order)
+			continue;
+		first = pfn >> order << order;
+		got = pm_read(fd, first, 1, &word);
+		if (got < 0)
+			return (int)got;
+		if (got && pm_flag(word, KPF_COMPOUND_TAIL))
+			continue;
+		if (got && pm_flag(word, KPF_COMPOUND_HEAD)) {
+			*last = (struct folio){ first, first + PM_BIT(order), word };
+			*flags = word;
+		}
+		break; /* else it was split meanwhile */
+	}
+	return 0;
 }
 
 static int is_shared(const struct pm_sharing *sharing, uint64_t slot)
@@ -74,6 +121,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t fro
 			  uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
 			  uint64_t *top_count)
 {
+	struct folio last = { 0 };
 	uint64_t counted = 0, slot = from;
 
 	while ((slot = next_shared(sharing, slot, to)) < to) {
@@ -84,10 +132,16 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t fro
 			return got;
 		for (uint64_t at = slot; at < slot + (uint64_t)got; at++) {
 			const uint32_t set = sharing->table[at];
-			const enum pm_kind kind = kind_of(scratch[at - slot] & ~sharing->ignored);
+			uint64_t flags = scratch[at - slot];
+			enum pm_kind kind;
+			int error;
 
 			if (!is_shared(sharing, at))
 				continue;
+			error = tell_folio(fd, sharing->first + at, &last, &flags);
+			if (error)
+				return error;
+			kind = kind_of(flags & ~sharing->ignored);
 			sharing->sets[set].pages[kind]++;
 			pm_heaviest_put(top, capacity, top_count,
 					(struct pm_heavy){ sharing->sets[set].size,

@@ -109,15 +109,48 @@ static uint32_t size_of(uint64_t frame, uint32_t targets)
 	return size;
 }
 
+/* Folios, as older kernels show them: of a tail only that it is one, and mapped. */
+enum {
+	SHMEM = 1536, /* 512 frames of a tmpfs */
+	SMALL = 2048, /* 4 frames of a file */
+	SPLIT = 2097, /* a tail whose head became a page of its own meanwhile */
+	NEWER = 2112, /* 16 frames; each tells what its folio is */
+	VALID = 3,
+	MAPPED = 11,
+	SWAPBACKED = 14,
+	HEAD = 15,
+	TAIL = 16,
+};
+
+static uint64_t bits(unsigned one, unsigned two, unsigned three)
+{
+	return UINT64_C(1) << MAPPED | UINT64_C(1) << one | UINT64_C(1) << two |
+	       UINT64_C(1) << three;
+}
+
 /* What the file of flags says: every third frame is anonymous, every seventh of KSM. */
 static uint64_t flags_of(uint64_t pfn)
 {
+	if (pfn == SHMEM)
+		return bits(VALID, HEAD, SWAPBACKED);
+	if (pfn == SMALL)
+		return bits(VALID, HEAD, HEAD);
+	if (pfn == NEWER)
+		return bits(VALID, HEAD, SWAPBACKED);
+	if (pfn > NEWER && pfn < NEWER + 16)
+		return bits(VALID, TAIL, TAIL); /* a contradiction: it is to be believed */
+	if ((pfn > SHMEM && pfn < SHMEM + 512) || (pfn > SMALL && pfn < SMALL + 4) || pfn == SPLIT)
+		return bits(TAIL, TAIL, TAIL);
 	return (pfn % 3 ? 0 : UINT64_C(1) << ANON) |
 	       (pfn % 7 ? UINT64_C(1) << 11 : UINT64_C(1) << KSM);
 }
 
 static unsigned kind_of(uint64_t pfn)
 {
+	if ((pfn >= SHMEM && pfn < SHMEM + 512) || pfn == NEWER)
+		return PM_KIND_SHMEM;
+	if ((pfn >= SMALL && pfn < SMALL + 4) || (pfn > NEWER && pfn < NEWER + 16) || pfn == SPLIT)
+		return PM_KIND_FILE;
 	if (pfn % 7 == 0 && !sharing.ignored)
 		return PM_KIND_KSM;
 	if (pfn % 7 == 0 && pfn % 3)
