@@ -54,6 +54,7 @@ class Handle:
         "_state",
         "pfns_visible",
         "pid",
+        "procfs",
     )
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
@@ -62,6 +63,7 @@ class Handle:
         self._state = "closed"
         self._can_scan: bool | None = None
         self.pfns_visible = False
+        self.procfs = procfs
         self.pid = pid_of(target)
         if self.pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)

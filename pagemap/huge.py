@@ -70,7 +70,7 @@ def huge(
         return
     _require_pfns(process)
     reader = Reader(told=process.can_find("huge"), conts=conts)
-    with FrameReader() as frames:
+    with FrameReader(procfs=process.procfs) as frames:
         flags_fd = _flags(frames, process)
         for block in process.maps_blocks():
             mappings, bounds = maps.parse_bounds(block)

@@ -50,8 +50,9 @@ class Process(Handle):
     `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the
     old address space too, maps and pages both.
 
-    `pfns_visible` is False where the kernel hides PFNs: it shows them to who opened the pagemap
-    with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in fs/proc/task_mmu.c).
+    `procfs` stays an attribute. `pfns_visible` is False where the kernel hides PFNs: it shows them
+    to who opened the pagemap with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
+    fs/proc/task_mmu.c).
 
     >>> import pagemap
     >>> with pagemap.Process("self") as process:
@@ -224,7 +225,9 @@ class Process(Handle):
         """
         from pagemap.page_survey import Survey
 
-        with Survey(raw=raw, bits=bits, cgroup=cgroup, threads=threads) as survey:
+        with Survey(
+            raw=raw, bits=bits, cgroup=cgroup, threads=threads, procfs=self.procfs
+        ) as survey:
             return survey.process(self, ranges).types()
 
     def huge(
