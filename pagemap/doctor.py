@@ -177,13 +177,15 @@ def _merged(procfs: str, *needed: Finding) -> Finding:
             told = reader.tells_ksm()
     except (OSError, PagemapError) as error:
         return Finding(name, False, str(error), "", error.errno or 0)
+    if told is None:
+        return Finding(name, False, "a page just written could not be seen", "", ENOENT)
     if told:
         return Finding(name, True, "a page just written does not have it: only merged ones do")
     return Finding(
         name,
         False,
         "a page just written has it, which nobody has merged",
-        "another kernel: Linux 6.1 and 6.18 are good; till then KSM in /proc/PID/smaps",
+        "a stable update of this kernel (6.10 and later had the fault); KSM in smaps till then",
         ENOSYS,
     )
 

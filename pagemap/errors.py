@@ -216,9 +216,14 @@ def from_file_error(error: OSError, path: str) -> PagemapError:
             path=path,
         )
     if code == _errno.ENOENT:
+        folder = _os.path.dirname(path)
         option = "CONFIG_MEMCG" if path.endswith("cgroup") else "CONFIG_PROC_PAGE_MONITOR"
+        if _os.path.exists(f"{folder}/version"):
+            why = f"this kernel has no {path}: it was built without {option}"
+        else:  # as is every file of the whole machine's
+            why = f"there is no {path}: mount proc without subset=pid, which shows processes alone"
         return Unsupported(
-            f"this kernel has no {path}: it was built without {option}",
+            why,
             errno=code,
             operation="read",
             path=path,

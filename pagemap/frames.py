@@ -14,9 +14,9 @@ from array import array
 from collections import namedtuple
 
 from pagemap import pipeline
-from pagemap._native import NO_PFN, address_of, aligned, pfns, read
+from pagemap._native import NO_PFN, address_of, is_ours, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
-from pagemap.errors import UsageError, from_file_error
+from pagemap.errors import UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -45,8 +45,11 @@ __all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames", "read_fr
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
 
-KSM = sum(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "ksm")
+KSM = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "ksm")
 """The flag of merged pages, where it is to be believed; see `FrameReader.tells_ksm`."""
+
+_ANON = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "anonymous")
+_TRIES = 8  # to see a page of our own that the kernel does not move meanwhile
 
 PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
 
@@ -55,9 +58,10 @@ class FrameReader:
     """The kernel's files about frames, each opened when first asked for.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
-    mounted. Several threads may read through one reader. Every method raises AccessDenied without
-    CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and Unsupported where the kernel has no
-    such file (CONFIG_PROC_PAGE_MONITOR; of cgroups: CONFIG_MEMCG).
+    mounted. Several threads may read through one reader; closing it is for the last of them. Every
+    method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
+    Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
+    CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
     """
 
     __slots__ = ("_fds", "_procfs")
@@ -78,8 +82,9 @@ class FrameReader:
 
     def close(self) -> None:
         """Close the files. May be called again; who asks for words then opens them anew."""
-        while self._fds:
-            os.close(self._fds.popitem()[1])
+        for column in FILES:  # taken out first: two threads may close
+            if (fd := self._fds.pop(column, -1)) >= 0:
+                os.close(fd)
 
     def path(self, column: str) -> str:
         """The file that a column of `FILES` is read from."""
@@ -90,14 +95,17 @@ class FrameReader:
     def fileno(self, column: str) -> int:
         """The descriptor of the file of a column, for calls of your own."""
         path = self.path(column)
-        if column not in self._fds:
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                raise from_file_error(error, path) from None
-            if self._fds.setdefault(column, fd) != fd:
-                os.close(fd)  # another thread was here first
-        return self._fds[column]
+        known = self._fds.get(column, -1)
+        if known >= 0:
+            return known
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise from_file_error(error, path) from None
+        known = self._fds.setdefault(column, fd)
+        if known != fd:
+            os.close(fd)  # another thread was here first
+        return known
 
     @property
     def end(self) -> int:
@@ -107,27 +115,33 @@ class FrameReader:
         except OSError as error:
             raise from_file_error(error, self.path("flags")) from None
 
-    def tells_ksm(self) -> bool:
-        """Whether the flag KSM is of merged pages alone; in some kernels it is not.
+    def tells_ksm(self) -> bool | None:
+        """Whether flag KSM is of merged pages alone: some kernels give it to all anonymous ones.
 
-        In Linux 6.12 stable_page_flags (fs/proc/page.c) is content with any bit of
-        PAGE_MAPPING_KSM, and each anonymous page has one. A page of our own, just written, tells;
-        True where PFNs are hidden, and nothing can be seen.
+        From Linux 6.10 on stable_page_flags (fs/proc/page.c) is content with any bit of
+        PAGE_MAPPING_KSM, one of which says no more than that a page is anonymous; stable kernels
+        mended it later (6.12.117 has the fault, 6.18.44 has not). A page of our own, just written,
+        tells. None where it cannot be seen: its PFN is hidden, or there is no /proc/self.
         """
         import mmap
 
+        own = f"{self._procfs}/self/pagemap"
         with mmap.mmap(-1, PAGE_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
-            page[0] = 1
-            try:
-                fd = os.open(f"{self._procfs}/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return True  # somebody's copy of /proc
-            try:
-                entries = read(fd, address_of(page) >> PAGE_SHIFT, 1)
-            finally:
-                os.close(fd)
-            words = self.words("flags", pfns(entries))
-        return not any(word & KSM for word in words if word != NO_WORD)
+            for _ in range(_TRIES):
+                page[0] = 1
+                try:
+                    before = _entry(own, address_of(page))
+                    word = self.words("flags", pfns(before))[:1].tolist()
+                    after = _entry(own, address_of(page))
+                except FileNotFoundError:
+                    return None  # somebody's copy of /proc
+                except OSError as error:
+                    raise from_os_error(
+                        error, pid=os.getpid(), operation="read the page table", path=own
+                    ) from None
+                if before == after and word and word[0] != NO_WORD and word[0] & _ANON:
+                    return not word[0] & KSM
+        return None
 
     def words(
         self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None
@@ -176,17 +190,26 @@ class FrameReader:
         return words
 
 
+def _entry(path: str, address: int) -> memoryview:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read(fd, address >> PAGE_SHIFT, 1)
+    finally:
+        os.close(fd)
+
+
 def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
+    """PFNs that nobody changes while they are sorted, without the GIL."""
+    if isinstance(pfns, (bytes, bytearray)):
+        raise UsageError("bytes are no PFNs: give integers, or memoryview(...).cast('Q')")
     if not isinstance(pfns, memoryview):
         try:
-            pfns = memoryview(array("Q", pfns))
+            return memoryview(array("Q", pfns))
         except OverflowError:
             raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
-    if pfns.format != "Q" or pfns.ndim != 1 or not pfns.c_contiguous or not aligned(pfns):
-        raise UsageError(
-            "PFNs are integers, or a contiguous buffer of format 'Q' aligned to 8 bytes"
-        )
-    return pfns
+    if pfns.format not in ("Q", "L") or pfns.itemsize != 8 or pfns.ndim != 1:
+        raise UsageError("PFNs are integers, or a buffer of unsigned ones of 8 bytes (format 'Q')")
+    return pfns if is_ours(pfns) else memoryview(array("Q", pfns.tobytes()))
 
 
 class Frames:

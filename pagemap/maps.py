@@ -131,7 +131,10 @@ def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path."""
+    """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path.
+
+    Raises ValueError for a line without these; the fields between them are not looked at.
+    """
     bounds, numbers, tails = _native.lines(data)
     labels = [_label(tail) for tail in tails]
     words = bounds.tolist()
@@ -141,7 +144,8 @@ def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _label(rest: bytes) -> bytes:
     fields = rest.split(b" ", 4)
     if len(fields) < 5:
-        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(str(rest[:80]))}'")
+        text = rest[:80].decode("utf-8", "surrogateescape")
+        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(text)}'")
     return fields[4].lstrip(b" ")
 
 

@@ -123,8 +123,8 @@ class Sharing:
     `paths` and `frames`. `processes` are those that share anything. `total` are the frames of two
     processes and more, each once, and `saved` what copies for each would take more, both in pages;
     `sets` is how many sets of processes there were. `spaces` says who was left out. Where
-    `ksm_told` is False the kernel marks every anonymous page as merged (see
-    `FrameReader.tells_ksm`), and merged ones are counted as anonymous.
+    `ksm_told` is False the kernel was seen to mark every anonymous page as merged (see
+    `FrameReader.tells_ksm`): merged ones are counted as anonymous, and none as of KSM.
 
     Frames in swap are not told: what is shared is what is present. The answer is as good as the
     moment: a frame may move while others are looked at.
@@ -153,7 +153,7 @@ class Sharing:
         with FrameReader(procfs=procfs) as reader:
             flags, end = reader.fileno("flags"), reader.end
             require_pfns("tell what is shared")
-            self.ksm_told = reader.tells_ksm()
+            self.ksm_told = reader.tells_ksm() is not False
             if not self.ksm_told:
                 self._table.ignore(KSM)
             self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)

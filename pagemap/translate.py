@@ -60,5 +60,5 @@ def _absence(process: Process, page: Page, address: int) -> AddressError:
                 pid=pid,
             )
     return NotMapped(
-        f"{of} is in no mapping; 'pagemap maps {pid}' lists them", address=address, pid=pid
+        f"{of} is in no mapping: /proc/{pid}/maps lists them", address=address, pid=pid
     )

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 
 # Bits of /proc/kpageflags, include/uapi/linux/kernel-page-flags.h.
-ANON, SWAPBACKED, KSM, ZERO_PAGE = 1 << 12, 1 << 14, 1 << 21, 1 << 24
+UPTODATE, ANON, SWAPBACKED, HEAD, TAIL = 1 << 3, 1 << 12, 1 << 14, 1 << 15, 1 << 16
+KSM, ZERO_PAGE = 1 << 21, 1 << 24
 
 
 def word(name: str, pfn: int) -> int:
@@ -37,7 +38,7 @@ def word(name: str, pfn: int) -> int:
 
 @functools.cache
 def ksm_is_told() -> bool:
-    """Whether a page that nobody can have merged lacks the flag: in Linux 6.12 all have it."""
+    """Whether a page that nobody can have merged lacks the flag: in some kernels all have it."""
     page = ctypes.create_string_buffer(os.urandom(3 * oracle.PAGE))
     start = (ctypes.addressof(page) // oracle.PAGE + 1) * oracle.PAGE
     frame = oracle.pfn(next(iter(oracle.entries(os.getpid(), start, start + oracle.PAGE))))
@@ -48,6 +49,11 @@ def ksm_is_told() -> bool:
 def kind(pfn: int) -> str:
     """What a mapped frame is, in the words of pagemap.sharing."""
     flags = word("kpageflags", pfn)
+    # Linux 6.1 tells nothing of a tail but that it is one
+    while flags & TAIL and not flags & UPTODATE:
+        pfn -= 1
+        flags = word("kpageflags", pfn)
+        assert flags & (TAIL | HEAD)
     if flags & ZERO_PAGE:
         return "zero"
     if flags & KSM and ksm_is_told():

@@ -51,8 +51,8 @@ def run(arguments: Namespace) -> int:
             write_text(sharing, parts or list(PARTS), top, output.write)
     if not sharing.ksm_told:
         complain(
-            "this kernel marks every anonymous page as merged (a fault of some, Linux 6.12 among "
-            "them): pages that KSM merged are counted as anonymous"
+            "this kernel marks every anonymous page as merged (some from Linux 6.10 on do): pages "
+            "that KSM merged are counted as anonymous"
         )
     tell_left_out(sharing.spaces)
     return 0

@@ -28,18 +28,22 @@ _PIDS = ("pid", "other_pid")
 _SHOWN_PIDS = 6
 
 
-def _amounts(pages: Amounts) -> dict[str, int]:
-    kinds = {kind: getattr(pages, kind) << PAGE_SHIFT for kind in _KINDS}
+def _amounts(sharing: Sharing, pages: Amounts) -> dict[str, int | None]:
+    """In bytes; None where the kernel does not tell merged pages from others."""
+    kinds: dict[str, int | None] = {kind: getattr(pages, kind) << PAGE_SHIFT for kind in _KINDS}
+    if not sharing.ksm_told:
+        kinds["ksm"] = None
     return {"shared": pages.shared << PAGE_SHIFT, **kinds}
 
 
 def _total(sharing: Sharing) -> Part:
-    return [{**_amounts(sharing.total), "saved": sharing.saved << PAGE_SHIFT}]
+    return [{**_amounts(sharing, sharing.total), "saved": sharing.saved << PAGE_SHIFT}]
 
 
 def _processes(sharing: Sharing) -> Part:
     found = [
-        {"pid": each.pid, "name": each.name, **_amounts(each.pages)} for each in sharing.processes
+        {"pid": each.pid, "name": each.name, **_amounts(sharing, each.pages)}
+        for each in sharing.processes
     ]
     return sorted(found, key=lambda each: -int(each["shared"]))
 
@@ -52,7 +56,7 @@ def _pairs(sharing: Sharing) -> Part:
             "name": names.get(each.pid, ""),
             "other_pid": each.other,
             "other_name": names.get(each.other, ""),
-            **_amounts(each.pages),
+            **_amounts(sharing, each.pages),
         }
         for each in sharing.pairs
     ]
@@ -62,7 +66,7 @@ def _groups(sharing: Sharing) -> Part:
     return [
         {
             "processes": len(each.pids),
-            **_amounts(each.pages),
+            **_amounts(sharing, each.pages),
             "pids": list(each.pids),
             "path": each.path,
         }
@@ -72,7 +76,7 @@ def _groups(sharing: Sharing) -> Part:
 
 def _paths(sharing: Sharing) -> Part:
     return [
-        {**_amounts(each.pages), "saved": each.saved << PAGE_SHIFT, "path": each.path}
+        {**_amounts(sharing, each.pages), "saved": each.saved << PAGE_SHIFT, "path": each.path}
         for each in sharing.paths
     ]
 
@@ -172,6 +176,7 @@ def write_json(sharing: Sharing, parts: Iterable[str], write: Write) -> None:
             {"pid": pid, "sharers": others} for pid, others in sorted(spaces.sharers.items())
         ],
         "sharers_known": spaces.sharers_known,
+        "ksm_told": sharing.ksm_told,
     }
     write(f'{{"schema":"{SCHEMA}","page_size":{PAGE_SIZE}'.encode("ascii"))
     for name in parts:

@@ -44,15 +44,19 @@ def test_json(pagemap: Pagemap, family: list[int]) -> None:
     told = json.loads(ask(pagemap, family, "--json"))
     assert (told["schema"], told["page_size"]) == ("pagemap.sharing/1", PAGE)
     naive = everyone.groups(family)
+    untold = {} if everyone.ksm_is_told() else {"ksm": None}
+    assert told["ksm_told"] == (not untold)
     wanted = {
-        key: {kind: count[kind] * PAGE for kind in KINDS}
+        key: {kind: count[kind] * PAGE for kind in KINDS} | untold
         for key, count in naive.items()
         if set(count) - {"zero"}
     }
     groups = {(tuple(each["pids"]), each["path"]): each for each in told["groups"]}
     assert {key: {kind: each[kind] for kind in KINDS} for key, each in groups.items()} == wanted
     assert all(each["processes"] == len(each["pids"]) for each in told["groups"])
-    assert all(each["shared"] == sum(each[kind] for kind in KINDS[:-1]) for each in told["groups"])
+    assert all(
+        each["shared"] == sum(each[kind] or 0 for kind in KINDS[:-1]) for each in told["groups"]
+    )
     assert told["total"]["shared"] == sum(each["shared"] for each in told["groups"])
     saved = sum(each["shared"] * (each["processes"] - 1) for each in told["groups"])
     assert told["total"]["saved"] == saved
@@ -105,11 +109,15 @@ def test_csv(pagemap: Pagemap, family: list[int], part: str) -> None:
         row.pop("mapcount", None)  # of libc, it is others' too, who come and go
     assert [
         {
-            name: "|".join(map(str, value)) if isinstance(value, list) else str(value)
+            name: "|".join(map(str, value)) if isinstance(value, list) else cell(value)
             for name, value in item.items()
         }
         for item in items
     ] == rows
+
+
+def cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def test_the_heaviest_few(pagemap: Pagemap, family: list[int]) -> None:

@@ -91,8 +91,8 @@ def test_a_line_without_an_end(pagemap: Pagemap, start: Start) -> None:
     assert err == [
         "pagemap: standard input, line 2: no address has 4096 characters",
         "pagemap: standard input, line 3: no address has 4096 characters",
-        f"pagemap: 0x0 of process {pid} is in no mapping; 'pagemap maps {pid}' lists them",
-        f"pagemap: 0x3 of process {pid} is in no mapping; 'pagemap maps {pid}' lists them",
+        f"pagemap: 0x0 of process {pid} is in no mapping: /proc/{pid}/maps lists them",
+        f"pagemap: 0x3 of process {pid} is in no mapping: /proc/{pid}/maps lists them",
     ]
 
 
@@ -104,7 +104,7 @@ def test_standard_input_that_cannot_be_read(pagemap: Pagemap, start: Start, tmp_
     assert (process.returncode, out) == (1, b"")
     assert err.decode().splitlines() == [
         "pagemap: cannot read addresses: standard input: Bad file descriptor",
-        f"pagemap: 0x0 of process {pid} is in no mapping; 'pagemap maps {pid}' lists them",
+        f"pagemap: 0x0 of process {pid} is in no mapping: /proc/{pid}/maps lists them",
     ]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import itertools
+import json
+import mmap
 import os
 import re
 import subprocess
@@ -14,12 +18,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap.frames import FrameReader
+from pagemap.render.sharing import write_csv, write_json, write_text
 from pagemap.sharing import Amounts, Sharing
 from tests import everyone, oracle, workloads
+from tests.kernel_settings import THP, Unavailable, setting
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.conftest import Start
 
@@ -97,6 +104,71 @@ def test_strangers_page_by_page(start: Start) -> None:
         # where temporary files lie in a tmpfs, their pages are those of shared memory
         shared = [each.pages for each in sharing.paths if os.fsencode(each.path) == path]
         assert [(pages.file, pages.shmem) for pages in shared] in ([(64, 0)], [(0, 64)])
+
+
+@pytest.fixture
+def huge_memfd() -> Iterator[tuple[bytes, int]]:
+    """The path and the size of shared memory in huge pages."""
+    size = 4 << 20
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(setting(THP / "shmem_enabled", "advise"))
+        except Unavailable as error:
+            pytest.skip(str(error))
+        fd = os.memfd_create("huge")
+        stack.callback(os.close, fd)
+        os.ftruncate(fd, size)
+        area = stack.enter_context(mmap.mmap(fd, size))
+        area.madvise(mmap.MADV_HUGEPAGE)
+        area[::PAGE] = bytes([1]) * (size // PAGE)
+        yield b"/proc/%d/fd/%d" % (os.getpid(), fd), size
+
+
+def test_shared_memory_in_huge_pages(huge_memfd: tuple[bytes, int], start: Start) -> None:
+    """It is shared memory to its last page, also where the kernel tells that of the first alone."""
+    path, size = huge_memfd
+    targets = [start(workloads.file_at(path, size)) for _ in range(2)]
+    for target in targets:
+        target.stop()
+    area = targets[0].areas["shared"]
+    frames = [oracle.pfn(entry) for entry in oracle.entries(targets[0].pid, area.start, area.end)]
+    words = [everyone.word("kpageflags", frame) for frame in frames if frame is not None]
+    if len(words) != size // PAGE or not all(each & everyone.TAIL for each in words[1:512]):
+        pytest.skip("memory is too fragmented for huge pages, or shared memory has none")
+    pids = [target.pid for target in targets]
+    sharing = Sharing(pids, only=True, top=ALL)
+    check_against_naive(pids, sharing)
+    shared = [each.pages for each in sharing.paths if "memfd:huge" in each.path]
+    assert [(pages.shmem, pages.file) for pages in shared] == [(size // PAGE, 0)]
+
+
+def test_whether_merged_pages_are_told(need_root: None) -> None:
+    assert FrameReader().tells_ksm() is everyone.ksm_is_told()
+
+
+def test_where_merged_pages_are_not_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are anonymous, and no output calls none of them merged."""
+    monkeypatch.setattr(FrameReader, "tells_ksm", lambda _: False)
+    family = at_rest(start(workloads.ksm()), 2)
+    wanted = sum(everyone.groups(family).values(), Counter())
+    if everyone.ksm_is_told():
+        assert wanted["ksm"]
+    wanted["anonymous"] += wanted.pop("ksm", 0)
+    sharing = Sharing(family, only=True, top=ALL)
+    assert not sharing.ksm_told
+    assert +kinds(sharing.total) == wanted
+    written: list[bytes] = []
+    write_json(sharing, ["total", "groups"], written.append)
+    told = json.loads(b"".join(written))
+    assert (told["ksm_told"], told["total"]["ksm"]) == (False, None)
+    assert {each["ksm"] for each in told["groups"]} == {None}
+    written.clear()
+    write_csv(sharing, "total", written.append)
+    (row,) = csv.DictReader(b"".join(written).decode().splitlines())
+    assert (row["ksm"], row["anonymous"]) == ("", str(wanted["anonymous"] * PAGE))
+    written.clear()
+    write_text(sharing, ["groups"], 20, written.append)
+    assert b"KSM" not in b"".join(written)
 
 
 @pytest.mark.parametrize("frames", [1 << 12, 100_003])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import errno
+import itertools
 import os
 import struct
 import threading
@@ -13,16 +14,22 @@ from unittest import mock
 import pytest
 
 import pagemap
+from pagemap._native.frames import Wishes
 from pagemap.frame_flags import PageFlag
 from pagemap.frames import FILES, NO_WORD, FrameReader
 from pagemap.page_survey import Survey
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
+ANON, KSM, PRESENT = 1 << 12, 1 << 21, 1 << 63
+
+
 def fake(root: Path, count: int = 50, *, without: str = "") -> str:
+    (root / "version").write_text("Linux version 6.18.0\n")
     for number, name in enumerate(FILES.values()):
         if name != without:
             words = [number << 60 | pfn for pfn in range(count)]
@@ -46,7 +53,16 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
             Survey(procfs=str(tmp_path), **wanted)
 
 
+def test_a_procfs_that_shows_processes_alone(tmp_path: Path) -> None:
+    with (
+        FrameReader(procfs=str(tmp_path)) as reader,
+        pytest.raises(pagemap.Unsupported, match="mount proc without subset=pid"),
+    ):
+        reader.words("flags", [1])
+
+
 def test_a_kernel_without_any(tmp_path: Path) -> None:
+    (tmp_path / "version").touch()
     with FrameReader(procfs=str(tmp_path)) as reader:
         with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR"):
             reader.words("flags", [1])
@@ -54,11 +70,25 @@ def test_a_kernel_without_any(tmp_path: Path) -> None:
             assert reader.end
 
 
+@pytest.mark.parametrize("ask", ["huge", "page_types"])
+def test_frames_are_those_of_the_process(tmp_path: Path, need_pfns: None, ask: str) -> None:
+    """They are looked up where the process was, and not below /proc."""
+    maps = b"1000-2000 rw-p 00000000 00:00 0 \n"
+    root = fake_proc.make(tmp_path, maps=maps, entries={1: PRESENT | 7})
+    with pagemap.Process(4242, procfs=root) as process:
+        with pytest.raises(pagemap.Unsupported) as caught:
+            list(getattr(process, ask)())
+        assert caught.value.path == f"{root}/kpageflags"
+        fake(tmp_path)
+        assert list(getattr(process, ask)())
+
+
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
 def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
+    procfs = fake(tmp_path)
     with mock.patch("os.open", side_effect=OSError(code, os.strerror(code))):
         with (
-            FrameReader(procfs=fake(tmp_path)) as reader,
+            FrameReader(procfs=procfs) as reader,
             pytest.raises(pagemap.AccessDenied) as one,
         ):
             reader.words("flags", [1])
@@ -70,25 +100,112 @@ def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
     assert one.value.exit_code == other.value.exit_code == 77
 
 
+def entry_of(monkeypatch: pytest.MonkeyPatch, root: Path, *entries: int) -> None:
+    """Let a page of our own be seen as these, one after another."""
+    (root / "self").mkdir()
+    (root / "self/pagemap").touch()
+    seen = itertools.cycle(memoryview(array.array("Q", [entry])) for entry in entries)
+    monkeypatch.setattr("pagemap.frames.read", lambda *_: next(seen))
+
+
 @pytest.mark.parametrize(
-    ("pfn", "word", "told"),
+    ("entry", "word", "told"),
     [
-        (7, 1 << 12, True),
-        (7, 1 << 12 | 1 << 21, False),  # a page of our own, just written, is merged with no other
-        (1000, 1 << 21, True),  # past the last frame there is nothing to go by
+        (PRESENT | 7, ANON, True),
+        (
+            PRESENT | 7,
+            ANON | KSM,
+            False,
+        ),  # a page of our own, just written, is merged with no other
+        # nothing to go by: past the last frame, hidden, not present, a frame that is another's now
+        (PRESENT | 1000, ANON, None),
+        (PRESENT, ANON, None),
+        (0, ANON, None),
+        (PRESENT | 7, 0, None),
+        (PRESENT | 7, KSM, None),
     ],
 )
 def test_whether_merged_pages_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pfn: int, word: int, told: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: int, word: int, told: bool | None
 ) -> None:
     (tmp_path / "kpageflags").write_bytes(struct.pack("=50Q", *[word] * 50))
     with FrameReader(procfs=str(tmp_path)) as reader:
-        assert reader.tells_ksm()  # a copy of /proc, without any process
-        (tmp_path / "self").mkdir()
-        (tmp_path / "self/pagemap").touch()
-        entry = memoryview(array.array("Q", [1 << 63 | pfn]))
-        monkeypatch.setattr("pagemap.frames.read", lambda *_: entry)
+        assert reader.tells_ksm() is None  # a copy of /proc, without any process
+        entry_of(monkeypatch, tmp_path, entry)
         assert reader.tells_ksm() is told
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        # its frame became another's between the looks at it, and the third time it did not
+        ([7, 8, 7, 9, 3, 3], False),
+        ([7, 8], None),
+    ],
+)
+def test_a_page_that_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[int], told: bool | None
+) -> None:
+    words = [ANON] * 50
+    words[3] = ANON | KSM
+    (tmp_path / "kpageflags").write_bytes(struct.pack("=50Q", *words))
+    entry_of(monkeypatch, tmp_path, *(PRESENT | pfn for pfn in entries))
+    with FrameReader(procfs=str(tmp_path)) as reader:
+        assert reader.tells_ksm() is told
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(errno.EACCES, pagemap.AccessDenied), (errno.EMFILE, pagemap.PagemapError)],
+)
+def test_an_own_page_table_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Exception]
+) -> None:
+    """As after setuid, which makes a process undumpable."""
+    entry_of(monkeypatch, tmp_path, 0)
+    monkeypatch.setattr("pagemap.frames.read", mock.Mock(side_effect=OSError(code, "no")))
+    with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(kind):
+        reader.tells_ksm()
+
+
+@pytest.mark.parametrize("kind", ["array", "read-only view", "strided"])
+def test_pfns_that_change_meanwhile(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sorted without the GIL is a copy: another thread cannot reach it."""
+    ours = array.array("Q", [3, 1, 2, 0, 9, 0])
+    view = memoryview(ours)
+    given, wanted = {
+        "array": (ours, [3, 1, 2, 0, 9, 0]),
+        "read-only view": (view.toreadonly(), [3, 1, 2, 0, 9, 0]),
+        "strided": (view[::2], [3, 2, 9]),
+    }[kind]
+
+    def meddle(pfns: memoryview) -> Wishes:
+        view[:] = memoryview(array.array("Q", [NO_WORD] * 6))
+        return Wishes(pfns)
+
+    monkeypatch.setattr("pagemap.frames.Wishes", meddle)
+    with FrameReader(procfs=fake(tmp_path)) as reader:
+        frames = reader.read(given)
+    assert list(frames.flags or ()) == wanted
+    assert list(frames.pfns) == wanted
+
+
+@pytest.mark.parametrize(
+    "pfns",
+    [
+        memoryview(array.array("L", [5, 6])),  # as numpy's uint64 comes
+        memoryview(array.array("Q", [5, 0, 6, 0]))[::2],
+        memoryview(bytes(1) + struct.pack("=2Q", 5, 6))[1:].cast("Q"),
+        array.array("Q", [5, 6]),
+        iter([5, 6]),
+    ],
+    ids=["L", "with gaps", "misaligned", "array", "iterator"],
+)
+def test_what_are_pfns(tmp_path: Path, pfns: memoryview | Iterable[int]) -> None:
+    with FrameReader(procfs=fake(tmp_path)) as reader:
+        assert list(reader.words("flags", pfns)) == [5, 6]
 
 
 def test_a_word_that_is_torn(tmp_path: Path) -> None:
@@ -123,13 +240,22 @@ def test_unknown_bits_are_kept(tmp_path: Path) -> None:
     "pfns",
     [
         memoryview(bytes(16)),
-        memoryview(array.array("Q", range(8)))[::2],
+        bytes(16),
+        bytearray(16),
+        memoryview(array.array("q", [1])),
         memoryview(array.array("Q", range(8))).cast("B").cast("Q", (2, 4)),
-        memoryview(bytearray(17))[1:].cast("Q"),
         [-1],
         [1 << 64],
     ],
-    ids=["bytes", "with gaps", "two dimensions", "misaligned", "negative", "too large"],
+    ids=[
+        "view of bytes",
+        "bytes",
+        "bytearray",
+        "signed",
+        "two dimensions",
+        "negative",
+        "too large",
+    ],
 )
 def test_what_are_no_pfns(tmp_path: Path, pfns: memoryview | list[int]) -> None:
     with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(pagemap.UsageError):
