@@ -59,8 +59,8 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 	uint64_t first = pfn;
 
 	if (!pm_flag(*flags, KPF_COMPOUND_TAIL) || pm_flag(*flags, KPF_UPTODATE) ||
-	    pm_flag(*flags, KPF_HUGE))
-		return 0;
+	    pm_flag(*flags, KPF_ANON) || pm_flag(*flags, KPF_HUGE))
+		return 0; /* the last two are told of tails everywhere */
 	if (pfn >= last->first && pfn < last->end) {
 		*flags = last->flags;
 		return 0;
