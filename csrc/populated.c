@@ -6,7 +6,9 @@
  * long ones, whose empty tables it skips, but asking it about populated pages
  * costs 14 ns each on top. So the walk reads, in blocks that grow while they
  * are full; only where a block ended empty does it ask the kernel for the next
- * populated pages, some at a time, and reads those.
+ * populated pages, some at a time, and reads those. Who goes on in the middle of
+ * a span stopped there for want of room, so what follows is most likely populated:
+ * the first block is large.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -16,11 +18,12 @@
 #include "uapi.h"
 
 enum {
-	FIRST_BLOCK = 64, /* pages read at a time, to begin with */
-	EMPTY = 24,	  /* empty pages at a block's end for which a scan pays */
-	REGIONS = 64,	  /* regions that one scan finds, */
-	PAGES = 512,	  /* and pages: beyond these they are read unasked */
-	BRIDGED = 64,	  /* holes between them that are read over */
+	START_BLOCK = 512, /* pages read first of all where a span begins */
+	FIRST_BLOCK = 64,  /* pages read at a time after a hole, to begin with */
+	EMPTY = 24,	   /* empty pages at a block's end for which a scan pays */
+	REGIONS = 64,	   /* regions that one scan finds, */
+	PAGES = 512,	   /* and pages: beyond these they are read unasked */
+	BRIDGED = 64,	   /* holes between them that are read over */
 };
 
 struct walk {
@@ -44,10 +47,18 @@ static inline int populated(uint64_t entry)
 	return entry >> PM_SWAPPED_BIT != 0; /* bits 62 and 63 */
 }
 
-/* The first of entries[from..count) that is not populated. Eight at a time: in
- * dense memory nearly all are, and this is the only look at each of them. */
+/* The first of entries[from..count) that is not populated. Many at a time: in dense
+ * memory nearly all are, most of them present, and this is the only look at each. */
 static uint64_t populated_to(const uint64_t *entries, uint64_t from, uint64_t count)
 {
+	for (; count - from >= 64; from += 64) {
+		uint64_t all = PM_BIT(PM_PRESENT_BIT);
+
+		for (unsigned i = 0; i < 64; i++)
+			all &= entries[from + i];
+		if (!all)
+			break;
+	}
 	for (; count - from >= 8; from += 8) {
 		uint64_t all = PM_BIT(PM_PRESENT_BIT);
 
@@ -212,9 +223,8 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 		.out = out,
 		.runs = runs,
 		.runs_capacity = runs_capacity,
-		.empty = EMPTY,
 	};
-	uint64_t block = FIRST_BLOCK;
+	uint64_t block = from->page ? PM_READ_BLOCK : START_BLOCK;
 
 	if (!capacity || !runs_capacity)
 		return -EINVAL;
