@@ -39,12 +39,14 @@ __all__ = [
     "parse",
     "parse_bounds",
     "parse_labels",
+    "parse_later",
     "parse_line",
     "read",
     "read_blocks",
 ]
 
 _DELETED = " (deleted)"
+_FIRST_BLOCK = 1 << 14
 
 
 class Mapping(_Fields):
@@ -98,14 +100,27 @@ def parse(data: bytes) -> list[Mapping]:
 def parse_bounds(data: bytes) -> tuple[list[Mapping], memoryview]:
     """The same, and where they start and end as C wants it: two numbers each, format Q."""
     bounds, numbers, tails = _native.lines(data)
+    return _mappings(bounds, numbers, tails), bounds
+
+
+def parse_later(data: bytes) -> tuple[Iterator[Mapping], memoryview]:
+    """The same, but for the mappings, which are made when the first is asked for."""
+    bounds, numbers, tails = _native.lines(data)
+
+    def later() -> Iterator[Mapping]:
+        yield from _mappings(bounds, numbers, tails)
+
+    return later(), bounds
+
+
+def _mappings(bounds: memoryview, numbers: memoryview, tails: list[bytes]) -> list[Mapping]:
     rests = [_parse_rest(tail.decode("utf-8", "surrogateescape")) for tail in tails]
     new = tuple.__new__  # what _make does, without the call in between
     words = bounds.tolist()
-    found = [
+    return [
         new(Mapping, (start, end) + rests[number])
         for start, end, number in zip(words[::2], words[1::2], numbers.tolist(), strict=True)
     ]
-    return found, bounds
 
 
 def parse_line(line: bytes) -> Mapping:
@@ -154,9 +169,10 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
 
     The kernel hands out a page at a time, consistent in itself; a process may have millions of
     mappings, so memory must not grow with their number. While a block is in use the next one is
-    read by a thread, which ends before this generator does.
+    read by a thread, which ends before this generator does. The first block is small: most
+    processes have no more, and memory that is new costs a page fault for each 4 KiB.
     """
-    buffer = bytearray(size)
+    buffer = bytearray(min(size, _FIRST_BLOCK))
     filled = offset = 0
     ahead: _Ahead | None = None
     try:
@@ -176,6 +192,7 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
                 buffer += bytes(len(buffer))
                 continue
             if not ended:
+                buffer += bytes(max(0, size - len(buffer)))
                 ahead = _Ahead(fd, memoryview(buffer)[filled:], offset)
             if block:
                 yield block
