@@ -51,7 +51,7 @@ def resident_pages(text: bytes) -> int:
 @pytest.mark.parametrize(
     ("name", "rounds", "entries_at_most", "counts_at_most"),
     [
-        ("dense", 12, 0.6, 0.4),
+        ("dense", 30, 0.6, 0.4),
         ("striped", 30, None, None),
         ("many", 10, None, None),
         ("thp", 10, None, None),

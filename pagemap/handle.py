@@ -27,7 +27,7 @@ from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from pagemap.arguments import Target
 
@@ -52,6 +52,7 @@ class Handle:
         "_maps_free",
         "_pagemap",
         "_state",
+        "kept",
         "pfns_visible",
         "pid",
         "procfs",
@@ -64,6 +65,7 @@ class Handle:
         self._can_scan: bool | None = None
         self.pfns_visible = False
         self.procfs = procfs
+        self.kept: dict[str, Any] = {}  # what a walk leaves for the next one
         self.pid = pid_of(target)
         if self.pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
@@ -151,6 +153,7 @@ class Handle:
     def close(self) -> None:
         """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
         self._state = "closed"
+        self.kept.clear()
         self._close_both()
         self._folder.close()
 
@@ -203,8 +206,16 @@ class Handle:
     @property
     def reserved_pages(self) -> int:
         """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
+        return self._statm(0)
+
+    @property
+    def resident_pages(self) -> int:
+        """The number of pages that are present, about: the kernel's count may lag (statm)."""
+        return self._statm(1)
+
+    def _statm(self, field: int) -> int:
         self.require_open()
-        return int(self._folder.read("statm").split()[0])
+        return int(self._folder.read("statm").split()[field])
 
     def fileno(self) -> int:
         """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread."""

@@ -57,7 +57,8 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
 
     `make_buffer()` makes what one step needs; it is used again for later steps, so a result that
     lies in it is to be used before the next is asked for. `threads` is None for as many as pay.
-    Raises the first error of a step, as it was.
+    Where the work is known to be `large` they start at once, else after ALONE_PAGES. Raises the
+    first error of a step, as it was.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
         pieces: Iterator[Piece],
         make_buffer: Callable[[], Any],
         threads: int | None = None,
+        *,
+        large: bool = False,
     ) -> None:
+        self._large = large
         self._pieces = pieces
         self._make_buffer = make_buffer
         self._threads = default_threads() if threads is None else threads
@@ -84,6 +88,10 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
             self._pool.stop()
 
     def _run(self) -> Iterator[tuple[Any, Any]]:
+        if self._large and self._start():
+            assert self._pool is not None
+            yield from self._pool.run(self._pieces)
+            return
         buffer = self._make_buffer()
         done = 0
         for piece in self._pieces:
@@ -92,12 +100,19 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
                 if piece.done:
                     break
             done += piece.work
-            if done >= ALONE_PAGES and self._threads > 1:
-                self._pool = _Pool(self._threads, self._make_buffer)
-                if self._pool.start(self._threads - 1):  # the caller is one of them
-                    yield from self._pool.run(self._pieces)
-                    return
-                self._threads = 1
+            if done >= ALONE_PAGES and self._start():
+                assert self._pool is not None
+                yield from self._pool.run(self._pieces)
+                return
+
+    def _start(self) -> bool:
+        """Start the other threads; whether there are any."""
+        if self._threads > 1:
+            self._pool = _Pool(self._threads, self._make_buffer)
+            if self._pool.start(self._threads - 1):  # the caller is one of them
+                return True
+            self._threads = 1
+        return False
 
 
 def _locked() -> LockType:
@@ -124,12 +139,16 @@ class _Ended(RuntimeError):
     """No thread will give this result."""
 
 
+_EARLY = _Ended()  # of a slot whose step has not ended
+
+
 class _Pool:
     """Threads without `threading`, which with `queue` takes longer to import than most dumps."""
 
     def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
         self._todo: SimpleQueue[_Slot | None] = SimpleQueue()
         self._stopping = False
+        self._drained = False
         self._pid = os.getpid()
         self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
         self._ends: list[tuple[int, LockType]] = []  # of each thread, released by it last of all
@@ -176,18 +195,29 @@ class _Pool:
             try:
                 other = self._todo.get_nowait()
             except Empty:
-                if os.getpid() != self._pid:
-                    raise _Ended("a walk that was begun before fork() goes on only there") from None
+                self._begun_elsewhere()
                 slot.ready.acquire()
                 return
-            if other is None:
-                self._todo.put(None)
+            if other is not None:
+                self._step(other)
+                continue
+            self._todo.put(None)
+            if self._stopping:
                 raise _Ended("the walk was stopped")
-            self._step(other)
+            self._begun_elsewhere()
+            slot.ready.acquire()
+            return
+
+    def _begun_elsewhere(self) -> None:
+        if os.getpid() != self._pid:
+            raise _Ended("a walk that was begun before fork() goes on only there") from None
 
     def _start(self, slot: _Slot) -> None:
-        slot.error = _Ended("a thread of the pipeline ended early; its traceback is on stderr")
-        self._todo.put(slot)
+        slot.error = _EARLY
+        if self._drained:
+            self._step(slot)
+        else:
+            self._todo.put(slot)
 
     def run(self, pieces: Iterator[Piece]) -> Iterator[tuple[Any, Any]]:
         under_way: list[_Slot] = []
@@ -206,6 +236,9 @@ class _Pool:
             under_way.append(slot)
             if not self._free:
                 yield from self._finish(under_way.pop(0))
+        # The workers end when nothing is left to begin: later they would have to be woken for that.
+        self._drained = True
+        self._todo.put(None)
         for slot in under_way:
             yield from self._finish(slot)
         if failed is not None:
@@ -214,6 +247,8 @@ class _Pool:
     def _finish(self, slot: _Slot) -> Iterator[tuple[Any, Any]]:
         while True:
             self._wait(slot)
+            if slot.error is _EARLY:
+                raise _Ended("a thread of the pipeline ended early; its traceback is on stderr")
             if slot.error is not None:
                 raise slot.error
             yield slot.piece, slot.result

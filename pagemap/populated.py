@@ -23,27 +23,40 @@ if TYPE_CHECKING:
 __all__ = ["Reach", "populated"]
 
 
+LARGE = 8 * pipeline.ALONE_PAGES
+"""So many resident pages are worth threads from the beginning."""
+
+
 class Reach:
     """How many pages the next piece takes: more where little was found, since holes cost nothing.
 
     A piece of LEAST pages, all populated, is done in one step and fills a block that is lent; and
     several threads share the work evenly. Of a terabyte with a page here and there such pieces
-    would be thousands.
+    would be thousands. Where it is known how many pages are `left`, the last pieces are smaller,
+    down to LAST, so that `threads` end at about the same time.
     """
 
     LEAST = EntryBuffer.size
+    LAST = 1 << 14
     MOST = 1 << 40
     SPARSE = 8
     GROWTH = 64
 
-    __slots__ = ("pages",)
+    __slots__ = ("left", "pages", "threads")
 
-    def __init__(self, *, first: int | None = None) -> None:
+    def __init__(self, *, first: int | None = None, threads: int | None = None) -> None:
         self.pages = self.LEAST if first is None else min(first, self.LEAST)
+        self.left: int | None = None
+        self.threads = pipeline.default_threads() if threads is None else max(threads, 1)
 
     def __call__(self) -> int:
         """The number of pages."""
-        return self.pages
+        pages = self.pages
+        if self.left is not None:
+            if pages == self.LEAST:
+                pages = min(pages, max(self.left // self.threads, self.LAST))
+            self.left -= pages
+        return pages
 
     def learn(self, pages: int, found: int) -> None:
         """Take note that among `pages` there were `found` populated ones."""
@@ -55,27 +68,33 @@ class Reach:
 
 def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, Pages]]:
     """See `Process.populated`."""
-    reach = Reach(first=pipeline.ALONE_PAGES)  # the other threads wait for that piece
     over = Pages.over
     visible = process.pfns_visible
-    lend = lender(EntryBuffer.size)
+    kept = process.kept
+    lend = kept.get("lend") or kept.setdefault("lend", lender(EntryBuffer.size))
+    large = (kept.get("populated") or process.resident_pages) >= LARGE
+    # a first piece that is done alone is small: the other threads wait for it
+    reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)
+    total = 0
     for block in process.maps_blocks():
-        mappings, bounds = maps.parse_bounds(block)
+        of, bounds = maps.parse_later(block)  # when there is something to do for other threads
         spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+        reach.left = spans.pages
         pieces = spans.populated(
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )
-        of = iter(mappings)
-        mapping = next(of)
-        with pipeline.run(pieces, lambda: EntryBuffer(lend), threads) as results:
+        mapping: Mapping | None = None
+        with pipeline.run(pieces, lambda: EntryBuffer(lend), threads, large=large) as results:
             for piece, (entries, runs) in process.reading(results):
                 at = 0
                 for vpn, count in zip(runs[::2], runs[1::2], strict=True):
                     start = vpn << PAGE_SHIFT
-                    while start >= mapping.end:
+                    while mapping is None or start >= mapping.end:
                         mapping = next(of)
                     yield mapping, over(entries[at : at + count], start, PAGE_SIZE, visible)
                     at += count
+                total += at
                 if piece.done:
                     reach.learn(piece.pages, at)
     process.check()
+    kept["populated"] = total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 from pagemap._core import ffi, lib
 from pagemap._native import (
     allocate,
@@ -107,46 +109,67 @@ def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
 class EntryBuffer:
     """What one step needs: memory for its entries, which are given away, and for their ranges."""
 
-    __slots__ = ("allocate", "runs")
+    __slots__ = ("allocate", "runs", "stored", "words")
 
-    size = 1 << 15
-    most_runs = 1 << 14
+    size = 1 << 16
+    most_runs = size // 2  # so they fill a block that is lent
 
     def __init__(self, lend: Callable[..., Any]) -> None:
         self.allocate = lend
-        self.runs = allocate("struct pm_range[]", self.most_runs)
+        self.runs = lend("struct pm_range[]", self.most_runs)
+        self.words = view_of(self.runs, "Q")
+        self.stored = ffi.new("uint64_t *")
 
 
 def lender(size: int) -> Callable[..., Any]:
-    """An allocator like `allocate`, for a walk: blocks of `size` entries are used again.
+    """An allocator like `allocate`, for walks: blocks of `size` entries are used again.
 
     What is given away comes back when nobody looks at it any more. Memory that is new to the
     process costs a page fault for each 4 KiB, and free() gives back to the kernel what is large.
+    A thread gets what it had before, which is in its processor's cache.
     """
-    idle: list[Any] = []
-    lent: dict[int, Any] = {}
+    idle: list[tuple[int, Any]] = []
+    lent: dict[int, tuple[int, Any]] = {}
 
     # Not methods: an allocator that its owner holds and that holds its owner is never freed.
     def lend(wanted: int) -> Any:
-        try:
-            block = idle.pop() if wanted == 8 * size else None
-        except IndexError:
-            block = None
+        thread = get_ident()
+        block = None
+        if wanted == 8 * size:
+            block = _taken(idle, thread)
         if block is None:
             block = allocate("uint64_t[]", (wanted + 7) // 8)
-        lent[int(ffi.cast("uintptr_t", block))] = block
+        lent[int(ffi.cast("uintptr_t", block))] = thread, block
         return ffi.cast("void *", block)
 
     def take_back(pointer: Any) -> None:
-        block = lent.pop(int(ffi.cast("uintptr_t", pointer)))
-        if len(block) == size and len(idle) < _MOST_IDLE:
-            idle.append(block)
+        had = lent.pop(int(ffi.cast("uintptr_t", pointer)))
+        if len(had[1]) == size and len(idle) < _MOST_IDLE:
+            idle.append(had)
 
     made: Callable[..., Any] = ffi.new_allocator(lend, take_back, should_clear_after_alloc=False)
     return made
 
 
-_MOST_IDLE = 32  # as many as a walk has pieces under way, and as many again
+def _taken(idle: list[tuple[int, Any]], thread: int) -> Any:
+    """Take a block that `thread` had, else any, else None; other threads do the same meanwhile."""
+    for each in reversed(idle):
+        if each[0] == thread:
+            try:
+                idle.remove(each)
+            except ValueError:
+                continue
+            return each[1]
+    try:
+        return idle.pop(0)[1]
+    except IndexError:
+        return None
+
+
+_MOST_IDLE = 12  # as many as two threads need; 6 MiB
+
+
+_PLACE = ffi.typeof("struct pm_place *")
 
 
 class Spans:
@@ -173,13 +196,14 @@ class Spans:
     def stretches(self, pages: Callable[[], int]) -> Iterator[tuple[Any, Any, int]]:
         """Places from and to, and the pages between: `pages()` each time, fewer at the end."""
         rows = ffi.new("struct pm_rows *", {"spans": self.table, "spans_count": self.count})
-        at = ffi.new("struct pm_place *")
+        new, advance = ffi.new, lib.pm_rows_advance
+        at = new(_PLACE)
         while True:
-            to = ffi.new("struct pm_place *")
-            count = lib.pm_rows_advance(rows, at, pages(), to)
+            to = new(_PLACE)
+            count = advance(rows, at, pages(), to)
             if not count:
                 return
-            yield ffi.new("struct pm_place *", at[0]), to, count
+            yield new(_PLACE, at[0]), to, count
             at = to
 
     def populated(
@@ -188,6 +212,10 @@ class Spans:
         """Pieces of `pages()` pages each, to read the populated entries of."""
         for at, to, count in self.stretches(pages):
             yield PopulatedPiece(self, fd, page_shift, use_scan, at, to, count)
+
+
+def _reached(at: Any, to: Any) -> bool:
+    return bool((at.span, at.page) >= (to.span, to.page))
 
 
 class Piece:
@@ -205,29 +233,35 @@ class Piece:
     @property
     def done(self) -> bool:
         """Whether nothing is left of this piece."""
-        at, to = self._at, self._to
-        return bool((at.span, at.page) >= (to.span, to.page))
+        return _reached(self._at, self._to)
 
 
-class PopulatedPiece(Piece):
-    """A stretch whose populated entries are to be read, perhaps in several runs."""
+class PopulatedPiece:
+    """A stretch whose populated entries are to be read, perhaps in several runs.
 
-    __slots__ = ("_fd", "_page_shift", "_use_scan")
+    `work` is how many pages were looked at, about; `done` whether nothing is left.
+    """
+
+    __slots__ = ("_at", "_fd", "_page_shift", "_spans", "_to", "_use_scan", "done", "pages", "work")
 
     def __init__(
         self, spans: Spans, fd: int, page_shift: int, use_scan: bool, at: Any, to: Any, pages: int
     ) -> None:
-        super().__init__(spans, at, to, pages)
+        self._spans = spans
+        self._at = at
+        self._to = to
         self._fd = fd
         self._page_shift = page_shift
         self._use_scan = use_scan
+        self.pages = pages
+        self.work = 0
+        self.done = False
 
     def run(self, out: EntryBuffer) -> tuple[memoryview, list[int]]:
         """Some more entries, in a buffer of their own, and ``[vpn, count, vpn, count, ...]``."""
         capacity = min(self.pages, out.size)
-        entries = out.allocate("uint64_t[]", capacity)
-        runs = out.runs
-        stored = ffi.new("uint64_t *")
+        entries = out.allocate("uint64_t[]", out.size if 8 * capacity > out.size else capacity)
+        runs, stored = out.runs, out.stored
         got = checked(
             lib.pm_populated(
                 self._fd,
@@ -239,10 +273,12 @@ class PopulatedPiece(Piece):
                 entries,
                 capacity,
                 runs,
-                len(runs),
+                out.most_runs,
                 stored,
             )
         )
-        self.work += got + 16 * stored[0]  # a run of its own costs as much as 16 pages
-        words = view_of(runs, "Q")[: 2 * stored[0]].tolist()
+        count = stored[0]
+        self.work += got + 16 * count  # a run of its own costs as much as 16 pages
+        self.done = _reached(self._at, self._to)
+        words = out.words[: 2 * count].tolist()
         return view_of(entries, "Q")[:got].toreadonly(), words

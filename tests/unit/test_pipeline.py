@@ -81,10 +81,11 @@ def buffer() -> list[object]:
     return [None]
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, None])
-def test_order(threads: int | None) -> None:
+def test_order(threads: int | None, large: bool) -> None:
     pieces = [Piece(name, 1 + name % 4) for name in range(50)]
-    with pipeline.run(iter(pieces), buffer, threads) as results:
+    with pipeline.run(iter(pieces), buffer, threads, large=large) as results:
         got = [result for _, result in results]
     assert got == [(name, step) for name in range(50) for step in range(1, 2 + name % 4)]
     assert all(piece.done for piece in pieces)
@@ -104,6 +105,28 @@ def test_small_work_starts_no_thread() -> None:
     with pipeline.run(iter(pieces), buffer, 8) as results:
         for _ in results:
             assert tasks.count() == before
+
+
+def test_work_that_is_known_to_be_large() -> None:
+    """Its threads do not wait for a first piece."""
+    before = tasks.count()
+    with pipeline.run(iter([Piece(n) for n in range(40)]), buffer, 3, large=True) as results:
+        next(results)
+        assert tasks.count() == before + 2
+
+
+def test_workers_end_with_the_work() -> None:
+    """Not only when they are woken for it, at the end of the block."""
+    before = tasks.count()
+    # the last ones take several steps, which the caller is left to do
+    pieces = [Piece(n, 1 if n < 30 else 5) for n in range(32)]
+    with pipeline.run(iter(pieces), buffer, 4) as results:
+        got = []
+        for result in results:
+            got.append(result)
+            if len(got) == 35:
+                assert tasks.settle(before) == before
+    assert len(got) == 40
 
 
 def test_large_work_is_shared() -> None:
