@@ -13,8 +13,9 @@ struct pm_wish {
  * Put the wishes for `count` PFNs, in any order and with repeats, into `sorted`
  * by PFN; `spare` has room for as many. PFNs that no file can hold (PM_NO_VALUE
  * among them: a hidden PFN, or none) are left out, and out[i] of theirs is set to
- * PM_NO_VALUE. `out` may be where the PFNs are; they must not change meanwhile.
- * Returns the number of wishes sorted.
+ * PM_NO_VALUE. `out` may be where the PFNs are. Where another thread changes them
+ * meanwhile, what comes of it is of no worth, but no memory is touched that is not
+ * the caller's. Returns the number of wishes sorted.
  */
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
 		      struct pm_wish *spare, uint64_t *out);

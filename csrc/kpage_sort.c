@@ -73,23 +73,51 @@ static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ,
 	return from;
 }
 
+/* What is to be known of PFNs before they are sorted. */
+struct survey {
+	uint64_t stored;   /* how many a file may hold */
+	uint64_t runs;	   /* in which each is the next after the one before */
+	uint64_t descents; /* how often one is less than the one before */
+	uint64_t differ;   /* the bits in which any two are not alike */
+	uint64_t all;	   /* the bits that any has */
+};
+
+/* A PFN as it is now, once: another thread of the caller's may change it any time. */
+static inline uint64_t load(const uint64_t *pfn)
+{
+	return *(const volatile uint64_t *)pfn;
+}
+
+/* Whether a file may hold it, and it has no bit that the survey has not seen. */
+static inline int is_wish(const struct survey *seen, uint64_t pfn)
+{
+	return pfn < PM_PFN_END && !(pfn & ~seen->all);
+}
+
 /*
  * Sort wishes whose PFN and place fit in one word, the place in its lowest `bits`:
- * half as much to move. `spare` holds two arrays of words.
+ * half as much to move. `spare` holds two arrays of words. Returns their number.
  */
-static void sort_packed(const uint64_t *pfns, uint64_t count, uint64_t differ, unsigned bits,
-			struct pm_wish *sorted, struct pm_wish *spare)
+static uint64_t sort_packed(const uint64_t *pfns, uint64_t count, const struct survey *seen,
+			    unsigned bits, struct pm_wish *sorted, struct pm_wish *spare,
+			    uint64_t *out)
 {
 	uint64_t *words = (uint64_t *)spare;
 	const uint64_t place = PM_BIT(bits) - 1;
 	uint64_t stored = 0;
 
-	for (uint64_t i = 0; i < count; i++)
-		if (pfns[i] < PM_PFN_END)
-			words[stored++] = pfns[i] << bits | i;
-	words = sort_all_words(words, stored, differ, bits, words + stored);
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t pfn = load(pfns + i);
+
+		if (is_wish(seen, pfn))
+			words[stored++] = pfn << bits | i;
+		else
+			out[i] = PM_NO_VALUE;
+	}
+	words = sort_all_words(words, stored, seen->differ, bits, words + stored);
 	for (uint64_t i = 0; i < stored; i++)
 		sorted[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
+	return stored;
 }
 
 /* Sort wishes of any PFN and place. */
@@ -111,22 +139,13 @@ static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 		memcpy(wishes, from, count * sizeof(*wishes));
 }
 
-/* What is to be known of PFNs before they are sorted. */
-struct survey {
-	uint64_t stored;   /* how many a file may hold */
-	uint64_t runs;	   /* in which each is the next after the one before */
-	uint64_t descents; /* how often one is less than the one before */
-	uint64_t differ;   /* the bits in which any two are not alike */
-	uint64_t all;	   /* the bits that any has */
-};
-
 static struct survey look_over(const uint64_t *pfns, uint64_t count)
 {
 	struct survey seen = { 0 };
 	uint64_t first = 0, next = 0, last = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = pfns[i];
+		const uint64_t pfn = load(pfns + i);
 
 		if (pfn >= PM_PFN_END) {
 			next = PM_NO_VALUE; /* the run ends */
@@ -148,16 +167,23 @@ static struct survey look_over(const uint64_t *pfns, uint64_t count)
  * Returns 0 where runs overlap: then they must be taken apart.
  */
 static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *seen, unsigned bits,
-		     struct pm_wish *sorted, struct pm_wish *spare)
+		     struct pm_wish *sorted, struct pm_wish *spare, uint64_t *out)
 {
+	const struct pm_wish *end = sorted + seen->stored;
 	uint64_t *words = (uint64_t *)spare;
 	const uint64_t place = PM_BIT(bits) - 1;
 	uint64_t runs = 0, next = PM_NO_VALUE;
 
 	for (uint64_t i = 0; i < count; i++) {
-		if (pfns[i] != next && pfns[i] < PM_PFN_END)
-			words[runs++] = pfns[i] << bits | i;
-		next = pfns[i] < PM_PFN_END ? pfns[i] + 1 : PM_NO_VALUE;
+		const uint64_t pfn = load(pfns + i);
+
+		if (!is_wish(seen, pfn)) {
+			out[i] = next = PM_NO_VALUE;
+			continue;
+		}
+		if (pfn != next)
+			words[runs++] = pfn << bits | i;
+		next = pfn + 1;
 	}
 	words = sort_all_words(words, runs, seen->differ, bits, words + runs);
 	next = 0;
@@ -167,11 +193,13 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 		if (pfn < next)
 			return 0;
 		do {
+			if (sorted == end)
+				return 0; /* they have changed meanwhile */
 			*sorted++ = (struct pm_wish){ pfn++, at++ };
-		} while (at < count && pfns[at] == pfn && pfn < PM_PFN_END);
+		} while (at < count && load(pfns + at) == pfn && pfn < PM_PFN_END);
 		next = pfn;
 	}
-	return 1;
+	return sorted == end;
 }
 
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
@@ -182,19 +210,19 @@ int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sort
 	const int packs = bits && !(seen.all >> (64 - bits));
 	uint64_t stored = 0;
 
-	for (uint64_t i = 0; seen.stored < count && i < count; i++)
-		if (pfns[i] >= PM_PFN_END)
-			out[i] = PM_NO_VALUE;
 	if (seen.descents && packs && seen.runs <= count / LONG_RUN &&
-	    sort_runs(pfns, count, &seen, bits, sorted, spare))
+	    sort_runs(pfns, count, &seen, bits, sorted, spare, out))
 		return (int64_t)seen.stored;
-	if (seen.descents && packs) {
-		sort_packed(pfns, count, seen.differ, bits, sorted, spare);
-		return (int64_t)seen.stored;
+	if (seen.descents && packs)
+		return (int64_t)sort_packed(pfns, count, &seen, bits, sorted, spare, out);
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t pfn = load(pfns + i);
+
+		if (is_wish(&seen, pfn))
+			sorted[stored++] = (struct pm_wish){ pfn, i };
+		else
+			out[i] = PM_NO_VALUE;
 	}
-	for (uint64_t i = 0; i < count; i++)
-		if (pfns[i] < PM_PFN_END)
-			sorted[stored++] = (struct pm_wish){ pfns[i], i };
 	if (seen.descents)
 		sort_wishes(sorted, stored, seen.differ, spare);
 	return (int64_t)stored;

@@ -14,7 +14,7 @@ from array import array
 from collections import namedtuple
 
 from pagemap import pipeline
-from pagemap._native import NO_PFN, address_of, is_ours, pfns, read
+from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
 from pagemap.errors import UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
@@ -199,7 +199,6 @@ def _entry(path: str, address: int) -> memoryview:
 
 
 def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
-    """PFNs that nobody changes while they are sorted, without the GIL."""
     if isinstance(pfns, (bytes, bytearray)):
         raise UsageError("bytes are no PFNs: give integers, or memoryview(...).cast('Q')")
     if not isinstance(pfns, memoryview):
@@ -209,7 +208,9 @@ def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
             raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
     if pfns.format not in ("Q", "L") or pfns.itemsize != 8 or pfns.ndim != 1:
         raise UsageError("PFNs are integers, or a buffer of unsigned ones of 8 bytes (format 'Q')")
-    return pfns if is_ours(pfns) else memoryview(array("Q", pfns.tobytes()))
+    if pfns.c_contiguous and aligned(pfns):
+        return pfns.cast("B").cast("Q")
+    return memoryview(array("Q", pfns.tobytes()))
 
 
 class Frames:

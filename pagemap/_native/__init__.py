@@ -87,11 +87,6 @@ def entries_of(entries: memoryview) -> Any:
     return ffi.from_buffer("uint64_t[]", entries)
 
 
-def is_ours(view: memoryview) -> bool:
-    """Whether its memory was allocated here and can be read only: nobody changes it."""
-    return view.readonly and view.c_contiguous and isinstance(view.obj, ffi.buffer)
-
-
 def aligned(view: memoryview) -> bool:
     """Whether the memory of `view` begins at a multiple of 8 bytes, as an entry must."""
     return len(view) == 0 or address_of(view) % 8 == 0

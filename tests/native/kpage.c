@@ -2,6 +2,8 @@
  * Words of frames in any order, with repeats, past the last frame and none at all,
  * over files that end, fail, tear and interrupt: each goes to its own place.
  */
+#include <pthread.h>
+
 #include "check.h"
 #include "kpage.cdef.h"
 
@@ -169,12 +171,70 @@ static void end_is_found(void)
 	CHECK_EQUAL(pm_kpage_end(FD), -EIO);
 }
 
+/* What another thread draws anew all the time, while it is sorted. */
+static struct {
+	uint64_t pfns[700];
+	volatile int stop;
+} changing;
+
+static void *change(void *nothing)
+{
+	volatile uint64_t *pfns = changing.pfns;
+
+	for (unsigned round = 0; !changing.stop; round++)
+		for (uint64_t i = 0; i < 700; i++)
+			switch (round % 4) {
+			case 0:
+				pfns[i] = i * 2654435761u % 4096; /* in no order */
+				break;
+			case 1:
+				pfns[i] = PM_NO_VALUE;
+				break;
+			case 2:
+				pfns[i] = i / 50 % 2 * 2000 + i % 50; /* in runs that overlap */
+				break;
+			default:
+				pfns[i] = INT64_MAX / 8 - 9 * i;
+			}
+	return nothing;
+}
+
+/* What comes of it is of no worth, but it goes to its place and nowhere else. */
+static void changed_meanwhile(void)
+{
+	uint64_t *out = exactly(700 * 8), *scratch = exactly(PM_READ_BLOCK * 8);
+	struct pm_wish *wishes = exactly(700 * 16), *spare = exactly(700 * 16);
+	pthread_t thread;
+
+	tell_truth(0);
+	lie.frames_end = 5000;
+	changing.stop = 0;
+	CHECK(!pthread_create(&thread, NULL, change, NULL));
+	for (unsigned round = 0; round < 3000; round++) {
+		int64_t sorted;
+
+		memset(wishes, 0xff, 700 * 16);
+		sorted = pm_kpage_sort(changing.pfns, 700, wishes, spare, out);
+		CHECK(sorted >= 0 && sorted <= 700);
+		for (int64_t i = 0; i < sorted; i++)
+			CHECK(wishes[i].at < 700 && wishes[i].pfn < (uint64_t)INT64_MAX / 8);
+		CHECK(pm_kpage_gather(FD, wishes, (uint64_t)sorted, scratch, out) >= 0);
+	}
+	changing.stop = 1;
+	CHECK(!pthread_join(thread, NULL));
+	free(out);
+	free(scratch);
+	free(wishes);
+	free(spare);
+}
+
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	drawn();
 	reads();
 	errors();
+	changed_meanwhile();
 	end_is_found();
 	return 0;
 }

@@ -25,6 +25,7 @@ SKIPPED = 77
 FLAGS = [
     "-g",
     "-O1",
+    "-pthread",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     "-Wshadow",

@@ -14,7 +14,6 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap._native.frames import Wishes
 from pagemap.frame_flags import PageFlag
 from pagemap.frames import FILES, NO_WORD, FrameReader
 from pagemap.page_survey import Survey
@@ -166,30 +165,6 @@ def test_an_own_page_table_that_cannot_be_read(
     monkeypatch.setattr("pagemap.frames.read", mock.Mock(side_effect=OSError(code, "no")))
     with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(kind):
         reader.tells_ksm()
-
-
-@pytest.mark.parametrize("kind", ["array", "read-only view", "strided"])
-def test_pfns_that_change_meanwhile(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is sorted without the GIL is a copy: another thread cannot reach it."""
-    ours = array.array("Q", [3, 1, 2, 0, 9, 0])
-    view = memoryview(ours)
-    given, wanted = {
-        "array": (ours, [3, 1, 2, 0, 9, 0]),
-        "read-only view": (view.toreadonly(), [3, 1, 2, 0, 9, 0]),
-        "strided": (view[::2], [3, 2, 9]),
-    }[kind]
-
-    def meddle(pfns: memoryview) -> Wishes:
-        view[:] = memoryview(array.array("Q", [NO_WORD] * 6))
-        return Wishes(pfns)
-
-    monkeypatch.setattr("pagemap.frames.Wishes", meddle)
-    with FrameReader(procfs=fake(tmp_path)) as reader:
-        frames = reader.read(given)
-    assert list(frames.flags or ()) == wanted
-    assert list(frames.pfns) == wanted
 
 
 @pytest.mark.parametrize(
