@@ -5,9 +5,14 @@
 
 #include "core.h"
 
-void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
+enum {
+	TOGETHER = 16, /* entries whose flags are compared at a time */
+	MIXED = 256,   /* that are counted one by one where those are not alike */
+};
+
+static void add_each(const uint64_t *entries, uint64_t count, struct pm_tally *to)
 {
-	struct pm_tally sum = { .pages = count };
+	struct pm_tally sum = { 0 };
 
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t entry = entries[i];
@@ -21,8 +26,57 @@ void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
 		sum.guard += entry >> PM_GUARD_BIT & 1;
 		sum.anonymous += (entry & ~(entry << (63 - PM_FILE_BIT))) >> PM_PRESENT_BIT;
 	}
+	pm_tally_add(&sum, 1, to);
+}
 
-	pm_tally_add(&sum, 1, tally);
+/* Add `count` pages with the flags of `entry`. */
+static void add_alike(uint64_t entry, uint64_t count, struct pm_tally *to)
+{
+	struct pm_tally one = { 0 };
+
+	add_each(&entry, 1, &one);
+	to->present += one.present * count;
+	to->swapped += one.swapped * count;
+	to->file_or_shared += one.file_or_shared * count;
+	to->exclusive += one.exclusive * count;
+	to->soft_dirty += one.soft_dirty * count;
+	to->uffd_wp += one.uffd_wp * count;
+	to->guard += one.guard * count;
+	to->anonymous += one.anonymous * count;
+}
+
+/* How many of entries[0..count), in steps of TOGETHER, have the flags of the first. */
+static uint64_t alike(const uint64_t *entries, uint64_t count)
+{
+	uint64_t done = 0;
+
+	for (; count - done >= TOGETHER; done += TOGETHER) {
+		uint64_t differ = 0;
+
+		for (unsigned i = 0; i < TOGETHER; i++)
+			differ |= entries[done + i] ^ entries[0];
+		if (differ >> PM_SOFT_DIRTY_BIT)
+			break;
+	}
+	return done;
+}
+
+void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
+{
+	tally->pages += count;
+	while (count) {
+		/* most memory is in long stretches of pages alike */
+		uint64_t done = alike(entries, count);
+
+		if (done) {
+			add_alike(entries[0], done, tally);
+		} else {
+			done = count < MIXED ? count : MIXED;
+			add_each(entries, done, tally);
+		}
+		entries += done;
+		count -= done;
+	}
 }
 
 void pm_tally_add(const struct pm_tally *from, uint64_t count, struct pm_tally *to)
