@@ -7,6 +7,7 @@ what a small dump costs.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 TYPE_CHECKING = False
@@ -72,6 +73,9 @@ def _run(argv: Sequence[str]) -> int:
     # The name of the room is the name of the subcommand; the parser knows no other names.
     room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
     __import__(room)
+    if not gc.isenabled():
+        gc.freeze()  # not to be looked at when the interpreter ends, either
+        gc.enable()
     code: int = sys.modules[room].run(arguments)
     return code
 

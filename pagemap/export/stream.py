@@ -14,7 +14,7 @@ from pagemap._native.rows import RowBuffer, RowPiece, Rows
 from pagemap.errors import UsageError
 from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
-from pagemap.populated import Reach
+from pagemap.populated import LARGE, Reach
 from pagemap.process import Process
 from pagemap.units import PAGE_SHIFT, page_ranges
 
@@ -114,7 +114,9 @@ def dump(
         plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))
     else:
         plans = (piece for batch in batches for piece in batch.plan(PIECE_BYTES))
-    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads) as pieces:
+    # all that is mapped is written, where nothing narrows it
+    large = not (populated or select or ranges) and target.reserved_pages >= LARGE
+    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads, large=large) as pieces:
         for piece, (data, shown, missing) in target.reading(pieces):
             write(data)
             rows += shown
