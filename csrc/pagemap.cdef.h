@@ -335,3 +335,8 @@ int32_t pm_probe_scan(int fd, uint64_t category);
 
 /* userfaultfd: the kernel's feature bits into *features; 0 or -errno. */
 int32_t pm_probe_userfaultfd(uint64_t *features);
+
+/* memory.c */
+
+/* Have malloc keep what is freed for the next block, from now on. */
+void pm_keep_memory(void);

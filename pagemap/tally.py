@@ -107,16 +107,20 @@ class Plan:
 
         Of thousands of mappings most are alike, and have one Tally between them.
         """
-        known: dict[bytes, Tally] = {}
-        get = known.get
-        for row in rows:
-            tally = get(row)
-            if tally is None:
-                tally = known[row] = Tally._make(
-                    count if told else None
-                    for count, told in zip(counting.counts_of(row), self.told, strict=True)
-                )
-            yield tally
+        return map(_Tallies(self.told).__getitem__, rows)
+
+
+class _Tallies(dict[bytes, Tally]):
+    """Those of rows, by the row."""
+
+    def __init__(self, told: tuple[bool, ...]) -> None:
+        super().__init__()
+        self._told = told
+
+    def __missing__(self, row: bytes) -> Tally:
+        counts = zip(counting.counts_of(row), self._told, strict=True)
+        tally = self[row] = Tally._make(count if told else None for count, told in counts)
+        return tally
 
 
 def tally(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from itertools import chain
 
 from pagemap._core import ffi, lib
 from pagemap._native import COUNTS, READ_BLOCK, allocate, checked
@@ -114,7 +115,9 @@ class Sums:
 
     def rows(self) -> list[bytes]:
         """The counts of each span, in the order of TALLIED, as `counts_of` reads them."""
-        return [row for (row,) in _ROW.iter_unpack(ffi.buffer(self.table))] if self.count else []
+        if not self.count:
+            return []
+        return list(chain.from_iterable(_ROW.iter_unpack(ffi.buffer(self.table))))
 
 
 _ROW = struct.Struct(f"={8 * len(TALLIED)}s")

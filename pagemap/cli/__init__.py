@@ -73,7 +73,10 @@ def _run(argv: Sequence[str]) -> int:
     # The name of the room is the name of the subcommand; the parser knows no other names.
     room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
     __import__(room)
-    if not gc.isenabled():
+    if not gc.isenabled():  # by the script: this process is ours alone
+        from pagemap._native import keep_memory
+
+        keep_memory()
         gc.freeze()  # not to be looked at when the interpreter ends, either
         gc.enable()
     code: int = sys.modules[room].run(arguments)
