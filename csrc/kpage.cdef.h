@@ -30,5 +30,24 @@ int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sort
 int64_t pm_kpage_gather(int fd, const struct pm_wish *wishes, uint64_t count, uint64_t *scratch,
 			uint64_t *out);
 
+enum { PM_PARTS = 1024 };
+
+/*
+ * Part the wishes for `count` PFNs by the highest bits of these: wishes of part i end
+ * at words[ends[i]], each in one word, and no PFN in it is less than one in the part
+ * before. `words` and `spare` have room for `count`; for the rest see pm_kpage_sort.
+ * Returns the number of wishes, or -ERANGE where pm_kpage_sort does better: they are
+ * sorted already, come in long runs, or need more than a word.
+ */
+int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uint64_t *spare,
+		      uint64_t *ends, uint64_t *out);
+
+/*
+ * As pm_kpage_gather, of `count` words of one part or of several in a row, out of
+ * wishes for `size` PFNs; these are sorted then. `spare` has room for `count` words.
+ */
+int64_t pm_kpage_gather_part(int fd, uint64_t *words, uint64_t count, uint64_t size,
+			     uint64_t *spare, uint64_t *scratch, uint64_t *out);
+
 /* The first PFN past those that `fd` has a word for, or -errno; found by trying. */
 int64_t pm_kpage_end(int fd);

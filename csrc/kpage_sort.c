@@ -8,13 +8,7 @@
 #include <string.h>
 
 #include "core.h"
-#include "kpage.cdef.h"
-
-enum {
-	DIGIT_BITS = 11, /* 2,048 counters: they stay in the first cache */
-	DIGITS = 1 << DIGIT_BITS,
-	LONG_RUN = 2, /* PFNs in a row, on average, that are worth sorting as one */
-};
+#include "kpage.h"
 
 _Static_assert(sizeof(struct pm_wish) == 16, "cffi and C agree on a wish");
 
@@ -36,7 +30,7 @@ static void sort_by_digit(const struct pm_wish *from, uint64_t count, unsigned s
 		to[places[from[i].pfn >> shift & (DIGITS - 1)]++] = from[i];
 }
 
-/* The same of words, by 11 bits of them from `shift` on. */
+/* The same of words, by the 11 bits of them from `shift` on. */
 static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uint64_t *to)
 {
 	uint64_t places[DIGITS] = { 0 };
@@ -54,12 +48,8 @@ static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uin
 		to[places[from[i] >> shift & (DIGITS - 1)]++] = from[i];
 }
 
-/*
- * Sort `count` words at `from` by all but their lowest `bits`, with room for as many
- * at `to`; digits in which all are alike need no pass. Returns where they are then.
- */
-static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ, unsigned bits,
-				uint64_t *to)
+uint64_t *pm_kpage_sort_words(uint64_t *from, uint64_t count, uint64_t differ, unsigned bits,
+			      uint64_t *to)
 {
 	for (unsigned shift = 0; shift < 64 - bits; shift += DIGIT_BITS) {
 		uint64_t *swap = from;
@@ -71,27 +61,6 @@ static uint64_t *sort_all_words(uint64_t *from, uint64_t count, uint64_t differ,
 		to = swap;
 	}
 	return from;
-}
-
-/* What is to be known of PFNs before they are sorted. */
-struct survey {
-	uint64_t stored;   /* how many a file may hold */
-	uint64_t runs;	   /* in which each is the next after the one before */
-	uint64_t descents; /* how often one is less than the one before */
-	uint64_t differ;   /* the bits in which any two are not alike */
-	uint64_t all;	   /* the bits that any has */
-};
-
-/* A PFN as it is now, once: another thread of the caller's may change it any time. */
-static inline uint64_t load(const uint64_t *pfn)
-{
-	return *(const volatile uint64_t *)pfn;
-}
-
-/* Whether a file may hold it, and it has no bit that the survey has not seen. */
-static inline int is_wish(const struct survey *seen, uint64_t pfn)
-{
-	return pfn < PM_PFN_END && !(pfn & ~seen->all);
 }
 
 /*
@@ -114,7 +83,7 @@ static uint64_t sort_packed(const uint64_t *pfns, uint64_t count, const struct s
 		else
 			out[i] = PM_NO_VALUE;
 	}
-	words = sort_all_words(words, stored, seen->differ, bits, words + stored);
+	words = pm_kpage_sort_words(words, stored, seen->differ, bits, words + stored);
 	for (uint64_t i = 0; i < stored; i++)
 		sorted[i] = (struct pm_wish){ words[i] >> bits, words[i] & place };
 	return stored;
@@ -139,7 +108,7 @@ static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 		memcpy(wishes, from, count * sizeof(*wishes));
 }
 
-static struct survey look_over(const uint64_t *pfns, uint64_t count)
+struct survey pm_kpage_survey(const uint64_t *pfns, uint64_t count)
 {
 	struct survey seen = { 0 };
 	uint64_t first = 0, next = 0, last = 0;
@@ -185,7 +154,7 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 			words[runs++] = pfn << bits | i;
 		next = pfn + 1;
 	}
-	words = sort_all_words(words, runs, seen->differ, bits, words + runs);
+	words = pm_kpage_sort_words(words, runs, seen->differ, bits, words + runs);
 	next = 0;
 	for (uint64_t i = 0; i < runs; i++) {
 		uint64_t pfn = words[i] >> bits, at = words[i] & place;
@@ -205,8 +174,8 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
 		      struct pm_wish *spare, uint64_t *out)
 {
-	const struct survey seen = look_over(pfns, count);
-	const unsigned bits = count ? 64 - (unsigned)__builtin_clzll(count) : 0;
+	const struct survey seen = pm_kpage_survey(pfns, count);
+	const unsigned bits = pm_place_bits(count);
 	const int packs = bits && !(seen.all >> (64 - bits));
 	uint64_t stored = 0;
 

@@ -113,6 +113,66 @@ static void drawn(void)
 	}
 }
 
+/* The same in parts, of which any number in a row is sorted and read at a time. */
+static void in_parts(void)
+{
+	unsigned parted = 0;
+
+	for (unsigned round = 0; round < 300; round++) {
+		const uint64_t count = below(4) ? below(MOST) : below(9), end = 1 + below(20000);
+		uint64_t *pfns = exactly(count * 8), *out = exactly(count * 8);
+		uint64_t *words = exactly(count * 8), *spare = exactly(count * 8);
+		uint64_t *ends = exactly(PM_PARTS * 8), *scratch = exactly(PM_READ_BLOCK * 8);
+		uint64_t wanted = 0, found = 0, begin = 0;
+		int64_t stored;
+
+		for (uint64_t i = 0; i < count; i++) {
+			pfns[i] = draw_pfn(end, round % 2);
+			if (round % 4 < 3 && pfns[i] >> 40) /* what fits in a word with its place */
+				pfns[i] = below(2) ? PM_NO_VALUE : below(end);
+			wanted += pfns[i] < (uint64_t)INT64_MAX / 8;
+			found += pfns[i] < end;
+		}
+		lie_of(end);
+		stored = pm_kpage_part(pfns, count, words, spare, ends, out);
+		if (stored >= 0) {
+			parted++;
+			CHECK_EQUAL(stored, wanted);
+			CHECK_EQUAL(ends[PM_PARTS - 1], wanted);
+			while (begin < wanted) {
+				const uint64_t to = ends[below(PM_PARTS)];
+
+				if (to <= begin)
+					continue;
+				for (uint64_t i = 0; i < begin; i++)
+					CHECK(words[i] < words[begin]);
+				/* for each column; the second time they are sorted */
+				for (unsigned time = 0; time < 2; time++) {
+					const int64_t got = pm_kpage_gather_part(
+						FD, words + begin, to - begin, count, spare + begin,
+						scratch, out);
+
+					CHECK(got >= 0);
+					found -= time ? 0 : (uint64_t)got;
+				}
+				begin = to;
+			}
+			CHECK_EQUAL(found, 0);
+			for (uint64_t i = 0; i < count; i++)
+				CHECK(out[i] == (pfns[i] < end ? lie_entry(pfns[i]) : PM_NO_VALUE));
+		} else {
+			CHECK_EQUAL(stored, -ERANGE);
+		}
+		free(pfns);
+		free(out);
+		free(words);
+		free(spare);
+		free(ends);
+		free(scratch);
+	}
+	CHECK(parted > 100);
+}
+
 /* Frames near each other share a read, however many they are; those apart do not. */
 static void reads(void)
 {
@@ -204,6 +264,7 @@ static void changed_meanwhile(void)
 {
 	uint64_t *out = exactly(700 * 8), *scratch = exactly(PM_READ_BLOCK * 8);
 	struct pm_wish *wishes = exactly(700 * 16), *spare = exactly(700 * 16);
+	uint64_t *words = exactly(700 * 8), *ends = exactly(PM_PARTS * 8);
 	pthread_t thread;
 
 	tell_truth(0);
@@ -219,6 +280,12 @@ static void changed_meanwhile(void)
 		for (int64_t i = 0; i < sorted; i++)
 			CHECK(wishes[i].at < 700 && wishes[i].pfn < (uint64_t)INT64_MAX / 8);
 		CHECK(pm_kpage_gather(FD, wishes, (uint64_t)sorted, scratch, out) >= 0);
+		memset(words, 0xff, 700 * 8);
+		sorted = pm_kpage_part(changing.pfns, 700, words, (uint64_t *)spare, ends, out);
+		CHECK(sorted == -ERANGE || (sorted >= 0 && sorted <= 700));
+		CHECK(sorted < 0 || ends[PM_PARTS - 1] == (uint64_t)sorted);
+		CHECK(sorted < 0 || pm_kpage_gather_part(FD, words, (uint64_t)sorted, 700,
+							 (uint64_t *)spare, scratch, out) >= 0);
 	}
 	changing.stop = 1;
 	CHECK(!pthread_join(thread, NULL));
@@ -226,12 +293,15 @@ static void changed_meanwhile(void)
 	free(scratch);
 	free(wishes);
 	free(spare);
+	free(words);
+	free(ends);
 }
 
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	drawn();
+	in_parts();
 	reads();
 	errors();
 	changed_meanwhile();

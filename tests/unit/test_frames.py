@@ -6,6 +6,7 @@ import array
 import errno
 import itertools
 import os
+import random
 import struct
 import threading
 from typing import TYPE_CHECKING
@@ -181,6 +182,27 @@ def test_an_own_page_table_that_cannot_be_read(
 def test_what_are_pfns(tmp_path: Path, pfns: memoryview | Iterable[int]) -> None:
     with FrameReader(procfs=fake(tmp_path)) as reader:
         assert list(reader.words("flags", pfns)) == [5, 6]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("spread", [1, 3000], ids=["near each other", "apart"])
+def test_many_in_no_order(tmp_path: Path, spread: int, threads: int) -> None:
+    """More than are sorted at a time: each column has its words in the order asked for."""
+    procfs = fake(tmp_path, 50_000)
+    for name in FILES.values():  # a hole in the file reads as zeros
+        os.truncate(tmp_path / name, 8 * 50_000 * spread)
+    drawn = random.Random(spread)
+    pfns = [drawn.randrange(50_000) * drawn.choice([1, spread]) for _ in range(70_000)]
+    pfns[::1000] = [NO_WORD, 50_000 * spread] * 35
+    with FrameReader(procfs=procfs) as reader:
+        frames = reader.read(pfns, FILES, threads=threads)
+    for number, column in enumerate((frames.flags, frames.mapcounts, frames.cgroups)):
+        assert column is not None
+        wanted = [
+            NO_WORD if pfn >= 50_000 * spread else number << 60 | pfn if pfn < 50_000 else 0
+            for pfn in pfns
+        ]
+        assert column.tolist() == wanted
 
 
 def test_a_word_that_is_torn(tmp_path: Path) -> None:
