@@ -29,7 +29,7 @@ int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uin
 	uint64_t places[PM_PARTS] = { 0 };
 	uint64_t stored = 0, place = 0;
 
-	if (!seen.descents || seen.runs <= count / LONG_RUN || seen.all >> (64 - bits))
+	if (!bits || seen.all >> (64 - bits) || !seen.descents || seen.runs <= count / LONG_RUN)
 		return -ERANGE;
 	for (uint64_t i = 0; i < count; i++) {
 		const uint64_t pfn = load(pfns + i);

@@ -338,5 +338,5 @@ int32_t pm_probe_userfaultfd(uint64_t *features);
 
 /* memory.c */
 
-/* Have malloc keep what is freed for the next block, from now on. */
+/* Have malloc keep what is freed for the next block, from now on; before there are threads. */
 void pm_keep_memory(void);
