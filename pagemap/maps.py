@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _DELETED = " (deleted)"
-_FIRST_BLOCK = 1 << 14
+_FIRST_READ = 1 << 14
 
 
 class Mapping(_Fields):
@@ -169,10 +169,10 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
 
     The kernel hands out a page at a time, consistent in itself; a process may have millions of
     mappings, so memory must not grow with their number. While a block is in use the next one is
-    read by a thread, which ends before this generator does. The first block is small: most
+    read by a thread, which ends before this generator does. The first read is small: most
     processes have no more, and memory that is new costs a page fault for each 4 KiB.
     """
-    buffer = bytearray(min(size, _FIRST_BLOCK))
+    buffer = bytearray(min(size, _FIRST_READ))
     filled = offset = 0
     ahead: _Ahead | None = None
     try:
@@ -184,6 +184,9 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
             room.release()
             filled += got
             offset += got
+            if not ended and len(buffer) < size:
+                buffer += bytes(size - len(buffer))
+                continue
             whole = filled if ended else buffer.rfind(b"\n", 0, filled) + 1
             block = bytes(buffer[:whole])
             buffer[: filled - whole] = buffer[whole:filled]
@@ -192,7 +195,6 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
                 buffer += bytes(len(buffer))
                 continue
             if not ended:
-                buffer += bytes(max(0, size - len(buffer)))
                 ahead = _Ahead(fd, memoryview(buffer)[filled:], offset)
             if block:
                 yield block
