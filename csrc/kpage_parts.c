@@ -14,6 +14,8 @@
 
 enum {
 	PART_BITS = 10,	 /* 1,024 streams to write at a time */
+	LARGE_PART = 1 << 16, /* wishes that one thread should not sort alone, */
+	FEW = 8,	      /* where they are more than an eighth */
 	UNPACKED = 1024, /* wishes that are read at a time */
 };
 
@@ -27,7 +29,7 @@ int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uin
 	const unsigned width = seen.differ ? 64 - (unsigned)__builtin_clzll(seen.differ) : 0;
 	const unsigned shift = bits + (width > PART_BITS ? width - PART_BITS : 0);
 	uint64_t places[PM_PARTS] = { 0 };
-	uint64_t stored = 0, place = 0;
+	uint64_t stored = 0, place = 0, most = 0;
 
 	if (!bits || seen.all >> (64 - bits) || !seen.descents || seen.runs <= count / LONG_RUN)
 		return -ERANGE;
@@ -46,7 +48,10 @@ int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uin
 
 		places[part] = place;
 		ends[part] = place += here;
+		most = here > most ? here : most;
 	}
+	if (most > LARGE_PART && most > stored / FEW)
+		return -ERANGE; /* one far from the others, such as a device's, leaves no parts */
 	for (uint64_t i = 0; i < stored; i++)
 		words[places[spare[i] >> shift & (PM_PARTS - 1)]++] = spare[i];
 	return (int64_t)stored;

@@ -7,4 +7,4 @@ gc.disable()  # until all is imported: nothing of that is garbage
 
 from pagemap.cli import main  # noqa: E402 - see above
 
-sys.exit(main())
+sys.exit(main(own_process=True))

@@ -218,10 +218,12 @@ def from_file_error(error: OSError, path: str) -> PagemapError:
     if code == _errno.ENOENT:
         folder = _os.path.dirname(path)
         option = "CONFIG_MEMCG" if path.endswith("cgroup") else "CONFIG_PROC_PAGE_MONITOR"
-        if _os.path.exists(f"{folder}/version"):
-            why = f"this kernel has no {path}: it was built without {option}"
-        else:  # as is every file of the whole machine's
+        if not _os.path.lexists(f"{folder}/self"):
+            why = f"there is no {path}: no proc file system is mounted at {folder}"
+        elif not _os.path.exists(f"{folder}/version"):  # nor any file of the whole machine's
             why = f"there is no {path}: mount proc without subset=pid, which shows processes alone"
+        else:
+            why = f"this kernel has no {path}: it was built without {option}"
         return Unsupported(
             why,
             errno=code,

@@ -125,23 +125,32 @@ class FrameReader:
         """
         import mmap
 
-        own = f"{self._procfs}/self/pagemap"
         with mmap.mmap(-1, PAGE_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
             for _ in range(_TRIES):
                 page[0] = 1
-                try:
-                    before = _entry(own, address_of(page))
-                    word = self.words("flags", pfns(before))[:1].tolist()
-                    after = _entry(own, address_of(page))
-                except FileNotFoundError:
+                before = self._own_entry(address_of(page))
+                if before is None:
                     return None  # somebody's copy of /proc
-                except OSError as error:
-                    raise from_os_error(
-                        error, pid=os.getpid(), operation="read the page table", path=own
-                    ) from None
+                word = self.words("flags", pfns(before))[:1].tolist()
+                after = self._own_entry(address_of(page))
                 if before == after and word and word[0] != NO_WORD and word[0] & _ANON:
                     return not word[0] & KSM
         return None
+
+    def _own_entry(self, address: int) -> memoryview | None:
+        path = f"{self._procfs}/self/pagemap"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return read(fd, address >> PAGE_SHIFT, 1)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_os_error(
+                error, pid=os.getpid(), operation="read the page table", path=path
+            ) from None
 
     def words(
         self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None
@@ -188,14 +197,6 @@ class FrameReader:
                 raise from_file_error(error, self.path(column)) from None
             words.append(words_of(out))
         return words
-
-
-def _entry(path: str, address: int) -> memoryview:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read(fd, address >> PAGE_SHIFT, 1)
-    finally:
-        os.close(fd)
 
 
 def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:

@@ -223,9 +223,14 @@ class Handle:
         return self._pagemap
 
     def reading(self, results: Iterator[_T]) -> Iterator[_T]:
-        """The same results; an OSError among them becomes an error of this process."""
+        """The same results; an OSError among them becomes an error of this process.
+
+        Raises ClosedProcess for what came after `close`: the descriptor may be another file's.
+        """
         try:
-            yield from results
+            for result in results:
+                self.require_open()
+                yield result
         except PagemapError:  # of mappings, which were read for these results
             raise
         except OSError as error:

@@ -9,7 +9,7 @@ the answer is the same.
 from __future__ import annotations
 
 from pagemap import maps, pipeline
-from pagemap._native.scan import EntryBuffer, Spans, lender
+from pagemap._native.scan import EntryBuffer, Spans, pool
 from pagemap.pages import Pages
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -71,7 +71,8 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
     over = Pages.over
     visible = process.pfns_visible
     kept = process.kept
-    lend = kept.get("lend") or kept.setdefault("lend", lender(EntryBuffer.size))
+    process.require_open()
+    blocks = kept["pool"] = pool()
     large = (kept.get("populated") or process.resident_pages) >= LARGE
     # a first piece that is done alone is small: the other threads wait for it
     reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)
@@ -84,7 +85,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )
         mapping: Mapping | None = None
-        with pipeline.run(pieces, lambda: EntryBuffer(lend), threads, large=large) as results:
+        with pipeline.run(pieces, lambda: EntryBuffer(blocks), threads, large=large) as results:
             for piece, (entries, runs) in process.reading(results):
                 at = 0
                 for vpn, count in zip(runs[::2], runs[1::2], strict=True):

@@ -250,8 +250,9 @@ class Process(Handle):
         """The present and the swapped pages: each mapping with a stretch of them, in order.
 
         What is reserved and untouched costs next to nothing. A stretch may end where the next one
-        begins. `threads` read, by default as many as pay; a consumer that stops ends them. Raises
-        TargetVanished, at the latest after the last page.
+        begins. `threads` read, by default as many as pay; a consumer that stops ends them. Up to
+        6 MiB of memory are kept for the next walk until `close`. Raises TargetVanished, at the
+        latest after the last page, and ClosedProcess where it was closed meanwhile.
         """
         from pagemap.populated import populated
 

@@ -124,7 +124,8 @@ class Sharing:
     processes and more, each once, and `saved` what copies for each would take more, both in pages;
     `sets` is how many sets of processes there were. `spaces` says who was left out. Where
     `ksm_told` is False the kernel was seen to mark every anonymous page as merged (see
-    `FrameReader.tells_ksm`): merged ones are counted as anonymous, and none as of KSM.
+    `FrameReader.tells_ksm`): merged ones are counted as anonymous, and none as of KSM; where it is
+    None that could not be tried.
 
     Frames in swap are not told: what is shared is what is present. The answer is as good as the
     moment: a frame may move while others are looked at.
@@ -153,8 +154,8 @@ class Sharing:
         with FrameReader(procfs=procfs) as reader:
             flags, end = reader.fileno("flags"), reader.end
             require_pfns("tell what is shared")
-            self.ksm_told = reader.tells_ksm() is not False
-            if not self.ksm_told:
+            self.ksm_told = reader.tells_ksm()
+            if self.ksm_told is False:
                 self._table.ignore(KSM)
             self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)
             for first in range(0, end, window):

@@ -54,9 +54,10 @@ class Wishes:
         )
         if count == -ERANGE:
             self._ends = None
+            self.spare = None
             self.table = allocate("struct pm_wish[]", self.size)
-            self.spare = allocate("struct pm_wish[]", self.size)
-            count = lib.pm_kpage_sort(wanted, self.size, self.table, self.spare, self._unread)
+            spare = allocate("struct pm_wish[]", self.size)
+            count = lib.pm_kpage_sort(wanted, self.size, self.table, spare, self._unread)
         self.count: int = checked(count)
 
     def column(self) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import get_ident
+from _weakref import ref
 
 from pagemap._core import ffi, lib
 from pagemap._native import (
@@ -23,10 +25,11 @@ __all__ = [
     "Batch",
     "EntryBuffer",
     "Piece",
+    "Pool",
     "Query",
     "Spans",
     "address_space_end",
-    "lender",
+    "pool",
     "scan",
 ]
 
@@ -106,67 +109,86 @@ def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
     return list(zip(words[::3], words[1::3], words[2::3], strict=True))
 
 
+class Pool:
+    """Blocks of memory for `size` entries, used again when nobody looks at them any more.
+
+    Memory that is new to the process costs a page fault for each 4 KiB, and free() gives back to
+    the kernel what is large. Up to MOST blocks are kept; what is wanted beyond them is allocated
+    and freed. A thread gets what it had before, which is in its processor's cache.
+
+    Whether somebody looks is told by the number of references: no callback that a signal could
+    break, and two threads that look at one block at once both find it in use. Where references are
+    not counted (other Pythons, no GIL) no block is used again.
+    """
+
+    MOST = 12  # as many as two threads need; 6 MiB
+
+    __slots__ = ("__weakref__", "_blocks", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._blocks: list[tuple[int, Any]] = []
+
+    def take(self) -> Any:
+        """A block, as ``uint64_t[size]``; its content is anything."""
+        thread = get_ident()
+        for ours in (True, False):
+            for each in self._blocks:
+                if ours and each[0] != thread:
+                    continue
+                block, references = _held(each)
+                if references == _IDLE:
+                    return block
+                block = None  # a reference more would have it look in use
+        block = allocate("uint64_t[]", self.size)
+        if _COUNTED and len(self._blocks) < self.MOST:
+            self._blocks.append((thread, block))
+        return block
+
+
+def _held(kept: tuple[int, Any]) -> tuple[Any, int]:
+    """What is kept, now also by the caller, and how many references it has, as seen here."""
+    block = kept[1]
+    return block, sys.getrefcount(block)
+
+
+_COUNTED = hasattr(sys, "getrefcount") and getattr(sys, "_is_gil_enabled", lambda: True)()
+_IDLE = _held((0, object()))[1] if _COUNTED else -1
+_pool: ref[Pool] | None = None
+
+
+def pool() -> Pool:
+    """The pool of all walks of this process; it is gone when nobody holds it any more."""
+    global _pool  # noqa: PLW0603 - there is one
+    found = _pool() if _pool is not None else None
+    if found is None or found.size != EntryBuffer.size:
+        found = Pool(EntryBuffer.size)
+        _pool = ref(found)
+    return found
+
+
 class EntryBuffer:
     """What one step needs: memory for its entries, which are given away, and for their ranges."""
 
-    __slots__ = ("allocate", "runs", "stored", "words")
+    __slots__ = ("_block", "pool", "runs", "stored", "words")
 
     size = 1 << 16
-    most_runs = size // 2  # so they fill a block that is lent
+    most_runs = size // 2  # of two words each: they fill a block
 
-    def __init__(self, lend: Callable[..., Any]) -> None:
-        self.allocate = lend
-        self.runs = lend("struct pm_range[]", self.most_runs)
-        self.words = view_of(self.runs, "Q")
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._block = pool.take() if 2 * self.most_runs <= pool.size else None
+        if self._block is None:
+            self._block = allocate("uint64_t[]", 2 * self.most_runs)
+        self.runs = ffi.cast("struct pm_range *", self._block)
+        self.words = view_of(self._block, "Q")
         self.stored = ffi.new("uint64_t *")
 
-
-def lender(size: int) -> Callable[..., Any]:
-    """An allocator like `allocate`, for walks: blocks of `size` entries are used again.
-
-    What is given away comes back when nobody looks at it any more. Memory that is new to the
-    process costs a page fault for each 4 KiB, and free() gives back to the kernel what is large.
-    A thread gets what it had before, which is in its processor's cache.
-    """
-    idle: list[tuple[int, Any]] = []
-    lent: dict[int, tuple[int, Any]] = {}
-
-    # Not methods: an allocator that its owner holds and that holds its owner is never freed.
-    def lend(wanted: int) -> Any:
-        thread = get_ident()
-        block = None
-        if wanted == 8 * size:
-            block = _taken(idle, thread)
-        if block is None:
-            block = allocate("uint64_t[]", (wanted + 7) // 8)
-        lent[int(ffi.cast("uintptr_t", block))] = thread, block
-        return ffi.cast("void *", block)
-
-    def take_back(pointer: Any) -> None:
-        had = lent.pop(int(ffi.cast("uintptr_t", pointer)))
-        if len(had[1]) == size and len(idle) < _MOST_IDLE:
-            idle.append(had)
-
-    made: Callable[..., Any] = ffi.new_allocator(lend, take_back, should_clear_after_alloc=False)
-    return made
-
-
-def _taken(idle: list[tuple[int, Any]], thread: int) -> Any:
-    """Take a block that `thread` had, else any, else None; other threads do the same meanwhile."""
-    for each in reversed(idle):
-        if each[0] == thread:
-            try:
-                idle.remove(each)
-            except ValueError:
-                continue
-            return each[1]
-    try:
-        return idle.pop(0)[1]
-    except IndexError:
-        return None
-
-
-_MOST_IDLE = 12  # as many as two threads need; 6 MiB
+    def entries(self, count: int) -> Any:
+        """Memory for so many entries, up to `size`: a block of the pool unless they are few."""
+        if 8 * count > self.pool.size >= count:
+            return self.pool.take()
+        return allocate("uint64_t[]", count)
 
 
 _PLACE = ffi.typeof("struct pm_place *")
@@ -260,7 +282,7 @@ class PopulatedPiece:
     def run(self, out: EntryBuffer) -> tuple[memoryview, list[int]]:
         """Some more entries, in a buffer of their own, and ``[vpn, count, vpn, count, ...]``."""
         capacity = min(self.pages, out.size)
-        entries = out.allocate("uint64_t[]", out.size if 8 * capacity > out.size else capacity)
+        entries = out.entries(capacity)
         runs, stored = out.runs, out.stored
         got = checked(
             lib.pm_populated(

@@ -21,24 +21,27 @@ INTERRUPTED = 130  # 128 + SIGINT
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
     """Run the command with the arguments `argv`, those of this process by default.
+
+    In a process that is the command's own malloc keeps what is freed, and what was imported is not
+    looked at for garbage; collecting that may be off until then.
 
     Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
     itself.
     """
     try:
-        return _main(sys.argv[1:] if argv is None else argv)
+        return _main(sys.argv[1:] if argv is None else argv, own_process)
     except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
         return INTERRUPTED
 
 
-def _main(argv: Sequence[str]) -> int:
+def _main(argv: Sequence[str], own_process: bool) -> int:
     from pagemap.cli.messages import complain, mute, why
     from pagemap.errors import PagemapError
 
     try:
-        code = _run(argv)
+        code = _run(argv, own_process)
         _flush()
     except PagemapError as error:
         complain(str(error))
@@ -66,14 +69,14 @@ def _flush() -> None:
         raise unwritten(error) from error
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], own_process: bool) -> int:
     arguments = _plain(argv) or _parsed(argv)
     if isinstance(arguments, int):
         return arguments
     # The name of the room is the name of the subcommand; the parser knows no other names.
     room = f"pagemap.cli.{arguments.command.replace('-', '_')}"
     __import__(room)
-    if not gc.isenabled():  # by the script: this process is ours alone
+    if own_process:
         from pagemap._native import keep_memory
 
         keep_memory()

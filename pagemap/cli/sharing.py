@@ -49,7 +49,9 @@ def run(arguments: Namespace) -> int:
             write_csv(sharing, parts[0] if parts else "pairs", output.write)
         else:
             write_text(sharing, parts or list(PARTS), top, output.write)
-    if not sharing.ksm_told:
+    if sharing.ksm_told is None:
+        complain("it could not be tried whether this kernel marks only merged pages as such")
+    elif not sharing.ksm_told:
         complain(
             "this kernel marks every anonymous page as merged (some from Linux 6.10 on do): pages "
             "that KSM merged are counted as anonymous"

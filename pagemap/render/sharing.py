@@ -31,7 +31,7 @@ _SHOWN_PIDS = 6
 def _amounts(sharing: Sharing, pages: Amounts) -> dict[str, int | None]:
     """In bytes; None where the kernel does not tell merged pages from others."""
     kinds: dict[str, int | None] = {kind: getattr(pages, kind) << PAGE_SHIFT for kind in _KINDS}
-    if not sharing.ksm_told:
+    if sharing.ksm_told is False:
         kinds["ksm"] = None
     return {"shared": pages.shared << PAGE_SHIFT, **kinds}
 

@@ -171,6 +171,18 @@ def test_where_merged_pages_are_not_told(start: Start, monkeypatch: pytest.Monke
     assert b"KSM" not in b"".join(written)
 
 
+def test_where_nobody_knows_of_merged_pages(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrameReader, "tells_ksm", lambda _: None)
+    family = at_rest(start(workloads.dense(64 * PAGE)), 1)
+    sharing = Sharing(family, only=True, top=ALL)
+    assert sharing.ksm_told is None
+    written: list[bytes] = []
+    write_json(sharing, ["total"], written.append)
+    told = json.loads(b"".join(written))
+    assert told["ksm_told"] is None
+    assert told["total"]["ksm"] == sharing.total.ksm * PAGE
+
+
 @pytest.mark.parametrize("frames", [1 << 12, 100_003])
 def test_windows_tell_the_same(frames: int, start: Start) -> None:
     target = start(workloads.shared(64 * PAGE))

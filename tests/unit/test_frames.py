@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 
 import pagemap
+from pagemap._native.frames import Wishes
 from pagemap.frame_flags import PageFlag
 from pagemap.frames import FILES, NO_WORD, FrameReader
 from pagemap.page_survey import Survey
@@ -29,6 +30,8 @@ PRESENT = 1 << 63
 
 def fake(root: Path, count: int = 50, *, without: str = "") -> str:
     (root / "version").write_text("Linux version 6.18.0\n")
+    if not (root / "self").is_symlink() and not (root / "self").exists():
+        (root / "self").symlink_to("77")
     for number, name in enumerate(FILES.values()):
         if name != without:
             words = [number << 60 | pfn for pfn in range(count)]
@@ -52,7 +55,16 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
             Survey(procfs=str(tmp_path), **wanted)
 
 
+def test_no_procfs(tmp_path: Path) -> None:
+    with (
+        FrameReader(procfs=str(tmp_path)) as reader,
+        pytest.raises(pagemap.Unsupported, match=f"no proc file system is mounted at {tmp_path}"),
+    ):
+        reader.words("flags", [1])
+
+
 def test_a_procfs_that_shows_processes_alone(tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to("77")
     with (
         FrameReader(procfs=str(tmp_path)) as reader,
         pytest.raises(pagemap.Unsupported, match="mount proc without subset=pid"),
@@ -61,6 +73,7 @@ def test_a_procfs_that_shows_processes_alone(tmp_path: Path) -> None:
 
 
 def test_a_kernel_without_any(tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to("77")
     (tmp_path / "version").touch()
     with FrameReader(procfs=str(tmp_path)) as reader:
         with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR"):
@@ -134,6 +147,18 @@ def test_many_in_no_order(tmp_path: Path, spread: int, threads: int) -> None:
             for pfn in pfns
         ]
         assert column.tolist() == wanted
+
+
+def test_threads_share_the_sort_whatever_is_asked_for() -> None:
+    """One PFN far from the others, such as a device's, does not leave one thread all of it."""
+    drawn = random.Random(1)
+    pfns = array.array("Q", [drawn.randrange(1 << 24) for _ in range(1 << 18)])
+    for far in (0, 1 << 33, 1 << 45):
+        pfns[7] = far
+        wishes = Wishes(memoryview(pfns))
+        sizes = [piece.work for piece in wishes.pieces(-1, None, 1 << 12)]
+        assert sum(sizes) == len(pfns)
+        assert max(sizes) < 1 << 13
 
 
 def test_a_word_that_is_torn(tmp_path: Path) -> None:

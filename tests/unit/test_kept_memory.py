@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from pagemap.cli import main
 
 SCRIPT = """
 import resource
@@ -36,3 +39,15 @@ def test_blocks_are_used_again(keep: bool, least: int, most: int) -> None:
     script = SCRIPT.format(keep=keep)
     told = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     assert least <= int(told.stdout) <= most
+
+
+def test_a_process_that_is_another_s_is_left_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    frozen = gc.get_freeze_count()
+    gc.disable()
+    try:
+        assert main(["doctor"]) == 0
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.enable()
+    assert "pagemap" in capfd.readouterr().out

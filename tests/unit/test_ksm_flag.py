@@ -23,6 +23,7 @@ ANON, KSM = 1 << 12, 1 << 21
 
 def entry_of(monkeypatch: pytest.MonkeyPatch, root: Path, *entries: int) -> None:
     """Let a page of our own be seen as these, one after another."""
+    (root / "self").unlink(missing_ok=True)
     (root / "self").mkdir()
     (root / "self/pagemap").touch()
     seen = itertools.cycle(memoryview(array.array("Q", [entry])) for entry in entries)
@@ -87,3 +88,14 @@ def test_an_own_page_table_that_cannot_be_read(
     monkeypatch.setattr("pagemap.frames.read", mock.Mock(side_effect=OSError(code, "no")))
     with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(kind):
         reader.tells_ksm()
+
+
+def test_frames_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is of their file, not of a process."""
+    entry_of(monkeypatch, tmp_path, PRESENT | 7)
+    with (
+        FrameReader(procfs=fake(tmp_path, without="kpageflags")) as reader,
+        pytest.raises(pagemap.Unsupported) as caught,
+    ):
+        reader.tells_ksm()
+    assert caught.value.path == f"{tmp_path}/kpageflags"

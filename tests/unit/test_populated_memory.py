@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
+import weakref
 from unittest import mock
 
+import pytest
+
+import pagemap
 from pagemap import Process, populated
 from pagemap._native import allocate, scan, view_of
-from pagemap._native.scan import EntryBuffer, lender
+from pagemap._native.scan import EntryBuffer, Pool
 from tests import workloads
 
 SIZE = 1 << 10
@@ -21,70 +27,78 @@ def address(block: object) -> int:
 
 
 def test_what_nobody_holds_is_lent_again() -> None:
-    lend = lender(SIZE)
-    block = lend("uint64_t[]", SIZE)
+    pool = Pool(SIZE)
+    block = pool.take()
     at = address(block)
     del block
     others = [allocate("uint64_t[]", SIZE) for _ in range(50)]  # who would get it from malloc
     assert at not in map(address, others)
-    assert address(lend("uint64_t[]", SIZE)) == at
+    assert address(pool.take()) == at
 
 
 def test_what_is_looked_at_is_not() -> None:
     """A memoryview of it holds it, also one of a part."""
-    lend = lender(SIZE)
-    block = lend("uint64_t[]", SIZE)
+    pool = Pool(SIZE)
+    block = pool.take()
     at = address(block)
     view = view_of(block, "Q")[3:5].toreadonly()
     block[3], block[4] = 33, 44
     del block
-    others = [lend("uint64_t[]", SIZE) for _ in range(50)]
+    others = [pool.take() for _ in range(50)]
     for other in others:
         assert address(other) != at
         other[3] = other[4] = 0
     assert view.tolist() == [33, 44]
     del view
-    assert address(lend("uint64_t[]", SIZE)) == at
+    assert address(pool.take()) == at
 
 
-def test_other_sizes_are_not_mixed_up() -> None:
-    lend = lender(SIZE)
-    for size in (1, SIZE - 1, SIZE + 1, 0):
-        block = lend("uint64_t[]", size)
-        assert len(block) == size
-        del block
-    whole = lend("uint64_t[]", SIZE)
-    for at in range(SIZE):
-        whole[at] = at
-    assert view_of(whole, "Q").tolist() == list(range(SIZE))
+def test_only_so_many_are_kept() -> None:
+    pool = Pool(SIZE)
+    blocks = [pool.take() for _ in range(5 * Pool.MOST)]
+    assert len(set(map(address, blocks))) == 5 * Pool.MOST
+    kept = set(map(address, blocks[: Pool.MOST]))
+    blocks.clear()
+    again = [pool.take() for _ in range(Pool.MOST)]
+    assert set(map(address, again)) == kept
 
 
-def test_it_may_outlive_the_lender() -> None:
-    lend = lender(SIZE)
-    block = lend("uint64_t[]", SIZE)
-    del lend
+def test_one_pool_as_long_as_somebody_walks() -> None:
+    """It is shared by all processes, so that memory does not grow with their number."""
+    first, second = scan.pool(), scan.pool()
+    assert first is second
+    gone = weakref.ref(first)
+    del first, second
     gc.collect()
-    block[SIZE - 1] = 7
-    assert block[SIZE - 1] == 7
+    assert gone() is None
 
 
 def test_several_threads() -> None:
     """Each marks what it holds, and finds its mark again."""
-    lend = lender(SIZE)
+    pool = Pool(SIZE)
     wrong = []
 
     def work(mark: int) -> None:
-        for _ in range(2000):
-            block = lend("uint64_t[]", SIZE)
+        for _ in range(3000):
+            block = pool.take()
             block[0] = block[SIZE - 1] = mark
-            if block[0] != mark or block[SIZE - 1] != mark:
+            other = view_of(pool.take(), "Q")
+            other[0] = other[SIZE - 1] = -mark & 0xFF
+            if not (block[0] == block[SIZE - 1] == mark):
                 wrong.append(mark)
+            if not (other[0] == other[SIZE - 1] == -mark & 0xFF):
+                wrong.append(-mark)
 
-    threads = [threading.Thread(target=work, args=(mark,)) for mark in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(mark,)) for mark in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert not wrong
 
 
@@ -115,22 +129,48 @@ def test_a_dense_walk_uses_the_same_blocks_again() -> None:
 
 def test_a_thread_gets_what_it_had() -> None:
     """It is in the cache of its processor; but what nobody else wants is not left idle."""
-    lend = lender(SIZE)
-    ours = lend("uint64_t[]", SIZE)
+    pool = Pool(SIZE)
     theirs = []
-    other = threading.Thread(target=lambda: theirs.append(lend("uint64_t[]", SIZE)))
+    other = threading.Thread(target=lambda: theirs.append(pool.take()))
     other.start()
     other.join()
+    ours = pool.take()
     first, second = address(ours), address(theirs[0])
     del ours
     theirs.clear()
-    again = [lend("uint64_t[]", SIZE) for _ in range(2)]
+    again = [pool.take() for _ in range(2)]
     assert [address(block) for block in again] == [first, second]
 
 
 def test_closing_gives_it_back() -> None:
     with workloads.dense() as target, Process(target.pid) as process:
         assert list(process.populated())
-        assert process.kept
+        gone = weakref.ref(scan.pool())
+        assert gone() is not None
         process.close()
+        gc.collect()
+        assert gone() is None
+        with pytest.raises(pagemap.ClosedProcess):
+            next(process.populated())
         assert not process.kept
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_closing_within_a_walk(threads: int) -> None:
+    """What is read then may be of another file that has the number: it is given to nobody."""
+    with workloads.dense(2000 * workloads.PAGE) as target, workloads.dense() as other:
+        process = Process(target.pid)
+        with (
+            mock.patch.object(EntryBuffer, "size", 64),
+            mock.patch.object(populated.Reach, "LEAST", 64),
+            mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
+        ):
+            walk = process.populated(threads=threads)
+            next(walk)
+            number = process.fileno()
+            process.close()
+            with Process(other.pid) as taken:
+                assert f"/{taken.pid}" in os.readlink(f"/proc/self/fd/{number}")
+                with pytest.raises(pagemap.ClosedProcess):
+                    for _ in walk:
+                        pass
