@@ -13,10 +13,10 @@
 #include "kpage.h"
 
 enum {
-	PART_BITS = 10,	 /* 1,024 streams to write at a time */
+	PART_BITS = 10,	      /* 1,024 streams to write at a time */
 	LARGE_PART = 1 << 16, /* wishes that one thread should not sort alone, */
 	FEW = 8,	      /* where they are more than an eighth */
-	UNPACKED = 1024, /* wishes that are read at a time */
+	UNPACKED = 1024,      /* wishes that are read at a time */
 };
 
 _Static_assert(1 << PART_BITS == PM_PARTS, "a part for each value of its bits");

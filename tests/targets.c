@@ -49,10 +49,12 @@ static void start_vforked(void)
 
 static void start_forked(int ends_at_once)
 {
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0); /* it was killed before that */
 		while (!ends_at_once)
 			pause();
 		_exit(0);
