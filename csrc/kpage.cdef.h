@@ -37,7 +37,7 @@ enum { PM_PARTS = 1024 };
  * at words[ends[i]], each in one word, and no PFN in it is less than one in the part
  * before. `words` and `spare` have room for `count`; for the rest see pm_kpage_sort.
  * Returns the number of wishes, or -ERANGE where pm_kpage_sort does better: they are
- * sorted already, come in long runs, or need more than a word.
+ * sorted already, come in long runs, need more than a word, or one part has too many.
  */
 int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uint64_t *spare,
 		      uint64_t *ends, uint64_t *out);

@@ -1,8 +1,8 @@
 /*
  * Wishes for words of frames, by PFN: the order in which the kernel keeps them.
  *
- * The sort is by radix, least digit first: 2 million wishes take less than a tenth
- * of their reading.
+ * The sort is by radix, least digit first. What comes in long runs is sorted as runs;
+ * of many in no order kpage_parts.c leaves the sort to the threads that read.
  */
 #include <stdint.h>
 #include <string.h>

@@ -22,12 +22,13 @@ enum {
 void pm_keep_memory(void)
 {
 #ifdef __GLIBC__
-	/* a malloc that does not know one of these does without; there are no threads yet */
+	/* A malloc that does not know one of these does without. There are no threads yet;
+	 * later one arena is best, for they free what others allocated. */
 	/* NOLINTBEGIN(concurrency-mt-unsafe) */
 	mallopt(M_TRIM_THRESHOLD, MOST_KEPT);
 	mallopt(M_MMAP_THRESHOLD, LARGE);
 	mallopt(M_TOP_PAD, AT_A_TIME);
-	mallopt(M_ARENA_MAX, 1); /* threads free what others allocated */
-				 /* NOLINTEND(concurrency-mt-unsafe) */
+	mallopt(M_ARENA_MAX, 1);
+	/* NOLINTEND(concurrency-mt-unsafe) */
 #endif
 }

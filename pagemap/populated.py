@@ -9,7 +9,8 @@ the answer is the same.
 from __future__ import annotations
 
 from pagemap import maps, pipeline
-from pagemap._native.scan import EntryBuffer, Spans, pool
+from pagemap._native.pool import pool
+from pagemap._native.scan import EntryBuffer, Spans
 from pagemap.pages import Pages
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -30,7 +31,7 @@ LARGE = 8 * pipeline.ALONE_PAGES
 class Reach:
     """How many pages the next piece takes: more where little was found, since holes cost nothing.
 
-    A piece of LEAST pages, all populated, is done in one step and fills a block that is lent; and
+    A piece of LEAST pages, all populated, is done in one step and fills a block of the pool; and
     several threads share the work evenly. Of a terabyte with a page here and there such pieces
     would be thousands. Where it is known how many pages are `left`, the last pieces are smaller,
     down to LAST, so that `threads` end at about the same time.
@@ -72,7 +73,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
     visible = process.pfns_visible
     kept = process.kept
     process.require_open()
-    blocks = kept["pool"] = pool()
+    blocks = kept["pool"] = pool(EntryBuffer.size)
     large = (kept.get("populated") or process.resident_pages) >= LARGE
     # a first piece that is done alone is small: the other threads wait for it
     reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)

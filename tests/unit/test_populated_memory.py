@@ -13,8 +13,10 @@ import pytest
 
 import pagemap
 from pagemap import Process, populated
-from pagemap._native import allocate, scan, view_of
-from pagemap._native.scan import EntryBuffer, Pool
+from pagemap._native import allocate, view_of
+from pagemap._native import pool as room
+from pagemap._native.pool import Pool
+from pagemap._native.scan import EntryBuffer
 from tests import workloads
 
 SIZE = 1 << 10
@@ -65,7 +67,7 @@ def test_only_so_many_are_kept() -> None:
 
 def test_one_pool_as_long_as_somebody_walks() -> None:
     """It is shared by all processes, so that memory does not grow with their number."""
-    first, second = scan.pool(), scan.pool()
+    first, second = room.pool(SIZE), room.pool(SIZE)
     assert first is second
     gone = weakref.ref(first)
     del first, second
@@ -119,7 +121,7 @@ def test_a_dense_walk_uses_the_same_blocks_again() -> None:
         mock.patch.object(EntryBuffer, "size", size),
         mock.patch.object(populated.Reach, "LEAST", size),
         mock.patch("pagemap.pipeline.ALONE_PAGES", size),
-        mock.patch.object(scan, "allocate", note),
+        mock.patch.object(room, "allocate", note),
     ):
         for _ in range(3):  # the next walk has those of the one before
             found = sum(len(pages) for _, pages in process.populated(threads=2))
@@ -145,7 +147,7 @@ def test_a_thread_gets_what_it_had() -> None:
 def test_closing_gives_it_back() -> None:
     with workloads.dense() as target, Process(target.pid) as process:
         assert list(process.populated())
-        gone = weakref.ref(scan.pool())
+        gone = weakref.ref(room.pool(EntryBuffer.size))
         assert gone() is not None
         process.close()
         gc.collect()
