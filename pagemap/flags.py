@@ -21,16 +21,26 @@ if TYPE_CHECKING:
         letter: str
         meaning: str
         since: str
+
+    class Kind(NamedTuple):
+        """What an entry can be: its name, its number in C, and its meaning."""
+
+        name: str
+        number: int
+        meaning: str
 else:
     Flag = namedtuple("Flag", ("name", "bit", "letter", "meaning", "since"))
+    Kind = namedtuple("Kind", ("name", "number", "meaning"))
 
 __all__ = [
     "ENTRY_FLAGS",
+    "ENTRY_KINDS",
     "PAGE_FLAGS",
     "PFN_BITS",
     "SCAN_CATEGORIES",
     "SWAP_TYPE_BITS",
     "Flag",
+    "Kind",
     "entry_flag",
 ]
 
@@ -50,6 +60,22 @@ ENTRY_FLAGS = (
     Flag("guard", 58, "g", "guard region (MADV_GUARD_INSTALL)", "6.15"),
 )
 """The flags of an entry (pagemap_read in fs/proc/task_mmu.c), in the dump's order."""
+
+ENTRY_KINDS = (
+    Kind("none", 0, "nothing is there"),
+    Kind("present", 1, "in memory, mapped here"),
+    Kind("swap", 2, "in swap, truly: a place in a swap area"),
+    Kind("guard", 3, "guard region (MADV_GUARD_INSTALL): no page can be there"),
+    Kind("marker", 4, "protected through userfaultfd, and no page is there"),
+    Kind("migrating", 5, "of memory, and being moved in this moment"),
+    Kind("poisoned", 6, "broken memory, or declared to be (UFFDIO_POISON)"),
+    Kind("device", 7, "held by a device"),
+    Kind("hidden", 8, "in swap, or one of the others: the kernel hides which"),
+)
+"""What an entry is, one kind for each (enum pm_entry_kind in csrc/entry_kinds.cdef.h).
+
+Bit 62, which the kernel calls swapped, is set for all from swap on, but for hugetlb's markers.
+"""
 
 SCAN_CATEGORIES = (
     Flag("wpallowed", 0, "a", "registered for asynchronous write-protection", "6.7"),

@@ -21,6 +21,7 @@ from tests import build
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Sequence
 
 PAGE = os.sysconf("SC_PAGESIZE")
 NONE = 2**64 - 1
@@ -54,6 +55,39 @@ def pfn(entry: int) -> int | None:
 def swap_type(entry: int, *, hidden: bool) -> int | None:
     """The number of the swap area, None when there is none or it is hidden."""
     return place(entry) % 32 if has(entry, "swapped") and not hidden else None
+
+
+KINDS = [
+    "none",
+    "present",
+    "swap",
+    "guard",
+    "marker",
+    "migrating",
+    "poisoned",
+    "device",
+    "hidden",
+]
+
+
+def kind(entry: int, types: Sequence[str]) -> str:
+    """What the entry is, where swap types mean these."""
+    if has(entry, "present"):
+        return "present"
+    if has(entry, "guard"):
+        return "guard"
+    if not has(entry, "swapped"):
+        return "marker" if has(entry, "uffd_wp") else "none"
+    if place(entry) == 0:
+        return "hidden"
+    found = types[place(entry) % 32]
+    if found == "marker":
+        bits = place(entry) // 32
+        if bits // 4 % 2:
+            return "guard"
+        if bits // 2 % 2:
+            return "poisoned"
+    return found
 
 
 def swap_offset(entry: int, *, hidden: bool) -> int | None:

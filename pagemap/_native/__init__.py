@@ -33,6 +33,8 @@ __all__ = [
     "alive",
     "bits",
     "keep_memory",
+    "kind_counts",
+    "kinds",
     "lines",
     "pfns",
     "probe_pfns",
@@ -220,6 +222,25 @@ def swap_offsets(entries: memoryview, hidden: bool) -> memoryview:
     out = allocate("uint64_t[]", len(entries))
     lib.pm_swap_offsets(entries_of(entries), len(entries), hidden, out)
     return view_of(out, "Q").toreadonly()
+
+
+def kinds(entries: memoryview, table: bytes) -> memoryview:
+    """The kind of each entry (`pagemap.flags.ENTRY_KINDS`), format B; `table`: that of each type.
+
+    `table` is what `pagemap.swap_types.kinds` gives.
+    """
+    out = allocate("uint8_t[]", len(entries))
+    types = ffi.from_buffer("uint8_t[]", table)
+    lib.pm_entry_kinds_of(entries_of(entries), len(entries), types, out)
+    return view_of(out, "B").toreadonly()
+
+
+def kind_counts(entries: memoryview, table: bytes) -> list[int]:
+    """How many entries there are of each kind, by its number."""
+    out = ffi.new("uint64_t[]", lib.PM_ENTRY_KINDS)
+    types = ffi.from_buffer("uint8_t[]", table)
+    lib.pm_entry_kinds_count(entries_of(entries), len(entries), types, out)
+    return list(out)
 
 
 def tally(entries: memoryview) -> tuple[int, ...]:

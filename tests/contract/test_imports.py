@@ -41,7 +41,7 @@ ROWS = [
     ("pagemap.arguments",),
     ("pagemap._native",),
     ("pagemap._core",),
-    ("pagemap.page_flags", "pagemap.frame_flags"),
+    ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
     ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
     ("pagemap.errors", "pagemap._version"),
 ]
