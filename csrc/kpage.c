@@ -8,6 +8,7 @@
 
 #include "core.h"
 #include "kpage.cdef.h"
+#include "kpage_flags.h"
 
 enum {
 	/* words between two wishes that are read rather than left out by a call */
@@ -39,6 +40,12 @@ int64_t pm_kpage_gather(int fd, const struct pm_wish *wishes, uint64_t count, ui
 		}
 	}
 	return (int64_t)found;
+}
+
+void pm_kpage_known(uint64_t *words, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		words[i] = pm_known_flags(words[i]);
 }
 
 int64_t pm_kpage_end(int fd)

@@ -49,5 +49,12 @@ int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uin
 int64_t pm_kpage_gather_part(int fd, uint64_t *words, uint64_t count, uint64_t size,
 			     uint64_t *spare, uint64_t *scratch, uint64_t *out);
 
+/*
+ * Take from `count` words of /proc/kpageflags the bits that mean nothing in them: the
+ * kernel says of some frames that are its own (slab, page tables), free, offline or
+ * none at all that they are anonymous or merged, on a list of reclaim, or mapped.
+ */
+void pm_kpage_known(uint64_t *words, uint64_t count);
+
 /* The first PFN past those that `fd` has a word for, or -errno; found by trying. */
 int64_t pm_kpage_end(int fd);

@@ -8,39 +8,29 @@
 #include <stdint.h>
 
 #include "core.h"
+#include "kpage_flags.h"
 #include "owners.cdef.h"
 #include "sharing.cdef.h"
 
 enum {
 	BRIDGED = 4,	 /* words between two frames that are read rather than left out */
 	MOST_ORDER = 18, /* of a folio: 1 GiB in pages of 4 KiB */
-
-	/* bits of /proc/kpageflags (include/uapi/linux/kernel-page-flags.h) */
-	KPF_UPTODATE = 3,
-	KPF_MMAP = 11,
-	KPF_ANON = 12,
-	KPF_SWAPBACKED = 14,
-	KPF_COMPOUND_HEAD = 15,
-	KPF_COMPOUND_TAIL = 16,
-	KPF_HUGE = 17,
-	KPF_NOPAGE = 20,
-	KPF_KSM = 21,
-	KPF_ZERO_PAGE = 24,
 };
 
 static enum pm_kind kind_of(uint64_t flags)
 {
-	if (pm_flag(flags, KPF_NOPAGE))
+	if (pm_flag(flags, PM_KPF_NOPAGE))
 		return PM_KIND_OTHER;
-	if (pm_flag(flags, KPF_ZERO_PAGE))
+	if (pm_flag(flags, PM_KPF_ZERO_PAGE))
 		return PM_KIND_ZERO;
-	if (pm_flag(flags, KPF_KSM))
+	if (pm_flag(flags, PM_KPF_KSM))
 		return PM_KIND_KSM;
-	if (pm_flag(flags, KPF_ANON))
+	if (pm_flag(flags, PM_KPF_ANON))
 		return PM_KIND_ANONYMOUS;
-	if (pm_flag(flags, KPF_SWAPBACKED))
+	if (pm_flag(flags, PM_KPF_SWAPBACKED))
 		return PM_KIND_SHMEM;
-	return pm_flag(flags, KPF_MMAP) || pm_flag(flags, KPF_HUGE) ? PM_KIND_FILE : PM_KIND_OTHER;
+	return pm_flag(flags, PM_KPF_MMAP) || pm_flag(flags, PM_KPF_HUGE) ? PM_KIND_FILE
+									  : PM_KIND_OTHER;
 }
 
 /* Frames of one folio, and the word that tells of them all. */
@@ -58,8 +48,8 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 {
 	uint64_t first = pfn;
 
-	if (!pm_flag(*flags, KPF_COMPOUND_TAIL) || pm_flag(*flags, KPF_UPTODATE) ||
-	    pm_flag(*flags, KPF_ANON) || pm_flag(*flags, KPF_HUGE))
+	if (!pm_flag(*flags, PM_KPF_COMPOUND_TAIL) || pm_flag(*flags, PM_KPF_UPTODATE) ||
+	    pm_flag(*flags, PM_KPF_ANON) || pm_flag(*flags, PM_KPF_HUGE))
 		return 0; /* the last two are told of tails everywhere */
 	if (pfn >= last->first && pfn < last->end) {
 		*flags = last->flags;
@@ -75,9 +65,9 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 		got = pm_read(fd, first, 1, &word);
 		if (got < 0)
 			return (int)got;
-		if (got && pm_flag(word, KPF_COMPOUND_TAIL))
+		if (got && pm_flag(word, PM_KPF_COMPOUND_TAIL))
 			continue;
-		if (got && pm_flag(word, KPF_COMPOUND_HEAD)) {
+		if (got && pm_flag(word, PM_KPF_COMPOUND_HEAD)) {
 			*last = (struct folio){ first, first + PM_BIT(order), word };
 			*flags = word;
 		}
@@ -141,7 +131,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t fro
 			error = tell_folio(fd, sharing->first + at, &last, &flags);
 			if (error)
 				return error;
-			kind = kind_of(flags & ~sharing->ignored);
+			kind = kind_of(pm_known_flags(flags) & ~sharing->ignored);
 			sharing->sets[set].pages[kind]++;
 			pm_heaviest_put(top, capacity, top_count,
 					(struct pm_heavy){ sharing->sets[set].size,

@@ -9,19 +9,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kpage_flags.h"
 #include "types.h"
 
-/* Bits of a word: the kernel's KPF_*, and those from 47 on that are the tool's. */
+/* Bits of a word beside those of kpage_flags.h: the kernel's, and from 47 on the tool's. */
 enum {
 	ERROR = 1,
-	ACTIVE = 6,
-	SLAB = 7,
 	WRITEBACK = 8,
-	RECLAIM = 9,
-	ANONYMOUS = 12,
-	COMPOUND_HEAD = 15,
-	COMPOUND_TAIL = 16,
-	HUGE = 17,
 	OWNER_2 = 34,
 	SOFTDIRTY = 40,
 	ANON_EXCLUSIVE = 47,
@@ -34,7 +28,7 @@ enum {
 };
 
 static const uint64_t INTERNAL = UINT64_C(0xffff) << 32;
-static const uint64_t COMPOUND = PM_BIT(COMPOUND_HEAD) | PM_BIT(COMPOUND_TAIL);
+static const uint64_t COMPOUND = PM_BIT(PM_KPF_COMPOUND_HEAD) | PM_BIT(PM_KPF_COMPOUND_TAIL);
 
 /* `word` with what stands at bit `from` at bit `to` instead. */
 static inline uint64_t moved(uint64_t word, unsigned from, unsigned to)
@@ -44,12 +38,12 @@ static inline uint64_t moved(uint64_t word, unsigned from, unsigned to)
 
 static uint64_t expanded(uint64_t word, uint64_t entry)
 {
-	if (pm_flag(word, ANONYMOUS))
+	if (pm_flag(word, PM_KPF_ANON))
 		word = moved(word, OWNER_2, ANON_EXCLUSIVE);
-	if (pm_flag(word, SLAB))
-		word = moved(moved(word, ACTIVE, SLUB_FROZEN), ERROR, SLUB_DEBUG);
+	if (pm_flag(word, PM_KPF_SLAB))
+		word = moved(moved(word, PM_KPF_ACTIVE, SLUB_FROZEN), ERROR, SLUB_DEBUG);
 	if (!pm_flag(word, WRITEBACK))
-		word = moved(word, RECLAIM, READAHEAD);
+		word = moved(word, PM_KPF_RECLAIM, READAHEAD);
 	return word | (uint64_t)pm_flag(entry, PM_SOFT_DIRTY_BIT) << SOFTDIRTY |
 	       (uint64_t)pm_flag(entry, PM_FILE_BIT) << FILE_PAGE |
 	       (uint64_t)pm_flag(entry, PM_SWAPPED_BIT) << SWAP |
@@ -60,8 +54,8 @@ uint64_t pm_types_word(uint64_t word, uint64_t entry, uint32_t raw)
 {
 	if (raw)
 		return expanded(word, entry);
-	word &= ~INTERNAL;
-	return pm_flag(word, HUGE) ? word : word & ~COMPOUND;
+	word = pm_known_flags(word) & ~INTERNAL;
+	return pm_flag(word, PM_KPF_HUGE) ? word : word & ~COMPOUND;
 }
 
 static int kept(const struct pm_types_job *job, uint64_t flags)

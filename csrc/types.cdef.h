@@ -72,8 +72,8 @@ struct pm_types_block {
  * The flags of a page as they are shown, of its word in /proc/kpageflags and its
  * entry in pagemap, or 0 where there is none.
  *
- * Without `raw`: the word less what is kernel-internal (bits 32..47), and less
- * compound_head and compound_tail but for hugetlb. With it: all bits; one that
+ * Without `raw`: the word less what means nothing in it (pm_kpage_known), what is
+ * kernel-internal (bits 32..47), and compound_head and compound_tail but for hugetlb. With it: all bits; one that
  * means another thing in this place is moved to a bit of its own (from 47 on, see
  * flags.py), and the entry's soft-dirty, file, swapped and exclusive are added.
  */

@@ -180,7 +180,9 @@ def _merged(procfs: str, *needed: Finding) -> Finding:
     if told is None:
         return Finding(name, False, "a page just written could not be seen", "", ENOENT)
     if told:
-        return Finding(name, True, "a page just written does not have it: only merged ones do")
+        return Finding(
+            name, True, "of processes' pages only merged ones have it (the kernel's own: no matter)"
+        )
     return Finding(
         name,
         False,

@@ -15,8 +15,8 @@ from collections import namedtuple
 
 from pagemap import pipeline
 from pagemap._native import NO_PFN, address_of, aligned, pfns, read
-from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, words_of
-from pagemap.errors import UsageError, from_file_error, from_os_error
+from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
+from pagemap.errors import PagemapError, UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -109,11 +109,22 @@ class FrameReader:
 
     @property
     def end(self) -> int:
-        """The first PFN past the machine's last frame, as /proc/kpageflags has it."""
+        """The first PFN past the machine's last frame, as /proc/kpageflags has it.
+
+        Raises PagemapError where that reads as empty: there is no machine without frames.
+        """
+        path = self.path("flags")
         try:
-            return frames_end(self.fileno("flags"))
+            end = frames_end(self.fileno("flags"))
         except OSError as error:
-            raise from_file_error(error, self.path("flags")) from None
+            raise from_file_error(error, path) from None
+        if not end:
+            raise PagemapError(
+                f"cannot tell anything of frames: {path} reads as empty",
+                operation="read",
+                path=path,
+            )
+        return end
 
     def tells_ksm(self) -> bool | None:
         """Whether flag KSM is of merged pages alone: some kernels give it to all anonymous ones.
@@ -121,7 +132,8 @@ class FrameReader:
         From Linux 6.10 on stable_page_flags (fs/proc/page.c) is content with any bit of
         PAGE_MAPPING_KSM, one of which says no more than that a page is anonymous; stable kernels
         mended it later (6.12.117 has the fault, 6.18.44 has not). A page of our own, just written,
-        tells. None where it cannot be seen: its PFN is hidden, or there is no /proc/self.
+        tells. It says nothing of frames that are the kernel's own, which `words` clears of the
+        flag. None where it cannot be seen: its PFN is hidden, or there is no /proc/self.
         """
         import mmap
 
@@ -153,15 +165,24 @@ class FrameReader:
             ) from None
 
     def words(
-        self, column: str, pfns: memoryview | Iterable[int], *, threads: int | None = None
+        self,
+        column: str,
+        pfns: memoryview | Iterable[int],
+        *,
+        threads: int | None = None,
+        raw: bool = False,
     ) -> memoryview:
         """One column of `FILES` for these PFNs: read-only, format Q, an item for each of them.
+
+        Flags are without what means nothing: of frames that are the kernel's own (slab, page
+        tables), free, offline or none at all the kernel says now and then that they are anonymous,
+        merged, mapped, or on a list of reclaim. With `raw` they are the kernel's words.
 
         `NO_WORD`, all bits set, stands where the kernel has no word: past the machine's last frame,
         and for `NO_PFN`, which stands for a page that is not present or whose PFN is hidden. A hole
         in the middle of memory has the flag NOPAGE.
         """
-        return self._gather([column], _buffer_of(pfns), threads)[0]
+        return self._gather([column], _buffer_of(pfns), threads, raw=raw)[0]
 
     def read(
         self,
@@ -169,17 +190,19 @@ class FrameReader:
         columns: Iterable[str] = ("flags",),
         *,
         threads: int | None = None,
+        raw: bool = False,
     ) -> Frames:
         """The frames with these PFNs, in the order given; `columns` are those of `FILES` to read.
 
-        `threads` read, by default as many as pay.
+        `threads` read, by default as many as pay. `raw` is as in `words`.
         """
         wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
         view = _buffer_of(pfns)
-        return Frames(view, **dict(zip(wanted, self._gather(wanted, view, threads), strict=True)))
+        words = self._gather(wanted, view, threads, raw=raw)
+        return Frames(view, **dict(zip(wanted, words, strict=True)))
 
     def _gather(
-        self, columns: list[str], pfns: memoryview, threads: int | None
+        self, columns: list[str], pfns: memoryview, threads: int | None, *, raw: bool
     ) -> list[memoryview]:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be 1 or more, not {threads}")
@@ -195,6 +218,8 @@ class FrameReader:
                         pass
             except OSError as error:
                 raise from_file_error(error, self.path(column)) from None
+            if column == "flags" and not raw:
+                known(out)
             words.append(words_of(out))
         return words
 
@@ -281,7 +306,8 @@ def read_frames(
     columns: Iterable[str] = ("flags",),
     *,
     threads: int | None = None,
+    raw: bool = False,
 ) -> Frames:
     """The frames with these PFNs; see `FrameReader.read`, which this opens and closes for you."""
     with FrameReader() as reader:
-        return reader.read(pfns, columns, threads=threads)
+        return reader.read(pfns, columns, threads=threads, raw=raw)

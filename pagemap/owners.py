@@ -117,7 +117,7 @@ class Owners:
             yield from mappers
         after = {frame.pfn: frame for frame in self._read(list(self.found))}
         self.frames = [
-            frame._replace(mapcount=min(frame.mapcount or 0, after[frame.pfn].mapcount or 0))
+            frame._replace(mapcount=_lesser(frame.mapcount, after[frame.pfn].mapcount))
             for frame in self.frames
         ]
 
@@ -176,7 +176,9 @@ class Owners:
     def complete(self) -> bool:
         """Whether all that the kernel counts was found; False for frames that it does not count."""
         return all(
-            not self._missing(frame) and (frame.mapcount or not self.found[frame.pfn or 0])
+            frame.mapcount is not None
+            and not self._missing(frame)
+            and bool(frame.mapcount or not self.found[frame.pfn or 0])
             for frame in self.frames
         )
 
@@ -187,6 +189,11 @@ class Owners:
         a large folio a kernel with CONFIG_NO_PAGE_MAPCOUNT counts an average.
         """
         return self._missing(frame)
+
+
+def _lesser(before: int | None, after: int | None) -> int | None:
+    """The lesser of two map counts; None where one of them is not known."""
+    return None if before is None or after is None else min(before, after)
 
 
 def _is_counted(frame: Frame) -> bool:

@@ -24,14 +24,26 @@ PAGE = oracle.PAGE
 # KPF_* of include/uapi/linux/kernel-page-flags.h, and of the tool.
 BITS = {
     "error": 1,
+    "referenced": 2,
+    "lru": 5,
     "active": 6,
     "slab": 7,
     "writeback": 8,
     "reclaim": 9,
+    "buddy": 10,
+    "mmap": 11,
     "anonymous": 12,
+    "swapcache": 13,
+    "swapbacked": 14,
     "compound_head": 15,
     "compound_tail": 16,
     "huge": 17,
+    "unevictable": 18,
+    "nopage": 20,
+    "ksm": 21,
+    "offline": 23,
+    "idle": 25,
+    "pgtable": 26,
     "owner_2": 34,
     "softdirty": 40,
     "anon_exclusive": 47,
@@ -42,6 +54,14 @@ BITS = {
     "swap": 62,
     "mmap_exclusive": 63,
 }
+NOBODYS = ("slab", "buddy", "pgtable", "offline", "nopage")
+"""Frames that no process has and no list of reclaim, so flags of such memory are garbage there."""
+
+OF_USERS = (
+    *("referenced", "lru", "active", "reclaim", "mmap", "anonymous"),
+    *("swapcache", "swapbacked", "unevictable", "ksm", "idle"),
+)
+
 FROM_ENTRY = {
     "softdirty": "soft_dirty",
     "file": "file_or_shared",
@@ -50,9 +70,18 @@ FROM_ENTRY = {
 }
 
 
+def known(word: int | None) -> int | None:
+    """A word of /proc/kpageflags without what means nothing in it."""
+    if word is None or not any(word >> BITS[name] & 1 for name in NOBODYS):
+        return word
+    return word & ~sum(1 << BITS[name] for name in OF_USERS)
+
+
 def shown(word: int, entry: int, *, raw: bool) -> int:
-    """The flags of a page as page-types shows them."""
-    bits = {bit for bit in range(64) if word // 2**bit % 2}
+    """The flags of a page as page-types shows them, but for what means nothing."""
+    known_word = word if raw else known(word)
+    assert known_word is not None
+    bits = {bit for bit in range(64) if known_word // 2**bit % 2}
     if not raw:
         bits -= set(range(32, 48))
         if BITS["huge"] not in bits:

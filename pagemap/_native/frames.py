@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["NO_WORD", "Scratch", "WishPiece", "Wishes", "frames_end", "words_of"]
+__all__ = ["NO_WORD", "Scratch", "WishPiece", "Wishes", "frames_end", "known", "words_of"]
 
 PARTS: int = lib.PM_PARTS
 
@@ -23,6 +23,11 @@ NO_WORD = 2**64 - 1
 def frames_end(fd: int) -> int:
     """The first PFN past those that a file of /proc/kpage* has a word for."""
     return checked(lib.pm_kpage_end(fd))
+
+
+def known(column: Any) -> None:
+    """Take from a column of /proc/kpageflags the bits that mean nothing in their words."""
+    lib.pm_kpage_known(column, len(column))
 
 
 class Scratch:

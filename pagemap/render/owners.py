@@ -88,6 +88,8 @@ def _verdict(owners: Owners, frame: Frame, processes: int) -> str:
     found = owners.found[pfn]
     text = f"frame {pfn:#x}: {_counted(found, 'page maps', 'pages map')} it"
     text += f", of {_counted(processes, 'process', 'processes')}" if found else ""
+    if frame.mapcount is None:
+        return f"{text}; how many map it the kernel does not tell"
     missing = owners.unexplained(frame)
     if not missing:
         return text
@@ -158,7 +160,7 @@ def _frame(owners: Owners, frame: Frame) -> dict[str, Any]:
         "cgroup_inode": frame.cgroup or None,
         "cgroup": directory_of(frame.cgroup) if frame.cgroup else None,
         "found": owners.found[pfn],
-        "unexplained": owners.unexplained(frame),
+        "unexplained": None if frame.mapcount is None else owners.unexplained(frame),
     }
 
 

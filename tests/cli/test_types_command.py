@@ -7,15 +7,14 @@ import io
 import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, page_words, workloads
+from tests import everyone, oracle, page_words, workloads
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -164,6 +163,24 @@ def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> Non
     assert {row["pfn"] for row in rows} == {""}
     out = pagemap("types", target.pid, *where, "--raw", "--bits", "swap").out.decode()
     assert sum(int(row["pages"]) for row in csv.DictReader(io.StringIO(out))) == len(swapped)
+
+
+def test_merged_pages_of_all_memory(pagemap: Pagemap, start: Start, need_frames: None) -> None:
+    """Frames of the slab allocator have the flag of merged ones, and no process has them."""
+    if not everyone.ksm_is_told():
+        pytest.skip("this kernel gives every anonymous page the flag of merged ones (6.10 on)")
+    target = start(workloads.ksm())
+    target.stop()
+    shared = Path("/sys/kernel/mm/ksm/pages_shared")
+    for _ in range(5):
+        before = int(shared.read_text())
+        code, out, err = pagemap("types", "--bits", "ksm", "--json")
+        if before == int(shared.read_text()):
+            break
+    assert (code, err) == (0, [])
+    assert json.loads(out)["pages"] == before > 0
+    raw = json.loads(pagemap("types", "--bits", "ksm", "--raw", "--json").out)
+    assert raw["pages"] >= before
 
 
 def test_memory(pagemap: Pagemap, need_frames: None) -> None:

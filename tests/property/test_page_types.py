@@ -61,7 +61,7 @@ def words_of(draw: Callable[[st.SearchStrategy[int]], int], count: int) -> list[
 
 @st.composite
 def memories(draw: Callable[..., int]) -> Memory:
-    count = draw(st.integers(0, 120))
+    count = draw(st.integers(1, 120))
     return Memory(
         words_of(draw, count),
         [draw(st.integers(0, 3)) for _ in range(count)],
@@ -87,11 +87,14 @@ def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> No
         with FrameReader(procfs=folder) as reader:
             assert reader.end == len(memory.flags)
             frames = reader.read(pfns, ("flags", "mapcounts", "cgroups"), threads=threads)
+            raw = reader.words("flags", pfns, threads=threads, raw=True)
             for given_as in (array.array("Q", pfns), memoryview(array.array("Q", pfns))):
                 again = reader.words("flags", given_as, threads=threads)
                 assert list(again) == list(frames.flags or ())
     assert list(frames.pfns) == pfns
-    for column, words in zip((frames.flags, frames.mapcounts, frames.cgroups), memory, strict=True):
+    shown = memory._replace(flags=[page_words.known(word) or 0 for word in memory.flags])
+    assert list(raw) == [memory.flags[p] if p < len(memory.flags) else NO_WORD for p in pfns]
+    for column, words in zip((frames.flags, frames.mapcounts, frames.cgroups), shown, strict=True):
         assert column is not None
         assert column.readonly
         assert list(column) == [words[p] if p < len(words) else NO_WORD for p in pfns]
@@ -99,13 +102,23 @@ def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> No
         assert frame == frames[at] == frames[at - len(frames)]
         assert frame.pfn == (None if pfn == 2**64 - 1 else pfn)
         there = pfn < len(memory.flags)
-        assert frame.flags == (memory.flags[pfn] if there else None)
+        assert frame.flags == (shown.flags[pfn] if there else None)
         assert frame.cgroup == (memory.cgroups[pfn] if there else None)
 
 
 @given(word=WORD, entry=st.integers(0, 2**64 - 1), raw=st.booleans())
 def test_words(word: int, entry: int, raw: bool) -> None:
     assert native.word_of(word, entry, raw=raw) == page_words.shown(word, entry, raw=raw)
+
+
+def test_what_means_nothing_by_its_names() -> None:
+    """The bits that C drops are those of the vocabulary, whatever their numbers."""
+    bits = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS if flag.bit < 32}
+    users = sum(bits[name] for name in page_words.OF_USERS)
+    for name in bits.keys() - {"compound_head", "compound_tail"}:
+        kept = 0 if name in page_words.NOBODYS else users
+        word = bits[name] | users
+        assert native.word_of(word, 0, raw=False) == bits[name] | kept, name
 
 
 @given(word=WORD)

@@ -17,7 +17,9 @@ import pagemap
 from pagemap._native.frames import Wishes
 from pagemap.frame_flags import PageFlag
 from pagemap.frames import FILES, NO_WORD, FrameReader
+from pagemap.owners import Owners
 from pagemap.page_survey import Survey
+from pagemap.render.owners import write_text
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ def test_many_in_no_order(tmp_path: Path, spread: int, threads: int) -> None:
     pfns = [drawn.randrange(50_000) * drawn.choice([1, spread]) for _ in range(70_000)]
     pfns[::1000] = [NO_WORD, 50_000 * spread] * 35
     with FrameReader(procfs=procfs) as reader:
-        frames = reader.read(pfns, FILES, threads=threads)
+        frames = reader.read(pfns, FILES, threads=threads, raw=True)
     for number, column in enumerate((frames.flags, frames.mapcounts, frames.cgroups)):
         assert column is not None
         wanted = [
@@ -159,6 +161,35 @@ def test_threads_share_the_sort_whatever_is_asked_for() -> None:
         sizes = [piece.work for piece in wishes.pieces(-1, None, 1 << 12)]
         assert sum(sizes) == len(pfns)
         assert max(sizes) < 1 << 13
+
+
+def test_a_file_that_reads_as_empty(tmp_path: Path) -> None:
+    """Its last frame is not number -1: `who` and `types` wrote "-0x1"."""
+    procfs = fake(tmp_path, 0)
+    (tmp_path / "kpageflags").write_bytes(b"")
+    said = f"cannot tell anything of frames: {procfs}/kpageflags reads as empty"
+    with FrameReader(procfs=procfs) as reader, pytest.raises(pagemap.PagemapError, match=said):
+        assert reader.end
+    with Survey(procfs=procfs) as survey, pytest.raises(pagemap.PagemapError, match=said):
+        survey.memory([(1, 2)])
+    with pytest.raises(pagemap.PagemapError, match=said):
+        Owners([1], procfs=procfs)
+
+
+def test_map_counts_that_end_before_the_frames_do(tmp_path: Path, need_pfns: None) -> None:
+    """What is not told is not known, and no map count of 0."""
+    procfs = fake_proc.make(tmp_path, maps=b"", entries={})
+    fake(tmp_path)
+    os.truncate(tmp_path / "kpagecount", 8 * 20)
+    owners = Owners([30], procfs=procfs)
+    assert list(owners) == []
+    assert [frame.mapcount for frame in owners.frames] == [None]
+    written: list[bytes] = []
+    write_text(owners, written.append)
+    text = b"".join(written).decode()
+    assert "map count: not known" in text
+    assert "how many map it the kernel does not tell" in text
+    assert not owners.complete
 
 
 def test_a_word_that_is_torn(tmp_path: Path) -> None:
@@ -184,7 +215,7 @@ def test_columns_of_different_lengths(tmp_path: Path) -> None:
 def test_unknown_bits_are_kept(tmp_path: Path) -> None:
     (tmp_path / "kpageflags").write_bytes(struct.pack("=2Q", 1 << 60 | 1 << 28, NO_WORD - 1))
     with FrameReader(procfs=str(tmp_path)) as reader:
-        frames = reader.read([0, 1])
+        frames = reader.read([0, 1], raw=True)
     assert frames[0].flags == PageFlag(1 << 60 | 1 << 28)
     assert frames[1].flags == NO_WORD - 1
 
