@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
-from typing import TYPE_CHECKING, NamedTuple
 
 from pagemap import _native
 from pagemap.errors import NoSuchProcess, PagemapError
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.frames import FrameReader
+from pagemap.records import Record, field
 from pagemap.tasks import has_ended, why_ended
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,17 +40,14 @@ _SOFT_DIRTY = "a kernel with CONFIG_MEM_SOFT_DIRTY=y"
 _MONITOR = "a kernel with CONFIG_PROC_PAGE_MONITOR=y"
 
 
-class Finding(NamedTuple):
-    """One thing that was tried: whether it works, what was seen, and what would change it.
+class Finding(Record):
+    """One thing that was tried: whether it works, what was seen, and what would change it."""
 
-    `remedy` is empty and `errno` 0 when it works.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-    errno: int = 0
+    name: str = field("", "what was tried")
+    ok: bool = field("", "whether it works")
+    detail: str = field("", "what was seen")
+    remedy: str = field("", "what would change it; empty when it works", "")
+    errno: int = field("", "the number of the error; 0 when it works", 0)
 
 
 def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> list[Finding]:

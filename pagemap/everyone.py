@@ -7,8 +7,6 @@ midway never lends its name to another's numbers.
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from pagemap.errors import (
     AccessDenied,
     NoSuchProcess,
@@ -18,12 +16,13 @@ from pagemap.errors import (
 from pagemap.footprint import read_sums
 from pagemap.process import Process
 from pagemap.procfs import Folder
+from pagemap.records import Record, field
 from pagemap.tasks import living_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import NamedTuple, TypeVar
+    from typing import TypeVar
 
     from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
@@ -31,16 +30,15 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-    class Passed(NamedTuple):
-        """A process that was passed over: `name` is None where it could not be read either."""
-
-        pid: int
-        name: str | None
-        error: PagemapError
-else:
-    Passed = namedtuple("Passed", ("pid", "name", "error"))
-
 __all__ = ["Passed", "Survey", "memory_size"]
+
+
+class Passed(Record):
+    """A process that was passed over."""
+
+    pid: int = field("", "the process")
+    name: str | None = field("", "its command name; None where it could not be read either")
+    error: PagemapError = field("", "why it was passed over")
 
 
 class Survey:

@@ -7,30 +7,7 @@ spelling.
 
 from __future__ import annotations
 
-from collections import namedtuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class Flag(NamedTuple):
-        """A bit of a word: its number, name, letter, meaning, and the kernel that first had it."""
-
-        name: str
-        bit: int
-        letter: str
-        meaning: str
-        since: str
-
-    class Kind(NamedTuple):
-        """What an entry can be: its name, its number in C, and its meaning."""
-
-        name: str
-        number: int
-        meaning: str
-else:
-    Flag = namedtuple("Flag", ("name", "bit", "letter", "meaning", "since"))
-    Kind = namedtuple("Kind", ("name", "number", "meaning"))
+from pagemap.records import Record, field
 
 __all__ = [
     "ENTRY_FLAGS",
@@ -43,6 +20,25 @@ __all__ = [
     "Kind",
     "entry_flag",
 ]
+
+
+class Flag(Record):
+    """A bit of a word of the kernel's."""
+
+    name: str = field("", "its name, in Python's spelling")
+    bit: int = field("", "its number, 0 for the lowest")
+    letter: str = field("", "the character that stands for it where room is scarce")
+    meaning: str = field("", "what it says of a page")
+    since: str = field("", "the version of Linux that first had it")
+
+
+class Kind(Record):
+    """What an entry can be."""
+
+    name: str = field("", "its name, in Python's spelling")
+    number: int = field("", "its number in C")
+    meaning: str = field("", "what it says of a page")
+
 
 PFN_BITS = 55
 """Bits 0..54 of an entry: the PFN of a present page, or the place in swap of a swapped one."""

@@ -21,42 +21,15 @@ files, where here it is `zero`; and it takes what PMDs map from /proc/PID/smaps.
 from __future__ import annotations
 
 import operator
-from collections import namedtuple
 
 from pagemap._native import huge as native
 from pagemap.errors import UsageError
+from pagemap.records import Record, field
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import NamedTuple
-
-    class HugeKind(NamedTuple):
-        """Pages in THPs of one kind: anonymous, or of files and shared memory.
-
-        `aligned`, `unaligned` and `cont` have a count for each order: at index 4 stand the pages of
-        folios, or blocks, of 16 pages. All of them are mapped by PTEs; `pmd` are those mapped by
-        PMDs, None where the kernel does not tell: `aligned` and `cont` then have those too. An
-        order of `cont` that was not asked for is None.
-        """
-
-        pmd: int | None
-        partial: int
-        aligned: tuple[int, ...]
-        unaligned: tuple[int, ...]
-        cont: tuple[int | None, ...]
-
-    class _Fields(NamedTuple):
-        pages: int
-        present: int
-        anonymous: int
-        zero: int
-        anon: HugeKind
-        file: HugeKind
-else:
-    HugeKind = namedtuple("HugeKind", native.KINDS)
-    _Fields = namedtuple("_Fields", ("pages", "present", "anonymous", "zero", "anon", "file"))
 
 __all__ = [
     "NOTHING",
@@ -75,14 +48,30 @@ ORDERS = native.ORDERS
 _THP = "/sys/kernel/mm/transparent_hugepage"
 
 
-class HugeTally(_Fields):
-    """Counts of pages of one mapping, or of several together.
+class HugeKind(Record):
+    """Pages in THPs of one kind: anonymous, or of files and shared memory.
 
-    `pages` are all of them, `present` those in memory, `anonymous` those of them that are of no
-    file and not shared, `zero` those of the huge page of zeros. `anon` and `file` tell of THPs.
+    `aligned`, `unaligned` and `cont` have a count for each order: at index 4 stand the pages of
+    folios, or blocks, of 16 pages. All of them are mapped by PTEs; where `pmd` is None, because the
+    kernel does not tell, `aligned` and `cont` have those that PMDs map too.
     """
 
-    __slots__ = ()
+    pmd: int | None = field("pages", "mapped by PMDs; None where the kernel does not tell")
+    partial: int = field("pages", "of folios that are mapped in part, or not in a row")
+    aligned: tuple[int, ...] = field("pages", "of whole folios at multiples of their size")
+    unaligned: tuple[int, ...] = field("pages", "of whole folios at other addresses")
+    cont: tuple[int | None, ...] = field("pages", "in aligned blocks; None for an order not asked")
+
+
+class HugeTally(Record):
+    """Counts of pages of one mapping, or of several together."""
+
+    pages: int = field("pages", "all of them, touched or not")
+    present: int = field("pages", "those in memory")
+    anonymous: int = field("pages", "those in memory that are neither of a file nor shared")
+    zero: int = field("pages", "of the huge page of zeros")
+    anon: HugeKind = field("pages", "in anonymous THPs")
+    file: HugeKind = field("pages", "in THPs of files and shared memory")
 
     @property
     def thp(self) -> int:

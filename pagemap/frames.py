@@ -11,34 +11,24 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections import namedtuple
 
 from pagemap import pipeline
 from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
 from pagemap.errors import PagemapError, UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
+from pagemap.records import Record, field
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import NamedTuple, TypeVar
+    from typing import TypeVar
 
     from pagemap.frame_flags import PageFlag
 
     _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
     _Word = TypeVar("_Word", bound=int)
-
-    class Frame(NamedTuple):
-        """One frame: its PFN, and what was asked of it; None for what was not, or is not known."""
-
-        pfn: int | None
-        flags: PageFlag | None
-        mapcount: int | None
-        cgroup: int | None
-else:
-    Frame = namedtuple("Frame", ("pfn", "flags", "mapcount", "cgroup"))
 
 __all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
 
@@ -52,6 +42,15 @@ _ANON = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "anonymous")
 _TRIES = 8  # to see a page of our own that the kernel does not move meanwhile
 
 PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
+
+
+class Frame(Record):
+    """One frame, and what was asked of it; None for what was not, or is not known."""
+
+    pfn: int | None = field("", "its number; None where it is hidden or there is none")
+    flags: PageFlag | None = field("", "what it is, as the kernel flags it")
+    mapcount: int | None = field("", "how often it is mapped")
+    cgroup: int | None = field("", "inode number of the memory cgroup that it is charged to")
 
 
 class FrameReader:

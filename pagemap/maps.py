@@ -11,27 +11,15 @@ from __future__ import annotations
 import atexit
 import os
 from _thread import allocate_lock, get_ident, start_new_thread
-from collections import namedtuple
 from errno import EIO, ESPIPE
 
 from pagemap import _native
+from pagemap.records import Record, field
 from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NamedTuple
-
-    class _Fields(NamedTuple):
-        start: int
-        end: int
-        perms: str
-        offset: int
-        dev: str
-        inode: int
-        path: str
-else:
-    _Fields = namedtuple("_Fields", ("start", "end", "perms", "offset", "dev", "inode", "path"))
 
 __all__ = [
     "Mapping",
@@ -49,20 +37,24 @@ _DELETED = " (deleted)"
 _FIRST_READ = 1 << 14
 
 
-class Mapping(_Fields):
+class Mapping(Record):
     r"""One line of /proc/PID/maps.
 
-    `start`, `end` and `offset` are in bytes, `end` lies past the last byte; `perms` is as
-    ``"r-xp"``; `dev` is the device as ``"major:minor"`` in hex. `path` is the file, a pseudo-path
-    in brackets as ``[heap]``, or empty for anonymous memory; bytes that are not UTF-8 stand as
-    surrogate escapes, so `os.fsencode(path)` gives them back.
+    `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
+    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
 
     >>> from pagemap import maps
     >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\n")[0].path
     '/bin/my file'
     """
 
-    __slots__ = ()
+    start: int = field("bytes", "address of the first byte")
+    end: int = field("bytes", "address past the last byte")
+    perms: str = field("", 'rights, and p for private or s for shared, as in "r-xp"')
+    offset: int = field("bytes", "where in the file it begins")
+    dev: str = field("", 'the device of the file as "major:minor", in hex')
+    inode: int = field("", "the inode number of the file; 0 without one")
+    path: str = field("", "the file, a pseudo-path, or empty")
 
     @property
     def size(self) -> int:

@@ -7,7 +7,6 @@ a time, and only of mappings that may hold such a frame.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from contextlib import closing
 
 from pagemap import maps
@@ -15,36 +14,18 @@ from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import PAGE_FLAGS, PFN_BITS, entry_flag
 from pagemap.frames import FrameReader
+from pagemap.records import Record, field
 from pagemap.spaces import Spaces, require_pfns
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
-    from typing import Any, NamedTuple
+    from typing import Any
 
     from pagemap.frames import Frame
     from pagemap.maps import Mapping
     from pagemap.spaces import Progress
-
-    class Mapper(NamedTuple):
-        """A page that maps a frame: of which process, at which address (in bytes), by what.
-
-        `exclusive` says that the kernel marks it as mapped nowhere else. `sharers` are other
-        processes that have this very address space.
-        """
-
-        pfn: int
-        pid: int
-        name: str
-        address: int
-        mapping: Mapping
-        exclusive: bool
-        sharers: tuple[int, ...]
-else:
-    Mapper = namedtuple(
-        "Mapper", ("pfn", "pid", "name", "address", "mapping", "exclusive", "sharers")
-    )
 
 __all__ = ["Mapper", "Owners"]
 
@@ -53,6 +34,18 @@ _COMPOUND = _BIT["compound_head"] | _BIT["compound_tail"]
 _PLACE = (1 << PFN_BITS) - 1
 _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 _PRIVATE = 3  # where perms of a mapping have p or s
+
+
+class Mapper(Record):
+    """A page that maps a frame: of which process, at which address, by what."""
+
+    pfn: int = field("", "the number of the frame")
+    pid: int = field("", "the process")
+    name: str = field("", "the command name of the process")
+    address: int = field("bytes", "address of the page's first byte")
+    mapping: Mapping = field("", "the mapping that holds the page")
+    exclusive: bool = field("", "whether the kernel marks the page as mapped nowhere else")
+    sharers: tuple[int, ...] = field("", "other processes that have this very address space")
 
 
 class Owners:

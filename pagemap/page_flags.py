@@ -13,25 +13,20 @@ A flag is a name of `pagemap.flags.PAGE_FLAGS`, the beginning of one alone, or a
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from pagemap.errors import UsageError
 from pagemap.flags import PAGE_FLAGS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class Filter(NamedTuple):
-        """Words to keep: ``word & mask == bits``, or with `any` those with some bit of `mask`."""
-
-        mask: int
-        bits: int
-        any: bool
-else:
-    Filter = namedtuple("Filter", ("mask", "bits", "any"))
+from pagemap.records import Record, field
 
 __all__ = ["Filter", "flag_names", "letters", "parse_filter", "parse_flags", "parse_word"]
+
+
+class Filter(Record):
+    """Words to keep: ``word & mask == bits``, or with `any` those with some bit of `mask`."""
+
+    mask: int = field("", "the bits that are looked at")
+    bits: int = field("", "those of them that are set")
+    any: bool = field("", "whether one bit of the mask is enough")
+
 
 _BITS = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
 _ALIASES = {

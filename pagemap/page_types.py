@@ -5,51 +5,37 @@ These are the results; `pagemap.page_survey` finds them.
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from pagemap._native.types import NO_WORD
 from pagemap.page_flags import flag_names, letters
+from pagemap.records import Record, field
 from pagemap.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import NamedTuple
 
     from pagemap._native.types import Found
-
-    class _TypeFields(NamedTuple):
-        flags: int
-        pages: int
-
-    class PageRun(NamedTuple):
-        """Pages in a row that are alike.
-
-        `start` is the first one's address, or its offset in the file, in bytes; None of memory.
-        `pfn` is its frame, None of pages in swap; those have a `swap_offset`, in pages. `mapcount`
-        and `cgroup` (an inode number) are None unless asked for, or where nobody knows.
-        """
-
-        start: int | None
-        pfn: int | None
-        swap_offset: int | None
-        pages: int
-        flags: int
-        mapcount: int | None
-        cgroup: int | None
-else:
-    _TypeFields = namedtuple("_TypeFields", ("flags", "pages"))
-    PageRun = namedtuple(
-        "PageRun", ("start", "pfn", "swap_offset", "pages", "flags", "mapcount", "cgroup")
-    )
 
 __all__ = ["Histogram", "PageRun", "PageType", "PageTypes", "joined", "page_run"]
 
 
-class PageType(_TypeFields):
-    """How many `pages` have just these `flags`, in bits as `pagemap.flags.PAGE_FLAGS` has them."""
+class PageRun(Record):
+    """Pages in a row that are alike."""
 
-    __slots__ = ()
+    start: int | None = field("bytes", "the first one's address, or its offset; None of memory")
+    pfn: int | None = field("", "its frame; None of pages in swap")
+    swap_offset: int | None = field("pages", "where in the swap area; None of pages in memory")
+    pages: int = field("pages", "how many there are")
+    flags: int = field("", "what each is, in bits as `pagemap.PageFlag` has them")
+    mapcount: int | None = field("", "how often each is mapped; None: not asked, or not known")
+    cgroup: int | None = field("", "inode number of the memory cgroup; None likewise")
+
+
+class PageType(Record):
+    """How many pages have just these flags."""
+
+    flags: int = field("", "the flags, in bits as `pagemap.PageFlag` has them")
+    pages: int = field("pages", "how many have them, and no others")
 
     @property
     def size(self) -> int:

@@ -7,42 +7,16 @@ fs/proc/task_mmu.c.
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from pagemap import _native
 from pagemap._native import COUNTS, NO_PFN
 from pagemap.errors import UsageError
 from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
+from pagemap.records import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import NamedTuple, overload
-
-    class Counts(NamedTuple):
-        """How many pages carry each flag.
-
-        `pages` counts all; `anonymous` those present that are neither of a file nor shared.
-        """
-
-        pages: int
-        present: int
-        swapped: int
-        file_or_shared: int
-        exclusive: int
-        soft_dirty: int
-        uffd_wp: int
-        guard: int
-        anonymous: int
-
-    class _PageFields(NamedTuple):
-        address: int
-        entry: int
-        page_size: int
-        pfns_visible: bool
-else:
-    Counts = namedtuple("Counts", COUNTS)
-    _PageFields = namedtuple("_PageFields", ("address", "entry", "page_size", "pfns_visible"))
+    from typing import overload
 
 __all__ = ["COLUMNS", "NO_PFN", "Counts", "Page", "Pages"]
 
@@ -62,6 +36,27 @@ def _bit(name: str) -> property:
     return property(
         get, doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since})."
     )
+
+
+class Counts(Record):
+    """How many pages carry each flag."""
+
+    pages: int = field("pages", "all of them, touched or not")
+    present: int = field("pages", "those that an entry marks as present")
+    swapped: int = field("pages", "those with bit 62: swap, migration, markers and guards alike")
+    file_or_shared: int = field("pages", "present, of a file or of shared anonymous memory")
+    exclusive: int = field("pages", "present, and mapped nowhere else")
+    soft_dirty: int = field("pages", "written since soft-dirty bits were cleared")
+    uffd_wp: int = field("pages", "write-protected by userfaultfd")
+    guard: int = field("pages", "in a guard region")
+    anonymous: int = field("pages", "present, neither of a file nor shared")
+
+
+class _PageFields(Record):
+    address: int = field("bytes", "address of its first byte")
+    entry: int = field("", "the 64-bit word that the kernel gave for it")
+    page_size: int = field("bytes", "its size")
+    pfns_visible: bool = field("", "whether the kernel shows PFNs and places in swap")
 
 
 class Page(_PageFields):

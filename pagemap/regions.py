@@ -8,7 +8,6 @@ entries read in bulk, for the categories that an entry can tell.
 from __future__ import annotations
 
 import os
-from collections import namedtuple
 from enum import IntFlag
 from errno import EINVAL, ENOTTY
 
@@ -16,12 +15,12 @@ from pagemap import _native, maps
 from pagemap._native import scan
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import SCAN_CATEGORIES
+from pagemap.records import Record, field
 from pagemap.units import ADDRESS_END, PAGE_SHIFT, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NamedTuple
 
     from pagemap.process import Process
 
@@ -38,20 +37,22 @@ if TYPE_CHECKING:
         SOFT_DIRTY = 128
         GUARD = 256
 
-    class Region(NamedTuple):
-        """Neighbouring pages alike: from address `start` to, without, `end`, in bytes."""
-
-        start: int
-        end: int
-        categories: Category
 else:
     Category = IntFlag("Category", {flag.name.upper(): 1 << flag.bit for flag in SCAN_CATEGORIES})
     Category.__doc__ = (
         "What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."
     )
-    Region = namedtuple("Region", ("start", "end", "categories"))
 
 __all__ = ["Category", "Region", "regions"]
+
+
+class Region(Record):
+    """Neighbouring pages that are alike."""
+
+    start: int = field("bytes", "address of the first page")
+    end: int = field("bytes", "address past the last page")
+    categories: Category = field("", "what all of them are, of what was asked for")
+
 
 READABLE = (
     Category.FILE | Category.PRESENT | Category.SWAPPED | Category.SOFT_DIRTY | Category.GUARD

@@ -9,39 +9,36 @@ from __future__ import annotations
 import math
 import os
 from _thread import allocate_lock
-from collections import namedtuple
 from weakref import WeakSet
 
 from pagemap import maps
 from pagemap._native import counting
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
+from pagemap.records import Record, field
 from pagemap.tally import Plan
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import NamedTuple
 
     from pagemap.arguments import Target
 
-    class Sample(NamedTuple):
-        """Counts of pages at one moment, None for what was not asked; `partial` when cut short."""
-
-        rss: int | None
-        swapped: int | None
-        anonymous: int | None
-        file: int | None
-        huge: int | None
-        exclusive: int | None
-        partial: bool
-else:
-    Sample = namedtuple(
-        "Sample", ("rss", "swapped", "anonymous", "file", "huge", "exclusive", "partial")
-    )
-
 __all__ = ["COUNTS", "Sample", "Sampler"]
+
+
+class Sample(Record):
+    """Counts of pages at one moment; None for what was not asked, or cannot be told here."""
+
+    rss: int | None = field("pages", "in memory")
+    swapped: int | None = field("pages", "marked as swapped")
+    anonymous: int | None = field("pages", "in memory, neither of a file nor shared")
+    file: int | None = field("pages", "in memory, of a file or shared anonymous memory")
+    huge: int | None = field("pages", "mapped by huge entries")
+    exclusive: int | None = field("pages", "in memory, and mapped nowhere else (USS)")
+    partial: bool = field("", "whether a limit cut the counting short")
+
 
 _FIELDS = {
     "rss": "present",

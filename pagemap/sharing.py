@@ -13,89 +13,20 @@ frames at a time, and a machine with more of them is gone through once for each 
 from __future__ import annotations
 
 from array import array
-from collections import namedtuple
 from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
 from pagemap.frames import KSM, FrameReader
+from pagemap.records import Record, field
 from pagemap.spaces import Spaces, require_pfns
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import NamedTuple
 
     from pagemap.spaces import Progress, Seen
-
-    class Amounts(NamedTuple):
-        """Frames by kind, in pages; the page of zeros is nobody's, and stands apart."""
-
-        anonymous: int
-        file: int
-        shmem: int
-        ksm: int
-        zero: int
-        other: int
-
-        @property
-        def shared(self) -> int:
-            """All of them but the page of zeros."""
-
-    class Group(NamedTuple):
-        """Frames that just these processes map; `path` is that of the first one's mapping."""
-
-        pids: tuple[int, ...]
-        path: str
-        pages: Amounts
-
-    class Pair(NamedTuple):
-        """What two processes share, with or without others."""
-
-        pid: int
-        other: int
-        pages: Amounts
-
-    class SharedPath(NamedTuple):
-        """What is shared of a path; `saved` are the pages that copies for each would take more."""
-
-        path: str
-        pages: Amounts
-        saved: int
-
-    class SharedFrame(NamedTuple):
-        """A frame, how many processes map it, and how often it is mapped by the kernel's count."""
-
-        pfn: int
-        processes: int
-        mapcount: int | None
-        kind: str
-        path: str
-
-    class Sharer(NamedTuple):
-        """A process, and what it shares with others."""
-
-        pid: int
-        name: str
-        pages: Amounts
-else:
-
-    class Amounts(namedtuple("Amounts", KINDS)):
-        """Frames by kind, in pages; the page of zeros is nobody's, and stands apart."""
-
-        __slots__ = ()
-
-        @property
-        def shared(self) -> int:
-            """All of them but the page of zeros."""
-            return sum(self) - self.zero
-
-    Group = namedtuple("Group", ("pids", "path", "pages"))
-    Pair = namedtuple("Pair", ("pid", "other", "pages"))
-    SharedPath = namedtuple("SharedPath", ("path", "pages", "saved"))
-    SharedFrame = namedtuple("SharedFrame", ("pfn", "processes", "mapcount", "kind", "path"))
-    Sharer = namedtuple("Sharer", ("pid", "name", "pages"))
 
 __all__ = [
     "WINDOW",
@@ -113,6 +44,64 @@ WINDOW = 1 << 28
 
 MOST_PAIRED = 1024
 """Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
+
+
+class Amounts(Record):
+    """Frames by kind; the page of zeros is nobody's, and stands apart."""
+
+    anonymous: int = field("pages", "anonymous memory")
+    file: int = field("pages", "page cache of files")
+    shmem: int = field("pages", "shared memory: shmem, tmpfs, memfd")
+    ksm: int = field("pages", "merged by KSM")
+    zero: int = field("pages", "the page of zeros")
+    other: int = field("pages", "of no kind above")
+
+    @property
+    def shared(self) -> int:
+        """All of them but the page of zeros, in pages."""
+        return sum(self) - self.zero
+
+
+class Group(Record):
+    """Frames that just these processes map."""
+
+    pids: tuple[int, ...] = field("", "the processes")
+    path: str = field("", "that of the first one's mapping")
+    pages: Amounts = field("pages", "the frames, by kind")
+
+
+class Pair(Record):
+    """What two processes share, with or without others."""
+
+    pid: int = field("", "one process")
+    other: int = field("", "the other process")
+    pages: Amounts = field("pages", "the frames that both map, by kind")
+
+
+class SharedPath(Record):
+    """What is shared of a path."""
+
+    path: str = field("", "the file, or what stands for one")
+    pages: Amounts = field("pages", "the frames, by kind")
+    saved: int = field("pages", "what copies for each process would take more")
+
+
+class SharedFrame(Record):
+    """A frame that several processes map."""
+
+    pfn: int = field("", "its number")
+    processes: int = field("", "how many processes map it")
+    mapcount: int | None = field("", "how often it is mapped, by the kernel's count")
+    kind: str = field("", "which kind of `Amounts` it is of")
+    path: str = field("", "that of the first one's mapping")
+
+
+class Sharer(Record):
+    """A process, and what it shares with others."""
+
+    pid: int = field("", "the process")
+    name: str = field("", "its command name")
+    pages: Amounts = field("pages", "the frames that it shares, by kind")
 
 
 class Sharing:

@@ -7,56 +7,24 @@ smaps_rollup (Linux 4.14) has the sums of all mappings, for less than half of th
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from pagemap import maps
+from pagemap.records import Record, field
 from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import NamedTuple
 
     from pagemap.maps import Mapping
-
-    class _Fields(NamedTuple):
-        rss: int
-        pss: int
-        swap: int
-        swap_pss: int | None
-        shared_clean: int
-        shared_dirty: int
-        private_clean: int
-        private_dirty: int
-        shared_hugetlb: int
-        private_hugetlb: int
-else:
-    _Fields = namedtuple(
-        "_Fields",
-        (
-            "rss",
-            "pss",
-            "swap",
-            "swap_pss",
-            "shared_clean",
-            "shared_dirty",
-            "private_clean",
-            "private_dirty",
-            "shared_hugetlb",
-            "private_hugetlb",
-        ),
-    )
 
 __all__ = ["NAMES", "Footprint", "parse", "parse_rollup", "total"]
 
 
-class Footprint(_Fields):
+class Footprint(Record):
     """What memory a process or a mapping takes, in bytes.
 
-    `rss` is what of it is resident, `pss` the same with each page divided by the number of its
-    mappings, `swap` and `swap_pss` the like of what lies in swap. `rss` falls into four parts:
-    shared or private (mapped once), clean or dirty. The page of zeros and hugetlb pages are in
-    neither; the latter have fields of their own. `swap_pss` is None where it cannot be told.
+    `rss` falls into four parts: shared or private (mapped once), clean or dirty. The page of zeros
+    and hugetlb pages are in none of them; the latter have fields of their own.
 
     The sums of several processes count shared pages again and again, but for `pss`.
 
@@ -65,7 +33,16 @@ class Footprint(_Fields):
     8192
     """
 
-    __slots__ = ()
+    rss: int = field("bytes", "resident")
+    pss: int = field("bytes", "resident, each page divided by the number of its mappings")
+    swap: int = field("bytes", "in swap")
+    swap_pss: int | None = field("bytes", "in swap, divided likewise; None where nobody tells")
+    shared_clean: int = field("bytes", "resident, mapped more than once, unchanged")
+    shared_dirty: int = field("bytes", "resident, mapped more than once, changed")
+    private_clean: int = field("bytes", "resident, mapped once, unchanged")
+    private_dirty: int = field("bytes", "resident, mapped once, changed")
+    shared_hugetlb: int = field("bytes", "of the hugetlb pool, mapped more than once")
+    private_hugetlb: int = field("bytes", "of the hugetlb pool, mapped once")
 
     @property
     def uss(self) -> int:

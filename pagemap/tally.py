@@ -7,47 +7,44 @@ entries of the populated pages, which also tells a file's pages for less than a 
 
 from __future__ import annotations
 
-from collections import Counter, namedtuple
+from collections import Counter
 
 from pagemap import maps, pipeline
 from pagemap._native import counting
 from pagemap._native.scan import Spans
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import SCAN_CATEGORIES
+from pagemap.records import Record, field
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import NamedTuple
 
     from pagemap.maps import Mapping
     from pagemap.process import Process
 
-    class Tally(NamedTuple):
-        """Counts of pages; None for what was not asked, or cannot be told here.
-
-        `pages` are all of a mapping's, `present` its resident set, `exclusive` those mapped nowhere
-        else (USS), `huge` those mapped by a huge entry. The zero page is present, though no part of
-        the kernel's own Rss. `swapped` counts what the kernel marks so: pages under migration and
-        guard regions too. `soft_dirty` leaves out memory that has no struct page ([vvar]), which a
-        scan passes over.
-        """
-
-        pages: int
-        present: int | None
-        swapped: int | None
-        file_or_shared: int | None
-        exclusive: int | None
-        soft_dirty: int | None
-        uffd_wp: int | None
-        guard: int | None
-        anonymous: int | None
-        huge: int | None
-else:
-    Tally = namedtuple("Tally", counting.TALLIED)
 
 __all__ = ["COUNTABLE", "Plan", "Tally", "tally", "total"]
+
+
+class Tally(Record):
+    """Counts of pages of a mapping; None for what was not asked, or cannot be told here.
+
+    `soft_dirty` leaves out memory that has no struct page ([vvar]), which a scan passes over.
+    """
+
+    pages: int = field("pages", "all of it, touched or not")
+    present: int | None = field("pages", "in memory; the zero page too, which is no part of Rss")
+    swapped: int | None = field("pages", "marked so: under migration and in guard regions too")
+    file_or_shared: int | None = field("pages", "present, of a file or shared anonymous memory")
+    exclusive: int | None = field("pages", "present, and mapped nowhere else (USS)")
+    soft_dirty: int | None = field("pages", "written since soft-dirty bits were cleared")
+    uffd_wp: int | None = field("pages", "write-protected by userfaultfd")
+    guard: int | None = field("pages", "in a guard region")
+    anonymous: int | None = field("pages", "present, neither of a file nor shared")
+    huge: int | None = field("pages", "mapped by a huge entry")
+
 
 COUNTABLE = counting.TALLIED[1:]
 """What can be asked for."""

@@ -6,27 +6,23 @@ The command's help, its options and what it writes come from this table. The nam
 
 from __future__ import annotations
 
-from collections import namedtuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class Shown(NamedTuple):
-        """A column: its kind is address, amount, count (one to ask for), number or text.
-
-        `rank` says which go first where there is room for a few; None: only when named.
-        """
-
-        name: str
-        title: str
-        kind: str
-        rank: int | None
-        meaning: str
-else:
-    Shown = namedtuple("Shown", ("name", "title", "kind", "rank", "meaning"))
+from pagemap.records import Record
 
 __all__ = ["ALIASES", "LEAST_WIDTH", "SHOWN", "Shown", "fitting"]
+
+
+class Shown(Record):
+    """A column: its kind is address, amount, count (one to ask for), number or text.
+
+    `rank` says which go first where there is room for a few; None: only when named.
+    """
+
+    name: str
+    title: str
+    kind: str
+    rank: int | None
+    meaning: str
+
 
 SHOWN = (
     Shown("start", "START", "address", 0, "first address"),

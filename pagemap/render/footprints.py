@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import namedtuple
 
+from pagemap.records import Record
 from pagemap.render.columns import LEAST_WIDTH
 from pagemap.render.document import batches
 from pagemap.render.footprint_columns import AMOUNTS, SHOWN
@@ -15,29 +15,11 @@ from pagemap.text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any, NamedTuple
+    from typing import Any
 
     from pagemap.maps import Mapping
     from pagemap.render.document import Write
     from pagemap.smaps import Footprint
-
-    class Row(NamedTuple):
-        """One row; what does not apply to it is None."""
-
-        held: Footprint
-        pid: int | None
-        name: str | None
-        start: int | None
-        end: int | None
-        perms: str | None
-        path: str | None
-        processes: int | None
-        mappings: int | None
-else:
-    Row = namedtuple(
-        "Row",
-        ("held", "pid", "name", "start", "end", "perms", "path", "processes", "mappings"),
-    )
 
 __all__ = [
     "Row",
@@ -55,6 +37,20 @@ SCHEMA = "pagemap.footprint/1"
 _SHOWN = {column.name: column for column in SHOWN}
 _SHARE_DIGITS = 6
 _ANONYMOUS = "[anon]"
+
+
+class Row(Record):
+    """One row; what does not apply to it is None."""
+
+    held: Footprint
+    pid: int | None
+    name: str | None
+    start: int | None
+    end: int | None
+    perms: str | None
+    path: str | None
+    processes: int | None
+    mappings: int | None
 
 
 def of_process(pid: int, name: str, held: Footprint) -> Row:

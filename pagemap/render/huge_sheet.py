@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from itertools import groupby
 
 from pagemap.folios import NOTHING, ORDERS, total
+from pagemap.records import Record
 from pagemap.render.huge_columns import AMOUNTS, SHOWN
 from pagemap.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import NamedTuple
+    from typing import TypeAlias
 
     from pagemap.folios import HugeKind, HugeTally
     from pagemap.maps import Mapping
 
-    class Owner(NamedTuple):
-        """A process as a row of its own: its pid and its command name."""
-
-        pid: int
-        name: str
-
-    Place = Mapping | Owner
+    Place: TypeAlias = "Mapping | Owner"
     Row = tuple[Place, HugeTally]
     Batches = Iterable[list[Row]]
-else:
-    Owner = namedtuple("Owner", ("pid", "name"))
 
 __all__ = ["KIND", "Owner", "Sheet", "ordered", "plain", "rows_of"]
 
@@ -35,6 +27,13 @@ KIND = {column.name: column.kind for column in SHOWN}
 
 # So many tallies are kept in words, that memory stays flat whatever the target does.
 _KEPT = 1 << 12
+
+
+class Owner(Record):
+    """A process as a row of its own: its pid and its command name."""
+
+    pid: int
+    name: str
 
 
 def ordered(rows: Iterable[Row], name: str) -> list[Row]:

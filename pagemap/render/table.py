@@ -8,36 +8,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import namedtuple
 from itertools import chain, islice
 
+from pagemap.records import Record
 from pagemap.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import NamedTuple
 
     Row = Sequence[str]
 
-    class Column(NamedTuple):
-        """A column: its title, whether it is set to the right, how it gives way on a terminal.
-
-        `shorten` takes out the middle of its cells, `wrap` breaks them between words. `least` is
-        how wide it is at least, so that cells that come late in a long table find room.
-        """
-
-        title: str
-        right: bool = False
-        shorten: bool = False
-        wrap: bool = False
-        least: int = 0
-else:
-    Column = namedtuple(
-        "Column", ("title", "right", "shorten", "wrap", "least"), defaults=(False, False, False, 0)
-    )
-
 __all__ = ["Column", "compact_size", "shorten", "terminal_width", "write_table"]
+
+
+class Column(Record):
+    """A column: its title, whether it is set to the right, how it gives way on a terminal.
+
+    `shorten` takes out the middle of its cells, `wrap` breaks them between words. `least` is how
+    wide it is at least, so that cells that come late in a long table find room.
+    """
+
+    title: str
+    right: bool = False
+    shorten: bool = False
+    wrap: bool = False
+    least: int = 0
+
 
 # rich lays out some thousand rows a second, and a process may have sixty thousand mappings.
 _DRAWN_ROWS = 1000
