@@ -7,6 +7,7 @@ midway never lends its name to another's numbers.
 
 from __future__ import annotations
 
+from pagemap.descriptors import Holder
 from pagemap.errors import (
     AccessDenied,
     NoSuchProcess,
@@ -41,7 +42,7 @@ class Passed(Record):
     error: PagemapError = field("", "why it was passed over")
 
 
-class Survey:
+class Survey(Holder):
     """Footprints of many processes; `passed` are those that were passed over, and why.
 
     Kernel threads have no memory, and no row: `kernel_threads` are their pids. A process whose main

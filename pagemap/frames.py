@@ -15,6 +15,7 @@ from array import array
 from pagemap import pipeline
 from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
+from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import PagemapError, UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
 from pagemap.records import Record, field
@@ -53,11 +54,12 @@ class Frame(Record):
     cgroup: int | None = field("", "inode number of the memory cgroup that it is charged to")
 
 
-class FrameReader:
+class FrameReader(Holder):
     """The kernel's files about frames, each opened when first asked for.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
-    mounted. Several threads may read through one reader; closing it is for the last of them. Every
+    mounted. Several threads may read through one reader, and any of them may close it: who reads
+    then goes on to the end. Every
     method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
     Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
     CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
@@ -75,15 +77,9 @@ class FrameReader:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_fds", None):
-            self.close()
-
     def close(self) -> None:
         """Close the files. May be called again; who asks for words then opens them anew."""
-        for column in FILES:  # taken out first: two threads may close
-            if (fd := self._fds.pop(column, -1)) >= 0:
-                os.close(fd)
+        self._fds.clear()
 
     def path(self, column: str) -> str:
         """The file that a column of `FILES` is read from."""
@@ -94,17 +90,14 @@ class FrameReader:
     def fileno(self, column: str) -> int:
         """The descriptor of the file of a column, for calls of your own."""
         path = self.path(column)
-        known = self._fds.get(column, -1)
-        if known >= 0:
+        known = self._fds.get(column, CLOSED)
+        if known != CLOSED:
             return known
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
             raise from_file_error(error, path) from None
-        known = self._fds.setdefault(column, fd)
-        if known != fd:
-            os.close(fd)  # another thread was here first
-        return known
+        return self._fds.setdefault(column, fd)  # another thread may have been here first
 
     @property
     def end(self) -> int:

@@ -20,6 +20,7 @@ from errno import EACCES
 from pagemap import maps
 from pagemap._native import footprint as native
 from pagemap._native.scan import Spans
+from pagemap.descriptors import CLOSED, Holder
 from pagemap.errors import AccessDenied, PfnsHidden, UsageError
 from pagemap.frames import FrameReader
 from pagemap.smaps import Footprint
@@ -41,7 +42,7 @@ _PSS_SHIFT = 12
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
-class Gentle:
+class Gentle(Holder):
     """How to walk gently: open it once, and give it to `Process.footprint` again and again.
 
     `budget` is the share of one core that the walk may use, above 0 and up to 1; the rest of the
@@ -62,7 +63,10 @@ class Gentle:
         self._budget = budget
         self._reader = FrameReader(procfs=procfs)
         try:
-            self._fds = self._reader.fileno("mapcounts"), self._reader.fileno("flags")
+            self._fds: tuple[int, int] = (
+                self._reader.fileno("mapcounts"),
+                self._reader.fileno("flags"),
+            )
         except AccessDenied as error:
             self._reader.close()
             raise AccessDenied(
@@ -84,6 +88,7 @@ class Gentle:
 
     def close(self) -> None:
         """Close the files. May be called again."""
+        self._fds = CLOSED, CLOSED
         self._reader.close()
 
     @property

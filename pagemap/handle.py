@@ -13,8 +13,8 @@ from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native
 from pagemap.arguments import pid_of
+from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import (
-    ClosedProcess,
     NoSuchProcess,
     NotMapped,
     PagemapError,
@@ -41,7 +41,7 @@ _TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 
 
-class Handle:
+class Handle(Holder):
     """An open target: its identity, its descriptors, what this kernel can do with them."""
 
     __slots__ = (
@@ -59,7 +59,8 @@ class Handle:
     )
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
-        self._pagemap = self._maps = -1
+        self._pagemap: int = CLOSED
+        self._maps: int = CLOSED
         self._maps_free = allocate_lock()
         self._state = "closed"
         self._can_scan: bool | None = None
@@ -106,21 +107,16 @@ class Handle:
 
     def _open_maps(self) -> None:
         try:
-            self._maps = self._folder.open("maps")
+            self._maps = Descriptor(self._folder.open("maps"))
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
 
     def _close_both(self) -> None:
-        # taken out first, so that two threads that close do not close another's descriptor
-        pagemap, self._pagemap = self._pagemap, -1
-        mappings, self._maps = self._maps, -1
-        for fd in (pagemap, mappings):
-            if fd >= 0:
-                os.close(fd)
+        self._pagemap = self._maps = CLOSED
 
     def _open_pagemap(self) -> None:
         try:
-            self._pagemap = self._folder.open("pagemap")
+            self._pagemap = Descriptor(self._folder.open("pagemap"))
         except OSError as error:
             if error.errno == ENOENT and self._folder.read("stat"):
                 raise Unsupported(
@@ -151,11 +147,14 @@ class Handle:
         return f"<Process {self.pid} {self._state}>"
 
     def close(self) -> None:
-        """Close the descriptors. May be called again; other calls then raise ClosedProcess."""
+        """Close the descriptors. May be called again; other calls then raise ClosedProcess.
+
+        A call that another thread is in goes on to its end, and with it the file that it reads.
+        """
         self._state = "closed"
         self.kept.clear()
+        self._folder.close()  # first: it tells an EBADF of the others from the kernel's
         self._close_both()
-        self._folder.close()
 
     @property
     def closed(self) -> bool:
@@ -178,18 +177,18 @@ class Handle:
 
         ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
         """
-        self.require_open()
+        fd = self.fileno()
         if self._can_scan is None:
             disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
             # ESRCH: the target is gone, but the kernel has it; what is called next will say so
-            error = ENOTTY if disabled else _native.probe_scan(self._pagemap, _POPULATED)
+            error = ENOTTY if disabled else _native.probe_scan(fd, _POPULATED)
             self._can_scan = error in (0, ESRCH)
         return self._can_scan
 
     def can_find(self, category: str) -> bool:
         """Whether PAGEMAP_SCAN finds pages by this category (`pagemap.flags`) on this kernel."""
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
-        return self.can_scan and _native.probe_scan(self._pagemap, bits[category]) == 0
+        return self.can_scan and _native.probe_scan(self.fileno(), bits[category]) == 0
 
     @property
     def folder(self) -> Folder:
@@ -218,9 +217,13 @@ class Handle:
         return int(self._folder.read("statm").split()[field])
 
     def fileno(self) -> int:
-        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread."""
+        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread.
+
+        The file stays open, after `close` too, until the number that you were given is let go.
+        """
+        fd = self._pagemap  # taken first: what is open afterwards was open then
         self.require_open()
-        return self._pagemap
+        return fd
 
     def reading(self, results: Iterator[_T]) -> Iterator[_T]:
         """The same results; an OSError among them becomes an error of this process.
@@ -238,12 +241,13 @@ class Handle:
 
     def read_error(self, error: OSError) -> PagemapError:
         """The error of this process that stands for an OSError from its pagemap."""
+        self.require_open()
         return self._folder.error(error, "read the page table", "pagemap")
 
     def alive(self) -> bool:
         """Whether the address space that was opened exists: not after exit, and not after exec."""
-        self.require_open()
-        return self.kernel_thread or _native.alive(self._pagemap)
+        fd = self.fileno()
+        return self.kernel_thread or _native.alive(fd)
 
     def end_page(self) -> int:
         """The first page number past the address space. Raises TargetVanished when that is gone."""
@@ -279,15 +283,16 @@ class Handle:
     def require_open(self) -> None:
         """Raise ClosedProcess after `close`."""
         if self._state == "closed":
-            raise ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
+            raise self._folder.closed()
 
     def descriptor(self, address: int = 0) -> int:
         """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
-        self.require_open()
-        if self._pagemap < 0:
+        fd = self._pagemap
+        if fd < 0:
+            self.require_open()
             raise NotMapped(
                 f"process {self.pid} is a kernel thread: it has no mappings",
                 address=address,
                 pid=self.pid,
             )
-        return self._pagemap
+        return fd

@@ -11,6 +11,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
+from pagemap.descriptors import Holder
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import PAGE_FLAGS, PFN_BITS, entry_flag
 from pagemap.frames import FrameReader
@@ -48,7 +49,7 @@ class Mapper(Record):
     sharers: tuple[int, ...] = field("", "other processes that have this very address space")
 
 
-class Owners:
+class Owners(Holder):
     """Those who map the frames `pfns`: iterate over it, once, for a `Mapper` of each page.
 
     They come process by process, each in order of address. `frames` are the frames as the kernel

@@ -12,6 +12,7 @@ from errno import EACCES, EPERM
 from stat import S_ISDIR, S_ISREG
 
 from pagemap._native.types import cacheable
+from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import AccessDenied, PagemapError, TargetVanished, Unsupported
 from pagemap.units import PAGE_SIZE
 
@@ -43,7 +44,7 @@ def file_error(error: OSError, path: str) -> PagemapError:
     )
 
 
-class OpenFile:
+class OpenFile(Holder):
     """An open regular file: `fd`, and `pages`, the last of which may be filled in part.
 
     A context manager. Raises AccessDenied when it may not be read, or is another user's;
@@ -60,7 +61,7 @@ class OpenFile:
             # before it is opened: to open a device may do something
             if not S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
                 raise _irregular(path)
-            self.fd = os.open(path, flags | (0 if follow else os.O_NOFOLLOW))
+            self.fd: int = Descriptor(os.open(path, flags | (0 if follow else os.O_NOFOLLOW)))
         except OSError as error:
             if isinstance(error, PagemapError):
                 raise
@@ -68,7 +69,7 @@ class OpenFile:
         try:
             self._settle()
         except BaseException:
-            os.close(self.fd)
+            self.fd = CLOSED
             raise
 
     def _settle(self) -> None:
@@ -96,7 +97,7 @@ class OpenFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        os.close(self.fd)
+        self.fd = CLOSED
 
 
 def _irregular(path: str) -> PagemapError:

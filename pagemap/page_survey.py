@@ -14,6 +14,7 @@ import os
 from pagemap import maps, pipeline
 from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, Job
+from pagemap.descriptors import Holder
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
 from pagemap.page_flags import parse_filter
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Look", "Survey"]
 
 
-class Look:
+class Look(Holder):
     """One place to look at, as a survey wants it; each call looks anew.
 
     Raises TargetVanished when the process exits or calls exec midway, or the file becomes shorter.
@@ -63,7 +64,7 @@ class Look:
         return (page_run(row, self._unit) for row in joined(self._steps(True)))
 
 
-class Survey:
+class Survey(Holder):
     """What is wanted of pages; then `process`, `memory` and `file` give a `Look` at some.
 
     Use it as a context manager, or call `close()`: it holds the kernel's files about frames.

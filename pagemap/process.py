@@ -6,10 +6,9 @@ virtual address to a physical one. Analyses have rooms of their own, and a metho
 
 from __future__ import annotations
 
-import os
-
 from pagemap import _native, maps
 from pagemap.arguments import check_address, entries_in
+from pagemap.descriptors import CLOSED, Descriptor
 from pagemap.errors import NotMapped
 from pagemap.handle import Handle
 from pagemap.pages import Page, Pages
@@ -38,7 +37,8 @@ class Process(Handle):
     """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
-    mounted. Several threads may read through one Process; closing it is for the last of them.
+    mounted. Several threads may read through one Process, and any of them, or a signal handler,
+    may close it: a call that is under way comes to its end, or raises ClosedProcess.
 
     Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids
     reading it (PTRACE_MODE_READ_FSCREDS: the same user and dumpable, or CAP_SYS_PTRACE with
@@ -82,19 +82,18 @@ class Process(Handle):
         # The file that was opened along with the pagemap can serve one reader at a time; another
         # one meanwhile gets a file of its own, of the address space that check() has seen.
         ours = self._maps_free.acquire(blocking=False)
-        fd = -1
+        fd: int = CLOSED
         try:
-            fd = self._maps if ours else self._folder.open("maps")
+            fd = self._maps if ours else Descriptor(self._folder.open("maps"))
             if not ours:
                 self.check()
             yield from maps.read_blocks(fd)
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
         finally:
+            fd = CLOSED  # an error that somebody keeps would hold it else
             if ours:
                 self._maps_free.release()
-            elif fd >= 0:
-                os.close(fd)
         self.check()
 
     def pages(self, where: Range) -> Pages:

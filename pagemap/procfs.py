@@ -8,9 +8,17 @@ that exec made is recognised by its auxv.
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, EPERM, ESRCH
+from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
 
-from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, from_os_error
+from pagemap.descriptors import CLOSED, Descriptor, Holder
+from pagemap.errors import (
+    AccessDenied,
+    ClosedProcess,
+    NoSuchProcess,
+    PagemapError,
+    TargetVanished,
+    from_os_error,
+)
 from pagemap.tasks import why_ended
 
 __all__ = ["Folder"]
@@ -20,7 +28,7 @@ _PF_EXITING = 0x00000004
 _PF_KTHREAD = 0x00200000
 
 
-class Folder:
+class Folder(Holder):
     """/proc/PID by descriptor; `name` is the pid, a thread id, or "self", `pid` its number.
 
     Raises NoSuchProcess, AccessDenied. After `settle()` a process that is gone is TargetVanished:
@@ -30,27 +38,28 @@ class Folder:
     __slots__ = ("_settled", "fd", "path", "pid")
 
     def __init__(self, pid: int, name: str, procfs: str) -> None:
-        self.fd = -1
+        self.fd: int = CLOSED
         self.pid = pid
         self.path = f"{procfs}/{name}"
         self._settled = False
         try:
-            self.fd = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.fd = Descriptor(os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
             raise self.error(error, "open the folder") from None
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        """Give the descriptor back, once no other thread opens anything below it."""
+        self.fd = CLOSED
 
     def settle(self) -> None:
         """Take the process as found: from now on it can vanish, but not be missing."""
         self._settled = True
 
     def open(self, name: str) -> int:
-        """A descriptor of the file `name`, to read. Raises OSError as the kernel gave it."""
+        """The number of the file `name`, open to be read, which the caller is to close.
+
+        Raises OSError as the kernel gave it.
+        """
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
 
     def read(self, name: str, operation: str = "") -> bytes:
@@ -112,6 +121,8 @@ class Folder:
         """The error that stands for `error` of this process."""
         if isinstance(error, PagemapError):
             return error
+        if self.fd == CLOSED and error.errno == EBADF:
+            return self.closed()
         if self._settled and error.errno in (ENOENT, ESRCH):
             return self.vanished("exited")
         if name != "stat" and error.errno in (EACCES, EPERM):
@@ -121,6 +132,10 @@ class Folder:
                 return self.vanished("exited") if self._settled else self._ended(state)
         path = f"{self.path}/{name}" if name else self.path
         return from_os_error(error, pid=self.pid, operation=operation, path=path)
+
+    def closed(self) -> ClosedProcess:
+        """The error for a call that came after `close`, or that `close` overtook."""
+        return ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
 
     def vanished(self, how: str) -> TargetVanished:
         """The error for a process that `how` (exited, called exec) after it was opened."""

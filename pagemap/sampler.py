@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from pagemap import maps
 from pagemap._native import counting
+from pagemap.descriptors import Holder
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
 from pagemap.records import Record, field
@@ -53,7 +54,7 @@ COUNTS = tuple(_FIELDS)
 _YEAR = 366 * 86400
 
 
-class Sampler:
+class Sampler(Holder):
     """Counts of `target` again and again: by default this process itself, without any privilege.
 
     `counts` are of `COUNTS`, by default all that this kernel can tell; fewer cost less: "rss" and
@@ -157,6 +158,7 @@ class Sampler:
         """Close the descriptors. May be called again."""
         with self._lock:
             self._closed = True
+            self._sample.close()
             self._process.close()
 
 

@@ -17,6 +17,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
+from pagemap.descriptors import Holder
 from pagemap.frames import KSM, FrameReader
 from pagemap.records import Record, field
 from pagemap.spaces import Spaces, require_pfns
@@ -104,7 +105,7 @@ class Sharer(Record):
     pages: Amounts = field("pages", "the frames that it shares, by kind")
 
 
-class Sharing:
+class Sharing(Holder):
     """What is shared, by whom: gone through when this is made, and kept as numbers.
 
     With `targets`, pids, only frames that one of them maps; with `only` no other processes are

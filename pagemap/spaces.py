@@ -15,6 +15,7 @@ from pagemap import pipeline
 from pagemap._native import probe_pfns
 from pagemap._native.owners import BEFORE, SAME, Visit, compare_memory
 from pagemap._native.scan import Spans
+from pagemap.descriptors import Holder
 from pagemap.errors import (
     AccessDenied,
     NoSuchProcess,
@@ -52,7 +53,7 @@ def require_pfns(purpose: str) -> None:
         )
 
 
-class Seen:
+class Seen(Holder):
     """A process that is gone through: `number` is its place among the pids of the `Spaces`.
 
     `note` is what the caller keeps of the mappings that the pieces at hand are of.
@@ -66,7 +67,7 @@ class Seen:
         self.note = note
 
 
-class Spaces:
+class Spaces(Holder):
     """The address spaces of all processes, or with `only` of those in `first`, which come first.
 
     A context manager, which closes what it opened. Afterwards it tells who was left out:

@@ -9,6 +9,7 @@ from itertools import chain
 from pagemap._core import ffi, lib
 from pagemap._native import COUNTS, READ_BLOCK, allocate, checked
 from pagemap._native.scan import Piece, Spans, address_space_end
+from pagemap.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class TallyBuffer:
 class Job:
     """How to count the pages of `spans`; what is found is the sum of its pieces."""
 
-    __slots__ = ("spans", "table")
+    __slots__ = ("_fd", "spans", "table")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Job:
         end: int,
     ) -> None:
         self.spans = spans
+        self._fd = fd  # held for as long as C may read from its number
         self.table = ffi.new(
             "struct pm_tally_job *",
             {
@@ -129,12 +131,13 @@ counts_of = struct.Struct(f"={len(TALLIED)}Q").unpack
 class Sample:
     """One tally over the whole address space, made again and again in the same memory."""
 
-    __slots__ = ("_at", "_job", "_part", "_scratch", "_span", "_tally", "_to")
+    __slots__ = ("_at", "_fd", "_job", "_part", "_scratch", "_span", "_tally", "_to")
 
     def __init__(
         self, fd: int, page_shift: int, *, ways: int, use_scan: bool, categories: int
     ) -> None:
         end = address_space_end(fd, page_shift)
+        self._fd = fd
         self._span = Spans([(0, end)])
         job = Job(
             self._span,
@@ -152,6 +155,10 @@ class Sample:
         self._tally = ffi.new("struct pm_tally *")
         self._part = ffi.new("struct pm_tally *")
 
+    def close(self) -> None:
+        """Let go of the descriptor; a count that is being taken holds it until its end."""
+        self._fd = CLOSED
+
     def take(
         self, max_pages: int, max_ns: int, ranges: Iterable[tuple[int, int]] | None = None
     ) -> tuple[Any, bool]:
@@ -161,6 +168,8 @@ class Sample:
         PAGEMAP_SCAN, which takes a minute for all that is not.
         """
         tally = self._tally
+        held = self._fd  # for as long as C reads from its number
+        self._job.fd = held
         ffi.buffer(tally)[:] = _EMPTY
         if ranges is None:
             _, whole = self._count(0, self._span.pages, max_pages, max_ns)

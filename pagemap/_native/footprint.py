@@ -63,7 +63,7 @@ class Room:
 class Walk:
     """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors."""
 
-    __slots__ = ("_at", "_job", "_spans", "_sums", "_to")
+    __slots__ = ("_at", "_fds", "_job", "_spans", "_sums", "_to")
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class Walk:
         use_scan: bool,
     ) -> None:
         self._spans = spans
+        self._fds = pagemap, counts, flags  # held for as long as C may read from them
         self._sums = ffi.new("struct pm_footprint[]", spans.count)
         self._at = ffi.new("struct pm_place *")
         self._to = ffi.new("struct pm_place *", (spans.count, 0))

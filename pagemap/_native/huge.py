@@ -71,7 +71,7 @@ def pieces(
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):
-        yield HugePiece((job, kept), at, to)
+        yield HugePiece((job, (kept, fd, flags_fd)), at, to)
 
 
 class HugePiece:

@@ -64,10 +64,11 @@ class Wanted:
 class Visit:
     """The spans of one process, whose pagemap is `fd`; `tag` is the caller's own."""
 
-    __slots__ = ("_spans", "table", "tag")
+    __slots__ = ("_fd", "_spans", "table", "tag")
 
     def __init__(self, spans: Spans, fd: int, page_shift: int, *, use_scan: bool, tag: Any) -> None:
         self._spans = spans
+        self._fd = fd  # held for as long as C may read from its number
         self.tag = tag
         self.table = ffi.new(
             "struct pm_visit *",

@@ -81,7 +81,7 @@ class Rows:
         table.all_of = all_of
         table.none_of = none_of
         self.table = table
-        self._keep = (span_table, label_bytes)
+        self._keep = (span_table, label_bytes, fd)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.

@@ -35,7 +35,7 @@ def cacheable(fd: int) -> bool:
 class Job:
     """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C."""
 
-    __slots__ = ("_filters", "cgroups", "list", "mapcounts", "table")
+    __slots__ = ("_fds", "_filters", "_looked_at", "cgroups", "list", "mapcounts", "table")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Job:
     ) -> None:
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
         self.list = listed
+        self._fds = kpageflags, kpagecount, kpagecgroup  # held for as long as C may read
         self.mapcounts = kpagecount >= 0
         self.cgroups = kpagecgroup >= 0
         self.table = ffi.new(
@@ -82,6 +83,7 @@ class Job:
         """Look at the populated pages of `spans` of the pagemap `fd`, `pages()` in a piece."""
         self.table.spans = spans.table
         self.table.pagemap = fd
+        self._looked_at: tuple[int, ...] = (fd,)
         self.table.use_scan = use_scan
         for at, to, count in spans.stretches(pages):
             yield SpansPiece(self, spans, at, to, count)
@@ -95,6 +97,7 @@ class Job:
     ) -> Iterator[RangePiece]:
         """Look at the first `count` pages of a file, by our own pagemap."""
         self.table.pagemap, self.table.file, self.table.sink = pagemap, file, sink
+        self._looked_at = pagemap, file, sink
         return self._ranges(lib.pm_types_of_file, 0, count, pages)
 
     def _ranges(self, call: Any, start: int, end: int, pages: int) -> Iterator[RangePiece]:

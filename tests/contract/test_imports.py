@@ -43,7 +43,7 @@ ROWS = [
     ("pagemap._core",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
     ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
-    ("pagemap.errors", "pagemap._version", "pagemap.records"),
+    ("pagemap.descriptors", "pagemap.errors", "pagemap.records", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
 

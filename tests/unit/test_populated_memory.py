@@ -159,7 +159,7 @@ def test_closing_gives_it_back() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_closing_within_a_walk(threads: int) -> None:
-    """What is read then may be of another file that has the number: it is given to nobody."""
+    """A walk holds its file while it lasts: no other file gets the number that it reads from."""
     with workloads.dense(2000 * workloads.PAGE) as target, workloads.dense() as other:
         process = Process(target.pid)
         with (
@@ -169,10 +169,14 @@ def test_closing_within_a_walk(threads: int) -> None:
         ):
             walk = process.populated(threads=threads)
             next(walk)
-            number = process.fileno()
+            number = int(process.fileno())
             process.close()
             with Process(other.pid) as taken:
-                assert f"/{taken.pid}" in os.readlink(f"/proc/self/fd/{number}")
+                assert taken.fileno() != number
+                assert f"/{target.pid}" in os.readlink(f"/proc/self/fd/{number}")
                 with pytest.raises(pagemap.ClosedProcess):
                     for _ in walk:
                         pass
+            walk.close()  # type: ignore[attr-defined] # a generator
+            with pytest.raises(FileNotFoundError):
+                os.readlink(f"/proc/self/fd/{number}")

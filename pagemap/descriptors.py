@@ -1,0 +1,52 @@
+"""Descriptors that many hands share: closed when the last of them lets go.
+
+One thread may close a Process while another one reads through it, or a signal handler may. A number
+alone would then be nothing, or by now another file's. So what is shared is a `Descriptor`: a call
+that was given it holds it, and the file stays open until that call is over.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["CLOSED", "Descriptor", "Holder"]
+
+CLOSED = -1
+"""What stands where there is no descriptor: the kernel answers EBADF, whoever asks."""
+
+
+class Holder:
+    """Whoever holds descriptors: neither copied nor pickled, for a number means nothing elsewhere.
+
+    A copy would close what the original still reads; in another process the same number is another
+    file, which would be read, and closed.
+    """
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle a {type(self).__name__}: it holds open file descriptors, "
+            "which are of this one process; hand on the pid or the path, and open it there"
+        )
+
+
+class Descriptor(Holder, int):
+    """The number of an open file, which is closed when nobody holds this object any more.
+
+    References are counted for us, at no cost for who reads: an attribute that is looked up is held
+    by the call it is given to. No lock, so it is right in a signal handler and after a fork. Who
+    writes the number into a struct for C keeps the object beside it. To close is to forget it.
+    """
+
+    __slots__ = ()
+
+    def __del__(self, close: object = os.close) -> None:
+        try:  # noqa: SIM105 - contextlib brings functools along
+            close(self)  # type: ignore[operator] # as a default it outlives the module
+        except OSError:  # somebody closed the number by hand
+            pass
