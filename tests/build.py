@@ -88,5 +88,6 @@ def textbook() -> Path:
 
 def targets() -> Path:
     """The program behind tests/workloads.py."""
-    names = ("targets.c", "target_kinds.c", "target_treats.c", "target_folios.c")
-    return program(*(HERE / name for name in names), reads=[HERE / "targets.h"])
+    parts = ("kinds", "treats", "folios", "zoo")
+    sources = [HERE / "targets.c", *(HERE / f"target_{part}.c" for part in parts)]
+    return program(*sources, reads=[HERE / "targets.h"])

@@ -131,16 +131,24 @@ def zram_swap(size: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def huge_pages(count: int) -> Iterator[None]:
-    """At least `count` free huge pages of the default size in the pool."""
+    """At least `count` free huge pages of the default size in the pool, and nobody shrinks it."""
     pool = Path("/proc/sys/vm/nr_hugepages")
-    free = re.search(r"HugePages_Free:\s+(\d+)", Path("/proc/meminfo").read_text())
-    if free is None:
-        raise Unavailable("hugetlb: the kernel has no CONFIG_HUGETLBFS")
-    if int(free[1]) >= count:
-        yield
-        return
-    wanted = int(read(pool)) + count
-    with setting(pool, str(wanted)):
-        if int(read(pool)) < wanted:
+    with locked(pool.name), contextlib.ExitStack() as undo:
+        if not pool.exists():
+            raise Unavailable("hugetlb: the kernel has no CONFIG_HUGETLBFS")
+        before = int(read(pool))
+        try:
+            pool.write_text(str(before + count))
+        except OSError as error:
+            if _free_huge_pages() < count:
+                raise Unavailable(f"cannot set {pool}: {error.strerror}") from error
+        else:
+            undo.callback(pool.write_text, str(before))
+        if _free_huge_pages() < count:
             raise Unavailable(f"hugetlb: memory is too fragmented for {count} huge pages")
         yield
+
+
+def _free_huge_pages() -> int:
+    free = re.search(r"HugePages_Free:\s+(\d+)", Path("/proc/meminfo").read_text())
+    return int(free[1]) if free else 0

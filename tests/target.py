@@ -8,13 +8,14 @@ import select
 import signal
 import subprocess
 import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.kernel_settings import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGESIZE")
 # First touch of memory is slow on virtual machines: 8 GiB took 30 s where this was written.
@@ -35,10 +36,14 @@ class Area(NamedTuple):
 
 
 class Target:
-    """A child process that waits; `areas` by name, `first` the first of them."""
+    """A child process that waits; `areas` by name, `first` the first of them.
+
+    `children` are the pids of processes that it made for its memory's sake.
+    """
 
     def __init__(self, command: Sequence[str | bytes | Path]) -> None:
         self.areas: dict[str, Area] = {}
+        self.children: list[int] = []
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
@@ -71,9 +76,14 @@ class Target:
     def wait_ready(self) -> None:
         """Take in the areas until the target says that all its memory is in place."""
         self.areas.clear()
+        self.children.clear()
         while (line := self.read_line()) != "ready":
-            _, name, start, end = line.split()
-            self.areas[name] = Area(name, int(start, 16), int(end, 16))
+            word, name, *bounds = line.split()
+            if word == "child":
+                self.children.append(int(name))
+            else:
+                start, end = (int(bound, 16) for bound in bounds)
+                self.areas[name] = Area(name, start, end)
 
     def tell(self, command: str) -> None:
         """Send a one-letter command (see tests/targets.c)."""
@@ -95,12 +105,24 @@ class Target:
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill and reap it; its pid may be reused from here on."""
+        """Kill and reap it, and wait until its children's memory is free.
+
+        Its pid may be reused from here on.
+        """
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+        for child in self.children:
+            wait_until(partial(_has_no_memory, child))
+
+
+def _has_no_memory(pid: int) -> bool:
+    try:
+        return not Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        return True
 
 
 @contextlib.contextmanager

@@ -16,6 +16,12 @@
 
 /* Newer than some installed headers. */
 enum { GUARD_INSTALL = 102, PAGEOUT = 21 };
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
+#endif
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
+#endif
 
 static void advise(void *start, size_t size, int advice, const char *what)
 {
@@ -80,22 +86,57 @@ void make_ksm(char **arguments)
 	tell("ksm", start, size);
 }
 
+/* Write-protect `size` bytes from `start` on through userfaultfd, which registers `whole` bytes. */
+static void protect(char *start, size_t size, size_t whole, uint64_t features)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | features };
+	struct uffdio_register all = { .range = { (uintptr_t)start, whole },
+				       .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect part = { .range = { (uintptr_t)start, size },
+					    .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &all) ||
+	    ioctl(fd, UFFDIO_WRITEPROTECT, &part))
+		cannot("write-protect through userfaultfd");
+}
+
 /* The first half is write-protected through userfaultfd. */
 void make_uffd_wp(char **arguments)
 {
 	size_t size = number(arguments, 0);
 	char *start = map_small(size);
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register whole = { .range = { (uintptr_t)start, size },
-					 .mode = UFFDIO_REGISTER_MODE_WP };
-	struct uffdio_writeprotect half = { .range = { (uintptr_t)start, size / 2 },
-					    .mode = UFFDIO_WRITEPROTECT_MODE_WP };
 
 	write_pages(start, size, page);
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &whole) ||
-	    ioctl(fd, UFFDIO_WRITEPROTECT, &half))
-		cannot("write-protect through userfaultfd");
+	protect(start, size / 2, size, 0);
 	tell("protected", start, size / 2);
 	tell("open", start + size / 2, size / 2);
+}
+
+/* Markers over what nobody touched, as Wine makes them; the first page was written. */
+void make_markers(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+
+	write_pages(start, page, page);
+	protect(start, size, size, UFFD_FEATURE_WP_UNPOPULATED);
+	tell("markers", start, size);
+}
+
+/*
+ * Three huge pages of `huge` bytes and more: one written and protected, one protected and
+ * untouched, the others written. The one untouched needs none of the pool.
+ */
+void make_hugetlb_protected(char **arguments)
+{
+	size_t size = number(arguments, 0), huge = number(arguments, 1);
+	char *start = map_bytes(size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1);
+
+	write_pages(start, huge, page);
+	write_pages(start + 2 * huge, size - 2 * huge, page);
+	protect(start, 2 * huge, size, UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	tell("hugetlb", start, size);
 }

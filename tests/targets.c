@@ -3,7 +3,7 @@
  *
  * Usage: targets KIND ARGUMENT...
  *
- * Makes the memory of KIND (target_kinds.c), prints `ready`, and from then on
+ * Makes the memory of KIND (target_kinds.c, target_zoo.c), prints `ready`, and from then on
  * obeys one-letter commands on standard input (see obey). It ends at the end
  * of that input, or when its parent dies.
  */
@@ -95,23 +95,33 @@ static void obey(char command)
 	}
 }
 
+static const struct target_kind *find(int argc, char **argv, const struct target_kind *kinds,
+				      size_t count)
+{
+	for (size_t i = 0; argc > 1 && i < count; i++)
+		if (!strcmp(argv[1], kinds[i].name) && argc == 2 + kinds[i].arguments)
+			return &kinds[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	const struct target_kind *kind;
 	char command;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	page = (size_t)sysconf(_SC_PAGESIZE);
-	for (size_t kind = 0; argc > 1 && kind < target_kinds_count; kind++) {
-		if (strcmp(argv[1], target_kinds[kind].name) ||
-		    argc != 2 + target_kinds[kind].arguments)
-			continue;
-		target_kinds[kind].make(argv + 2);
-		puts("ready");
-		fflush(stdout);
-		while (read(0, &command, 1) == 1)
-			obey(command);
-		return 0;
+	kind = find(argc, argv, target_kinds, target_kinds_count);
+	if (!kind)
+		kind = find(argc, argv, zoo_kinds, zoo_kinds_count);
+	if (!kind) {
+		fprintf(stderr, "usage: %s KIND ARGUMENT...\n", argv[0]);
+		return 2;
 	}
-	fprintf(stderr, "usage: %s KIND ARGUMENT...\n", argv[0]);
-	return 2;
+	kind->make(argv + 2);
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &command, 1) == 1)
+		obey(command);
+	return 0;
 }

@@ -1,4 +1,5 @@
-/* The parts of targets: target_kinds.c, target_treats.c and target_folios.c map memory, targets.c obeys. */
+/* The parts of targets: target_kinds.c, target_treats.c, target_folios.c and target_zoo.c
+ * map memory, targets.c obeys. */
 #ifndef TARGETS_H
 #define TARGETS_H
 
@@ -12,6 +13,8 @@ struct target_kind {
 
 extern const struct target_kind target_kinds[];
 extern const size_t target_kinds_count;
+extern const struct target_kind zoo_kinds[];
+extern const size_t zoo_kinds_count;
 
 extern size_t page; /* the size of one, in bytes */
 
@@ -43,5 +46,7 @@ void make_guard(char **arguments);
 void make_ksm(char **arguments);
 void make_uffd_wp(char **arguments);
 void make_folios(char **arguments);
+void make_hugetlb_protected(char **arguments);
+void make_markers(char **arguments);
 
 #endif

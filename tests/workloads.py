@@ -35,31 +35,43 @@ if TYPE_CHECKING:
 
     Maker = Callable[[], AbstractContextManager[Target]]
 
-__all__ = ["KINDS", "Area", "Target", "Unavailable", "run", "unavailable", "wait_until"]
+__all__ = [
+    "KINDS",
+    "Area",
+    "Target",
+    "Unavailable",
+    "merged",
+    "own_target",
+    "run",
+    "smaps_number",
+    "unavailable",
+    "wait_until",
+]
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
 KSM = Path("/sys/kernel/mm/ksm")
 
 
-def _run(kind: str, *arguments: int | bytes) -> AbstractContextManager[Target]:
+def own_target(kind: str, *arguments: int | bytes) -> AbstractContextManager[Target]:
+    """What tests/targets.c makes of a kind of its own."""
     words = [a if isinstance(a, bytes) else str(a) for a in arguments]
     return run(build.targets(), kind, *words)
 
 
 def idle() -> AbstractContextManager[Target]:
     """One touched page and what every C program has."""
-    return _run("idle")
+    return own_target("idle")
 
 
 def dense(size: int = 16 * MIB) -> AbstractContextManager[Target]:
     """`size` bytes of private anonymous base pages, each written."""
-    return _run("dense", size)
+    return own_target("dense", size)
 
 
 def sparse(size: int = 4096 * MIB, step: int = 16 * MIB) -> AbstractContextManager[Target]:
     """`size` bytes reserved, one page written in every `step` bytes."""
-    return _run("sparse", size, step)
+    return own_target("sparse", size, step)
 
 
 @contextlib.contextmanager
@@ -73,7 +85,7 @@ def temporary_file(name: bytes, size: int) -> Iterator[bytes]:
 
 def file_at(path: bytes, size: int) -> AbstractContextManager[Target]:
     """A file mapped thrice: areas `clean` (private, read), `written` (private) and `shared`."""
-    return _run("file", path, size)
+    return own_target("file", path, size)
 
 
 @contextlib.contextmanager
@@ -91,13 +103,13 @@ def odd_path() -> AbstractContextManager[Target]:
 @contextlib.contextmanager
 def deleted(size: int = 256 * 1024) -> Iterator[Target]:
     """A private file mapping, read, whose file is unlinked."""
-    with temporary_file(b"unlinked", size) as path, _run("deleted", path, size) as target:
+    with temporary_file(b"unlinked", size) as path, own_target("deleted", path, size) as target:
         yield target
 
 
 def shared(size: int = MIB) -> AbstractContextManager[Target]:
     """Shared memory: `anonymous`, its first half written, and `memfd`, all written."""
-    return _run("shared", size)
+    return own_target("shared", size)
 
 
 @contextlib.contextmanager
@@ -111,7 +123,7 @@ def thp(size: int = 8 * MIB) -> Iterator[Target]:
     with contextlib.ExitStack() as stack:
         if state == "never":
             stack.enter_context(setting(THP / "enabled", "madvise"))
-        target = stack.enter_context(_run("thp", size, huge))
+        target = stack.enter_context(own_target("thp", size, huge))
         if smaps_number(target.pid, "AnonHugePages") < size:
             raise Unavailable("THP: memory is too fragmented for huge pages")
         yield target
@@ -126,7 +138,7 @@ def folios(huge: int, size: int = 4 * MIB) -> Iterator[Target]:
     """
     with contextlib.ExitStack() as stack:
         with huge_page_size(huge):
-            target = stack.enter_context(_run("folios", size, huge))
+            target = stack.enter_context(own_target("folios", size, huge))
         yield target
 
 
@@ -136,14 +148,14 @@ def hugetlb(count: int = 2) -> Iterator[Target]:
     found = re.search(r"Hugepagesize:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     if found is None:
         raise Unavailable("hugetlb: the kernel has no CONFIG_HUGETLBFS")
-    with huge_pages(count), _run("hugetlb", count * int(found[1]) * 1024) as target:
+    with huge_pages(count), own_target("hugetlb", count * int(found[1]) * 1024) as target:
         yield target
 
 
 @contextlib.contextmanager
 def swapped(size: int = 2 * MIB) -> Iterator[Target]:
     """Anonymous memory: area `swapped` pushed out to a zram disk, `resident` as big and not."""
-    with zram_swap(max(4 * size, 16 * MIB)), _run("swapped", size) as target:
+    with zram_swap(max(4 * size, 16 * MIB)), own_target("swapped", size) as target:
         if smaps_number(target.pid, "Swap") == 0:
             raise Unavailable("swap: the kernel pushed nothing out (MADV_PAGEOUT)")
         yield target
@@ -151,21 +163,27 @@ def swapped(size: int = 2 * MIB) -> Iterator[Target]:
 
 def guard(size: int = 256 * 1024) -> AbstractContextManager[Target]:
     """Written anonymous pages of which every second, from the second on, is a guard region."""
-    return _run("guard", size)
+    return own_target("guard", size)
+
+
+def ksm(size: int = MIB) -> AbstractContextManager[Target]:
+    """Equal pages that the kernel has merged; ksmd rests again when this yields."""
+    return merged("ksm", size)
 
 
 @contextlib.contextmanager
-def ksm(size: int = MIB) -> Iterator[Target]:
-    """Equal pages that the kernel has merged; ksmd rests again when this yields."""
+def merged(kind: str, size: int) -> Iterator[Target]:
+    """A target of this kind, once `size` bytes of it and of each child of its are merged."""
     with (
         setting(KSM / "run", "1"),
         setting(KSM / "pages_to_scan", "10000"),
-        _run("ksm", size) as target,
+        own_target(kind, size) as target,
     ):
         if b"\nKSM:" not in Path(f"/proc/{target.pid}/smaps").read_bytes():
             raise Unavailable("KSM: smaps tells nothing of merged pages (Linux 6.8 does)")
+        family = (target.pid, *target.children)
         try:
-            wait_until(lambda: smaps_number(target.pid, "KSM") >= size, seconds=20)
+            wait_until(lambda: all(smaps_number(pid, "KSM") >= size for pid in family), seconds=20)
         except TimeoutError:
             raise Unavailable("KSM: the kernel merged too little") from None
         try:
@@ -178,22 +196,22 @@ def ksm(size: int = MIB) -> Iterator[Target]:
 
 def many(count: int = 60_000) -> AbstractContextManager[Target]:
     """`count` mappings of one written page each."""
-    return _run("many", count)
+    return own_target("many", count)
 
 
 def zero(size: int = 256 * 1024) -> AbstractContextManager[Target]:
     """Anonymous pages that were only read: each is the zero page."""
-    return _run("zero", size)
+    return own_target("zero", size)
 
 
 def untouchable(size: int = MIB) -> AbstractContextManager[Target]:
     """A PROT_NONE reservation: no page behind it."""
-    return _run("untouchable", size)
+    return own_target("untouchable", size)
 
 
 def uffd_wp(size: int = 256 * 1024) -> AbstractContextManager[Target]:
     """Written pages: area `protected` through userfaultfd write-protection, `open` not."""
-    return _run("uffd_wp", size)
+    return own_target("uffd_wp", size)
 
 
 def bash() -> AbstractContextManager[Target]:
