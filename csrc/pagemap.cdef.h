@@ -172,11 +172,21 @@ struct pm_query {
 int64_t pm_scan(int fd, const struct pm_query *query, uint64_t start, uint64_t end,
 		struct pm_region *out, uint64_t capacity, uint64_t *next);
 
-/* classify.c: the same regions out of entries, for kernels without PAGEMAP_SCAN */
+/* classify.c: the same regions out of entries: for kernels without PAGEMAP_SCAN, and for
+ * what it calls swapped, among which only entries tell what is in swap */
 
-/* The entries of ranges of pages, one range after another, and how far they were
- * judged: up to entries[entry], which is `page` pages into ranges[range]. */
+/*
+ * The entries of ranges of pages, one range after another, and how far they were
+ * judged: up to entries[entry], which is `page` pages into ranges[range].
+ *
+ * Swapped are those whose kind (entry_kinds.cdef.h) is swap by `kinds`, and with
+ * hidden_is_swap those whose kind is hidden. `scanned`, or NULL, are what a scan
+ * said of each range: its categories that no entry tells are added.
+ */
 struct pm_batch {
+	const uint8_t *kinds;
+	const uint64_t *scanned;
+	uint64_t hidden_is_swap;
 	const uint64_t *entries;
 	const struct pm_range *ranges;
 	uint64_t ranges_count;
@@ -328,6 +338,15 @@ int32_t pm_probe_pfns(const char *path);
 
 /* 1 when this kernel tracks soft-dirty, 0 when not, or -errno. */
 int32_t pm_probe_soft_dirty(const char *path);
+
+/*
+ * The bits of an entry that this kernel tells (bits 55, 56, 58, 61, 62, 63) into *told,
+ * by marking a page of ours; returns 0, or -errno where that could not be tried. Bit 57
+ * (userfaultfd) costs more and may be forbidden: 1 when this kernel tells it, 0 when
+ * not, or -errno.
+ */
+int32_t pm_probe_told(const char *path, uint64_t *told);
+int32_t pm_probe_uffd_wp(const char *path);
 
 /* PAGEMAP_SCAN on `fd` with this one category asked for: 0, or -errno
  * (-ENOTTY: no such ioctl; -EINVAL: an unknown category). */

@@ -55,13 +55,37 @@ struct pm_uapi_uffd_api {
 	uint64_t ioctls;
 };
 
+/* UFFDIO_REGISTER and UFFDIO_WRITEPROTECT (5.7), for bytes from `start` on. */
+struct pm_uapi_uffd_register {
+	uint64_t start;
+	uint64_t length;
+	uint64_t mode;
+	uint64_t ioctls;
+};
+
+struct pm_uapi_uffd_protect {
+	uint64_t start;
+	uint64_t length;
+	uint64_t mode;
+};
+
 enum {
 	PM_UAPI_UFFD_API = 0xaa,
 	PM_UAPI_UFFD_USER_MODE_ONLY = 1,
+	PM_UAPI_UFFD_FEATURE_WP = 1 << 0,
+	PM_UAPI_UFFD_REGISTER_WP = 1 << 1,
+	PM_UAPI_UFFD_PROTECT = 1 << 0,
 };
 
-#define PM_UAPI_UFFDIO_API _IOWR(0xaa, 0x3f, struct pm_uapi_uffd_api)
+#define PM_UAPI_UFFDIO_API	    _IOWR(0xaa, 0x3f, struct pm_uapi_uffd_api)
+#define PM_UAPI_UFFDIO_REGISTER	    _IOWR(0xaa, 0x00, struct pm_uapi_uffd_register)
+#define PM_UAPI_UFFDIO_WRITEPROTECT _IOWR(0xaa, 0x06, struct pm_uapi_uffd_protect)
 
 _Static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");
+_Static_assert(sizeof(struct pm_uapi_uffd_register) == 32, "struct uffdio_register");
+_Static_assert(sizeof(struct pm_uapi_uffd_protect) == 24, "struct uffdio_writeprotect");
+
+/* madvise, since 6.13 */
+enum { PM_UAPI_MADV_GUARD_INSTALL = 102 };
 
 #endif

@@ -80,7 +80,7 @@ SCAN_CATEGORIES = (
     Flag("present", 3, "p", "in memory, mapped here", "6.7"),
     Flag("swapped", 4, "s", "in swap", "6.7"),
     Flag("pfnzero", 5, "z", "the zero page", "6.7"),
-    Flag("huge", 6, "h", "mapped by a huge page-table entry (THP or hugetlb)", "6.7"),
+    Flag("huge", 6, "h", "present, by a huge page-table entry (THP or hugetlb)", "6.7"),
     Flag("soft_dirty", 7, "d", "written since the last clear of soft-dirty bits", "6.7"),
     Flag("guard", 8, "g", "guard region (MADV_GUARD_INSTALL)", "6.15"),
 )

@@ -153,7 +153,14 @@ class Process(Handle):
         are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to
         nothing; asking for FILE costs a look at each frame.
 
-        Raises Unsupported for a category that this kernel lacks, UsageError, TargetVanished.
+        SWAPPED is what lies in swap: not guard regions, userfaultfd's markers, or pages that
+        migrate or are broken, which the kernel's scan calls so too. Where it hides which (without
+        CAP_SYS_ADMIN), and something is in swap, SWAPPED holds those as well, but for guards. HUGE
+        is what is present: not the untouched places of hugetlb mappings, which the scan calls huge,
+        unless `none_of` has PRESENT.
+
+        Raises Unsupported for a category that this kernel lacks or never sets, UsageError,
+        TargetVanished.
         """
         from pagemap.regions import regions
 

@@ -7,14 +7,10 @@ entries read in bulk, for the categories that an entry can tell.
 
 from __future__ import annotations
 
-import os
-from enum import IntFlag
-from errno import EINVAL, ENOTTY
-
-from pagemap import _native, maps
+from pagemap import _native, maps, swap_types
 from pagemap._native import scan
-from pagemap.errors import Unsupported, UsageError
-from pagemap.flags import SCAN_CATEGORIES
+from pagemap.categories import Asked, Category, require
+from pagemap.errors import UsageError
 from pagemap.records import Record, field
 from pagemap.units import ADDRESS_END, PAGE_SHIFT, page_range
 
@@ -23,25 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pagemap.process import Process
-
-    class Category(IntFlag):
-        """What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."""
-
-        WPALLOWED = 1
-        WRITTEN = 2
-        FILE = 4
-        PRESENT = 8
-        SWAPPED = 16
-        PFNZERO = 32
-        HUGE = 64
-        SOFT_DIRTY = 128
-        GUARD = 256
-
-else:
-    Category = IntFlag("Category", {flag.name.upper(): 1 << flag.bit for flag in SCAN_CATEGORIES})
-    Category.__doc__ = (
-        "What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."
-    )
 
 __all__ = ["Category", "Region", "regions"]
 
@@ -54,15 +31,10 @@ class Region(Record):
     categories: Category = field("", "what all of them are, of what was asked for")
 
 
-READABLE = (
-    Category.FILE | Category.PRESENT | Category.SWAPPED | Category.SOFT_DIRTY | Category.GUARD
-)
-"""The categories that an entry tells as well: what a kernel without PAGEMAP_SCAN can answer."""
-
 VECTOR = 512
 """Regions asked for at a time: as many as the kernel collects, and no more (see csrc/scan.c)."""
 
-CHUNK = 1 << 15  # pages read at a time without PAGEMAP_SCAN
+CHUNK = 1 << 15  # pages read at a time
 
 
 def regions(
@@ -84,64 +56,89 @@ def regions(
         raise UsageError(f"max_pages must be 1 or more, not {max_pages}")
     if vector < 1:
         raise UsageError(f"vector must be 1 or more, not {vector}")
-    _require(process, any_of | all_of | none_of | returned)
+    require(process, any_of | all_of | none_of | returned)
     start, end = page_range(start, ADDRESS_END if end is None else end)
-    bits = {"any_of": any_of, "all_of": all_of, "none_of": none_of, "returned": returned}
+    asked = Asked(any_of, all_of, none_of, returned)
     walk = _scanned if process.can_scan else _read
-    return _merged(walk(process, bits, start, end, max_pages, vector))
-
-
-def _require(process: Process, wanted: int) -> None:
-    """Raise Unsupported for a category that cannot be had here, and name the kernel that can."""
-    for flag in SCAN_CATEGORIES:
-        bit = 1 << flag.bit
-        if not wanted & bit:
-            continue
-        if process.can_scan:
-            error = _native.probe_scan(process.fileno(), bit)
-        else:
-            error = 0 if READABLE & bit else ENOTTY
-        if error not in (0, EINVAL, ENOTTY):
-            raise process.read_error(OSError(error, os.strerror(error)))
-        if error:
-            raise Unsupported(
-                f"this kernel cannot find pages by the category {flag.name}: "
-                f"PAGEMAP_SCAN has it since Linux {flag.since}",
-                pid=process.pid,
-                errno=error,
-                operation="scan",
-            )
-        wanted &= ~bit
-    if wanted:
-        names = ", ".join(flag.name for flag in SCAN_CATEGORIES)
-        raise UsageError(f"{wanted:#x} is no category; there are {names}")
+    return _merged(walk(process, asked, start, end, max_pages, vector))
 
 
 def _scanned(
-    process: Process, bits: dict[str, int], start: int, end: int, limit: int | None, vector: int
+    process: Process, asked: Asked, start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
     end = min(end, process.end_page() << PAGE_SHIFT)
     while start < end:
-        query = scan.Query(**bits, max_pages=limit or 0)
+        query = asked.query(limit, exactly=False)
         try:
             found, start = scan.scan(process.fileno(), query, start, end, vector)
         except OSError as error:
             raise process.read_error(error) from None
-        yield from found
-        if limit is not None:
-            limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
-            if limit <= 0:
-                return
+        if asked.by_swapped or asked.by_huge:
+            for region in _judged(process, asked, found, vector):
+                yield region
+                if limit is not None:
+                    limit -= (region[1] - region[0]) >> PAGE_SHIFT
+        else:
+            yield from found
+            if limit is not None:
+                limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
+        if limit is not None and limit <= 0:
+            return
     process.require_alive()
 
 
+def _judged(
+    process: Process, asked: Asked, found: list[tuple[int, int, int]], vector: int
+) -> Iterator[tuple[int, int, int]]:
+    """Those of the regions of a scan that are asked for, in order, and what to tell of them."""
+    ranges: list[tuple[int, int]] = []  # what a scan calls swapped, until it is read,
+    scanned: list[int] = []  # and what else it says of that
+    waiting: list[tuple[int, int, int]] = []  # regions between these, or after them
+    room = CHUNK
+    for start, end, categories in found:
+        if not (asked.by_swapped and categories & Category.SWAPPED):
+            told = asked.told(categories)
+            if told is not None:
+                waiting.append((start, end, told))
+            continue
+        at = start
+        while at < end:
+            count = min((end - at) >> PAGE_SHIFT, room)
+            ranges.append((at >> PAGE_SHIFT, count))
+            scanned.append(asked.not_told(categories))
+            at += count << PAGE_SHIFT
+            room -= count
+            if not room:
+                yield from _by_entries(process, asked, ranges, scanned, waiting, vector)
+                ranges, scanned, waiting, room = [], [], [], CHUNK
+    yield from _by_entries(process, asked, ranges, scanned, waiting, vector)
+
+
+def _by_entries(
+    process: Process,
+    asked: Asked,
+    ranges: list[tuple[int, int]],
+    scanned: list[int],
+    waiting: list[tuple[int, int, int]],
+    vector: int,
+) -> list[tuple[int, int, int]]:
+    """`waiting`, and what is asked for of these ranges by their entries, in order."""
+    if not ranges:
+        return waiting
+    batch = _batch(process, ranges, scanned)
+    query = asked.query(None)
+    while not batch.done:
+        waiting += batch.regions(query, vector)
+    return sorted(waiting)
+
+
 def _read(
-    process: Process, bits: dict[str, int], start: int, end: int, limit: int | None, vector: int
+    process: Process, asked: Asked, start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
     for ranges in _chunks(process, start >> PAGE_SHIFT, end >> PAGE_SHIFT):
         batch = _batch(process, ranges)
         while not batch.done:
-            found = batch.regions(scan.Query(**bits, max_pages=limit or 0), vector)
+            found = batch.regions(asked.query(limit), vector)
             yield from found
             if limit is not None:
                 limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
@@ -149,7 +146,9 @@ def _read(
                     return
 
 
-def _batch(process: Process, ranges: list[tuple[int, int]]) -> scan.Batch:
+def _batch(
+    process: Process, ranges: list[tuple[int, int]], scanned: list[int] | None = None
+) -> scan.Batch:
     try:
         entries, stored = _native.read_ranges(process.fileno(), ranges)
     except OSError as error:
@@ -157,7 +156,14 @@ def _batch(process: Process, ranges: list[tuple[int, int]]) -> scan.Batch:
     if len(entries) < sum(count for _, count in ranges):
         process.require_alive()  # else they lie past the end of the address space
         ranges = [(vpn, count) for (vpn, _), count in zip(ranges, stored, strict=True)]
-    return scan.Batch(entries, ranges, PAGE_SHIFT)
+    return scan.Batch(
+        entries,
+        ranges,
+        PAGE_SHIFT,
+        kinds=swap_types.kinds(),
+        hidden_is_swap=process.pfns_visible or swap_types.in_use(process.procfs) is not False,
+        scanned=scanned,
+    )
 
 
 def _chunks(process: Process, start: int, end: int) -> Iterator[list[tuple[int, int]]]:

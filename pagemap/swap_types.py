@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["kinds", "layout", "options_of"]
+__all__ = ["in_use", "kinds", "layout", "options_of"]
 
 _TYPES = 32
 _KIND = {kind.name: kind.number for kind in ENTRY_KINDS}
@@ -43,6 +43,20 @@ def kinds() -> bytes:
         release = os.uname().release
         _known.append(layout(_version(release), _configuration(release)))
     return _known[0]
+
+
+def in_use(procfs: str = "/proc") -> bool | None:
+    """Whether any page of this machine is in a swap area; None where /proc/swaps does not tell.
+
+    Where none is, nothing that the kernel calls swapped is in swap, whatever type it hides.
+    """
+    try:
+        with open(f"{procfs}/swaps", "rb") as file:
+            areas = file.read(_MOST).splitlines()[1:]
+        # a name may hold no spaces there (they are written \\040): size, used, priority are last
+        return any(int(area.split()[-2]) for area in areas)
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def layout(version: tuple[int, int], options: frozenset[str] | None) -> bytes:

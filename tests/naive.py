@@ -32,11 +32,15 @@ class Query(NamedTuple):
     returned: int = 0
 
 
-def categories(entry: int) -> int:
-    """What a scan would say of a page with this entry."""
-    return sum(
-        bit for name, bit in CATEGORIES.items() if oracle.has(entry, _ENTRY_NAMES.get(name, name))
-    )
+TYPES = oracle.swap_type_names()
+
+
+def categories(entry: int, *, hidden_is_swap: bool = True) -> int:
+    """What a page with this entry is; swapped is what lies in swap, not whatever has bit 62."""
+    here = {name: oracle.has(entry, _ENTRY_NAMES.get(name, name)) for name in CATEGORIES}
+    kind = oracle.kind(entry, TYPES)
+    here["swapped"] = kind == "swap" or (kind == "hidden" and hidden_is_swap)
+    return sum(bit for name, bit in CATEGORIES.items() if here[name])
 
 
 def populated(entry: int) -> bool:
@@ -66,11 +70,18 @@ def joined(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
 
 
 def stretches(
-    mappings: Sequence[oracle.MapsLine], entries: Sequence[Sequence[int]]
+    mappings: Sequence[oracle.MapsLine],
+    entries: Sequence[Sequence[int]],
+    *,
+    hidden_is_swap: bool = True,
 ) -> list[Stretch]:
     """The mappings page by page, untouched pages too; memory without struct pages left out."""
     pages = (
-        (line.start + i * PAGE, line.start + (i + 1) * PAGE, categories(entry))
+        (
+            line.start + i * PAGE,
+            line.start + (i + 1) * PAGE,
+            categories(entry, hidden_is_swap=hidden_is_swap),
+        )
         for line, words in zip(mappings, entries, strict=True)
         # A scan passes over VM_PFNMAP (pagemap_scan_test_walk), which is what these are.
         if not line.label.startswith(b"[vvar")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import gzip
 import io
 import json
 import os
@@ -68,6 +69,37 @@ KINDS = [
     "device",
     "hidden",
 ]
+
+
+def swap_type_names() -> list[str]:
+    """What the 32 swap types are on this kernel, as include/linux/swap.h lays them out."""
+    release = os.uname().release
+    major, minor = (int(part) for part in release.split("-")[0].split(".")[:2])
+    options = {"MIGRATION", "DEVICE_PRIVATE", "MEMORY_FAILURE", "PTE_MARKER"}
+    for path in ("/proc/config.gz", f"/boot/config-{release}"):
+        try:
+            raw = Path(path).read_bytes()
+        except OSError:
+            continue
+        text = (gzip.decompress(raw) if path.endswith(".gz") else raw).decode()
+        options = {name for name in options if f"\nCONFIG_{name}=y\n" in text}
+        break
+    old = (major, minor) < (5, 19)
+    special = ["poisoned"] * ("MEMORY_FAILURE" in options)
+    special += ["migrating"] * ("MIGRATION" in options) * (2 if old else 3)
+    devices = 2 if (major, minor) < (5, 14) else 4 if (major, minor) < (6, 15) else 3
+    special += ["device"] * ("DEVICE_PRIVATE" in options) * devices
+    if (major, minor) >= (6, 2):
+        special += ["marker"]
+    elif not old:
+        special += ["marker"] * ("PTE_MARKER" in options) + ["poisoned"]
+    return ["swap"] * (32 - len(special)) + special
+
+
+def swap_in_use() -> bool:
+    """Whether anything lies in swap, by /proc/swaps."""
+    areas = Path("/proc/swaps").read_text().splitlines()[1:]
+    return any(line.split()[3] != "0" for line in areas)
 
 
 def kind(entry: int, types: Sequence[str]) -> str:

@@ -145,11 +145,17 @@ def folios(huge: int, size: int = 4 * MIB) -> Iterator[Target]:
 @contextlib.contextmanager
 def hugetlb(count: int = 2) -> Iterator[Target]:
     """`count` written pages of the hugetlb pool, at its default page size."""
+    size = huge_page_bytes()
+    with huge_pages(count), own_target("hugetlb", count * size) as target:
+        yield target
+
+
+def huge_page_bytes() -> int:
+    """The size of a page of the hugetlb pool, by default."""
     found = re.search(r"Hugepagesize:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     if found is None:
         raise Unavailable("hugetlb: the kernel has no CONFIG_HUGETLBFS")
-    with huge_pages(count), own_target("hugetlb", count * int(found[1]) * 1024) as target:
-        yield target
+    return int(found[1]) * 1024
 
 
 @contextlib.contextmanager

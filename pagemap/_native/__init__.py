@@ -40,6 +40,8 @@ __all__ = [
     "probe_pfns",
     "probe_scan",
     "probe_soft_dirty",
+    "probe_told",
+    "probe_uffd_wp",
     "probe_userfaultfd",
     "read",
     "read_into",
@@ -263,6 +265,21 @@ def probe_pfns(path: str = "/proc/self/pagemap") -> bool:
 def probe_soft_dirty(path: str = "/proc/self/pagemap") -> bool:
     """Whether this kernel tracks soft-dirty pages; `path` is the caller's own pagemap."""
     return checked(lib.pm_probe_soft_dirty(os.fsencode(path))) == 1
+
+
+def probe_told(path: str) -> int:
+    """The bits of an entry, but 57, that this kernel tells; `path` is the caller's own pagemap.
+
+    Raises OSError where that could not be tried.
+    """
+    told = ffi.new("uint64_t *")
+    checked(lib.pm_probe_told(os.fsencode(path), told))
+    return int(told[0])
+
+
+def probe_uffd_wp(path: str) -> bool:
+    """Whether this kernel tells of userfaultfd's protection. Raises OSError where none can try."""
+    return checked(lib.pm_probe_uffd_wp(os.fsencode(path))) == 1
 
 
 def probe_scan(fd: int, category: int) -> int:

@@ -66,20 +66,37 @@ def scan(
 
 
 class Batch:
-    """The entries of ranges ``(vpn, count)``, one range after another, to find regions in."""
+    """The entries of ranges ``(vpn, count)``, one range after another, to find regions in.
 
-    __slots__ = ("_entries", "_page_shift", "_ranges", "_table")
+    Swapped are those whose type is of swap by `kinds` (`pagemap.swap_types.kinds`); those without a
+    type where `hidden_is_swap`. `scanned` are the categories that a scan told of each range.
+    """
+
+    __slots__ = ("_kept", "_page_shift", "_table")
 
     def __init__(
-        self, entries: memoryview, ranges: Sequence[tuple[int, int]], page_shift: int
+        self,
+        entries: memoryview,
+        ranges: Sequence[tuple[int, int]],
+        page_shift: int,
+        *,
+        kinds: bytes,
+        hidden_is_swap: bool,
+        scanned: Sequence[int] | None = None,
     ) -> None:
         words = [word for each in ranges for word in each]
-        self._entries = entries_of(entries)
-        self._ranges = range_table_of(words)
+        fields = {
+            "entries": entries_of(entries),
+            "ranges": range_table_of(words),
+            "kinds": ffi.from_buffer("uint8_t[]", kinds),
+        }
+        if scanned is not None:
+            fields["scanned"] = ffi.new("uint64_t[]", list(scanned))
+        self._kept = fields  # for as long as the table points to them
         self._page_shift = page_shift
         self._table = ffi.new(
             "struct pm_batch *",
-            {"entries": self._entries, "ranges": self._ranges, "ranges_count": len(ranges)},
+            {**fields, "ranges_count": len(ranges), "hidden_is_swap": hidden_is_swap},
         )
 
     @property

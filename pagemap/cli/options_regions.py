@@ -21,6 +21,11 @@ EXAMPLES = f"""\
 categories:
 {in_lines([(spell(flag.name), flag.meaning) for flag in SCAN_CATEGORIES])}
 
+swapped is what lies in swap, and not guard regions, userfaultfd's markers, or
+pages that migrate; without CAP_SYS_ADMIN the kernel hides which are which.
+huge is what is present and huge: with --none present it is the kernel's word,
+which holds untouched places of hugetlb mappings too.
+
 A kernel without PAGEMAP_SCAN (before 6.7) knows those that a page table entry
 tells: file, present, swapped, soft-dirty and guard.
 

@@ -10,6 +10,7 @@ from pagemap.cli.words import parse_count, parse_names, parse_ranges
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.process import Process
 from pagemap.render.regions import write_csv, write_json, write_text
+from pagemap.swap_types import in_use
 from pagemap.targets import resolve
 from pagemap.units import ADDRESS_END, PAGE_SHIFT
 
@@ -59,6 +60,11 @@ def run(arguments: Namespace) -> int:
     with Process(pid) as process, open_output() as output:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")
+        elif not process.pfns_visible and _mentions_swap(wanted) and in_use() is not False:
+            complain(
+                "some of what is shown as swapped may be none (a marker of userfaultfd, say): "
+                "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
+            )
         found = _regions(process, wanted, ranges, limit)
         if arguments.json:
             write_json(process.pid, found, output.write)
@@ -67,6 +73,11 @@ def run(arguments: Namespace) -> int:
         else:
             write_text(found, output.write)
     return 0
+
+
+def _mentions_swap(wanted: Wanted) -> bool:
+    asked = wanted["any_of"] | wanted["all_of"] | wanted["none_of"] | (wanted["returned"] or 0)
+    return bool(asked & _BITS["swapped"])
 
 
 def _regions(

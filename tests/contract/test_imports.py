@@ -27,7 +27,7 @@ ROWS = [
     ("pagemap.page_survey",),
     ("pagemap.page_types",),
     ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate", "pagemap.huge"),
-    ("pagemap.footprint",),
+    ("pagemap.footprint", "pagemap.categories"),
     ("pagemap.handle", "pagemap.gentle"),
     ("pagemap.frames", "pagemap.smaps"),
     (
@@ -38,7 +38,7 @@ ROWS = [
         "pagemap.page_files",
         "pagemap.folios",
     ),
-    ("pagemap.arguments",),
+    ("pagemap.arguments", "pagemap.told"),
     ("pagemap._native",),
     ("pagemap._core",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),

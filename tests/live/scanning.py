@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
@@ -35,6 +37,23 @@ def resting(kind: str) -> Iterator[Target]:
         pytest.skip(str(reason))
 
 
+def told_here() -> set[str]:
+    """Of soft_dirty and guard, which this kernel tells in its entries: by a page of our own."""
+    memory = mmap.mmap(-1, oracle.PAGE)
+    memory[0] = 1
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    told = {"soft_dirty"} & set(flags_of(start))
+    with contextlib.suppress(OSError):
+        memory.madvise(102)
+    return told | ({"guard"} & set(flags_of(start)))
+
+
+def flags_of(address: int) -> list[str]:
+    """The flags of the entry of one page of ours."""
+    entry = oracle.entries(os.getpid(), address, address + oracle.PAGE)[0]
+    return [name for name in oracle.FLAGS if oracle.has(entry, name)]
+
+
 class Seen(NamedTuple):
     """An address space at rest: its mappings, and the entries of each, read one by one."""
 
@@ -51,7 +70,9 @@ def see(target: Target) -> Seen:
     """Look at every page of a stopped target."""
     mappings = oracle.maps(target.pid)
     entries = naive.entries_of(target.pid, mappings)
-    return Seen(mappings, entries, naive.stretches(mappings, entries))
+    return Seen(
+        mappings, entries, naive.stretches(mappings, entries, hidden_is_swap=oracle.swap_in_use())
+    )
 
 
 @contextlib.contextmanager

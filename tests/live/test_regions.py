@@ -76,9 +76,12 @@ def check(process: pagemap.Process, seen: Seen, got: object, wanted: object) -> 
 
 def known(process: pagemap.Process) -> int:
     """The categories that this kernel has; an entry may know of guard regions before a scan."""
-    if not process.can_scan:
-        return sum(BITS)
-    return sum(bit for name, bit in naive.CATEGORIES.items() if process.can_find(name))
+    told = {"file", "present", "swapped", "guard"} | ({"soft_dirty"} & scanning.told_here())
+    return sum(
+        bit
+        for name, bit in naive.CATEGORIES.items()
+        if name in told and (not process.can_scan or process.can_find(name))
+    )
 
 
 @pytest.mark.parametrize("vector", VECTORS)

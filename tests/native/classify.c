@@ -2,7 +2,26 @@
  * Regions out of entries in memory against a walk page by page: any pattern,
  * any ranges, any query, any number of regions that fit, any limit of pages, any page size.
  */
+#include "entry_kinds.h"
 #include "scene.h"
+
+/* What the swap type 5 of the scene is, and whether types that are hidden are swap. */
+static uint8_t kinds[PM_TYPES_OF_SWAP];
+static uint64_t hidden_is_swap;
+
+/* Bit 62 is swap only where the type says so; the scene has types 5 and none. */
+static uint64_t truly(uint64_t entry)
+{
+	uint64_t is = lie_categories(entry);
+
+	if (!(is & 16))
+		return is;
+	if (is & (8 | 256))
+		return is - 16;
+	if (entry % 32 ? kinds[entry % 32] != PM_ENTRY_SWAP : !hidden_is_swap)
+		return is - 16;
+	return is;
+}
 
 static struct pm_region got[SCENE], wanted[SCENE], some[SCENE];
 static struct pm_range ranges[SCENE];
@@ -66,7 +85,11 @@ static void check_classify(struct pm_query query, uint64_t pages, uint64_t capac
 {
 	const uint64_t base = below(2) ? 0 : 1 + below(1 << 20);
 	uint64_t count = 0, total, wanted_count;
-	struct pm_batch batch = { .ranges = ranges };
+	struct pm_batch batch = {
+		.ranges = ranges,
+		.kinds = kinds,
+		.hidden_is_swap = hidden_is_swap,
+	};
 	uint64_t *entries;
 
 	draw_ranges(pages);
@@ -127,6 +150,37 @@ static void edges(void)
 	CHECK_EQUAL(batch.range, 1);
 }
 
+/* What a scan said of a range, and no entry tells, is that of all its pages; the rest of what it
+ * said is not believed: its SWAPPED is a marker, a migration entry and swap. */
+static void scanned(void)
+{
+	static const uint64_t entries[] = {
+		SCENE_SWAPPED | 31 | 1 << 5, SCENE_SWAPPED | 24, SCENE_SWAPPED | 1 << 5,
+		SCENE_SWAPPED | 1 << 5,	     SCENE_PRESENT | 7,
+	};
+	static const uint64_t said[] = { 16 | 64 | 256, 16 | 2 };
+	const struct pm_range two[] = { { 0, 3 }, { 3, 2 } };
+	struct pm_query query = { .any_of = 511, .returned = 511 };
+	struct pm_batch batch = {
+		.entries = entries,
+		.ranges = two,
+		.ranges_count = 2,
+		.kinds = kinds,
+		.scanned = said,
+	};
+	struct pm_region out[5];
+
+	kinds[31] = PM_ENTRY_MARKER;
+	kinds[24] = PM_ENTRY_MIGRATING;
+	CHECK_EQUAL(pm_classify(&batch, 12, &query, out, 5), 4);
+	CHECK_EQUAL(out[0].end, 2 * 4096);
+	CHECK_EQUAL(out[0].categories, 64);
+	CHECK_EQUAL(out[1].categories, 64 | 16);
+	CHECK_EQUAL(out[2].categories, 16 | 2);
+	CHECK_EQUAL(out[3].start, 4 * 4096);
+	CHECK_EQUAL(out[3].categories, 8 | 2);
+}
+
 /* The limit: up to and with the last page, whether the region ends there or not. */
 static void limits(void)
 {
@@ -149,15 +203,20 @@ int main(int argc, char **argv)
 	static const uint64_t capacities[] = { 1, 2, 511, 512, 513, 4096 };
 
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
+	scene_categories = truly;
 	for (unsigned round = 0; round < 600; round++) {
 		uint64_t pages = 1 + below(2000);
 		struct pm_query query = draw_query();
 
 		draw_scene(pages, 1 + below(40), (unsigned)below(10));
+		memset(kinds, PM_ENTRY_SWAP, sizeof(kinds));
+		kinds[5] = (uint8_t)(below(2) ? PM_ENTRY_SWAP : PM_ENTRY_MIGRATING);
+		hidden_is_swap = below(2);
 		query.max_pages = below(2) ? 0 : 1 + below(pages);
 		check_classify(query, pages, capacities[below(6)], 12 + 2 * (uint32_t)below(3));
 	}
 	edges();
+	scanned();
 	limits();
 	return 0;
 }

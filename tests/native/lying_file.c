@@ -32,6 +32,8 @@ int pm_sys_madvise(void *address, size_t size, int advice)
 	(void)address;
 	(void)size;
 	lie.advice = lie.advice << 4 | (unsigned)advice;
+	if (!lie.madvise_error && advice == 102 && lie.marked_entry)
+		lie.own_entry = lie.marked_entry;
 	if (!lie.madvise_error)
 		return 0;
 	errno = lie.madvise_error;

@@ -110,6 +110,12 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 	(void)fd;
 	if (lie.scan && request == PM_UAPI_PAGEMAP_SCAN)
 		return lie_scan(argument);
+	if (request == PM_UAPI_UFFDIO_REGISTER)
+		return answer(lie.protect_error, 0);
+	if (request == PM_UAPI_UFFDIO_WRITEPROTECT) {
+		lie.own_entry = lie.marked_entry ? lie.marked_entry : lie.own_entry;
+		return answer(lie.protect_error, 0);
+	}
 	if (!lie.ioctl_error && lie.features)
 		memcpy((char *)argument + 8, &lie.features, sizeof(lie.features));
 	return answer(lie.ioctl_error, 0);

@@ -30,6 +30,8 @@ struct lie {
 	int userfaultfd_error;	    /* of the first call */
 	int userfaultfd_next_error; /* of those after it */
 	uint64_t features;	    /* what UFFDIO_API tells */
+	int protect_error;	    /* of UFFDIO_REGISTER and UFFDIO_WRITEPROTECT */
+	uint64_t marked_entry;	    /* what a page reads as once it was guarded or protected */
 	int kcmp_error;
 
 	/* What pages read as, and what scans see of them; NULL: lie_entry, and the same. */

@@ -40,6 +40,70 @@ static void refusals(int open_error, int map_error, int read_error, int32_t pfns
 	nothing_left();
 }
 
+/* Which bits the kernel tells of a page that is written, and then guarded. */
+static void told(void)
+{
+	const uint64_t always = UINT64_C(7) << 61, dirty = UINT64_C(1) << 55;
+	const uint64_t sole = UINT64_C(1) << 56, guard = UINT64_C(1) << 58;
+	const uint64_t written[] = { 0, dirty, sole, dirty | sole };
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		own_page(PRESENT | written[i] | 5);
+		lie.marked_entry = UINT64_C(1) << 62 | guard;
+		CHECK_EQUAL(pm_probe_told("pagemap", &bits), 0);
+		CHECK(bits == (always | written[i] | guard));
+		nothing_left();
+		/* 6.13 has guards, of which its page table does not tell */
+		own_page(PRESENT | written[i] | 5);
+		lie.marked_entry = UINT64_C(1) << 62 | 159;
+		CHECK_EQUAL(pm_probe_told("pagemap", &bits), 0);
+		CHECK(bits == (always | written[i]));
+		/* no guards: then a scan knows of none either */
+		own_page(PRESENT | written[i] | 5);
+		lie.madvise_error = EINVAL;
+		lie.ioctl_error = EINVAL;
+		CHECK_EQUAL(pm_probe_told("pagemap", &bits), 0);
+		CHECK(bits == (always | written[i]));
+		/* but memory that is locked takes none, and a scan does know */
+		lie.ioctl_error = 0;
+		CHECK_EQUAL(pm_probe_told("pagemap", &bits), 0);
+		CHECK(bits == (always | written[i] | guard));
+		nothing_left();
+	}
+	bits = 1;
+	own_page(PRESENT);
+	lie.open_error = EACCES;
+	CHECK_EQUAL(pm_probe_told("pagemap", &bits), -EACCES);
+	own_page(UINT64_C(1) << 62 | 5);
+	CHECK_EQUAL(pm_probe_told("pagemap", &bits), -ENODATA);
+	CHECK(bits == 1);
+	nothing_left();
+}
+
+static void uffd_wp(void)
+{
+	own_page(PRESENT | 5);
+	lie.marked_entry = PRESENT | UINT64_C(1) << 57 | 5;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), 1);
+	nothing_left();
+	own_page(PRESENT | 5);
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), 0);
+	/* there is no userfaultfd, or none that protects: that is an answer; being forbidden is not */
+	lie.userfaultfd_error = ENOSYS;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), 0);
+	lie.ioctl_error = EINVAL;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), 0);
+	lie.ioctl_error = 0;
+	lie.protect_error = ENOMEM;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), -ENOMEM);
+	lie.open_error = ENOENT;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), -ENOENT);
+	lie.userfaultfd_error = lie.userfaultfd_next_error = EPERM;
+	CHECK_EQUAL(pm_probe_uffd_wp("pagemap"), -EPERM);
+	nothing_left();
+}
+
 static void scan(void)
 {
 	tell_truth(0);
@@ -95,6 +159,8 @@ int main(void)
 	refusals(0, ENOMEM, 0, -ENOMEM, -ENOMEM);
 	refusals(0, 0, 1, -ENODATA, -ENODATA);
 
+	told();
+	uffd_wp();
 	scan();
 	userfaultfd();
 	return 0;

@@ -79,6 +79,9 @@ static inline int scene_matches(const struct pm_query *query, uint64_t categorie
 	return !query->any_of || (categories & query->any_of);
 }
 
+/* What a page with such an entry is: to a scan, unless a test knows better. */
+static uint64_t (*scene_categories)(uint64_t entry) = lie_categories;
+
 /* Regions of the scene's pages from `first` to `last`, page by page; returns their number. */
 static inline uint64_t scene_regions(const struct pm_query *query, uint64_t first, uint64_t last,
 				     struct pm_region *out)
@@ -86,7 +89,7 @@ static inline uint64_t scene_regions(const struct pm_query *query, uint64_t firs
 	uint64_t count = 0, found = 0;
 
 	for (uint64_t vpn = first; vpn < last; vpn++) {
-		const uint64_t categories = lie_categories(scene_entry(vpn));
+		const uint64_t categories = scene_categories(scene_entry(vpn));
 		struct pm_region one = { vpn * 4096, vpn * 4096 + 4096,
 					 categories & query->returned };
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pagemap
+from pagemap import swap_types
 from pagemap._native import scan
 from pagemap.regions import regions
 from tests import naive, oracle
@@ -22,6 +23,10 @@ VECTORS = [1, 2, 511, 512, 513, 4096, 65536]
 
 masks = st.one_of(st.just(0), st.sampled_from(BITS), st.sets(st.sampled_from(BITS)).map(sum))
 queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, returned=masks)
+any_masks = st.one_of(masks, st.integers(0, 511))
+any_queries = st.builds(
+    naive.Query, any_of=any_masks, all_of=any_masks, none_of=any_masks, returned=any_masks
+)
 
 
 @given(
@@ -29,9 +34,11 @@ queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, retu
     start=st.integers(0, 2**30),
     gaps=st.lists(st.tuples(st.integers(0, 300), st.sampled_from([0, 0, 1, 77])), max_size=9),
     shift=strategies.shifts,
-    query=queries,
+    query=any_queries,
     capacity=st.sampled_from([1, 2, 3, *VECTORS[1:]]),
     limit=st.one_of(st.just(0), st.integers(1, 800)),
+    hidden_is_swap=st.booleans(),
+    scanned=st.one_of(st.none(), st.lists(st.integers(0, 511), min_size=10, max_size=10)),
 )
 def test_classify(
     entries: list[int],
@@ -41,8 +48,13 @@ def test_classify(
     query: naive.Query,
     capacity: int,
     limit: int,
+    hidden_is_swap: bool,
+    scanned: list[int] | None,
 ) -> None:
-    """Out of entries of one range, or of several that touch or lie apart."""
+    """Out of entries of one range, or of several that touch or lie apart.
+
+    What a scan said of a range, of which no entry tells, each of its pages has too.
+    """
     size = 1 << shift
     ranges: list[tuple[int, int]] = []
     vpn, left = start, len(entries)
@@ -51,8 +63,20 @@ def test_classify(
         left -= ranges[-1][1]
         vpn += ranges[-1][1] + gap
     pages = [page for vpn, count in ranges for page in range(vpn, vpn + count)]
+    added = [
+        word & ~sum(BITS)
+        for (_, count), word in zip(ranges, scanned or [0] * 10, strict=False)
+        for _ in range(count)
+    ]
     got: list[naive.Stretch] = []
-    batch = scan.Batch(strategies.view(entries), ranges, shift)
+    batch = scan.Batch(
+        strategies.view(entries),
+        ranges,
+        shift,
+        kinds=swap_types.kinds(),
+        hidden_is_swap=hidden_is_swap,
+        scanned=scanned[: len(ranges)] if scanned else None,
+    )
     asked = scan.Query(**query._asdict(), max_pages=limit)
     while not batch.done and not (limit and pages_in(got, size)):
         before = batch.judged
@@ -60,8 +84,10 @@ def test_classify(
         assert batch.judged > before or not entries
     expected = [
         (page * size, (page + 1) * size, word)
-        for page, entry in zip(pages, entries, strict=True)
-        if naive.matches(word := naive.categories(entry), query)
+        for page, entry, more in zip(pages, entries, added, strict=True)
+        if naive.matches(
+            word := naive.categories(entry, hidden_is_swap=hidden_is_swap) | more, query
+        )
     ]
     told = [(first, last, word & query.returned) for first, last, word in expected]
     if limit:
