@@ -24,6 +24,8 @@ enum {
 	REGIONS = 64,	   /* regions that one scan finds, */
 	PAGES = 512,	   /* and pages: beyond these they are read unasked */
 	BRIDGED = 64,	   /* holes between them that are read over */
+	DENSE = 4,	   /* pages passed for each one found up to which reading is cheaper */
+	SHORT = 4,	   /* pages of a run that are looked at, and moved, one by one */
 };
 
 struct walk {
@@ -40,6 +42,7 @@ struct walk {
 	uint64_t found_count;
 	uint64_t found_at; /* found[found_at..found_count) are yet to be read */
 	uint64_t found_to; /* the page of the span up to which the scan has looked */
+	int dense;	   /* what it found lies so close that reading on is cheaper */
 };
 
 static inline int populated(uint64_t entry)
@@ -51,6 +54,11 @@ static inline int populated(uint64_t entry)
  * memory nearly all are, most of them present, and this is the only look at each. */
 static uint64_t populated_to(const uint64_t *entries, uint64_t from, uint64_t count)
 {
+	/* where pages are scattered most runs are short: that is seen before looking at many */
+	for (unsigned i = 0; i < SHORT; i++, from++) {
+		if (from == count || !populated(entries[from]))
+			return from;
+	}
 	for (; count - from >= 64; from += 64) {
 		uint64_t all = PM_BIT(PM_PRESENT_BIT);
 
@@ -70,6 +78,19 @@ static uint64_t populated_to(const uint64_t *entries, uint64_t from, uint64_t co
 	while (from < count && populated(entries[from]))
 		from++;
 	return from;
+}
+
+/* Move entries to where they are, or further down in the same array. */
+static void move_down(const uint64_t *from, uint64_t count, uint64_t *to)
+{
+	if (from == to)
+		return;
+	if (count > SHORT) {
+		memmove(to, from, count * sizeof(*from));
+		return;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		to[i] = from[i];
 }
 
 /*
@@ -104,9 +125,7 @@ static int keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 			walk->at.page += first;
 			return 0;
 		}
-		if (walk->out + walk->stored != entries + first)
-			memmove(walk->out + walk->stored, entries + first,
-				(i - first) * sizeof(*entries));
+		move_down(entries + first, i - first, walk->out + walk->stored);
 		walk->stored += i - first;
 		walk->empty = 0;
 	}
@@ -166,7 +185,7 @@ static int find(struct walk *walk, int fd, uint32_t page_shift)
 		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
 		.max_pages = PAGES,
 	};
-	uint64_t next;
+	uint64_t next, pages = 0;
 	int64_t found = pm_scan(fd, &query, (span->vpn + walk->at.page) << page_shift,
 				(span->vpn + last) << page_shift, walk->found, REGIONS, &next);
 
@@ -179,6 +198,9 @@ static int find(struct walk *walk, int fd, uint32_t page_shift)
 	walk->found_at = 0;
 	walk->found_count = (uint64_t)found;
 	walk->found_to = (next >> page_shift) - span->vpn;
+	for (uint64_t i = 0; i < walk->found_count; i++)
+		pages += (walk->found[i].end - walk->found[i].start) >> page_shift;
+	walk->dense = walk->found_to - walk->at.page <= DENSE * pages;
 	if (!walk->found_count)
 		walk->at.page = walk->found_to;
 	return 0;
@@ -266,7 +288,7 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 		} else if (walk.found_at == walk.found_count) {
 			/* populated up to where the scan had enough: read on there */
 			block = FIRST_BLOCK;
-			walk.empty = walk.at.page == walk.found_to ? 0 : EMPTY;
+			walk.empty = walk.dense || walk.at.page == walk.found_to ? 0 : EMPTY;
 			walk.at.page = walk.found_to;
 		}
 	}
