@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from setuptools import Command, setup
+from setuptools import Command, Extension, setup
 from setuptools.command.build import build
 
 if TYPE_CHECKING:
@@ -140,8 +140,23 @@ class build_with_share(build):  # noqa: N801 - setuptools names a command by its
     sub_commands = [*build.sub_commands, ("share", None)]  # noqa: RUF012 - setuptools' own form
 
 
+def capsules() -> Extension:
+    """Give the module that makes capsules, which cffi cannot: of the stable ABI, as cffi's own."""
+    stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
+    return Extension(
+        "pagemap._capsules",
+        sources=["csrc/binding/capsules.c"],
+        depends=["csrc/core.h", "csrc/pagemap.cdef.h", *map(str, Path("csrc/columns").glob("*.h"))],
+        include_dirs=["csrc"],
+        define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
+        extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wshadow"],
+        py_limited_api=stable,
+    )
+
+
 setup(
     cffi_modules=["csrc/build_ffi.py:ffibuilder"],
+    ext_modules=[capsules()],
     cmdclass={"share": share, "build": build_with_share},
     data_files=data_files(),
     options=wheel_options(),

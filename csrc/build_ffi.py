@@ -1,4 +1,4 @@
-"""Build pagemap._core: every csrc/*.c behind the API that the *.cdef.h declare.
+"""Build pagemap._core: the C sources below csrc/ (not binding/) behind the API of the *.cdef.h.
 
 cffi runs this file from the root of the source tree, before the package exists, so it imports
 nothing of it and its paths begin at the root.
@@ -18,16 +18,19 @@ CSRC = Path("csrc")
 COMPILE_ARGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 
 # pagemap.cdef.h first: the headers of single rooms use what it declares.
-HEADERS = sorted(CSRC.glob("*.cdef.h"), key=lambda path: (path.name != "pagemap.cdef.h", path.name))
+HEADERS = sorted(
+    CSRC.rglob("*.cdef.h"), key=lambda path: (path.name != "pagemap.cdef.h", path.name)
+)
 
 ffibuilder = FFI()
 for header in HEADERS:
     ffibuilder.cdef(header.read_text(encoding="ascii"))
 ffibuilder.set_source(
     "pagemap._core",
-    '#include "core.h"\n' + "".join(f'#include "{header.name}"\n' for header in HEADERS[1:]),
-    sources=sorted(str(path) for path in CSRC.glob("*.c")),
-    depends=sorted(str(path) for path in CSRC.glob("*.h")),
+    '#include "core.h"\n'
+    + "".join(f'#include "{header.relative_to(CSRC)}"\n' for header in HEADERS[1:]),
+    sources=sorted(str(each) for each in CSRC.rglob("*.c") if each.parent.name != "binding"),
+    depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     include_dirs=[str(CSRC)],
     # An offset into pagemap is eight bytes for each page, past 2 GiB on a 32-bit machine too.
     define_macros=[("_FILE_OFFSET_BITS", "64")],

@@ -32,6 +32,12 @@ static inline int pm_sys_open(const char *path, int flags)
 	return open(path, flags);
 }
 
+/* Another descriptor of the same open file, closed on exec. */
+static inline int pm_sys_dup(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static inline int pm_sys_close(int fd)
 {
 	return close(fd);

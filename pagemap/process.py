@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pagemap.folios import HugeTally
     from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
+    from pagemap.page_stream import PageStream
     from pagemap.page_types import PageTypes
     from pagemap.regions import Region
     from pagemap.smaps import Footprint
@@ -263,6 +264,40 @@ class Process(Handle):
         from pagemap.populated import populated
 
         return populated(self, threads)
+
+    def columns(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        populated: bool = True,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        ranges: Sequence[Range] | None = None,
+        frames: Sequence[str] = (),
+    ) -> PageStream:
+        """The pages as tables of up to 2^20 rows, one after another, made in C.
+
+        Polars, pyarrow, pandas and DuckDB take the stream: ``pl.DataFrame(process.columns())``.
+        `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
+        those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
+        `populated` False every page of every mapping; `only` and `without` name flags that a page
+        must all have, or not have; `ranges` are ``(start, end)`` in bytes to keep to.
+
+        Raises UsageError for an unknown name, and what `FrameReader` raises. Reading raises
+        TargetVanished when the target exits or calls exec midway; to a consumer of Arrow that is an
+        error of its own.
+        """
+        from pagemap.page_stream import PageStream
+
+        return PageStream(
+            self,
+            names=names,
+            populated=populated,
+            only=only,
+            without=without,
+            ranges=None if ranges is None else [(each[0], each[1]) for each in ranges],
+            frames=frames,
+        )
 
     def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:
         """Read entries into `buffer`, from the page at address `start` on; returns how many.

@@ -26,7 +26,14 @@ ROWS = [
     ("pagemap.process",),
     ("pagemap.page_survey",),
     ("pagemap.page_types",),
-    ("pagemap.regions", "pagemap.populated", "pagemap.tally", "pagemap.translate", "pagemap.huge"),
+    (
+        "pagemap.regions",
+        "pagemap.populated",
+        "pagemap.tally",
+        "pagemap.translate",
+        "pagemap.huge",
+        "pagemap.page_stream",
+    ),
     ("pagemap.footprint", "pagemap.categories"),
     ("pagemap.handle", "pagemap.gentle"),
     ("pagemap.frames", "pagemap.smaps"),
@@ -38,9 +45,10 @@ ROWS = [
         "pagemap.page_files",
         "pagemap.folios",
     ),
-    ("pagemap.arguments", "pagemap.told"),
+    ("pagemap.arguments", "pagemap.tables", "pagemap.told"),
     ("pagemap._native",),
-    ("pagemap._core",),
+    ("pagemap._core", "pagemap._capsules"),
+    ("pagemap.vocabulary",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
     ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
     ("pagemap.descriptors", "pagemap.errors", "pagemap.records", "pagemap._version"),
@@ -104,7 +112,7 @@ def test_the_rows_name_every_room_once() -> None:
         room_of(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)) for path in FILES
     }
     assert len(set(placed)) == len(placed)
-    assert set(placed) == (there - {"pagemap.__init__"}) | {"pagemap._core"}
+    assert set(placed) == (there - {"pagemap.__init__"}) | {"pagemap._core", "pagemap._capsules"}
 
 
 def test_only_native_touches_the_compiled_module() -> None:

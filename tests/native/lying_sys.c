@@ -96,6 +96,12 @@ int pm_sys_open(const char *path, int flags)
 	return answer(lie.open_error, 7);
 }
 
+int pm_sys_dup(int fd)
+{
+	lie.opened += !lie.open_error;
+	return answer(lie.open_error, fd);
+}
+
 int pm_sys_close(int fd)
 {
 	(void)fd;

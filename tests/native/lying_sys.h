@@ -101,6 +101,7 @@ int lie_lives(void);
 
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset);
 int pm_sys_open(const char *path, int flags);
+int pm_sys_dup(int fd);
 int pm_sys_close(int fd);
 int pm_sys_ioctl(int fd, unsigned long request, void *argument);
 int pm_sys_userfaultfd(int flags);

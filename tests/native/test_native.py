@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 SUPPORT = [HERE / "lying_sys.c", HERE / "lying_scan.c", HERE / "lying_file.c"]
 PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in SUPPORT)
-HEADERS = sorted((*HERE.glob("*.h"), *CSRC.glob("*.h")))
+HEADERS = sorted((*HERE.glob("*.h"), *CSRC.rglob("*.h")))
 SKIPPED = 77
 FLAGS = [
     "-g",
@@ -40,7 +40,10 @@ FLAGS = [
 def core() -> Path:
     """All of csrc/ and the lying kernel in one relocatable object, compiled once."""
     return build.program(
-        *SUPPORT, *sorted(CSRC.glob("*.c")), flags=[*FLAGS, "-r", "-nostdlib"], reads=HEADERS
+        *SUPPORT,
+        *sorted(each for each in CSRC.rglob("*.c") if each.parent.name != "binding"),
+        flags=[*FLAGS, "-r", "-nostdlib"],
+        reads=HEADERS,
     )
 
 

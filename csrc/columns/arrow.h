@@ -1,0 +1,113 @@
+/*
+ * Arrow's C data interface and C stream interface: structures by which libraries of one
+ * process hand columns on without a copy. Layout and rules are those of
+ * https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html.
+ *
+ * Whoever takes a structure may release it from any thread, move it by copying its bytes,
+ * and take a child away from its parent. So a structure's memory is a block with a count
+ * of those structures that were not released yet, and the last one frees it.
+ */
+#ifndef PM_ARROW_H
+#define PM_ARROW_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core.h"
+#include "columns/columns.cdef.h"
+
+struct pm_arrow_schema {
+	const char *format;
+	const char *name;
+	const char *metadata;
+	int64_t flags;
+	int64_t n_children;
+	struct pm_arrow_schema **children;
+	struct pm_arrow_schema *dictionary;
+	void (*release)(struct pm_arrow_schema *schema);
+	void *private_data;
+};
+
+struct pm_arrow_array {
+	int64_t length;
+	int64_t null_count;
+	int64_t offset;
+	int64_t n_buffers;
+	int64_t n_children;
+	const void **buffers;
+	struct pm_arrow_array **children;
+	struct pm_arrow_array *dictionary;
+	void (*release)(struct pm_arrow_array *array);
+	void *private_data;
+};
+
+struct pm_arrow_stream {
+	int (*get_schema)(struct pm_arrow_stream *stream, struct pm_arrow_schema *out);
+	int (*get_next)(struct pm_arrow_stream *stream, struct pm_arrow_array *out);
+	const char *(*get_last_error)(struct pm_arrow_stream *stream);
+	void (*release)(struct pm_arrow_stream *stream);
+	void *private_data;
+};
+
+enum pm_arrow_flags {
+	PM_ARROW_NULLABLE = 2,
+};
+
+/* A copy of a schema, which lives as long as anybody holds it. */
+struct pm_shape {
+	atomic_uint holders;
+	struct pm_schema schema;
+};
+
+/* Memory of columns, likewise. */
+struct pm_memory {
+	atomic_uint holders;
+	uint8_t *bytes; /* aligned to 64 */
+};
+
+/* One column of a batch: bits of what is known (NULL: all is), and values. */
+struct pm_batch_column {
+	const void *valid;
+	const void *values;
+	int64_t nulls;
+};
+
+/* shape.c */
+struct pm_shape *pm_shape_new(const struct pm_schema *schema); /* NULL: no memory */
+void pm_shape_hold(struct pm_shape *shape);
+void pm_shape_drop(struct pm_shape *shape);
+
+/* memory.c */
+struct pm_memory *pm_memory_new(uint64_t size); /* NULL: no memory */
+void pm_memory_hold(struct pm_memory *memory);
+void pm_memory_drop(struct pm_memory *memory);
+
+/* schema.c: 0 or ENOMEM */
+int pm_shape_export(struct pm_shape *shape, struct pm_arrow_schema *out);
+
+/* batch.c: hand a batch on, which holds its memory; 0 or ENOMEM. */
+int pm_batch_export(struct pm_shape *shape, struct pm_memory *memory, uint64_t rows,
+		    const struct pm_batch_column *columns, struct pm_arrow_array *out);
+
+/* The bytes of one value of a type; 0 for bits. */
+static inline uint64_t pm_value_size(uint32_t type)
+{
+	switch (type) {
+	case PM_TYPE_BOOL:
+		return 0;
+	case PM_TYPE_TEXT:
+		return sizeof(int32_t);
+	default:
+		return sizeof(int64_t);
+	}
+}
+
+/* The bytes that `rows` values of a type take, as Arrow lays them out, in whole cache lines. */
+static inline uint64_t pm_values_size(uint32_t type, uint64_t rows)
+{
+	const uint64_t size = pm_value_size(type);
+
+	return ((size ? rows * size : (rows + 7) / 8) + 63) & ~UINT64_C(63);
+}
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * Pages as columns, a batch of rows at a time: read the entries, then decode them.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "columns/arrow.h"
+#include "kpage.cdef.h"
+
+/* Take note of `count` pages of span `span` from `vpn` on, a run of their own or more of the last. */
+static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint64_t count)
+{
+	const uint64_t last = rows->runs_count - 1;
+
+	if (rows->runs_count && rows->spans[last] == span &&
+	    rows->runs[last].vpn + rows->runs[last].count == vpn) {
+		rows->runs[last].count += count;
+		return;
+	}
+	rows->runs[rows->runs_count] = (struct pm_range){ vpn, count };
+	rows->spans[rows->runs_count++] = span;
+}
+
+/* Read populated pages behind what the rows hold. Returns how many, or -errno. */
+static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *at,
+			      struct pm_page_rows *rows)
+{
+	const struct pm_place to = { job->spans_count, 0 };
+	struct pm_range *runs = rows->runs + rows->runs_count;
+	uint64_t span = at->span, stored;
+	int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &to,
+				   rows->entries + rows->count, rows->capacity - rows->count, runs,
+				   rows->capacity - rows->runs_count, &stored);
+
+	if (got < 0)
+		return got;
+	for (uint64_t i = 0; i < stored; i++) {
+		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
+			span++;
+		rows->spans[rows->runs_count + i] = span;
+	}
+	rows->runs_count += stored;
+	return got;
+}
+
+/* Read pages of one span, whatever they hold. As read_populated. */
+static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
+			struct pm_page_rows *rows)
+{
+	const struct pm_span *span = job->spans + at->span;
+	uint64_t rest = span->count - at->page;
+	int64_t got;
+
+	if (rest > rows->capacity - rows->count)
+		rest = rows->capacity - rows->count;
+	got = rest ? pm_read(job->fd, span->vpn + at->page, rest, rows->entries + rows->count) : 0;
+	if (got < 0)
+		return got;
+	if (got)
+		add_run(rows, at->span, span->vpn + at->page, (uint64_t)got);
+	at->page += rest;
+	/* fewer than asked for: the address space ends here */
+	if (at->page == span->count || (uint64_t)got < rest)
+		*at = (struct pm_place){ at->span + 1, 0 };
+	return got;
+}
+
+/* Keep those of the rows from `first` and run `run` on that pass the job's filter. */
+static void filter(const struct pm_pages_job *job, struct pm_page_rows *rows, uint64_t first,
+		   uint64_t run)
+{
+	const uint64_t looked_at = job->all_of | job->none_of;
+	const uint64_t none = job->all_of & job->none_of; /* nothing has a bit and has it not */
+	struct pm_page_rows all = *rows;
+	uint64_t at = first;
+
+	/* runs are parted where they stand, so the last comes first: parts are never more than
+	 * entries, but may be more than the runs read so far */
+	all.runs = rows->runs + rows->capacity - (all.runs_count - run);
+	all.spans = rows->spans + rows->capacity - (all.runs_count - run);
+	memmove(all.runs, rows->runs + run, (all.runs_count - run) * sizeof(*all.runs));
+	memmove(all.spans, rows->spans + run, (all.runs_count - run) * sizeof(*all.spans));
+	rows->count = first;
+	rows->runs_count = run;
+	for (uint64_t i = 0; i < all.runs_count - run; i++) {
+		const struct pm_range range = all.runs[i];
+		const uint64_t span = all.spans[i];
+
+		for (uint64_t page = 0; page < range.count; page++, at++) {
+			const uint64_t entry = rows->entries[at];
+
+			if (none || (entry & looked_at) != job->all_of)
+				continue;
+			rows->entries[rows->count++] = entry;
+			add_run(rows, span, range.vpn + page, 1);
+		}
+	}
+}
+
+int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
+		      struct pm_page_rows *rows)
+{
+	const int filtered = (job->all_of | job->none_of) != 0;
+
+	if (!rows->capacity)
+		return -EINVAL;
+	rows->count = rows->runs_count = 0;
+	if (!job->spans_count)
+		return 0; /* a kernel thread: it has no page table either */
+	while (at->span < job->spans_count && rows->count < rows->capacity) {
+		const uint64_t first = rows->count, run = rows->runs_count;
+		int64_t got = job->populated ? read_populated(job, at, rows)
+					     : read_all(job, at, rows);
+
+		if (got < 0)
+			return got;
+		rows->count = first + (uint64_t)got;
+		if (filtered)
+			filter(job, rows, first, run);
+	}
+	if (at->span >= job->spans_count) {
+		/* an address space that is gone reads like one that ends here */
+		int32_t alive = pm_alive(job->fd);
+
+		if (alive <= 0)
+			return alive ? alive : -ESRCH;
+	}
+	return (int64_t)rows->count;
+}
+
+static void addresses(const struct pm_pages_job *job, const struct pm_page_rows *rows, int64_t *out)
+{
+	for (uint64_t i = 0; i < rows->runs_count; i++) {
+		const uint64_t count = rows->runs[i].count;
+
+		pm_addresses(rows->runs[i].vpn << job->page_shift, UINT64_C(1) << job->page_shift,
+			     count, (uint64_t *)out);
+		out += count;
+	}
+}
+
+static void mappings(const struct pm_pages_job *job, const struct pm_page_rows *rows, int64_t *out)
+{
+	for (uint64_t i = 0; i < rows->runs_count; i++) {
+		const int64_t start = (int64_t)job->starts[rows->spans[i]];
+
+		for (uint64_t page = 0; page < rows->runs[i].count; page++)
+			*out++ = start;
+	}
+}
+
+static void paths(const struct pm_pages_job *job, const struct pm_page_rows *rows, int32_t *out)
+{
+	for (uint64_t i = 0; i < rows->runs_count; i++) {
+		const int32_t path = job->paths[rows->spans[i]];
+
+		for (uint64_t page = 0; page < rows->runs[i].count; page++)
+			*out++ = path;
+	}
+}
+
+/* One bit of each entry, eight to a byte. */
+static void packed_bits(const uint64_t *entries, uint64_t count, uint32_t bit, uint8_t *out)
+{
+	uint64_t i = 0;
+
+	for (; count - i >= 8; i += 8) {
+		unsigned byte = 0;
+
+		for (unsigned j = 0; j < 8; j++)
+			byte |= pm_flag(entries[i + j], bit) << j;
+		*out++ = (uint8_t)byte;
+	}
+	if (i < count)
+		*out = 0;
+	for (unsigned j = 0; i + j < count; j++)
+		*out |= (uint8_t)(pm_flag(entries[i + j], bit) << j);
+}
+
+/*
+ * Where no value is known, that is all ones: make it 0, and take note of it in `valid`.
+ * Returns how many there are.
+ */
+static int64_t part_unknown(int64_t *values, uint64_t count, uint32_t packed, uint8_t *valid)
+{
+	int64_t unknown = 0;
+
+	if (packed)
+		memset(valid, 0, (count + 7) / 8);
+	for (uint64_t i = 0; i < count; i++) {
+		const unsigned known = values[i] != -1;
+
+		unknown += !known;
+		values[i] = known ? values[i] : 0;
+		if (packed)
+			valid[i / 8] |= (uint8_t)(known << (i % 8));
+		else
+			valid[i] = (uint8_t)known;
+	}
+	return unknown;
+}
+
+static void swap_types(const struct pm_pages_job *job, const struct pm_page_rows *rows,
+		       uint64_t *out)
+{
+	for (uint64_t i = 0; i < rows->count; i++) {
+		const uint64_t entry = rows->entries[i];
+		const int known = pm_flag(entry, PM_SWAPPED_BIT) && !job->hidden;
+
+		out[i] = known ? entry & PM_SWAP_TYPES : PM_NO_VALUE;
+	}
+}
+
+static int64_t words(const struct pm_pages_job *job, const struct pm_page_rows *rows, int32_t fd,
+		     uint64_t *out, uint64_t *scratch)
+{
+	struct pm_wish *wishes = (struct pm_wish *)scratch;
+	struct pm_wish *spare = wishes + rows->count;
+	uint64_t *pfns = (uint64_t *)(spare + rows->count), *block = pfns + rows->count;
+	int64_t count;
+
+	(void)job;
+	pm_pfns(rows->entries, rows->count, pfns);
+	count = pm_kpage_sort(pfns, rows->count, wishes, spare, out);
+	return count < 0 ? count : pm_kpage_gather(fd, wishes, (uint64_t)count, block, out);
+}
+
+int64_t pm_pages_column(const struct pm_pages_job *job, const struct pm_page_rows *rows,
+			uint32_t column, uint32_t packed, void *values, uint8_t *valid,
+			uint64_t *scratch)
+{
+	int64_t got = 0;
+
+	if (column < 64) {
+		if (packed)
+			packed_bits(rows->entries, rows->count, column, values);
+		else
+			pm_bits(rows->entries, rows->count, column, values);
+		return 0;
+	}
+	switch (column) {
+	case PM_COLUMN_ADDRESS:
+		addresses(job, rows, values);
+		return 0;
+	case PM_COLUMN_MAPPING:
+		mappings(job, rows, values);
+		return 0;
+	case PM_COLUMN_PATH:
+		paths(job, rows, values);
+		return 0;
+	case PM_COLUMN_PFN:
+		pm_pfns(rows->entries, rows->count, values);
+		break;
+	case PM_COLUMN_SWAP_TYPE:
+		swap_types(job, rows, values);
+		break;
+	case PM_COLUMN_SWAP_OFFSET:
+		pm_swap_offsets(rows->entries, rows->count, job->hidden, values);
+		break;
+	case PM_COLUMN_WORDS:
+	case PM_COLUMN_WORDS + 1:
+	case PM_COLUMN_WORDS + 2:
+		got = words(job, rows, job->words[column - PM_COLUMN_WORDS], values, scratch);
+		break;
+	default:
+		return -EINVAL;
+	}
+	return got < 0 ? got : part_unknown(values, rows->count, packed, valid);
+}

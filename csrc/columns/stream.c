@@ -1,0 +1,236 @@
+/*
+ * A stream of a live process's pages: each batch is read when the consumer asks for it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "columns/arrow.h"
+#include "sys.h"
+
+struct stream {
+	struct pm_shape *shape;
+	struct pm_pages_job job; /* its tables and descriptors are ours */
+	struct pm_page_rows rows;
+	struct pm_place at;
+	uint64_t *scratch;	       /* of words, where any are asked for */
+	const uint32_t *columns;       /* enum pm_page_column of each field */
+	struct pm_batch_column *batch; /* of the batch being made */
+	char error[160];
+};
+
+static void *copy_of(const void *from, uint64_t size)
+{
+	void *to = malloc(size ? size : 1);
+
+	if (to && size)
+		memcpy(to, from, size);
+	return to;
+}
+
+static void close_all(struct stream *stream)
+{
+	const int32_t fds[] = { stream->job.fd, stream->job.words[0], stream->job.words[1],
+				stream->job.words[2] };
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (fds[i] >= 0)
+			pm_sys_close(fds[i]);
+	}
+}
+
+static void destroy(struct stream *stream)
+{
+	close_all(stream);
+	free((void *)stream->job.spans);
+	free((void *)stream->job.starts);
+	free((void *)stream->job.paths);
+	free(stream->rows.entries);
+	free(stream->rows.runs);
+	free(stream->rows.spans);
+	free(stream->scratch);
+	free((void *)stream->columns);
+	free(stream->batch);
+	if (stream->shape)
+		pm_shape_drop(stream->shape);
+	free(stream);
+}
+
+/* Double a descriptor, so that whoever lent it may close it. Returns 0 or errno. */
+static int double_of(int32_t *fd)
+{
+	if (*fd < 0)
+		return 0;
+	*fd = pm_sys_dup(*fd);
+	return *fd < 0 ? errno : 0;
+}
+
+static int open_all(struct stream *stream)
+{
+	struct pm_pages_job *job = &stream->job;
+	int error = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		int32_t *fd = i ? job->words + i - 1 : &job->fd;
+
+		/* after a failure the rest are the lender's: not to be closed here */
+		if (error)
+			*fd = -1;
+		else
+			error = double_of(fd);
+	}
+	return error;
+}
+
+static int take(struct stream *stream, const struct pm_schema *schema, const uint32_t *columns,
+		const struct pm_pages_job *job)
+{
+	const uint64_t spans = job->spans_count, rows = job->rows;
+	int words = 0;
+
+	int error;
+
+	stream->job = *job;
+	stream->job.spans = NULL;
+	stream->job.starts = NULL;
+	stream->job.paths = NULL;
+	error = open_all(stream);
+	if (error)
+		return error;
+	for (uint64_t i = 0; i < schema->count; i++)
+		words |= columns[i] >= PM_COLUMN_WORDS;
+	stream->shape = pm_shape_new(schema);
+	stream->job.spans = copy_of(job->spans, spans * sizeof(*job->spans));
+	stream->job.starts = copy_of(job->starts, spans * sizeof(*job->starts));
+	stream->job.paths = copy_of(job->paths, spans * sizeof(*job->paths));
+	stream->columns = copy_of(columns, schema->count * sizeof(*columns));
+	stream->batch = malloc((schema->count + 1) * sizeof(*stream->batch));
+	stream->rows.capacity = rows;
+	stream->rows.entries = malloc(rows * sizeof(uint64_t));
+	stream->rows.runs = malloc(rows * sizeof(struct pm_range));
+	stream->rows.spans = malloc(rows * sizeof(uint64_t));
+	stream->scratch = malloc(words ? (5 * rows + PM_READ_BLOCK) * sizeof(uint64_t) : 1);
+	return stream->shape && stream->job.spans && stream->job.starts && stream->job.paths &&
+			       stream->columns && stream->batch && stream->rows.entries &&
+			       stream->rows.runs && stream->rows.spans && stream->scratch
+		       ? 0
+		       : ENOMEM;
+}
+
+static int failed(struct stream *stream, int error)
+{
+	if (error == ESRCH)
+		snprintf(stream->error, sizeof(stream->error),
+			 "process %d exited or called exec while it was read: "
+			 "the rows before this are not all of them",
+			 (int)stream->job.pid);
+	else
+		snprintf(stream->error, sizeof(stream->error),
+			 "cannot read the pages of process %d: %s", (int)stream->job.pid,
+			 strerror(error));
+	return error;
+}
+
+/* Decode the rows into new memory, a column after another. Returns 0 or errno. */
+static int decode(struct stream *stream, struct pm_memory **out)
+{
+	const struct pm_schema *schema = &stream->shape->schema;
+	struct pm_memory *memory;
+	uint64_t size = 0;
+	uint8_t *at;
+
+	for (uint64_t i = 0; i < schema->count; i++) {
+		size += pm_values_size(schema->fields[i].type, stream->rows.count);
+		size += pm_values_size(PM_TYPE_BOOL, stream->rows.count);
+	}
+	memory = pm_memory_new(size);
+	if (!memory)
+		return ENOMEM;
+	at = memory->bytes;
+	for (uint64_t i = 0; i < schema->count; i++) {
+		struct pm_batch_column *column = stream->batch + i;
+		uint8_t *valid;
+
+		column->values = at;
+		valid = at + pm_values_size(schema->fields[i].type, stream->rows.count);
+		column->valid = valid;
+		column->nulls = pm_pages_column(&stream->job, &stream->rows, stream->columns[i], 1,
+						at, valid, stream->scratch);
+		if (column->nulls < 0) {
+			pm_memory_drop(memory);
+			return (int)-column->nulls;
+		}
+		at = valid + pm_values_size(PM_TYPE_BOOL, stream->rows.count);
+	}
+	*out = memory;
+	return 0;
+}
+
+static int get_schema(struct pm_arrow_stream *of, struct pm_arrow_schema *out)
+{
+	struct stream *stream = of->private_data;
+	int error = pm_shape_export(stream->shape, out);
+
+	return error ? failed(stream, error) : 0;
+}
+
+static int get_next(struct pm_arrow_stream *of, struct pm_arrow_array *out)
+{
+	struct stream *stream = of->private_data;
+	int64_t got = pm_pages_read(&stream->job, &stream->at, &stream->rows);
+	struct pm_memory *memory = NULL;
+	int error;
+
+	if (got < 0)
+		return failed(stream, (int)-got);
+	if (!got) {
+		out->release = NULL; /* the end */
+		return 0;
+	}
+	error = decode(stream, &memory);
+	if (error)
+		return failed(stream, error);
+	error = pm_batch_export(stream->shape, memory, stream->rows.count, stream->batch, out);
+	pm_memory_drop(memory);
+	return error ? failed(stream, error) : 0;
+}
+
+static const char *get_last_error(struct pm_arrow_stream *of)
+{
+	const struct stream *stream = of->private_data;
+
+	return stream->error[0] ? stream->error : NULL;
+}
+
+static void release(struct pm_arrow_stream *of)
+{
+	destroy(of->private_data);
+	of->release = NULL;
+}
+
+void *pm_arrow_pages(const struct pm_schema *schema, const uint32_t *columns,
+		     const struct pm_pages_job *job)
+{
+	struct pm_arrow_stream *out = malloc(sizeof(*out));
+	struct stream *stream = calloc(1, sizeof(*stream));
+	int error = out && stream ? take(stream, schema, columns, job) : ENOMEM;
+
+	if (error) {
+		if (stream && out)
+			destroy(stream);
+		else
+			free(stream);
+		free(out);
+		errno = error;
+		return NULL;
+	}
+	*out = (struct pm_arrow_stream){
+		.get_schema = get_schema,
+		.get_next = get_next,
+		.get_last_error = get_last_error,
+		.release = release,
+		.private_data = stream,
+	};
+	return out;
+}

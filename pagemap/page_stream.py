@@ -1,0 +1,181 @@
+"""Pages of a live process as a stream of tables: columns filled in C, no object for any page.
+
+The mappings are read when the stream is asked for; pages are read while it is consumed, a batch at
+a time (pagemap_read in fs/proc/task_mmu.c), so memory stays flat however large the target is.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from pagemap import maps
+from pagemap._native.columns import Words
+from pagemap._native.page_columns import PageReader
+from pagemap._native.scan import Spans
+from pagemap.errors import UsageError
+from pagemap.flags import ENTRY_FLAGS
+from pagemap.tables.table import Table, Texts
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
+from pagemap.vocabulary.page_columns import FRAME_COLUMNS, PAGES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pagemap.frames import FrameReader
+    from pagemap.process import Process
+    from pagemap.vocabulary.schema import Schema
+
+__all__ = ["PageStream"]
+
+_BITS = {flag.name: flag.bit for flag in ENTRY_FLAGS}
+_PRESENT_OR_SWAPPED = 1 << _BITS["present"] | 1 << _BITS["swapped"]
+
+
+class PageStream:
+    """See `Process.columns`. Iterating, and each consumer of Arrow, reads the pages anew."""
+
+    __slots__ = ("_all_of", "_frames", "_none_of", "_populated", "_process", "_ranges", "schema")
+
+    def __init__(
+        self,
+        process: Process,
+        *,
+        names: Sequence[str] | None,
+        populated: bool,
+        only: Sequence[str],
+        without: Sequence[str],
+        ranges: Sequence[tuple[int, int]] | None,
+        frames: Sequence[str],
+    ) -> None:
+        for name in frames:
+            if name not in FRAME_COLUMNS:
+                raise UsageError(f"frames knows no {name!r}; there are {', '.join(FRAME_COLUMNS)}")
+        asked = [FRAME_COLUMNS[name] for name in frames]
+        if names is None:
+            words = FRAME_COLUMNS.values()
+            names = [name for name in PAGES.names if name not in words or name in asked]
+        self.schema: Schema = PAGES.select(names)
+        self._process = process
+        self._populated = populated
+        self._all_of, self._none_of = _bits("only", only), _bits("without", without)
+        self._ranges = None if ranges is None else page_ranges(ranges)
+        self._frames = [
+            name for name, column in FRAME_COLUMNS.items() if column in self.schema.names
+        ]
+
+    def __iter__(self) -> Iterator[Table]:
+        """The tables, in order of address, each of up to 2^20 rows."""
+        reader, paths, frames = self._reader()
+        process = self._process
+        try:
+            for _, columns in process.reading(reader.batches()):
+                yield Table(
+                    self.schema,
+                    {
+                        name: Texts(values, paths) if name == "path" else values
+                        for name, (values, _) in columns.items()
+                    },
+                    valid={name: known for name, (_, known) in columns.items() if known},
+                    about=self.about,
+                )
+        finally:
+            if frames is not None:
+                frames.close()
+        process.check()
+
+    def snapshot(self) -> list[Table]:
+        """All tables, read now: for those who look at one moment more than once."""
+        return list(self)
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema, for consumers of Arrow."""
+        from pagemap.tables.arrow import schema_capsule
+
+        return schema_capsule(self.schema, {"path": self._paths()}, self.about)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A fresh stream, for consumers of Arrow; in our schema, whichever is asked for.
+
+        It holds descriptors of its own, so it goes on when the Process is closed.
+        """
+        from pagemap.tables.arrow import about_text, stream_capsule
+
+        reader, paths, frames = self._reader()
+        try:
+            address = reader.stream_address({"path": Words(paths)}, about_text(self.about))
+        finally:
+            if frames is not None:
+                frames.close()
+        return stream_capsule(address)
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What holds for all rows."""
+        return {
+            "pid": self._process.pid,
+            "page_size": PAGE_SIZE,
+            "pfns_visible": self._process.pfns_visible,
+        }
+
+    def _paths(self) -> list[str]:
+        return self._mapped()[3] if "path" in self.schema else []
+
+    def _reader(self) -> tuple[PageReader, list[str], FrameReader | None]:
+        process = self._process
+        spans, starts, codes, paths = self._mapped()
+        frames = None
+        fds = {}
+        if self._frames:
+            from pagemap.frames import FrameReader
+
+            frames = FrameReader(procfs=process.procfs)
+            fds = {FRAME_COLUMNS[name]: frames.fileno(name) for name in self._frames}
+        reader = PageReader(
+            self.schema,
+            _BITS,
+            spans=spans,
+            starts=memoryview(starts),
+            paths=memoryview(codes),
+            pid=process.pid,
+            fd=process.descriptor() if spans.count else process.fileno(),
+            frames=fds,
+            page_shift=PAGE_SHIFT,
+            use_scan=process.can_scan,
+            populated=self._populated or bool(self._all_of & _PRESENT_OR_SWAPPED),
+            hidden=not process.pfns_visible,
+            all_of=self._all_of,
+            none_of=self._none_of,
+        )
+        return reader, paths, frames
+
+    def _mapped(self) -> tuple[Spans, array[int], array[int], list[str]]:
+        """What is mapped now: spans, the starts of their mappings, numbers of paths, paths."""
+        bounds, starts, codes = array("Q"), array("Q"), array("i")
+        numbers: dict[bytes, int] = {}
+        for block in self._process.maps_blocks():
+            for start, end, label in maps.parse_labels(block):
+                code = numbers.setdefault(label, len(numbers))
+                for first, last in self._within(start, end):
+                    bounds.extend((first, last))
+                    starts.append(start)
+                    codes.append(code)
+        spans = Spans.of_bounds(memoryview(bounds), PAGE_SHIFT)
+        return spans, starts, codes, [maps.decode_path(label) for label in numbers]
+
+    def _within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        if self._ranges is None:
+            yield start, end
+            return
+        for first, last in self._ranges:
+            if first < end and start < last:
+                yield max(start, first), min(end, last)
+
+
+def _bits(argument: str, names: Sequence[str]) -> int:
+    if isinstance(names, str):
+        raise UsageError(f"{argument} must be a sequence of names, not the text {names!r}")
+    for name in names:
+        if name not in _BITS:
+            raise UsageError(f"{argument} knows no flag {name!r}; there are {', '.join(_BITS)}")
+    return sum(1 << _BITS[name] for name in set(names))

@@ -1,0 +1,1 @@
+"""Results in columns, and the ways to hand them on."""

@@ -1,0 +1,140 @@
+"""Process.columns: what the kernel's entries say, cell by cell, to each consumer."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pagemap
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+KINDS = ("file", "sparse", "swapped", "guard", "zero", "odd_path", "shared")
+
+
+def rows_of(tables: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for table in tables for row in table]
+
+
+def expected(pid: int, *, populated: bool, hidden: bool) -> Iterator[tuple[Any, ...]]:
+    for line in oracle.maps(pid):
+        for number, entry in enumerate(oracle.entries(pid, line.start, line.end)):
+            if populated and not (oracle.has(entry, "present") or oracle.has(entry, "swapped")):
+                continue
+            values = oracle.values(entry, line.start + number * PAGE, line.path, hidden=hidden)
+            values["address"] = line.start + number * PAGE
+            path = values.pop("path")
+            yield (*values.values(), line.start, path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("populated", [True, False])
+def test_every_cell(start: Start, kind: str, populated: bool, pfns_visible: bool) -> None:
+    maker = workloads.KINDS[kind]
+    target = start(workloads.sparse(64 << 20, 1 << 20) if kind == "sparse" else maker())
+    target.stop()
+    with pagemap.Process(target.pid) as process:
+        got = rows_of(process.columns(populated=populated))
+    wanted = list(expected(target.pid, populated=populated, hidden=not pfns_visible))
+    assert len(got) == len(wanted)
+    assert got == wanted
+
+
+def test_without_the_scan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = start(workloads.sparse(64 << 20, 1 << 20))
+    target.stop()
+    with pagemap.Process(target.pid) as process:
+        scanned = rows_of(process.columns())
+    monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
+    with pagemap.Process(target.pid) as process:
+        assert rows_of(process.columns()) == scanned
+
+
+def test_filters(start: Start, pfns_visible: bool) -> None:
+    target = start(workloads.file())
+    target.stop()
+    wanted = list(expected(target.pid, populated=False, hidden=not pfns_visible))
+    names = ["address", "pfn", *oracle.FLAGS, "swap_type", "swap_offset", "mapping", "path"]
+    present, file = names.index("present"), names.index("file_or_shared")
+    area = target.areas["written"]
+    with pagemap.Process(target.pid) as process:
+        got = rows_of(process.columns(only=["present"], without=["file_or_shared"]))
+        assert got == [row for row in wanted if row[present] and not row[file]]
+        got = rows_of(process.columns(populated=False, without=["present"]))
+        assert got == [row for row in wanted if not row[present]]
+        assert rows_of(process.columns(only=["present"], without=["present"])) == []
+        ranges = [(area.start + PAGE, area.start + 3 * PAGE), (area.end - 1, area.end)]
+        got = rows_of(process.columns(["address"], populated=False, ranges=ranges))
+        addresses = [area.start + PAGE, area.start + 2 * PAGE, area.end - PAGE]
+        assert got == [(address,) for address in addresses]
+
+
+def test_words_of_frames(start: Start, need_pfns: None) -> None:
+    if not all(map(oracle.may_read, ("/proc/kpageflags", "/proc/kpagecount"))):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+    target = start(workloads.dense(64 * PAGE))
+    target.stop()
+    area = target.first
+    with pagemap.Process(target.pid) as process:
+        stream = process.columns(
+            ["pfn", "mapcount", "flags"], populated=False, ranges=[(area.start, area.end)]
+        )
+        got = rows_of(stream)
+    for pfn, mapcount, flags in got:
+        for value, file, mask in (
+            (mapcount, "kpagecount", -1),
+            (flags, "kpageflags", 1 << 11 | 1 << 12),  # MMAP, ANON: those that do not change
+        ):
+            with open(f"/proc/{file}", "rb") as words:
+                word = struct.unpack("=Q", os.pread(words.fileno(), 8, 8 * pfn))[0]
+            assert value & mask == word & mask
+
+
+def test_names() -> None:
+    with pagemap.Process("self") as process:
+        assert "flags" not in process.columns().schema
+        assert "flags" in process.columns(frames=["flags"]).schema
+        stream = process.columns(["path", "address"])
+        assert stream.schema.names == ("path", "address")
+        for wrong in (["adress"], ["address", "address"], []):
+            with pytest.raises(pagemap.UsageError):
+                process.columns(wrong)
+        for argument in ("only", "without", "frames"):
+            with pytest.raises(pagemap.UsageError, match=argument):
+                process.columns(**{argument: ["nonsense"]})  # type: ignore[arg-type]
+
+
+def test_a_kernel_thread_has_no_rows() -> None:
+    try:
+        with pagemap.Process(2) as process:
+            assert process.kernel_thread
+            assert list(process.columns()) == []
+    except (pagemap.AccessDenied, pagemap.NoSuchProcess) as error:
+        pytest.skip(f"process 2 cannot be read here: {error}")
+
+
+def test_a_target_that_is_gone(start: Start) -> None:
+    target = start(workloads.dense(64 * PAGE))
+    with pagemap.Process(target.pid) as process:
+        tables = process.columns()
+        target.kill()
+        with pytest.raises(pagemap.TargetVanished):
+            list(tables)
+
+
+def test_after_close(start: Start) -> None:
+    process = pagemap.Process("self")
+    stream = process.columns()
+    process.close()
+    with pytest.raises(pagemap.ClosedProcess):
+        list(stream)
+    with pytest.raises(pagemap.ClosedProcess):
+        stream.__arrow_c_stream__()
