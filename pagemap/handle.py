@@ -8,10 +8,10 @@ fs/proc/base.c): after an exec it reads the old one, soon empty, and never the n
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
 from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native
+from pagemap._native.threads import allocate_lock
 from pagemap.arguments import pid_of
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import (

@@ -8,12 +8,11 @@ escaped.
 
 from __future__ import annotations
 
-import atexit
 import os
-from _thread import allocate_lock, get_ident, start_new_thread
 from errno import EIO, ESPIPE
 
 from pagemap import _native
+from pagemap._native.threads import Workers
 from pagemap.records import Record, field
 from pagemap.text import printable
 
@@ -204,41 +203,27 @@ class _Ahead:
         self._wanted = fd, room, offset
         self._got: int | None = None
         self._errno = 0  # and no error, whose traceback would hold the buffer
-        self._done = allocate_lock()
-        self._done.acquire()
-        self._pid = os.getpid()
-        self._ident = 0
-        atexit.register(self.wait)  # later no thread comes to its own end
-        try:
-            start_new_thread(self._read, ())
-        except (RuntimeError, MemoryError):  # a limit of threads is met
+        self._reader = Workers()
+        if not self._reader.start(self._read, self.wait):
             self._read()
 
     def _read(self) -> None:
         fd, room, offset = self._wanted
-        self._ident = get_ident()
         try:
             self._got = _read_at(fd, room, offset)
         except OSError as error:
             self._errno = error.errno or EIO
         finally:
             room.release()  # the buffer may have to grow
-            self._done.release()
 
     def wait(self) -> None:
-        """Let the thread come to its end, where there is one: fork() leaves a child none.
-
-        Not so the thread itself, which may collect the walk as garbage.
-        """
-        if os.getpid() == self._pid and get_ident() != self._ident:
-            with self._done:
-                pass
-        atexit.unregister(self.wait)
+        """Let the thread come to its end, where there is one."""
+        self._reader.join()
 
     def result(self) -> int:
         """How many bytes were read. Raises the OSError that the thread met."""
         self.wait()
-        if self._got is None and not self._errno and os.getpid() != self._pid:
+        if self._got is None and not self._errno and self._reader.lost:
             self._read()
         if self._errno:
             raise OSError(self._errno, os.strerror(self._errno))

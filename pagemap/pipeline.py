@@ -2,16 +2,17 @@
 
 Each step is one call into C without the GIL. The calling thread hands out pieces and takes results
 back, those of the oldest piece first; while that is not ready it does a step itself, so there are
-never more threads at work than were asked for. There are two buffers for each, so none waits while
-a result is used. A piece may give its results in several steps, because nobody knew how much it
-holds; the next piece's results then wait.
+never more threads at work than were asked for. There are two buffers for each, so that none waits
+while a result is used. A piece may give its results in several steps, because nobody knew how much
+it holds; the next piece's results then wait.
+
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-from _thread import allocate_lock, get_ident, start_new_thread
+
+from pagemap._native.threads import Workers, locked
 
 try:
     from _queue import Empty, SimpleQueue  # what `queue` has them from, and no more than them
@@ -20,7 +21,6 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Any, Protocol
@@ -56,7 +56,8 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
     """Iterate over ``(piece, result)`` in order; leaving the `with` block ends all threads.
 
     `make_buffer()` makes what one step needs; it is used again for later steps, so a result that
-    lies in it is to be used before the next is asked for. `threads` is None for as many as pay.
+    lies in it is to be used before the next is asked for. `threads` is None for as many as pay,
+    else as `arguments.check_threads` gives it.
     Where the work is known to be `large` they start at once, else after ALONE_PAGES. Raises the
     first error of a step, as it was.
     """
@@ -108,18 +109,11 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
     def _start(self) -> bool:
         """Start the other threads; whether there are any."""
         if self._threads > 1:
-            self._pool = _Pool(self._threads, self._make_buffer)
+            self._pool = _Pool(self._make_buffer)
             if self._pool.start(self._threads - 1):  # the caller is one of them
                 return True
             self._threads = 1
         return False
-
-
-def _locked() -> LockType:
-    """A lock that one thread releases when it is done, and another waits for."""
-    lock = allocate_lock()
-    lock.acquire()
-    return lock
 
 
 class _Slot:
@@ -129,7 +123,7 @@ class _Slot:
 
     def __init__(self, buffer: Any) -> None:
         self.buffer = buffer
-        self.ready = _locked()
+        self.ready = locked()
         self.piece: Piece
         self.error: Exception | None = None
         self.result: Any = None
@@ -145,40 +139,31 @@ _EARLY = _Ended()  # of a slot whose step has not ended
 class _Pool:
     """Threads without `threading`, which with `queue` takes longer to import than most dumps."""
 
-    def __init__(self, threads: int, make_buffer: Callable[[], Any]) -> None:
+    def __init__(self, make_buffer: Callable[[], Any]) -> None:
         self._todo: SimpleQueue[_Slot | None] = SimpleQueue()
         self._stopping = False
         self._drained = False
-        self._pid = os.getpid()
-        self._free = [_Slot(make_buffer()) for _ in range(2 * threads)]
-        self._ends: list[tuple[int, LockType]] = []  # of each thread, released by it last of all
+        self._workers = Workers()
+        self._make_buffer = make_buffer
+        self._free: list[_Slot] = []
 
     def start(self, threads: int) -> int:
         """Start as many threads, or fewer; returns how many there are.
 
         Where Ctrl-C comes in between, stop() ends those that were begun.
         """
-        # A walk may be forgotten until the interpreter ends, when no thread comes to its own end.
-        atexit.register(self.stop)
         for _ in range(threads):
-            end = _locked()
-            try:
-                ident = start_new_thread(self._work, (end,))
-            except (RuntimeError, MemoryError):  # a limit is met: do with those there are
-                break
-            self._ends.append((ident, end))
-        return len(self._ends)
+            if not self._workers.start(self._work, self.stop):
+                break  # a limit is met: do with those there are
+        return len(self._workers)
 
-    def _work(self, end: LockType) -> None:
-        try:
-            while (slot := self._todo.get()) is not None:
-                if self._stopping:
-                    slot.ready.release()  # its error stands
-                else:
-                    self._step(slot)
-            self._todo.put(None)  # for the others
-        finally:
-            end.release()
+    def _work(self) -> None:
+        while (slot := self._todo.get()) is not None:
+            if self._stopping:
+                slot.ready.release()  # its error stands
+            else:
+                self._step(slot)
+        self._todo.put(None)  # for the others
 
     def _step(self, slot: _Slot) -> None:
         try:
@@ -209,7 +194,7 @@ class _Pool:
             return
 
     def _begun_elsewhere(self) -> None:
-        if os.getpid() != self._pid:
+        if self._workers.lost:
             raise _Ended("a walk that was begun before fork() goes on only there") from None
 
     def _start(self, slot: _Slot) -> None:
@@ -221,6 +206,7 @@ class _Pool:
 
     def run(self, pieces: Iterator[Piece]) -> Iterator[tuple[Any, Any]]:
         under_way: list[_Slot] = []
+        most = 2 * (len(self._workers) + 1)  # the caller is one of them
         failed: Exception | None = None
         while True:
             try:
@@ -230,11 +216,11 @@ class _Pool:
                 break
             if piece is None:
                 break
-            slot = self._free.pop()
+            slot = self._free.pop() if self._free else _Slot(self._make_buffer())
             slot.piece = piece
             self._start(slot)
             under_way.append(slot)
-            if not self._free:
+            if len(under_way) == most:
                 yield from self._finish(under_way.pop(0))
         # The workers end when nothing is left to begin: later they would have to be woken for that.
         self._drained = True
@@ -262,10 +248,4 @@ class _Pool:
         """Let the workers finish the steps they are in, and nothing more."""
         self._stopping = True
         self._todo.put(None)
-        if os.getpid() == self._pid:  # fork() leaves a child none of the threads
-            for ident, end in self._ends:
-                if ident == get_ident():  # it collects garbage, and the walk was in a cycle
-                    continue
-                with end:  # who else waits goes on too
-                    pass
-        atexit.unregister(self.stop)
+        self._workers.join()

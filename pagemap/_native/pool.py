@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
 from _weakref import ref
 
 from pagemap._native import allocate
+from pagemap._native.threads import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

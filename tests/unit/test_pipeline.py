@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import signal
 import sys
 import threading
 import time
-from _thread import start_new_thread
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pagemap import pipeline
+from pagemap._native import threads as machine
 from tests import tasks
 
 if TYPE_CHECKING:
@@ -95,6 +97,43 @@ def test_order(threads: int | None, large: bool) -> None:
 def test_nothing_to_do(threads: int) -> None:
     with pipeline.run(iter(()), buffer, threads) as results:
         assert list(results) == []
+
+
+def test_walks_leave_nothing_for_the_exit() -> None:
+    """Atexit keeps a place for each function that it was given, also for those taken back."""
+    before = atexit._ncallbacks()
+    for _ in range(20):
+        names_of((Piece(n) for n in range(3)), 3, [])
+    assert atexit._ncallbacks() == before
+    assert not machine._unfinished
+
+
+def test_walks_are_no_garbage() -> None:
+    """What a piece holds, descriptors too, is given back with the walk and not some time later."""
+    gc.collect()
+    gc.disable()
+    try:
+        piece = Piece(0)
+        gone = weakref.ref(piece)
+        with pipeline.run(iter([piece, Piece(1)]), buffer, 3, large=True) as results:
+            assert len(list(results)) == 2
+        del piece, results
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_buffer_is_made_when_a_piece_needs_it() -> None:
+    """An absurd number of threads took two buffers for each before one was started."""
+    made: list[list[object]] = []
+
+    def counted() -> list[object]:
+        made.append([None])
+        return made[-1]
+
+    with pipeline.run(iter([Piece(n) for n in range(3)]), counted, 50, large=True) as results:
+        assert len(list(results)) == 3
+    assert len(made) == 3
 
 
 def test_small_work_starts_no_thread() -> None:
@@ -217,12 +256,13 @@ def test_ctrl_c_while_threads_are_started(monkeypatch: pytest.MonkeyPatch) -> No
     """The fixture finds those that were started before it."""
 
     def interrupted(function: Callable[..., object], about: tuple[Any, ...]) -> None:
-        start_new_thread(function, about)
+        start(function, about)
         if tasks.count() > before + 2:
             raise KeyboardInterrupt
 
     before = tasks.count()
-    monkeypatch.setattr(pipeline, "start_new_thread", interrupted)
+    start = machine.start_new_thread
+    monkeypatch.setattr(machine, "start_new_thread", interrupted)
     with pytest.raises(KeyboardInterrupt):
         names_of((Piece(n) for n in range(100)), 8, [])
 

@@ -1,0 +1,135 @@
+"""Threads and locks of the system, and the rules by which threads here end.
+
+gevent and eventlet put greenlets in the place of what `_thread` has: a walk would then wait for a
+greenlet that cannot run while it waits. `_thread` is compiled into the interpreter, so a second
+module can be made of it, which has the true functions whatever was put into the first. With it
+nothing depends on who patches, nor on whether that was before this import or comes after it.
+
+Three rules hold for all threads. fork() leaves a child none of them, so nobody there waits for one.
+A thread may collect its own walk as garbage, and does not wait for itself. And no thread comes to
+its own end when the interpreter has ended, so all are ended before.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _thread import LockType, RLock, allocate_lock, get_ident, start_new_thread
+    from collections.abc import Callable
+else:
+    _spec = _thread.__spec__
+    _true = _spec.loader.create_module(_spec)
+    _spec.loader.exec_module(_true)
+    RLock = _true.RLock
+    allocate_lock = _true.allocate_lock
+    get_ident = _true.get_ident
+    start_new_thread = _true.start_new_thread
+
+__all__ = [
+    "Latch",
+    "RLock",
+    "Workers",
+    "allocate_lock",
+    "get_ident",
+    "locked",
+    "start_new_thread",
+]
+
+
+def locked() -> LockType:
+    """A lock that one thread releases when it is done, and another waits for."""
+    lock = allocate_lock()
+    lock.acquire()
+    return lock
+
+
+class Latch:
+    """Shut until it is opened, once; anybody may wait for that, and again.
+
+    A signal may break a waiter off wherever it is, and its handler may wait here too.
+    """
+
+    __slots__ = ("_lock", "is_open")
+
+    def __init__(self) -> None:
+        self._lock = locked()
+        self.is_open = False
+
+    def open(self) -> None:
+        """Let those who wait go on."""
+        self.is_open = True
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Return when it is open."""
+        while not self.is_open:
+            # in turns, because a waiter that was broken off may have kept the lock
+            if self._lock.acquire(True, 1):
+                self._lock.release()
+
+
+_unfinished: dict[Workers, Callable[[], None]] = {}
+_exiting: list[bool] = []
+
+
+def _finish() -> None:
+    _exiting.append(True)
+    for stop in tuple(_unfinished.values()):
+        stop()
+
+
+# Once: atexit keeps a place for each function that it was ever given.
+atexit.register(_finish)
+
+
+class Workers:
+    """The threads of one walk."""
+
+    __slots__ = ("_ends", "_pid")
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._ends: list[tuple[int, Latch]] = []
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def lost(self) -> bool:
+        """Whether this is a child of fork(), which has none of them."""
+        return os.getpid() != self._pid
+
+    def start(self, work: Callable[[], None], stop: Callable[[], None]) -> bool:
+        """Start one more; False where no more can be had, or the interpreter ends.
+
+        `stop`, which ends with `join`, is called at exit where that was not done before.
+        """
+        if _exiting:
+            return False
+        _unfinished[self] = stop
+        end = Latch()
+        try:
+            ident = start_new_thread(_work, (work, end))
+        except (RuntimeError, MemoryError):
+            return False
+        self._ends.append((ident, end))
+        return True
+
+    def join(self) -> None:
+        """Wait until all have ended. May be called again."""
+        if not self.lost:
+            for ident, end in self._ends:
+                if ident != get_ident():
+                    end.wait()
+        _unfinished.pop(self, None)
+
+
+def _work(work: Callable[[], None], end: Latch) -> None:
+    try:
+        work()
+    finally:
+        end.open()
