@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Target: TypeAlias = int | str | HasPid
     Range: TypeAlias = Mapping | tuple[int, int]
 
-__all__ = ["check_address", "entries_in", "pid_of"]
+__all__ = ["check_address", "check_threads", "entries_in", "pid_of"]
 
 
 def pid_of(target: Target) -> int:
@@ -36,6 +37,25 @@ def pid_of(target: Target) -> int:
     if not isinstance(pid, int) or isinstance(pid, bool):
         raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")
     return pid
+
+
+def check_threads(threads: int | None) -> int | None:
+    """How many threads to use: as asked, but no more than processors that this process may use.
+
+    None stays None, for as many as pay. Raises TypeError for what is no integer, UsageError for
+    less than 1.
+    """
+    if threads is None:
+        return None
+    try:
+        wanted = operator.index(threads)
+    except TypeError:
+        wanted = None
+    if wanted is None or isinstance(threads, bool):
+        raise TypeError(f"threads is an int or None, not {threads!r}")
+    if wanted < 1:
+        raise UsageError(f"threads must be 1 or more, not {wanted}")
+    return min(wanted, len(os.sched_getaffinity(0)))
 
 
 def check_address(address: int) -> None:

@@ -15,6 +15,7 @@ from array import array
 from pagemap import pipeline
 from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
+from pagemap.arguments import check_threads
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import PagemapError, UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS
@@ -196,8 +197,7 @@ class FrameReader(Holder):
     def _gather(
         self, columns: list[str], pfns: memoryview, threads: int | None, *, raw: bool
     ) -> list[memoryview]:
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads must be 1 or more, not {threads}")
+        threads = check_threads(threads)
         fds = [self.fileno(column) for column in columns]
         wishes = Wishes(pfns)
         words = []

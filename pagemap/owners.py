@@ -11,6 +11,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
+from pagemap.arguments import check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import PAGE_FLAGS, PFN_BITS, entry_flag
@@ -79,7 +80,7 @@ class Owners(Holder):
         progress: Progress | None = None,
     ) -> None:
         self._procfs = procfs
-        self._threads = threads
+        self._threads = check_threads(threads)
         self._progress = progress
         wanted = list(dict.fromkeys(pfns))
         self.frames = self._read(wanted)

@@ -14,6 +14,7 @@ import os
 from pagemap import maps, pipeline
 from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, Job
+from pagemap.arguments import check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
@@ -97,12 +98,10 @@ class Survey(Holder):
     ) -> None:
         self._files = FrameReader(procfs=procfs)
         self._filters = [parse_filter(text, raw=raw) for text in bits]
-        self._raw, self._threads = raw, threads
+        self._raw, self._threads = raw, check_threads(threads)
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
         if cgroup is not None and not 0 <= cgroup < 1 << 64:
             raise UsageError(f"{cgroup} is no inode number of a cgroup")
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads must be 1 or more, not {threads}")
         self._job(listed=True)  # what may not be read is told before any work
 
     def __enter__(self: _Survey) -> _Survey:  # noqa: PYI019 - typing.Self is of 3.11

@@ -7,7 +7,7 @@ virtual address to a physical one. Analyses have rooms of their own, and a metho
 from __future__ import annotations
 
 from pagemap import _native, maps
-from pagemap.arguments import check_address, entries_in
+from pagemap.arguments import check_address, check_threads, entries_in
 from pagemap.descriptors import CLOSED, Descriptor
 from pagemap.errors import NotMapped
 from pagemap.handle import Handle
@@ -183,13 +183,14 @@ class Process(Handle):
 
         `counts` are the fields of `Tally` to count, by default all that this kernel can tell; the
         others are None. Fewer cost less: present and swapped need no entries, and a file's pages
-        cost most. `pagemap.tally.total` sums up.
+        cost most. `pagemap.tally.total` sums up. `threads` read, by default as many as pay, and
+        never more than processors that this process may use.
 
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
         """
         from pagemap.tally import tally
 
-        return tally(self, counts, threads)
+        return tally(self, counts, check_threads(threads))
 
     def footprint(self, *, gentle: Gentle | None = None) -> Footprint:
         """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
@@ -244,26 +245,26 @@ class Process(Handle):
 
         `pagemap.folios` says what is counted, and sums up (`total`); `cont` are sizes in bytes of
         contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
-        read, by default as many as pay.
+        are as in `tally`.
 
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
         """
         from pagemap.huge import huge
 
-        return huge(self, cont, threads)
+        return huge(self, cont, check_threads(threads))
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.
 
         What is reserved and untouched costs next to nothing. A stretch may end where the next one
-        begins. `threads` read, by default as many as pay; a consumer that stops ends them. Up to
+        begins. `threads` are as in `tally`; a consumer that stops ends them. Up to
         6 MiB of memory are kept for the next walk until `close`. Raises TargetVanished, at the
         latest after the last page, and ClosedProcess where it was closed meanwhile.
         """
         from pagemap.populated import populated
 
-        return populated(self, threads)
+        return populated(self, check_threads(threads))
 
     def columns(
         self,

@@ -17,6 +17,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
+from pagemap.arguments import check_threads
 from pagemap.descriptors import Holder
 from pagemap.frames import KSM, FrameReader
 from pagemap.records import Record, field
@@ -136,7 +137,7 @@ class Sharing(Holder):
         window: int = WINDOW,
     ) -> None:
         self._targets = list(dict.fromkeys(targets))
-        self._threads = threads
+        self._threads = check_threads(threads)
         self._progress = progress
         self._labels: dict[bytes, int] = {}
         self._table = Table()

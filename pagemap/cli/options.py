@@ -54,7 +54,9 @@ def add_ranges(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
     parser.add_argument(
-        "--threads", metavar="N", help="threads that read; by default as many as pay here"
+        "--threads",
+        metavar="N",
+        help="threads that read, one a processor at most; by default as many as pay here",
     )
 
 

@@ -11,6 +11,7 @@ from errno import EIO
 
 from pagemap import pipeline
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
+from pagemap.arguments import check_threads
 from pagemap.errors import UsageError
 from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
@@ -82,8 +83,7 @@ def dump(
     form = _format(format)
     kept = None if ranges is None else page_ranges(ranges)
     all_of, none_of = _bits(only), _bits(without)
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be 1 or more, not {threads}")
+    threads = check_threads(threads)
     if not isinstance(target, Process):
         with Process(target) as process:
             return dump(
