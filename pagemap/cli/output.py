@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EACCES, EBADF, EISDIR, EPERM
-from stat import S_ISREG
+from errno import EACCES, EBADF, ENXIO
+from stat import S_ISFIFO, S_ISREG
 
-from pagemap.errors import PagemapError, TargetVanished, UsageError
+from pagemap.errors import PagemapError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Output", "open_output"]
+    from pagemap.cli.places import Place
 
-# Physical addresses help Rowhammer attacks, so nobody else may read them.
-_MODE = 0o600
+__all__ = ["Output", "failure", "open_output"]
 
 _DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -29,7 +28,8 @@ def open_output(path: str | None = None) -> Output:
     """The open place for output that `path` names; stdout for None or ``-``.
 
     Devices, pipes and descriptors (/dev/stdout, /dev/fd/N) are written to as they are. A regular or
-    new file comes into its place only when all is written. Raises PagemapError when it cannot be
+    new file comes into its place only when all is written. In a folder where everybody may put
+    things, no link, fifo or device of a stranger's is used. Raises PagemapError when it cannot be
     opened.
     """
     if path is None or path == "-":
@@ -43,11 +43,16 @@ def open_output(path: str | None = None) -> Output:
         descriptor = _descriptor(path)
         if descriptor is not None:
             return Output(descriptor, path)
-        if _is_regular(path):
-            return _Replacement(path)
-        return _Direct(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), path)
+        from pagemap.cli.places import find
+
+        with find(path) as place:
+            if place.mode and not S_ISREG(place.mode):
+                return _Direct(_open_special(place), path)
+            from pagemap.cli.replacement import Replacement
+
+            return Replacement(place, path)
     except OSError as error:
-        raise _failure("open", path, error) from error
+        raise failure("open", path, error) from error
 
 
 class Output:
@@ -73,7 +78,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _failure("write", self.name, error) from error
+            raise failure("write", self.name, error) from error
         return size
 
     def _write_rest(self, rest: memoryview) -> None:
@@ -113,72 +118,22 @@ class _Direct(Output):
         os.close(self.fd)
 
 
-class _Replacement(Output):
-    """A file that is written beside the one it replaces, and comes into its place at the end.
-
-    Until then an older file stays as it is. It is kept when all went well and when the target
-    vanished, for what was read stands; after any other end nothing is left of it.
-    """
-
-    def __init__(self, path: str) -> None:
-        from pagemap.cli.interrupts import Interrupts  # signal costs more than most of the start
-
-        self._place = os.path.realpath(path)
-        # A rename would go over a file that may not be written to, as `>` would not.
-        if os.path.exists(self._place) and not os.access(self._place, os.W_OK):
-            raise PermissionError(EACCES, os.strerror(EACCES))
-        # Not named after the file: with anything added, that could be too long for a name.
-        beside = f".pagemap-{os.getpid()}-{os.urandom(4).hex()}"
-        self._temporary = os.path.join(os.path.dirname(self._place), beside)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        # First, so that there is no moment in which a signal leaves the file behind.
-        self._interrupts = Interrupts(self._discard)
-        try:
-            super().__init__(os.open(self._temporary, flags, _MODE), path)
-        except BaseException as error:
-            if not isinstance(error, FileExistsError):  # that one is not ours
-                self._discard()
-            self._interrupts.restore()
-            if isinstance(error, FileNotFoundError) and os.path.exists(self._place):
-                # As /proc does for /proc/self/comm, which is there itself.
-                raise OSError(EPERM, "its directory takes no new file") from error
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        keep = kind is None or issubclass(kind, TargetVanished)
-        try:
-            # Before the rename: a network file system may tell only now that its disk is full.
-            os.close(self.fd)
-            if keep:
-                # An interrupt that came to nothing, in a callback say, has taken the file away.
-                self._interrupts.check()
-                os.replace(self._temporary, self._place)
-        except OSError as failure:
-            if keep:
-                raise _failure("write", self.name, failure) from failure
-        finally:
-            self._discard()
-            self._interrupts.restore()
-
-    def _discard(self) -> None:
-        # When it is in its place already, nothing has this name.
-        if os.path.lexists(self._temporary):
-            os.unlink(self._temporary)
-
-
-def _is_regular(path: str) -> bool:
-    """Whether `path` names a regular file, or one that is yet to be made."""
-    if path.endswith("/"):
-        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+def _open_special(place: Place) -> int:
+    """A descriptor of the device or fifo that was found here."""
+    place.refuse_planted()
+    flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
+    found = f"/proc/self/fd/{place.found}"
     try:
-        return S_ISREG(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return True
+        fd = os.open(found, flags | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != ENXIO or not S_ISFIFO(place.mode):
+            raise
+        # Of a fifo of one's own the reader may be about to come, as the shell's `>` has it.
+        if place.owner != os.geteuid():
+            raise OSError(ENXIO, "nobody reads from this fifo") from error
+        return os.open(found, flags)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _descriptor(path: str) -> int | None:
@@ -199,9 +154,10 @@ def _descriptor(path: str) -> int | None:
     return number
 
 
-def _failure(operation: str, name: str, error: OSError) -> PagemapError:
+def failure(operation: str, name: str, error: OSError) -> PagemapError:
+    """What the system said when `operation` on the output was tried, as an error of ours."""
     hint = ""
-    if error.errno == EACCES and operation == "open":
+    if operation == "open" and error.strerror == os.strerror(EACCES):
         hint = " (both the file and its directory must be writable)"
     return PagemapError(
         f"cannot {operation} {name}: {error.strerror}{hint}",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Whoever runs the tests may have SIGINT ignored, as a shell does for what it starts with &.
 START = """
 import os, signal, sys
-from pagemap.cli import interrupts, main, output
+from pagemap.cli import interrupts, main, output, replacement
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, number = sys.argv[1], sys.argv[2].isdecimal() and int(sys.argv[2])
 path = folder + "/dump"
@@ -27,7 +27,10 @@ path = folder + "/dump"
 
 # The signal before each instruction of what writes the file, each time in a child of its own.
 EVERYWHERE = """
-files = ("<string>", interrupts.__file__, output.__file__)
+files = ("<string>", *(room.__file__ for room in (interrupts, replacement)))
+older = ["dump"] if sys.argv[3] == "older" else []
+if sys.argv[4] == "named":
+    os.O_TMPFILE = os.O_TMPFILE | os.O_CREAT # no kernel takes both
 
 def write():
     with output.open_output(path) as file:
@@ -59,12 +62,15 @@ for moment in range(1, 10_000):
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in (0, 1, -number), (moment, status)
     found = os.listdir(folder)
-    assert found in ([], ["dump"]), (moment, found)
-    assert found == [] or open(path, "rb").read() == b"rows", moment
+    assert found in (older, ["dump"]), (moment, found)
+    if found:
+        assert open(path, "rb").read() in (b"rows", b"older"[:5 * len(older)] or b"rows"), moment
     if status == 0:
         break
-    if found:
+    if found and not older:
         os.unlink(path)
+    elif older:
+        open(path, "wb").write(b"older")
 print(moment)
 """
 
@@ -79,9 +85,13 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_at_every_moment(tmp_path: Path, number: signal.Signals) -> None:
-    done = run(EVERYWHERE, str(tmp_path), str(int(number)))
+@pytest.mark.parametrize("named", ["named", "unnamed"])
+@pytest.mark.parametrize("older", ["older", "new"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_at_every_moment(tmp_path: Path, number: signal.Signals, older: str, named: str) -> None:
+    if older == "older":
+        (tmp_path / "dump").write_text("older")
+    done = run(EVERYWHERE, str(tmp_path), str(int(number)), older, named)
     assert done.stderr == ""
     assert int(done.stdout) > 100
 
@@ -91,12 +101,12 @@ def test_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
     script = """
         with output.open_output(path) as file:
             file.write(b"rows")
-            print(len(os.listdir(folder)), flush=True)
+            print("written", flush=True)
             os.kill(os.getpid(), number)
             signal.pause()
         """
     done = run(script, str(tmp_path), str(int(number)))
-    assert done.stdout == "1\n"
+    assert done.stdout == "written\n"
     # Of one that is killed, whoever waits for it learns by what.
     assert done.returncode == -number
     assert os.listdir(tmp_path) == []

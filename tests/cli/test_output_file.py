@@ -203,11 +203,14 @@ def test_nothing_is_written_through_a_planted_link(
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     monkeypatch.setattr(os, "urandom", bytes)
-    link = tmp_path / f".pagemap-{os.getpid()}-00000000"
+    link = tmp_path / f".pagemap-{os.getpid()}-0000000000000000"
     link.symlink_to(victim)
-    with pytest.raises(PagemapError, match="File exists"):
-        open_output((tmp_path / "dump").as_posix())
+    path = tmp_path / "dump"
+    path.write_bytes(b"older")
+    with pytest.raises(PagemapError, match="File exists"), open_output(path.as_posix()) as output:
+        output.write(b"rows\n")
     assert victim.read_bytes() == b"precious"
+    assert path.read_bytes() == b"older"
     assert link.is_symlink()
 
 
