@@ -13,8 +13,8 @@ from pagemap import _native
 from pagemap.errors import NoSuchProcess, PagemapError
 from pagemap.flags import SCAN_CATEGORIES
 from pagemap.frames import FrameReader
+from pagemap.procfs import ZOMBIE, Folder
 from pagemap.records import Record, field
-from pagemap.tasks import has_ended, why_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,33 +96,29 @@ def exit_code(findings: list[Finding]) -> int:
 def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:
     name = "self" if pid is None else str(pid)
     try:
-        # One directory for both, so that both are of the same process.
-        directory = os.open(f"{procfs}/{name}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise NoSuchProcess(
-            f"there is no process {name} (or /proc hides it: see hidepid in proc(5))",
-            pid=pid,
-            errno=error.errno,
-            operation="open",
-        ) from error
+        # One folder for both, so that both are of the same process.
+        folder = Folder(os.getpid() if pid is None else pid, name, procfs)
+    except NoSuchProcess:
+        raise
+    except PagemapError as error:
+        raise NoSuchProcess(str(error), pid=pid, errno=error.errno, operation="open") from error
     try:
-        folder = f"{procfs}/{name}"
-        if pid is not None and has_ended(folder):
+        if pid is not None and folder.has_ended() and not folder.find_living():
             raise NoSuchProcess(
-                f"process {pid} {why_ended(folder)}",
+                f"process {pid} {ZOMBIE}",
                 pid=pid,
                 errno=ESRCH,
                 operation="open",
             )
-        yield _readable("maps", "the mappings", "mount proc there", dir_fd=directory)
-        yield _readable("pagemap", "the page table", _MONITOR, dir_fd=directory)
+        yield _readable("maps", "the mappings", "mount proc there", folder)
+        yield _readable("pagemap", "the page table", _MONITOR, folder)
     finally:
-        os.close(directory)
+        folder.close()
 
 
-def _readable(path: str, what: str, missing: str, *, dir_fd: int) -> Finding:
+def _readable(path: str, what: str, missing: str, folder: Folder) -> Finding:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+        fd = folder.open(path)
         try:
             os.read(fd, 8)
         finally:

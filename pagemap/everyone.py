@@ -18,7 +18,6 @@ from pagemap.footprint import read_sums
 from pagemap.process import Process
 from pagemap.procfs import Folder
 from pagemap.records import Record, field
-from pagemap.tasks import living_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Survey(Holder):
                 yield pid, *found
 
     def _try(self, pid: int, read: Callable[[int], tuple[str, _T] | None]) -> tuple[str, _T] | None:
-        """What `read` gives of the process, or of its first thread that lives."""
+        """What `read` gives of the process."""
         self._seen.clear()
         try:
             return read(pid)
@@ -87,14 +86,6 @@ class Survey(Holder):
                 return None
         except PagemapError as error:  # it says how it ended
             failure = failure if isinstance(failure, TargetVanished) else error
-        thread = None
-        if isinstance(failure, NoSuchProcess):
-            thread = living_thread(f"{self._procfs}/{pid}")
-        if thread is not None and thread != pid:
-            try:
-                return read(thread)
-            except (NoSuchProcess, TargetVanished, AccessDenied) as error:
-                failure = error
         name = self._seen[-1] if self._seen else self._name_of(pid)
         self.passed.append(Passed(pid, name, failure))
         return None

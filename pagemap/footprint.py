@@ -10,7 +10,7 @@ import os
 from errno import ENOENT, ESRCH
 
 from pagemap import maps, smaps
-from pagemap.errors import Unsupported
+from pagemap.errors import NoSuchProcess, TargetVanished, Unsupported
 from pagemap.smaps import Footprint, total
 
 TYPE_CHECKING = False
@@ -58,6 +58,15 @@ def read_sums(folder: Folder) -> Footprint:
     For who has no need of a `Process`: this opens one file. Raises NoSuchProcess for what has no
     memory (a kernel thread too), AccessDenied, Unsupported.
     """
+    try:
+        return _read_sums(folder)
+    except (NoSuchProcess, TargetVanished):
+        if not folder.find_living():
+            raise
+    return _read_sums(folder)
+
+
+def _read_sums(folder: Folder) -> Footprint:
     try:
         fd = _open(folder, "smaps_rollup")
     except Unsupported:  # before Linux 4.14

@@ -67,10 +67,11 @@ class Handle(Holder):
         self.pfns_visible = False
         self.procfs = procfs
         self.kept: dict[str, Any] = {}  # what a walk leaves for the next one
-        self.pid = pid_of(target)
-        if self.pid <= 0:
+        pid = pid_of(target)
+        self.pid = int(pid)
+        if pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
-        self._folder = Folder(self.pid, "self" if target == "self" else str(self.pid), procfs)
+        self._folder = Folder(pid, "self" if target == "self" else str(self.pid), procfs)
         try:
             self._state = self._open()
         finally:

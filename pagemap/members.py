@@ -5,22 +5,45 @@ from __future__ import annotations
 import os
 from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
+from pagemap.chosen import same
 from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
+from pagemap.procfs import Folder
 
 __all__ = ["pids_of"]
 
 _PROCS = "cgroup.procs"
 
 
-def pids_of(path: str) -> list[int]:
+def pids_of(path: str, *, procfs: str = "/proc") -> list[int]:
     """The pids, ascending, of the cgroup whose directory is `path`, and of all below it.
 
     It may be of version 2, or of any hierarchy of version 1: both list processes in cgroup.procs.
-    A process of another PID namespace has the number 0 there, and is left out.
+    A process of another PID namespace has the number 0 there, and is left out. A number that has
+    gone to another process since is refused when it is opened.
 
     Raises NoSuchProcess when there is no such directory, UsageError when it is no cgroup's or that
     of a threaded one, whose processes the kernel lists only above, AccessDenied.
     """
+    # Listed twice: what began then and is still there was the one with that number in between, so
+    # it is that one which the second list names.
+    began = {pid: _start(pid, procfs) for pid in _all(path)}
+    meant = f"that cgroup {path!r} had"
+    return [same(pid, began[pid], meant) for pid in sorted(_all(path)) if pid in began]
+
+
+def _start(pid: int, procfs: str) -> int:
+    """When the process began; 0 for one that is gone."""
+    try:
+        folder = Folder(pid, str(pid), procfs)
+    except PagemapError:
+        return 0
+    try:
+        return folder.start()
+    finally:
+        folder.close()
+
+
+def _all(path: str) -> set[int]:
     try:
         pids = _listed(path)
     except OSError as error:
@@ -34,7 +57,7 @@ def pids_of(path: str) -> list[int]:
                 if error.errno not in (ENOENT, ENODEV, EOPNOTSUPP):
                     raise _no_cgroup(error, os.path.join(folder, name)) from None
     pids.discard(0)
-    return sorted(pids)
+    return pids
 
 
 def _listed(folder: str) -> set[int]:

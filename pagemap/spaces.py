@@ -8,13 +8,14 @@ pages are looked at once, and all are named.
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from errno import EACCES, EPERM, ESRCH
 
 from pagemap import pipeline
 from pagemap._native import probe_pfns
 from pagemap._native.owners import BEFORE, SAME, Visit, compare_memory
 from pagemap._native.scan import Spans
+from pagemap.chosen import Chosen, same
 from pagemap.descriptors import Holder
 from pagemap.errors import (
     AccessDenied,
@@ -25,8 +26,8 @@ from pagemap.errors import (
 )
 from pagemap.populated import Reach
 from pagemap.process import Process
+from pagemap.procfs import Folder
 from pagemap.targets import pids
-from pagemap.tasks import has_ended, is_kernel_thread, living_thread
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -73,8 +74,7 @@ class Spaces(Holder):
     A context manager, which closes what it opened. Afterwards it tells who was left out:
     `unreadable`, why by pid; `vanished`, those that ended or called exec before they were read to
     the end, of which what was read stands. Kernel threads and zombies have no memory and do not
-    count; a process whose main thread has ended is looked at through one that lives, and has that
-    thread's id.
+    count; a process whose main thread has ended is looked at through one that lives.
 
     `pids` are those to look at, one for each address space, and ``sharers[pid]`` the other
     processes with the memory of `pid`: told by kcmp(2) of those whose auxiliary vectors are alike,
@@ -93,6 +93,8 @@ class Spaces(Holder):
         self.names: dict[int, str] = {}
         self._procfs = procfs
         self._by_image: dict[bytes, list[int]] = {}
+        self._tasks: dict[int, int] = {}  # the thread with the memory, where it is not the main one
+        self._meant: dict[int, Chosen] = {}  # those that were found to have sharers
         self._open: dict[int, Process] = {}
         given = dict.fromkeys(first)
         rest = () if only else (pid for pid in pids(procfs) if pid not in given)
@@ -114,14 +116,11 @@ class Spaces(Holder):
         try:
             image = self._image(pid)
             if not image:
-                thread = living_thread(f"{self._procfs}/{pid}") if self._has_ended(pid) else None
-                if thread is None:
-                    return pid if wanted else None  # opening it will say what is wrong
-                pid, image = thread, self._image(thread)
+                return pid if wanted else None  # opening it will say what is wrong
         except OSError as error:
             if wanted:
                 return pid
-            if error.errno in (EACCES, EPERM) and not is_kernel_thread(f"{self._procfs}/{pid}"):
+            if error.errno in (EACCES, EPERM) and not self._is_kernel_thread(pid):
                 self.unreadable[pid] = "permission denied"
             return None
         twin = self._twin(pid, image)
@@ -131,18 +130,29 @@ class Spaces(Holder):
         return None
 
     def _has_ended(self, pid: int) -> bool:
-        return has_ended(f"{self._procfs}/{pid}")
+        try:
+            with closing(Folder(pid, str(pid), self._procfs)) as folder:
+                return folder.has_ended() and not folder.find_living()
+        except PagemapError:
+            return True
+
+    def _is_kernel_thread(self, pid: int) -> bool:
+        try:
+            with closing(Folder(pid, str(pid), self._procfs)) as folder:
+                return folder.is_kernel_thread()
+        except PagemapError:
+            return True  # by now it is gone
 
     def _image(self, pid: int) -> bytes:
         """The auxiliary vector: alike in a process and those that it forked, or empty."""
         try:
-            fd = os.open(f"{self._procfs}/{pid}/auxv", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(fd, 1 << 12)
-            finally:
-                os.close(fd)
-        except (FileNotFoundError, ProcessLookupError):
-            return b""  # it is gone, or has no memory: from 6.16 on that is ESRCH
+            with closing(Folder(pid, str(pid), self._procfs)) as folder:
+                image = folder.image()
+                if folder.task != pid:
+                    self._tasks[pid] = folder.task
+                return image
+        except NoSuchProcess:
+            return b""
 
     def _twin(self, pid: int, image: bytes) -> int | None:
         """One met before that has the same memory. Those alike are kept in kcmp's order."""
@@ -151,7 +161,10 @@ class Spaces(Holder):
         while low < high and self.sharers_known:
             middle = (low + high) // 2
             try:
-                order = compare_memory(pid, alike[middle])
+                order = self._compare(pid, alike[middle])
+                if order == SAME:
+                    self._remember(alike[middle])
+                    order = self._compare(pid, alike[middle])  # so it was that one all the time
             except OSError as error:
                 if error.errno != ESRCH:
                     self.sharers_known = False
@@ -166,6 +179,19 @@ class Spaces(Holder):
             low, high = (low, middle) if order == BEFORE else (middle + 1, high)
         alike.insert(low, pid)
         return None
+
+    def _compare(self, pid: int, other: int) -> int:
+        return compare_memory(self._tasks.get(pid, pid), self._tasks.get(other, other))
+
+    def _remember(self, pid: int) -> None:
+        """Take note which process has this number, for when it is opened."""
+        if pid in self._meant or isinstance(pid, Chosen):
+            return
+        try:
+            with closing(Folder(pid, str(pid), self._procfs)) as folder:
+                self._meant[pid] = same(pid, folder.start(), "that shares its memory with others")
+        except PagemapError:
+            return
 
     def go_through(
         self,
@@ -210,7 +236,8 @@ class Spaces(Holder):
             process = None
             given = False
             try:
-                process = self._open[pid] = Process(pid, procfs=self._procfs)
+                meant = self._meant.get(pid, pid)
+                process = self._open[pid] = Process(meant, procfs=self._procfs)
                 self.names[pid] = process.name
                 reaches[number] = Reach()
                 for piece in self._pieces_of(process, number, choose, make, reaches[number]):

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import os
 
-from pagemap.errors import AccessDenied, AmbiguousName, NoSuchProcess, UsageError
-from pagemap.tasks import has_ended, living_thread
+from pagemap.chosen import Chosen
+from pagemap.errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
+from pagemap.executables import path_of, runs_file
+from pagemap.pid_files import number, read_pid_file
+from pagemap.procfs import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    Fits = Callable[[Folder], bool]
+
 __all__ = ["command_line", "find", "pids", "resolve"]
 
 # The bytes that the kernel keeps of a command name: TASK_COMM_LEN, less its final NUL.
 _COMM_SIZE = 15
-
-_DELETED = b" (deleted)"
-
-# A pid file holds a number and a newline, some a few lines more (PostgreSQL's).
-_PID_FILE_SIZE = 4096
-
-# How much is said again of a number that is no pid.
-_SHOWN_DIGITS = 20
 
 
 def find(name: str, *, procfs: str = "/proc") -> list[int]:
@@ -35,33 +32,59 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
 
     `name` is compared with the command name (comm), of which the kernel keeps 15 bytes: a longer
     one must also be the base name of the executable, or of what was run. It is also compared with
-    the base name of the executable or, when it has a slash, with its whole path. An executable that
-    was deleted or replaced since keeps its name. Processes that have ended and wait to be reaped do
-    not count, for they have no memory; of one whose main thread alone has ended, the id is that of
-    a thread that lives.
+    the base name of the executable. These are claims: a process may take any name. A `name` with a
+    slash is the path of an executable, and what counts is that this very file is run, by device and
+    inode; see `pagemap.executables` for those deleted or replaced since. Processes that have ended
+    and wait to be reaped do not count, for they have no memory.
+
+    Each number knows what it was found by, and `Process` and all others look again when they open
+    it: where another process has the number by then they raise NoSuchProcess. Pickled, or in sums,
+    it is a bare number, which is taken as it is.
 
     Raises NoSuchProcess when /proc cannot be listed, or shows no process at all.
 
     >>> find("no process has this name")
     []
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name: a process is found by a str, not by {name!r}")
     wanted = os.fsencode(name)
     fits = _fits_path(wanted) if b"/" in wanted else _fits_name(wanted)
-    found = (_find_in(pid, fits, procfs) for pid in pids(procfs))
-    return sorted(each for each in found if each is not None)
+    found = (_find_in(pid, fits, name, procfs) for pid in pids(procfs))
+    return [each for each in found if each is not None]
 
 
-def _find_in(pid: int, fits: Callable[[str], bool], procfs: str) -> int | None:
-    """The id by which process `pid` can be read, if it fits."""
-    folder = f"{procfs}/{pid}"
-    fitting = fits(folder)
-    # One without its main thread has no executable there, nor have kernel threads and zombies.
-    if not fitting and _executable(folder) is not None:
+def _find_in(pid: int, fits: Fits, name: str, procfs: str) -> Chosen | None:
+    """The process as one chosen by its name, if it has that and lives."""
+    try:
+        folder = Folder(pid, str(pid), procfs)
+    except PagemapError:
         return None
-    if not has_ended(folder):
-        return pid if fitting else None
-    thread = living_thread(folder)
-    return thread if thread and (fitting or fits(f"{procfs}/{thread}")) else None
+    try:
+        if not _fits_or_thread(folder, fits) or not _lives(folder):
+            return None
+        start = folder.start()
+    finally:
+        folder.close()
+    meant = f"found by the name {name!r}"
+
+    def confirm(opened: Folder) -> None:
+        if opened.start() != start or not _fits_or_thread(opened, fits):
+            raise opened.another(meant)
+
+    return Chosen(pid, confirm)
+
+
+def _lives(folder: Folder) -> bool:
+    return not folder.has_ended() or folder.find_living()
+
+
+def _fits_or_thread(folder: Folder, fits: Fits) -> bool:
+    """Whether it fits; of what has ended but for a thread, the executable is that one's alone."""
+    if fits(folder):
+        return True
+    # One without its main thread has no executable there, nor have kernel threads and zombies.
+    return path_of(folder) is None and folder.find_living() and fits(folder)
 
 
 def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) -> int:
@@ -70,6 +93,9 @@ def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) 
     TARGET is a number, ``self``, ``@FILE`` for the number at the start of a pid file, or a name as
     `find` takes it. A number is handed on as it is, whether or not there is such a process. Pids in
     `exclude` are left out of what a name fits.
+
+    What a name or a pid file gave is looked at again by who opens it (see `find`, and
+    `pagemap.pid_files` for what such a file can prove).
 
     Raises NoSuchProcess when nothing has the name or there is no such pid file, AmbiguousName when
     several processes have the name, AccessDenied when the pid file may not be read, UsageError for
@@ -80,9 +106,9 @@ def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) 
     if text == "self":
         return _self(procfs)
     if text.startswith("@"):
-        return _read_pid_file(text[1:])
+        return read_pid_file(text[1:])
     if text.isascii() and text.isdecimal():
-        return _number(text)
+        return number(text)
     pids = [pid for pid in find(text, procfs=procfs) if pid not in exclude]
     if not pids:
         signed = text[1:].isdecimal() and text[0] in "+-"
@@ -109,28 +135,26 @@ def command_line(pid: int, *, procfs: str = "/proc", width: int = 100) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def _fits_path(wanted: bytes) -> Callable[[str], bool]:
-    # A path is also given through symbolic links (/usr/bin/python3), while exe names the file
-    # itself.
-    names = {wanted, os.path.realpath(wanted)}
+def _fits_path(wanted: bytes) -> Fits:
+    is_run = runs_file(wanted)
     # The names of kernel threads have slashes too (kworker/0:1). One that begins with a slash is
     # left to executables: any process may give itself the name of another's.
     named = not wanted.startswith(b"/")
 
-    def fits(process: str) -> bool:
-        return _executable(process) in names or (named and _comm(process) == wanted)
+    def fits(process: Folder) -> bool:
+        return is_run(process) or (named and _comm(process) == wanted)
 
     return fits
 
 
-def _fits_name(wanted: bytes) -> Callable[[str], bool]:
-    def fits(process: str) -> bool:
+def _fits_name(wanted: bytes) -> Fits:
+    def fits(process: Folder) -> bool:
         comm = _comm(process)
         if comm is None:
             return False
         if comm == wanted:
             return True
-        if os.path.basename(_executable(process) or b"") == wanted:
+        if os.path.basename(path_of(process) or b"") == wanted:
             return True
         return (
             len(wanted) > _COMM_SIZE
@@ -141,23 +165,15 @@ def _fits_name(wanted: bytes) -> Callable[[str], bool]:
     return fits
 
 
-def _comm(process: str) -> bytes | None:
-    comm = _read(f"{process}/comm")
+def _comm(process: Folder) -> bytes | None:
+    comm = process.peek("comm")
     return None if comm is None else comm.removesuffix(b"\n")
 
 
-def _arguments(process: str) -> Iterator[bytes]:
+def _arguments(process: Folder) -> Iterator[bytes]:
     """The base names of the first arguments: a script's comes after interpreter and option."""
-    arguments = (_read(f"{process}/cmdline") or b"").split(b"\0")
+    arguments = (process.peek("cmdline") or b"").split(b"\0")
     return map(os.path.basename, arguments[:3])
-
-
-def _executable(process: str) -> bytes | None:
-    """The path of a process's executable, or None where it has none or hides it."""
-    try:
-        return os.fsencode(os.readlink(f"{process}/exe")).removesuffix(_DELETED)
-    except OSError:
-        return None
 
 
 def pids(procfs: str = "/proc") -> list[int]:
@@ -197,51 +213,6 @@ def _self(procfs: str) -> int:
             operation="find",
             path=path,
         ) from error
-
-
-def _number(text: str) -> int:
-    digits = text.lstrip("0")
-    # pid_t has 31 bits, and the kernel keeps to 22 of them.
-    if not digits or len(digits) > 10:
-        short = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
-        raise NoSuchProcess(f"there is no process {short}", operation="find")
-    return int(digits)
-
-
-def _read_pid_file(path: str) -> int:
-    if not path:
-        raise UsageError("the target @ needs the name of a pid file, as in @/run/nginx.pid")
-    try:
-        # Not waiting for a writer, should it be a fifo.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            words = os.read(fd, _PID_FILE_SIZE).split()
-        finally:
-            os.close(fd)
-    except FileNotFoundError as error:
-        message = f"no pid file {path!r}: is its process running?"
-        raise NoSuchProcess(
-            message, errno=error.errno, operation="read the pid file", path=path
-        ) from error
-    except PermissionError as error:
-        message = f"cannot read the pid file {path!r}: permission denied; run with sudo"
-        raise AccessDenied(
-            message, errno=error.errno, operation="read the pid file", path=path
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the pid file {path!r}: {error.strerror}",
-            errno=error.errno,
-            operation="read the pid file",
-            path=path,
-        ) from error
-    if not words or not words[0].isdigit():
-        raise UsageError(
-            f"no pid in the pid file {path!r}: it must begin with a number",
-            operation="read the pid file",
-            path=path,
-        )
-    return _number(words[0].decode("ascii"))
 
 
 def _read(path: str) -> bytes | None:

@@ -310,3 +310,12 @@ def hide_pfns(table: bytes) -> bytes:
             words[1] = b"-"
             rows[number] = b" ".join(words)
     return b"\n".join(rows)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether it is gone, or waits to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -8,7 +8,6 @@ from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
 from pagemap.process import Process
 from pagemap.render.huge_sheet import Owner
-from pagemap.tasks import living_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Survey:
         """A row for each that has memory of its own: kernel threads have none."""
         for pid in self._pids:
             try:
-                row = self._read(pid)
+                row = self._row(pid)
             except PfnsHidden:
                 raise
             except AccessDenied:
@@ -66,17 +65,8 @@ class _Survey:
                     self.found += 1
                     yield row
 
-    def _read(self, pid: int) -> Row | None:
-        try:
-            return self._row(pid, pid)
-        except NoSuchProcess:
-            thread = living_thread(f"/proc/{pid}")  # its main thread alone has ended
-            if thread is None or thread == pid:
-                raise
-            return self._row(pid, thread)
-
-    def _row(self, pid: int, task: int) -> Row | None:
-        with Process(task) as process:
+    def _row(self, pid: int) -> Row | None:
+        with Process(pid) as process:
             if process.kernel_thread:
                 return None
             name = process.name

@@ -23,6 +23,7 @@ ROWS = [
     ("pagemap.owners", "pagemap.sharing"),
     ("pagemap.spaces",),
     ("pagemap.targets", "pagemap.everyone", "pagemap.members"),
+    ("pagemap.executables", "pagemap.pid_files"),
     ("pagemap.process",),
     ("pagemap.page_survey",),
     ("pagemap.page_types",),
@@ -50,7 +51,7 @@ ROWS = [
     ("pagemap._core", "pagemap._capsules"),
     ("pagemap.vocabulary",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
-    ("pagemap.cgroups", "pagemap.flags", "pagemap.tasks", "pagemap.text", "pagemap.units"),
+    ("pagemap.cgroups", "pagemap.chosen", "pagemap.flags", "pagemap.text", "pagemap.units"),
     ("pagemap.descriptors", "pagemap.errors", "pagemap.records", "pagemap._version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}

@@ -9,7 +9,6 @@ import pytest
 
 import pagemap
 from pagemap.owners import Mapper, Owners
-from pagemap.tasks import has_ended
 from tests import everyone, oracle, workloads
 from tests.live.as_nobody import as_nobody
 
@@ -212,11 +211,11 @@ def test_threads_are_one_process(start: Start) -> None:
 def test_a_process_whose_main_thread_has_ended(start: Start) -> None:
     target = start(workloads.dense(4 * PAGE))
     frame = frame_at(target.pid, target.first.start)
-    thread = target.ask("t")
+    target.ask("t")
     target.tell("l")
     workloads.wait_until(lambda: everyone.status(target.pid, "State").startswith("Z"))
     (only,) = Owners([frame])
-    assert (only.pid, only.address) == (thread, target.first.start)
+    assert (only.pid, only.address) == (target.pid, target.first.start)
 
 
 def test_who_ends_meanwhile_is_named(start: Start) -> None:
@@ -227,7 +226,7 @@ def test_who_ends_meanwhile_is_named(start: Start) -> None:
     steps = iter(owners)
     first = next(steps)
     target.kill()  # the children die with it, each in its own time
-    workloads.wait_until(lambda: all(has_ended(f"/proc/{pid}") for pid in children))
+    workloads.wait_until(lambda: all(oracle.has_ended(pid) for pid in children))
     rest = list(steps)
     assert {each.pid for each in [first, *rest]} <= {target.pid, *children}
     assert owners.frames[0].pfn == frame

@@ -61,9 +61,11 @@ def test_by_executable_when_the_command_name_is_another(proc: FakeProc) -> None:
 
 
 def test_by_whole_path_when_there_is_a_slash(proc: FakeProc) -> None:
-    proc.add(5, b"tool", "/opt/one/tool")
-    proc.add(6, b"tool", "/opt/two/tool")
-    assert proc.find("/opt/two/tool") == [6]
+    for pid, folder in ((5, proc.root / "one"), (6, proc.root / "two")):
+        folder.mkdir()
+        (folder / "tool").write_bytes(b"")
+        proc.add(pid, b"tool", f"{folder}/tool")
+    assert proc.find(f"{proc.root}/two/tool") == [6]
     assert proc.find("tool") == [5, 6]
     assert proc.find("two/tool") == []
 
@@ -89,9 +91,11 @@ def test_a_name_that_looks_like_the_path_of_another(proc: FakeProc) -> None:
 
 
 def test_a_deleted_executable_keeps_its_name(proc: FakeProc) -> None:
-    proc.add(5, b"main", "/opt/daemon (deleted)")
+    daemon = proc.root / "daemon"
+    (proc.root / "daemon (deleted)").write_bytes(b"")  # what the kernel shows has no path
+    proc.add(5, b"main", f"{daemon} (deleted)")
     assert proc.find("daemon") == [5]
-    assert proc.find("/opt/daemon") == [5]
+    assert proc.find(str(daemon)) == [5]
 
 
 def test_a_name_longer_than_the_kernel_keeps(proc: FakeProc) -> None:
@@ -133,7 +137,7 @@ def test_a_process_that_ended_does_not_count(proc: FakeProc) -> None:
 
 
 def test_one_whose_main_thread_ended_before_another(proc: FakeProc) -> None:
-    """What it ran can be told only by a thread that lives; that one's id is given."""
+    """It is no zombie, though it looks like one."""
     for number, state in ((5, "Z"), (6, "Z"), (7, "S"), (8, "S")):
         stat = f"{number} (server) {state} 1 1 1 0\n"
         (proc.root / "5" / "task" / str(number)).mkdir(parents=True)
@@ -141,7 +145,7 @@ def test_one_whose_main_thread_ended_before_another(proc: FakeProc) -> None:
     (proc.root / "5" / "stat").write_text("5 (server) Z 1 1 1 0\n")
     (proc.root / "5" / "comm").write_text("server\n")
     (proc.root / "5" / "cmdline").write_text("")
-    assert proc.find("server") == [7]
+    assert proc.find("server") == [5]
 
 
 def test_one_that_vanishes_during_the_search_is_passed_over(proc: FakeProc) -> None:
