@@ -108,6 +108,22 @@ def test_walks_leave_nothing_for_the_exit() -> None:
     assert not machine._unfinished
 
 
+def test_a_waiter_that_was_broken_off_holds_up_nobody() -> None:
+    """Ctrl-C may come when a thread's end was seen, and before the lock of it was given back."""
+    latch = machine.Latch()
+    latch.open()
+    assert latch._lock.acquire(blocking=False)  # where the signal came
+    latch.wait()
+
+
+def test_no_thread_is_started_when_the_interpreter_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not come to its own end; the caller does the work alone."""
+    monkeypatch.setattr(machine, "_exiting", [True])
+    got: list[int] = []
+    names_of((Piece(n) for n in range(5)), 4, got)
+    assert got == list(range(5))
+
+
 def test_walks_are_no_garbage() -> None:
     """What a piece holds, descriptors too, is given back with the walk and not some time later."""
     gc.collect()
