@@ -30,40 +30,80 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pagemap.export import dump
+    from pagemap.folios import HugeKind, HugeTally
     from pagemap.frame_flags import PageFlag
-    from pagemap.frames import FrameReader
+    from pagemap.frames import Frame, FrameReader, Frames
+    from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
+    from pagemap.owners import Mapper, Owners
+    from pagemap.page_files import OpenFile
+    from pagemap.page_stream import PageStream
+    from pagemap.page_survey import Look, Survey
+    from pagemap.page_types import Histogram, PageRun, PageType, PageTypes
     from pagemap.pages import Counts, Page, Pages
     from pagemap.process import Process, virt_to_phys
+    from pagemap.procfs import Folder
     from pagemap.regions import Category, Region
     from pagemap.sampler import Sample, Sampler
+    from pagemap.sharing import Amounts, Group, Pair, SharedFrame, SharedPath, Sharer, Sharing
+    from pagemap.smaps import Footprint
+    from pagemap.tables.table import Table, Texts
     from pagemap.tally import Tally
     from pagemap.targets import find
+    from pagemap.vocabulary.schema import Column, Schema
 
 __all__ = [
     "AccessDenied",
     "AddressError",
     "AmbiguousName",
+    "Amounts",
     "Category",
     "ClosedProcess",
+    "Column",
     "Counts",
+    "Folder",
+    "Footprint",
+    "Frame",
     "FrameReader",
+    "Frames",
+    "Gentle",
+    "Group",
+    "Histogram",
+    "HugeKind",
+    "HugeTally",
+    "Look",
+    "Mapper",
     "Mapping",
     "NoSuchProcess",
     "NotMapped",
     "NotPresent",
+    "OpenFile",
+    "Owners",
     "Page",
     "PageFlag",
+    "PageRun",
+    "PageStream",
+    "PageType",
+    "PageTypes",
     "PagemapError",
     "Pages",
+    "Pair",
     "PfnsHidden",
     "Process",
     "Region",
     "Sample",
     "Sampler",
+    "Schema",
+    "SharedFrame",
+    "SharedPath",
+    "Sharer",
+    "Sharing",
+    "Survey",
     "SwappedOut",
+    "Table",
     "Tally",
     "TargetVanished",
+    "Texts",
     "Unsupported",
     "UsageError",
     "__version__",
@@ -73,18 +113,46 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "FrameReader": "frames",
-    "PageFlag": "frame_flags",
-    "Tally": "tally",
-    "Sampler": "sampler",
-    "Sample": "sampler",
-    "Region": "regions",
+    "Amounts": "sharing",
     "Category": "regions",
+    "Column": "vocabulary.schema",
     "Counts": "pages",
+    "Folder": "procfs",
+    "Footprint": "smaps",
+    "Frame": "frames",
+    "FrameReader": "frames",
+    "Frames": "frames",
+    "Gentle": "gentle",
+    "Group": "sharing",
+    "Histogram": "page_types",
+    "HugeKind": "folios",
+    "HugeTally": "folios",
+    "Look": "page_survey",
+    "Mapper": "owners",
     "Mapping": "maps",
+    "OpenFile": "page_files",
+    "Owners": "owners",
     "Page": "pages",
+    "PageFlag": "frame_flags",
+    "PageRun": "page_types",
+    "PageStream": "page_stream",
+    "PageType": "page_types",
+    "PageTypes": "page_types",
     "Pages": "pages",
+    "Pair": "sharing",
     "Process": "process",
+    "Region": "regions",
+    "Sample": "sampler",
+    "Sampler": "sampler",
+    "Schema": "vocabulary.schema",
+    "SharedFrame": "sharing",
+    "SharedPath": "sharing",
+    "Sharer": "sharing",
+    "Sharing": "sharing",
+    "Survey": "page_survey",
+    "Table": "tables.table",
+    "Tally": "tally",
+    "Texts": "tables.table",
     "dump": "export",
     "find": "targets",
     "virt_to_phys": "process",
