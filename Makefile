@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test test-vm native bench lint lint-ruff lint-format lint-mypy lint-layout \
+.PHONY: help demo test test-vm native bench lint lint-ruff lint-format lint-mypy lint-pyright lint-layout \
 	lint-tidy lint-compile lint-length fix wheel share clean
 
 help: ## Print this help
@@ -88,7 +88,7 @@ bench: $(VENV)/.test ## Time the library and the command against their rivals
 # Every part speaks, also after another has failed.
 lint: ## Check style, types and C warnings
 	@$(MAKE) --no-print-directory --keep-going \
-		lint-ruff lint-format lint-mypy lint-layout lint-tidy lint-compile lint-length
+		lint-ruff lint-format lint-mypy lint-pyright lint-layout lint-tidy lint-compile lint-length
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
@@ -108,6 +108,9 @@ lint-layout: $(VENV)/.lint
 
 lint-mypy: $(VENV)/.lint
 	$(BIN)/mypy
+
+lint-pyright: $(VENV)/.lint
+	$(BIN)/basedpyright
 
 lint-tidy: $(VENV)/.lint
 	printf '%s\n' $(C_SOURCES) | $(EACH) -n 3 sh -c \

@@ -19,25 +19,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap.process import Process
 
-    class Category(IntFlag):
-        """What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."""
-
-        WPALLOWED = 1
-        WRITTEN = 2
-        FILE = 4
-        PRESENT = 8
-        SWAPPED = 16
-        PFNZERO = 32
-        HUGE = 64
-        SOFT_DIRTY = 128
-        GUARD = 256
-else:
-    Category = IntFlag("Category", {flag.name.upper(): 1 << flag.bit for flag in SCAN_CATEGORIES})
-    Category.__doc__ = (
-        "What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."
-    )
-
 __all__ = ["READABLE", "Asked", "Category", "require"]
+
+
+class Category(IntFlag):
+    """What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."""
+
+    WPALLOWED = 1 << 0
+    WRITTEN = 1 << 1
+    FILE = 1 << 2
+    PRESENT = 1 << 3
+    SWAPPED = 1 << 4
+    PFNZERO = 1 << 5
+    HUGE = 1 << 6
+    SOFT_DIRTY = 1 << 7
+    GUARD = 1 << 8
+
 
 READABLE = (
     Category.FILE | Category.PRESENT | Category.SWAPPED | Category.SOFT_DIRTY | Category.GUARD

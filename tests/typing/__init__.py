@@ -1,0 +1,1 @@
+"""Programs as users type them: read by type checkers, and never run."""

@@ -1,0 +1,127 @@
+"""The library as users type it, for mypy and pyright, both strict: what each call gives."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from array import array
+from typing import TYPE_CHECKING
+
+import pagemap
+from pagemap import Category, PageFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import assert_type  # noqa: TC004 - this file is never run
+
+
+def mappings(pid: int) -> None:
+    with pagemap.Process(pid) as process:
+        for mapping in process.maps():
+            assert_type(mapping, pagemap.Mapping)
+            assert_type(mapping.size, int)
+            assert_type(mapping.path, str)
+            start, end, perms, *_ = mapping
+            assert_type(start, int)
+            assert_type(perms, str)
+            pages = process.pages(mapping)
+            assert_type(process.pages((start, end)), pagemap.Pages)
+            counts = pages.counts()
+            assert_type(counts, pagemap.Counts)
+            assert_type(counts.present, int)
+            assert_type(pages[0], pagemap.Page)
+            assert_type(pages[1:], pagemap.Pages)
+            assert_type([page.pfn for page in pages], "list[int | None]")
+            assert_type(pages[0].present, bool)
+            assert_type(pages[0].physical_address, "int | None")
+        assert_type(process.read_into(bytearray(64), 0x1000), int)
+        assert_type(process.read_into(array("Q", [0]), 0x1000, count=1), int)
+        assert_type(process.virt_to_phys(0x1000), int)
+        assert_type(process.entry(0x1000), pagemap.Page)
+
+
+def targets() -> None:
+    with subprocess.Popen(["true"]) as child:
+        assert_type(pagemap.Process(child), pagemap.Process)
+    assert_type(pagemap.Process("self").name, str)
+    assert_type(pagemap.virt_to_phys("self", 0x1000), int)
+    assert_type(pagemap.find("nginx"), "list[int]")
+    assert_type(pagemap.dump(1, io.BytesIO(), threads=2), int)
+    pagemap.Process(1.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def walks(process: pagemap.Process) -> Iterator[int]:
+    for mapping, pages in process.populated(threads=None):
+        assert_type(mapping, pagemap.Mapping)
+        assert_type(pages, pagemap.Pages)
+        yield len(pages)
+    for region in process.regions(any_of=Category.PRESENT | Category.HUGE):
+        assert_type(region, pagemap.Region)
+        assert_type(region.categories, Category)
+    for _, tally in process.tally(["present"], threads=1):
+        assert_type(tally, pagemap.Tally)
+        assert_type(tally.present, "int | None")
+    for _, huge in process.huge(cont=[65536]):
+        assert_type(huge, pagemap.HugeTally)
+        assert_type(huge.anon, pagemap.HugeKind)
+    process.tally(threads="2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def footprints(process: pagemap.Process) -> pagemap.Footprint:
+    gentle = pagemap.Gentle()
+    held = process.footprint(gentle=gentle)
+    assert_type(held, pagemap.Footprint)
+    assert_type(held.uss, int)
+    assert_type(process.footprints(), "Iterator[tuple[pagemap.Mapping, pagemap.Footprint]]")
+    return held
+
+
+def samples() -> int:
+    with pagemap.Sampler("self", ["rss"]) as sampler:
+        sample = sampler.sample(max_seconds=0.01)
+        assert_type(sample, pagemap.Sample)
+        assert_type(sample.rss, "int | None")
+        assert_type(sample.partial, bool)
+        sampler.sample().rss + 1  # type: ignore[operator] # pyright: ignore[reportOptionalOperand, reportUnusedExpression]
+        return sample.rss or 0
+
+
+def frames(pages: pagemap.Pages) -> None:
+    with pagemap.FrameReader() as reader:
+        found = reader.read(pages.pfns(), ["flags", "mapcounts"])
+        assert_type(found, pagemap.Frames)
+        assert_type(found[0], pagemap.Frame)
+        assert_type(found[0].flags, "PageFlag | None")
+        flags = found[0].flags
+        if flags is not None and flags & PageFlag.RESERVED:
+            return
+    assert_type(PageFlag.ERROR | PageFlag.MMAP_EXCLUSIVE, PageFlag)
+    assert_type(PageFlag.SOFTDIRTY in PageFlag(1 << 40), bool)
+
+
+def analyses(process: pagemap.Process) -> None:
+    types = process.page_types(bits=["anon"])
+    assert_type(types, pagemap.PageTypes)
+    assert_type([each.pages for each in types], "list[int]")
+    for mapper in pagemap.Owners([0x1234]):
+        assert_type(mapper, pagemap.Mapper)
+        assert_type(mapper.mapping, pagemap.Mapping)
+    sharing = pagemap.Sharing([1])
+    assert_type(sharing.pairs[0], pagemap.Pair)
+    assert_type(sharing.groups[0].pages, pagemap.Amounts)
+    with pagemap.Survey() as survey:
+        assert_type(survey.memory(), pagemap.Look)
+
+
+def errors(pid: int) -> int:
+    try:
+        pagemap.Process(pid).close()
+    except pagemap.AccessDenied as error:
+        assert_type(error.pid, "int | None")
+        return error.errno or 0
+    except (pagemap.NoSuchProcess, pagemap.TargetVanished):
+        return 0
+    except pagemap.PagemapError:
+        return 1
+    return 2
