@@ -27,11 +27,11 @@ static inline uint32_t pm_kind_of_absent(uint64_t entry, const uint8_t *kinds)
 {
 	uint32_t kind;
 
-	if (pm_flag(entry, PM_GUARD_BIT))
-		return PM_ENTRY_GUARD;
 	/* hugetlb's markers have the bit of userfaultfd alone (pagemap_hugetlb_range) */
 	if (!pm_flag(entry, PM_SWAPPED_BIT))
 		return pm_flag(entry, PM_UFFD_WP_BIT) ? PM_ENTRY_MARKER : PM_ENTRY_NONE;
+	if (pm_flag(entry, PM_GUARD_BIT))
+		return PM_ENTRY_GUARD;
 	/* the first page of a swap area is its header: no entry has type 0, offset 0 */
 	if (!(entry & PM_PLACE_MASK))
 		return PM_ENTRY_HIDDEN;

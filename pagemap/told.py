@@ -51,7 +51,7 @@ def why_not(name: str) -> str:
     """Why a kernel does not tell the flag of this name: what it needs."""
     since = next(flag.since for flag in ENTRY_FLAGS if flag.name == name)
     option = f" with {_NEEDS[name]}" if name in _NEEDS else ""
-    return f"this kernel does not tell which pages are {name}: it takes Linux {since}{option}"
+    return f"this kernel does not tell which pages are {name}; Linux {since}{option} does"
 
 
 def require(wanted: int, *, procfs: str = "/proc", pid: int | None = None) -> None:

@@ -6,11 +6,14 @@ kernel's own accounts. Nothing of `pagemap` is imported, and nothing here is fas
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import ctypes
+import functools
 import gzip
 import io
 import json
+import mmap
 import os
 import re
 import struct
@@ -21,8 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests import build
 
 if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 PAGE = os.sysconf("SC_PAGESIZE")
 NONE = 2**64 - 1
@@ -106,10 +108,10 @@ def kind(entry: int, types: Sequence[str]) -> str:
     """What the entry is, where swap types mean these."""
     if has(entry, "present"):
         return "present"
-    if has(entry, "guard"):
-        return "guard"
     if not has(entry, "swapped"):
         return "marker" if has(entry, "uffd_wp") else "none"
+    if has(entry, "guard"):
+        return "guard"
     if place(entry) == 0:
         return "hidden"
     found = types[place(entry) % 32]
@@ -172,12 +174,30 @@ def text_row(entry: int, address: int, label: bytes, *, hidden: bool) -> bytes:
     return " ".join(words).encode() + b" " + label + b"\n"
 
 
-def values(entry: int, address: int, path: str, *, hidden: bool) -> dict[str, object]:
+@functools.cache
+def told_here() -> frozenset[str]:
+    """The flags that this kernel tells, by a page of our own: written, and then guarded."""
+    memory = mmap.mmap(-1, PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory[0] = 1
+    start = address_of(memory)
+    written = entries(os.getpid(), start, start + PAGE)[0]
+    with contextlib.suppress(OSError):
+        memory.madvise(102)
+    guarded = entries(os.getpid(), start, start + PAGE)[0]
+    untold = {name for name in ("soft_dirty", "exclusive") if not has(written, name)}
+    if not has(guarded, "guard"):
+        untold.add("guard")
+    return frozenset(FLAGS) - untold
+
+
+def values(
+    entry: int, address: int, path: str, *, hidden: bool, told: Collection[str] = tuple(FLAGS)
+) -> dict[str, object]:
     """What a row of JSON says; CSV says the same in its own words."""
     return {
         "address": hex(address),
         "pfn": pfn(entry),
-        **{name: has(entry, name) for name in FLAGS},
+        **{name: has(entry, name) if name in told else None for name in FLAGS},
         "swap_type": swap_type(entry, hidden=hidden),
         "swap_offset": swap_offset(entry, hidden=hidden),
         "path": path,
@@ -190,9 +210,11 @@ def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
-def csv_fields(entry: int, address: int, path: str, *, hidden: bool) -> list[str]:
+def csv_fields(
+    entry: int, address: int, path: str, *, hidden: bool, told: Collection[str] = tuple(FLAGS)
+) -> list[str]:
     """The fields of a row of the CSV dump, as a reader of CSV gives them back."""
-    row = values(entry, address, path, hidden=hidden).values()
+    row = values(entry, address, path, hidden=hidden, told=told).values()
     return ["" if v is None else str(int(v)) if isinstance(v, bool) else str(v) for v in row]
 
 

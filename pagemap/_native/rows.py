@@ -49,7 +49,8 @@ class Rows:
 
     `spans` holds ``vpn, count, label_at, label_size`` of each mapping in turn; `labels` the labels,
     quoted and ended for the format. Only entries with every bit of `all_of` and none of `none_of`
-    get a row.
+    get a row, and of these with `kinds`, what each type of swap entry is, only those whose kind has
+    its bit in `kinds_wanted`. Bits of `untold` are not known.
     """
 
     __slots__ = ("_keep", "table")
@@ -65,6 +66,9 @@ class Rows:
         hidden: bool,
         all_of: int = 0,
         none_of: int = 0,
+        kinds: bytes | None = None,
+        kinds_wanted: int = 0,
+        untold: int = 0,
         use_scan: bool = False,
     ) -> None:
         table = ffi.new("struct pm_rows *")
@@ -80,8 +84,14 @@ class Rows:
         table.use_scan = use_scan
         table.all_of = all_of
         table.none_of = none_of
+        table.untold = untold
+        types = None
+        if kinds is not None:
+            types = ffi.from_buffer("uint8_t[]", kinds)
+            table.kinds = types
+            table.kinds_wanted = kinds_wanted
         self.table = table
-        self._keep = (span_table, label_bytes, fd)
+        self._keep = (span_table, label_bytes, fd, types)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.
@@ -185,10 +195,17 @@ class PopulatedRowPiece(RowPiece):
 
 
 def format_rows(
-    entries: memoryview, vpn: int, label: bytes, *, form: str, page_shift: int, hidden: bool
+    entries: memoryview,
+    vpn: int,
+    label: bytes,
+    *,
+    form: str,
+    page_shift: int,
+    hidden: bool,
+    untold: int = 0,
 ) -> bytes:
     """Rows for entries in memory, each ended by `label`."""
-    rows = Rows(-1, (), b"", form=form, page_shift=page_shift, hidden=hidden)
+    rows = Rows(-1, (), b"", form=form, page_shift=page_shift, hidden=hidden, untold=untold)
     count = len(entries)
     out = allocate("char[]", count * (row_bound(form) + len(label)) + ROW_SLACK)
     label_bytes = ffi.from_buffer("char[]", label + bytes(ROW_SLACK))

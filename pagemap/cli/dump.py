@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap import told
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
@@ -11,8 +12,9 @@ from pagemap.cli.progress import Bar
 from pagemap.cli.words import parse_count, parse_names, parse_ranges, spell
 from pagemap.errors import UsageError
 from pagemap.export import dump
-from pagemap.flags import ENTRY_FLAGS
+from pagemap.flags import ENTRY_FLAGS, PAGE_WORDS
 from pagemap.process import Process
+from pagemap.swap_types import in_use
 from pagemap.targets import resolve
 
 TYPE_CHECKING = False
@@ -21,15 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_FLAGS = [flag.name for flag in ENTRY_FLAGS]
+_WORDS = [word for word, _ in PAGE_WORDS]
+# the columns of the text table that some kernels do not tell
+_TEXT = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in ("soft_dirty", "file_or_shared"))
 
 
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
     ranges = parse_ranges(arguments.ranges)
     patterns = Patterns(arguments.patterns)
-    only = parse_names(arguments.only, _FLAGS, option="--only")
-    without = parse_names(arguments.without, _FLAGS, option="--without")
+    only = parse_names(arguments.only, _WORDS, option="--only")
+    without = parse_names(arguments.without, _WORDS, option="--without")
     for name in only:
         if name in without:
             raise UsageError(f"no page is both: {spell(name)} stands in --only and in --without")
@@ -37,7 +41,7 @@ def run(arguments: Namespace) -> int:
     pid = resolve(arguments.target, exclude=(os.getpid(),))
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process, open_output(arguments.output) as output:
-        _remark(process)
+        _remark(process, arguments.format, {*only, *without})
         # A bar among rows on the same terminal would be of no use.
         with Bar(wanted=not os.isatty(output.fd)) as bar:
             rows = dump(
@@ -58,15 +62,26 @@ def run(arguments: Namespace) -> int:
         return 0 if process.kernel_thread else _judge(process, patterns, some=bool(rows or chosen))
 
 
-def _remark(process: Process) -> None:
+def _remark(process: Process, form: str, words: set[str]) -> None:
     """Say what the rows will not show."""
     if process.kernel_thread:
         complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
-    elif not process.pfns_visible:
+        return
+    if not process.pfns_visible:
         complain(
             f"PFNs of process {process.pid} are left out: the kernel hides them without "
             "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
         )
+        if "swap" in words and in_use() is not False:
+            complain(
+                "some of what passes for swap may be none (a marker of userfaultfd, say): "
+                "the kernel hides which"
+            )
+    if form == "text":
+        untold = _TEXT & ~told.bits(wanted=_TEXT)
+        for flag in ENTRY_FLAGS:
+            if untold >> flag.bit & 1:
+                complain(f"{spell(flag.name)} is 0 for every page: {told.why_not(flag.name)}")
 
 
 def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:

@@ -11,7 +11,7 @@ from pagemap.cli.options import (
     in_lines,
 )
 from pagemap.cli.words import spell
-from pagemap.flags import ENTRY_FLAGS
+from pagemap.flags import PAGE_WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
 
-flags:
-{in_lines([(spell(flag.name), flag.meaning) for flag in ENTRY_FLAGS])}
+words for --only and --without:
+{in_lines([(spell(name), meaning) for name, meaning in PAGE_WORDS])}
+
+The kernel's own bit for swapped is in the column of that name: it is set for
+guard, marker, migrating, poisoned and device too. Which of these is which it
+hides without CAP_SYS_ADMIN.
 
 With --populated what is merely reserved costs next to nothing, so a process
 that has reserved terabytes takes as long as what it has touched.
@@ -56,9 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--populated",
         action="store_true",
-        help="only pages that are present or swapped; the others are not even looked at",
+        help="only pages whose entry is not empty; the others are not even looked at",
     )
-    for option, what in (("--only", "with all of these flags"), ("--without", "with none of them")):
+    for option, what in (
+        ("--only", "that are all of these"),
+        ("--without", "that are none of them"),
+    ):
         parser.add_argument(
             option,
             action="append",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from errno import EIO
 
-from pagemap import pipeline
+from pagemap import pipeline, told
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
 from pagemap.arguments import check_threads
+from pagemap.choice import Choice
 from pagemap.errors import UsageError
-from pagemap.flags import ENTRY_FLAGS
 from pagemap.maps import decode_path, parse_labels
 from pagemap.populated import LARGE, Reach
 from pagemap.process import Process
@@ -63,8 +63,14 @@ def dump(
     no entry and no row.
 
     With `populated` only present and swapped pages have rows, and what is merely reserved costs
-    next to nothing; `only` and `without` name flags (`pagemap.flags`) that a page must all have, or
-    not have.
+    next to nothing; `only` and `without` are words for pages (`pagemap.choice.WORDS`) that must all
+    be true, or not be true, of a page: ``swap`` is what lies in swap, truly; ``guard``, ``marker``,
+    ``migrating``, ``poisoned`` and ``device`` are the others that the kernel calls swapped. Where
+    it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of
+    these but guards.
+
+    A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
+    has 0 for it.
 
     `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says
     which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
@@ -72,7 +78,8 @@ def dump(
     None when `select` or `ranges` are given. `threads` read and format; by default as many as pay.
 
     Raises TargetVanished when the target exits or calls exec midway (the rows written until then
-    stand), UsageError for an unknown format, and whatever writing raises.
+    stand), UsageError for an unknown format or word, Unsupported for a flag to choose by that this
+    kernel does not tell, PfnsHidden for a word that it hides, and whatever writing raises.
 
     >>> import io, pagemap
     >>> file = io.BytesIO()
@@ -82,7 +89,7 @@ def dump(
     """
     form = _format(format)
     kept = None if ranges is None else page_ranges(ranges)
-    all_of, none_of = _bits(only), _bits(without)
+    choice = Choice(only, without)
     threads = check_threads(threads)
     if not isinstance(target, Process):
         with Process(target) as process:
@@ -99,6 +106,7 @@ def dump(
                 progress=progress,
                 threads=threads,
             )
+    choice = choice.of(target)
     write = _writer(file)
     if header:
         write(memoryview(form.header(target)))
@@ -108,8 +116,8 @@ def dump(
 
     rows = done = 0
     reach = Reach(first=pipeline.ALONE_PAGES)
-    batches = _batches(target, format, form.label, select, kept, all_of, none_of)
-    if populated or not {"present", "swapped"}.isdisjoint(only):
+    batches = _batches(target, format, form.label, select, kept, choice)
+    if populated or choice.populated:
         populated = True
         plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))
     else:
@@ -132,15 +140,6 @@ def dump(
         target.require_alive()  # what is skipped is not told from what is gone
     target.check_image()
     return rows
-
-
-def _bits(names: Sequence[str]) -> int:
-    """The bits of an entry that these flags are."""
-    known = {flag.name: flag.bit for flag in ENTRY_FLAGS}
-    for name in names:
-        if name not in known:
-            raise UsageError(f"there is no flag {name!r}; choose from {', '.join(known)}")
-    return sum(1 << known[name] for name in set(names))
 
 
 def _format(name: str) -> ModuleType:
@@ -171,10 +170,10 @@ def _batches(
     label: Callable[[bytes], bytes],
     select: Callable[[str], bool] | None,
     ranges: list[tuple[int, int]] | None,
-    all_of: int,
-    none_of: int,
+    choice: Choice,
 ) -> Iterator[Rows]:
     """The mappings to dump, in order, a block of maps at a time."""
+    untold = 0 if form == "text" else told.ALL & ~told.bits(process.procfs)
     seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
     # selected
@@ -214,8 +213,11 @@ def _batches(
                 form=form,
                 page_shift=PAGE_SHIFT,
                 hidden=not process.pfns_visible,
-                all_of=all_of,
-                none_of=none_of,
+                all_of=choice.all_of,
+                none_of=choice.none_of,
+                kinds=choice.kinds,
+                kinds_wanted=choice.wanted,
+                untold=untold,
                 use_scan=process.can_scan,
             )
 

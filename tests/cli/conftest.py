@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from tests.conftest import Start
 
+NO_SOFT_DIRTY = (
+    "pagemap: soft-dirty is 0 for every page: this kernel does not tell which pages are "
+    "soft_dirty; Linux 3.11 with CONFIG_MEM_SOFT_DIRTY does"
+)
 HEADER = b"addr pfn soft-dirty file/shared swapped present library\n"
 CSV_HEADER = b",".join(name.encode() for name in oracle.COLUMNS) + b"\n"
 
@@ -134,16 +138,18 @@ def unprivileged(request: pytest.FixtureRequest, pfns_visible: bool) -> Pagemap:
 
 @pytest.fixture
 def hidden_line(pfns_visible: bool) -> Callable[[int], list[str]]:
-    """What stands on stderr, besides, when a dump of this pid leaves PFNs out."""
+    """What stands on stderr, besides, when a text dump of this pid leaves something out."""
 
     def lines(pid: int) -> list[str]:
-        if pfns_visible:
-            return []
-        line = (
-            f"pagemap: PFNs of process {pid} are left out: the kernel hides them without "
-            "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
-        )
-        return [line]
+        said = []
+        if not pfns_visible:
+            said.append(
+                f"pagemap: PFNs of process {pid} are left out: the kernel hides them without "
+                "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
+            )
+        if "soft_dirty" not in oracle.told_here():
+            said.append(NO_SOFT_DIRTY)
+        return said
 
     return lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, workloads
+from tests import oracle, userfault, workloads
 from tests.cli.conftest import HEADER
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def test_populated_csv_and_jsonl(
 
 SPELT = {
     "present": "present",
-    "swapped": "swapped",
     "file": "file_or_shared",
     "soft-dirty": "soft_dirty",
     "soft_dirty": "soft_dirty",
@@ -88,6 +87,8 @@ SPELT = {
 def test_each_flag(
     pagemap: Pagemap, stopped: workloads.Target, can_scan: bool, name: str, populated: list[str]
 ) -> None:
+    if SPELT[name] not in oracle.told_here():
+        pytest.skip(f"this kernel does not tell which pages are {name}")
     arguments = [
         "dump",
         str(stopped.pid),
@@ -105,6 +106,58 @@ def test_each_flag(
         assert (code, oracle.read_csv(out)) == (0, expected), option
 
 
+def test_only_swap_is_what_smaps_calls_swap(
+    pagemap: Pagemap, stopped: workloads.Target, can_scan: bool, pfns_visible: bool
+) -> None:
+    """`--only swapped` had guard regions, and all else with bit 62."""
+    if not pfns_visible and oracle.swap_in_use():
+        pytest.skip("the kernel hides swap types without CAP_SYS_ADMIN")
+    arguments = ["dump", str(stopped.pid), "--no-header"]
+    swap = workloads.smaps_number(stopped.pid, "Swap") // PAGE
+    whole = pagemap(*arguments).out.count(b"\n")
+    assert pagemap(*arguments, "--only", "swap").out.count(b"\n") == swap
+    assert pagemap(*arguments, "--without", "swap").out.count(b"\n") == whole - swap
+
+
+@pytest.mark.parametrize("option", ["--only", "--without"])
+def test_a_flag_that_the_kernel_does_not_tell(pagemap: Pagemap, start: Start, option: str) -> None:
+    """Soft-dirty on a kernel without it was an empty success."""
+    if "soft_dirty" in oracle.told_here():
+        pytest.skip("this kernel tracks soft-dirty")
+    target = start(workloads.idle())
+    code, out, err = pagemap("dump", target.pid, option, "soft-dirty", "--format", "csv")
+    assert (code, out) == (69, b"")
+    assert "CONFIG_MEM_SOFT_DIRTY" in err[-1]
+
+
+@pytest.mark.parametrize("word", ["marker", "poisoned"])
+def test_kinds_that_are_no_swap(
+    pagemap: Pagemap, word: str, pfns_visible: bool, can_scan: bool
+) -> None:
+    """Markers of userfaultfd and poisoned pages were rows of `--only swapped`."""
+    size = 64 * PAGE
+    try:
+        with userfault.marked(size, poison=word == "poisoned") as (start, end):
+            where: list[str | int] = [
+                "dump",
+                os.getpid(),
+                "--range",
+                f"{start:#x}-{end:#x}",
+                "--no-header",
+            ]
+            code, out, err = pagemap(*where, "--only", word)
+            if not pfns_visible:
+                assert (code, out) == (77, b"")
+                assert "run with sudo" in err[-1]
+                return
+            assert (code, out.count(b"\n")) == (0, 64)
+            for others in ("swap", "guard", "present", "migrating", "device"):
+                assert pagemap(*where, "--only", others)[:2] == (0, b"")
+            assert pagemap(*where, "--without", word)[:2] == (0, b"")
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
 def test_flags_together_with_maps_and_ranges(
     pagemap: Pagemap, start: Start, can_scan: bool
 ) -> None:
@@ -117,7 +170,7 @@ def test_flags_together_with_maps_and_ranges(
     assert len(rows) == 6
     wanted = [row for row in rows if row.split(b" ")[3:6] == [b"0", b"0", b"1"]]
     assert wanted
-    filters = ["--only", "present", "--without", "file,swapped", "--without", "guard"]
+    filters = ["--only", "present", "--without", "file,swap", "--without", "guard"]
     for more in ([], ["--populated"]):
         assert pagemap(*arguments, *filters, *more).out == header + b"".join(wanted)
 
@@ -159,8 +212,9 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
         ("--without Soft_Drity", "--without knows no 'Soft_Drity'; did you mean soft-dirty?"),
         (
             "--only 5",
-            "--only knows no '5'; choose from soft-dirty, file, swapped, present, exclusive, uffd",
+            "--only knows no '5'; choose from soft-dirty, file, present, exclusive, uffd-wp, swap",
         ),
+        ("--only swapped", "--only knows no 'swapped'; did you mean swap?"),
         ("--only present,", "--only has an empty name; give names parted by commas"),
         ("--only file --without FILE", "no page is both: file stands in --only and in --without"),
         ("--threads 0", "--threads wants a number from 1 on, not '0'"),

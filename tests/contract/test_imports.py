@@ -35,7 +35,7 @@ ROWS = [
         "pagemap.huge",
         "pagemap.page_stream",
     ),
-    ("pagemap.footprint", "pagemap.categories"),
+    ("pagemap.footprint", "pagemap.categories", "pagemap.choice"),
     ("pagemap.handle", "pagemap.gentle"),
     ("pagemap.frames", "pagemap.smaps"),
     (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
@@ -35,23 +33,6 @@ def resting(kind: str) -> Iterator[Target]:
             yield target
     except workloads.Unavailable as reason:
         pytest.skip(str(reason))
-
-
-def told_here() -> set[str]:
-    """Of soft_dirty and guard, which this kernel tells in its entries: by a page of our own."""
-    memory = mmap.mmap(-1, oracle.PAGE)
-    memory[0] = 1
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    told = {"soft_dirty"} & set(flags_of(start))
-    with contextlib.suppress(OSError):
-        memory.madvise(102)
-    return told | ({"guard"} & set(flags_of(start)))
-
-
-def flags_of(address: int) -> list[str]:
-    """The flags of the entry of one page of ours."""
-    entry = oracle.entries(os.getpid(), address, address + oracle.PAGE)[0]
-    return [name for name in oracle.FLAGS if oracle.has(entry, name)]
 
 
 class Seen(NamedTuple):

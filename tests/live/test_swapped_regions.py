@@ -90,7 +90,7 @@ def test_guards_are_not_in_swap(scan: bool, start: Start) -> None:
     with scanning.opened(target, scan=scan) as process:
         assert smaps(area[0], target.pid)["Swap"] == 0
         assert found(process, area, any_of=Category.SWAPPED) == []
-        if "guard" in scanning.told_here():
+        if "guard" in oracle.told_here():
             both = found(
                 process,
                 area,
@@ -174,7 +174,7 @@ def test_a_category_that_the_kernel_never_sets(scan: bool, start: Start) -> None
     target = start(workloads.dense(MIB))
     area = target.first.start, target.first.end
     with scanning.opened(target, scan=scan) as process:
-        if "soft_dirty" in scanning.told_here():
+        if "soft_dirty" in oracle.told_here():
             assert size_of(found(process, area, any_of=Category.SOFT_DIRTY)) == MIB
             return
         for word in ("any_of", "all_of", "none_of", "returned"):

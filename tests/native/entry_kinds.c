@@ -33,6 +33,7 @@ static void by_hand(void)
 		{ UINT64_C(0x440000000000009f), PM_ENTRY_GUARD },
 		{ UINT64_C(0x400000000000009f), PM_ENTRY_GUARD },  /* without bit 58: 6.13 */
 		{ UINT64_C(0x4400000000000000), PM_ENTRY_GUARD },  /* its type hidden */
+		{ UINT64_C(0x0400000000000000), PM_ENTRY_NONE },   /* never seen: 58 alone */
 		{ UINT64_C(0x0200000000000000), PM_ENTRY_MARKER }, /* hugetlb's */
 		{ UINT64_C(0x4200000000000000), PM_ENTRY_HIDDEN }, /* in swap, or a marker */
 		{ UINT64_C(0x4080000000000000), PM_ENTRY_HIDDEN },

@@ -2,10 +2,26 @@
  * Rows of those entries alone that have all bits of one mask and none of
  * another: the rows of a whole dump, one by one, without the others.
  */
+#include "entry_kinds.h"
 #include "scene.h"
 
 static const uint64_t bits[] = { SCENE_PRESENT, SCENE_SWAPPED,	   SCENE_FILE,	     SCENE_GUARD,
 				 SCENE_DIRTY,	UINT64_C(1) << 56, UINT64_C(1) << 57 };
+
+/* What a kernel says of its swap types; the scene has 5, and entries without a type. */
+static uint8_t kinds[PM_TYPES_OF_SWAP];
+
+/* By plain words: 62 is swap, but for guards, and hidden where there is no type. */
+static unsigned kind_of(uint64_t entry)
+{
+	if (entry & SCENE_PRESENT)
+		return PM_ENTRY_PRESENT;
+	if (!(entry & SCENE_SWAPPED))
+		return entry & UINT64_C(1) << 57 ? PM_ENTRY_MARKER : PM_ENTRY_NONE;
+	if (entry & SCENE_GUARD)
+		return PM_ENTRY_GUARD;
+	return entry % 32 ? kinds[entry % 32] : PM_ENTRY_HIDDEN;
+}
 
 static int wanted(const struct pm_rows *rows, uint64_t entry)
 {
@@ -15,7 +31,7 @@ static int wanted(const struct pm_rows *rows, uint64_t entry)
 		if ((rows->all_of & one && !(entry & one)) || (rows->none_of & one && entry & one))
 			return 0;
 	}
-	return 1;
+	return !rows->kinds || (rows->kinds_wanted >> kind_of(entry) & 1);
 }
 
 /* The rows that pass, each formatted alone; returns their bytes. */
@@ -26,6 +42,7 @@ static uint64_t one_by_one(const struct pm_rows *rows, uint64_t first, uint64_t 
 	char *end = out;
 
 	plain.all_of = plain.none_of = 0;
+	plain.kinds = NULL;
 	for (uint64_t vpn = first; vpn < first + count; vpn++) {
 		const uint64_t entry = scene_entry(vpn);
 
@@ -51,6 +68,9 @@ static void check_filter(uint64_t pages)
 		.fd = 3,
 		.all_of = below(2) ? bits[below(7)] | (below(2) ? bits[below(7)] : 0) : 0,
 		.none_of = below(2) ? bits[below(7)] | (below(2) ? bits[below(7)] : 0) : 0,
+		.kinds = below(2) ? kinds : NULL,
+		.kinds_wanted = (uint32_t)below(1 << PM_ENTRY_KINDS),
+		.untold = below(2) ? 0 : bits[below(7)],
 	};
 	const uint64_t room = 6000 * (pm_row_bound(rows.format) + 16) + PM_ROW_SLACK;
 	char *got = exactly(room), *expected = exactly(room);
@@ -87,10 +107,12 @@ static void check_filter(uint64_t pages)
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
+	memset(kinds, PM_ENTRY_SWAP, sizeof(kinds));
 	for (unsigned round = 0; round < 150; round++) {
 		const uint64_t pages = 1 + below(8000);
 
 		draw_scene(pages, 1 + below(below(2) ? 3 : 300), (unsigned)below(10));
+		kinds[5] = (uint8_t)(below(2) ? PM_ENTRY_SWAP : PM_ENTRY_MIGRATING);
 		check_filter(pages);
 	}
 	return 0;

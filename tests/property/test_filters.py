@@ -17,7 +17,16 @@ from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, expected_pages, mappings, ranges
 
-FLAGS = st.lists(st.sampled_from(sorted(oracle.FLAGS)), max_size=3)
+KINDS = {"swap", "guard", "marker", "migrating", "poisoned", "device"}
+WORDS = st.lists(st.sampled_from(sorted((oracle.FLAGS.keys() | KINDS) - {"swapped"})), max_size=3)
+
+
+def is_it(entry: int, word: str) -> bool:
+    """Whether a page is what the word says; what may be in swap passes for it."""
+    if word not in KINDS:
+        return oracle.has(entry, word)
+    kind = oracle.kind(entry, naive.TYPES)
+    return kind == word or (kind == "hidden" and word == "swap")
 
 
 @given(
@@ -25,8 +34,8 @@ FLAGS = st.lists(st.sampled_from(sorted(oracle.FLAGS)), max_size=3)
     maps=mappings(),
     wanted=ranges(),
     populated=st.booleans(),
-    only=FLAGS,
-    without=FLAGS,
+    only=WORDS,
+    without=WORDS,
     hidden=st.booleans(),
     threads=st.integers(1, 3),
     piece=st.sampled_from([6000, 20_000, 1 << 21]),
@@ -47,12 +56,17 @@ def test_filters(
     piece: int,
 ) -> None:
     entries = [0, *entries]
+    if hidden:  # then nobody knows of these
+        only, without = (
+            [name for name in words if name not in KINDS or name in ("swap", "guard")]
+            for words in (only, without)
+        )
     pages = [
         page
         for page in expected_pages(entries, maps, wanted)
         if (naive.populated(page[0]) or not populated)
-        and all(oracle.has(page[0], name) for name in only)
-        and not any(oracle.has(page[0], name) for name in without)
+        and all(is_it(page[0], name) for name in only)
+        and not any(is_it(page[0], name) for name in without)
     ]
     dumps = {}
     with (
@@ -92,7 +106,7 @@ def test_filters(
     assert oracle.read_csv(dumps["csv"]) == fields
 
 
-@pytest.mark.parametrize("name", ["", "Present", "anonymous", "written"])
+@pytest.mark.parametrize("name", ["", "Present", "anonymous", "written", "swapped", "none"])
 def test_unknown_flags(name: str, tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with pagemap.Process(PID, procfs=str(tmp_path)) as process:
@@ -100,3 +114,13 @@ def test_unknown_flags(name: str, tmp_path: Path) -> None:
             pagemap.dump(process, io.BytesIO(), only=[name])
         with pytest.raises(pagemap.UsageError, match="there is no flag"):
             pagemap.dump(process, io.BytesIO(), without=[name])
+
+
+@pytest.mark.parametrize("name", ["marker", "migrating", "poisoned", "device"])
+def test_kinds_that_are_hidden(name: str, tmp_path: Path) -> None:
+    fake.write_process(tmp_path, PID, [0], b"")
+    with pagemap.Process(PID, procfs=str(tmp_path)) as process:
+        process.pfns_visible = False
+        for asked in ({"only": [name]}, {"without": [name]}):
+            with pytest.raises(pagemap.PfnsHidden, match=name):
+                pagemap.dump(process, io.BytesIO(), **asked)  # type: ignore[arg-type]

@@ -76,6 +76,44 @@ def test_csv(entries: list[int], vpn: int, raw: bytes, shift: int, hidden: bool)
     assert oracle.read_csv(got) == expected
 
 
+@given(
+    strategies.entries(),
+    st.sets(st.sampled_from(sorted(oracle.FLAGS))),
+    st.booleans(),
+)
+def test_flags_that_the_kernel_does_not_tell(
+    entries: list[int], untold: set[str], hidden: bool
+) -> None:
+    """They are null or empty, never 0; all else stays as it is, and the table of text whole."""
+    bits = sum(1 << oracle.FLAGS[name] for name in untold)
+    view = strategies.view(entries)
+    got, whole = (
+        {
+            form: native_rows.format_rows(
+                view,
+                5,
+                FORMATS[form].label(b"x"),
+                form=form,
+                page_shift=12,
+                hidden=hidden,
+                untold=mask,
+            )
+            for form in FORMATS
+        }
+        for mask in (bits, 0)
+    )
+    assert got["text"] == whole["text"]
+    expected = [json.loads(line) for line in whole["jsonl"].splitlines()]
+    for row in expected:
+        row.update(dict.fromkeys(untold))
+    assert [json.loads(line) for line in got["jsonl"].splitlines()] == expected
+    rows_of_text = oracle.read_csv(whole["csv"])
+    for fields in rows_of_text:
+        for name in untold:
+            fields[oracle.COLUMNS.index(name)] = ""
+    assert oracle.read_csv(got["csv"]) == rows_of_text
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @given(word=strategies.words, vpn=strategies.vpns, shift=strategies.shifts, hidden=st.booleans())
 @example(word=2**64 - 1, vpn=2**52 - 1, shift=12, hidden=False)
