@@ -7,6 +7,8 @@ fs/proc/task_mmu.c.
 
 from __future__ import annotations
 
+import sys
+
 from pagemap import _native
 from pagemap._native import COUNTS, NO_PFN
 from pagemap.errors import UsageError
@@ -16,7 +18,7 @@ from pagemap.records import Record, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import overload
+    from typing import Any, overload
 
 __all__ = ["COLUMNS", "NO_PFN", "Counts", "Page", "Pages"]
 
@@ -115,7 +117,7 @@ class Pages:
     """The pages of a range, a sequence of `Page` over one buffer.
 
     `entries` is a read-only memoryview of format ``Q``, one item for each page from address `start`
-    on. Slices share it.
+    on. Slices share it. ``numpy.asarray(pages)`` is an array of the entries, over the same buffer.
 
     >>> import pagemap
     >>> with pagemap.Process("self") as process:
@@ -234,9 +236,12 @@ class Pages:
     def column(self, name: str) -> memoryview:
         """One of `COLUMNS` as a read-only buffer with an item for each page.
 
-        Flags are 0 or 1 (format B), `swap_type` is 255 where there is none (B), `address`, `pfn`
+        Flags are booleans (format ?), `swap_type` is 255 where there is none (B), `address`, `pfn`
         and `swap_offset` are numbers (Q), the latter two with all bits set where there is none.
         Raises UsageError for another name.
+
+        ``numpy.asarray`` sees these types, and a column of flags masks. ``numpy.frombuffer`` does
+        not ask for them: it takes every buffer for floats unless it is given a dtype.
         """
         if name == "address":
             return self.addresses()
@@ -249,6 +254,17 @@ class Pages:
         if name not in COLUMNS:
             raise UsageError(f"no column is called {name!r}; there are {', '.join(COLUMNS)}")
         return _native.bits(self.entries, entry_flag(name).bit)
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """What numpy asks for, in whose eyes this would be a sequence of tuples of floats."""
+        order = "<" if sys.byteorder == "little" else ">"
+        return {
+            "version": 3,
+            "shape": (len(self.entries),),
+            "typestr": f"{order}u8",
+            "data": self.entries,
+        }
 
     def __repr__(self) -> str:
         return f"<Pages {self.start:#x}-{self.end:#x} {len(self.entries)} pages>"

@@ -206,10 +206,10 @@ def addresses(start: int, page_size: int, count: int) -> memoryview:
 
 
 def bits(entries: memoryview, bit: int) -> memoryview:
-    """1 for each entry that has `bit`, else 0; format B."""
+    """Whether each entry has `bit`; format ?, which numpy masks with."""
     out = allocate("uint8_t[]", len(entries))
     lib.pm_bits(entries_of(entries), len(entries), bit, out)
-    return view_of(out, "B").toreadonly()
+    return view_of(out, "?").toreadonly()
 
 
 def swap_types(entries: memoryview, hidden: bool) -> memoryview:
