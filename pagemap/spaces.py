@@ -9,13 +9,12 @@ pages are looked at once, and all are named.
 from __future__ import annotations
 
 from contextlib import closing
-from errno import EACCES, EPERM, ESRCH
+from errno import EACCES, EPERM
 
 from pagemap import pipeline
 from pagemap._native import probe_pfns
-from pagemap._native.owners import BEFORE, SAME, Visit, compare_memory
+from pagemap._native.owners import Visit
 from pagemap._native.scan import Spans
-from pagemap.chosen import Chosen, same
 from pagemap.descriptors import Holder
 from pagemap.errors import (
     AccessDenied,
@@ -28,6 +27,7 @@ from pagemap.populated import Reach
 from pagemap.process import Process
 from pagemap.procfs import Folder
 from pagemap.targets import pids
+from pagemap.twins import Twins
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -89,12 +89,9 @@ class Spaces(Holder):
         self.unreadable: dict[int, str] = {}
         self.vanished: list[int] = []
         self.sharers: dict[int, list[int]] = {}
-        self.sharers_known = procfs == "/proc"
+        self._twins = Twins(procfs=procfs)
         self.names: dict[int, str] = {}
         self._procfs = procfs
-        self._by_image: dict[bytes, list[int]] = {}
-        self._tasks: dict[int, int] = {}  # the thread with the memory, where it is not the main one
-        self._meant: dict[int, Chosen] = {}  # those that were found to have sharers
         self._open: dict[int, Process] = {}
         given = dict.fromkeys(first)
         rest = () if only else (pid for pid in pids(procfs) if pid not in given)
@@ -103,6 +100,11 @@ class Spaces(Holder):
             for pid in (*given, *rest)
             if (found := self._identify(pid, wanted=pid in given)) is not None
         ]
+
+    @property
+    def sharers_known(self) -> bool:
+        """Whether kcmp could tell who shares memory."""
+        return self._twins.known
 
     def __enter__(self) -> Spaces:
         return self
@@ -114,7 +116,7 @@ class Spaces(Holder):
     def _identify(self, pid: int, *, wanted: bool) -> int | None:
         """The id to read process `pid` by; None for what has no memory of its own to look at."""
         try:
-            image = self._image(pid)
+            image = self._twins.image(pid)
             if not image:
                 return pid if wanted else None  # opening it will say what is wrong
         except OSError as error:
@@ -123,18 +125,11 @@ class Spaces(Holder):
             if error.errno in (EACCES, EPERM) and not self._is_kernel_thread(pid):
                 self.unreadable[pid] = "permission denied"
             return None
-        twin = self._twin(pid, image)
+        twin = self._twins.find(pid, image)
         if twin is None:
             return pid
         self.sharers.setdefault(twin, []).append(pid)
         return None
-
-    def _has_ended(self, pid: int) -> bool:
-        try:
-            with closing(Folder(pid, str(pid), self._procfs)) as folder:
-                return folder.has_ended() and not folder.find_living()
-        except PagemapError:
-            return True
 
     def _is_kernel_thread(self, pid: int) -> bool:
         try:
@@ -142,56 +137,6 @@ class Spaces(Holder):
                 return folder.is_kernel_thread()
         except PagemapError:
             return True  # by now it is gone
-
-    def _image(self, pid: int) -> bytes:
-        """The auxiliary vector: alike in a process and those that it forked, or empty."""
-        try:
-            with closing(Folder(pid, str(pid), self._procfs)) as folder:
-                image = folder.image()
-                if folder.task != pid:
-                    self._tasks[pid] = folder.task
-                return image
-        except NoSuchProcess:
-            return b""
-
-    def _twin(self, pid: int, image: bytes) -> int | None:
-        """One met before that has the same memory. Those alike are kept in kcmp's order."""
-        alike = self._by_image.setdefault(image, [])
-        low, high = 0, len(alike)
-        while low < high and self.sharers_known:
-            middle = (low + high) // 2
-            try:
-                order = self._compare(pid, alike[middle])
-                if order == SAME:
-                    self._remember(alike[middle])
-                    order = self._compare(pid, alike[middle])  # so it was that one all the time
-            except OSError as error:
-                if error.errno != ESRCH:
-                    self.sharers_known = False
-                elif self._has_ended(pid):
-                    return None
-                else:
-                    del alike[middle]
-                    high -= 1
-                continue
-            if order == SAME:
-                return alike[middle]
-            low, high = (low, middle) if order == BEFORE else (middle + 1, high)
-        alike.insert(low, pid)
-        return None
-
-    def _compare(self, pid: int, other: int) -> int:
-        return compare_memory(self._tasks.get(pid, pid), self._tasks.get(other, other))
-
-    def _remember(self, pid: int) -> None:
-        """Take note which process has this number, for when it is opened."""
-        if pid in self._meant or isinstance(pid, Chosen):
-            return
-        try:
-            with closing(Folder(pid, str(pid), self._procfs)) as folder:
-                self._meant[pid] = same(pid, folder.start(), "that shares its memory with others")
-        except PagemapError:
-            return
 
     def go_through(
         self,
@@ -236,7 +181,7 @@ class Spaces(Holder):
             process = None
             given = False
             try:
-                meant = self._meant.get(pid, pid)
+                meant = self._twins.meant.get(pid, pid)
                 process = self._open[pid] = Process(meant, procfs=self._procfs)
                 self.names[pid] = process.name
                 reaches[number] = Reach()

@@ -36,7 +36,7 @@ ROWS = [
         "pagemap.page_stream",
     ),
     ("pagemap.footprint", "pagemap.categories", "pagemap.choice"),
-    ("pagemap.handle", "pagemap.gentle"),
+    ("pagemap.handle", "pagemap.gentle", "pagemap.twins"),
     ("pagemap.frames", "pagemap.smaps"),
     (
         "pagemap.maps",

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap import spaces
+from pagemap import spaces, twins
 from pagemap.errors import NoSuchProcess
 from pagemap.spaces import Spaces
+from pagemap.twins import Twins
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Kernel:
         """The spaces of these processes, whose auxiliary vectors are alike unless given."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(spaces, "pids", lambda _: sorted(self.memory))
-            patch.setattr(spaces, "compare_memory", self.compare)
-            patch.setattr(Spaces, "_image", lambda _, pid: (images or {}).get(pid, b"alike"))
-            patch.setattr(Spaces, "_has_ended", lambda _, pid: pid in self.dead)
+            patch.setattr(twins, "compare_memory", self.compare)
+            patch.setattr(Twins, "image", lambda _, pid: (images or {}).get(pid, b"alike"))
+            patch.setattr(Twins, "_has_ended", lambda _, pid: pid in self.dead)
             return Spaces(**wanted)
 
 
@@ -117,10 +118,10 @@ def test_who_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     for pid, stat in ((1, fake_proc.ORDINARY), (2, fake_proc.KERNEL_THREAD)):
         fake_proc.make(tmp_path, pid=pid, stat=stat)
 
-    def forbidden(_: Spaces, pid: int) -> bytes:
+    def forbidden(_: Twins, pid: int) -> bytes:
         raise PermissionError(EACCES, os.strerror(EACCES), str(pid))
 
-    monkeypatch.setattr(Spaces, "_image", forbidden)
+    monkeypatch.setattr(Twins, "image", forbidden)
     found = Spaces(procfs=str(tmp_path))
     assert (found.pids, found.unreadable) == ([], {1: "permission denied"})
 
