@@ -123,8 +123,8 @@ def test_gentle(faulting: Target, table: Table, benchmark: BenchmarkFixture) -> 
             beside[ROLLUP].append(recorded(faulting, process.footprint))
             # at most so much is mapped and unmapped meanwhile
             for each in walked:
-                assert abs(each.rss - oracle.smaps_rollup(pid)["Rss"]) < MIB
-                assert each.uss >= size
+                assert abs((each.rss or 0) - oracle.smaps_rollup(pid)["Rss"]) < MIB
+                assert (each.uss or 0) >= size
 
         pedantic: Any = benchmark.pedantic  # pytest-benchmark has no types
         pedantic(lambda: beside[OURS].append(recorded(faulting, walk)), setup=sum_up, rounds=ROUNDS)

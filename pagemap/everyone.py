@@ -18,6 +18,7 @@ from pagemap.footprint import read_sums
 from pagemap.process import Process
 from pagemap.procfs import Folder
 from pagemap.records import Record, field
+from pagemap.twins import Twins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Survey(Holder):
 
     Kernel threads have no memory, and no row: `kernel_threads` are their pids. A process whose main
     thread has ended is read through one that lives. With `gentle` each is walked in small chunks.
+
+    An address space that several processes have (vfork, CLONE_VM) is read once, under the first of
+    them: ``twins.sharers[pid]`` are the others. Where `twins.known` is False that is not told, and
+    each of them has it.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Survey(Holder):
         self._pids = pids
         self._gentle = gentle
         self._procfs = procfs
+        self.twins = Twins(procfs=procfs)
         self._seen: list[str] = []  # the name of the process that is being read
         self.passed: list[Passed] = []
         self.kernel_threads: list[int] = []
@@ -61,14 +67,14 @@ class Survey(Holder):
     def totals(self) -> Iterator[tuple[int, str, Footprint]]:
         """The pid of each process, its command name, and what it takes."""
         read = self._sums if self._gentle is None else self._walked
-        for pid in self._pids:
+        for pid in self.twins.each(self._pids):
             found = self._try(pid, read)
             if found:
                 yield pid, *found
 
     def mappings(self) -> Iterator[tuple[int, str, list[tuple[Mapping, Footprint]]]]:
         """The pid of each process, its command name, and its mappings with what they take."""
-        for pid in self._pids:
+        for pid in self.twins.each(self._pids):
             found = self._try(pid, self._listed)
             if found:
                 yield pid, *found

@@ -180,6 +180,7 @@ def _made(sums: tuple[int, ...]) -> Footprint:
     return Footprint(
         rss=pages["rss"] << PAGE_SHIFT,
         pss=pages["pss"] >> _PSS_SHIFT,
+        uss=(pages["private_clean"] + pages["private_dirty"]) << PAGE_SHIFT,
         swap=pages["swap"] << PAGE_SHIFT,
         swap_pss=None,
         shared_clean=pages["shared_clean"] << PAGE_SHIFT,
@@ -188,4 +189,5 @@ def _made(sums: tuple[int, ...]) -> Footprint:
         private_dirty=pages["private_dirty"] << PAGE_SHIFT,
         shared_hugetlb=pages["shared_hugetlb"] << PAGE_SHIFT,
         private_hugetlb=pages["private_hugetlb"] << PAGE_SHIFT,
+        hugetlb_pss=None if pages["shared_hugetlb"] else pages["private_hugetlb"] << PAGE_SHIFT,
     )

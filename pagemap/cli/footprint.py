@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack
 
 from pagemap import targets
+from pagemap.cli.left_out import tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.watch import parse_seconds, room, rounds
@@ -16,6 +17,7 @@ from pagemap.everyone import Survey, memory_size
 from pagemap.members import pids_of
 from pagemap.render.footprint_columns import ALIASES, VIEWS, fitting
 from pagemap.render.footprints import (
+    alike,
     by_path,
     of_mapping,
     of_process,
@@ -144,12 +146,14 @@ class _Report:
 
     def _rows(self, survey: Survey) -> list[Row]:
         rows: list[Row]
+        also = survey.twins.sharers
         if self._view == "processes":
-            rows = [of_process(*found) for found in survey.totals()]
+            totals = list(survey.totals())  # only then all are met that share memory
+            rows = [of_process(pid, also.get(pid, ()), name, held) for pid, name, held in totals]
         else:
             rows = [
-                of_mapping(pid, name, *each)
-                for pid, name, found in survey.mappings()
+                of_mapping(pid, also.get(pid, ()), name, *each)
+                for pid, name, found in list(survey.mappings())
                 for each in found
             ]
         if self._view == "paths":
@@ -168,6 +172,8 @@ class _Report:
             write_csv(names, rows, self._memory, output.write)
         else:
             names = self._names or fitting(self._view, terminal_width())
+            if self._view == "paths" and not self._names and alike(rows):
+                names[-1:-1] = ["dev", "inode"]
             write_text(names, rows, self._memory, output.write, most=most)
 
     def _tell(self, survey: Survey, failed: list[PagemapError]) -> None:
@@ -182,6 +188,7 @@ class _Report:
                 if passed:
                     words = _WORDS[what][len(passed) > 1].format(len(passed))
                     complain(f"{words}: {_named(passed)}")
+        tell_twins(survey.twins)
         if self._gentle is not None and self._gentle.chunks:
             gentle = self._gentle
             complain(f"the longest of {gentle.chunks} chunks took {gentle.longest * 1000:.2f} ms")
@@ -220,7 +227,8 @@ def _about(survey: Survey, gentle: Gentle | None) -> dict[str, object]:
         "passed": {
             what: [{"pid": each.pid, "name": each.name} for each in passed]
             for what, passed in _sorted_out(survey).items()
-        }
+        },
+        "sharers_known": survey.twins.known,
     }
     if gentle is not None:
         about["gentle"] = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pagemap import folios, members, targets
+from pagemap.cli.left_out import tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
 from pagemap.process import Process
 from pagemap.render.huge_sheet import Owner
+from pagemap.twins import Twins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,13 +29,15 @@ def write_processes(arguments: Namespace, report: Report) -> int:
     with Process("self") as own:
         for _ in own.huge():
             break  # whoever may not see frames at all is told so, once
-    survey = _Survey(pids, report)
+    twins = Twins()
+    survey = _Survey(list(twins.each(pids)), twins, report)
     with open_output() as output:
         report.write(survey.rows(), output)
     for words, passed in (("forbid reading", survey.denied), ("ended meanwhile", survey.vanished)):
         if passed:
             named = ", ".join(map(str, passed))
             complain(f"of {len(pids)} processes {len(passed)} {words}: {named}")
+    tell_twins(twins)
     if cgroup is not None and not pids:
         complain(f"cgroup {cgroup!r} has no processes")
     return AccessDenied.exit_code if survey.denied and not survey.found else 0
@@ -42,8 +46,9 @@ def write_processes(arguments: Namespace, report: Report) -> int:
 class _Survey:
     """The processes one after another; those that end or forbid reading are passed over."""
 
-    def __init__(self, pids: Iterable[int], report: Report) -> None:
+    def __init__(self, pids: Iterable[int], twins: Twins, report: Report) -> None:
         self._pids = pids
+        self._twins = twins
         self._report = report
         self.found = 0
         self.denied: list[int] = []
@@ -66,9 +71,10 @@ class _Survey:
                     yield row
 
     def _row(self, pid: int) -> Row | None:
-        with Process(pid) as process:
+        with Process(self._twins.meant.get(pid, pid)) as process:
             if process.kernel_thread:
                 return None
             name = process.name
             rows = process.huge(cont=self._report.cont, threads=self._report.threads)
-            return Owner(pid, name), folios.total([tally for _, tally in rows])
+            also = tuple(self._twins.sharers.get(pid, ()))
+            return Owner(pid, also, name), folios.total([tally for _, tally in rows])

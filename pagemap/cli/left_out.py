@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pagemap.spaces import Spaces
+    from pagemap.twins import Twins
 
-__all__ = ["tell_left_out"]
+__all__ = ["tell_left_out", "tell_twins"]
 
 _NAMED = 20
 
@@ -26,10 +27,27 @@ def tell_left_out(spaces: Spaces) -> None:
         pids = spaces.vanished
         complain(f"{_processes(pids)} ended or called exec meanwhile: {_named(pids)}")
     if not spaces.sharers_known:
-        complain(
-            "processes that share one address space (vfork, CLONE_VM) are counted apart: "
-            "this kernel does not tell them (kcmp: CONFIG_KCMP)"
-        )
+        _tell_unknown()
+
+
+def tell_twins(twins: Twins) -> None:
+    """Say on stderr which processes were counted with others, having the same memory."""
+    if twins.sharers:
+        told = [
+            f"process {pid} stands for {', '.join(map(str, others))} too"
+            for pid, others in sorted(twins.sharers.items())
+        ]
+        more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+        complain(f"counted once (vfork, CLONE_VM): {'; '.join(told[:_NAMED])}{more}")
+    if not twins.known:
+        _tell_unknown()
+
+
+def _tell_unknown() -> None:
+    complain(
+        "processes that share one address space (vfork, CLONE_VM) are counted apart: "
+        "this kernel does not tell them (kcmp: CONFIG_KCMP)"
+    )
 
 
 def _processes(pids: list[int]) -> str:

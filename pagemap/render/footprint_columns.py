@@ -12,6 +12,7 @@ __all__ = ["ALIASES", "AMOUNTS", "SHOWN", "VIEWS", "columns_of", "fitting"]
 
 SHOWN = (
     Shown("pid", "PID", "number", 0, "the process"),
+    Shown("also", "ALSO", "pids", None, "other processes with the same memory: vfork, CLONE_VM"),
     Shown("start", "START", "address", 1, "first address"),
     Shown("end", "END", "address", None, "the address past the last"),
     Shown("perms", "PERMS", "text", 12, "as in /proc/PID/maps"),
@@ -29,9 +30,14 @@ SHOWN = (
     Shown("shared_dirty", "SHARED-DIRTY", "amount", None, "shared and dirty"),
     Shown("private_clean", "PRIVATE-CLEAN", "amount", None, "private and clean"),
     Shown("private_dirty", "PRIVATE-DIRTY", "amount", None, "private and dirty"),
-    Shown("hugetlb", "HUGETLB", "amount", 11, "of the hugetlb pool; in no other column"),
+    Shown("hugetlb", "HUGETLB", "amount", 11, "of the hugetlb pool; in no column before"),
+    Shown("shared_hugetlb", "SHARED-HUGETLB", "amount", None, "of that, mapped more than once"),
+    Shown("private_hugetlb", "PRIVATE-HUGETLB", "amount", None, "of that, mapped once"),
+    Shown("hugetlb_pss", "HUGETLB-PSS", "amount", 12, "of that, each page by its mappings"),
     Shown("share", "MEMORY", "share", 5, "pss, as a share of all memory"),
     Shown("name", "NAME", "text", 2, "the command name"),
+    Shown("dev", "DEV", "text", None, "the file's device"),
+    Shown("inode", "INODE", "number", None, "the file's inode"),
     Shown("path", "PATH", "text", 2, "the file, or a name in brackets"),
 )
 
@@ -41,9 +47,9 @@ AMOUNTS = tuple(column.name for column in SHOWN if column.kind == "amount")
 
 _SUMS = (*AMOUNTS, "share")
 VIEWS = {
-    "processes": ("pid", *_SUMS, "name"),
-    "mappings": ("pid", "start", "end", "perms", *_SUMS, "name", "path"),
-    "paths": ("processes", "mappings", *_SUMS, "path"),
+    "processes": ("pid", "also", *_SUMS, "name"),
+    "mappings": ("pid", "start", "end", "perms", *_SUMS, "name", "dev", "inode", "path"),
+    "paths": ("processes", "mappings", *_SUMS, "dev", "inode", "path"),
 }
 """The columns that rows of processes, of mappings and of paths have."""
 

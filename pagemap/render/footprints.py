@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Row",
+    "alike",
     "by_path",
     "of_mapping",
     "of_process",
@@ -44,41 +45,79 @@ class Row(Record):
 
     held: Footprint
     pid: int | None
+    also: Sequence[int]
     name: str | None
     start: int | None
     end: int | None
     perms: str | None
+    dev: str | None
+    inode: int | None
     path: str | None
     processes: int | None
     mappings: int | None
 
 
-def of_process(pid: int, name: str, held: Footprint) -> Row:
-    """The row of a process."""
-    return Row(held, pid, name, None, None, None, None, None, None)
+_NO_ROW = Row(total([]), None, (), *(None,) * 9)
 
 
-def of_mapping(pid: int, name: str, mapping: Mapping, held: Footprint) -> Row:
+def of_process(pid: int, also: Sequence[int], name: str, held: Footprint) -> Row:
+    """The row of a process; `also` are others that have the same memory."""
+    return _NO_ROW._replace(held=held, pid=pid, also=also, name=name)
+
+
+def of_mapping(pid: int, also: Sequence[int], name: str, mapping: Mapping, held: Footprint) -> Row:
     """The row of a mapping."""
-    start, end, perms, path = mapping.start, mapping.end, mapping.perms, mapping.path
-    return Row(held, pid, name, start, end, perms, path, None, None)
+    return Row(
+        held,
+        pid,
+        also,
+        name,
+        mapping.start,
+        mapping.end,
+        mapping.perms,
+        mapping.dev,
+        mapping.inode,
+        mapping.path,
+        None,
+        None,
+    )
 
 
 def by_path(rows: Iterable[Row]) -> list[Row]:
-    """The rows of mappings as one for each path."""
-    groups: dict[str, list[Row]] = {}
+    """The rows of mappings as one for each file, or for each name of what is none."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.path or "", []).append(row)
+        groups.setdefault(_file(row), []).append(row)
     return [
-        Row(
-            total(row.held for row in group),
-            *(None,) * 5,
-            path,
-            len({row.pid for row in group}),
-            len(group),
+        _NO_ROW._replace(
+            held=_together([row.held for row in group]),
+            dev=group[0].dev if group[0].inode else None,
+            inode=group[0].inode or None,
+            path=group[0].path,
+            processes=len({pid for row in group for pid in (row.pid, *row.also)}),
+            mappings=len(group),
         )
-        for path, group in groups.items()
+        for group in groups.values()
     ]
+
+
+def _file(row: Row) -> tuple[object, ...]:
+    """What a mapping is of. A path is no identity, nor has each a path of its own.
+
+    One path is another file in another mount namespace, and of deleted ones, memfds and segments of
+    System V there are many. One file has several paths by hard links and bind mounts. But what has
+    an inode and no path of a file (anon_inode:[perf_event]) shares the inode with others.
+    """
+    path = row.path or ""
+    if not row.inode:
+        return (path,)
+    return (row.dev, row.inode) if path[:1] == "/" else (row.dev, row.inode, path)
+
+
+def alike(rows: Iterable[Row]) -> bool:
+    """Whether rows of several files have one path."""
+    paths = [row.path for row in rows]
+    return len(set(paths)) < len(paths)
 
 
 def ordered(rows: Iterable[Row], name: str) -> list[Row]:
@@ -91,7 +130,12 @@ def ordered(rows: Iterable[Row], name: str) -> list[Row]:
             return -1 if value is None else value
 
         return sorted(rows, key=size, reverse=True)
-    return sorted(rows, key=lambda row: getattr(row, name))
+
+    def place(row: Row) -> tuple[bool, Any]:
+        value = getattr(row, name)
+        return value is None, value
+
+    return sorted(rows, key=place)
 
 
 def write_text(
@@ -107,9 +151,13 @@ def write_text(
         if name in AMOUNTS:
             return "-" if value is None else compact_size(value)
         if name == "share":
-            return f"{value:.1%}"
+            return "-" if value is None else f"{value:.1%}"
+        if name == "also":
+            return " ".join(map(str, value)) or "-"
         if _SHOWN[name].kind == "address":
             return f"{value:x}"
+        if value is None:
+            return "-"
         return printable(str(value)) or (_ANONYMOUS if name == "path" else "")
 
     def lines() -> Iterator[list[str]]:
@@ -125,7 +173,7 @@ def write_text(
     columns = [
         Column(
             _SHOWN[name].title,
-            right=_SHOWN[name].kind != "text",
+            right=_SHOWN[name].kind not in ("text", "pids"),
             shorten=name == "path",
             least=LEAST_WIDTH.get(_SHOWN[name].kind, 0),
         )
@@ -165,6 +213,8 @@ def write_csv(names: Sequence[str], rows: Sequence[Row], memory: int, write: Wri
 
     def cell(name: str, row: Row) -> str:
         value = _plain(name, row, memory)
+        if name == "also":
+            value = " ".join(map(str, value))
         text = "" if value is None else str(value)
         if any(c in text for c in ',"\n\r'):
             return '"' + text.replace('"', '""') + '"'
@@ -189,17 +239,25 @@ def _adds_up(name: str) -> bool:
 
 
 def _sums(rows: Iterable[Row]) -> Row:
-    return Row(total(row.held for row in rows), *(None,) * 8)
+    return _NO_ROW._replace(held=_together([row.held for row in rows]))
+
+
+def _together(footprints: Sequence[Footprint]) -> Footprint:
+    """The sum. Pages of the hugetlb pool that several have may be the same ones."""
+    sums = total(footprints)
+    if sum(each.shared_hugetlb != 0 for each in footprints) > 1:
+        return sums._replace(shared_hugetlb=None)
+    return sums
 
 
 def _value(name: str, row: Row, memory: int) -> Any:
     if name == "share":
-        return row.held.pss / memory
+        return None if row.held.pss is None else row.held.pss / memory
     return getattr(row.held if name in AMOUNTS else row, name)
 
 
 def _plain(name: str, row: Row, memory: int) -> Any:
     value = _value(name, row, memory)
     if name == "share":
-        return round(value, _SHARE_DIGITS)
+        return None if value is None else round(value, _SHARE_DIGITS)
     return hex(value) if _SHOWN[name].kind == "address" else value

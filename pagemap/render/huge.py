@@ -47,6 +47,8 @@ def write_json(
         match KIND[name]:
             case "address":
                 return f'"{name}":"{value:#x}"'
+            case "pids":
+                return f'"{name}":{dumps(value, separators=(",", ":"))}'
             case "number":
                 return f'"{name}":{value}'
             case _:
@@ -99,6 +101,8 @@ def write_csv(sheet: Sheet, batches: Batches, write: Write, *, totals_only: bool
 
     def placed(name: str, place: Place) -> str:
         value = getattr(place, name)
+        if KIND[name] == "pids":
+            return " ".join(map(str, value))
         return f"{value:#x}" if KIND[name] == "address" else _quoted(str(value))
 
     titles = [

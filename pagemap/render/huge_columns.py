@@ -12,6 +12,7 @@ __all__ = ["AMOUNTS", "SHOWN", "VIEWS", "fitting"]
 
 SHOWN = (
     Shown("pid", "PID", "number", 0, "the process"),
+    Shown("also", "ALSO", "pids", None, "other processes with the same memory: vfork, CLONE_VM"),
     Shown("start", "START", "address", 0, "first address"),
     Shown("end", "END", "address", 11, "the address past the last"),
     Shown("size", "SIZE", "amount", 9, "what is reserved"),
@@ -37,7 +38,7 @@ SHOWN = (
 AMOUNTS = tuple(each.name for each in SHOWN if each.kind in ("amount", "blocks", "sizes"))
 
 _MAPPING = ("start", "end", "perms", "offset", "dev", "inode", "path")
-_PROCESS = ("pid", "name")
+_PROCESS = ("pid", "also", "name")
 VIEWS = {
     "mappings": tuple(each.name for each in SHOWN if each.name not in _PROCESS),
     "processes": tuple(each.name for each in SHOWN if each.name not in _MAPPING),

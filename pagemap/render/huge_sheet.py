@@ -30,9 +30,10 @@ _KEPT = 1 << 12
 
 
 class Owner(Record):
-    """A process as a row of its own: its pid and its command name."""
+    """A process as a row: its pid, others that have the same memory, and its command name."""
 
     pid: int
+    also: tuple[int, ...]
     name: str
 
 

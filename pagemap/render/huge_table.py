@@ -69,7 +69,7 @@ def _columns(sheet: Sheet, name: str) -> Iterator[Column]:
         return
     yield Column(
         shown.title,
-        right=shown.kind not in ("text", "sizes"),
+        right=shown.kind not in ("text", "sizes", "pids"),
         shorten=name == "path",
         least=LEAST_WIDTH.get(shown.kind, 0),
     )
@@ -95,6 +95,8 @@ def _rows(sheet: Sheet, batches: Batches, amount: Amount) -> Iterator[list[str]]
 
 def _at(name: str, place: Place) -> str:
     value = getattr(place, name)
+    if _SHOWN[name].kind == "pids":
+        return " ".join(map(str, value)) or "-"
     return f"{value:x}" if _SHOWN[name].kind == "address" else printable(str(value))
 
 

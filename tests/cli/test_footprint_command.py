@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 AMOUNTS = [
     *("rss", "pss", "uss", "swap", "swap_pss", "shared", "dirty", "clean"),
-    *("shared_clean", "shared_dirty", "private_clean", "private_dirty", "hugetlb"),
+    *("shared_clean", "shared_dirty", "private_clean", "private_dirty"),
+    *("hugetlb", "shared_hugetlb", "private_hugetlb", "hugetlb_pss"),
 ]
 TITLES = [
     *("PID", "RSS", "PSS", "USS", "SWAP", "SWAP-PSS"),
-    *("SHARED", "DIRTY", "CLEAN", "HUGETLB", "MEMORY", "NAME"),
+    *("SHARED", "DIRTY", "CLEAN", "HUGETLB", "HUGETLB-PSS", "MEMORY", "NAME"),
 ]
 ANON_BYTES = 4 * MIB
 
@@ -69,9 +70,9 @@ def test_json(pagemap: Pagemap, dense: workloads.Target) -> None:
     data = json.loads(out)
     (row,) = data["processes"]
     assert (code, err) == (0, [])
-    assert list(data) == ["schema", "memory", "processes", "totals", "passed"]
+    assert list(data) == ["schema", "memory", "processes", "totals", "passed", "sharers_known"]
     assert (data["schema"], data["memory"]) == ("pagemap.footprint/1", memory())
-    assert list(row) == ["pid", *AMOUNTS, "share", "name"]
+    assert list(row) == ["pid", "also", *AMOUNTS, "share", "name"]
     assert data["totals"] == {name: row[name] for name in [*AMOUNTS, "share"]}
     assert data["passed"] == {"denied": [], "vanished": []}
     assert row.items() >= {"pid": dense.pid, "name": comm(dense.pid)}.items()

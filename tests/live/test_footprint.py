@@ -45,7 +45,10 @@ Rows = list[tuple[int, int, Sums]]
 
 
 def named(sizes: Sums) -> Sums:
-    return {name: sizes[key] for name, key in KEYS.items()}
+    found = {name: sizes[key] for name, key in KEYS.items()}
+    found["uss"] = found["private_clean"] + found["private_dirty"]
+    found["hugetlb_pss"] = found["private_hugetlb"]  # nobody shares any here
+    return found
 
 
 def kernels(pid: int) -> tuple[Sums, Rows]:
@@ -109,7 +112,10 @@ def check_walk(pid: int, gentle: Gentle) -> None:
         wanted = exact(sums)
         near = {**wanted, "pss is near": True, "swap_pss": None}
         ours = {name: getattr(held, name) for name in wanted}
-        ours |= {"pss is near": abs(held.pss - sums["pss"]) < most, "swap_pss": held.swap_pss}
+        ours |= {
+            "pss is near": abs((held.pss or 0) - sums["pss"]) < most,
+            "swap_pss": held.swap_pss,
+        }
         return ours, near
 
     def look(rollup: Sums, mappings: Rows) -> tuple[object, object]:
@@ -166,7 +172,7 @@ def test_what_a_family_takes_together(start: Start, gentle: Gentle) -> None:
             with pagemap.Process(pid) as process:
                 (held,) = (h for m, h in process.footprints(gentle=way) if m.start == area.start)
                 assert held.rss == held.shared == area.end - area.start
-                pss += held.pss
+                pss += held.pss or 0
         assert 4 * MIB - len(family) * KIB <= pss <= 4 * MIB
 
 
@@ -280,14 +286,14 @@ def test_a_kernel_thread(need_root: None) -> None:
     with process:
         if not process.kernel_thread:
             pytest.skip("process 2 of this PID namespace is no kernel thread")
-        assert process.footprint() == (0,) * 10
+        assert set(process.footprint()) == {0}
         assert list(process.footprints()) == []
 
 
 def own_footprint() -> tuple[int, int, int]:
     with pagemap.Process("self") as process:
         held = process.footprint()
-        return held.rss, held.pss, sum(each.rss for _, each in process.footprints())
+        return held.rss or 0, held.pss or 0, sum(each.rss or 0 for _, each in process.footprints())
 
 
 def test_ones_own_without_rights(need_root: None) -> None:

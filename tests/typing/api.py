@@ -72,7 +72,7 @@ def footprints(process: pagemap.Process) -> pagemap.Footprint:
     gentle = pagemap.Gentle()
     held = process.footprint(gentle=gentle)
     assert_type(held, pagemap.Footprint)
-    assert_type(held.uss, int)
+    assert_type(held.uss, "int | None")
     assert_type(process.footprints(), "Iterator[tuple[pagemap.Mapping, pagemap.Footprint]]")
     return held
 
