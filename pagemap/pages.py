@@ -14,6 +14,7 @@ from pagemap._native import COUNTS, NO_PFN
 from pagemap.errors import UsageError
 from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap.records import Record, field
+from pagemap.swap_types import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,8 +97,20 @@ class Page(_PageFields):
         return None if pfn is None else pfn * self.page_size
 
     @property
+    def kind(self) -> str:
+        """What the entry is: none, present, swap, guard, marker, migrating, poisoned, device.
+
+        Those from swap on have bit 62, but for markers in hugetlb mappings. Without CAP_SYS_ADMIN
+        the kernel tells guards alone, and all others of them are hidden.
+        """
+        return kind_of(self.entry)
+
+    @property
     def swap_type(self) -> int | None:
-        """The swap area, or the kind of a migration or marker entry; None without, or hidden."""
+        """The type of an entry with bit 62: a swap area only where `kind` is swap.
+
+        None without, or hidden.
+        """
         return self.entry & _SWAP_TYPE if self.swapped and self.pfns_visible else None
 
     @property

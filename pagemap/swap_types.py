@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import os
 
-from pagemap.flags import ENTRY_KINDS
+from pagemap.flags import ENTRY_KINDS, PFN_BITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["in_use", "kinds", "layout", "options_of"]
+__all__ = ["in_use", "kind_of", "kinds", "layout", "options_of"]
 
 _TYPES = 32
 _KIND = {kind.name: kind.number for kind in ENTRY_KINDS}
@@ -57,6 +57,28 @@ def in_use(procfs: str = "/proc") -> bool | None:
         return any(int(area.split()[-2]) for area in areas)
     except (OSError, IndexError, ValueError):
         return None
+
+
+def kind_of(entry: int) -> str:
+    """The name of the kind (`pagemap.flags.ENTRY_KINDS`) of one entry of this kernel's.
+
+    csrc/entry_kinds.h says the same of many, and draws the bits.
+    """
+    if entry >> 63 & 1:
+        return "present"
+    if not entry >> 62 & 1:
+        return "marker" if entry >> 57 & 1 else "none"
+    place = entry & ((1 << PFN_BITS) - 1)
+    if entry >> 58 & 1:
+        return "guard"
+    if not place:
+        return "hidden"
+    kind = ENTRY_KINDS[kinds()[place % _TYPES]].name
+    if kind == "marker" and place >> 7 & 1:
+        return "guard"
+    if kind == "marker" and place >> 6 & 1:
+        return "poisoned"
+    return kind
 
 
 def layout(version: tuple[int, int], options: frozenset[str] | None) -> bytes:

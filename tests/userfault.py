@@ -82,3 +82,17 @@ def marked_hugetlb(count: int, *, touch: int) -> Iterator[tuple[int, int]]:
         size = workloads.huge_page_bytes()
         with marked(count * size, huge=True, touch=touch * size) as area:
             yield area
+
+
+def perf_event() -> int:
+    """A descriptor of an event that counts nothing much, for its ring of pages."""
+    number = {"x86_64": 298, "aarch64": 241}.get(platform.machine())
+    if number is None:
+        raise Unavailable(f"perf_event_open: no number of the call for {platform.machine()}")
+    # struct perf_event_attr: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY
+    attributes = struct.pack("=IIQ", 1, 112, 9) + bytes(96)
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    fd: int = call(number, attributes, 0, -1, -1, 0)
+    if fd < 0:
+        raise Unavailable(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
+    return fd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, workloads
+from tests import oracle, userfault, workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +129,64 @@ def test_a_page_that_is_not_present(pagemap: Pagemap, start: Start) -> None:
     assert len(err) == 1
     assert f"{address:#x} of process {target.pid} " in err[0]
     assert "not present" in err[0]
+    assert "its permissions are none" in err[0]
+
+
+def test_memory_that_the_kernel_hides(pagemap: Pagemap, start: Start) -> None:
+    """What a driver maps reads as never touched: [vvar], which every call of time() reads."""
+    target = start(workloads.idle())
+    line = next((line for line in oracle.maps(target.pid) if line.label == b"[vvar]"), None)
+    if line is None:
+        pytest.skip("this machine has no [vvar]")
+    code, out, err = pagemap("virt-to-phys", target.pid, hex(line.start))
+    assert (code, out, len(err)) == (1, b"", 1)
+    assert "VmFlags pf" in err[0]
+    assert "never touched" not in err[0]
+
+
+@pytest.mark.parametrize("kind", ["marker", "poisoned", "hugetlb"])
+def test_what_is_marked_is_not_swapped_out(pagemap: Pagemap, kind: str, pfns_visible: bool) -> None:
+    """A marker of userfaultfd was "swapped out: swap type 31"."""
+    if kind == "hugetlb":
+        marks = userfault.marked_hugetlb(1, touch=0)
+    else:
+        marks = userfault.marked(4 * PAGE, poison=kind == "poisoned")
+    word = {"poisoned": "is poisoned"}.get(kind, "protected through userfaultfd")
+    if not pfns_visible and kind != "hugetlb":
+        if oracle.swap_in_use():
+            pytest.skip("the kernel hides swap types without CAP_SYS_ADMIN")
+        word = "not in swap"
+    try:
+        with marks as (first, _):
+            code, out, err = pagemap("virt-to-phys", os.getpid(), hex(first + 5))
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
+    assert (code, out, len(err)) == (1, b"", 1)
+    assert word in err[0]
+    assert "swap type" not in err[0]
+
+
+def test_a_perf_ring(pagemap: Pagemap) -> None:
+    """Its pages are there and written, and no entry tells."""
+    size = (1 + 8) * PAGE
+    try:
+        fd = userfault.perf_event()
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
+    try:
+        with mmap.mmap(fd, size) as ring:
+            ring[0] = ring[0]
+            address = oracle.address_of(ring)
+            code, out, err = pagemap("virt-to-phys", os.getpid(), hex(address))
+    except OSError as error:
+        pytest.skip(f"perf: {error.strerror}")
+    finally:
+        os.close(fd)
+    if code == 0:
+        pytest.skip("this kernel tells of the pages of a ring (6.14 hides them)")
+    assert (code, out) == (1, b"")
+    assert "VmFlags pf" in err[0]
+    assert "never touched" not in err[0]
 
 
 def test_the_name_of_a_file_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ def test_the_kinds_are_those_of_the_twin_and_of_c() -> None:
     assert len(ENTRY_KINDS) == lib.PM_ENTRY_KINDS
 
 
-@given(strategies.entries(), tables)
+@given(strategies.entries(), st.one_of(st.just(oracle.swap_type_names()), tables))
 def test_kinds(entries: list[int], types: list[str]) -> None:
     table = bytes(NUMBERS[name] for name in types)
     view = strategies.view(entries)
     expected = [oracle.kind(entry, types) for entry in entries]
     assert [oracle.KINDS[number] for number in _native.kinds(view, table)] == expected
+    if table == swap_types.kinds():
+        assert [swap_types.kind_of(entry) for entry in entries] == expected
     assert _native.kind_counts(view, table) == [expected.count(name) for name in oracle.KINDS]
 
 
