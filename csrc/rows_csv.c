@@ -1,5 +1,5 @@
 /*
- * Rows of CSV: address (0x hex), pfn, soft_dirty, file_or_shared, swapped,
+ * Rows of CSV: address and pfn (0x hex), soft_dirty, file_or_shared, swapped,
  * present, exclusive, uffd_wp, guard, swap_type, swap_offset, label. What is
  * unknown stays empty.
  */
@@ -25,7 +25,7 @@ put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, ui
 		out = pm_put_hex(out, (vpn + i) << rows->page_shift);
 		*out++ = ',';
 		if (pm_flag(entry, PM_PRESENT_BIT) && place)
-			out = pm_put_decimal(out, place);
+			out = pm_put_hex(PM_PUT(out, "0x"), place);
 		*out++ = ',';
 		for (unsigned c = 0; c < sizeof(columns); c++) {
 			if (!pm_flag(untold, columns[c]))

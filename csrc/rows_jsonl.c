@@ -23,11 +23,13 @@ put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, ui
 
 		out = PM_PUT(out, "{\"address\":\"0x");
 		out = pm_put_hex(out, (vpn + i) << rows->page_shift);
-		out = PM_PUT(out, "\",\"pfn\":");
-		if (pm_flag(entry, PM_PRESENT_BIT) && place)
-			out = pm_put_decimal(out, place);
-		else
-			out = PM_PUT(out, "null");
+		if (pm_flag(entry, PM_PRESENT_BIT) && place) {
+			out = PM_PUT(out, "\",\"pfn\":\"0x");
+			out = pm_put_hex(out, place);
+			*out++ = '"';
+		} else {
+			out = PM_PUT(out, "\",\"pfn\":null");
+		}
 		out = PUT_FLAG(out, ",\"soft_dirty\":", entry, PM_SOFT_DIRTY_BIT);
 		out = PUT_FLAG(out, ",\"file_or_shared\":", entry, PM_FILE_BIT);
 		out = PUT_FLAG(out, ",\"swapped\":", entry, PM_SWAPPED_BIT);

@@ -52,42 +52,56 @@ def format_size(size: int) -> str:
     return f"{value / 1024:.1f} EiB"
 
 
-def parse_address(text: str) -> int:
-    """The address, in bytes, that `text` names: hexadecimal with ``0x``, decimal without.
+def parse_address(text: str, what: str = "address") -> int:
+    """The address, in bytes, that `text` names: hexadecimal, with ``0x`` or with a letter in it.
 
-    Raises UsageError when it is neither, or is 2**64 or more.
+    Digits alone are refused: tables and /proc/PID/maps have hexadecimal ones without 0x, and people
+    write decimal ones. `what` is said of it in errors, as PFNs are written likewise. Raises
+    UsageError when it is none, or is 2**64 or more.
 
     >>> parse_address("0x1000")
     4096
-    >>> parse_address("4096")
-    4096
+    >>> parse_address("7fff12ab") == 0x7fff12ab
+    True
     """
+    digits = _hexadecimal(text)
+    if digits is None:
+        raise UsageError(f"malformed {what} {text!r}: give 0x and hexadecimal digits")
+    if digits is text and _two_ways(text):
+        raise UsageError(f"{what} {text!r} can be read in two ways: {_readings(text)}")
+    return _bounded(digits, text, what)
+
+
+def _hexadecimal(text: str) -> str | None:
+    """The hexadecimal digits of `text`, without 0x; None where it is something else."""
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     # int() alone would also take signs, underscores, spaces and other scripts' digits.
-    if digits is not text:
-        if digits and _HEX_DIGITS.issuperset(digits):
-            return _bounded(int(digits, 16), text)
-    elif text and _DIGITS.issuperset(text):
-        # Leading zeros stand apart: int() refuses texts of thousands of digits.
-        return _bounded(int(text.lstrip("0")[:32] or "0"), text)
-    elif text and _HEX_DIGITS.issuperset(text) and not _is_binary(text):
-        raise UsageError(f"malformed address {text!r}: write 0x{text} if it is hexadecimal")
-    raise UsageError(
-        f"malformed address {text!r}: give 0x and hexadecimal digits, or decimal digits"
-    )
+    if not digits or not _HEX_DIGITS.issuperset(digits):
+        return None
+    # 0b11 with a letter b in it would be hexadecimal: whoever types it means 3.
+    binary = digits is text and text[:2] in ("0b", "0B") and frozenset("01").issuperset(text[2:])
+    return None if binary else digits
 
 
-def _is_binary(text: str) -> bool:
-    # To advise 0x0b1 for what was meant to be 1 would be worse than no hint.
-    return text[:2] in ("0b", "0B") and frozenset("01").issuperset(text[2:])
+def _two_ways(digits: str) -> bool:
+    """Whether these digits are one number in hexadecimal, and another in decimal."""
+    return _DIGITS.issuperset(digits) and len(digits.lstrip("0")) > 1
 
 
-def parse_range(text: str) -> tuple[int, int]:
+def _readings(*digits: str) -> str:
+    # int() refuses texts of thousands of digits, and no address has so many
+    bare = [each.lstrip("0")[:32] or "0" for each in digits]
+    hexadecimal = "-".join(f"0x{each}" for each in bare)
+    decimal = "-".join(f"{int(each):#x}" for each in bare)
+    return f"write {hexadecimal} if it is hexadecimal, {decimal} if it is decimal"
+
+
+def parse_range(text: str, what: str = "address") -> tuple[int, int]:
     """The addresses ``(start, end)``, in bytes, of a range written as in /proc/PID/maps.
 
-    START-END are both hexadecimal, with or without ``0x``; END is the first address past the range.
-    Raises UsageError when it is not of this form, when START >= END, or when either is 2**64 or
-    more.
+    START-END are both hexadecimal, which ``0x`` or a letter in one of them must show; END is the
+    first address past the range. Raises UsageError when it is not of this form, when START >= END,
+    or when either is 2**64 or more.
 
     >>> parse_range("1000-0x3000")
     (4096, 12288)
@@ -95,9 +109,17 @@ def parse_range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not dash:
         raise UsageError(f"malformed range {text!r}: give START-END, as in /proc/PID/maps")
-    start, end = (_bound(part, text) for part in (first, last))
+    parts: list[str] = []
+    for part in (first, last):
+        digits = _hexadecimal(part)
+        if digits is None:
+            raise UsageError(f"malformed range {text!r}: {part!r} is no hexadecimal {what}")
+        parts.append(digits)
+    start, end = (_bounded(digits, digits, what) for digits in parts)
     if start >= end:
         raise UsageError(f"empty range {text!r}: START must be below END")
+    if parts == [first, last] and _DIGITS.issuperset(first) and _two_ways(last):
+        raise UsageError(f"range {text!r} can be read in two ways: {_readings(first, last)}")
     return start, end
 
 
@@ -133,14 +155,8 @@ def page_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _bound(part: str, text: str) -> int:
-    digits = part[2:] if part[:2] in ("0x", "0X") else part
-    if not digits or not _HEX_DIGITS.issuperset(digits):
-        raise UsageError(f"malformed range {text!r}: {part!r} is no hexadecimal address")
-    return _bounded(int(digits, 16), part)
-
-
-def _bounded(address: int, text: str) -> int:
-    if address >= ADDRESS_END:
-        raise UsageError(f"address {text!r} is out of bounds: addresses have at most 64 bits")
-    return address
+def _bounded(digits: str, text: str, what: str) -> int:
+    number = int(digits, 16)
+    if number >= ADDRESS_END:
+        raise UsageError(f"{what} {text!r} is out of bounds: addresses have at most 64 bits")
+    return number

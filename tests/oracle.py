@@ -196,7 +196,7 @@ def values(
     """What a row of JSON says; CSV says the same in its own words."""
     return {
         "address": hex(address),
-        "pfn": pfn(entry),
+        "pfn": None if (frame := pfn(entry)) is None else hex(frame),
         **{name: has(entry, name) if name in told else None for name in FLAGS},
         "swap_type": swap_type(entry, hidden=hidden),
         "swap_offset": swap_offset(entry, hidden=hidden),

@@ -21,7 +21,7 @@ The exit code is then the greatest among those of the addresses.
 
 examples:
   sudo pagemap virt-to-phys self 0x400000
-  sudo pagemap virt-to-phys 1234 0x7f5a10000000 140020222590976
+  sudo pagemap virt-to-phys 1234 0x7f5a10000000 7f5a10001000
   sudo pagemap virt-to-phys nginx - <addresses.txt"""
 
 
@@ -32,5 +32,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "addresses",
         metavar="ADDRESS",
         nargs="+",
-        help="hexadecimal with 0x, or decimal; - reads addresses from standard input, one a line",
+        help="hexadecimal, 0x before it; - reads addresses from standard input, one a line",
     )

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "address",
         metavar="ADDRESS",
         nargs="?",
-        help="an address of TARGET: hexadecimal with 0x, or decimal",
+        help="an address of TARGET: hexadecimal, 0x before it",
     )
     parser.add_argument(
         "--pfn",
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="pfns",
         metavar="N",
-        help="the number of a frame: hexadecimal with 0x, or decimal; may be given again",
+        help="the number of a frame: hexadecimal, 0x before it; may be given again",
     )
     parser.add_argument(
         "--phys",

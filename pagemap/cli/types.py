@@ -188,8 +188,8 @@ def _describe(arguments: Namespace) -> int:
 def _frames(text: str) -> tuple[int, int]:
     """The PFNs ``(start, end)`` that `text` gives, in hexadecimal; one alone is itself."""
     if "-" in text:
-        return parse_range(text)
-    start = parse_address(text if text[:2] in ("0x", "0X") else f"0x{text}")
+        return parse_range(text, "PFN")
+    start = parse_address(text, "PFN")
     return start, start + 1
 
 

@@ -44,8 +44,8 @@ def run(arguments: Namespace) -> int:
 
 def _pfns(arguments: Namespace) -> list[int]:
     """The frames that are asked for."""
-    named = [_parse("--pfn", text) for text in arguments.pfns]
-    named += [_parse("--phys", text) >> PAGE_SHIFT for text in arguments.addresses]
+    named = [parse_address(text, "PFN") for text in arguments.pfns]
+    named += [parse_address(text, "physical address") >> PAGE_SHIFT for text in arguments.addresses]
     if arguments.target is None:
         if not named:
             raise UsageError("say which frame: TARGET ADDRESS, --pfn N, or --phys ADDRESS")
@@ -60,13 +60,3 @@ def _pfns(arguments: Namespace) -> list[int]:
     address = parse_address(arguments.address)
     with Process(resolve(arguments.target)) as process:
         return [process.virt_to_phys(address) >> PAGE_SHIFT]
-
-
-def _parse(option: str, text: str) -> int:
-    try:
-        return parse_address(text)
-    except UsageError:
-        raise UsageError(
-            f"{option} wants a number, not {text!r}: 0x and hexadecimal digits, or decimal digits, "
-            "of at most 64 bits"
-        ) from None

@@ -1,6 +1,6 @@
 """The CSV dump (RFC 4180, but with bare newlines): `pagemap.pages.COLUMNS`, then the path.
 
-Addresses are hex with ``0x``, PFNs and swap offsets decimal, flags 0 or 1; what is unknown is
+Addresses and PFNs are hex with ``0x``, swap offsets decimal, flags 0 or 1; what is unknown is
 empty.
 """
 

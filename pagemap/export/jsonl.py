@@ -1,8 +1,8 @@
 r"""The dump as JSON lines: a line about the dump, then an object for each page.
 
-Addresses are hex strings, because numbers past 2**53 lose digits in many readers; what is unknown
-is null. Bytes of a path that are not UTF-8 are written as lone surrogates (``\udc80`` for 0x80),
-as Python's surrogateescape reads them back.
+Addresses and PFNs are hex strings, for numbers past 2**53 lose digits in many readers; what is
+unknown is null. Bytes of a path that are not UTF-8 are written as lone surrogates (``\udc80`` for
+0x80), as Python's surrogateescape reads them back.
 """
 
 from __future__ import annotations

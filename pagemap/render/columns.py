@@ -46,7 +46,7 @@ SHOWN = (
 
 ALIASES = {"rss": "present", "uss": "exclusive"}
 
-LEAST_WIDTH = {"address": 16, "amount": 7, "count": 7}
+LEAST_WIDTH = {"address": 18, "amount": 7, "count": 7}
 """How wide cells of a kind are expected to be: [vsyscall] has 16 digits, 1023.9K 7 characters."""
 
 _GAP = 2

@@ -155,7 +155,7 @@ def write_text(
         if name == "also":
             return " ".join(map(str, value)) or "-"
         if _SHOWN[name].kind == "address":
-            return f"{value:x}"
+            return f"{value:#x}"
         if value is None:
             return "-"
         return printable(str(value)) or (_ANONYMOUS if name == "path" else "")

@@ -97,7 +97,7 @@ def _at(name: str, place: Place) -> str:
     value = getattr(place, name)
     if _SHOWN[name].kind == "pids":
         return " ".join(map(str, value)) or "-"
-    return f"{value:x}" if _SHOWN[name].kind == "address" else printable(str(value))
+    return f"{value:#x}" if _SHOWN[name].kind == "address" else printable(str(value))
 
 
 def _amounts(sheet: Sheet, name: str, tally: HugeTally, amount: Amount) -> list[str]:

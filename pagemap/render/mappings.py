@@ -81,11 +81,11 @@ def write_text(
             if value is None:
                 return "-"
             return str(value) if in_pages else compact_size(value << PAGE_SHIFT)
-        return f"{value:x}" if name == "offset" else printable(str(value))
+        return f"{value:#x}" if name == "offset" else printable(str(value))
 
     def rows(batches: Batches) -> Iterator[Sequence[str]]:
         # no cell holds a NUL or a newline: they would not be printable
-        lines = Lines(names, lambda _: "%x", cell, between="\0")
+        lines = Lines(names, lambda _: "0x%x", cell, between="\0")
         for batch in batches:
             for line in lines(batch).split("\n"):
                 yield line.split("\0")

@@ -41,12 +41,12 @@ def write_text(owners: Owners, write: Write) -> None:
     columns = [
         Column("PID", right=True, least=7),
         Column("NAME", least=15),
-        Column("ADDRESS", right=True, least=12),
+        Column("ADDRESS", right=True, least=14),
         Column("PERMS"),
         Column("PATH", shorten=True),
     ]
     if several:
-        columns.insert(0, Column("PFN", right=True, least=7))
+        columns.insert(0, Column("PFN", right=True, least=9))
     met: dict[int, tuple[int, ...]] = {}
     pids: dict[int, set[int]] = {}
 
@@ -58,11 +58,11 @@ def write_text(owners: Owners, write: Write) -> None:
             row = [
                 str(each.pid),
                 printable(each.name),
-                f"{each.address:x}",
+                f"{each.address:#x}",
                 each.mapping.perms,
                 printable(each.mapping.path),
             ]
-            yield [f"{each.pfn:x}", *row] if several else row
+            yield [f"{each.pfn:#x}", *row] if several else row
 
     write_table(columns, rows(), write)
     for frame in owners.frames:
@@ -119,7 +119,7 @@ def write_json(owners: Owners, write: Write) -> None:
         mapping = each.mapping
         return dumps(
             {
-                "pfn": each.pfn,
+                "pfn": f"{each.pfn:#x}",
                 "pid": each.pid,
                 "sharers": each.sharers,
                 "name": each.name,
@@ -152,7 +152,7 @@ def write_json(owners: Owners, write: Write) -> None:
 def _frame(owners: Owners, frame: Frame) -> dict[str, Any]:
     pfn = frame.pfn or 0
     return {
-        "pfn": pfn,
+        "pfn": f"{pfn:#x}",
         "physical_address": f"{pfn << PAGE_SHIFT:#x}",
         "flags": flag_names(frame.flags),
         "flags_word": None if frame.flags is None else f"{int(frame.flags):#x}",

@@ -86,9 +86,7 @@ class _Flags(dict[int, str]):
         return text
 
 
-def _form(
-    nothing: str, between: str, prefix: str, path: Callable[[str], str]
-) -> Callable[[str, object], str]:
+def _form(nothing: str, between: str, path: Callable[[str], str]) -> Callable[[str, object], str]:
     named = {
         "letters": _Flags(letters),
         "names": _Flags(lambda flags: between.join(flag_names(flags)) or nothing),
@@ -101,14 +99,14 @@ def _form(
             return named[column][value]
         if isinstance(value, str):
             return path(value)
-        return f"{prefix}{value:x}" if column in _HEX else str(value)
+        return f"{value:#x}" if column in _HEX else str(value)
 
     return cell
 
 
 def write_text(names: Sequence[str], runs: Iterable[Named], write: Write) -> None:
     """Write a table."""
-    cell = _form("-", ",", "", printable)
+    cell = _form("-", ",", printable)
     titles = [
         Column(name.upper().replace("_", "-"), right=name not in _WORDS, shorten=name == "path")
         for name in names
@@ -125,7 +123,7 @@ def write_json(names: Sequence[str], runs: Iterable[Named], write: Write, *, raw
     """Write one object: flags, addresses, offsets and PFNs are strings."""
     from pagemap.text import json_string as quoted
 
-    form = _form("", ",", "", str)
+    form = _form("", ",", str)
     lists = _Flags(lambda flags: ",".join(f'"{name}"' for name in flag_names(flags)))
 
     def cell(column: str, value: object) -> str:
@@ -152,7 +150,7 @@ def write_json(names: Sequence[str], runs: Iterable[Named], write: Write, *, raw
 
 def write_csv(names: Sequence[str], runs: Iterable[Named], write: Write) -> None:
     """Write CSV; names of flags are parted by ``|``, the bytes of a path are as they are."""
-    cell = _form("", "|", "0x", _quoted)
+    cell = _form("", "|", _quoted)
     picks = [(name, _CELLS[name]) for name in names]
     before = ",".join(names) + "\n"
     for batch in batches(runs):

@@ -44,7 +44,7 @@ def write_text(regions: Iterable[Region], write: Write) -> None:
     write_table(
         COLUMNS,
         (
-            (f"{start:x}", f"{end:x}", compact_size(end - start), names[categories])
+            (f"{start:#x}", f"{end:#x}", compact_size(end - start), names[categories])
             for start, end, categories in regions
         ),
         write,

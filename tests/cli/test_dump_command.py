@@ -202,7 +202,7 @@ def test_ranges_widen_to_pages_and_are_not_repeated(
 def test_a_range_in_no_mapping(pagemap: Pagemap, start: Start, hidden_line: Lines) -> None:
     pid = start(workloads.idle()).pid
     said = [*hidden_line(pid), f"pagemap: process {pid} has no pages there"]
-    assert pagemap("dump", pid, "--range", "1000-2000") == (1, HEADER, said)
+    assert pagemap("dump", pid, "--range", "0x1000-2000") == (1, HEADER, said)
 
 
 def test_hidden_pfns_are_dashes_and_the_flags_are_true(unprivileged: Pagemap) -> None:

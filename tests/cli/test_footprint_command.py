@@ -103,7 +103,7 @@ def test_mappings(pagemap: Pagemap, dense: workloads.Target) -> None:
     code, out, err = pagemap("footprint", dense.pid, "--maps", "--sort", "uss")
     first = table(out)[1]
     assert (code, err) == (0, [])
-    assert first[1] == f"{dense.first.start:x}"
+    assert first[1] == hex(dense.first.start)
     assert first[3] == "4.0M"
 
 

@@ -41,7 +41,7 @@ def test_eighty_columns(pagemap: Pagemap, start: Start, count: int) -> None:
     lines = lines_on(pagemap, 80, "maps", target.pid)
     assert lines[0].split() == NARROW
     assert max(map(len, lines)) <= 80
-    starts = [f"{line.start:x}" for line in oracle.maps(target.pid)]
+    starts = [hex(line.start) for line in oracle.maps(target.pid)]
     assert [line.split()[0] for line in lines[1:]] == [*starts, "total"]
     if not count:
         assert any("…" in line and line.endswith("x-end") for line in lines)

@@ -128,13 +128,13 @@ def test_text_and_csv_say_the_same(
     lines = [line.split() for line in out.decode().splitlines()]
     assert lines[0] == TITLES
     assert [[line[0], line[1], line[3]] for line in lines[1:]] == [
-        [f"{start:x}", f"{end:x}", ",".join(names) or "-"] for start, end, names in expected
+        [hex(start), hex(end), ",".join(names) or "-"] for start, end, names in expected
     ]
 
 
 def test_sizes_are_short(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.dense(3 * MIB // 2))
-    where = f"{target.first.start:x}-{target.first.end:x}"
+    where = f"{target.first.start:#x}-{target.first.end:#x}"
     out = pagemap("regions", target.pid, "--range", where).out.decode()
     assert out.splitlines()[1].split() == [*where.split("-"), "1.5M", "present"]
 

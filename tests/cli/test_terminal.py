@@ -83,7 +83,7 @@ def test_the_table_of_mappings(pagemap: Pagemap, start: Start, terminal: Termina
     lines = ESCAPE.sub(b"", written).decode().splitlines()
     for line, mapping in zip(lines[1:-1], oracle.maps(target.pid), strict=True):
         assert len(line) <= 100
-        assert line.split()[0] == f"{mapping.start:x}"
+        assert line.split()[0] == hex(mapping.start)
 
 
 def test_a_long_path_is_shortened_in_its_middle(

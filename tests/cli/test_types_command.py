@@ -107,7 +107,7 @@ def test_lists(pagemap: Pagemap, dense: workloads.Target) -> None:
         *("ADDRESS", "PFN", "SWAP-OFFSET", "PAGES", "MAPCOUNT", "CGROUP", "FLAGS", "LETTERS"),
         "NAMES",
     ]
-    assert lines[1].split()[:3] == [f"{area.start:x}", f"{pfns[0]:x}", "-"]
+    assert lines[1].split()[:3] == [hex(area.start), hex(pfns[0]), "-"]
     assert sum(int(line.split()[3]) for line in lines[1:]) == 512
 
 
@@ -184,13 +184,13 @@ def test_merged_pages_of_all_memory(pagemap: Pagemap, start: Start, need_frames:
 
 
 def test_memory(pagemap: Pagemap, need_frames: None) -> None:
-    code, out, err = pagemap("types", "--pfn", "10-20", "--pfn", "40", "--json")
+    code, out, err = pagemap("types", "--pfn", "0x10-20", "--pfn", "0x40", "--json")
     assert (code, err, json.loads(out)["pages"]) == (0, [], 17)
     code, out, err = pagemap("types", "--pfn", "0x10-0x12", "--list-each", "--csv")
     assert (code, err) == (0, [])
     assert out.decode().splitlines()[0] == "pfn,flags,letters,names"
     assert [line.split(",")[0] for line in out.decode().splitlines()[1:]] == ["0x10", "0x11"]
-    code, out, err = pagemap("types", "--pfn", f"{1 << 50:x}")
+    code, out, err = pagemap("types", "--pfn", hex(1 << 50))
     assert (code, out) == (2, b"")
     assert re.fullmatch(
         r"pagemap: there is no frame 0x4000000000000: the last one here is 0x[0-9a-f]+", err[0]
@@ -249,8 +249,10 @@ def test_descriptions(pagemap: Pagemap) -> None:
         ("self --bits lru=dirty", "--bits 'lru=dirty' fits nothing: dirty is not on the left"),
         ("--describe x", "--describe knows no 'x'; "),
         ("--describe 0xfffffffffffffffff", "--describe: '0xfffffffffffffffff' has more than 64"),
-        ("--pfn x", "malformed address '0xx'"),
+        ("--pfn x", "malformed PFN 'x'"),
         ("--pfn 20-10", "empty range '20-10'"),
+        ("--pfn 424242", "PFN '424242' can be read in two ways: write 0x424242 if it is"),
+        ("--pfn 10-20", "range '10-20' can be read in two ways: write 0x10-0x20 if it is"),
         ("self --pfn 1", "TARGET and --pfn do not go together"),
         ("self --file /", "TARGET and --file do not go together"),
         ("--range 1000-2000", "--range is of the addresses of one TARGET"),

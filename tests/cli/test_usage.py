@@ -76,7 +76,7 @@ def test_help_of_a_command(pagemap: Pagemap, name: str) -> None:
         ("virt-to-phys", "the following arguments are required: TARGET, ADDRESS"),
         ("virt-to-phys {pid}", "the following arguments are required: ADDRESS"),
         ("virt-to-phys {pid} 0x1000 12g4", "malformed address '12g4'"),
-        ("virt-to-phys {pid} 7fff12ab", "write 0x7fff12ab if it is hexadecimal"),
+        ("virt-to-phys {pid} 400000", "write 0x400000 if it is hexadecimal, 0x61a80 if it is"),
         ("virt-to-phys {pid} 0x10000000000000000", "addresses have at most 64 bits"),
         ("virt-to-phys {pid} -5", "malformed address '-5'"),
         ("maps", "the following arguments are required: TARGET"),

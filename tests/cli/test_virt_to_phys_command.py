@@ -34,7 +34,7 @@ def test_addresses_in_order(pagemap: Pagemap, start: Start) -> None:
     target.stop()
     first = target.first.start
     addresses = [first + 3 * PAGE + 17, first, first + 3 * PAGE + 17, first + 8 * PAGE - 1]
-    given = [hex(addresses[0]), str(addresses[1]), *map(hex, addresses[2:])]
+    given = [hex(addresses[0]), f"{addresses[1]:x}", *map(hex, addresses[2:])]
     expected = "".join(f"{physical(target, address)}\n" for address in addresses)
     assert pagemap("virt-to-phys", target.pid, *given) == (0, expected.encode(), [])
 
@@ -44,7 +44,7 @@ def test_addresses_of_standard_input(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.dense(4 * PAGE))
     target.stop()
     first = target.first.start
-    lines = f"# two pages\n\n  {first:#x}  \n\t\n{first + PAGE}\n#{first}\n{first + 9:#x}"
+    lines = f"# two pages\n\n  {first:#x}  \n\t\n{first + PAGE:x}\n#{first}\n{first + 9:#x}"
     expected = [physical(target, address) for address in (first, first + PAGE, first + 9)]
     last = physical(target, first + 2 * PAGE)
     result = pagemap("virt-to-phys", target.pid, "-", hex(first + 2 * PAGE), stdin=lines.encode())
@@ -226,7 +226,9 @@ def test_the_others_are_answered_and_the_code_is_the_gravest(
     target = start(workloads.dense(4 * PAGE))
     target.stop()
     first = target.first.start
-    code, out, err = pagemap("virt-to-phys", target.pid, "0", hex(first), "0x1000", str(first + 1))
+    code, out, err = pagemap(
+        "virt-to-phys", target.pid, "0", hex(first), "0x1000", f"{first + 1:x}"
+    )
     assert (code, len(err)) == (1, 2)
     assert out.decode().split() == [physical(target, first), physical(target, first + 1)]
 

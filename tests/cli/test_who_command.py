@@ -54,20 +54,19 @@ def test_a_table(pagemap: Pagemap, family: Family) -> None:
     assert f"(inode {cgroup})" in lines.pop(3) if cgroup else True
     assert lines[3].split() == ["PID", "NAME", "ADDRESS", "PERMS", "PATH"]
     assert [line.split() for line in lines[4:6]] == [
-        [str(pid), everyone.status(pid, "Name"), f"{family.address:x}", "rw-p"]
-        for pid in family.pids
+        [str(pid), everyone.status(pid, "Name"), hex(family.address), "rw-p"] for pid in family.pids
     ]
     assert lines[6:] == [f"frame {family.pfn:#x}: 2 pages map it, of 2 processes"]
 
 
 def test_json(pagemap: Pagemap, family: Family) -> None:
-    code, out, err = pagemap("who", "--phys", family.pfn * PAGE + 17, "--json")
+    code, out, err = pagemap("who", "--phys", hex(family.pfn * PAGE + 17), "--json")
     assert (code, err) == (0, [])
     told = json.loads(out)
     assert told["schema"] == "pagemap.who/1"
     assert told["mappers"] == [
         {
-            "pfn": family.pfn,
+            "pfn": hex(family.pfn),
             "pid": pid,
             "sharers": [],
             "name": everyone.status(pid, "Name"),
@@ -82,7 +81,7 @@ def test_json(pagemap: Pagemap, family: Family) -> None:
         for pid in family.pids
     ]
     (frame,) = told["frames"]
-    assert frame["pfn"] == family.pfn
+    assert frame["pfn"] == hex(family.pfn)
     assert frame["physical_address"] == hex(family.pfn * PAGE)
     assert int(frame["flags_word"], 16) & everyone.ANON
     assert "anonymous" in frame["flags"]
@@ -106,10 +105,12 @@ def test_csv(pagemap: Pagemap, family: Family) -> None:
 def test_several_frames(pagemap: Pagemap, family: Family) -> None:
     area = family.target.first
     pfns = [oracle.pfn(entry) for entry in oracle.entries(family.target.pid, area.start, area.end)]
-    words = [word for pfn in pfns for word in ("--pfn", str(pfn))]
+    words = [word for pfn in pfns for word in ("--pfn", hex(pfn or 0))]
     code, out, err = pagemap("who", *words)
     assert (code, err) == (0, [])
-    rows = re.findall(r"^ *([0-9a-f]+) +(\d+)  \S+ +([0-9a-f]+)  rw-p$", out.decode(), re.MULTILINE)
+    rows = re.findall(
+        r"^ *0x([0-9a-f]+) +(\d+)  \S+ +0x([0-9a-f]+)  rw-p$", out.decode(), re.MULTILINE
+    )
     assert sorted((int(pfn, 16), int(pid), int(at, 16)) for pfn, pid, at in rows) == sorted(
         (pfn, pid, area.start + index * PAGE)
         for index, pfn in enumerate(pfns)
@@ -147,11 +148,13 @@ def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
         ("", "say which frame: TARGET ADDRESS, --pfn N, or --phys ADDRESS"),
         ("{pid}", "say which page of {pid}: TARGET is followed by an ADDRESS"),
         ("{pid} 0 --pfn 1", "give either TARGET ADDRESS, or frames by --pfn and --phys"),
-        ("{pid} 7f00", "malformed address '7f00': write 0x7f00"),
-        ("--pfn xyz", "--pfn wants a number, not 'xyz'"),
-        ("--pfn -1", "--pfn wants a number, not '-1'"),
-        ("--pfn 0x10000000000000000", "--pfn wants a number, not '0x10000000000000000'"),
-        ("--phys 1M", "--phys wants a number, not '1M'"),
+        ("{pid} 7000", "address '7000' can be read in two ways: write 0x7000 if it is hexa"),
+        ("--pfn xyz", "malformed PFN 'xyz': give 0x and hexadecimal digits"),
+        ("--pfn -1", "malformed PFN '-1'"),
+        ("--pfn 0x10000000000000000", "PFN '0x10000000000000000' is out of bounds"),
+        ("--phys 1M", "malformed physical address '1M'"),
+        ("--pfn 424242", "PFN '424242' can be read in two ways"),
+        ("--phys 4096", "physical address '4096' can be read in two ways"),
         ("--pfn 1 --threads 0", "--threads wants a number from 1 on, not '0'"),
         ("--pfn 1 --json --csv", "argument --csv: not allowed with argument --json"),
     ],
