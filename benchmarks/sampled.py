@@ -53,9 +53,9 @@ def timed_sample(sampler: Sampler) -> tuple[float, int, int]:
     sample = sampler.sample()
     took = time.perf_counter() - started
     assert sample.rss is not None
-    assert sample.swapped is not None
+    assert sample.swap is not None
     assert not sample.partial
-    return took, sample.rss, sample.swapped
+    return took, sample.rss // mmap.PAGESIZE, sample.swap // mmap.PAGESIZE
 
 
 def flat(sampler: Sampler, samples: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PROGRAM = Path(__file__).resolve().with_name("sampled.py")
 MIB = 1 << 20
 SCAN = "C scan loop"
-RSS = "rss,swapped"
+RSS = "rss,swap"
 ALONE = "without a Sampler"
 RATE = 50
 SAMPLES = 100_000

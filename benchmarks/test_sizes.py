@@ -115,7 +115,7 @@ def contest(target: Target, stack: ExitStack, folder: Path) -> dict[str, Contest
         return sum(len(pages) for _, pages in process.populated())
 
     def counts() -> int:
-        sums = total([each for _, each in process.tally(("present", "swapped"))])
+        sums = total([each for _, each in process.tally(("present", "swap"))])
         assert sums.present is not None
         return sums.present
 

@@ -65,7 +65,6 @@ struct pm_tally {
 	uint64_t uffd_wp;
 	uint64_t guard;
 	uint64_t anonymous; /* present, and neither of a file nor shared */
-	uint64_t huge;	    /* mapped by a huge entry; an entry does not tell: only scans do */
 };
 
 /* read.c: entries out of an open /proc/PID/pagemap */
@@ -228,41 +227,8 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 
 /* tally.c */
 
-/* Add the counts of `count` entries to *tally. */
+/* Add the counts of `count` entries to *tally; what mappings hold, tally.cdef.h has. */
 void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
-
-/* tally_spans.c: what whole mappings hold */
-
-enum pm_tally_ways {
-	PM_BY_ENTRIES = 1, /* of populated pages: all fields but huge and soft-dirty */
-	PM_BY_SCAN = 2,	   /* present, swapped, file, huge, soft-dirty, guard */
-	PM_UNTOUCHED = 4,  /* by entries, those of untouched pages too: for soft-dirty */
-};
-
-/* How a tally is made, and what it may cost. */
-struct pm_tally_job {
-	const struct pm_span *spans;
-	int32_t fd;
-	uint32_t page_shift;
-	uint32_t ways;	     /* enum pm_tally_ways, added up */
-	uint32_t use_scan;   /* by entries: as in pm_populated */
-	uint64_t end;	     /* pm_end: the first page past the address space */
-	uint64_t categories; /* by scan: what to ask for (flags.py), not told by entries */
-	uint64_t max_pages;  /* stop after about so many pages found; 0: never */
-	uint64_t max_ns;     /* stop after about so many nanoseconds; 0: never */
-};
-
-/*
- * Count the pages of the job's spans from *from up to *to: those of span i into
- * tallies[i - from->span], which begins as zero. `scratch` holds PM_READ_BLOCK entries.
- * *from becomes the place to go on, at or past *to unless a limit was met.
- * Returns the number of pages found or -errno.
- */
-int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
-		       const struct pm_place *to, uint64_t *scratch, struct pm_tally *tallies);
-
-/* Add `count` tallies to others. */
-void pm_tally_add(const struct pm_tally *from, uint64_t count, struct pm_tally *to);
 
 /* rows.c: entries into rows of text, CSV or JSON lines */
 

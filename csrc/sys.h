@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -106,6 +107,18 @@ static inline uint64_t pm_sys_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The size of all swap areas, and what of it is free; in one unit. */
+static inline int pm_sys_swap(uint64_t *total, uint64_t *unused)
+{
+	struct sysinfo about;
+
+	if (sysinfo(&about) < 0)
+		return -1;
+	*total = about.totalswap;
+	*unused = about.freeswap;
+	return 0;
 }
 
 static inline long pm_sys_page_size(void)

@@ -26,7 +26,14 @@ static void add_each(const uint64_t *entries, uint64_t count, struct pm_tally *t
 		sum.guard += entry >> PM_GUARD_BIT & 1;
 		sum.anonymous += (entry & ~(entry << (63 - PM_FILE_BIT))) >> PM_PRESENT_BIT;
 	}
-	pm_tally_add(&sum, 1, to);
+	to->present += sum.present;
+	to->swapped += sum.swapped;
+	to->file_or_shared += sum.file_or_shared;
+	to->exclusive += sum.exclusive;
+	to->soft_dirty += sum.soft_dirty;
+	to->uffd_wp += sum.uffd_wp;
+	to->guard += sum.guard;
+	to->anonymous += sum.anonymous;
 }
 
 /* Add `count` pages with the flags of `entry`. */
@@ -76,21 +83,5 @@ void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
 		}
 		entries += done;
 		count -= done;
-	}
-}
-
-void pm_tally_add(const struct pm_tally *from, uint64_t count, struct pm_tally *to)
-{
-	for (uint64_t i = 0; i < count; i++) {
-		to[i].pages += from[i].pages;
-		to[i].present += from[i].present;
-		to[i].swapped += from[i].swapped;
-		to[i].file_or_shared += from[i].file_or_shared;
-		to[i].exclusive += from[i].exclusive;
-		to[i].soft_dirty += from[i].soft_dirty;
-		to[i].uffd_wp += from[i].uffd_wp;
-		to[i].guard += from[i].guard;
-		to[i].anonymous += from[i].anonymous;
-		to[i].huge += from[i].huge;
 	}
 }

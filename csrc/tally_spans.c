@@ -1,16 +1,18 @@
 /*
  * What whole mappings hold, counted without a row or an object for any page.
  *
- * PAGEMAP_SCAN counts present and swapped pages for 14 ns each and skips empty
- * tables, but asking it for the category file costs a look at each frame (52
- * ns). Entries cost 35 ns, tell file, exclusive and uffd-wp, and do not tell
- * huge. Which to take, or both, the caller knows by what is asked for.
+ * PAGEMAP_SCAN counts present pages for 14 ns each and skips empty tables, but
+ * asking it for the category file costs a look at each frame (52 ns). Entries
+ * cost 35 ns, tell file, exclusive and uffd-wp, and do not tell huge pages nor
+ * those of zeros. Which to take, or both, the caller knows by what is asked for.
  */
 #include <errno.h>
 #include <stdint.h>
 
 #include "core.h"
+#include "entry_kinds.h"
 #include "sys.h"
+#include "tally.cdef.h"
 #include "uapi.h"
 
 enum {
@@ -18,10 +20,19 @@ enum {
 	RUNS = 1024,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
+	WORDS_OF_REGIONS = REGIONS * sizeof(struct pm_region) / sizeof(uint64_t),
 };
 
-_Static_assert(REGIONS * sizeof(struct pm_region) <= PM_READ_BLOCK * sizeof(uint64_t),
-	       "the scratch holds the regions");
+_Static_assert(WORDS_OF_REGIONS <= PM_READ_BLOCK / 2, "the scratch holds the regions, and entries");
+
+/* A walk, and where its counts go: those of span i to counts[i - first]. */
+struct walk {
+	const struct pm_tally_job *job;
+	const struct pm_place *to;
+	uint64_t *scratch;
+	struct pm_counts *counts;
+	uint64_t first;
+};
 
 /* The page at which a walk up to *to leaves the span of `at`. */
 static uint64_t last_page(const struct pm_tally_job *job, const struct pm_place *at,
@@ -35,24 +46,139 @@ static int before(const struct pm_place *at, const struct pm_place *to)
 	return at->span < to->span || (at->span == to->span && at->page < to->page);
 }
 
-static void add_region(struct pm_tally *tally, uint64_t pages, uint64_t categories)
+static int is_hugetlb(const struct pm_tally_job *job, uint64_t span)
 {
-	const int present = !!(categories & PM_UAPI_IS_PRESENT);
-	const int file = !!(categories & PM_UAPI_IS_FILE);
-
-	tally->present += present ? pages : 0;
-	tally->swapped += categories & PM_UAPI_IS_SWAPPED ? pages : 0;
-	tally->file_or_shared += file ? pages : 0;
-	tally->soft_dirty += categories & PM_UAPI_IS_SOFT_DIRTY ? pages : 0;
-	tally->guard += categories & PM_UAPI_IS_GUARD ? pages : 0;
-	tally->huge += categories & PM_UAPI_IS_HUGE ? pages : 0;
-	tally->anonymous += present && !file ? pages : 0;
+	return job->hugetlb && job->hugetlb[span];
 }
 
-/* Share the pages of a region among the spans from *span up to `last`. */
-static void attribute(const struct pm_tally_job *job, const struct pm_region *region,
-		      uint64_t *span, uint64_t last, struct pm_tally *tallies, uint64_t first)
+/* Count what is not present of `count` entries, each by its kind. */
+static void add_kinds(const struct walk *walk, const uint64_t *entries, uint64_t count,
+		      struct pm_counts *to)
 {
+	uint64_t kinds[PM_ENTRY_KINDS] = { 0 };
+
+	pm_entry_kinds_count(entries, count, walk->job->kinds, kinds);
+	to->swap += kinds[PM_ENTRY_SWAP];
+	to->guard += kinds[PM_ENTRY_GUARD];
+	to->marker += kinds[PM_ENTRY_MARKER];
+	to->migrating += kinds[PM_ENTRY_MIGRATING];
+	to->poisoned += kinds[PM_ENTRY_POISONED];
+	to->device += kinds[PM_ENTRY_DEVICE];
+	to->hidden += kinds[PM_ENTRY_HIDDEN];
+}
+
+/* How many of `count` entries are not present and have bit 56 all the same. */
+static uint64_t absent_exclusive(const uint64_t *entries, uint64_t count)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		sum += pm_flag(entries[i], PM_EXCLUSIVE_BIT) & !pm_flag(entries[i], PM_PRESENT_BIT);
+	return sum;
+}
+
+/* Count entries, of pages of `span` from `vpn` on. They may change. Returns 0 or -errno. */
+static int64_t add_entries(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t *entries,
+			   uint64_t count)
+{
+	const struct pm_tally_job *job = walk->job;
+	struct pm_counts *to = walk->counts + (span - walk->first);
+	const int hugetlb = is_hugetlb(job, span);
+	struct pm_tally bits = { 0 };
+	int64_t got;
+
+	if (job->mapcounts >= 0 && !hugetlb) {
+		got = pm_exclusive_by_count(job->mapcounts, vpn, entries, count, job->page_shift);
+		if (got < 0)
+			return got;
+	}
+	pm_tally(entries, count, &bits);
+	to->present += bits.present;
+	to->uffd_wp += bits.uffd_wp;
+	/* of populated pages it would be a part; a scan counts all */
+	to->soft_dirty += job->ways & PM_UNTOUCHED ? bits.soft_dirty : 0;
+	if (bits.swapped || hugetlb)
+		add_kinds(walk, entries, count, to);
+	if (hugetlb) {
+		to->hugetlb += bits.present;
+		return 0;
+	}
+	if (bits.swapped)
+		bits.exclusive -= absent_exclusive(entries, count);
+	to->exclusive += bits.exclusive;
+	to->anonymous += bits.anonymous;
+	to->file_or_shared += bits.present - bits.anonymous;
+	if (job->ways & PM_ZEROS) {
+		uint64_t marked;
+
+		got = pm_zero_pages(job->flags, vpn, entries, count, job->page_shift, &marked);
+		if (got < 0)
+			return got;
+		to->zero += (uint64_t)got;
+		to->marked_zero += marked;
+	}
+	return 0;
+}
+
+/* Read entries of pages of `span` for the kinds of what is not present. Returns 0 or -errno. */
+static int64_t read_kinds(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t count)
+{
+	uint64_t *entries = walk->scratch + WORDS_OF_REGIONS;
+
+	while (count) {
+		const uint64_t room = PM_READ_BLOCK - WORDS_OF_REGIONS;
+		int64_t got = pm_read(walk->job->fd, vpn, count < room ? count : room, entries);
+
+		if (got <= 0)
+			return got;
+		add_kinds(walk, entries, (uint64_t)got, walk->counts + (span - walk->first));
+		vpn += (uint64_t)got;
+		count -= (uint64_t)got;
+	}
+	return 0;
+}
+
+/* Note whether `pages` of zeros have the mark of a file: those of one stretch are alike. */
+static int64_t add_marks(const struct walk *walk, struct pm_counts *to, uint64_t vpn,
+			 uint64_t pages)
+{
+	uint64_t entry = 0;
+	int64_t got = pm_read(walk->job->fd, vpn, 1, &entry);
+
+	to->marked_zero += got == 1 && pm_flag(entry, PM_FILE_BIT) ? pages : 0;
+	return got < 0 ? got : 0;
+}
+
+/* Count pages of `span` that a scan found, from `vpn` on. Returns 0 or -errno. */
+static int64_t add_region(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t pages,
+			  uint64_t categories)
+{
+	struct pm_counts *to = walk->counts + (span - walk->first);
+	const uint64_t present = categories & PM_UAPI_IS_PRESENT ? pages : 0;
+	const int zero = !!(categories & PM_UAPI_IS_PFNZERO);
+
+	to->zero += zero ? present : 0;
+	/* holes of hugetlb are huge too, and so is the huge page of zeros */
+	to->huge += categories & PM_UAPI_IS_HUGE && !zero ? present : 0;
+	to->soft_dirty += categories & PM_UAPI_IS_SOFT_DIRTY ? pages : 0;
+	if (walk->job->ways & PM_BY_ENTRIES) /* which tell the rest */
+		return zero && present ? add_marks(walk, to, vpn, pages) : 0;
+	to->present += present;
+	to->hugetlb += is_hugetlb(walk->job, span) ? present : 0;
+	if (!(categories & PM_UAPI_IS_SWAPPED))
+		return 0;
+	if (categories & PM_UAPI_IS_GUARD)
+		to->guard += pages;
+	else if (walk->job->ways & PM_ABSENT)
+		return read_kinds(walk, span, vpn, pages);
+	return 0;
+}
+
+/* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
+static int64_t attribute(const struct walk *walk, const struct pm_region *region, uint64_t *span,
+			 uint64_t last)
+{
+	const struct pm_tally_job *job = walk->job;
 	uint64_t from = region->start >> job->page_shift, stop = region->end >> job->page_shift;
 
 	while (from < stop) {
@@ -62,29 +188,41 @@ static void attribute(const struct pm_tally_job *job, const struct pm_region *re
 		while (*span <= last && job->spans[*span].vpn + job->spans[*span].count <= from)
 			(*span)++;
 		if (*span > last)
-			return;
+			return 0;
 		here = job->spans + *span;
 		/* what lies between spans was not asked for, or is newly mapped */
 		if (from < here->vpn)
 			from = here->vpn < stop ? here->vpn : stop;
 		end = here->vpn + here->count < stop ? here->vpn + here->count : stop;
-		if (from < end)
-			add_region(tallies + (*span - first), end - from, region->categories);
-		from = from < end ? end : from;
+		if (from < end) {
+			int64_t error =
+				add_region(walk, *span, from, end - from, region->categories);
+
+			if (error)
+				return error;
+			from = end;
+		}
 	}
+	return 0;
+}
+
+/* Whether a page of these categories is found, and no hole of hugetlb that is huge and no more. */
+static int counts_as_found(uint64_t categories)
+{
+	return categories != PM_UAPI_IS_HUGE;
 }
 
 /*
  * Count by one scan, from *at as far as the spans up to *to go: holes between
  * them cost it nothing. Moves *at; returns the number of pages found or -errno.
  */
-static int64_t scan_some(const struct pm_tally_job *job, struct pm_place *at,
-			 const struct pm_place *to, struct pm_region *regions,
-			 struct pm_tally *tallies, uint64_t first)
+static int64_t scan_some(const struct walk *walk, struct pm_place *at, const struct pm_place *to)
 {
+	const struct pm_tally_job *job = walk->job;
+	struct pm_region *regions = (struct pm_region *)walk->scratch;
 	const struct pm_query query = {
-		.any_of = job->categories & ~(uint64_t)PM_UAPI_IS_FILE,
-		.returned = job->categories,
+		.any_of = job->any_of,
+		.returned = job->returned,
 		.max_pages = AT_ONCE,
 	};
 	const uint64_t last = to->page ? to->span : to->span - 1; /* *at lies before *to */
@@ -105,8 +243,12 @@ static int64_t scan_some(const struct pm_tally_job *job, struct pm_place *at,
 	if (count < 0)
 		return count;
 	for (int64_t i = 0; i < count; i++) {
-		found += (regions[i].end - regions[i].start) >> job->page_shift;
-		attribute(job, regions + i, &span, last, tallies, first);
+		int64_t error = attribute(walk, regions + i, &span, last);
+
+		if (error)
+			return error;
+		if (counts_as_found(regions[i].categories))
+			found += (regions[i].end - regions[i].start) >> job->page_shift;
 	}
 	next >>= job->page_shift;
 	if (next >= end) {
@@ -120,103 +262,164 @@ static int64_t scan_some(const struct pm_tally_job *job, struct pm_place *at,
 	return (int64_t)found;
 }
 
-/* Count the populated pages of a block of entries. As scan_some. */
-static int64_t read_populated(const struct pm_tally_job *job, struct pm_place *at,
-			      const struct pm_place *to, uint64_t *scratch,
-			      struct pm_tally *tallies, uint64_t first)
+/* How far a step by populated pages may go: up to hugetlb, and not too far without a scan. */
+static struct pm_place reach(const struct walk *walk, const struct pm_place *at)
 {
-	const uint64_t *entries = scratch;
+	const struct pm_tally_job *job = walk->job;
+	const struct pm_place until = *walk->to;
+
+	if (!job->use_scan && last_page(job, at, walk->to) - at->page > PASSED)
+		return (struct pm_place){ at->span, at->page + PASSED };
+	for (uint64_t i = at->span + 1; job->hugetlb && i < until.span + !!until.page; i++)
+		if (job->hugetlb[i])
+			return (struct pm_place){ i, 0 };
+	return until;
+}
+
+/* Count the populated pages of a block of entries. As scan_some. */
+static int64_t read_populated(const struct walk *walk, struct pm_place *at)
+{
+	const struct pm_tally_job *job = walk->job;
+	const struct pm_place until = reach(walk, at);
+	uint64_t *entries = walk->scratch;
 	struct pm_range runs[RUNS];
-	struct pm_place until = *to;
 	uint64_t stored, span = at->span;
 	int64_t got;
 
-	if (!job->use_scan && last_page(job, at, to) - at->page > PASSED)
-		until = (struct pm_place){ at->span, at->page + PASSED };
-	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until, scratch,
+	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until, entries,
 			   PM_READ_BLOCK, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
-		struct pm_tally here = { 0 };
+		int64_t error;
 
 		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
 			span++;
-		pm_tally(entries, runs[i].count, &here);
-		here.soft_dirty = 0; /* of populated pages alone; a scan counts all */
-		pm_tally_add(&here, 1, tallies + (span - first));
+		error = add_entries(walk, span, runs[i].vpn, entries, runs[i].count);
+		if (error)
+			return error;
 		entries += runs[i].count;
 	}
 	return got;
 }
 
 /* Count the pages of a block of entries, untouched ones too. As scan_some. */
-static int64_t read_all(const struct pm_tally_job *job, struct pm_place *at,
-			const struct pm_place *to, uint64_t *scratch, struct pm_tally *tallies,
-			uint64_t first)
+static int64_t read_all(const struct walk *walk, struct pm_place *at)
 {
-	uint64_t rest = last_page(job, at, to) - at->page;
-	int64_t got;
+	const struct pm_tally_job *job = walk->job;
+	const uint64_t vpn = job->spans[at->span].vpn + at->page;
+	uint64_t rest = last_page(job, at, walk->to) - at->page;
+	int64_t got, error;
 
 	if (rest > PM_READ_BLOCK)
 		rest = PM_READ_BLOCK;
-	got = pm_read(job->fd, job->spans[at->span].vpn + at->page, rest, scratch);
+	got = pm_read(job->fd, vpn, rest, walk->scratch);
 	if (got < 0)
 		return got;
-	pm_tally(scratch, (uint64_t)got, tallies + (at->span - first));
+	error = add_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);
+	if (error)
+		return error;
 	at->page += rest;
 	if (at->page == job->spans[at->span].count)
 		*at = (struct pm_place){ at->span + 1, 0 };
 	return got;
 }
 
+/* Count a block of entries, and by scans what they do not tell. As scan_some. */
+static int64_t read_some(const struct walk *walk, struct pm_place *at)
+{
+	struct pm_place done = *at;
+	int64_t got;
+
+	/* hugetlb's markers are not populated */
+	if (walk->job->ways & PM_UNTOUCHED || is_hugetlb(walk->job, at->span))
+		got = read_all(walk, at);
+	else
+		got = read_populated(walk, at);
+	while (got >= 0 && walk->job->ways & PM_BY_SCAN && before(&done, at)) {
+		int64_t more = scan_some(walk, &done, at);
+
+		if (more < 0)
+			return more;
+	}
+	return got;
+}
+
 /* All pages passed count as `pages`, whatever was seen of them. */
 static void count_passed(const struct pm_tally_job *job, struct pm_place from,
-			 const struct pm_place *to, struct pm_tally *tallies)
+			 const struct pm_place *to, struct pm_counts *counts)
 {
-	struct pm_tally *tally = tallies;
-
 	for (; from.span < to->span; from = (struct pm_place){ from.span + 1, 0 })
-		(tally++)->pages += job->spans[from.span].count - from.page;
+		(counts++)->pages += job->spans[from.span].count - from.page;
 	if (from.page < to->page)
-		tally->pages += to->page - from.page;
+		counts->pages += to->page - from.page;
+}
+
+static void take(uint64_t *count, uint64_t part)
+{
+	*count -= part < *count ? part : *count;
+}
+
+/* What follows from the other counts. They are of two moments, so no sum is taken as given. */
+static void conclude(const struct pm_tally_job *job, struct pm_counts *counts)
+{
+	const uint64_t others = counts->zero + counts->hugetlb;
+
+	counts->rss = counts->present > others ? counts->present - others : 0;
+	take(&counts->file_or_shared, counts->marked_zero);
+	if (job->ways & PM_BY_ENTRIES)
+		take(&counts->anonymous, counts->zero - counts->marked_zero);
 }
 
 int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
-		       const struct pm_place *to, uint64_t *scratch, struct pm_tally *tallies)
+		       const struct pm_place *to, uint64_t *scratch, struct pm_counts *counts)
 {
 	const uint64_t began = job->max_ns ? pm_sys_now() : 0;
 	const struct pm_place first = *from;
-	struct pm_region *regions = (struct pm_region *)scratch;
+	const struct walk walk = { job, to, scratch, counts, first.span };
 	struct pm_place at = first;
 	uint64_t found = 0;
 
+	if (!(job->ways & (PM_BY_ENTRIES | PM_BY_SCAN)))
+		at = *to; /* nothing but how many pages there are */
 	while (before(&at, to)) {
-		struct pm_place done = at;
-		int64_t got;
+		int64_t got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at)
+							: scan_some(&walk, &at, to);
 
-		if (!(job->ways & PM_BY_ENTRIES))
-			got = scan_some(job, &at, to, regions, tallies, first.span);
-		else if (job->ways & PM_UNTOUCHED)
-			got = read_all(job, &at, to, scratch, tallies, first.span);
-		else
-			got = read_populated(job, &at, to, scratch, tallies, first.span);
 		if (got < 0)
 			return got;
-		while (job->ways == (PM_BY_ENTRIES | PM_BY_SCAN) && before(&done, &at)) {
-			int64_t more = scan_some(job, &done, &at, regions, tallies, first.span);
-
-			if (more < 0)
-				return more;
-		}
 		found += (uint64_t)got;
 		if (job->max_pages && found >= job->max_pages)
 			break;
 		if (job->max_ns && pm_sys_now() - began >= job->max_ns)
 			break;
 	}
-	/* the readers counted what they read; here every page passed counts once */
 	for (uint64_t i = first.span; i < at.span + !!at.page; i++)
-		tallies[i - first.span].pages = 0;
-	count_passed(job, first, &at, tallies);
+		conclude(job, counts + (i - first.span));
+	count_passed(job, first, &at, counts);
 	*from = at;
 	return (int64_t)found;
+}
+
+void pm_counts_add(const struct pm_counts *from, uint64_t count, struct pm_counts *to)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		to[i].pages += from[i].pages;
+		to[i].present += from[i].present;
+		to[i].rss += from[i].rss;
+		to[i].zero += from[i].zero;
+		to[i].hugetlb += from[i].hugetlb;
+		to[i].swap += from[i].swap;
+		to[i].guard += from[i].guard;
+		to[i].marker += from[i].marker;
+		to[i].migrating += from[i].migrating;
+		to[i].poisoned += from[i].poisoned;
+		to[i].device += from[i].device;
+		to[i].file_or_shared += from[i].file_or_shared;
+		to[i].anonymous += from[i].anonymous;
+		to[i].exclusive += from[i].exclusive;
+		to[i].soft_dirty += from[i].soft_dirty;
+		to[i].uffd_wp += from[i].uffd_wp;
+		to[i].huge += from[i].huge;
+		to[i].hidden += from[i].hidden;
+		to[i].marked_zero += from[i].marked_zero;
+	}
 }

@@ -48,6 +48,29 @@ enum {
 	PM_UAPI_IS_GUARD = 1 << 8, /* since 6.15 */
 };
 
+/* PROCMAP_QUERY, since 6.11: a mapping of an open /proc/PID/maps. */
+struct pm_uapi_procmap_query {
+	uint64_t size; /* of this struct, bytes */
+	uint64_t query_flags;
+	uint64_t address; /* what is asked about */
+	uint64_t start;
+	uint64_t end;
+	uint64_t vma_flags;
+	uint64_t page_size; /* of the mapping, bytes: a huge page's where it is hugetlb's */
+	uint64_t offset;
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint32_t name_size;
+	uint32_t build_id_size;
+	uint64_t name;
+	uint64_t build_id;
+};
+
+#define PM_UAPI_PROCMAP_QUERY _IOWR('f', 17, struct pm_uapi_procmap_query)
+
+_Static_assert(sizeof(struct pm_uapi_procmap_query) == 104, "struct procmap_query");
+
 /* userfaultfd, since 4.3: the handshake that tells the kernel's features. */
 struct pm_uapi_uffd_api {
 	uint64_t api;

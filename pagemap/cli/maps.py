@@ -15,8 +15,9 @@ from pagemap.process import Process
 from pagemap.render.columns import ALIASES, SHOWN, fitting
 from pagemap.render.document import batches
 from pagemap.render.mappings import Totals, ordered, write_csv, write_json, write_text
-from pagemap.render.table import terminal_width
-from pagemap.tally import Tally
+from pagemap.render.table import compact_size, terminal_width
+from pagemap.tally import Tally, exclusive_by
+from pagemap.tally_plan import BY_PAGE_TABLE, tellable
 from pagemap.targets import resolve
 from pagemap.units import PAGE_SHIFT
 
@@ -57,8 +58,11 @@ def run(arguments: Namespace) -> int:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")
         # What a kernel cannot tell is an error only where it was asked for by name.
-        if "huge" in counts and "huge" not in (*named, order) and not process.can_scan:
-            counts.remove("huge")
+        counts = tellable(process, counts, [*named, *([order] if order else [])])
+        by = exclusive_by(process) if "exclusive" in counts else None
+        if by == BY_PAGE_TABLE:
+            # whether that matters, they tell
+            counts = tellable(process, [*counts, "huge", "hugetlb"], counts)
         counted = _counted(process, counts, threads)
         if arguments.patterns:
             counted = (each for each in counted if patterns(each[0].path))
@@ -71,11 +75,13 @@ def run(arguments: Namespace) -> int:
                 pass
         rows = None if arguments.totals_only else added
         if arguments.json:
-            write_json(process.pid, shown, rows, totals, output.write)
+            write_json(process.pid, shown, rows, totals, output.write, exclusive_by=by)
         elif arguments.csv:
             write_csv(shown, rows, totals, output.write)
         else:
             write_text(shown, rows, totals, output.write, in_pages=arguments.pages)
+        if by == BY_PAGE_TABLE:
+            _warn(totals)
         return _judge(process, patterns)
 
 
@@ -132,6 +138,18 @@ def _counted(process: Process, counts: list[str], threads: int | None) -> Iterat
         for block in process.maps_blocks()
         for mapping in maps.parse(block)
     )
+
+
+def _warn(totals: Totals) -> None:
+    """Say what EXCLUSIVE is worth, where any of it may be of transparent huge pages."""
+    sums = totals.amounts()
+    huge = sums["huge"] or 0
+    if huge > (sums["hugetlb"] or 0):
+        size = compact_size(huge << PAGE_SHIFT)
+        complain(
+            f"of {size} in huge pages EXCLUSIVE is the page table's word: "
+            "on Linux 6.15 and later all of one is as its first page is; run with sudo"
+        )
 
 
 def _judge(process: Process, patterns: Patterns) -> int:

@@ -42,7 +42,14 @@ is shown is asked for, so --columns start,present,path costs less than all. A
 table shows as many columns as its terminal has room for; what is no terminal
 gets all but offset, dev and inode. JSON and CSV have every column.
 
---json writes one object of schema pagemap.maps/1: sizes in bytes, page_size to
+EXCLUSIVE is by map counts where these can be read (root). Else it is the page
+table's word, which is true but for transparent huge pages on Linux 6.15 and
+later: there all of a huge page is as its first page is. exclusive_by in JSON
+says which ("map count" or "page table"), and a line on stderr. What the page
+table does not tell of SWAP (shared memory, and without root what an entry is)
+is taken from smaps, where anything lies in swap.
+
+--json writes one object of schema pagemap.maps/2: sizes in bytes, page_size to
 make pages of them, addresses as strings, and the totals last.
 
 with --huge (needs root):

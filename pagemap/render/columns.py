@@ -26,17 +26,24 @@ class Shown(Record):
 
 SHOWN = (
     Shown("start", "START", "address", 0, "first address"),
-    Shown("end", "END", "address", 12, "the address past the last"),
+    Shown("end", "END", "address", 14, "the address past the last"),
     Shown("size", "SIZE", "amount", 1, "what is reserved"),
-    Shown("present", "PRESENT", "count", 2, "in memory (RSS)"),
-    Shown("swapped", "SWAPPED", "count", 3, "in swap; guard regions count too"),
-    Shown("anonymous", "ANONYMOUS", "count", 5, "present, of no file and not shared"),
-    Shown("file_or_shared", "FILE", "count", 8, "of a file, or shared anonymous"),
-    Shown("exclusive", "EXCLUSIVE", "count", 6, "mapped by nobody else (USS)"),
-    Shown("huge", "HUGE", "count", 9, "mapped by huge entries"),
-    Shown("soft_dirty", "SOFT-DIRTY", "count", 10, "written since the bits were cleared"),
-    Shown("uffd_wp", "UFFD-WP", "count", 13, "write-protected by userfaultfd"),
-    Shown("guard", "GUARD", "count", 11, "guard regions"),
+    Shown("rss", "RSS", "count", 2, "in memory, as Rss of smaps"),
+    Shown("swap", "SWAP", "count", 3, "in swap, as Swap of smaps"),
+    Shown("anonymous", "ANONYMOUS", "count", 5, "of RSS: of no file and not shared"),
+    Shown("file_or_shared", "FILE", "count", 8, "of RSS: of a file, or shared anonymous"),
+    Shown("exclusive", "EXCLUSIVE", "count", 6, "of RSS: mapped by nobody else (USS)"),
+    Shown("huge", "HUGE", "count", 9, "in memory, mapped by huge entries"),
+    Shown("present", "PRESENT", "count", 10, "in memory: RSS, ZERO and HUGETLB"),
+    Shown("zero", "ZERO", "count", 11, "only read: the kernel's page of zeros"),
+    Shown("hugetlb", "HUGETLB", "count", 12, "in memory, of hugetlb"),
+    Shown("soft_dirty", "SOFT-DIRTY", "count", 15, "written since the bits were cleared"),
+    Shown("uffd_wp", "UFFD-WP", "count", 16, "write-protected by userfaultfd"),
+    Shown("guard", "GUARD", "count", 13, "guard regions"),
+    Shown("marker", "MARKER", "count", 17, "userfaultfd's, where no page is"),
+    Shown("migrating", "MIGRATING", "count", 18, "being moved in this moment"),
+    Shown("poisoned", "POISONED", "count", 19, "broken, or declared to be"),
+    Shown("device", "DEVICE", "count", 20, "held by a device"),
     Shown("perms", "PERMS", "text", 7, "as in /proc/PID/maps"),
     Shown("offset", "OFFSET", "address", None, "where in the file it begins"),
     Shown("dev", "DEV", "text", None, "the file's device"),
@@ -44,7 +51,7 @@ SHOWN = (
     Shown("path", "PATH", "text", 4, "the file, or a name in brackets"),
 )
 
-ALIASES = {"rss": "present", "uss": "exclusive"}
+ALIASES = {"anon": "anonymous", "uss": "exclusive"}
 
 LEAST_WIDTH = {"address": 18, "amount": 7, "count": 7}
 """How wide cells of a kind are expected to be: [vsyscall] has 16 digits, 1023.9K 7 characters."""
@@ -57,7 +64,7 @@ def fitting(width: int | None = None) -> list[Shown]:
     """The default columns of a table: all, or as many as fit in `width`, by their rank.
 
     >>> [column.name for column in fitting(80)]
-    ['start', 'size', 'present', 'swapped', 'anonymous', 'path']
+    ['start', 'size', 'rss', 'swap', 'anonymous', 'path']
     """
     ranked = sorted((each for each in SHOWN if each.rank is not None), key=_rank)
     chosen: list[Shown] = []

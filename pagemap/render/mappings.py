@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Totals", "ordered", "write_csv", "write_json", "write_text"]
 
-SCHEMA = "pagemap.maps/1"
+SCHEMA = "pagemap.maps/2"
 
 _SHOWN = {column.name: column for column in SHOWN}
 _AMOUNTS = {column.name for column in SHOWN if column.kind in ("amount", "count")}
@@ -114,9 +114,17 @@ def write_text(
 
 
 def write_json(
-    pid: int, names: Sequence[str], batches: Batches | None, totals: Totals, write: Write
+    pid: int,
+    names: Sequence[str],
+    batches: Batches | None,
+    totals: Totals,
+    write: Write,
+    *,
+    exclusive_by: str | None = None,
 ) -> None:
     """Write one object: addresses are strings, sizes in bytes; the totals come last.
+
+    `exclusive_by` says what exclusive is counted by, where it is ("map count" or "page table").
 
     Bytes of a path that are not UTF-8 are lone surrogates, as Python reads them back.
     """
@@ -133,6 +141,8 @@ def write_json(
         return f',"totals":{{{",".join(cell(name, sums[name]) for name in names if name in sums)}}}'
 
     head = f'{{"schema":"{SCHEMA}","pid":{pid},"page_size":{PAGE_SIZE}'
+    if exclusive_by is not None:
+        head += f',"exclusive_by":{json_string(exclusive_by)}'
     if batches is None:
         write(f"{head}{tail()}}}\n".encode("ascii"))
         return

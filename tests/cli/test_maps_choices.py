@@ -27,8 +27,8 @@ def document(pagemap: Pagemap, pid: int, *more: str) -> dict[str, Any]:
 def test_the_usual_spellings(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.dense())
     target.stop()
-    asked = document(pagemap, target.pid, "--columns", "rss,File,soft_dirty", "--columns=USS,rss")
-    assert list(asked["totals"]) == ["present", "file_or_shared", "soft_dirty", "exclusive"]
+    asked = document(pagemap, target.pid, "--columns", "rss,File,uffd_wp", "--columns=USS,rss")
+    assert list(asked["totals"]) == ["rss", "file_or_shared", "uffd_wp", "exclusive"]
 
 
 def test_totals_only(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
@@ -56,8 +56,8 @@ def test_sorted(pagemap: Pagemap, start: Start, column: str, form: str) -> None:
     target = start(workloads.bash())
     target.stop()
     about = document(pagemap, target.pid)["mappings"]
-    name = {"rss": "present"}.get(column, column)
-    descending = name in ("size", "present", "exclusive")
+    name = {"uss": "exclusive"}.get(column, column)
+    descending = name in ("size", "rss", "exclusive")
 
     def key(each: dict[str, Any]) -> Any:
         return int(each[name], 16) if name == "end" else each[name]

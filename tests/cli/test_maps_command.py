@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
-COUNTS = ["PRESENT", "SWAPPED", "ANONYMOUS", "FILE", "EXCLUSIVE", "HUGE", "SOFT-DIRTY"]
-TITLES = ["START", "END", "SIZE", *COUNTS, "UFFD-WP", "GUARD", "PERMS", "PATH"]
+COUNTS = ["RSS", "SWAP", "ANONYMOUS", "FILE", "EXCLUSIVE", "HUGE", "PRESENT", "ZERO", "HUGETLB"]
+COUNTS += ["SOFT-DIRTY", "UFFD-WP", "GUARD", "MARKER", "MIGRATING", "POISONED", "DEVICE"]
+TITLES = ["START", "END", "SIZE", *COUNTS, "PERMS", "PATH"]
 PLACES = "start,end,size,perms,offset,dev,inode,path"
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -64,7 +65,7 @@ def test_json(pagemap: Pagemap, start: Start) -> None:
     assert out.isascii()
     lines = oracle.maps(target.pid)
     assert json.loads(out) == {
-        "schema": "pagemap.maps/1",
+        "schema": "pagemap.maps/2",
         "pid": target.pid,
         "page_size": oracle.PAGE,
         "mappings": [

@@ -79,9 +79,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 @pytest.mark.parametrize(
     ("line", "counts"),
     [
-        ("--columns start,present,path,swapped", [["present", "swapped"]]),
+        ("--columns start,present,path,swap", [["present", "swap"]]),
         ("--columns start,size --sort uss", [["exclusive"]]),
-        ("--columns rss --totals-only", [["present"]]),
+        ("--columns rss --totals-only", [["rss"]]),
         ("--columns start,end,size,path --json", []),
         ("--columns path --sort size", []),
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
-NARROW = ["START", "SIZE", "PRESENT", "SWAPPED", "ANONYMOUS", "PATH"]
+NARROW = ["START", "SIZE", "RSS", "SWAP", "ANONYMOUS", "PATH"]
 
 
 def lines_on(
@@ -60,7 +60,7 @@ def test_more_room_shows_more(pagemap: Pagemap, start: Start) -> None:
 def test_columns_that_were_asked_for_stay(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.idle())
     lines = lines_on(pagemap, 40, "maps", target.pid, "--columns", "start,end,rss,inode,path")
-    assert lines[0].split() == ["START", "END", "PRESENT", "INODE", "PATH"]
+    assert lines[0].split() == ["START", "END", "RSS", "INODE", "PATH"]
 
 
 def test_the_environment_may_say_how_wide(pagemap: Pagemap, start: Start) -> None:
@@ -87,7 +87,7 @@ def test_totals_and_regions_fit_anywhere(pagemap: Pagemap, start: Start) -> None
     target = start(workloads.idle())
     lines = lines_on(pagemap, 40, "maps", target.pid, "--totals-only")
     assert lines[0].split() == ["WHAT", "TOTAL"]
-    assert len(lines) == 11
+    assert len(lines) == 18
     lines = lines_on(pagemap, 60, "regions", target.pid)
     assert lines[0].split() == ["START", "END", "SIZE", "CATEGORIES"]
     assert max(map(len, lines)) <= 60

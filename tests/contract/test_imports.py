@@ -35,6 +35,8 @@ ROWS = [
         "pagemap.huge",
         "pagemap.page_stream",
     ),
+    ("pagemap.tally_plan", "pagemap.backing"),
+    ("pagemap.accounts",),
     ("pagemap.footprint", "pagemap.categories", "pagemap.choice"),
     ("pagemap.handle", "pagemap.gentle", "pagemap.twins"),
     ("pagemap.frames", "pagemap.smaps"),

@@ -60,6 +60,6 @@ def test_help_tells_the_unit_of_counts(record: type[Any]) -> None:
 
 def test_fields_stand_in_the_order_of_c() -> None:
     assert pagemap.Counts._fields == COUNTS
-    assert pagemap.Tally._fields == counting.TALLIED
+    assert pagemap.Tally._fields == counting.COUNTED[:-2]
     assert HugeKind._fields == huge.KINDS
     assert Amounts._fields == sharing.KINDS

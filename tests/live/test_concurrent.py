@@ -87,7 +87,7 @@ def test_tally(process: pagemap.Process, still: tuple[int, int]) -> None:
             for mapping, counts in process.tally():
                 seen.append((mapping.start, mapping.end))
                 assert counts.pages * PAGE == mapping.size
-                for name in ("present", "swapped", "anonymous", "exclusive", "file_or_shared"):
+                for name in ("present", "rss", "swap", "anonymous", "exclusive", "file_or_shared"):
                     assert 0 <= getattr(counts, name) <= counts.pages, name
                 assert counts.present is not None
                 assert counts.anonymous is not None
@@ -140,9 +140,9 @@ def test_sample(process: pagemap.Process, still: tuple[int, int]) -> None:
             sample = sampler.sample()
             assert not sample.partial
             assert sample.rss is not None
-            assert sample.rss >= STILL // PAGE
-            assert sample.anonymous is not None
-            assert sample.anonymous >= STILL // PAGE
-            assert sample.anonymous <= sample.rss
-            assert sample.exclusive is not None
-            assert sample.exclusive >= STILL // PAGE
+            assert sample.rss >= STILL
+            assert sample.anon is not None
+            assert sample.anon >= STILL
+            assert sample.anon <= sample.rss
+            assert sample.uss is not None
+            assert sample.uss >= STILL

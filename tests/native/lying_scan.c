@@ -19,10 +19,13 @@ uint64_t lie_categories(uint64_t entry)
 	const uint64_t dirty = entry / two % 2, guard = entry / two / 8 % 2;
 	const uint64_t file = entry / two / 64 % 2, swapped = entry / two / 128 % 2;
 	const uint64_t present = entry / two / 256;
-	/* no entry tells of huge pages: here a bit does that the kernel leaves zero */
-	const uint64_t huge = entry / two / 16 % 2;
+	/* no entry tells of huge pages nor of zeros: here bits do that the kernel leaves zero */
+	const uint64_t huge = entry / two / 16 % 2, zero = entry / two / 32 % 2;
+	/* a marker of hugetlb: the scan calls it swapped, and the entry does not */
+	const uint64_t marker = (entry / two / 4 % 2) & !present & huge;
 
-	return huge * 64 + file * 4 + present * 8 + swapped * 16 + dirty * 128 + guard * 256;
+	return huge * 64 + zero * 32 + file * 4 + present * 8 + (swapped | marker) * 16 +
+	       dirty * 128 + guard * 256;
 }
 
 static int refuse(int error)

@@ -122,6 +122,14 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 		lie.own_entry = lie.marked_entry ? lie.marked_entry : lie.own_entry;
 		return answer(lie.protect_error, 0);
 	}
+	if (!lie.ioctl_error && request == PM_UAPI_PROCMAP_QUERY) {
+		const struct pm_uapi_procmap_query *asked = argument;
+
+		if (asked->size != sizeof(*asked) || asked->query_flags || asked->name_size)
+			return answer(EINVAL, 0);
+		memcpy(argument, lie.mapping, sizeof(*asked));
+		return 0;
+	}
 	if (!lie.ioctl_error && lie.features)
 		memcpy((char *)argument + 8, &lie.features, sizeof(lie.features));
 	return answer(lie.ioctl_error, 0);
@@ -168,6 +176,13 @@ uint64_t pm_sys_now(void)
 {
 	lie.now += lie.tick;
 	return lie.now;
+}
+
+int pm_sys_swap(uint64_t *total, uint64_t *unused)
+{
+	*total = lie.swap_total;
+	*unused = lie.swap_free;
+	return answer(lie.swap_error, 0);
 }
 
 long pm_sys_page_size(void)

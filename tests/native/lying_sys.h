@@ -60,6 +60,11 @@ struct lie {
 	int word_error; /* errno of each read of the file `word_error_of` */
 	int word_error_of;
 
+	const void *mapping; /* what PROCMAP_QUERY answers: a struct pm_uapi_procmap_query */
+
+	uint64_t swap_total, swap_free;
+	int swap_error;
+
 	uint64_t now;  /* the clock, in nanoseconds, */
 	uint64_t tick; /* and how far it goes on each time somebody looks */
 
@@ -114,6 +119,7 @@ ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offse
 int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
 uint64_t pm_sys_now(void);
+int pm_sys_swap(uint64_t *total, uint64_t *unused);
 long pm_sys_page_size(void);
 
 #endif

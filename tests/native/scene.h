@@ -12,7 +12,8 @@ enum { SCENE = 1 << 15 }; /* pages */
 #define SCENE_PRESENT (UINT64_C(1) << 63)
 #define SCENE_SWAPPED (UINT64_C(1) << 62)
 #define SCENE_FILE    (UINT64_C(1) << 61)
-#define SCENE_HUGE    (UINT64_C(1) << 59) /* see lie_categories */
+#define SCENE_ZERO    (UINT64_C(1) << 60) /* these two: see lie_categories */
+#define SCENE_HUGE    (UINT64_C(1) << 59)
 #define SCENE_GUARD   (UINT64_C(1) << 58)
 #define SCENE_DIRTY   (UINT64_C(1) << 55)
 
@@ -40,13 +41,15 @@ static inline void draw_scene(uint64_t pages, uint64_t longest, unsigned holes)
 		SCENE_PRESENT | UINT64_C(3) << 56,
 		SCENE_SWAPPED | SCENE_GUARD,
 		SCENE_SWAPPED | SCENE_FILE | SCENE_DIRTY,
+		SCENE_PRESENT | SCENE_ZERO,
+		SCENE_PRESENT | SCENE_ZERO | SCENE_HUGE | SCENE_FILE,
 	};
 
 	tell_truth(pages);
 	memset(scene, 0, sizeof(scene));
 	for (uint64_t at = 0; at < pages;) {
 		uint64_t run = 1 + below(longest), empty = below(10) < holes;
-		uint64_t kind = empty ? (below(4) ? 0 : SCENE_DIRTY) : kinds[below(8)];
+		uint64_t kind = empty ? (below(4) ? 0 : SCENE_DIRTY) : kinds[below(10)];
 
 		for (; run && at < pages; run--, at++)
 			scene[at] = kind | (kind & SCENE_PRESENT ? at + 1 : 0);

@@ -1,71 +1,136 @@
 /*
  * What whole mappings hold, in each way of counting, against a count page by
- * page: spans that touch, lie apart, hold nothing, or end past the address
- * space; in pieces, and with limits of pages and of time.
+ * page: spans that touch, lie apart, hold nothing, are of hugetlb, or end past
+ * the address space; in pieces, and with limits of pages and of time.
  */
 #include "scene.h"
 
-enum { MOST_SPANS = 30 };
+#include "entry_kinds.cdef.h"
+#include "tally.cdef.h"
 
+enum { MOST_SPANS = 30, ALL_ASKED = 8 | 16 | 32 | 64 | 128 | 256 };
+
+#define SCENE_UFFD_WP (UINT64_C(1) << 57)
+
+static const uint8_t kinds[PM_TYPES_OF_SWAP] = {
+	[0] = PM_ENTRY_SWAP,	   [5] = PM_ENTRY_SWAP,	   [24] = PM_ENTRY_POISONED,
+	[25] = PM_ENTRY_MIGRATING, [28] = PM_ENTRY_DEVICE, [31] = PM_ENTRY_MARKER,
+};
 static struct pm_span spans[MOST_SPANS + 1];
+static uint8_t hugetlb[MOST_SPANS + 1];
 static uint64_t spans_count;
 
-/* The fields that a way tells, each a function of the entry alone. */
-static void count_page(struct pm_tally *tally, uint64_t entry, uint32_t ways, uint64_t categories)
+/* One page that is not present, by the type that it has in its lowest bits. */
+static void count_kind(struct pm_counts *to, uint64_t entry)
 {
-	uint64_t is = lie_categories(entry);
-	const int there = (is & 24) != 0;
+	static const uint64_t swapped = SCENE_SWAPPED;
 
-	tally->pages++;
-	if (ways & PM_BY_ENTRIES && (there || ways & PM_UNTOUCHED)) {
-		tally->present += !!(is & 8);
-		tally->swapped += !!(is & 16);
-		tally->file_or_shared += !!(is & 4);
-		tally->guard += !!(is & 256);
-		tally->anonymous += (is & 12) == 8;
-		tally->exclusive += entry >> 56 & 1;
-		tally->uffd_wp += entry >> 57 & 1;
-		tally->soft_dirty += ways & PM_UNTOUCHED ? !!(is & 128) : 0;
+	if (entry & SCENE_GUARD)
+		to->guard++;
+	else if (!(entry & swapped))
+		to->marker += !!(entry & SCENE_UFFD_WP);
+	else if (entry % SCENE_DIRTY == 0)
+		to->hidden++;
+	else if (entry % 32 == 0 || entry % 32 == 5)
+		to->swap++;
+	else if (entry % 32 == 24)
+		to->poisoned++;
+	else if (entry % 32 == 25)
+		to->migrating++;
+	else if (entry % 32 == 28)
+		to->device++;
+	else
+		to->marker++;
+}
+
+/* What a way tells of one page. */
+static void count_page(struct pm_counts *to, uint64_t entry, const struct pm_tally_job *job,
+		       int of_hugetlb)
+{
+	const uint64_t is = lie_categories(entry);
+	const uint64_t known = job->ways & PM_BY_SCAN ? job->returned : 0;
+	const int entries = !!(job->ways & PM_BY_ENTRIES);
+	const unsigned present = !!(is & 8);
+	const int found = job->ways & PM_BY_SCAN && is & job->any_of;
+
+	to->pages++;
+	if (entries || (found && known & 8)) {
+		to->present += present;
+		to->hugetlb += present && of_hugetlb;
 	}
-	if (ways & PM_BY_SCAN) {
-		is &= categories;
-		tally->present += !!(is & 8);
-		tally->swapped += !!(is & 16);
-		tally->file_or_shared += !!(is & 4);
-		tally->huge += !!(is & 64);
-		tally->soft_dirty += !!(is & 128);
-		tally->guard += !!(is & 256);
-		tally->anonymous += (is & 12) == 8;
+	if (found) {
+		to->zero += known & 8 && known & 32 && present && is & 32;
+		to->marked_zero += entries && known & 32 && present && is & 32 && is & 4;
+		to->huge += known & 8 && known & 64 && present && is & 64 && !(known & is & 32);
+		to->soft_dirty += known & 128 && is & 128;
+	}
+	if (!entries) {
+		if (found && known & 16 && is & 16) {
+			if (known & is & 256)
+				to->guard++;
+			else if (job->ways & PM_ABSENT)
+				count_kind(to, entry);
+		}
+		return;
+	}
+	to->soft_dirty += job->ways & PM_UNTOUCHED && is & 128;
+	if (is & 24 || of_hugetlb || job->ways & PM_UNTOUCHED)
+		to->uffd_wp += entry & SCENE_UFFD_WP ? 1 : 0;
+	if (!present && (is & 24) && (entry & SCENE_SWAPPED || of_hugetlb))
+		count_kind(to, entry);
+	if (!of_hugetlb) {
+		to->exclusive += present && entry >> 56 & 1;
+		to->file_or_shared += present && is & 4;
+		to->anonymous += present && !(is & 4);
 	}
 }
 
-static void check_tally(const struct pm_tally *got, const struct pm_tally *wanted)
+static void check_counts(const struct pm_counts *got, const struct pm_counts *wanted)
 {
 	CHECK_EQUAL(got->pages, wanted->pages);
 	CHECK_EQUAL(got->present, wanted->present);
-	CHECK_EQUAL(got->swapped, wanted->swapped);
+	CHECK_EQUAL(got->rss, wanted->rss);
+	CHECK_EQUAL(got->zero, wanted->zero);
+	CHECK_EQUAL(got->hugetlb, wanted->hugetlb);
+	CHECK_EQUAL(got->swap, wanted->swap);
+	CHECK_EQUAL(got->guard, wanted->guard);
+	CHECK_EQUAL(got->marker, wanted->marker);
+	CHECK_EQUAL(got->migrating, wanted->migrating);
+	CHECK_EQUAL(got->poisoned, wanted->poisoned);
+	CHECK_EQUAL(got->device, wanted->device);
+	CHECK_EQUAL(got->hidden, wanted->hidden);
 	CHECK_EQUAL(got->file_or_shared, wanted->file_or_shared);
 	CHECK_EQUAL(got->exclusive, wanted->exclusive);
 	CHECK_EQUAL(got->soft_dirty, wanted->soft_dirty);
 	CHECK_EQUAL(got->uffd_wp, wanted->uffd_wp);
-	CHECK_EQUAL(got->guard, wanted->guard);
 	CHECK_EQUAL(got->anonymous, wanted->anonymous);
 	CHECK_EQUAL(got->huge, wanted->huge);
 }
 
+static uint64_t least(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
 /* Of the pages from `from` up to `to`, span by span. */
 static void count_naively(const struct pm_tally_job *job, struct pm_place from, struct pm_place to,
-			  struct pm_tally *tallies)
+			  struct pm_counts *counts)
 {
 	for (uint64_t i = from.span; i <= to.span && i < spans_count; i++) {
 		const uint64_t last = i == to.span ? to.page : spans[i].count;
+		struct pm_counts *here = counts + i;
 
 		for (uint64_t page = i == from.span ? from.page : 0; page < last; page++) {
 			const uint64_t vpn = spans[i].vpn + page;
 
-			count_page(tallies + i, vpn < lie.end ? scene_entry(vpn) : 0, job->ways,
-				   job->categories);
+			count_page(here, vpn < lie.end ? scene_entry(vpn) : 0, job, hugetlb[i]);
 		}
+		here->rss =
+			here->present - (here->zero < here->present ? here->zero : here->present);
+		here->rss -= here->hugetlb < here->rss ? here->hugetlb : here->rss;
+		here->file_or_shared -= least(here->marked_zero, here->file_or_shared);
+		if (job->ways & PM_BY_ENTRIES)
+			here->anonymous -= least(here->zero - here->marked_zero, here->anonymous);
 	}
 }
 
@@ -76,11 +141,11 @@ static int past(const struct pm_place *at, const struct pm_place *to)
 
 /* From `from` on, once; the counts must be those of the pages passed. Returns the pages found. */
 static int64_t step(const struct pm_tally_job *job, struct pm_place *from,
-		    const struct pm_place *to, struct pm_tally *sums)
+		    const struct pm_place *to, struct pm_counts *sums)
 {
 	const struct pm_place began = *from;
 	const uint64_t room = to->span - began.span + 1;
-	struct pm_tally *got = calloc(room, sizeof(*got)), wanted[MOST_SPANS + 1];
+	struct pm_counts *got = calloc(room, sizeof(*got)), wanted[MOST_SPANS + 1];
 	uint64_t *scratch = exactly(PM_READ_BLOCK * 8);
 	int64_t found = pm_tally_spans(job, from, to, scratch, got);
 
@@ -88,12 +153,38 @@ static int64_t step(const struct pm_tally_job *job, struct pm_place *from,
 	memset(wanted, 0, sizeof(wanted));
 	count_naively(job, began, past(from, to) ? *to : *from, wanted);
 	for (uint64_t i = 0; i < room; i++)
-		check_tally(got + i, wanted + began.span + i);
+		check_counts(got + i, wanted + began.span + i);
 	if (sums)
-		pm_tally_add(got, room, sums + began.span);
+		pm_counts_add(got, room, sums + began.span);
 	free(scratch);
 	free(got);
 	return found;
+}
+
+/* In a mapping of hugetlb every page is huge, holes too, and of zeros none; holes may be protected. */
+static void draw_hugetlb(void)
+{
+	for (uint64_t i = 0; i < spans_count; i++) {
+		hugetlb[i] = !below(4);
+		for (uint64_t page = 0; hugetlb[i] && page < spans[i].count; page++) {
+			uint64_t *entry = scene + spans[i].vpn + page;
+
+			if (spans[i].vpn + page >= SCENE)
+				break;
+			*entry = *entry & SCENE_PRESENT ? *entry & ~SCENE_ZERO : 0;
+			*entry |= SCENE_HUGE | (*entry || below(3) ? 0 : SCENE_UFFD_WP);
+		}
+	}
+}
+
+/* Give what is swapped a type of its own, or hide it. */
+static void add_kinds(void)
+{
+	static const uint64_t types[] = { 0, 5 | 32, 5, 24, 25, 28, 31, 32 };
+
+	for (uint64_t vpn = 0; vpn < SCENE; vpn++)
+		if (scene[vpn] & SCENE_SWAPPED)
+			scene[vpn] = scene[vpn] / 32 * 32 + types[vpn / 3 % 8];
 }
 
 static void draw_spans(uint64_t pages)
@@ -101,6 +192,7 @@ static void draw_spans(uint64_t pages)
 	uint64_t at = below(50);
 
 	memset(spans, 0, sizeof(spans));
+	memset(hugetlb, 0, sizeof(hugetlb));
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
@@ -109,26 +201,33 @@ static void draw_spans(uint64_t pages)
 	}
 	if (!below(4))
 		spans[spans_count - 1].count += pages;
+	draw_hugetlb();
+	add_kinds();
 }
 
 static struct pm_tally_job draw_job(uint64_t pages)
 {
-	static const uint32_t ways[] = { PM_BY_SCAN, PM_BY_ENTRIES, PM_BY_ENTRIES | PM_UNTOUCHED,
-					 PM_BY_ENTRIES | PM_BY_SCAN };
-	static const uint64_t asked[] = { 8, 8 | 16, 64, 128, 256, 8 | 16 | 64 | 128 | 256 | 4 };
+	static const uint32_t ways[] = { PM_BY_SCAN, PM_BY_SCAN | PM_ABSENT, PM_BY_ENTRIES,
+					 PM_BY_ENTRIES | PM_UNTOUCHED, PM_BY_ENTRIES | PM_BY_SCAN };
+	static const uint64_t asked[] = { 8, 8 | 16, 64, 128, 16, 32, 8 | 32, ALL_ASKED & ~64 };
 	struct pm_tally_job job = {
 		.spans = spans,
+		.hugetlb = hugetlb,
+		.kinds = kinds,
 		.fd = 3,
+		.mapcounts = -1,
+		.flags = -1,
 		.page_shift = 12,
-		.ways = ways[below(4)],
+		.ways = ways[below(5)],
 		.use_scan = (uint32_t)below(2),
 		.end = pages,
 	};
 
-	if (job.ways == PM_BY_SCAN)
-		job.categories = asked[below(6)];
+	if (job.ways & PM_BY_ENTRIES && job.ways & PM_BY_SCAN)
+		job.any_of = below(3) ? 64 | 32 | 128 : below(2) ? 64 | 32 : 128;
 	else if (job.ways & PM_BY_SCAN)
-		job.categories = below(3) ? 64 | 128 : below(2) ? 64 : 128;
+		job.any_of = asked[below(8)];
+	job.returned = job.any_of | (below(4) ? 8 | 32 | 64 | 256 : 8);
 	return job;
 }
 
@@ -136,7 +235,7 @@ static void drawn(void)
 {
 	for (unsigned round = 0; round < 200; round++) {
 		const uint64_t pages = 1 + below(9000);
-		struct pm_tally sums[MOST_SPANS + 1] = { 0 }, wanted[MOST_SPANS + 1] = { 0 };
+		struct pm_counts sums[MOST_SPANS + 1] = { 0 }, wanted[MOST_SPANS + 1] = { 0 };
 		struct pm_place at = { 0, 0 }, end;
 		struct pm_tally_job job;
 
@@ -163,7 +262,7 @@ static void drawn(void)
 		}
 		count_naively(&job, (struct pm_place){ 0, 0 }, end, wanted);
 		for (uint64_t i = 0; i < spans_count; i++)
-			check_tally(sums + i, wanted + i);
+			check_counts(sums + i, wanted + i);
 	}
 }
 
@@ -172,7 +271,7 @@ static void limits(void)
 {
 	for (unsigned round = 0; round < 200; round++) {
 		const uint64_t pages = SCENE - below(500);
-		struct pm_tally sums[MOST_SPANS + 1] = { 0 }, wanted[MOST_SPANS + 1] = { 0 };
+		struct pm_counts sums[MOST_SPANS + 1] = { 0 }, wanted[MOST_SPANS + 1] = { 0 };
 		struct pm_place at = { 0, 0 }, end = { 1, 0 };
 		struct pm_tally_job job;
 		uint64_t steps = 0;
@@ -180,6 +279,8 @@ static void limits(void)
 		draw_scene(pages, 40, 3);
 		spans[0] = (struct pm_span){ 0, pages, 0, 0 };
 		spans_count = 1;
+		hugetlb[0] = 0;
+		add_kinds();
 		job = draw_job(pages);
 		if (below(2)) {
 			job.max_pages = 1 + below(pages);
@@ -201,7 +302,7 @@ static void limits(void)
 			CHECK(++steps <= pages);
 		}
 		count_naively(&job, (struct pm_place){ 0, 0 }, end, wanted);
-		check_tally(sums, wanted);
+		check_counts(sums, wanted);
 	}
 }
 
@@ -209,10 +310,12 @@ static void limits(void)
 static void time_of_nothing(void)
 {
 	struct pm_place at = { 0, 0 }, end = { 1, 0 };
-	struct pm_tally tally[2] = { 0 };
+	struct pm_counts tally[2] = { 0 };
 	uint64_t scratch[PM_READ_BLOCK];
 	struct pm_tally_job job = { .spans = spans,
 				    .fd = 3,
+				    .mapcounts = -1,
+				    .kinds = kinds,
 				    .page_shift = 12,
 				    .end = 1 << 22,
 				    .ways = PM_BY_ENTRIES,
@@ -236,13 +339,16 @@ static void errors(void)
 	for (unsigned i = 0; i < 4; i++) {
 		struct pm_tally_job job = { .spans = spans,
 					    .fd = 3,
+					    .mapcounts = -1,
+					    .kinds = kinds,
 					    .page_shift = 12,
 					    .ways = ways[i],
 					    .end = 5000,
-					    .categories = 64 };
+					    .any_of = 64,
+					    .returned = 64 };
 		struct pm_place at = { 0, 0 }, end = { 1, 0 };
 		uint64_t scratch[PM_READ_BLOCK];
-		struct pm_tally tally[2] = { 0 };
+		struct pm_counts tally[2] = { 0 };
 
 		draw_scene(5000, 40, 3);
 		spans[0] = (struct pm_span){ 0, 5000, 0, 0 };

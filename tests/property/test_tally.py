@@ -17,25 +17,57 @@ from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
 
 PAGE = oracle.PAGE
-COUNTS = sorted(set(tally.COUNTABLE) - {"huge"})
+# Of a process whose PFNs are hidden, and without scans: smaps knows no fake process.
+KNOWN = sorted(set(tally.COUNTABLE) - {"huge", "zero", "rss", "anonymous", "file_or_shared"})
+ABSENT = ("swap", "marker", "migrating", "poisoned", "device")
+
+
+def count(entries: list[int], *, types: list[str] | None, swap_used: bool) -> dict[str, int | None]:
+    """Page by page; without `types` the kernel hides them."""
+    bits = oracle.counts(entries)
+    kinds = [oracle.kind(entry, types or oracle.swap_type_names()) for entry in entries]
+    counts: dict[str, int | None] = {**bits, "hugetlb": 0, "guard": kinds.count("guard")}
+    counts["exclusive"] = sum(
+        oracle.has(entry, "exclusive") and oracle.has(entry, "present") for entry in entries
+    )
+    counts |= {name: kinds.count(name) for name in ABSENT}
+    if "hidden" in kinds:
+        counts |= dict.fromkeys(ABSENT)
+        counts["swap"] = None if swap_used else 0
+    return counts
 
 
 @given(
     entries=strategies.entries(),
     maps=mappings(),
-    asked=st.one_of(st.none(), st.lists(st.sampled_from(COUNTS), max_size=4)),
+    asked=st.one_of(st.none(), st.lists(st.sampled_from(KNOWN), max_size=4)),
     threads=st.integers(1, 3),
     piece=st.sampled_from([1, 7, 100, 1 << 15]),
+    hidden=st.booleans(),
+    swap_used=st.booleans(),
 )
 def test_tally(
-    entries: list[int], maps: bytes, asked: list[str] | None, threads: int, piece: int
+    entries: list[int],
+    maps: bytes,
+    asked: list[str] | None,
+    threads: int,
+    piece: int,
+    hidden: bool,
+    swap_used: bool,
 ) -> None:
+    """Guard regions, markers and entries of migration counted as swap: each has its word."""
     # A file or swap place behind nothing is no kernel's entry, and found or not as it happens.
     entries = [0, *(word if word >> 62 else word & 1 << 55 for word in entries)]
-    told = {"pages", *(COUNTS if asked is None else asked)}
+    if hidden:
+        entries = [word >> 55 << 55 for word in entries]
+    told = {"pages", *(KNOWN if asked is None else asked)}
     expected = []
     for line in oracle.parse_maps(maps):
-        counts = oracle.counts(entries[line.start // PAGE : line.end // PAGE])
+        counts = count(
+            entries[line.start // PAGE : line.end // PAGE],
+            types=None if hidden else oracle.swap_type_names(),
+            swap_used=swap_used,
+        )
         counts["pages"] = (line.end - line.start) // PAGE
         row = {name: counts.get(name) if name in told else None for name in tally.Tally._fields}
         expected.append(((line.start, line.end), row))
@@ -43,21 +75,20 @@ def test_tally(
         tempfile.TemporaryDirectory() as folder,
         mock.patch("pagemap.tally._piece_pages", return_value=piece),
         mock.patch("pagemap.pipeline.ALONE_PAGES", 16),
+        mock.patch("pagemap._native.procmap.swap_in_use", return_value=swap_used),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:
+            process.pfns_visible = not hidden
             found = list(process.tally(asked, threads=threads))
     assert [((m.start, m.end), counts._asdict()) for m, counts in found] == expected
     total = tally.total([counts for _, counts in found])
     for name, value in total._asdict().items():
         rows = [row[name] for _, row in expected]
-        if expected and name not in told:
-            assert value is None
-        else:
-            assert value == sum(row or 0 for row in rows)
+        assert value == (None if None in rows else sum(row or 0 for row in rows))
 
 
-@pytest.mark.parametrize("asked", [["rss"], ["pages"], ["present", "Huge"]])
+@pytest.mark.parametrize("asked", [["swapped"], ["pages"], ["present", "Huge"]])
 def test_unknown_counts(asked: list[str], tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with (

@@ -1,0 +1,23 @@
+/*
+ * What the kernel knows of mappings and of swap, besides what its text tells.
+ * Read by cffi too, as pagemap.cdef.h.
+ */
+
+/* A mapping by PROCMAP_QUERY; addresses and page_size are in bytes. */
+struct pm_vma {
+	uint64_t start;
+	uint64_t end;
+	uint64_t page_size; /* that of its huge pages where it is of hugetlb */
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+};
+
+/*
+ * The mapping that holds `address`, by the open /proc/PID/maps. Returns 0, or
+ * -errno: -ENOENT where nothing is mapped, -ENOTTY before Linux 6.11.
+ */
+int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out);
+
+/* 1 while any page of the machine lies in swap, else 0, or -errno. */
+int32_t pm_swap_in_use(void);

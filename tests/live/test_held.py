@@ -1,0 +1,135 @@
+"""What a process holds, as smaps says it: one kind of mapping after another.
+
+Each of these was counted by a bit that means something else: present for rss, bit 62 for swap, bit
+56 for all of a huge page, the scan's huge for what hugetlb has only reserved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from tests import held, oracle, zoo
+from tests.live import scanning
+from tests.live.as_nobody import without_admin
+from tests.workloads import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.target import Target
+
+PAGE = oracle.PAGE
+KINDS = [
+    *("thp child writes", "thp child keeps", "hugetlb", "hugetlb shared", "hugetlb untouched"),
+    *("hugetlb protected", "zero", "zero huge", "guard", "uffd-wp", "markers", "swapped"),
+    *("swapped shmem", "swap cache", "folios PMD", "vvar", "forked", "lazyfree", "deleted"),
+]
+TRIES = 5
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def target(kind: str) -> Iterator[Target]:
+    try:
+        with zoo.ZOO[kind]() as made:
+            made.stop()
+            yield made
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def accounts(pid: int) -> list[oracle.Smaps]:
+    with open(f"/proc/{pid}/smaps", "rb") as file:
+        return oracle.parse_smaps(file.read())
+
+
+def truth(pid: int) -> list[tuple[int, dict[str, int]]]:
+    """Where each mapping starts, and what it holds by smaps and kpagecount, in pages."""
+    result = []
+    for account in accounts(pid):
+        entries = oracle.entries(pid, account.start, account.end)
+        counts = held.held(account, entries)
+        sizes = account.sizes
+        counts["exclusive"] = (sizes["Private_Clean"] + sizes["Private_Dirty"]) // PAGE
+        types = oracle.swap_type_names()
+        counts["marker"] = sum(oracle.kind(entry, types) == "marker" for entry in entries)
+        result.append((account.start, counts))
+    return result
+
+
+@pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])
+def test_each_mapping(target: Target, kind: str, scan: bool, need_pfns: None) -> None:
+    """EXCLUSIVE of forked THP was 30 MiB for 92 KiB, or 36 KiB for 30.7 MiB.
+
+    SWAP was guard regions and markers, and left out swapped shared memory; RSS was zero pages and
+    hugetlb; UFFD-WP of hugetlb was 6, 1.5 or 2 MiB by three ways.
+    """
+    with scanning.opened(target, scan=scan) as process:
+        for _ in range(TRIES):
+            before = truth(target.pid)
+            found = list(process.tally())
+            if truth(target.pid) == before:
+                break
+        names = ["present", "rss", "hugetlb", "swap", "guard", "marker", "anonymous"]
+        names += ["file_or_shared", "uffd_wp", "zero", "exclusive"]
+        ours = [area.start for area in target.areas.values()]
+        for (start, counts), (mapping, told) in zip(before, found, strict=True):
+            got = {name: getattr(told, name) for name in names}
+            if counts["file_or_shared"] and not any(
+                mapping.start <= at < mapping.end for at in ours
+            ):
+                # another process may map the same library now, and none a moment later
+                counts["exclusive"] = got["exclusive"]
+            assert (start, got) == (mapping.start, {name: counts[name] for name in names}), mapping
+            if scan:
+                assert told.huge == counts["huge"], mapping
+        # whatever is asked for decides how it is counted, and never what comes out
+        for name in names:
+            alone = {m.start: getattr(t, name) for m, t in process.tally([name])}
+            wanted = {start: counts[name] for start, counts in before}
+            if name == "exclusive":
+                wanted = {at: count for at, count in wanted.items() if at in ours}
+            assert {at: alone[at] for at in wanted} == wanted, name
+
+
+@pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])
+def test_samples(target: Target, scan: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes, in the words of smaps, whatever is there."""
+    monkeypatch.setenv("PAGEMAP_DISABLE", "" if scan else "scan")
+    with pagemap.Sampler(target.pid) as sampler:
+        for _ in range(TRIES):
+            sums = oracle.smaps_rollup(target.pid)
+            sample = sampler.sample()
+            if oracle.smaps_rollup(target.pid) == sums:
+                break
+        assert sampler.rss() == sums["Rss"]
+    assert (sample.rss, sample.anon) == (sums["Rss"], sums["Anonymous"])
+    assert sample.swap == sums["Swap"]
+    assert sample.hugetlb == sums["Shared_Hugetlb"] + sums["Private_Hugetlb"]
+    if sampler.uss_by == "map count":
+        assert sample.uss == sums["Private_Clean"] + sums["Private_Dirty"]
+
+
+def test_without_rights(target: Target, kind: str, need_root: None) -> None:
+    """What the kernel hides is smaps' word, or not known: never 0, and never what it is not."""
+
+    def look() -> list[tuple[int, dict[str, int | None]]]:
+        with pagemap.Process(target.pid) as process:
+            assert not process.pfns_visible
+            return [(mapping.start, counts._asdict()) for mapping, counts in process.tally()]
+
+    before = truth(target.pid)
+    for (start, counts), (at, told) in zip(before, without_admin(look), strict=True):
+        assert start == at
+        for name in ("present", "rss", "hugetlb", "swap", "guard", "anonymous", "uffd_wp", "zero"):
+            assert told[name] == counts[name], (kind, name)
+        assert told["marker"] in (counts["marker"], None)
+        assert (told["marker"] is None) <= (counts["marker"] + counts["swap"] > 0)
