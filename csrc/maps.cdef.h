@@ -31,7 +31,12 @@ struct pm_lines {
 
 /*
  * Split the text. Returns the number of lines; -EINVAL where one does not begin
- * with two addresses in hex (up to 16 digits each) as in "400000-401000 ",
- * -ENOSPC where there are more than `capacity`.
+ * with two addresses in hex (up to 16 digits each) as in "400000-401000 ", -ERANGE
+ * where it ends before it begins or lies below the line above it, -ENOSPC where
+ * there are more than `capacity`.
+ *
+ * So the bounds are in order, and none overlap. Between two reads the kernel lists
+ * again what grew or merged meanwhile: such a line begins where the one above it
+ * ends, and is none where nothing of it is new.
  */
 int64_t pm_lines_split(struct pm_lines *lines);

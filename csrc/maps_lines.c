@@ -85,16 +85,33 @@ static uint32_t number_of(struct pm_lines *lines, struct pm_tail tail)
 	return (uint32_t)lines->tails_count - 1;
 }
 
+/*
+ * Leave of bounds what is not told by the lines above, which end at `floor`; the
+ * last of them began at `above`. Returns whether anything is left, or -ERANGE.
+ */
+static int settle(uint64_t *bounds, uint64_t above, uint64_t floor)
+{
+	if (bounds[1] <= bounds[0])
+		return -ERANGE;
+	if (bounds[1] <= floor)
+		return bounds[0] < above ? -ERANGE : 0;
+	if (bounds[0] < floor)
+		bounds[0] = floor;
+	return 1;
+}
+
 int64_t pm_lines_split(struct pm_lines *lines)
 {
 	const char *const end = lines->text + lines->text_size;
-	uint64_t count = 0;
+	uint64_t count = 0, above = 0, floor = 0;
 
 	lines->tails_count = 0;
 	memset(lines->slots, 0, lines->slots_count * sizeof(*lines->slots));
 	for (const char *line = lines->text, *stop; line < end; line = stop + 1) {
 		uint64_t *const bounds = lines->bounds + 2 * count;
+		uint64_t began;
 		const char *at;
+		int left;
 
 		stop = memchr(line, '\n', (size_t)(end - line));
 		if (!stop)
@@ -109,6 +126,16 @@ int64_t pm_lines_split(struct pm_lines *lines)
 			lines->bad = (uint64_t)(line - lines->text);
 			return -EINVAL;
 		}
+		began = bounds[0];
+		left = settle(bounds, above, floor);
+		if (left < 0) {
+			lines->bad = (uint64_t)(line - lines->text);
+			return left;
+		}
+		if (!left)
+			continue;
+		above = began;
+		floor = bounds[1];
 		lines->numbers[count++] =
 			number_of(lines, (struct pm_tail){ (uint64_t)(at - lines->text),
 							   (uint64_t)(stop - at) });

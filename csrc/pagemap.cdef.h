@@ -43,10 +43,17 @@ struct pm_span {
 
 /*
  * Make spans, without labels, of `count` pairs of addresses, start and end in
- * bytes, in order; returns the number of pages in all. spans.c
+ * bytes. Returns the number of pages in all, or -EINVAL where they are not in
+ * order, overlap, or end before they begin. spans.c
  */
-uint64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
-		     struct pm_span *spans);
+int64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
+		    struct pm_span *spans);
+
+/*
+ * Returns the number of pages in all spans, or -EINVAL where they are not in
+ * order, overlap, or reach past 63 bits: a walk over such would not end. spans.c
+ */
+int64_t pm_spans_pages(const struct pm_span *spans, uint64_t count);
 
 /* Where a walk over spans stands: `page` pages into spans[span]. */
 struct pm_place {

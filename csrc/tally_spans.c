@@ -317,7 +317,8 @@ static int64_t read_all(const struct walk *walk, struct pm_place *at)
 	error = add_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);
 	if (error)
 		return error;
-	at->page += rest;
+	/* the address space ends where there are fewer entries than asked for */
+	at->page = (uint64_t)got < rest ? last_page(job, at, walk->to) : at->page + rest;
 	if (at->page == job->spans[at->span].count)
 		*at = (struct pm_place){ at->span + 1, 0 };
 	return got;

@@ -13,16 +13,17 @@ from errno import EIO, ESPIPE
 
 from pagemap import _native
 from pagemap._native.threads import Workers
+from pagemap.errors import PagemapError
 from pagemap.records import Record, field
-from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "Mapping",
     "decode_path",
+    "in_order",
     "parse",
     "parse_bounds",
     "parse_labels",
@@ -34,6 +35,7 @@ __all__ = [
 
 _DELETED = " (deleted)"
 _FIRST_READ = 1 << 14
+_BOUNDS_SIZE = 40  # more than two addresses have
 
 
 class Mapping(Record):
@@ -74,7 +76,10 @@ class Mapping(Record):
     def device(self) -> int:
         """The device number, as in `os.stat_result.st_dev`."""
         major, _, minor = self.dev.partition(":")
-        return os.makedev(int(major, 16), int(minor, 16))
+        try:
+            return os.makedev(int(major, 16), int(minor, 16))
+        except (ValueError, OverflowError):
+            raise PagemapError(f"no device of /proc/PID/maps: {self.dev!r}") from None
 
 
 def decode_path(label: bytes) -> str:
@@ -84,7 +89,10 @@ def decode_path(label: bytes) -> str:
 
 
 def parse(data: bytes) -> list[Mapping]:
-    """The mappings in `data`, whole lines of /proc/PID/maps. Raises ValueError for other lines."""
+    """The mappings in `data`, whole lines of /proc/PID/maps, in order.
+
+    Raises PagemapError for other lines, and names the first of them.
+    """
     return parse_bounds(data)[0]
 
 
@@ -115,13 +123,15 @@ def _mappings(bounds: memoryview, numbers: memoryview, tails: list[bytes]) -> li
 
 
 def parse_line(line: bytes) -> Mapping:
-    """The mapping in one line, its newline left out. Raises ValueError for another line."""
+    """The mapping in one line, its newline left out. Raises PagemapError for another line."""
     span, _, rest = line.decode("utf-8", "surrogateescape").partition(" ")
     try:
-        start, end = span.split("-")
-        return Mapping(int(start, 16), int(end, 16), *_parse_rest(rest))
+        start, end = (int(bound, 16) for bound in span.split("-"))
     except ValueError:
-        raise ValueError(f"not a line of /proc/PID/maps: {line[:80]!r}") from None
+        raise _native.bad_line(line) from None
+    if end <= start:
+        raise _native.bad_line(line, ordered=True)
+    return Mapping(start, end, *_parse_rest(rest))
 
 
 def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
@@ -133,13 +143,13 @@ def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
                 path = path.replace("\\012", "\n")
         return perms, int(offset, 16), dev, int(inode), path
     except ValueError:
-        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(rest[:80])}'") from None
+        raise _native.bad_line(f"... {rest}") from None
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path.
 
-    Raises ValueError for a line without these; the fields between them are not looked at.
+    Raises PagemapError for a line without these; the fields between them are not looked at.
     """
     bounds, numbers, tails = _native.lines(data)
     labels = [_label(tail) for tail in tails]
@@ -150,9 +160,43 @@ def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _label(rest: bytes) -> bytes:
     fields = rest.split(b" ", 4)
     if len(fields) < 5:
-        text = rest[:80].decode("utf-8", "surrogateescape")
-        raise ValueError(f"not a line of /proc/PID/maps: '... {printable(text)}'")
+        raise _native.bad_line(b"... " + rest)
     return fields[4].lstrip(b" ")
+
+
+def in_order(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of whole lines, of which no line reaches back into the block before it.
+
+    Within a block C sees to it. Raises PagemapError where lines are out of order.
+    """
+    above = floor = 0
+    for read in blocks:
+        block = _above(read, above, floor) if floor else read
+        if block:
+            above, floor = _bounds(read[read.rfind(b"\n", 0, -1) + 1 :])
+            yield block
+
+
+def _above(block: bytes, above: int, floor: int) -> bytes:
+    """What of a block lies above `floor`; as pm_lines_split (csrc/maps_lines.c) has it."""
+    while block:
+        start, end = _bounds(block)
+        if start >= floor or end <= start:
+            return block
+        if end > floor:
+            return b"%08x" % floor + block[block.index(b"-") :]
+        if start < above:
+            raise _native.bad_line(block.partition(b"\n")[0], ordered=True)
+        block = block.partition(b"\n")[2]
+    return block
+
+
+def _bounds(line: bytes) -> tuple[int, int]:
+    try:
+        start, end = line[:_BOUNDS_SIZE].partition(b" ")[0].split(b"-")
+        return int(start, 16), int(end, 16)
+    except ValueError:
+        raise _native.bad_line(line.partition(b"\n")[0]) from None
 
 
 def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:

@@ -88,7 +88,7 @@ class Process(Handle):
             fd = self._maps if ours else Descriptor(self._folder.open("maps"))
             if not ours:
                 self.check()
-            yield from maps.read_blocks(fd)
+            yield from maps.in_order(maps.read_blocks(fd))
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
         finally:

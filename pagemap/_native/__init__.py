@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import struct
-from errno import EINVAL
+from errno import EINVAL, ERANGE
 
 from pagemap._core import ffi, lib
+from pagemap.errors import PagemapError
+from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ __all__ = [
     "addresses",
     "aligned",
     "alive",
+    "bad_line",
     "bits",
     "keep_memory",
     "kind_counts",
@@ -54,6 +57,7 @@ __all__ = [
 ]
 
 NO_PFN = 2**64 - 1
+SHOWN_OF_LINE = 80
 NO_SWAP_TYPE: int = lib.PM_NO_SWAP_TYPE
 READ_BLOCK: int = lib.PM_READ_BLOCK
 COUNTS = (
@@ -141,8 +145,8 @@ def lines(text: bytes) -> tuple[memoryview, memoryview, list[bytes]]:
     """Lines of maps: ``(bounds, numbers, tails)``.
 
     `bounds` are two addresses for each line, in bytes, format Q; line i ends as
-    ``tails[numbers[i]]``, where lines that end alike share one; format I. Raises ValueError where a
-    line does not begin with two addresses.
+    ``tails[numbers[i]]``, where lines that end alike share one; format I. Raises PagemapError where
+    a line does not begin with two addresses, or lies below the one above it.
     """
     capacity = text.count(b"\n") + 1
     bounds = allocate("uint64_t[]", 2 * capacity)
@@ -164,9 +168,8 @@ def lines(text: bytes) -> tuple[memoryview, memoryview, list[bytes]]:
         },
     )
     count = lib.pm_lines_split(job)
-    if count == -EINVAL:
-        line = text[job.bad : job.bad + 80].partition(b"\n")[0]
-        raise ValueError(f"not a line of /proc/PID/maps: {line!r}")
+    if count in (-EINVAL, -ERANGE):
+        raise bad_line(text[job.bad :].partition(b"\n")[0], ordered=count == -ERANGE)
     checked(count)
     places = view_of(tails, "Q")[: 2 * job.tails_count].tolist()
     return (
@@ -174,6 +177,14 @@ def lines(text: bytes) -> tuple[memoryview, memoryview, list[bytes]]:
         view_of(numbers, "I")[:count],
         [text[at : at + size] for at, size in zip(places[::2], places[1::2], strict=True)],
     )
+
+
+def bad_line(line: bytes | str, *, ordered: bool = False) -> PagemapError:
+    """The error for a line of maps that cannot be parsed, or with `ordered` is out of place."""
+    text = line if isinstance(line, str) else line.decode("utf-8", "surrogateescape")
+    why = "out of order in" if ordered else "not a line of"
+    shown = printable(text[:SHOWN_OF_LINE])
+    return PagemapError(f"{why} /proc/PID/maps: '{shown}'", operation="read the mappings")
 
 
 def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:

@@ -148,14 +148,17 @@ _PLACE = ffi.typeof("struct pm_place *")
 
 
 class Spans:
-    """Ranges of pages ``(vpn, count)`` in order of address, to be walked in pieces."""
+    """Ranges of pages ``(vpn, count)`` in order of address, to be walked in pieces.
+
+    Raises OSError (EINVAL) for others, struct.error for what are no numbers of 64 bits.
+    """
 
     __slots__ = ("count", "pages", "table")
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self.table = span_table_of([word for vpn, count in spans for word in (vpn, count, 0, 0)])
         self.count = len(spans)
-        self.pages = sum(count for _, count in spans)
+        self.pages = checked(lib.pm_spans_pages(self.table, self.count))
 
     @classmethod
     def of_bounds(cls, bounds: memoryview, page_shift: int) -> Spans:
@@ -163,8 +166,10 @@ class Spans:
         self = cls.__new__(cls)
         self.count = len(bounds) // 2
         self.table = allocate("struct pm_span[]", self.count)
-        self.pages = lib.pm_spans_of(
-            ffi.from_buffer("uint64_t[]", bounds), self.count, page_shift, self.table
+        self.pages = checked(
+            lib.pm_spans_of(
+                ffi.from_buffer("uint64_t[]", bounds), self.count, page_shift, self.table
+            )
         )
         return self
 

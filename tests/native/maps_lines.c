@@ -48,15 +48,15 @@ static void check_lines(void)
 {
 	/* an empty line, and no newline at the end */
 	struct pm_lines lines = split("1000-2000 rw-p a\n\n"
-				      "0-FFFFFFFFFFFFFFFF \n"
+				      "2000-abcdef00 \n"
 				      "abcdef00-abcdef0123456789 rw-p a\n"
-				      "2000-3000 rw-p b",
+				      "abcdef0123456789-FFFFFFFFFFFFFFFF rw-p b",
 				      4, 8, 4);
 
 	CHECK(lines.bounds[0] == 0x1000 && lines.bounds[1] == 0x2000);
-	CHECK(lines.bounds[2] == 0 && lines.bounds[3] == UINT64_MAX);
+	CHECK(lines.bounds[2] == 0x2000 && lines.bounds[3] == 0xabcdef00);
 	CHECK(lines.bounds[4] == 0xabcdef00 && lines.bounds[5] == UINT64_C(0xabcdef0123456789));
-	CHECK(lines.bounds[6] == 0x2000 && lines.bounds[7] == 0x3000);
+	CHECK(lines.bounds[6] == UINT64_C(0xabcdef0123456789) && lines.bounds[7] == UINT64_MAX);
 	CHECK_EQUAL(lines.tails_count, 3);
 	check_tail(&lines, 0, "rw-p a");
 	check_tail(&lines, 1, "");
@@ -129,6 +129,55 @@ static void check_refused(void)
 	}
 }
 
+/* What ends before it begins, or lies below what was listed, is refused. */
+static void check_order(void)
+{
+	static const char *const wrong[] = { "5-5 ", "6-5 ", "0-1 ", "1-2 ", "0-4 " };
+	struct pm_lines lines;
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		char text[64];
+
+		sprintf(text, "2-4 fine\n%s", wrong[i]);
+		lines = split(text, 3, 4, -ERANGE);
+		CHECK_EQUAL(lines.bad, 9);
+		release(&lines);
+	}
+	/* listed again: merged with the next one, and a part of the one above */
+	lines = split("2-4 a\n1-6 b\n3-6 c\n8-9 d\n", 4, 8, 3);
+	CHECK(lines.bounds[2] == 4 && lines.bounds[3] == 6);
+	CHECK(lines.bounds[4] == 8 && lines.bounds[5] == 9);
+	check_tail(&lines, 1, "b");
+	check_tail(&lines, 2, "d");
+	release(&lines);
+}
+
+/* No span is longer than its bounds, and none is made of bounds in no order. */
+static void check_spans(void)
+{
+	static const uint64_t fine[] = { 0, 0x1000, 0x1000, 0x3000, 0x5000, UINT64_MAX };
+	static const uint64_t wrong[][4] = {
+		{ 0x1000, 0x2000, 0x4000, 0x3000 },
+		{ 0x3000, 0x4000, 0x1000, 0x2000 },
+		{ 0x1000, 0x3000, 0x2000, 0x4000 },
+	};
+	struct pm_span *spans = exactly(3 * sizeof(*spans));
+
+	CHECK_EQUAL(pm_spans_of(fine, 3, 12, spans), (INT64_C(1) << 52) - 3);
+	CHECK(spans[1].vpn == 1 && spans[1].count == 2);
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		CHECK_EQUAL(pm_spans_of(wrong[i], 2, 12, spans), -EINVAL);
+	CHECK_EQUAL(pm_spans_of(fine, 3, 12, spans), (INT64_C(1) << 52) - 3);
+	CHECK_EQUAL(pm_spans_pages(spans, 3), (INT64_C(1) << 52) - 3);
+	spans[2].count = UINT64_MAX;
+	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
+	spans[2] = (struct pm_span){ 2, 1, 0, 0 };
+	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
+	spans[2] = (struct pm_span){ UINT64_MAX, 0, 0, 0 };
+	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
+	free(spans);
+}
+
 int main(void)
 {
 	struct pm_lines lines;
@@ -136,6 +185,8 @@ int main(void)
 	check_lines();
 	check_collisions();
 	check_refused();
+	check_order();
+	check_spans();
 
 	lines = split("", 0, 1, 0);
 	release(&lines);

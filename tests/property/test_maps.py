@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemap import maps
+from pagemap.errors import PagemapError
 from tests import oracle
 from tests.property import strategies
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> bytes:
+def lines(draw: st.DrawFn, *, low: bool = False) -> bytes:
     """A line in the kernel's form (show_map_vma): addresses of 8 digits or more, a padded path."""
-    start = draw(st.integers(0, 2**64 - 2**17)) & -4096
+    start = draw(st.integers(0, 2**18 if low else 2**64 - 2**17)) & -4096
     end = start + 4096 * draw(st.integers(1, 16))
     perms = "".join(draw(st.sampled_from([letter, "-"])) for letter in "rwx")
     perms += draw(st.sampled_from("ps"))
@@ -27,12 +30,33 @@ def lines(draw: st.DrawFn) -> bytes:
     return (head.ljust(73) + label if label else head) + b"\n"
 
 
-TEXTS = st.lists(lines(), max_size=12).map(b"".join)
+TEXTS = st.one_of(
+    st.lists(lines(), max_size=12).map(sorted),
+    st.lists(lines(), max_size=3),
+    st.lists(lines(low=True), max_size=6),  # many that overlap
+).map(b"".join)
+
+
+def in_order(lines: list[oracle.MapsLine]) -> list[oracle.MapsLine] | None:
+    """What of the lines is not told by those before; None where they are out of order."""
+    found: list[oracle.MapsLine] = []
+    above = floor = 0
+    for line in lines:
+        if line.end <= line.start or (line.end <= floor and line.start < above):
+            return None
+        if line.end > floor:
+            found.append(line._replace(start=max(line.start, floor)))
+            above, floor = line.start, line.end
+    return found
 
 
 @given(TEXTS)
 def test_parse(text: bytes) -> None:
-    expected = oracle.parse_maps(text)
+    expected = in_order(oracle.parse_maps(text))
+    if expected is None:
+        with pytest.raises(PagemapError, match="out of order"):
+            maps.parse(text)
+        return
     got = maps.parse(text)
     assert [tuple(mapping) for mapping in got] == [(*line[:6], line.path) for line in expected]
     for mapping, line in zip(got, expected, strict=True):
@@ -46,8 +70,15 @@ def test_parse(text: bytes) -> None:
 
 @given(TEXTS)
 def test_parse_labels(text: bytes) -> None:
-    expected = [(line.start, line.end, line.label) for line in oracle.parse_maps(text)]
+    found = in_order(oracle.parse_maps(text))
+    if found is None:
+        with pytest.raises(PagemapError, match="out of order"):
+            list(maps.parse_labels(text))
+        return
+    expected = [(line.start, line.end, line.label) for line in found]
     assert list(maps.parse_labels(text)) == expected
+    again = b"".join(maps.in_order(re.findall(rb"[^\n]*\n", text)))
+    assert list(maps.parse_labels(again)) == expected
 
 
 @given(TEXTS, st.integers(1, 3).map(lambda factor: factor * 8192))

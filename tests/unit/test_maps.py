@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import maps
+from pagemap.errors import PagemapError
 
 if TYPE_CHECKING:
     from pagemap.maps import Mapping
@@ -98,10 +99,10 @@ def test_deleted_is_the_end_of_a_files_path() -> None:
 
 
 def test_several_lines_and_none() -> None:
-    assert [mapping.path for mapping in maps.parse(ANONYMOUS + FILE + HEAP)] == [
+    assert [mapping.path for mapping in maps.parse(HEAP + ANONYMOUS + FILE)] == [
+        "[heap]",
         "",
         "/lib/libc.so.6",
-        "[heap]",
     ]
     assert maps.parse(b"") == []
 
@@ -115,15 +116,61 @@ def test_several_lines_and_none() -> None:
     ],
 )
 def test_what_is_no_line_of_maps_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match="not a line of /proc/PID/maps: "):
-        maps.parse(ANONYMOUS + line + b"\n")
+    """It was a bare ValueError from within: whoever caught PagemapError saw a traceback."""
+    with pytest.raises(PagemapError, match="not a line of /proc/PID/maps: "):
+        maps.parse(b"0-1000 r--p 0 0:0 0 \n" + line + b"\n" + ANONYMOUS)
     if not line.startswith(b"10000000000000000"):  # Python reads numbers of any size
-        with pytest.raises(ValueError, match="not a line of /proc/PID/maps: "):
+        with pytest.raises(PagemapError, match="not a line of /proc/PID/maps: "):
             maps.parse_line(line)
 
 
+REST = b" r--p 00000000 00:00 0 \n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"2000-1000"],
+        [b"2000-2000"],
+        [b"1000-2000", b"5000-4000"],
+        [b"4000-5000", b"1000-2000"],
+        [b"4000-5000", b"3000-5000"],
+        [b"4000-5000", b"1000-4000", b"6000-7000"],
+        [b"1000-ffffffffffffffff", b"0-1000"],
+    ],
+)
+def test_lines_out_of_order_are_refused(lines: list[bytes]) -> None:
+    """With such lines of somebody's copy of /proc `tally` never came to an end."""
+    text = b"".join(line + REST for line in lines)
+    for read in (maps.parse, lambda data: list(maps.parse_labels(data)), _in_blocks_of_a_line):
+        with pytest.raises(PagemapError, match=r"out of order in /proc/PID/maps: '[0-9a-f]+-"):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "bounds"),
+    [
+        ([b"1000-3000", b"2000-4000"], [(0x1000, 0x3000), (0x3000, 0x4000)]),  # it grew
+        ([b"2000-3000", b"1000-4000"], [(0x2000, 0x3000), (0x3000, 0x4000)]),  # both ways
+        ([b"1000-5000", b"3000-5000", b"6000-7000"], [(0x1000, 0x5000), (0x6000, 0x7000)]),
+        ([b"1000-5000", b"1000-5000"], [(0x1000, 0x5000)]),
+    ],
+)
+def test_what_the_kernel_lists_again_counts_once(
+    lines: list[bytes], bounds: list[tuple[int, int]]
+) -> None:
+    """Between two reads of maps a mapping that was listed may merge with the next one."""
+    text = b"".join(line + REST for line in lines)
+    for read in (maps.parse, lambda data: list(maps.parse_labels(data)), _in_blocks_of_a_line):
+        assert [tuple(each[:2]) for each in read(text)] == bounds
+
+
+def _in_blocks_of_a_line(text: bytes) -> list[Mapping]:
+    return maps.parse(b"".join(maps.in_order(text.splitlines(keepends=True))))
+
+
 def test_a_line_without_label() -> None:
-    with pytest.raises(ValueError, match=r"not a line of /proc/PID/maps: '\.\.\. r--p 0'"):
+    with pytest.raises(PagemapError, match=r"not a line of /proc/PID/maps: '\.\.\. r--p 0'"):
         list(maps.parse_labels(b"1000-2000 r--p 0\n"))
 
 
@@ -133,11 +180,11 @@ def test_one_line() -> None:
 
 
 def test_labels_are_as_the_kernel_wrote_them() -> None:
-    lines = FILE + ANONYMOUS + b"1000-2000 r--p 00000000 fe:00 658    /a\\012 b\xff\n"
+    lines = b"1000-2000 r--p 00000000 fe:00 658    /a\\012 b\xff\n" + ANONYMOUS + FILE
     assert list(maps.parse_labels(lines)) == [
-        (0x7F1C2A028000, 0x7F1C2A1BD000, b"/lib/libc.so.6"),
-        (0x7F1C2A000000, 0x7F1C2A021000, b""),
         (0x1000, 0x2000, b"/a\\012 b\xff"),
+        (0x7F1C2A000000, 0x7F1C2A021000, b""),
+        (0x7F1C2A028000, 0x7F1C2A1BD000, b"/lib/libc.so.6"),
     ]
     assert maps.decode_path(b"/a\\012 b\xff") == "/a\n b\udcff"
 

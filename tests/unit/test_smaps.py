@@ -87,7 +87,7 @@ def test_a_mapping_in_two_blocks() -> None:
 
 
 def test_a_line_that_is_no_mapping() -> None:
-    with pytest.raises(ValueError, match="not a line of /proc/PID/maps: b'7f0000 rw-p'"):
+    with pytest.raises(PagemapError, match="not a line of /proc/PID/maps: '7f0000 rw-p'"):
         list(smaps.parse([b"7f0000 rw-p\nRss: 4 kB\n"]))
 
 
