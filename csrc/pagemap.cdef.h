@@ -254,6 +254,8 @@ struct pm_rows {
 	const uint8_t *kinds;  /* and of a kind by these types (entry_kinds.cdef.h) */
 	uint32_t kinds_wanted; /* that has its bit here; unless kinds is NULL */
 	uint64_t untold;       /* bits that the kernel does not tell: not known, in all but text */
+	uint32_t counted;      /* 1: exclusive is by map counts, see pm_exclusive_by_count */
+	int32_t mapcounts;     /* /proc/kpagecount, for that */
 };
 
 /* The most bytes that one row can take, its label left out; 0: no such format. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "entry_kinds.h"
+#include "tally.cdef.h"
 
 enum {
 	TEXT_BOUND = 16 + 1 + 14 + 8,
@@ -174,7 +175,7 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 {
 	struct pm_place at = *from;
 	uint64_t first = 0, wanted = 0, lost = 0, shown = 0;
-	int64_t got = 0;
+	int64_t got = 0, error = 0;
 	char *end = out;
 
 	if (!pm_row_bound(rows->format))
@@ -193,8 +194,11 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 			first = vpn;
 			wanted = block_from(rows, at, to);
 			got = pm_read(rows->fd, first, wanted, scratch);
-			if (got < 0)
-				return got;
+			if (got >= 0 && rows->counted)
+				error = pm_exclusive_by_count(rows->mapcounts, first, scratch,
+							      (uint64_t)got, rows->page_shift);
+			if (got < 0 || error < 0)
+				return got < 0 ? got : error;
 		}
 		here = wanted - (vpn - first);
 		if (here > rest)

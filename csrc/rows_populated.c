@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "core.h"
+#include "tally.cdef.h"
 
 /* The longest label: rows of any span then fit where as many of these would. */
 static uint64_t longest_label(const struct pm_rows *rows, const struct pm_place *from,
@@ -31,7 +32,7 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
 		const uint64_t used = (uint64_t)(end - out) + PM_ROW_SLACK;
 		uint64_t fit = size < used ? 0 : (size - used) / row, stored, span = from->span;
-		const uint64_t *entries = scratch;
+		uint64_t *entries = scratch;
 		int64_t got;
 
 		if (!fit && end == out)
@@ -45,6 +46,11 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 		if (got < 0)
 			return got;
 		for (uint64_t i = 0; i < stored; i++) {
+			if (rows->counted)
+				got = pm_exclusive_by_count(rows->mapcounts, runs[i].vpn, entries,
+							    runs[i].count, rows->page_shift);
+			if (got < 0)
+				return got;
 			while (runs[i].vpn - rows->spans[span].vpn >= rows->spans[span].count)
 				span++;
 			end = pm_rows_put(rows, entries, runs[i].count, runs[i].vpn,

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from pagemap.process import Process
 
-__all__ = ["ABSENT", "BY_MAP_COUNT", "BY_PAGE_TABLE", "COUNTABLE", "Plan", "tellable"]
+__all__ = [
+    "ABSENT",
+    "BY_MAP_COUNT",
+    "BY_PAGE_TABLE",
+    "COUNTABLE",
+    "Plan",
+    "open_frames",
+    "tellable",
+]
 
 COUNTABLE = counting.COUNTED[1:-2]
 """What can be asked for."""
@@ -83,7 +91,7 @@ class Plan:
                 raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
             asked.remove(name)
         if not self.way.use_scan and asked & _WITHOUT_ZEROS:
-            self.way.flags = _open_frames(process, "kpageflags")
+            self.way.flags = open_frames(process, "kpageflags")
             if self.way.flags < 0:
                 self.by_smaps = _BY_SMAPS & asked
 
@@ -96,7 +104,7 @@ class Plan:
         way = self.way
         scan = way.use_scan
         if "exclusive" in asked:
-            way.mapcounts = _open_frames(process, "kpagecount")
+            way.mapcounts = open_frames(process, "kpagecount")
         if asked.intersection(ABSENT) and process.pfns_visible:
             way.kinds = kinds()
         finds: set[str] = set()
@@ -171,10 +179,10 @@ def untold(process: Process, asked: set[str]) -> set[str]:
 
 
 def _tells_frames(process: Process) -> bool:
-    return _open_frames(process, "kpageflags") != CLOSED
+    return open_frames(process, "kpageflags") != CLOSED
 
 
-def _open_frames(process: Process, name: str) -> int:
+def open_frames(process: Process, name: str) -> int:
     """A file of frames, or CLOSED where it cannot be read, or no PFN says which frame."""
     if not process.pfns_visible:
         return CLOSED

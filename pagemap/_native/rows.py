@@ -6,6 +6,7 @@ from errno import ENOSPC
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, entries_of, span_table_of
+from pagemap.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Rows:
     `spans` holds ``vpn, count, label_at, label_size`` of each mapping in turn; `labels` the labels,
     quoted and ended for the format. Only entries with every bit of `all_of` and none of `none_of`
     get a row, and of these with `kinds`, what each type of swap entry is, only those whose kind has
-    its bit in `kinds_wanted`. Bits of `untold` are not known.
+    its bit in `kinds_wanted`. Bits of `untold` are not known. With `mapcounts`, /proc/kpagecount,
+    huge pages are exclusive by their map counts (`pm_exclusive_by_count` in csrc/tally.cdef.h).
     """
 
     __slots__ = ("_keep", "table")
@@ -70,6 +72,7 @@ class Rows:
         kinds_wanted: int = 0,
         untold: int = 0,
         use_scan: bool = False,
+        mapcounts: int = CLOSED,
     ) -> None:
         table = ffi.new("struct pm_rows *")
         span_table = span_table_of(spans)
@@ -85,13 +88,15 @@ class Rows:
         table.all_of = all_of
         table.none_of = none_of
         table.untold = untold
+        table.counted = mapcounts != CLOSED
+        table.mapcounts = mapcounts
         types = None
         if kinds is not None:
             types = ffi.from_buffer("uint8_t[]", kinds)
             table.kinds = types
             table.kinds_wanted = kinds_wanted
         self.table = table
-        self._keep = (span_table, label_bytes, fd, types)
+        self._keep = (span_table, label_bytes, fd, types, mapcounts)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.

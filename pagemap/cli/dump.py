@@ -77,6 +77,10 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
                 "some of what passes for swap may be none (a marker of userfaultfd, say): "
                 "the kernel hides which"
             )
+    if "exclusive" in words:
+        from pagemap.cli.exclusive import warn_of_huge_pages
+
+        warn_of_huge_pages(process)
     if form == "text":
         untold = _TEXT & ~told.bits(wanted=_TEXT)
         for flag in ENTRY_FLAGS:

@@ -6,6 +6,7 @@ import gc
 import os
 
 from pagemap import maps
+from pagemap.cli.exclusive import warn
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
@@ -15,7 +16,7 @@ from pagemap.process import Process
 from pagemap.render.columns import ALIASES, SHOWN, fitting
 from pagemap.render.document import batches
 from pagemap.render.mappings import Totals, ordered, write_csv, write_json, write_text
-from pagemap.render.table import compact_size, terminal_width
+from pagemap.render.table import terminal_width
 from pagemap.tally import Tally, exclusive_by
 from pagemap.tally_plan import BY_PAGE_TABLE, tellable
 from pagemap.targets import resolve
@@ -81,7 +82,7 @@ def run(arguments: Namespace) -> int:
         else:
             write_text(shown, rows, totals, output.write, in_pages=arguments.pages)
         if by == BY_PAGE_TABLE:
-            _warn(totals)
+            warn(totals.amounts())
         return _judge(process, patterns)
 
 
@@ -138,18 +139,6 @@ def _counted(process: Process, counts: list[str], threads: int | None) -> Iterat
         for block in process.maps_blocks()
         for mapping in maps.parse(block)
     )
-
-
-def _warn(totals: Totals) -> None:
-    """Say what EXCLUSIVE is worth, where any of it may be of transparent huge pages."""
-    sums = totals.amounts()
-    huge = sums["huge"] or 0
-    if huge > (sums["hugetlb"] or 0):
-        size = compact_size(huge << PAGE_SHIFT)
-        complain(
-            f"of {size} in huge pages EXCLUSIVE is the page table's word: "
-            "on Linux 6.15 and later all of one is as its first page is; run with sudo"
-        )
 
 
 def _judge(process: Process, patterns: Patterns) -> int:

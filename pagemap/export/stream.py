@@ -13,10 +13,13 @@ from pagemap import pipeline, told
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
 from pagemap.arguments import check_threads
 from pagemap.choice import Choice
+from pagemap.descriptors import CLOSED
 from pagemap.errors import UsageError
+from pagemap.flags import entry_flag
 from pagemap.maps import decode_path, parse_labels
 from pagemap.populated import LARGE, Reach
 from pagemap.process import Process
+from pagemap.tally_plan import open_frames
 from pagemap.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
@@ -41,6 +44,8 @@ FORMATS = ("text", "csv", "jsonl")
 # Rows that one call into C writes: long enough that the hand-over between threads does not count,
 # short enough for the cache and for progress.
 PIECE_BYTES = 1 << 20
+
+_EXCLUSIVE = 1 << entry_flag("exclusive").bit
 
 
 def dump(
@@ -68,6 +73,9 @@ def dump(
     ``migrating``, ``poisoned`` and ``device`` are the others that the kernel calls swapped. Where
     it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of
     these but guards.
+
+    Who chooses by ``exclusive`` gets it by map counts where a PMD maps many pages at once, if PFNs
+    and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
 
     A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
     has 0 for it.
@@ -173,6 +181,8 @@ def _batches(
     choice: Choice,
 ) -> Iterator[Rows]:
     """The mappings to dump, in order, a block of maps at a time."""
+    chosen = (choice.all_of | choice.none_of) & _EXCLUSIVE
+    mapcounts = open_frames(process, "kpagecount") if chosen else CLOSED
     untold = 0 if form == "text" else told.ALL & ~told.bits(process.procfs)
     seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
@@ -219,6 +229,7 @@ def _batches(
                 kinds_wanted=choice.wanted,
                 untold=untold,
                 use_scan=process.can_scan,
+                mapcounts=mapcounts,
             )
 
 

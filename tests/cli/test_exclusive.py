@@ -1,0 +1,95 @@
+"""Exclusive pages of huge pages that were forked: by map counts, or who says so is named.
+
+Since Linux 6.15 bit 56 of a page that a PMD maps is that of the first page, for all 512. smaps
+counts each page's mappings.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, zoo
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+    from tests.workloads import Target
+
+PAGE = oracle.PAGE
+
+
+@pytest.fixture(params=[b"writes", b"keeps"], ids=["child writes", "child keeps"])
+def forked(request: pytest.FixtureRequest, start: Start) -> Target:
+    """A process with huge pages; of each a child wrote the first page, or kept no other."""
+    target = start(zoo.forked_thp(request.param))
+    target.stop()
+    return target
+
+
+def private(target: Target) -> int:
+    """What smaps says is mapped by the target alone, in bytes."""
+    accounts = oracle.parse_smaps(Path(f"/proc/{target.pid}/smaps").read_bytes())
+    (account,) = (each for each in accounts if each.start <= target.first.start < each.end)
+    sizes = account.sizes
+    return sizes["Private_Clean"] + sizes["Private_Dirty"]
+
+
+def test_maps(pagemap: Pagemap, forked: Target, need_pfns: None, can_scan: bool) -> None:
+    """`maps` said 30 MiB where smaps said 92 KiB, and 36 KiB where smaps said 30.7 MiB."""
+    code, out, err = pagemap("maps", forked.pid, "--json")
+    assert (code, err) == (0, [])
+    about = json.loads(out)
+    (each,) = (
+        each
+        for each in about["mappings"]
+        if int(each["start"], 16) <= forked.first.start < int(each["end"], 16)
+    )
+    assert each["exclusive"] == private(forked)
+    assert about["exclusive_by"] == "map count"
+
+
+@pytest.mark.parametrize("populated", [[], ["--populated"]], ids=["all", "populated"])
+@pytest.mark.parametrize("chosen", ["--only", "--without"])
+def test_dump(
+    pagemap: Pagemap, forked: Target, need_pfns: None, populated: list[str], chosen: str
+) -> None:
+    """`dump --only exclusive` listed all pages of a huge page, or none."""
+    area = f"{forked.first.start:#x}-{forked.first.end:#x}"
+    arguments = ["--range", area, chosen, "exclusive", "--format", "csv", *populated]
+    code, out, err = pagemap("dump", forked.pid, *arguments)
+    assert (code, err) == (0, [])
+    header, *rows = oracle.read_csv(out)
+    exclusive = private(forked) // PAGE
+    expected = exclusive if chosen == "--only" else forked.first.pages - exclusive
+    assert 0 < exclusive < forked.first.pages
+    assert len(rows) == expected
+    assert {row[header.index("exclusive")] for row in rows} == {str(int(chosen == "--only"))}
+
+
+@pytest.mark.parametrize("line", ["maps --json", "dump --only exclusive --populated"])
+def test_without_rights(forked: Target, need_root: None, line: str) -> None:
+    """Where map counts cannot be read it is said whose word it is."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv, to be without CAP_SYS_ADMIN, is missing (util-linux)")
+    command, *options = line.split()
+    done = subprocess.run(
+        [
+            *(setpriv, "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"),
+            *(sys.executable, "-m", "pagemap", command, str(forked.pid), *options),
+        ],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert b"in huge pages EXCLUSIVE is the page table's word" in done.stderr
+    if command == "maps":
+        assert json.loads(done.stdout)["exclusive_by"] == "page table"
