@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 KERNELS ?= 6.1 6.12
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 0
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
@@ -30,8 +32,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test test-vm native bench lint lint-ruff lint-format lint-mypy lint-pyright lint-layout \
-	lint-tidy lint-compile lint-length fix wheel share clean
+.PHONY: help demo test test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
+	lint-layout lint-tidy lint-compile lint-length fix wheel share clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
@@ -39,8 +41,8 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The virtual environment, and the package in it: the stamps are .venv/.run, with what it needs to
-# run, and .venv/.test, .venv/.lint, .venv/.vm and .venv/.dev with the extra of that name. The
-# package is editable, so only what is compiled asks for another install.
+# run, and .venv/.test, .venv/.lint, .venv/.vm, .venv/.fuzz and .venv/.dev with the extra of that
+# name. The package is editable, so only what is compiled asks for another install.
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -54,7 +56,7 @@ $(VENV)/.run: $(VENV)/.python $(BUILD_INPUTS)
 	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.vm $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
+$(VENV)/.test $(VENV)/.lint $(VENV)/.vm $(VENV)/.fuzz $(VENV)/.dev: $(VENV)/.%: $(VENV)/.python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@$(COMPILE)
 	@touch $@
@@ -79,8 +81,12 @@ test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
 test-vm: $(VENV)/.test $(VENV)/.vm ## Run the live tests under other kernels (KERNELS="6.1 6.12")
 	$(BIN)/python -m tests.vm $(KERNELS) -- $(ARGS)
 
-native: $(VENV)/.test ## Run the C core under sanitizers against a kernel that lies
+native: $(VENV)/.test ## Run the C core under sanitizers, against a kernel that lies
 	$(BIN)/python -m pytest tests/native $(ARGS)
+
+fuzz: $(VENV)/.test $(VENV)/.fuzz ## Fuzz the C core and what parses text (FUZZ_SECONDS=60 each)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) \
+		$(BIN)/python -m pytest -rA tests/fuzz $(ARGS)
 
 bench: $(VENV)/.test ## Time the library and the command against their rivals
 	$(BIN)/python -m pytest benchmarks $(ARGS)

@@ -53,23 +53,29 @@ def cache() -> Path:
     return path
 
 
-def program(*sources: Path, flags: Sequence[str] = ("-O2",), reads: Sequence[Path] = ()) -> Path:
+def program(
+    *sources: Path,
+    flags: Sequence[str] = ("-O2",),
+    reads: Sequence[Path] = (),
+    by: str | None = None,
+) -> Path:
     """The path of a program made of `sources`, compiled unless it already is.
 
-    `reads` names the headers whose change must compile it anew.
-    Raises CompilerMissing or DoesNotCompile.
+    `reads` names the headers whose change must compile it anew; `by` is the path of another
+    compiler than the usual one. Raises CompilerMissing or DoesNotCompile.
     """
-    command = [compiler(), *COMMON_FLAGS, *flags]
+    command = [by or compiler(), *COMMON_FLAGS, *flags]
     digest = hashlib.sha256("\0".join(command).encode())
     for path in (*sources, *reads):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    libraries = [] if "-c" in flags else ["-lpthread"]
     made = cache() / f"{sources[0].stem}-{digest.hexdigest()[:16]}"
     if not made.exists():
         # Compiled aside and renamed: two test runs at once never see half a program.
         with tempfile.TemporaryDirectory(dir=cache()) as aside:
             fresh = Path(aside) / made.name
             done = subprocess.run(
-                [*command, "-o", str(fresh), *map(str, sources), "-lpthread"],
+                [*command, "-o", str(fresh), *map(str, sources), *libraries],
                 check=False,
                 capture_output=True,
                 text=True,

@@ -12,6 +12,27 @@
 #include "core.h"
 #include "lying_sys.h"
 
+/*
+ * What is drawn at random is drawn in rounds, from round_from() up to round_to(usual).
+ * Where a fuzzer draws (tests/fuzz), each of its inputs is one round of some number.
+ */
+#ifdef PM_FUZZ
+enum { PM_FUZZED = 1 };
+unsigned round_from(void);
+unsigned round_to(unsigned usual);
+#else
+enum { PM_FUZZED = 0 };
+static inline unsigned round_from(void)
+{
+	return 0;
+}
+
+static inline unsigned round_to(unsigned usual)
+{
+	return usual;
+}
+#endif
+
 #define CHECK_EQUAL(got, wanted) \
 	check_equal((int64_t)(got), (int64_t)(wanted), #got, __FILE__, __LINE__)
 #define CHECK(truth) check_equal(!!(truth), 1, #truth, __FILE__, __LINE__)

@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	scene_categories = truly;
-	for (unsigned round = 0; round < 600; round++) {
+	for (unsigned round = round_from(); round < round_to(600); round++) {
 		uint64_t pages = 1 + below(2000);
 		struct pm_query query = draw_query();
 
@@ -215,6 +215,8 @@ int main(int argc, char **argv)
 		query.max_pages = below(2) ? 0 : 1 + below(pages);
 		check_classify(query, pages, capacities[below(6)], 12 + 2 * (uint32_t)below(3));
 	}
+	if (PM_FUZZED)
+		return 0;
 	edges();
 	scanned();
 	limits();

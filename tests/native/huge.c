@@ -229,6 +229,8 @@ static struct pm_huge_scratch scratch;
 
 static void make_scratch(void)
 {
+	if (scratch.entries)
+		return;
 	scratch = (struct pm_huge_scratch){
 		.entries = exactly(PM_HUGE_BATCH * 8),
 		.words = exactly(PM_HUGE_BATCH * 8),
@@ -343,13 +345,13 @@ int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	make_scratch();
-	for (int round = 0; round < 150; round++) {
+	for (unsigned round = round_from(); round < round_to(150); round++) {
 		test_random(1 + below(3000), 4000);
 		test_random(1 + below(3000), 1 + below(300));
 	}
-	for (int round = 0; round < 6; round++)
+	for (unsigned round = round_from(); !PM_FUZZED && round < round_to(6); round++)
 		test_random(SCENE, SCENE);
-	for (int round = 0; round < 200; round++)
+	for (unsigned round = round_from(); round < round_to(200); round++)
 		test_failures();
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * A file's pages, mapped: which are cached, and that none else is touched. The
- * mapping lies at page numbers of the lying pagemap, which are those of the file.
+ * mapping lies at page numbers of the lying pagemap: LIE_FILE_AT and those of the file.
  */
 #include "lying_sys.h"
 
@@ -11,7 +11,7 @@ enum { SHIFT = 12 };
 
 static uint64_t page_of(const void *address)
 {
-	return (uint64_t)(uintptr_t)address >> SHIFT;
+	return ((uint64_t)(uintptr_t)address >> SHIFT) - LIE_FILE_AT;
 }
 
 void *pm_sys_map_file(int fd, size_t size, off_t offset)
@@ -23,8 +23,9 @@ void *pm_sys_map_file(int fd, size_t size, off_t offset)
 		return MAP_FAILED;
 	}
 	lie.mapped++;
-	/* never looked into: only the kernel touches it; and page 0 would be NULL */
-	return (void *)(uintptr_t)offset; // NOLINT(performance-no-int-to-ptr)
+	/* never looked into: only the kernel touches it */
+	return (void *)(((uintptr_t)LIE_FILE_AT << SHIFT) +
+			(uintptr_t)offset); // NOLINT(performance-no-int-to-ptr)
 }
 
 int pm_sys_madvise(void *address, size_t size, int advice)

@@ -89,6 +89,9 @@ extern struct lie lie;
 /* Descriptors of files about frames: kpageflags, kpagecount, kpagecgroup. */
 enum { LIE_FRAMES = 100 };
 
+/* The virtual page at which a file is mapped, as if all of it were. */
+enum { LIE_FILE_AT = 1 << 20 };
+
 /* The entry of virtual page `vpn`: each different, every bit used somewhere. */
 uint64_t lie_entry(uint64_t vpn);
 

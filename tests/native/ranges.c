@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	printf("seed %u\n", seed);
 	srand(seed);
 	touching_ranges_cost_one_read();
-	for (int round = 0; round < 20000; round++) {
+	for (unsigned round = round_from(); round < round_to(20000); round++) {
 		uint64_t count = (uint64_t)rand() % (MOST + 1), at = (uint64_t)rand() % 50;
 
 		for (uint64_t i = 0; i < count; i++) {

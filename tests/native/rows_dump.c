@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 
 	printf("seed %u\n", seed);
 	srand(seed);
-	for (int round = 0; round < 150; round++)
+	for (unsigned round = round_from(); round < round_to(150); round++)
 		random_dump();
 	return 0;
 }

@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	memset(kinds, PM_ENTRY_SWAP, sizeof(kinds));
-	for (unsigned round = 0; round < 150; round++) {
+	for (unsigned round = round_from(); round < round_to(150); round++) {
 		const uint64_t pages = 1 + below(8000);
 
 		draw_scene(pages, 1 + below(below(2) ? 3 : 300), (unsigned)below(10));

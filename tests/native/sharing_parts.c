@@ -10,7 +10,7 @@
 /* Stretches out of entries: the frames that are present and not exclusive, in order. */
 static void collected(void)
 {
-	for (unsigned round = 0; round < 100; round++) {
+	for (unsigned round = round_from(); round < round_to(100); round++) {
 		const uint64_t pages = 1 + below(9000);
 		const struct pm_span spans[] = { { below(20), pages / 2, 0, 0 },
 						 { 20 + pages / 2, pages / 2 + 1, 0, 0 } };
@@ -58,7 +58,7 @@ static void collected(void)
 /* Rows of counts: the heaviest, the page of zeros weighing nothing. */
 static void heaviest(void)
 {
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = round_from(); round < round_to(200); round++) {
 		const uint64_t count = below(60), stride = 6 + below(3), capacity = 1 + below(20);
 		uint64_t *rows = exactly(count * stride * 8), heavy = 0, found;
 		struct pm_heavy *top = exactly(capacity * sizeof(*top));

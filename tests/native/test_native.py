@@ -19,7 +19,9 @@ from tests import build
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 SUPPORT = [HERE / "lying_sys.c", HERE / "lying_scan.c", HERE / "lying_file.c"]
-PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in SUPPORT)
+THREADS = HERE / "threads.c"
+PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in (*SUPPORT, THREADS))
+CORE = sorted(each for each in CSRC.rglob("*.c") if each.parent.name != "binding")
 HEADERS = sorted((*HERE.glob("*.h"), *CSRC.rglob("*.h")))
 SKIPPED = 77
 FLAGS = [
@@ -41,7 +43,7 @@ def core() -> Path:
     """All of csrc/ and the lying kernel in one relocatable object, compiled once."""
     return build.program(
         *SUPPORT,
-        *sorted(each for each in CSRC.rglob("*.c") if each.parent.name != "binding"),
+        *CORE,
         flags=[*FLAGS, "-r", "-nostdlib"],
         reads=HEADERS,
     )
@@ -101,3 +103,47 @@ def test_a_bug_is_seen(core: Path, tmp_path: Path) -> None:
     done = subprocess.run([program], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
+
+
+def race(*sources: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program under ThreadSanitizer, on the real kernel."""
+    try:
+        program = build.program(
+            *sources, flags=["-g", "-O1", "-fsanitize=thread", f"-I{CSRC}"], reads=HEADERS
+        )
+    except build.DoesNotCompile as error:
+        if "tsan" not in str(error):
+            raise
+        pytest.skip("the compiler has no ThreadSanitizer (Debian: apt install libtsan2)")
+    done = subprocess.run(
+        [program], check=False, capture_output=True, text=True, errors="replace", timeout=120
+    )
+    # that of older compilers knows nothing of what 32 bits of random addresses give
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer cannot run here: vm.mmap_rnd_bits is above 28")
+    return done
+
+
+def test_threads_share_nothing() -> None:
+    """Walks, rows and gathers of several threads on one descriptor, and no data race."""
+    done = race(THREADS, *CORE)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_a_race_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "race.c"
+    source.write_text(
+        "#include <pthread.h>\n"
+        "static int count;\n"
+        "static void *add(void *nothing) { count++; return nothing; }\n"
+        "int main(void)\n"
+        "{\n"
+        "\tpthread_t other;\n"
+        "\tpthread_create(&other, 0, add, 0);\n"
+        "\tadd(0);\n"
+        "\treturn pthread_join(other, 0);\n"
+        "}\n"
+    )
+    done = race(source)
+    assert done.returncode != 0
+    assert "data race" in done.stderr

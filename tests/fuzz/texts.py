@@ -1,0 +1,198 @@
+"""Fuzz what parses text, with Atheris: `python -m tests.fuzz.texts TARGET [libFuzzer option...]`.
+
+Each target takes the input and judges what comes of it: by a naive twin, or by what must hold of
+any answer. Whatever is refused is refused by an error that callers are told of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import atheris
+
+with atheris.instrument_imports(include=["pagemap"]):
+    from pagemap import maps, page_flags, smaps, targets, units
+    from pagemap.cli.commands import COMMANDS
+    from pagemap.errors import PagemapError, UsageError
+
+from tests import oracle
+from tests.property.test_quick import ODD, argparse_says, sketch_of, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What a caller of a parser may see, besides its answer.
+REFUSED = (PagemapError, ValueError)
+
+_LINE = re.compile(
+    rb"[0-9a-f]{1,16}-[0-9a-f]{1,16} [-r][-w][-x][ps] [0-9a-f]{1,16} "
+    rb"[0-9a-f]+:[0-9a-f]+ \d{1,19} +(.*)"
+)
+_PLAIN_PATH = re.compile(rb"[^ \\\n][^\\\n]*")
+
+
+def _kernels_own(data: bytes) -> bool:
+    """Whether each line could be the kernel's, and its path means just what it says."""
+    lines = data.removesuffix(b"\n").split(b"\n")
+    found = [_LINE.fullmatch(line) for line in lines]
+    return all(each and (not each[1] or _PLAIN_PATH.fullmatch(each[1])) for each in found)
+
+
+def maps_text(data: bytes) -> None:
+    """The lines of maps."""
+    wanted = oracle.parse_maps(data) if _kernels_own(data) else None
+    try:
+        got = maps.parse(data)
+    except REFUSED:
+        assert wanted is None, data
+        return
+    assert len(got) <= data.count(b"\n") + 1
+    if wanted is not None:
+        assert [tuple(each)[:7] for each in got] == [(*line[:6], line.path) for line in wanted]
+        labels = [(line.start, line.end, line.label) for line in wanted]
+        assert list(maps.parse_labels(data)) == labels
+
+
+def _kept(data: bytes) -> list[tuple[int, int]]:
+    """Start and end of each mapping that a reader of smaps finds."""
+    return [(each.start, each.end) for each in oracle.parse_smaps(data)]
+
+
+def smaps_text(data: bytes) -> None:
+    """Any bytes as smaps and smaps_rollup; then smaps of numbers that the input chose."""
+    for parse in (lambda: list(smaps.parse([data])), lambda: [smaps.parse_rollup(data)]):
+        try:
+            rows: list[Any] = parse()
+        except REFUSED:
+            continue
+        assert len(rows) <= data.count(b"\n") + 1
+    source = atheris.FuzzedDataProvider(data)
+    names = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty", "Swap")
+    text, wanted = b"", []
+    for number in range(source.ConsumeIntInRange(0, 4)):
+        sizes = [source.ConsumeIntInRange(0, 1 << 50) for _ in names]
+        start = 4096 * (number + 1)
+        text += b"%08x-%08x rw-p 00000000 00:00 0 \n" % (start, start + 4096)
+        text += b"".join(
+            b"%-16s%8d kB\n" % (name.encode() + b":", size)
+            for name, size in zip(names, sizes, strict=True)
+        )
+        text += b"VmFlags: rd wr mr mw me ac sd \n"
+        wanted.append([1024 * size for size in sizes])
+    got = list(smaps.parse([text]))
+    assert [(m.start, m.end) for m, _ in got] == _kept(text)
+    for (_, footprint), sizes in zip(got, wanted, strict=True):
+        told = [getattr(footprint, name.lower()) for name in names]
+        assert told == sizes, (text, told)
+
+
+_VOCABULARY = {name: [*vocabulary(name), *ODD] for name, _, _ in COMMANDS}
+
+
+def words(data: bytes) -> None:
+    """A command line: where the quick way understands it, argparse does too, and alike."""
+    source = atheris.FuzzedDataProvider(data)
+    command = source.PickValueInList(sorted(_VOCABULARY))
+    line = []
+    for _ in range(source.ConsumeIntInRange(0, 8)):
+        if source.ConsumeBool():
+            line.append(source.PickValueInList(_VOCABULARY[command]))
+        else:
+            line.append(source.ConsumeUnicodeNoSurrogates(12))
+    quick = sketch_of(command).parse(line)
+    assert quick is None or quick == argparse_says(command, line), (command, line)
+
+
+def numbers(data: bytes) -> None:
+    """Addresses and ranges, as people type them."""
+    text = data.decode("utf-8", "surrogateescape")
+    try:
+        address = units.parse_address(text)
+    except UsageError:
+        pass
+    else:
+        bare = text.removeprefix("0x").removeprefix("0X")
+        assert 0 <= address < 1 << 64
+        assert bare.isascii()
+        assert address in {int(bare, base) for base in (10, 16) if _is_number(bare, base)}
+    try:
+        start, end = units.parse_range(text)
+    except UsageError:
+        return
+    assert 0 <= start < end < 1 << 64
+    first, last = (int(part, 16) for part in text.split("-"))
+    assert (start, end) == (first, last)
+    low, high = units.page_range(start, end)
+    assert low <= start < end <= high
+    assert low % units.PAGE_SIZE == high % units.PAGE_SIZE == 0
+
+
+def _is_number(text: str, base: int) -> bool:
+    digits = "0123456789abcdefABCDEF"[: 10 if base == 10 else None]
+    return bool(text) and set(text) <= set(digits) and len(text) < 4000
+
+
+def filters(data: bytes) -> None:
+    """Filters of page flags."""
+    text = data[1:].decode("utf-8", "surrogateescape")
+    try:
+        found = page_flags.parse_filter(text, raw=bool(data[:1] > b"\x7f"))
+    except UsageError:
+        return
+    assert all(0 <= int(value) < 1 << 64 for value in found), (text, found)
+    assert found == page_flags.parse_filter(text, raw=bool(data[:1] > b"\x7f"))
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="pagemap-fuzz-")
+
+
+def pid_file(data: bytes) -> None:
+    """What a pid file holds, which anybody may have written."""
+    path = f"{_FOLDER.name}.pid"
+    with open(path, "wb") as file:
+        file.write(data)
+    try:
+        pid = targets.resolve(f"@{path}")
+    except PagemapError as refused:
+        message = str(refused)
+    else:
+        # resolve may hand on more than the number, by what it was chosen; then that is its first
+        assert int(pid) == int(data.split()[0]) > 0
+        return
+    assert len(message) < 400, message  # whatever is in the file
+
+
+def seeds(name: str) -> list[bytes]:
+    """What the fuzzer begins with, since nobody guesses the form of a line."""
+    with open("/proc/self/maps", "rb") as file:
+        lines = file.read().splitlines(keepends=True)
+    with open("/proc/self/smaps", "rb") as file:
+        sums = file.read(4096).splitlines(keepends=True)
+    texts = {
+        "maps_text": [*lines[:3], b"".join(lines[-4:])],
+        "smaps_text": [b"".join(sums[:30]), b"1-2\n" + b"".join(sums[1:8])],
+        "numbers": [b"0x7f12", b"1234", b"1000-2000", b"0x10-0X20", b"ff", b"0b1"],
+        "filters": [b"\x01anon,~dirty", b"\xffmmap=mmap,anon", b"\x010x10=0x10", b"\x01~lru"],
+        "pid_file": [b"4242\n", b"1\n/var/lib/x\n"],
+    }
+    return texts.get(name, [])
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (maps_text, smaps_text, words, numbers, filters, pid_file)
+}
+"""By name."""
+
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    for number, seed in enumerate(seeds(name)):
+        with open(os.path.join(_FOLDER.name, f"seed-{number}"), "wb") as file:
+            file.write(seed)
+    sys.argv.append(_FOLDER.name)
+    atheris.Setup(sys.argv, TARGETS[name])
+    atheris.Fuzz()
