@@ -6,9 +6,19 @@ Every function here is one call into C with the GIL released. Failures come back
 
 from __future__ import annotations
 
+import _thread
 import os
 import struct
 from errno import EINVAL, ERANGE
+
+# cffi would refuse itself, and in Python 3.12 leave behind what ends the process when another
+# interpreter imports it later. Where threads must be joined is where modules must be isolated.
+if not getattr(_thread, "daemon_threads_allowed", lambda: True)():
+    raise ImportError(
+        "pagemap cannot be imported in an isolated subinterpreter: cffi, which calls its C core, "
+        "has one state for all interpreters; import it in the main interpreter, in a legacy "
+        "subinterpreter (one that shares the GIL), or in a process of its own"
+    )
 
 from pagemap._core import ffi, lib
 from pagemap.errors import PagemapError

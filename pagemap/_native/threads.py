@@ -72,6 +72,25 @@ class Latch:
                 self._lock.release()
 
 
+def _is_main() -> bool:
+    """Whether this is the main interpreter. Another may be ended while threads of it run.
+
+    Python 3.11 and before then end the process, or wait for good.
+    """
+    if not _main:
+        known = getattr(_thread, "_is_main_interpreter", None)  # since 3.12
+        if known is None:
+            try:
+                import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+            except ImportError:  # there are no others
+                return True
+            _main.append(interpreters.get_current() == interpreters.get_main())
+        else:
+            _main.append(known())
+    return _main[0]
+
+
+_main: list[bool] = []  # once it is known
 _unfinished: dict[Workers, Callable[[], None]] = {}
 _exiting: list[bool] = []
 
@@ -104,11 +123,11 @@ class Workers:
         return os.getpid() != self._pid
 
     def start(self, work: Callable[[], None], stop: Callable[[], None]) -> bool:
-        """Start one more; False where no more can be had, or the interpreter ends.
+        """Start one more; False where no more can be had, or this interpreter ends before others.
 
         `stop`, which ends with `join`, is called at exit where that was not done before.
         """
-        if _exiting:
+        if _exiting or not _is_main():
             return False
         _unfinished[self] = stop
         end = Latch()
