@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Target: TypeAlias = int | str | HasPid
     Range: TypeAlias = Mapping | tuple[int, int]
 
-__all__ = ["check_address", "check_threads", "entries_in", "pid_of"]
+__all__ = ["check_address", "check_threads", "entries_in", "is_own", "pid_of"]
 
 
 def pid_of(target: Target) -> int:
@@ -56,6 +56,11 @@ def check_threads(threads: int | None) -> int | None:
     if wanted < 1:
         raise UsageError(f"threads must be 1 or more, not {wanted}")
     return min(wanted, len(os.sched_getaffinity(0)))
+
+
+def is_own(target: Target, procfs: str) -> bool:
+    """Whether a target is this very process: "self", or our own pid in our own /proc."""
+    return target == "self" or (procfs == "/proc" and pid_of(target) == os.getpid())
 
 
 def check_address(address: int) -> None:

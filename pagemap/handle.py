@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
-from pagemap import _native
+from pagemap import _native, forks
 from pagemap._native.threads import allocate_lock
-from pagemap.arguments import pid_of
+from pagemap.arguments import is_own, pid_of
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import (
+    ClosedProcess,
     NoSuchProcess,
     NotMapped,
     PagemapError,
@@ -41,10 +42,15 @@ _TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
 
 
+_FORKED = "forked"
+_CLOSED_STATES = ("closed", _FORKED)
+
+
 class Handle(Holder):
     """An open target: its identity, its descriptors, what this kernel can do with them."""
 
     __slots__ = (
+        "__weakref__",
         "_can_scan",
         "_folder",
         "_image",
@@ -78,6 +84,8 @@ class Handle(Holder):
             if self._state == "closed":
                 self.close()
         self._folder.settle()
+        if is_own(target, procfs):
+            forks.remember(self)
 
     def _open(self) -> str:
         for _ in range(_TRIES):
@@ -152,15 +160,23 @@ class Handle(Holder):
 
         A call that another thread is in goes on to its end, and with it the file that it reads.
         """
-        self._state = "closed"
+        forks.forget(self)
+        self._let_go("closed")
+
+    def forked(self) -> None:
+        """Let go of our parent's memory, for this is its child now: later calls are refused."""
+        self._let_go(_FORKED)
+
+    def _let_go(self, state: str) -> None:
+        self._state = state
         self.kept.clear()
         self._folder.close()  # first: it tells an EBADF of the others from the kernel's
         self._close_both()
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._state == "closed"
+        """Whether `close` was called, or a fork left us with our parent's memory."""
+        return self._state in _CLOSED_STATES
 
     @property
     def kernel_thread(self) -> bool:
@@ -282,8 +298,14 @@ class Handle(Holder):
             raise self._folder.vanished("replaced itself by exec")
 
     def require_open(self) -> None:
-        """Raise ClosedProcess after `close`."""
-        if self._state == "closed":
+        """Raise ClosedProcess after `close`, and of oneself in a child that was forked since."""
+        if self._state in _CLOSED_STATES:
+            if self._state == _FORKED:
+                raise ClosedProcess(
+                    f"this Process of {self.pid} was opened by that process for itself, which then "
+                    f"forked: it would show the parent, not process {os.getpid()}; open another",
+                    pid=self.pid,
+                )
             raise self._folder.closed()
 
     def descriptor(self, address: int = 0) -> int:

@@ -46,6 +46,9 @@ class Process(Handle):
     CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
     has no mappings.
 
+    After a fork the child's calls raise ClosedProcess where the target was the parent itself, as
+    "self" or by its pid: they would show the parent. A Process of another goes on with that one.
+
     After an exec every call raises TargetVanished, but for one case: the address space of a vforked
     child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that. `maps`,
     `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the

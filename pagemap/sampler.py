@@ -13,6 +13,7 @@ from weakref import WeakSet
 from pagemap import accounts, backing, maps
 from pagemap._native import counting, procmap
 from pagemap._native.threads import RLock
+from pagemap.arguments import is_own
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
@@ -90,8 +91,8 @@ class Sampler(Holder):
     its own thread in the midst of a sample, it is not made to wait for what only it holds up: it
     gets a Sample of which all counts are None, marked partial.
 
-    After a fork the child's Sampler of "self" opens itself anew, so it counts the child, never the
-    parent; one of another process goes on with that.
+    After a fork the child's Sampler of itself ("self", or its own pid) opens itself anew, so it
+    counts the child, never the parent; one of another process goes on with that.
 
     Raises what `Process` raises, Unsupported for a count that this kernel cannot tell.
 
@@ -107,7 +108,7 @@ class Sampler(Holder):
     ) -> None:
         if unknown := set(counts or ()).difference(COUNTS):
             raise UsageError(f"no count is called {min(unknown)!r}; there are {', '.join(COUNTS)}")
-        self._target = target
+        self._target: Target = "self" if is_own(target, procfs) else target
         self._counts = counts
         self._procfs = procfs
         self._lock = RLock()

@@ -54,7 +54,13 @@ ROWS = [
     ("pagemap.vocabulary",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
     ("pagemap.cgroups", "pagemap.chosen", "pagemap.flags", "pagemap.text", "pagemap.units"),
-    ("pagemap.descriptors", "pagemap.errors", "pagemap.records", "pagemap._version"),
+    (
+        "pagemap.descriptors",
+        "pagemap.forks",
+        "pagemap.errors",
+        "pagemap.records",
+        "pagemap._version",
+    ),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
 
