@@ -8,7 +8,9 @@ try:
 except ImportError:
     from json.encoder import py_encode_basestring_ascii as json_string
 
-__all__ = ["json_string", "printable"]
+__all__ = ["csv_cell", "json_string", "printable"]
+
+_FORMULA = frozenset("=+-@")  # with one of these begins what a spreadsheet computes
 
 
 def printable(text: str) -> str:
@@ -21,10 +23,29 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
+    return "".join(c if c.isprintable() else _octal(c) for c in text)
+
+
+def csv_cell(text: str) -> str:
+    r"""`text` as a cell of CSV that drives neither a terminal nor a spreadsheet.
+
+    That is `printable`, with the first character in octal too where a spreadsheet would take the
+    cell for a formula; in quotes where a comma or a quote is in it.
+
+    >>> csv_cell('a "b", c')
+    '"a ""b"", c"'
+    >>> csv_cell("=1+2"), csv_cell("-bash")
+    ('\\0751+2', '\\055bash')
+    """
+    text = printable(text)
+    # A tab or the end of a line, which some look past, is in octal by now.
+    if text[:1] in _FORMULA:
+        text = _octal(text[0]) + text[1:]
+    if "," in text or '"' in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _octal(character: str) -> str:
     # Not os.fsencode(): where the locale is not UTF-8 it fails on what maps decodes.
-    return "".join(
-        c
-        if c.isprintable()
-        else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogateescape"))
-        for c in text
-    )
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -210,16 +210,27 @@ def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
+def cell(text: str) -> str:
+    """A name as CSV has it: octal for what drives a terminal, or makes a formula at the start."""
+    harmless = "".join(
+        c
+        if c.isprintable()
+        else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogateescape"))
+        for c in text
+    )
+    return f"\\{ord(harmless[0]):03o}{harmless[1:]}" if harmless[:1] in tuple("=+-@") else harmless
+
+
 def csv_fields(
     entry: int, address: int, path: str, *, hidden: bool, told: Collection[str] = tuple(FLAGS)
 ) -> list[str]:
     """The fields of a row of the CSV dump, as a reader of CSV gives them back."""
-    row = values(entry, address, path, hidden=hidden, told=told).values()
+    row = values(entry, address, cell(path), hidden=hidden, told=told).values()
     return ["" if v is None else str(int(v)) if isinstance(v, bool) else str(v) for v in row]
 
 
 def read_csv(data: bytes) -> list[list[str]]:
-    """The rows of CSV data, paths in Python's spelling of bytes that are not UTF-8."""
+    """The rows of CSV data."""
     text = data.decode("utf-8", "surrogateescape")
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 

@@ -42,8 +42,9 @@ def run(arguments: Namespace) -> int:
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process, open_output(arguments.output) as output:
         _remark(process, arguments.format, {*only, *without})
+        terminal = os.isatty(output.fd)
         # A bar among rows on the same terminal would be of no use.
-        with Bar(wanted=not os.isatty(output.fd)) as bar:
+        with Bar(wanted=not terminal) as bar:
             rows = dump(
                 process,
                 output,
@@ -54,6 +55,7 @@ def run(arguments: Namespace) -> int:
                 populated=arguments.populated,
                 only=only,
                 without=without,
+                printable=terminal,
                 progress=bar,
                 threads=threads,
             )

@@ -7,14 +7,13 @@ empty.
 from __future__ import annotations
 
 from pagemap.pages import COLUMNS
+from pagemap.text import csv_cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap.process import Process
 
 __all__ = ["header", "label"]
-
-_SPECIAL = frozenset(b',"\n\r')
 
 
 def header(process: Process) -> bytes:
@@ -23,8 +22,6 @@ def header(process: Process) -> bytes:
 
 
 def label(raw: bytes) -> bytes:
-    """The path, quoted where it must be; its bytes as they are, whatever their encoding."""
-    path = raw.replace(b"\\012", b"\n")
-    if not _SPECIAL.isdisjoint(path):
-        path = b'"%b"' % path.replace(b'"', b'""')
-    return path + b"\n"
+    """The path, in a cell that drives neither a terminal nor a spreadsheet."""
+    # A newline stays the \\012 that maps has for it.
+    return csv_cell(raw.decode("utf-8", "surrogateescape")).encode() + b"\n"

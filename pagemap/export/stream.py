@@ -59,6 +59,7 @@ def dump(
     populated: bool = False,
     only: Sequence[str] = (),
     without: Sequence[str] = (),
+    printable: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> int:
@@ -76,6 +77,10 @@ def dump(
 
     Who chooses by ``exclusive`` gets it by map counts where a PMD maps many pages at once, if PFNs
     and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
+
+    Names are their owners' choice. In CSV what drives a terminal or a spreadsheet is in octal
+    (``\033``), JSON lines hold it all as ASCII; the table of text has the bytes of maps, and octal
+    too with `printable`, for a terminal.
 
     A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
     has 0 for it.
@@ -111,6 +116,7 @@ def dump(
                 populated=populated,
                 only=only,
                 without=without,
+                printable=printable,
                 progress=progress,
                 threads=threads,
             )
@@ -124,7 +130,8 @@ def dump(
 
     rows = done = 0
     reach = Reach(first=pipeline.ALONE_PAGES)
-    batches = _batches(target, format, form.label, select, kept, choice)
+    label = form.printable_label if printable and format == "text" else form.label
+    batches = _batches(target, format, label, select, kept, choice)
     if populated or choice.populated:
         populated = True
         plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))

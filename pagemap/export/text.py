@@ -5,11 +5,13 @@ Where PFNs are hidden, ``-`` stands in the pfn column of a present or swapped pa
 
 from __future__ import annotations
 
+from pagemap.text import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap.process import Process
 
-__all__ = ["header", "label"]
+__all__ = ["header", "label", "printable_label"]
 
 
 def header(process: Process) -> bytes:
@@ -20,3 +22,8 @@ def header(process: Process) -> bytes:
 def label(raw: bytes) -> bytes:
     """The path as maps wrote it: its newlines are escaped there, so a row stays a line."""
     return b" %b\n" % raw
+
+
+def printable_label(raw: bytes) -> bytes:
+    """The path for a terminal, which nothing in it drives."""
+    return b" %b\n" % printable(raw.decode("utf-8", "surrogateescape")).encode()

@@ -10,7 +10,7 @@ from pagemap.render.document import batches
 from pagemap.render.footprint_columns import AMOUNTS, SHOWN
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.smaps import total
-from pagemap.text import printable
+from pagemap.text import csv_cell, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ def write_csv(names: Sequence[str], rows: Sequence[Row], memory: int, write: Wri
         if name == "also":
             value = " ".join(map(str, value))
         text = "" if value is None else str(value)
-        if any(c in text for c in ',"\n\r'):
-            return '"' + text.replace('"', '""') + '"'
+        if name in ("name", "path"):
+            text = csv_cell(text)
         # A line without anything on it is no row to who reads CSV.
         return text or ('""' if len(names) == 1 else "")
 

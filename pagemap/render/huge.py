@@ -6,6 +6,7 @@ from pagemap.folios import NOTHING
 from pagemap.render.document import write_list
 from pagemap.render.huge_columns import AMOUNTS
 from pagemap.render.huge_sheet import KIND, plain, rows_of
+from pagemap.text import csv_cell
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -89,8 +90,8 @@ def _bytes(pages: int | None) -> int | None:
 def write_csv(sheet: Sheet, batches: Batches, write: Write, *, totals_only: bool) -> None:
     """Write CSV: addresses as hex, sizes in bytes; of `totals_only` one row, the total.
 
-    A column that tells of several sizes is a column for each. The bytes of a path are written as
-    they are, whatever their encoding.
+    A column that tells of several sizes is a column for each. What is not printable in a path is
+    in octal.
     """
 
     def amount(name: str, tally: HugeTally) -> list[str]:
@@ -103,7 +104,9 @@ def write_csv(sheet: Sheet, batches: Batches, write: Write, *, totals_only: bool
         value = getattr(place, name)
         if KIND[name] == "pids":
             return " ".join(map(str, value))
-        return f"{value:#x}" if KIND[name] == "address" else _quoted(str(value))
+        if KIND[name] == "address":
+            return f"{value:#x}"
+        return csv_cell(value) if name in ("name", "path") else str(value)
 
     titles = [
         title
@@ -126,9 +129,3 @@ def write_csv(sheet: Sheet, batches: Batches, write: Write, *, totals_only: bool
         before = ""
     if before:
         write(before.encode("ascii"))
-
-
-def _quoted(text: str) -> str:
-    if any(c in text for c in ',"\n\r'):
-        return '"' + text.replace('"', '""') + '"'
-    return text

@@ -6,10 +6,9 @@ from pagemap.maps import Mapping
 from pagemap.render.columns import LEAST_WIDTH, SHOWN
 from pagemap.render.document import NEXT, write_list
 from pagemap.render.lines import HELD, Lines
-from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.tally import Tally, total
-from pagemap.text import json_string, printable
+from pagemap.text import csv_cell, json_string, printable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -153,13 +152,15 @@ def write_json(
 def write_csv(names: Sequence[str], batches: Batches | None, totals: Totals, write: Write) -> None:
     """Write CSV: addresses as hex, sizes in bytes; without `batches` one row, the total.
 
-    The bytes of a path are written as they are, whatever their encoding.
+    What is not printable in a path is in octal.
     """
 
     def cell(name: str, value: Any) -> str:
         if name in _AMOUNTS:
             return empty if value is None else str(value << PAGE_SHIFT)
-        return f"{value:#x}" if name == "offset" else quoted(str(value)) or empty
+        if name == "offset":
+            return f"{value:#x}"
+        return (csv_cell(value) if name == "path" else str(value)) or empty
 
     # A line without anything on it is no row to who reads CSV.
     empty = '""' if len(names) == 1 else ""

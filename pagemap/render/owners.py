@@ -5,9 +5,8 @@ from __future__ import annotations
 from pagemap.cgroups import directory_of
 from pagemap.flags import PAGE_FLAGS
 from pagemap.render.document import batches, write_list
-from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, write_table
-from pagemap.text import printable
+from pagemap.text import csv_cell, printable
 from pagemap.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -169,10 +168,10 @@ def write_csv(owners: Owners, write: Write) -> None:
     before = f"{_CSV}\n"
     for batch in batches(owners):
         rows = [
-            f"{each.pfn:#x},{each.pid},{'|'.join(map(str, each.sharers))},{quoted(each.name)},"
+            f"{each.pfn:#x},{each.pid},{'|'.join(map(str, each.sharers))},{csv_cell(each.name)},"
             f"{each.address:#x},{each.mapping.start:#x},{each.mapping.end:#x},"
             f"{each.mapping.perms},{each.mapping.offset:#x},{each.exclusive:d},"
-            f"{quoted(each.mapping.path)}\n"
+            f"{csv_cell(each.mapping.path)}\n"
             for each in batch
         ]
         write((before + "".join(rows)).encode("utf-8", "surrogateescape"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagemap.page_flags import flag_names, letters
 from pagemap.render.document import batches, write_list
 from pagemap.render.table import Column, write_table
-from pagemap.text import printable
+from pagemap.text import csv_cell, printable
 from pagemap.units import PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -149,8 +149,8 @@ def write_json(names: Sequence[str], runs: Iterable[Named], write: Write, *, raw
 
 
 def write_csv(names: Sequence[str], runs: Iterable[Named], write: Write) -> None:
-    """Write CSV; names of flags are parted by ``|``, the bytes of a path are as they are."""
-    cell = _form("", "|", _quoted)
+    """Write CSV; names of flags are parted by ``|``, paths are as `csv_cell` has them."""
+    cell = _form("", "|", csv_cell)
     picks = [(name, _CELLS[name]) for name in names]
     before = ",".join(names) + "\n"
     for batch in batches(runs):
@@ -162,9 +162,3 @@ def write_csv(names: Sequence[str], runs: Iterable[Named], write: Write) -> None
         before = ""
     if before:
         write(before.encode("ascii"))
-
-
-def _quoted(path: str) -> str:
-    if any(c in path for c in ',"\n\r'):
-        return '"' + path.replace('"', '""') + '"'
-    return path

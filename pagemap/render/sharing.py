@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pagemap.render.quoting import quoted
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.text import printable
+from pagemap.text import csv_cell, printable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -199,4 +198,4 @@ def write_csv(sharing: Sharing, part: str, write: Write) -> None:
 def _csv_cell(value: Any) -> str:
     if isinstance(value, list):
         return "|".join(map(str, value))
-    return "" if value is None else quoted(str(value))
+    return "" if value is None else csv_cell(str(value))
