@@ -6,6 +6,7 @@ any answer. Whatever is refused is refused by an error that callers are told of.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -39,7 +40,13 @@ def _kernels_own(data: bytes) -> bool:
     """Whether each line could be the kernel's, and its path means just what it says."""
     lines = data.removesuffix(b"\n").split(b"\n")
     found = [_LINE.fullmatch(line) for line in lines]
-    return all(each and (not each[1] or _PLAIN_PATH.fullmatch(each[1])) for each in found)
+    if not all(each and (not each[1] or _PLAIN_PATH.fullmatch(each[1])) for each in found):
+        return False
+    bounds = [bound for line in oracle.parse_maps(data) for bound in (line.start, line.end)]
+    return all(
+        one < other if at % 2 == 0 else one <= other
+        for at, (one, other) in enumerate(itertools.pairwise(bounds))
+    )
 
 
 def maps_text(data: bytes) -> None:
