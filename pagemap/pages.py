@@ -8,10 +8,11 @@ fs/proc/task_mmu.c.
 from __future__ import annotations
 
 import sys
+from errno import ENOTSUP
 
-from pagemap import _native
+from pagemap import _native, told
 from pagemap._native import COUNTS, NO_PFN
-from pagemap.errors import UsageError
+from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap.records import Record, field
 from pagemap.swap_types import kind_of
@@ -26,6 +27,11 @@ __all__ = ["COLUMNS", "NO_PFN", "Counts", "Page", "Pages"]
 _PLACE = (1 << PFN_BITS) - 1
 _SWAP_TYPE = (1 << SWAP_TYPE_BITS) - 1
 
+MAYBE = ("soft_dirty", "exclusive", "uffd_wp", "guard")
+"""The flags that not every kernel tells: None, and no column, where it does not."""
+
+_MAYBE = sum(1 << entry_flag(name).bit for name in MAYBE)
+
 COLUMNS = ("address", "pfn", *(flag.name for flag in ENTRY_FLAGS), "swap_type", "swap_offset")
 """The columns that `Pages.column` gives, in the order of the CSV dump."""
 
@@ -33,12 +39,22 @@ COLUMNS = ("address", "pfn", *(flag.name for flag in ENTRY_FLAGS), "swap_type", 
 def _bit(name: str) -> property:
     flag = entry_flag(name)
 
-    def get(self: Page) -> bool:
-        return bool(self.entry >> flag.bit & 1)
+    def get(self: Page) -> bool | None:
+        return bool(self.entry >> flag.bit & 1) if self.told >> flag.bit & 1 else None
 
+    if flag.name not in MAYBE:
+        return property(
+            lambda self: bool(self.entry >> flag.bit & 1),
+            doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}).",
+        )
     return property(
-        get, doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since})."
+        get,
+        doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}). None where "
+        "this kernel does not tell.",
     )
+
+
+_NOT_TOLD = "None where this kernel does not tell"
 
 
 class Counts(Record):
@@ -48,10 +64,10 @@ class Counts(Record):
     present: int = field("pages", "those that an entry marks as present")
     swapped: int = field("pages", "those with bit 62: swap, migration, markers and guards alike")
     file_or_shared: int = field("pages", "present, of a file or of shared anonymous memory")
-    exclusive: int = field("pages", "present, and mapped nowhere else")
-    soft_dirty: int = field("pages", "written since soft-dirty bits were cleared")
-    uffd_wp: int = field("pages", "write-protected by userfaultfd")
-    guard: int = field("pages", "in a guard region")
+    exclusive: int | None = field("pages", f"present, and mapped nowhere else; {_NOT_TOLD}")
+    soft_dirty: int | None = field("pages", f"written since bits were cleared; {_NOT_TOLD}")
+    uffd_wp: int | None = field("pages", f"write-protected by userfaultfd; {_NOT_TOLD}")
+    guard: int | None = field("pages", f"in a guard region; {_NOT_TOLD}")
     anonymous: int = field("pages", "present, neither of a file nor shared")
 
 
@@ -60,6 +76,7 @@ class _PageFields(Record):
     entry: int = field("", "the 64-bit word that the kernel gave for it")
     page_size: int = field("bytes", "its size")
     pfns_visible: bool = field("", "whether the kernel shows PFNs and places in swap")
+    told: int = field("", "the flags that this kernel tells at all, bits of an entry", told.ALL)
 
 
 class Page(_PageFields):
@@ -71,10 +88,10 @@ class Page(_PageFields):
         present: bool
         swapped: bool
         file_or_shared: bool
-        soft_dirty: bool
-        exclusive: bool
-        uffd_wp: bool
-        guard: bool
+        soft_dirty: bool | None
+        exclusive: bool | None
+        uffd_wp: bool | None
+        guard: bool | None
     else:
         present = _bit("present")
         swapped = _bit("swapped")
@@ -140,10 +157,16 @@ class Pages:
     True
     """
 
-    __slots__ = ("entries", "page_size", "pfns_visible", "start")
+    __slots__ = ("entries", "page_size", "pfns_visible", "start", "told")
 
     def __init__(
-        self, entries: memoryview, *, start: int, page_size: int, pfns_visible: bool
+        self,
+        entries: memoryview,
+        *,
+        start: int,
+        page_size: int,
+        pfns_visible: bool,
+        told: int = told.ALL,
     ) -> None:
         if entries.format != "Q" or entries.ndim != 1:
             raise ValueError("entries must be a one-dimensional memoryview of format 'Q'")
@@ -153,15 +176,19 @@ class Pages:
         self.start = start
         self.page_size = page_size
         self.pfns_visible = pfns_visible
+        self.told = told
 
     @classmethod
-    def over(cls, entries: memoryview, start: int, page_size: int, pfns_visible: bool) -> Pages:
+    def over(
+        cls, entries: memoryview, start: int, page_size: int, pfns_visible: bool, told: int
+    ) -> Pages:
         """The same for entries known to be read-only and of format Q, without looking again."""
         self = cls.__new__(cls)
         self.entries = entries
         self.start = start
         self.page_size = page_size
         self.pfns_visible = pfns_visible
+        self.told = told
         return self
 
     @property
@@ -200,7 +227,7 @@ class Pages:
 
     def _page(self, index: int) -> Page:
         address = self.start + index * self.page_size
-        return Page(address, self.entries[index], self.page_size, self.pfns_visible)
+        return Page(address, self.entries[index], self.page_size, self.pfns_visible, self.told)
 
     def _part(self, first: int, last: int) -> Pages:
         return Pages(
@@ -208,6 +235,7 @@ class Pages:
             start=self.start + first * self.page_size,
             page_size=self.page_size,
             pfns_visible=self.pfns_visible,
+            told=self.told,
         )
 
     def at(self, address: int) -> Page:
@@ -226,16 +254,25 @@ class Pages:
         return self._part(first, last)
 
     def counts(self) -> Counts:
-        """How many pages carry each flag, all counted in one pass."""
-        return Counts(*_native.tally(self.entries))
+        """How many pages carry each flag, all counted in one pass.
+
+        A count is None where this kernel does not tell the flag.
+        """
+        counts = Counts(*_native.tally(self.entries))
+        if self.told & _MAYBE == _MAYBE:
+            return counts
+        known: Any = counts._asdict()
+        known.update((name, None) for name in MAYBE if not self.told >> entry_flag(name).bit & 1)
+        return Counts(**known)
 
     def count(self, name: str) -> int:
         """How many pages carry the flag `name`, one of the fields of `counts()`.
 
-        Raises UsageError for another name.
+        Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
         """
         if name not in COUNTS:
             raise UsageError(f"no count is called {name!r}; there are {', '.join(COUNTS)}")
+        self._require(name)
         return int(getattr(self.counts(), name))
 
     def pfns(self) -> memoryview:
@@ -251,7 +288,7 @@ class Pages:
 
         Flags are booleans (format ?), `swap_type` is 255 where there is none (B), `address`, `pfn`
         and `swap_offset` are numbers (Q), the latter two with all bits set where there is none.
-        Raises UsageError for another name.
+        Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
 
         ``numpy.asarray`` sees these types, and a column of flags masks. ``numpy.frombuffer`` does
         not ask for them: it takes every buffer for floats unless it is given a dtype.
@@ -266,7 +303,12 @@ class Pages:
             return _native.swap_offsets(self.entries, not self.pfns_visible)
         if name not in COLUMNS:
             raise UsageError(f"no column is called {name!r}; there are {', '.join(COLUMNS)}")
+        self._require(name)
         return _native.bits(self.entries, entry_flag(name).bit)
+
+    def _require(self, name: str) -> None:
+        if name in MAYBE and not self.told >> entry_flag(name).bit & 1:
+            raise Unsupported(told.why_not(name), errno=ENOTSUP, operation="read the page table")
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
@@ -282,10 +324,13 @@ class Pages:
     def __repr__(self) -> str:
         return f"<Pages {self.start:#x}-{self.end:#x} {len(self.entries)} pages>"
 
-    def __reduce__(self) -> tuple[Callable[..., Pages], tuple[bytes, int, int, bool]]:
-        return _restore, (self.entries.tobytes(), self.start, self.page_size, self.pfns_visible)
+    def __reduce__(self) -> tuple[Callable[..., Pages], tuple[bytes, int, int, bool, int]]:
+        state = self.entries.tobytes(), self.start, self.page_size, self.pfns_visible, self.told
+        return _restore, state
 
 
-def _restore(entries: bytes, start: int, page_size: int, pfns_visible: bool) -> Pages:
+def _restore(
+    entries: bytes, start: int, page_size: int, pfns_visible: bool, told: int = told.ALL
+) -> Pages:
     view = memoryview(entries).cast("Q")
-    return Pages(view, start=start, page_size=page_size, pfns_visible=pfns_visible)
+    return Pages(view, start=start, page_size=page_size, pfns_visible=pfns_visible, told=told)

@@ -8,7 +8,7 @@ the answer is the same.
 
 from __future__ import annotations
 
-from pagemap import maps, pipeline
+from pagemap import maps, pipeline, told
 from pagemap._native.pool import pool
 from pagemap._native.scan import EntryBuffer, Spans
 from pagemap.pages import Pages
@@ -70,7 +70,7 @@ class Reach:
 def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, Pages]]:
     """See `Process.populated`."""
     over = Pages.over
-    visible = process.pfns_visible
+    visible, flags = process.pfns_visible, told.bits(process.procfs)
     kept = process.kept
     process.require_open()
     blocks = kept["pool"] = pool(EntryBuffer.size)
@@ -93,7 +93,7 @@ def populated(process: Process, threads: int | None) -> Iterator[tuple[Mapping, 
                     start = vpn << PAGE_SHIFT
                     while mapping is None or start >= mapping.end:
                         mapping = next(of)
-                    yield mapping, over(entries[at : at + count], start, PAGE_SIZE, visible)
+                    yield mapping, over(entries[at : at + count], start, PAGE_SIZE, visible, flags)
                     at += count
                 total += at
                 if piece.done:

@@ -6,7 +6,7 @@ virtual address to a physical one. Analyses have rooms of their own, and a metho
 
 from __future__ import annotations
 
-from pagemap import _native, maps
+from pagemap import _native, maps, told
 from pagemap.arguments import check_address, check_threads, entries_in
 from pagemap.descriptors import CLOSED, Descriptor
 from pagemap.errors import NotMapped
@@ -137,7 +137,13 @@ class Process(Handle):
         return result
 
     def _pages(self, entries: memoryview, start: int) -> Pages:
-        return Pages(entries, start=start, page_size=PAGE_SIZE, pfns_visible=self.pfns_visible)
+        return Pages(
+            entries,
+            start=start,
+            page_size=PAGE_SIZE,
+            pfns_visible=self.pfns_visible,
+            told=told.bits(self.procfs),
+        )
 
     def regions(
         self,

@@ -2,11 +2,12 @@
 
 Soft-dirty needs CONFIG_MEM_SOFT_DIRTY, and the other bits came one after another (the table in
 `pagemap.flags`). Which there are is found by marking a page of our own, never by the version. What
-cannot be tried, because userfaultfd is forbidden say, passes for known.
+cannot be tried, because /proc or userfaultfd is forbidden say, passes for known.
 """
 
 from __future__ import annotations
 
+import os
 from errno import ENOTSUP
 
 from pagemap import _native
@@ -23,28 +24,37 @@ _NEEDS = {"soft_dirty": "CONFIG_MEM_SOFT_DIRTY", "uffd_wp": "CONFIG_USERFAULTFD"
 
 # by the folder of proc: each may be another kernel's, as far as anybody can tell
 _tried: dict[str, int] = {}
-_tried_uffd_wp: dict[str, int] = {}
 
 
 def bits(procfs: str = "/proc", wanted: int = ALL) -> int:
     """Those of the flags `wanted`, as bits of an entry, that this kernel tells."""
-    path = f"{procfs}/self/pagemap"
     found = _tried.get(procfs)
     if found is None:
-        try:
-            found = _native.probe_told(path)
-        except OSError:
-            found = ALL
-        found = _tried[procfs] = found & ~_UFFD_WP
-    if wanted & _UFFD_WP:
-        if procfs not in _tried_uffd_wp:
-            try:
-                told = _native.probe_uffd_wp(path)
-            except OSError:
-                told = True
-            _tried_uffd_wp[procfs] = _UFFD_WP if told else 0
-        found |= _tried_uffd_wp[procfs]
+        found = _tried[procfs] = _try(procfs)
     return found & wanted
+
+
+def _try(procfs: str) -> int:
+    try:
+        found = _native.probe_told(f"{procfs}/self/pagemap")
+    except OSError:
+        return ALL
+    # userfaultfd is not tried here: where system calls are filtered an unusual one may kill. The
+    # file is there from 5.2 on wherever the kernel has it.
+    if os.path.exists(f"{procfs}/sys/vm/unprivileged_userfaultfd"):
+        found |= _UFFD_WP
+    return found
+
+
+def _try_uffd_wp(procfs: str) -> bool:
+    """Whether this kernel tells of userfaultfd's protection; True where nobody may try."""
+    try:
+        with open(f"{procfs}/self/status", "rb") as file:
+            if b"\nSeccomp:\t0\n" not in file.read():
+                return True
+        return _native.probe_uffd_wp(f"{procfs}/self/pagemap")
+    except OSError:
+        return True
 
 
 def why_not(name: str) -> str:
@@ -57,6 +67,8 @@ def why_not(name: str) -> str:
 def require(wanted: int, *, procfs: str = "/proc", pid: int | None = None) -> None:
     """Raise Unsupported where this kernel does not tell one of the flags `wanted`, bits."""
     missing = wanted & ~bits(procfs, wanted)
+    if wanted & ~missing & _UFFD_WP and not _try_uffd_wp(procfs):
+        missing |= _UFFD_WP
     for flag in ENTRY_FLAGS:
         if missing >> flag.bit & 1:
             raise Unsupported(

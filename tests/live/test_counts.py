@@ -79,7 +79,7 @@ def test_every_mapping(accounted: Accounts, need_pfns: None) -> None:
         assert (counts.present - zero) * PAGE == account.sizes["Rss"], where
         assert (counts.anonymous - zero) * PAGE == account.sizes["Anonymous"], where
         # A guard region has a marker where a swapped page has its place.
-        assert (counts.swapped - counts.guard) * PAGE == account.sizes["Swap"], where
+        assert (counts.swapped - (counts.guard or 0)) * PAGE == account.sizes["Swap"], where
         checked += 1
     assert checked > 10
 
@@ -88,7 +88,7 @@ def test_rollup(stopped: Target, accounted: Accounts) -> None:
     """The sum over all mappings is what smaps_rollup says: no mapping was left out."""
     counts = [pages.counts() for _, pages in accounted]
     rollup = oracle.smaps_rollup(stopped.pid)
-    assert sum(c.swapped - c.guard for c in counts) * PAGE == rollup["Swap"]
+    assert sum(c.swapped - (c.guard or 0) for c in counts) * PAGE == rollup["Swap"]
     # Present are also pages of zeros and of hugetlb, which Rss leaves out.
     assert sum(c.present for c in counts) * PAGE >= rollup["Rss"]
     assert rollup["Rss"] == total(accounted, "Rss") * PAGE
@@ -144,7 +144,7 @@ def test_areas_in_smaps(kind: str, stopped: Target, accounted: Accounts) -> None
             assert total(own, "Rss") == 0
         else:
             assert total(own, "Rss") == counts.present
-            assert total(own, "Swap") == counts.swapped - counts.guard
+            assert total(own, "Swap") == counts.swapped - (counts.guard or 0)
             assert total(own, "Anonymous") == counts.anonymous
             # USS: what would be given back if the process went away.
             private = total(own, "Private_Clean") + total(own, "Private_Dirty")

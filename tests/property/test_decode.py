@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import array
+import pickle
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import pagemap
 from pagemap import _native
 from pagemap.pages import COLUMNS, Pages
 from tests import oracle
@@ -56,6 +58,31 @@ def test_counts(entries: list[int]) -> None:
     expected = oracle.counts(entries)
     assert pages.counts()._asdict() == expected
     assert {name: pages.count(name) for name in expected} == expected
+
+
+@given(
+    strategies.entries(longest=60),
+    st.sets(st.sampled_from(["soft_dirty", "exclusive", "uffd_wp", "guard"])),
+)
+def test_flags_that_the_kernel_does_not_tell(entries: list[int], untold: set[str]) -> None:
+    """They were False and 0: now None, and no column."""
+    told = sum(1 << bit for name, bit in oracle.FLAGS.items() if name not in untold)
+    pages = Pages(strategies.view(entries), start=0, page_size=4096, pfns_visible=True, told=told)
+    same = pickle.loads(pickle.dumps(pages[:]))
+    assert same.told == pages.told == told
+    expected = oracle.counts(entries)
+    assert same.counts()._asdict() == {**expected, **dict.fromkeys(untold)}
+    for name in oracle.FLAGS:
+        values = [getattr(page, name) for page in same]
+        if name in untold:
+            assert set(values) <= {None}
+            for call in (same.column, same.count):
+                with pytest.raises(pagemap.Unsupported, match=name):
+                    call(name)
+        else:
+            assert values == [oracle.has(entry, name) for entry in entries]
+            assert list(same.column(name)) == values
+            assert same.count(name) == sum(values)
 
 
 @given(strategies.entries(longest=60), st.booleans(), PAGE_SIZES, st.integers(0, 2**36))

@@ -63,7 +63,7 @@ def test_the_other_bits() -> None:
 
 def test_counts_by_hand() -> None:
     counts = pages().counts()
-    assert counts == (9, 5, 2, 1, 1, 2, 1, 1, 4)
+    assert tuple(counts) == (9, 5, 2, 1, 1, 2, 1, 1, 4)
     assert (counts.pages, counts.present, counts.swapped) == (9, 5, 2)
     assert (counts.file_or_shared, counts.exclusive, counts.soft_dirty) == (1, 1, 2)
     assert (counts.uffd_wp, counts.guard, counts.anonymous) == (1, 1, 4)

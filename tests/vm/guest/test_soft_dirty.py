@@ -26,7 +26,7 @@ def marks(dirty: Dirty, name: str) -> list[int]:
     with pagemap.Process(dirty.pid) as process:
         pages = process.pages((area.start, area.end))
     column = list(pages.column("soft_dirty"))
-    assert column == [int(page.soft_dirty) for page in pages]
+    assert column == [page.soft_dirty for page in pages]
     assert pages.count("soft_dirty") == pages.counts().soft_dirty == sum(column)
     return column
 
