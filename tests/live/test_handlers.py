@@ -51,7 +51,7 @@ def handler(number, frame):
     if sample.rss is None:
         busy += 1
         assert sample.partial
-        assert {getattr(sample, name) for name in pagemap.sampler.COUNTS} == {None}
+        assert not any(getattr(sample, name) for name in pagemap.sampler.COUNTS)
     else:
         taken += 1
         assert sample.rss > 0 and not sample.partial
