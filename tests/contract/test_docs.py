@@ -56,11 +56,22 @@ def test_the_readme_has_every_exit_code() -> None:
     assert named == {code for pair in codes for code in pair if code}
 
 
-def test_the_readmes_python_runs(pfns_visible: bool) -> None:
+GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import pagemap.pipeline
+pagemap.pipeline.ALONE_PAGES = 1  # threads from the first piece on
+"""
+
+
+@pytest.mark.parametrize("first", ["", GEVENT], ids=["plain", "under gevent"])
+def test_the_readmes_python_runs(first: str, pfns_visible: bool) -> None:
+    if first:
+        pytest.importorskip("gevent")
     blocks = re.findall(r"```python\n(.*?)```", readme(), flags=re.DOTALL)
     assert blocks
     for block in blocks:
-        code = f"import os\npid = os.getpid()\n{block}"
+        code = f"{first}\nimport os\npid = os.getpid()\n{block}"
         run = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
