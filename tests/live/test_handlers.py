@@ -12,7 +12,7 @@ SECONDS = float(os.environ.get("PAGEMAP_HANDLER", "0.7"))
 """Acceptance asks for 30 s of a Sampler at 1 kHz."""
 
 BEGIN = """
-import gc, io, os, signal, sys, time
+import gc, io, mmap, os, signal, sys, time
 import pagemap, pagemap.pipeline, pagemap.sampler
 
 pagemap.pipeline.ALONE_PAGES = 1  # threads from the first piece on
@@ -150,6 +150,11 @@ WALKS = {
     "tally": "list(process.tally(threads=2))",
     "dump": "pagemap.dump(process, io.BytesIO(), threads=2)",
     "maps": "process.maps()",
+    "ahead": """
+while len(areas) < 6000:  # so many that a thread reads the next block of their text
+    areas.append(mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ * (1 + len(areas) % 2 * 2)))
+assert len(process.maps()) > 6000
+""",
     "regions": "list(process.regions(any_of=pagemap.Category.PRESENT))",
     "opening": "pagemap.Process('self').close()",
     "closing": "pagemap.Process('self').maps(); pagemap.Sampler().close()",
@@ -170,7 +175,7 @@ def test_a_walk_in_a_handler_that_interrupts_one(walk: str) -> None:
     body = WALKS[walk].strip().replace("\n", "\n    ")
     assert run(f"""
 process = pagemap.Process("self")
-walks = []
+areas, walks = [], []
 handled = 0
 
 def work():

@@ -83,8 +83,20 @@ def samples() -> int:
         assert_type(sample, pagemap.Sample)
         assert_type(sample.rss, "int | None")
         assert_type(sample.partial, bool)
+        assert_type(sample.uss, "int | None")
+        assert_type(sampler.rss(), int)
         sampler.sample().rss + 1  # type: ignore[operator] # pyright: ignore[reportOptionalOperand, reportUnusedExpression]
         return sample.rss or 0
+
+
+def columns(process: pagemap.Process, pages: pagemap.Pages) -> None:
+    assert_type(process.columns(), pagemap.PageStream)
+    for table in process.columns():
+        assert_type(table, pagemap.Table)
+        assert_type(table.schema, pagemap.Schema)
+    assert_type(len(pages.column("present")), int)
+    numbers: list[int] = pages.pfns().tolist()
+    assert_type(numbers[0], int)
 
 
 def frames(pages: pagemap.Pages) -> None:
