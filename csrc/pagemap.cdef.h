@@ -330,6 +330,13 @@ int32_t pm_probe_uffd_wp(const char *path);
  * (-ENOTTY: no such ioctl; -EINVAL: an unknown category). */
 int32_t pm_probe_scan(int fd, uint64_t category);
 
+/*
+ * probe_huge.c: 1 when bit 56 of pages that a PMD maps is each page's own, 0 when it is
+ * that of the first for all; -ENODATA where no huge page is to be had, or -errno. A
+ * child is made for it, which copies the caller's page tables and ends at once.
+ */
+int32_t pm_probe_exclusive(const char *path);
+
 /* userfaultfd: the kernel's feature bits into *features; 0 or -errno. */
 int32_t pm_probe_userfaultfd(uint64_t *features);
 

@@ -7,7 +7,7 @@ away, containers take rights from root, so nothing is concluded from a version o
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
+from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
 
 from pagemap import _native
 from pagemap.errors import NoSuchProcess, PagemapError
@@ -67,12 +67,13 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
     own = f"{procfs}/self/pagemap"
     pfns = _pfns(own)
     flags = _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR)
+    counts = _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR)
     soft_dirty = _soft_dirty(own)
     return [
         *_of_process(pid, procfs),
         pfns,
         flags,
-        _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR),
+        counts,
         _frames(
             procfs,
             "kpagecgroup",
@@ -80,6 +81,7 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
             f"{_MONITOR}, CONFIG_MEMCG=y",
         ),
         _merged(procfs, pfns, flags),
+        _exclusive(own, pfns, counts),
         *_scan(own, soft_dirty),
         soft_dirty,
         *_userfaultfd(),
@@ -157,6 +159,23 @@ def _frames(procfs: str, name: str, what: str, config: str) -> Finding:
     if got < 8:
         return Finding(name, False, "it reads as empty", "", ENOENT)
     return Finding(name, True, what)
+
+
+def _exclusive(own: str, pfns: Finding, counts: Finding) -> Finding:
+    """By a huge page of our own, into which a forked child writes one page."""
+    name = "exclusive"
+    try:
+        told = _native.probe_exclusive(own)
+    except OSError as error:
+        if error.errno == ENODATA:
+            remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
+            return Finding(name, False, "not tried: no huge page was to be had", remedy, ENODATA)
+        return _failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else "")
+    if told:
+        return Finding(name, True, "of huge pages too each page has its own mark")
+    if pfns.ok and counts.ok:
+        return Finding(name, True, "of huge pages by kpagecount: all have the mark of the first")
+    return Finding(name, False, "of huge pages all have the mark of the first", _ADMIN, EPERM)
 
 
 def _merged(procfs: str, *needed: Finding) -> Finding:

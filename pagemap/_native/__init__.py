@@ -50,6 +50,7 @@ __all__ = [
     "kinds",
     "lines",
     "pfns",
+    "probe_exclusive",
     "probe_pfns",
     "probe_scan",
     "probe_soft_dirty",
@@ -306,6 +307,14 @@ def probe_uffd_wp(path: str) -> bool:
 def probe_scan(fd: int, category: int) -> int:
     """0 when PAGEMAP_SCAN knows this bit, else the errno: ENOTTY no ioctl, EINVAL no such bit."""
     return -int(lib.pm_probe_scan(fd, category))
+
+
+def probe_exclusive(path: str = "/proc/self/pagemap") -> bool:
+    """Whether bit 56 of pages that a PMD maps is each page's own, not that of the first for all.
+
+    Makes a child for a moment. Raises OSError: ENODATA where no huge page is to be had.
+    """
+    return checked(lib.pm_probe_exclusive(os.fsencode(path))) == 1
 
 
 def probe_userfaultfd() -> int:

@@ -13,7 +13,7 @@ from pagemap.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "TallyPiece",
     "Way",
     "counts_of",
+    "exclusive_by_count",
+    "zero_pages",
 ]
 
 BY_SCAN: int = lib.PM_BY_SCAN
@@ -260,3 +262,20 @@ class Sample:
 
 
 _EMPTY = bytes(ffi.sizeof("struct pm_counts"))
+
+
+def exclusive_by_count(
+    mapcounts: int, vpn: int, entries: Sequence[int], page_shift: int
+) -> list[int]:
+    """Entries of pages from `vpn` on, with bit 56 by kpagecount where a PMD may map many."""
+    table = ffi.new("uint64_t[]", entries)
+    checked(lib.pm_exclusive_by_count(mapcounts, vpn, table, len(entries), page_shift))
+    return list(table)
+
+
+def zero_pages(flags: int, vpn: int, entries: Sequence[int], page_shift: int) -> tuple[int, int]:
+    """How many are of zeros by kpageflags, and how many of those have the mark of a file."""
+    marked = ffi.new("uint64_t *")
+    table = ffi.new("uint64_t[]", entries)
+    found = lib.pm_zero_pages(flags, vpn, table, len(entries), page_shift, marked)
+    return checked(found), int(marked[0])

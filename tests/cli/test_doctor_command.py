@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     *("maps", "pagemap", "PFNs", "kpageflags", "kpagecount", "kpagecgroup", "KSM flag"),
-    "PAGEMAP_SCAN",
+    *("exclusive", "PAGEMAP_SCAN"),
     *("scan wpallowed", "scan written", "scan file", "scan present", "scan swapped"),
     *("scan pfnzero", "scan huge", "scan soft_dirty", "scan guard"),
     *("soft-dirty", "userfaultfd", "userfaultfd WP_ASYNC"),

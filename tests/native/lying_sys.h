@@ -62,6 +62,11 @@ struct lie {
 
 	const void *mapping; /* what PROCMAP_QUERY answers: a struct pm_uapi_procmap_query */
 
+	/* A child that writes: its errno, and what the two pages read as from then on. */
+	int child_error;
+	uint64_t shared_entries[2];
+	unsigned children, children_ended;
+
 	uint64_t swap_total, swap_free;
 	int swap_error;
 
@@ -121,6 +126,8 @@ int pm_sys_mincore(void *address, size_t size, unsigned char *cached);
 ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset);
 int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
+int pm_sys_child_writes(volatile char *byte, int *held);
+void pm_sys_end_child(int child, int held);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);
 long pm_sys_page_size(void);

@@ -38,6 +38,7 @@ class Machine:
         self.answer("probe_pfns", True)
         self.page(ANON)
         self.answer("probe_soft_dirty", True)
+        self.answer("probe_exclusive", True)
         self.answer("probe_userfaultfd", (1 << 17) - 1)
         self.scan({})
 
@@ -79,6 +80,23 @@ def test_where_everything_works(machine: Machine) -> None:
     found = machine.findings()
     assert all(each.ok for each in found.values())
     assert not any(each.remedy or each.errno for each in found.values())
+    assert machine.code() == 0
+
+
+def test_exclusive_of_huge_pages(machine: Machine) -> None:
+    """Doctor vouched for bit 56, which since Linux 6.15 is a huge page's first page's for all."""
+    machine.answer("probe_exclusive", False)
+    found = machine.findings()["exclusive"]
+    assert found.ok
+    assert "kpagecount" in found.detail
+    machine.answer("probe_pfns", False)
+    found = machine.findings()["exclusive"]
+    assert not found.ok
+    assert "CAP_SYS_ADMIN" in found.remedy
+    for number in (errno.ENODATA, errno.ENOTTY, errno.EPERM):
+        machine.answer("probe_exclusive", error(number))
+        found = machine.findings()["exclusive"]
+        assert (found.ok, found.errno) == (False, number)
     assert machine.code() == 0
 
 
