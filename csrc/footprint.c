@@ -17,7 +17,7 @@
 #include "uapi.h"
 
 enum {
-	CHUNK = 512,	 /* pages of one read: what the kernel does under one hold of the lock */
+	CHUNK = PM_FOOTPRINT_CHUNK,
 	REACH = 1 << 18, /* pages that one scan passes at most; 5 ns each in an empty table */
 	EMPTY = 64,	 /* empty pages at a chunk's end from which on a scan pays */
 	CALLS = 64,	 /* chunks of one step, whatever they found: then others have a turn */
@@ -95,6 +95,7 @@ static int64_t find(struct walk *walk)
 static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 {
 	struct pm_footprint_room *room = walk->room;
+	const uint64_t vpn = walk->job->spans[walk->at.span].vpn + walk->at.page;
 	uint64_t empty = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
@@ -106,20 +107,25 @@ static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 		}
 		empty = 0;
 		room->entries[walk->found] = entry;
+		room->vpns[walk->found] = vpn + i;
 		room->spans[walk->found++] = walk->at.span;
 	}
 	walk->look = walk->job->use_scan && empty >= EMPTY;
 }
 
-/* Read one chunk of this span. Returns 0 or -errno. */
+/*
+ * Read one chunk of this span, to where the kernel ends its own (PAGEMAP_WALK_SIZE),
+ * so that what a PMD maps is whole. Returns 0 or -errno.
+ */
 static int64_t read_chunk(struct walk *walk)
 {
 	const uint64_t first = walk->job->spans[walk->at.span].vpn;
+	const uint64_t whole = CHUNK - (first + walk->at.page) % CHUNK;
 	uint64_t rest = last_page(walk) - walk->at.page, began;
 	int64_t got;
 
-	if (rest > CHUNK)
-		rest = CHUNK;
+	if (rest > whole)
+		rest = whole;
 	began = pm_sys_now();
 	got = pm_read(walk->job->pagemap, first + walk->at.page, rest, walk->room->block);
 	count_chunk(&walk->chunks, began);
@@ -172,6 +178,46 @@ static int64_t gather(const struct walk *walk)
 	return got < 0 ? got : 0;
 }
 
+/* Whether the files have a word for each frame that they must have one for. */
+static int are_told(const struct walk *walk)
+{
+	const struct pm_footprint_room *room = walk->room;
+
+	for (uint64_t i = 0; i < walk->found; i++) {
+		const uint64_t pfn = room->entries[i] & PM_PLACE_MASK;
+
+		if (pm_flag(room->entries[i], PM_PRESENT_BIT) && pfn &&
+		    pfn < walk->job->frames_end &&
+		    (room->counts[i] == PM_NO_VALUE || room->flags[i] == PM_NO_VALUE))
+			return 0;
+	}
+	return 1;
+}
+
+/* Add what was found to the sums, a mapping at a time. */
+static void add_found(const struct walk *walk, struct pm_footprint *sums)
+{
+	const struct pm_footprint_room *room = walk->room;
+
+	for (uint64_t at = 0, next; at < walk->found; at = next) {
+		const uint64_t span = room->spans[at];
+		struct pm_footprint_pages pages = {
+			.entries = room->entries + at,
+			.vpns = room->vpns + at,
+			.counts = room->counts + at,
+			.flags = room->flags + at,
+			.kinds = walk->job->kinds,
+			.page_shift = walk->job->page_shift,
+			.shared = walk->job->shared[span],
+		};
+
+		for (next = at; next < walk->found && room->spans[next] == span; next++)
+			;
+		pages.count = next - at;
+		pm_footprint_add(&pages, sums + span);
+	}
+}
+
 int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *from,
 			  const struct pm_place *to, struct pm_footprint_room *room,
 			  struct pm_footprint *sums, struct pm_chunks *chunks)
@@ -187,11 +233,11 @@ int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *f
 
 	if (!error)
 		error = gather(&walk);
+	if (!error && !are_told(&walk))
+		error = -ENODATA;
 	if (error)
 		return error;
-	for (uint64_t i = 0; i < walk.found; i++)
-		pm_footprint_page(room->entries[i], room->counts[i], room->flags[i],
-				  job->page_shift, sums + room->spans[i]);
+	add_found(&walk, sums);
 	chunks->count += walk.chunks.count;
 	chunks->total_ns += walk.chunks.total_ns;
 	if (walk.chunks.longest_ns > chunks->longest_ns)

@@ -4,6 +4,11 @@
  * Read by cffi too, as pagemap.cdef.h.
  */
 
+enum {
+	PM_FOOTPRINT_CHUNK =
+		512, /* pages of one read: what the kernel does under one hold of the lock */
+};
+
 /* What some pages hold, in pages but for pss. Fields as in smaps. */
 struct pm_footprint {
 	uint64_t rss;
@@ -12,9 +17,14 @@ struct pm_footprint {
 	uint64_t shared_dirty;
 	uint64_t private_clean;
 	uint64_t private_dirty;
+	uint64_t shared_untold; /* in rss and not in the four above: clean or dirty, who knows */
+	uint64_t private_untold;
 	uint64_t swap;
+	uint64_t swap_untold;	 /* in swap or not: the kernel hides it */
 	uint64_t shared_hugetlb; /* hugetlb pages are in none of the fields above */
 	uint64_t private_hugetlb;
+	uint64_t hugetlb_pss;	 /* as pss */
+	uint64_t hugetlb_untold; /* of how many hugetlb_pss is not to be believed */
 };
 
 /* How the target's lock was held: reads and scans of its page table, one by one. */
@@ -32,12 +42,16 @@ struct pm_footprint_job {
 	int32_t flags;	   /* /proc/kpageflags */
 	uint32_t use_scan; /* PAGEMAP_SCAN may skip what is empty */
 	uint32_t page_shift;
+	uint64_t frames_end;   /* each frame below has a word in both files */
+	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
+	const uint8_t *kinds;  /* what types of swap are: entry_kinds.cdef.h */
 };
 
 /* Room for the pages of one step. */
 struct pm_footprint_room {
 	uint64_t entries[PM_READ_BLOCK];
 	uint64_t spans[PM_READ_BLOCK];
+	uint64_t vpns[PM_READ_BLOCK];
 	uint64_t counts[PM_READ_BLOCK];
 	uint64_t flags[PM_READ_BLOCK];
 	uint64_t block[PM_READ_BLOCK];
@@ -53,15 +67,26 @@ struct pm_footprint_room {
  *
  * *from becomes the place to go on, at or past *to when all was seen. Returns
  * the number of present and swapped pages found, or -errno; then *from and the
- * sums are untouched.
+ * sums are untouched. -ENODATA: a file ends before the word of a frame that is mapped.
  */
 int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *from,
 			  const struct pm_place *to, struct pm_footprint_room *room,
 			  struct pm_footprint *sums, struct pm_chunks *chunks);
 
+/* Pages of one mapping, in order, with their frames' words (PM_NO_VALUE: there is none). */
+struct pm_footprint_pages {
+	const uint64_t *entries;
+	const uint64_t *vpns;
+	const uint64_t *counts; /* of kpagecount */
+	const uint64_t *flags;	/* of kpageflags */
+	uint64_t count;
+	const uint8_t *kinds;
+	uint32_t page_shift;
+	uint32_t shared; /* the mapping is */
+};
+
 /*
- * Add one page to *sum: its entry, its words of kpagecount and kpageflags
- * (PM_NO_VALUE: the kernel has none), as smaps would count it.
+ * Add pages to *sum as smaps would count them. What belongs together in a block of
+ * PM_FOOTPRINT_CHUNK page numbers, which a PMD may map, is to be added together.
  */
-void pm_footprint_page(uint64_t entry, uint64_t mapcount, uint64_t flags, uint32_t page_shift,
-		       struct pm_footprint *sum);
+void pm_footprint_add(const struct pm_footprint_pages *pages, struct pm_footprint *sum);

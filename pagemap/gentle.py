@@ -15,16 +15,18 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from errno import EACCES
+from errno import EACCES, ENODATA
 
-from pagemap import maps
+from pagemap import maps, swap_types
 from pagemap._native import footprint as native
+from pagemap._native.frames import frames_end
 from pagemap._native.scan import Spans
 from pagemap.descriptors import CLOSED, Holder
-from pagemap.errors import AccessDenied, PfnsHidden, UsageError
+from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError
 from pagemap.frames import FrameReader
 from pagemap.smaps import Footprint
 from pagemap.units import PAGE_SHIFT
+from pagemap.zones import memory_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ _WITHOUT = "without --gentle the kernel's own sums of your processes can be read
 
 _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
 _PSS_SHIFT = 12
+_FILES = ("mapcounts", "flags")
+_HUGETLB = (native.HELD.index("shared_hugetlb"), native.HELD.index("private_hugetlb"))
+_SWAP_UNTOLD = native.HELD.index("swap_untold")
+# File systems whose files are shared memory, or that may show some of one below them.
+_SHMEM = frozenset({b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
+_MOUNTINFO = 6  # fields of a mount, at least, before the optional ones
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
@@ -55,12 +63,13 @@ class Gentle(Holder):
     kernel lacks them, UsageError for another budget.
     """
 
-    __slots__ = ("_budget", "_chunks", "_fds", "_reader", "_room", "_worked", "paused")
+    __slots__ = ("_budget", "_chunks", "_fds", "_procfs", "_reader", "_room", "_worked", "paused")
 
     def __init__(self, budget: float = 0.25, *, procfs: str = "/proc") -> None:
         if not 0 < budget <= 1:
             raise UsageError(f"a budget is a share of a core, above 0 and up to 1, not {budget}")
         self._budget = budget
+        self._procfs = procfs
         self._reader = FrameReader(procfs=procfs)
         try:
             self._fds: tuple[int, int] = (
@@ -134,18 +143,33 @@ class Gentle(Holder):
         for block in process.maps_blocks():
             mappings, bounds = maps.parse_bounds(block)
             spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+            shared = [mapping.perms[3] == "s" for mapping in mappings]
             walk = native.Walk(
-                spans, process.fileno(), *self._fds, PAGE_SHIFT, use_scan=process.can_scan
+                spans,
+                process.fileno(),
+                *self._fds,
+                PAGE_SHIFT,
+                use_scan=process.can_scan,
+                frames_end=memory_end(self._procfs),
+                shared=bytes(shared),
+                kinds=swap_types.kinds(),
             )
-            for _ in process.reading(self._steps(walk)):
+            for _ in process.reading(self._steps(walk, process)):
                 pass
-            yield from zip(mappings, walk.sums(), strict=True)
+            shmem = _ShmemInSwap(process)
+            for mapping, sums in zip(mappings, walk.sums(), strict=True):
+                yield mapping, shmem.note(mapping, sums)
         process.check()
 
-    def _steps(self, walk: native.Walk) -> Iterator[int]:
+    def _steps(self, walk: native.Walk, process: Process) -> Iterator[int]:
         while not walk.done:
             began = time.monotonic()
-            found = self._step(walk)
+            try:
+                found = self._step(walk)
+            except OSError as error:
+                if error.errno != ENODATA:
+                    raise
+                raise self._cut_short(process) from None
             self._worked += time.monotonic() - began
             yield found
             if self._worked >= _SLICE:
@@ -164,6 +188,20 @@ class Gentle(Holder):
             if os.sched_getscheduler(0) != before:
                 os.sched_setscheduler(0, before, os.sched_param(0))
 
+    def _cut_short(self, process: Process) -> PagemapError:
+        """The error of a frame that is mapped and has no word in one of the files."""
+        ends = {self._reader.path(name): frames_end(self._reader.fileno(name)) for name in _FILES}
+        path = min(ends, key=ends.__getitem__)
+        return PagemapError(
+            f"cannot walk process {process.pid} gently: {path} ends at frame {ends[path]:#x}, "
+            "before the word of a frame that the process maps: it is not what a kernel shows of a "
+            f"whole machine; {_WITHOUT}",
+            pid=process.pid,
+            errno=ENODATA,
+            operation="read the words of frames",
+            path=path,
+        )
+
     def _pause(self) -> None:
         seconds = self._worked * (1 / self._budget - 1)
         self._worked = 0.0
@@ -174,20 +212,61 @@ class Gentle(Holder):
             os.sched_yield()
 
 
+class _ShmemInSwap:
+    """Which mappings may have pages in swap that no page table tells of: those of shared memory."""
+
+    def __init__(self, process: Process) -> None:
+        self._in_use = swap_types.in_use(process.procfs) is not False
+        self._process = process
+        self._others: frozenset[str] | None = None
+
+    def note(self, mapping: Mapping, sums: tuple[int, ...]) -> tuple[int, ...]:
+        """The sums of a mapping, with a page whose place is hidden where it may have such."""
+        if not self._in_use or not self._may_be(mapping) or any(map(sums.__getitem__, _HUGETLB)):
+            return sums
+        return (*sums[:_SWAP_UNTOLD], sums[_SWAP_UNTOLD] + 1, *sums[_SWAP_UNTOLD + 1 :])
+
+    def _may_be(self, mapping: Mapping) -> bool:
+        """Whether it may be of shared memory: that lies on no block device, whatever its name."""
+        if not mapping.inode or not mapping.dev.startswith("00:"):
+            return False
+        if self._others is None:
+            self._others = _other_devices(self._process.folder.peek("mountinfo") or b"")
+        return mapping.dev not in self._others
+
+
+def _other_devices(mountinfo: bytes) -> frozenset[str]:
+    """The devices, as maps has them, of file systems whose files are surely no shared memory."""
+    found = set()
+    for line in mountinfo.split(b"\n")[:-1]:  # the last may be cut
+        fields, _, system = line.partition(b" - ")
+        kind = system.split(b" ")[0]
+        if kind in _SHMEM or len(fields.split(b" ")) < _MOUNTINFO:
+            continue
+        major, _, minor = fields.split(b" ")[2].partition(b":")
+        if major.isdigit() and minor.isdigit():
+            found.add(f"{int(major):02x}:{int(minor):02x}")
+    return frozenset(found)
+
+
 def _made(sums: tuple[int, ...]) -> Footprint:
     """The footprint, in bytes. How many share a page in swap, the kernel alone knows."""
     pages = dict(zip(native.HELD, sums, strict=True))
+
+    def size(*names: str, known: bool = True) -> int | None:
+        return sum(pages[name] for name in names) << PAGE_SHIFT if known else None
+
     return Footprint(
-        rss=pages["rss"] << PAGE_SHIFT,
+        rss=size("rss"),
         pss=pages["pss"] >> _PSS_SHIFT,
-        uss=(pages["private_clean"] + pages["private_dirty"]) << PAGE_SHIFT,
-        swap=pages["swap"] << PAGE_SHIFT,
+        uss=size("private_clean", "private_dirty", "private_untold"),
+        swap=size("swap", known=not pages["swap_untold"]),
         swap_pss=None,
-        shared_clean=pages["shared_clean"] << PAGE_SHIFT,
-        shared_dirty=pages["shared_dirty"] << PAGE_SHIFT,
-        private_clean=pages["private_clean"] << PAGE_SHIFT,
-        private_dirty=pages["private_dirty"] << PAGE_SHIFT,
-        shared_hugetlb=pages["shared_hugetlb"] << PAGE_SHIFT,
-        private_hugetlb=pages["private_hugetlb"] << PAGE_SHIFT,
-        hugetlb_pss=None if pages["shared_hugetlb"] else pages["private_hugetlb"] << PAGE_SHIFT,
+        shared_clean=size("shared_clean", known=not pages["shared_untold"]),
+        shared_dirty=size("shared_dirty", known=not pages["shared_untold"]),
+        private_clean=size("private_clean", known=not pages["private_untold"]),
+        private_dirty=size("private_dirty", known=not pages["private_untold"]),
+        shared_hugetlb=size("shared_hugetlb"),
+        private_hugetlb=size("private_hugetlb"),
+        hugetlb_pss=None if pages["hugetlb_untold"] else pages["hugetlb_pss"] >> _PSS_SHIFT,
     )

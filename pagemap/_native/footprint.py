@@ -7,11 +7,9 @@ from pagemap._native import allocate, checked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pagemap._native.scan import Spans
 
-__all__ = ["HELD", "Chunks", "Room", "Walk", "count_pages"]
+__all__ = ["HELD", "Chunks", "Room", "Walk"]
 
 HELD = (
     "rss",
@@ -20,11 +18,16 @@ HELD = (
     "shared_dirty",
     "private_clean",
     "private_dirty",
+    "shared_untold",
+    "private_untold",
     "swap",
+    "swap_untold",
     "shared_hugetlb",
     "private_hugetlb",
+    "hugetlb_pss",
+    "hugetlb_untold",
 )
-"""The fields of a sum, in pages but for pss, which is in 2^-12 bytes."""
+"""The fields of a sum, in pages but for pss and hugetlb_pss, which are in 2^-12 bytes."""
 
 
 class Chunks:
@@ -61,9 +64,13 @@ class Room:
 
 
 class Walk:
-    """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors."""
+    """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors.
 
-    __slots__ = ("_at", "_fds", "_job", "_spans", "_sums", "_to")
+    `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap.swap_types`. Each frame
+    below `frames_end` has a word in both files.
+    """
+
+    __slots__ = ("_at", "_fds", "_job", "_kept", "_spans", "_sums", "_to")
 
     def __init__(
         self,
@@ -74,12 +81,16 @@ class Walk:
         page_shift: int,
         *,
         use_scan: bool,
+        frames_end: int,
+        shared: bytes,
+        kinds: bytes,
     ) -> None:
         self._spans = spans
         self._fds = pagemap, counts, flags  # held for as long as C may read from them
         self._sums = ffi.new("struct pm_footprint[]", spans.count)
         self._at = ffi.new("struct pm_place *")
         self._to = ffi.new("struct pm_place *", (spans.count, 0))
+        self._kept = [ffi.from_buffer("uint8_t[]", each) for each in (shared, kinds)]
         self._job = ffi.new(
             "struct pm_footprint_job *",
             {
@@ -89,6 +100,9 @@ class Walk:
                 "flags": flags,
                 "use_scan": use_scan,
                 "page_shift": page_shift,
+                "frames_end": frames_end,
+                "shared": self._kept[0],
+                "kinds": self._kept[1],
             },
         )
 
@@ -109,11 +123,3 @@ class Walk:
         """What each span holds, in the order of HELD."""
         words = memoryview(ffi.buffer(self._sums)).cast("Q").tolist() if self._spans.count else []
         return list(zip(*(words[i :: len(HELD)] for i in range(len(HELD))), strict=True))
-
-
-def count_pages(pages: Sequence[tuple[int, int, int]], page_shift: int) -> tuple[int, ...]:
-    """What pages hold, each given by its entry and its words of kpagecount and kpageflags."""
-    total = ffi.new("struct pm_footprint *")
-    for entry, mapcount, flags in pages:
-        lib.pm_footprint_page(entry, mapcount, flags, page_shift, total)
-    return tuple(int(getattr(total, name)) for name in HELD)

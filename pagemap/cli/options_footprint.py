@@ -28,9 +28,17 @@ The sums are the kernel's own (smaps_rollup; with --maps or --by-path, smaps),
 and one needs no rights for one's own processes. While the kernel sums up a
 mapping, 13 ms a gigabyte, it holds the process's lock, and mmap() there waits.
 --gentle walks the page table instead, 512 pages at a time, with pauses, and
-tells how long the longest chunk took. It needs root, cannot tell swap-pss, nor
-what of shared memory lies in swap, and counts as dirty what is marked so in
-kpageflags, and anonymous pages that swap has no copy of.
+tells how long the longest chunk took. It needs root, and shows - for what it
+cannot tell: swap-pss; what of shared memory lies in swap, where any is in use;
+clean and dirty, where a page may have been written without a mark on its frame
+(lazily freed, read back from swap, shared memory that was read first).
+
+One address space of several processes (vfork, CLONE_VM) is counted once, in the
+row of the first of them: the column also, and stderr, name the others. Files
+are told apart by device and inode, whatever their names.
+
+hugetlb-pss is known without --gentle where nothing of it is shared. What several
+have of the hugetlb pool is not added up: in the total it is - or null.
 
 Processes that end meanwhile, or forbid reading, are named on stderr and, in
 JSON, under passed; the others are shown all the same.

@@ -53,7 +53,14 @@ ROWS = [
     ("pagemap._core", "pagemap._capsules"),
     ("pagemap.vocabulary",),
     ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
-    ("pagemap.cgroups", "pagemap.chosen", "pagemap.flags", "pagemap.text", "pagemap.units"),
+    (
+        "pagemap.cgroups",
+        "pagemap.chosen",
+        "pagemap.flags",
+        "pagemap.text",
+        "pagemap.units",
+        "pagemap.zones",
+    ),
     (
         "pagemap.descriptors",
         "pagemap.forks",

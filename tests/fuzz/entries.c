@@ -89,6 +89,7 @@ static void check_sums(const uint64_t *entries, uint64_t count, uint64_t cut)
 {
 	struct pm_tally whole = { 0 }, first = { 0 }, rest = { 0 };
 	struct pm_footprint page = { 0 };
+	static const uint8_t kinds[PM_TYPES_OF_SWAP] = { PM_ENTRY_SWAP, PM_ENTRY_MARKER };
 
 	pm_tally(entries, count, &whole);
 	pm_tally(entries, cut, &first);
@@ -97,14 +98,25 @@ static void check_sums(const uint64_t *entries, uint64_t count, uint64_t cut)
 		CHECK_EQUAL(((uint64_t *)&first)[i] + ((uint64_t *)&rest)[i],
 			    ((uint64_t *)&whole)[i]);
 	CHECK_EQUAL(whole.pages, count);
-	for (uint64_t i = 0; i + 2 < count; i++) {
+	for (uint64_t i = 0; i + 6 < count; i++) {
 		const struct pm_footprint before = page;
+		const struct pm_footprint_pages pages = {
+			.entries = entries + i,
+			.vpns = entries + i + 1,
+			.counts = entries + i + 2,
+			.flags = entries + i + 3,
+			.count = 4,
+			.kinds = kinds,
+			.page_shift = 12,
+			.shared = i % 2,
+		};
 
-		pm_footprint_page(entries[i], entries[i + 1], entries[i + 2], 12, &page);
-		CHECK(page.rss - before.rss <= 1 && page.swap - before.swap <= 1);
-		CHECK_EQUAL(page.rss, page.shared_clean + page.shared_dirty + page.private_clean +
-					      page.private_dirty);
-		CHECK(page.pss - before.pss <= UINT64_C(4096) * 4096);
+		pm_footprint_add(&pages, &page);
+		CHECK(page.rss - before.rss <= 4 && page.swap - before.swap <= 4);
+		CHECK_EQUAL(page.rss, page.shared_clean + page.shared_dirty + page.shared_untold +
+					      page.private_clean + page.private_dirty +
+					      page.private_untold);
+		CHECK(page.pss - before.pss <= UINT64_C(4 * 4096) * 4096);
 	}
 }
 

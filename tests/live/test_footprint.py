@@ -112,6 +112,9 @@ def check_walk(pid: int, gentle: Gentle) -> None:
         wanted = exact(sums)
         near = {**wanted, "pss is near": True, "swap_pss": None}
         ours = {name: getattr(held, name) for name in wanted}
+        # who wrote to what swap has a copy of, or to shared memory read first, only smaps sees
+        for name in ("dirty", "swap"):
+            near[name] = wanted[name] if ours[name] is not None else None
         ours |= {
             "pss is near": abs((held.pss or 0) - sums["pss"]) < most,
             "swap_pss": held.swap_pss,

@@ -6,6 +6,7 @@
  */
 #include "scene.h"
 
+#include "entry_kinds.cdef.h"
 #include "footprint.cdef.h"
 
 enum { COUNTS = LIE_FRAMES, FLAGS, MOST_SPANS = 30, CHUNK = 512, REACH = 1 << 18 };
@@ -26,34 +27,94 @@ static uint64_t bit(uint64_t word, unsigned number)
 	return word / (UINT64_C(1) << number) % 2;
 }
 
-/* One page as smaps counts it, in other words than csrc's. */
-static void add_page(struct pm_footprint *sum, uint64_t entry)
-{
-	const uint64_t frame = entry % (UINT64_C(1) << 55);
-	const int alone = (int)bit(entry, 56);
-	uint64_t mapped, flags;
-	int kept, dirty;
+static const uint8_t kinds[PM_TYPES_OF_SWAP] = {
+	2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+	2, 2, 2, 2, 2, 2, 2, 6, 5, 5, 5, 7, 7, 7, 7, 4,
+};
+static const uint8_t shared[MOST_SPANS] = { 0, 1, 0, 0, 1, 1, 0, 1 };
 
-	if (bit(entry, 63)) {
-		if (!frame || frame >= lie.frames_end)
-			return;
-		mapped = word_of(COUNTS, frame);
-		flags = word_of(FLAGS, frame);
-		kept = bit(flags, 14) || (bit(flags, 16) && !bit(flags, 3));
-		dirty = bit(flags, 4) || (bit(flags, 12) && kept && !bit(flags, 13));
-		if (bit(flags, 17)) {
-			sum->shared_hugetlb += !alone;
-			sum->private_hugetlb += alone ? 1 : 0;
-		} else if (mapped && !bit(flags, 24)) {
-			sum->rss++;
-			sum->pss += UINT64_C(4096) * 4096 / mapped;
-			sum->private_dirty += alone && dirty;
-			sum->private_clean += alone && !dirty;
-			sum->shared_dirty += !alone && dirty;
-			sum->shared_clean += !alone && !dirty;
+/* Whether page `vpn` goes on with a folio that the page before has part of. */
+static int goes_on(uint64_t vpn, uint64_t first)
+{
+	const uint64_t places = UINT64_C(1) << 55, now = scene_entry(vpn);
+	uint64_t before, frame = now % places;
+
+	if (vpn == first || vpn % CHUNK == 0 || !bit(now, 63))
+		return 0;
+	before = scene_entry(vpn - 1);
+	return bit(before, 63) && before % places + 1 == frame && before % places &&
+	       frame < lie.frames_end && bit(word_of(FLAGS, frame), 16);
+}
+
+/* Whether all that a mapping has of the folio at `vpn` in a row is mapped equally often. */
+static int counted_alike(uint64_t vpn, uint64_t first, uint64_t end)
+{
+	const uint64_t places = UINT64_C(1) << 55;
+	uint64_t from = vpn, to = vpn + 1;
+
+	while (goes_on(from, first))
+		from--;
+	while (to < end && goes_on(to, first))
+		to++;
+	for (uint64_t at = from; at < to; at++)
+		if (word_of(COUNTS, scene_entry(at) % places) !=
+		    word_of(COUNTS, scene_entry(from) % places))
+			return 0;
+	return 1;
+}
+
+/* The flags of a frame; where it tells next to none of itself, with some of its head's. */
+static uint64_t flags_of(uint64_t vpn, uint64_t first)
+{
+	const uint64_t places = UINT64_C(1) << 55;
+	uint64_t flags = word_of(FLAGS, scene_entry(vpn) % places), from = vpn, head;
+
+	while (goes_on(from, first))
+		from--;
+	head = word_of(FLAGS, scene_entry(from) % places);
+	if (from != vpn && !bit(flags, 3) && bit(head, 15))
+		flags |= head & 0x6018;
+	return flags;
+}
+
+/* One page of a mapping, the pages from `first` to `end`, as smaps counts it, in other
+ * words than csrc's. */
+static void add_page(struct pm_footprint *sum, uint64_t vpn, uint64_t first, uint64_t end,
+		     int is_shared)
+{
+	const uint64_t entry = scene_entry(vpn), frame = entry % (UINT64_C(1) << 55);
+	uint64_t mapped, flags;
+	int alone = (int)bit(entry, 56), dirty, untold;
+
+	if (!bit(entry, 63)) {
+		if (bit(entry, 62) && !bit(entry, 58)) {
+			sum->swap += frame && entry % 32 <= 22;
+			sum->swap_untold += !frame;
 		}
-	} else if (bit(entry, 62) && !bit(entry, 58)) {
-		sum->swap += entry % 32 <= 22;
+		return;
+	}
+	if (!frame || frame >= lie.frames_end)
+		return;
+	mapped = word_of(COUNTS, frame);
+	flags = flags_of(vpn, first);
+	if (!counted_alike(vpn, first, end))
+		alone = mapped <= 1;
+	dirty = bit(flags, 4) || (bit(flags, 12) && bit(flags, 14) && !bit(flags, 13));
+	untold = !dirty && (bit(flags, 12) || (is_shared && (bit(flags, 14) || !bit(flags, 3))));
+	if (bit(flags, 17)) {
+		sum->shared_hugetlb += !alone;
+		sum->private_hugetlb += alone ? 1 : 0;
+		sum->hugetlb_untold += !alone && mapped < 2;
+		sum->hugetlb_pss += UINT64_C(4096) * 4096 / (mapped ? mapped : 1);
+	} else if (mapped && !bit(flags, 24)) {
+		sum->rss++;
+		sum->pss += UINT64_C(4096) * 4096 / mapped;
+		sum->private_dirty += alone && dirty;
+		sum->private_untold += alone && untold;
+		sum->private_clean += alone && !dirty && !untold;
+		sum->shared_dirty += !alone && dirty;
+		sum->shared_untold += !alone && untold;
+		sum->shared_clean += !alone && !dirty && !untold;
 	}
 }
 
@@ -65,7 +126,12 @@ static void check_sum(const struct pm_footprint *got, const struct pm_footprint 
 	CHECK_EQUAL(got->shared_dirty, wanted->shared_dirty);
 	CHECK_EQUAL(got->private_clean, wanted->private_clean);
 	CHECK_EQUAL(got->private_dirty, wanted->private_dirty);
+	CHECK_EQUAL(got->shared_untold, wanted->shared_untold);
+	CHECK_EQUAL(got->private_untold, wanted->private_untold);
 	CHECK_EQUAL(got->swap, wanted->swap);
+	CHECK_EQUAL(got->swap_untold, wanted->swap_untold);
+	CHECK_EQUAL(got->hugetlb_pss, wanted->hugetlb_pss);
+	CHECK_EQUAL(got->hugetlb_untold, wanted->hugetlb_untold);
 	CHECK_EQUAL(got->shared_hugetlb, wanted->shared_hugetlb);
 	CHECK_EQUAL(got->private_hugetlb, wanted->private_hugetlb);
 }
@@ -85,15 +151,26 @@ static void draw_spans(uint64_t pages)
 		spans[spans_count - 1].count += pages;
 }
 
-static uint64_t entry_now(uint64_t vpn)
+/* What a walk is of; the files may end before `frames_end`, past which no frame has words. */
+static struct pm_footprint_job job_of(uint32_t use_scan, uint64_t frames_end)
 {
-	return vpn < lie.end ? scene_entry(vpn) : 0;
+	return (struct pm_footprint_job){
+		.spans = spans,
+		.pagemap = 3,
+		.counts = COUNTS,
+		.flags = FLAGS,
+		.use_scan = use_scan,
+		.page_shift = 12,
+		.frames_end = frames_end,
+		.shared = shared,
+		.kinds = kinds,
+	};
 }
 
 /* Step to the end; returns the pages found, or what the step that failed returned. */
 static int64_t walk(uint32_t use_scan, struct pm_footprint *sums, struct pm_chunks *chunks)
 {
-	const struct pm_footprint_job job = { spans, 3, COUNTS, FLAGS, use_scan, 12 };
+	const struct pm_footprint_job job = job_of(use_scan, lie.frames_end);
 	const struct pm_place to = { spans_count, 0 };
 	struct pm_place at = { 0, 0 };
 	int64_t found = 0;
@@ -153,11 +230,14 @@ static void drawn(void)
 		for (uint64_t i = 0; i < spans_count; i++) {
 			struct pm_footprint sum = { 0 };
 
-			for (uint64_t page = 0; page < spans[i].count; page++) {
-				const uint64_t entry = entry_now(spans[i].vpn + page);
+			const uint64_t first = spans[i].vpn;
+			uint64_t end = first + spans[i].count;
 
-				add_page(&sum, entry);
-				there += entry >> 62 != 0;
+			if (end > lie.end)
+				end = lie.end;
+			for (uint64_t vpn = first; vpn < end; vpn++) {
+				add_page(&sum, vpn, first, end, shared[i]);
+				there += scene_entry(vpn) >> 62 != 0;
 			}
 			check_sum(sums + i, &sum);
 		}
@@ -250,7 +330,7 @@ static void short_reads(void)
 	lie.most = 24;
 	/* several reads are one chunk then: the calls are no chunks of their own */
 	{
-		const struct pm_footprint_job job = { spans, 3, COUNTS, FLAGS, 0, 12 };
+		const struct pm_footprint_job job = job_of(0, 1000);
 		const struct pm_place to = { 1, 0 };
 		struct pm_footprint_room *room = exactly(sizeof(*room));
 		struct pm_place at = { 0, 0 };
@@ -259,6 +339,26 @@ static void short_reads(void)
 		free(room);
 	}
 	check_sum(again, sums);
+}
+
+/* A file that ends before a frame that is mapped says nothing of it: not that it is none. */
+static void files_cut_short(void)
+{
+	struct pm_footprint sums[MOST_SPANS] = { 0 };
+	struct pm_footprint_room *room = exactly(sizeof(*room));
+	const struct pm_footprint_job job = job_of(0, 1000);
+	const struct pm_place to = { 1, 0 };
+	struct pm_place at = { 0, 0 };
+	struct pm_chunks chunks = { 0 };
+
+	spans_count = 1;
+	spans[0] = (struct pm_span){ 0, 900, 0, 0 };
+	alternate(900);
+	set(500);
+	CHECK_EQUAL(pm_footprint_step(&job, &at, &to, room, sums, &chunks), -ENODATA);
+	CHECK_EQUAL(at.page, 0);
+	CHECK_EQUAL(sums[0].rss, 0);
+	free(room);
 }
 
 int main(int argc, char **argv)
@@ -271,5 +371,6 @@ int main(int argc, char **argv)
 	failures();
 	deaths();
 	short_reads();
+	files_cut_short();
 	return 0;
 }

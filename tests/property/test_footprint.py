@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap import smaps
+from pagemap import smaps, swap_types
 from pagemap.gentle import Gentle
 from tests import oracle
 from tests.property import fake, strategies
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PAGE = oracle.PAGE
-NO_SWAP = 23  # types from here on are no swap areas
+TYPES = swap_types.kinds()
+UNTOLD = {
+    "shared?": ("shared_clean", "shared_dirty"),
+    "private?": ("private_clean", "private_dirty"),
+    "swap?": ("swap",),
+    "hugetlb?": ("hugetlb_pss",),
+}
+ZONE = "Node 0, zone   Normal\n  pages free 1\n        spanned  %d\n  start_pfn:           0\n"
 FIELDS = {
     "rss": "Rss",
     "pss": "Pss",
@@ -35,8 +43,8 @@ FIELDS = {
     "shared_hugetlb": "Shared_Hugetlb",
     "private_hugetlb": "Private_Hugetlb",
 }
-UPTODATE, DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, TAIL, HUGE, ZERO = FLAGS = [
-    1 << bit for bit in (3, 4, 12, 13, 14, 16, 17, 24)
+UPTODATE, DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, HEAD, TAIL, HUGE, ZERO = FLAGS = [
+    1 << bit for bit in (3, 4, 12, 13, 14, 15, 16, 17, 24)
 ]
 
 words = st.one_of(
@@ -46,33 +54,81 @@ words = st.one_of(
 )
 
 
-def plain(entries: list[int], counts: list[int], flags: list[int]) -> dict[str, int]:
-    """What these pages hold, by the rules of smaps; in bytes, pss in 2^-12 of one."""
-    sums = dict.fromkeys(FIELDS, 0)
-    for entry in entries:
-        frame = oracle.pfn(entry)
-        whose = "private" if oracle.has(entry, "exclusive") else "shared"
+def alone(
+    frames: list[int | None], counts: list[int], at: int, entry: int, flags: list[int]
+) -> bool:
+    """Whether the page `at` is mapped once: by the counts, where its folio's pages differ."""
+    first = last = at
+    while goes_on(frames, flags, first):
+        first -= 1
+    while last + 1 < len(frames) and goes_on(frames, flags, last + 1):
+        last += 1
+    found = {counts[frame] for frame in frames[first : last + 1] if frame is not None}
+    frame = frames[at]
+    assert frame is not None
+    return counts[frame] < 2 if len(found) > 1 else oracle.has(entry, "exclusive")
+
+
+def goes_on(frames: list[int | None], flags: list[int], at: int) -> bool:
+    """Whether the page has the next frame of the folio that the page before has part of."""
+    frame, before = frames[at], frames[at - 1] if at else None
+    return frame is not None and before == frame - 1 and bool(flags[frame] & TAIL)
+
+
+def plain(
+    entries: list[int], counts: list[int], flags: list[int], *, shared: bool
+) -> dict[str, int | None]:
+    """What these pages hold, by the rules of smaps; in bytes, both pss in 2^-12 of one."""
+    sums = dict.fromkeys((*FIELDS, "uss", "hugetlb_pss", *UNTOLD), 0)
+    frames = [
+        frame if frame is not None and frame < len(counts) else None
+        for frame in map(oracle.pfn, entries)
+    ]
+    for at, (entry, frame) in enumerate(zip(entries, frames, strict=True)):
         if not oracle.has(entry, "present"):
-            guard = oracle.has(entry, "guard")
-            if oracle.has(entry, "swapped") and not guard and entry % 32 < NO_SWAP:
-                sums["swap"] += PAGE
-        elif frame is not None and frame < len(counts):
+            if oracle.has(entry, "swapped") and not oracle.has(entry, "guard"):
+                # no entry has type 0 and offset 0: there the kernel hides which it is
+                place = entry % 2**55
+                sums["swap" if place else "swap?"] += PAGE * (not place or TYPES[entry % 32] == 2)
+        elif frame is not None:
             word = flags[frame]
+            private = alone(frames, counts, at, entry, flags)
+            whose = "private" if private else "shared"
+            first = at
+            while goes_on(frames, flags, first):
+                first -= 1
+            head = frames[first]
+            assert head is not None
+            if first != at and not word & UPTODATE and flags[head] & HEAD:
+                word |= flags[head] & (UPTODATE | DIRTY | SWAPCACHE | SWAPBACKED)
             if word & HUGE:
                 sums[f"{whose}_hugetlb"] += PAGE
+                sums["hugetlb_pss"] += (PAGE << 12) // (counts[frame] or 1)
+                sums["hugetlb?"] += not private and counts[frame] < 2
             elif counts[frame] and not word & ZERO:
-                # of a tail an older kernel tells next to nothing
-                told = not word & TAIL or word & UPTODATE
-                kept = not word & SWAPCACHE and word & ANONYMOUS and (word & SWAPBACKED or not told)
-                state = "dirty" if word & DIRTY or kept else "clean"
+                if word & ANONYMOUS:
+                    state = "dirty" if word & SWAPBACKED and not word & SWAPCACHE else "?"
+                else:
+                    written = word & SWAPBACKED or not word & UPTODATE
+                    state = "?" if shared and written else "clean"
+                if word & DIRTY:
+                    state = "dirty"
                 sums["rss"] += PAGE
+                sums["uss"] += PAGE * private
                 sums["pss"] += (PAGE << 12) // counts[frame]
-                sums[f"{whose}_{state}"] += PAGE
-    return sums
+                sums[f"{whose}?" if state == "?" else f"{whose}_{state}"] += PAGE
+    return {**sums}
 
 
-def rounded(sums: dict[str, int]) -> dict[str, int | None]:
-    return told({**sums, "pss": sums["pss"] >> 12, "swap_pss": None})
+def rounded(sums: dict[str, int | None]) -> dict[str, int | None]:
+    """As a footprint has them: None where a page's state is not known."""
+    result = {name: sums[name] for name in (*FIELDS, "uss", "hugetlb_pss")}
+    for name in ("pss", "hugetlb_pss"):
+        result[name] = (sums[name] or 0) >> 12
+    for untold, names in UNTOLD.items():
+        if sums[untold]:
+            result |= dict.fromkeys(names)
+    return {**result, "swap_pss": None}
 
 
 def told(sums: Mapping[str, int | None]) -> dict[str, int | None]:
@@ -90,33 +146,45 @@ def told(sums: Mapping[str, int | None]) -> dict[str, int | None]:
     counts=st.lists(st.integers(0, 7), min_size=8, max_size=8),
     flags=st.lists(words, min_size=8, max_size=8),
     frames=st.integers(0, 60),
+    known=st.booleans(),
 )
 def test_gentle(
-    entries: list[int], maps: bytes, counts: list[int], flags: list[int], frames: int
+    entries: list[int], maps: bytes, counts: list[int], flags: list[int], frames: int, known: bool
 ) -> None:
     # most drawn frames are past any machine's memory: bring some of them into this one
     entries = [0, *(word & ~(2**55 - 1) | word % 64 if word >> 63 else word for word in entries)]
     counts, flags = (8 * counts)[:frames], (8 * flags)[:frames]
+    lines = oracle.parse_maps(maps)
+    parts = [entries[line.start // PAGE : line.end // PAGE] for line in lines]
     expected = [
-        (line.start, line.end, plain(entries[line.start // PAGE : line.end // PAGE], counts, flags))
-        for line in oracle.parse_maps(maps)
+        (line.start, line.end, plain(part, counts, flags, shared=line.perms[3] == "s"))
+        for line, part in zip(lines, parts, strict=True)
     ]
+    mapped = [oracle.pfn(entry) for part in parts for entry in part]
+    wordless = any(frame is not None and frame >= frames for frame in mapped)
     with tempfile.TemporaryDirectory() as folder:
         fake.write_process(Path(folder), PID, entries, maps)
+        (Path(folder) / "swaps").write_text("Filename Type Size Used Priority\n")
+        if known:  # past this no frame has a word: it is a driver's
+            (Path(folder) / "zoneinfo").write_text(ZONE % frames)
         for name, column in (("kpagecount", counts), ("kpageflags", flags)):
             (Path(folder) / name).write_bytes(array.array("Q", column).tobytes())
         with pagemap.Process(PID, procfs=folder) as process, Gentle(1, procfs=folder) as gentle:
             process.pfns_visible = True
+            if wordless and not (known and frames):
+                with pytest.raises(pagemap.PagemapError, match="ends at frame"):
+                    process.footprint(gentle=gentle)
+                return
             found = list(process.footprints(gentle=gentle))
             whole = process.footprint(gentle=gentle)
     assert [(m.start, m.end, held._asdict()) for m, held in found] == [
         (start, end, rounded(sums)) for start, end, sums in expected
     ]
-    total = {name: sum(sums[name] for _, _, sums in expected) for name in FIELDS}
-    assert whole._asdict() == rounded(total)
-    parts = whole.shared_clean, whole.shared_dirty, whole.private_clean, whole.private_dirty
-    assert whole.rss == sum(part for part in parts if part is not None)
-    assert whole.shared == total["shared_clean"] + total["shared_dirty"]
+    total = {
+        name: sum(sums[name] or 0 for _, _, sums in expected)
+        for name in (*FIELDS, "uss", "hugetlb_pss", *UNTOLD)
+    }
+    assert whole._asdict() == rounded({**total})
 
 
 @st.composite

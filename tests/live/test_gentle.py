@@ -1,0 +1,140 @@
+"""A gentle walk over the zoo: word by word what smaps says, or not known; and files cut short."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap.gentle import Gentle
+from tests import oracle, workloads
+from tests.zoo import ZOO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pagemap.smaps import Footprint
+    from tests.conftest import Start
+    from tests.target import Target
+
+KIB = 1024
+MIB = 1 << 20
+PAGE = oracle.PAGE
+WORDS = {
+    "rss": ("Rss",),
+    "uss": ("Private_Clean", "Private_Dirty"),
+    "shared": ("Shared_Clean", "Shared_Dirty"),
+    "clean": ("Private_Clean", "Shared_Clean"),
+    "dirty": ("Private_Dirty", "Shared_Dirty"),
+    "swap": ("Swap",),
+    "shared_hugetlb": ("Shared_Hugetlb",),
+    "private_hugetlb": ("Private_Hugetlb",),
+}
+# Who wrote to these pages, only their page table knows: smaps sees it, nobody else does.
+UNTOLD = {
+    "lazyfree": {"clean", "dirty"},
+    "lazyfree rewritten": {"clean", "dirty"},
+    "droppable": {"clean", "dirty"},
+    "swap cache": {"clean", "dirty"},
+    "swapped shmem": {"swap"},
+}
+STEADY = {"bash", "exited leader"}  # below one folder of /proc alone the latter has its smaps
+
+
+@pytest.fixture
+def gentle(need_pfns: None) -> Iterator[Gentle]:
+    if not oracle.may_read("/proc/kpagecount"):
+        pytest.skip("/proc/kpagecount cannot be read: needs CAP_DAC_READ_SEARCH")
+    with Gentle(1) as gentle:
+        yield gentle
+
+
+def of_areas(target: Target, gentle: Gentle) -> list[tuple[str, Footprint, dict[str, int]]]:
+    """Of each mapping of the target's own: its area, what the walk says, and what smaps does."""
+    with pagemap.Process(target.pid) as process:
+        held = {mapping.start: found for mapping, found in process.footprints(gentle=gentle)}
+    return [
+        (area.name, held[each.start], each.sizes)
+        for each in oracle.parse_smaps(Path(f"/proc/{target.pid}/smaps").read_bytes())
+        for area in target.areas.values()
+        if each.start < area.end and area.start < each.end
+    ]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ZOO if kind not in STEADY])
+def test_each_kind_as_smaps_counts_it(kind: str, start: Start, gentle: Gentle) -> None:
+    """Pages of one huge page were all private or all shared, rewritten lazily freed ones clean."""
+    target = start(ZOO[kind]())
+    areas = of_areas(target, gentle)
+    assert areas
+    untold = set()
+    for name, held, sizes in areas:
+        told = {word: getattr(held, word) for word in WORDS}
+        untold |= {word for word in WORDS if told[word] is None}
+        wanted = {word: sum(sizes[part] for part in parts) for word, parts in WORDS.items()}
+        assert (name, told) == (
+            name,
+            {word: size if told[word] is not None else None for word, size in wanted.items()},
+        )
+        assert held.pss is not None
+        assert abs(held.pss - sizes["Pss"]) < KIB
+    # what swap is in use for may be that of another test
+    assert untold - {"swap"} == UNTOLD.get(kind, set()) - {"swap"}
+    assert untold >= UNTOLD.get(kind, set())
+
+
+def test_shared_memory_that_was_read_first_is_not_called_clean(gentle: Gentle) -> None:
+    """Its first write faults no more, so that no frame is marked; smaps sees the page table."""
+    fd = os.memfd_create("read first")
+    os.truncate(fd, 16 * PAGE)
+    with mmap.mmap(fd, 16 * PAGE) as memory:
+        os.close(fd)
+        start = oracle.address_of(memory)
+        assert not any(memory[at] for at in range(0, len(memory), PAGE))
+        for at in range(0, len(memory) // 2, PAGE):
+            memory[at] = 1
+        with pagemap.Process(os.getpid()) as process:
+            (held,) = (h for m, h in process.footprints(gentle=gentle) if m.start == start)
+        mappings = oracle.parse_smaps(Path("/proc/self/smaps").read_bytes())
+        (sizes,) = (each.sizes for each in mappings if each.start == start)
+    assert held.rss == sizes["Rss"] == 16 * PAGE
+    assert held.uss == sizes["Private_Dirty"] + sizes["Private_Clean"]
+    assert held.dirty in (None, sizes["Private_Dirty"] + sizes["Shared_Dirty"])
+
+
+def test_hugetlb_of_several_is_parted_among_them(start: Start, gentle: Gentle) -> None:
+    target = start(ZOO["hugetlb shared"]())
+    children = Path(f"/proc/{target.pid}/task/{target.pid}/children").read_text().split()
+    pss = 0
+    for pid in (target.pid, *map(int, children)):
+        with pagemap.Process(pid) as process:
+            held = process.footprint(gentle=gentle)
+        assert held.shared_hugetlb == oracle.smaps_rollup(pid)["Shared_Hugetlb"] > 0
+        assert held.hugetlb_pss is not None
+        pss += held.hugetlb_pss
+    area = target.first
+    assert 0 < pss <= area.end - area.start
+
+
+@pytest.mark.parametrize("short", ["kpagecount", "kpageflags"])
+def test_files_of_frames_that_end_early_are_an_error(
+    short: str, start: Start, gentle: Gentle, tmp_path: Path
+) -> None:
+    """A frame without a word counted as nothing, and the walk ended well."""
+    target = start(workloads.dense(MIB))
+    for name in ("kpagecount", "kpageflags", "zoneinfo", "swaps", "self", str(target.pid)):
+        if name != short:
+            (tmp_path / name).symlink_to(f"/proc/{name}")
+    (tmp_path / short).write_bytes(bytes(8 * 64))
+    with (
+        Gentle(1, procfs=str(tmp_path)) as lied_to,
+        pagemap.Process(target.pid, procfs=str(tmp_path)) as process,
+        pytest.raises(pagemap.PagemapError, match=f"{tmp_path}/{short} ends at frame 0x40, ") as it,
+    ):
+        process.footprint(gentle=lied_to)
+    assert it.value.pid == target.pid
+    assert os.path.basename(str(it.value.path)) == short
