@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "uapi.h"
+
 static inline ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
 	return pread(fd, buffer, size, offset);
@@ -86,6 +88,13 @@ static inline int pm_sys_mincore(void *address, size_t size, unsigned char *cach
 static inline ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset)
 {
 	return pwritev(fd, bytes, count, offset);
+}
+
+/* How many pages of a range of a file are cached: cachestat(2), since 6.5. */
+static inline int pm_sys_cachestat(int fd, const struct pm_uapi_cachestat_range *range,
+				   struct pm_uapi_cachestat *out)
+{
+	return (int)syscall(PM_UAPI_SYS_CACHESTAT, fd, range, out, 0);
 }
 
 /* What sort of file system a file is on (statfs's f_type), or -1. */

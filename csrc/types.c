@@ -70,8 +70,22 @@ static int kept(const struct pm_types_job *job, uint64_t flags)
 	return 1;
 }
 
+/* Whether no page in the frame of this entry was counted before. */
+static inline int first_sight(const struct pm_types_job *job, uint64_t entry)
+{
+	const uint64_t pfn = entry & PM_PLACE_MASK;
+	uint64_t before;
+
+	if (!job->seen || pfn >= job->seen_count || !pm_flag(entry, PM_PRESENT_BIT))
+		return 1;
+	/* the bit alone matters: nothing else is published with it */
+	before = __atomic_fetch_or(job->seen + pfn / 64, PM_BIT(pfn % 64), __ATOMIC_RELAXED);
+	return !(before >> pfn % 64 & 1);
+}
+
 /* Where the flags are in block->types, which gets them if it has them not. */
-static struct pm_type *type_of(struct pm_types_block *block, uint64_t flags)
+static struct pm_type *type_of(const struct pm_types_job *job, struct pm_types_block *block,
+			       uint64_t flags)
 {
 	/* the top bits of a product depend on all bits of its factors */
 	uint64_t slot = flags * UINT64_C(0x9e3779b97f4a7c15) >> 32;
@@ -80,7 +94,8 @@ static struct pm_type *type_of(struct pm_types_block *block, uint64_t flags)
 		uint32_t *here = block->slots + (slot & (block->slots_count - 1));
 
 		if (!*here) {
-			block->types[block->found] = (struct pm_type){ flags, 0 };
+			block->types[block->found] =
+				(struct pm_type){ flags, 0, 0, (uint64_t)kept(job, flags) };
 			*here = (uint32_t)++block->found;
 		}
 		if (block->types[*here - 1].flags == flags)
@@ -88,23 +103,24 @@ static struct pm_type *type_of(struct pm_types_block *block, uint64_t flags)
 	}
 }
 
-/* Count one page more; `last` is what this returned for the page before, or NULL. */
-static inline struct pm_type *count_page(struct pm_types_block *block, struct pm_type *last,
-					 uint64_t flags)
+/* Count one page more of this type. */
+static inline void count_page(const struct pm_types_job *job, struct pm_type *type, uint64_t entry)
 {
-	if (!last || last->flags != flags)
-		last = type_of(block, flags);
-	last->pages++;
-	return last;
+	const int first = type->kept && first_sight(job, entry);
+
+	if (job->once && !first)
+		return;
+	type->pages++;
+	type->frames += first && pm_flag(entry, PM_PRESENT_BIT);
 }
 
 /* Drop the types that do not pass: there are few, so this is not done for each page. */
-static void filter_types(const struct pm_types_job *job, struct pm_types_block *block)
+static void filter_types(struct pm_types_block *block)
 {
 	uint64_t passed = 0;
 
 	for (uint64_t i = 0; i < block->found; i++)
-		if (kept(job, block->types[i].flags))
+		if (block->types[i].kept && block->types[i].pages)
 			block->types[passed++] = block->types[i];
 	block->found = passed;
 }
@@ -151,27 +167,49 @@ static inline int counts(const struct pm_types_job *job, struct pm_types_block *
 		block->unknown++;
 		return 0;
 	}
+	if (job->by_cgroup && block->cgroups[i] == PM_NO_VALUE) {
+		block->unknown++;
+		return 0;
+	}
 	return !job->by_cgroup || block->cgroups[i] == job->cgroup;
+}
+
+/* Forget the types of the step before, as far as this step may look for them. */
+static void clear_slots(struct pm_types_block *block, uint64_t pages)
+{
+	uint64_t slots = 2;
+
+	while (slots <= pages && slots < block->slots_count)
+		slots *= 2; /* a power of two above `pages`, as there are for the capacity */
+	block->slots_count = slots;
+	memset(block->slots, 0, slots * sizeof(*block->slots));
 }
 
 int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 			struct pm_types_block *block)
 {
-	struct pm_type *last = NULL;
-	uint64_t i = 0, word;
+	const uint64_t slots = block->slots_count;
+	struct pm_type *type = NULL;
+	uint64_t i = 0, pages = 0, word;
 
-	memset(block->slots, 0, block->slots_count * sizeof(*block->slots));
+	for (uint64_t run = 0; run < runs_count; run++)
+		pages += block->runs[run].count;
+	clear_slots(block, pages);
 	block->found = block->unknown = 0;
 	for (uint64_t run = 0; run < runs_count; run++) {
 		const struct pm_range *here = block->runs + run;
 
 		for (uint64_t page = 0; page < here->count; page++, i++) {
+			const uint64_t entry = block->entries[i];
+
 			if (!counts(job, block, i, &word))
 				continue;
-			word = pm_types_word(word, block->entries[i], job->raw);
+			word = pm_types_word(word, entry, job->raw);
 			if (!job->list) {
-				last = count_page(block, last, word);
-			} else if (kept(job, word)) {
+				if (!type || type->flags != word)
+					type = type_of(job, block, word);
+				count_page(job, type, entry);
+			} else if (kept(job, word) && (!job->once || first_sight(job, entry))) {
 				struct pm_types_run row = row_of(block, i, here->vpn + page, word);
 
 				add_row(block, &row);
@@ -179,7 +217,8 @@ int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 		}
 	}
 	block->looked = i;
+	block->slots_count = slots;
 	if (!job->list)
-		filter_types(job, block);
+		filter_types(block);
 	return (int64_t)block->found;
 }

@@ -7,6 +7,8 @@
 struct pm_type {
 	uint64_t flags;
 	uint64_t pages;
+	uint64_t frames; /* that they lie in, less those that others were seen in before */
+	uint64_t kept;	 /* 1, or 0 while they are counted: a filter has them left out */
 };
 
 /* Pages in a row that are alike, in memory as well as where they are mapped. */
@@ -40,11 +42,27 @@ struct pm_types_job {
 	uint32_t raw;	   /* see pm_types_word */
 	uint32_t list;	   /* not 0: pages in rows are wanted, else how many are alike */
 	uint32_t by_cgroup;
-	int32_t file;	 /* for the pages of a file: the file, */
-	int32_t sink;	 /* and a file in memory, which takes a byte of each page */
+	int32_t sink;	 /* for the pages of files: one in memory, which takes a byte of each */
 	uint64_t cgroup; /* with by_cgroup: only frames of this memory cgroup */
 	const struct pm_types_filter *filters; /* all of them must hold */
 	uint64_t filters_count;
+	/*
+	 * A bit for each of `seen_count` frames, set where a page that was counted lies
+	 * in it; several threads may do so. NULL: each page is taken to lie in another.
+	 */
+	uint64_t *seen;
+	uint64_t seen_count;
+	uint32_t once; /* pages in frames that were seen before are left out, not counted */
+};
+
+/* Some pages of a file. */
+struct pm_types_range {
+	uint64_t page;
+	uint64_t count;
+	int32_t file;
+	/* what mincore takes for cached is asked of cachestat again; see PM_SWAP_IS_CACHED */
+	int32_t ask_again;
+	int64_t failed; /* out: 0, or a negative errno: then there are no pages of it */
 };
 
 /* What a step needs and gives: columns of `capacity` items, unless said otherwise. */
@@ -92,14 +110,37 @@ int64_t pm_types_of_memory(const struct pm_types_job *job, uint64_t *pfn, uint64
 			   struct pm_types_block *block);
 
 /*
- * The same of those pages of a file, from its page *page up to, without, `end`, that
- * are in the page cache. They are mapped for a moment, in a way that neither brings
- * in pages nor counts as use; their flags are read when that is over. Needs a
- * descriptor with O_NOATIME: mincore tells others that all pages are there. Where
- * the file has become shorter there are no pages.
+ * The same of those pages of `count` ranges of files, of no more pages than a block
+ * holds, that are in the page cache. They are mapped for a moment, in a way that neither
+ * brings in pages nor counts as use; their flags are read when that is over. Needs
+ * descriptors with O_NOATIME: mincore tells others that all pages are there. Where a
+ * file has become shorter there are no pages; one that cannot be looked at is said in
+ * its range. A row tells no file: who wants rows asks for one range at a time.
  */
-int64_t pm_types_of_file(const struct pm_types_job *job, uint64_t *page, uint64_t end,
-			 struct pm_types_block *block);
+int64_t pm_types_of_files(const struct pm_types_job *job, struct pm_types_range *ranges,
+			  uint64_t count, struct pm_types_block *block);
 
-/* 1 where the page cache of a file can be looked at, 0 where it has none (hugetlbfs), or -errno. */
-int32_t pm_types_cacheable(int file);
+enum pm_cacheable {
+	PM_NOT_CACHED = 0,	/* it has no page cache: hugetlbfs */
+	PM_MINCORE_TELLS = 1,	/* what is cached of it is another file's: overlay, FUSE, Coda */
+	PM_CACHESTAT_TELLS = 2, /* and so does mincore, */
+	PM_SWAP_IS_CACHED = 3	/* which takes pages in the swap cache for cached: tmpfs */
+};
+
+/*
+ * Who tells what is cached of a file, by the file system that it lies on: an enum
+ * pm_cacheable, or -errno. -EPERM where mincore was seen to lie: to those who neither
+ * own a file nor may write to it, it says that all is cached, and so of a page beyond
+ * the end of `pages` pages.
+ */
+int32_t pm_types_cacheable(int file, uint32_t page_shift, uint64_t pages);
+
+/*
+ * Pass over pages of a file, from *page on and before `end`, of which cachestat(2) says
+ * that none is cached, by `step` or more of them at a time. What that costs grows with
+ * what is cached, not with the file. 1: *page is one to look at; 0: there are no more;
+ * or -errno where the kernel does not tell (-ENOSYS before 6.5, -EPERM), and *page is as
+ * it was.
+ */
+int32_t pm_types_next_cached(int file, uint32_t page_shift, uint64_t step, uint64_t *page,
+			     uint64_t end);

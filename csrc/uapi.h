@@ -9,6 +9,27 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+/* cachestat(2), since 6.5: include/uapi/linux/mman.h. Offset and length in bytes. */
+struct pm_uapi_cachestat_range {
+	uint64_t offset;
+	uint64_t length; /* 0: up to the end */
+};
+
+/* All in pages. */
+struct pm_uapi_cachestat {
+	uint64_t cached;
+	uint64_t dirty;
+	uint64_t writeback;
+	uint64_t evicted;
+	uint64_t recently_evicted;
+};
+
+#ifdef __alpha__
+#define PM_UAPI_SYS_CACHESTAT 561
+#else
+#define PM_UAPI_SYS_CACHESTAT 451
+#endif
+
 /* PAGEMAP_SCAN, since 6.7. All addresses and lengths are in bytes or counts as named. */
 struct pm_uapi_region {
 	uint64_t start;

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["CLOSED", "Descriptor", "Holder"]
+__all__ = ["CLOSED", "Descriptor", "Holder", "spare"]
 
 CLOSED = -1
 """What stands where there is no descriptor: the kernel answers EBADF, whoever asks."""
@@ -50,3 +50,16 @@ class Descriptor(Holder, int):
             close(self)  # type: ignore[operator] # as a default it outlives the module
         except OSError:  # somebody closed the number by hand
             pass
+
+
+def spare() -> int:
+    """How many descriptors this process may open beside those that it has (RLIMIT_NOFILE)."""
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+    most, _ = getrlimit(RLIMIT_NOFILE)
+    if most == RLIM_INFINITY:
+        return 1 << 20
+    try:
+        return most - len(os.listdir("/proc/self/fd")) + 1  # one of them was to list the others
+    except OSError:  # no descriptor for that, or no /proc
+        return 0

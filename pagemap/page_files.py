@@ -3,18 +3,21 @@
 O_NOATIME keeps the time of last access. It is also the proof that mincore will tell the truth: both
 are for the file's owner and CAP_FOWNER (inode_owner_or_capable), and to others mincore says that
 every page is cached (can_do_mincore in mm/mincore.c).
+
+A folder is entered, and a file opened, below the descriptor of the folder that lists it: whoever
+may write there can put a symbolic link in its place, and it is not followed.
 """
 
 from __future__ import annotations
 
 import os
-from errno import EACCES, EPERM
+from errno import EACCES, ENOSYS, EOPNOTSUPP, EPERM
 from stat import S_ISDIR, S_ISREG
 
-from pagemap._native.types import cacheable
+from pagemap._native.types import BLOCK_PAGES, MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import AccessDenied, PagemapError, TargetVanished, Unsupported
-from pagemap.units import PAGE_SIZE
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     Failed = Callable[[PagemapError], None]
 
 __all__ = ["OpenFile", "file_error", "files_in"]
+
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
+_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NONBLOCK
 
 
 def file_error(error: OSError, path: str) -> PagemapError:
@@ -47,42 +54,70 @@ def file_error(error: OSError, path: str) -> PagemapError:
 class OpenFile(Holder):
     """An open regular file: `fd`, and `pages`, the last of which may be filled in part.
 
-    A context manager. Raises AccessDenied when it may not be read, or is another user's;
-    Unsupported for a file that has no page cache (hugetlbfs); PagemapError when it is not there, or
-    not a regular file.
+    A context manager. Where `folder` is the descriptor of a folder, the file is its entry `name`,
+    and `path` is what it is called. Raises AccessDenied when it may not be read, or is another
+    user's; Unsupported for a file that has no page cache (hugetlbfs); PagemapError when it is not
+    there, or not a regular file.
     """
 
-    __slots__ = ("fd", "pages", "path")
+    __slots__ = ("fd", "pages", "path", "tells")
 
-    def __init__(self, path: str, *, follow: bool = True) -> None:
+    def __init__(
+        self, path: str, *, follow: bool = True, folder: int | None = None, name: str = ""
+    ) -> None:
         self.path = path
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
         try:
-            # before it is opened: to open a device may do something
-            if not S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
+            # before it is opened, for to open a device may do something; a folder told already
+            if folder is None and not S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
                 raise _irregular(path)
-            self.fd: int = Descriptor(os.open(path, flags | (0 if follow else os.O_NOFOLLOW)))
+            flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
+            self.fd: int = Descriptor(os.open(name or path, flags, dir_fd=folder))
         except OSError as error:
             if isinstance(error, PagemapError):
                 raise
             raise file_error(error, path) from None
         try:
             self._settle()
-        except BaseException:
+        except BaseException as error:
             self.fd = CLOSED
+            if isinstance(error, OSError) and not isinstance(error, PagemapError):
+                raise file_error(error, path) from None
             raise
 
     def _settle(self) -> None:
         about = os.fstat(self.fd)
         if not S_ISREG(about.st_mode):
             raise _irregular(self.path)
-        if not cacheable(self.fd):
+        self.pages = -(-about.st_size // PAGE_SIZE)
+        self.tells = cacheable(self.fd, PAGE_SHIFT, self.pages)
+        if self.tells == NOT_CACHED:
             raise Unsupported(
                 f"{self.path!r} has no page cache that can be looked at: it lies on hugetlbfs",
                 operation="look at the page cache",
                 path=self.path,
             )
-        self.pages = -(-about.st_size // PAGE_SIZE)
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Stretches ``(start, end)`` of pages that may be cached: all others are not.
+
+        Raises OSError.
+        """
+        page = 0
+        while page < self.pages:
+            if self.tells != MINCORE_TELLS:
+                try:
+                    found = next_cached(self.fd, PAGE_SHIFT, page, self.pages)
+                except OSError as error:
+                    if error.errno not in (ENOSYS, EPERM, EOPNOTSUPP):
+                        raise
+                    self.tells = MINCORE_TELLS
+                    continue
+                if found is None:
+                    return
+                page = found
+            end = min(page + BLOCK_PAGES, self.pages)
+            yield page, end
+            page = end
 
     def check(self) -> None:
         """Raise TargetVanished when the file has become shorter since it was opened."""
@@ -97,6 +132,10 @@ class OpenFile(Holder):
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the descriptor. May be called again."""
         self.fd = CLOSED
 
 
@@ -108,47 +147,69 @@ def _irregular(path: str) -> PagemapError:
     )
 
 
-def files_in(path: str, failed: Failed) -> Iterator[OpenFile]:
-    """The file `path`, or every regular file below that folder, each open until the next.
+def files_in(
+    path: str, failed: Failed, entered: set[tuple[int, int]] | None = None
+) -> Iterator[OpenFile]:
+    """The file `path`, or every regular file below that folder: each open, and to be closed.
 
-    Symbolic links below it are not followed, nor are other file systems entered. A file of a folder
-    that cannot be opened is told to `failed`; of a `path` that is a file, it is raised.
+    Symbolic links below it are not followed, nor are other file systems entered. `entered` are the
+    folders, by device and inode, that need not be entered again, and gets those that were: a folder
+    may be mounted in several places, and `path` lie below another one that is asked for. A file of
+    a folder that cannot be opened is told to `failed`; of a `path` that is a file, it is raised.
     """
+    known: set[tuple[int, int]] = set() if entered is None else entered
     try:
         top = os.stat(path)
     except OSError as error:
         raise file_error(error, path) from None
     if not S_ISDIR(top.st_mode):
-        with OpenFile(path) as file:
-            yield file
+        yield OpenFile(path)
         return
     folders = [path]
     while folders:
         folder = folders.pop()
         try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+            fd = os.open(folder, _FOLDER if folder == path else _FOLDER | os.O_NOFOLLOW)
         except OSError as error:
             if folder == path:
                 raise file_error(error, path) from None
             failed(file_error(error, folder))
             continue
-        below = []
-        for entry in found:
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.stat(follow_symlinks=False).st_dev == top.st_dev:
-                        below.append(entry.path)
-                    continue
-                if not entry.is_file(follow_symlinks=False):
-                    continue
-                file = OpenFile(entry.path, follow=False)
-            except PagemapError as error:
-                failed(error)
+        try:
+            about = os.fstat(fd)
+            identity = about.st_dev, about.st_ino
+            if about.st_dev == top.st_dev and identity not in known:
+                known.add(identity)
+                below: list[str] = []
+                yield from _entries(fd, folder, below, failed)
+                folders += reversed(below)
+        except OSError as error:
+            if isinstance(error, PagemapError):
+                raise
+            if folder == path:
+                raise file_error(error, path) from None
+            failed(file_error(error, folder))
+        finally:
+            os.close(fd)
+
+
+def _entries(fd: int, folder: str, below: list[str], failed: Failed) -> Iterator[OpenFile]:
+    """The regular files of an open folder, each open; its folders go to `below`."""
+    with os.scandir(fd) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = os.path.join(folder, entry.name)
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                below.append(path)
                 continue
-            except OSError as error:
-                failed(file_error(error, entry.path))
+            if not entry.is_file(follow_symlinks=False):
                 continue
-            with file:
-                yield file
-        folders += reversed(below)
+            file = OpenFile(path, follow=False, folder=fd, name=entry.name)
+        except PagemapError as error:
+            failed(error)
+            continue
+        except OSError as error:
+            failed(file_error(error, path))
+            continue
+        yield file

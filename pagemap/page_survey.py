@@ -9,15 +9,14 @@ A word is of the moment it is read: a page may have moved since its PFN was lear
 
 from __future__ import annotations
 
-import os
-
 from pagemap import maps, pipeline
 from pagemap._native.scan import Spans
-from pagemap._native.types import BLOCK_PAGES, Job
+from pagemap._native.types import BLOCK_PAGES, Job, SeenFrames
 from pagemap.arguments import check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
+from pagemap.page_cache import CacheWalk
 from pagemap.page_flags import parse_filter
 from pagemap.page_types import Histogram, joined, page_run
 from pagemap.populated import Reach
@@ -28,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeVar
 
-    from pagemap._native.types import Found
-    from pagemap.page_files import OpenFile
+    from pagemap._native.types import Blocks, Found
+    from pagemap.page_files import Failed, OpenFile
     from pagemap.page_types import PageRun, PageTypes
     from pagemap.process import Process
 
     _Survey = TypeVar("_Survey", bound="Survey")
+    # Whether a list is wanted, and the frames that were seen, when a frame is to count once.
+    _Steps = Callable[[bool, SeenFrames | None], Iterator[Found]]
 
 __all__ = ["Look", "Survey"]
 
@@ -41,28 +42,47 @@ __all__ = ["Look", "Survey"]
 class Look(Holder):
     """One place to look at, as a survey wants it; each call looks anew.
 
-    Raises TargetVanished when the process exits or calls exec midway, or the file becomes shorter.
+    `unknown` is how many pages the last list left out, because the kernel tells nothing of their
+    frames. Raises TargetVanished when the process exits or calls exec midway, or the file becomes
+    shorter.
     """
 
-    __slots__ = ("_steps", "_unit")
+    __slots__ = ("_end", "_steps", "_unit", "unknown")
 
-    def __init__(self, steps: Callable[[bool], Iterator[Found]], unit: int | None) -> None:
+    def __init__(self, steps: _Steps, unit: int | None, end: int) -> None:
         self._steps = steps
         self._unit = unit
+        self._end = end
+        self.unknown = 0
 
     def types(self) -> PageTypes:
-        """How many pages have which flags."""
+        """How many pages have which flags, and in how many frames they lie."""
         histogram = Histogram()
         self.add_to(histogram)
         return histogram.types()
 
     def add_to(self, histogram: Histogram) -> None:
-        """Count into `histogram`; what was seen before an error stays there."""
-        histogram.add(self._steps(False))
+        """Count into `histogram`; what was seen before an error stays.
 
-    def runs(self) -> Iterator[PageRun]:
-        """The pages themselves in order, those in a row that are alike as one."""
-        return (page_run(row, self._unit) for row in joined(self._steps(True)))
+        Frames that it has counted already are not counted again. Of files, pages in such frames
+        are left out: one file has several names, and several files one cache (overlay).
+        """
+        if histogram.seen is None:
+            histogram.seen = SeenFrames(self._end)
+        histogram.add(self._steps(False, histogram.seen))
+
+    def runs(self, seen: SeenFrames | None = None) -> Iterator[PageRun]:
+        """The pages themselves in order, those in a row that are alike as one.
+
+        Of files, those in frames that are `seen` are left out; see `Survey.seen_frames`.
+        """
+        self.unknown = 0
+        return (page_run(row, self._unit) for row in joined(self._listed(seen)))
+
+    def _listed(self, seen: SeenFrames | None) -> Iterator[Found]:
+        for found in self._steps(True, seen):
+            self.unknown += found.unknown
+            yield found
 
 
 class Survey(Holder):
@@ -83,7 +103,18 @@ class Survey(Holder):
     1234
     """
 
-    __slots__ = ("_cgroup", "_cgroups", "_files", "_filters", "_mapcounts", "_raw", "_threads")
+    __slots__ = (
+        "_cache",
+        "_cgroup",
+        "_cgroups",
+        "_end",
+        "_files",
+        "_filters",
+        "_kept",
+        "_mapcounts",
+        "_raw",
+        "_threads",
+    )
 
     def __init__(
         self,
@@ -102,6 +133,9 @@ class Survey(Holder):
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
         if cgroup is not None and not 0 <= cgroup < 1 << 64:
             raise UsageError(f"{cgroup} is no inode number of a cgroup")
+        self._cache = CacheWalk(threads)
+        self._kept: list[tuple[bool, SeenFrames | None, Job, Blocks]] = []
+        self._end = 0
         self._job(listed=True)  # what may not be read is told before any work
 
     def __enter__(self: _Survey) -> _Survey:  # noqa: PYI019 - typing.Self is of 3.11
@@ -112,9 +146,21 @@ class Survey(Holder):
 
     def close(self) -> None:
         """Close the files. May be called again."""
+        self._kept.clear()
+        self._cache.close()
         self._files.close()
 
-    def _job(self, *, listed: bool) -> Job:
+    @property
+    def end(self) -> int:
+        """The first PFN past the machine's last frame."""
+        self._end = self._end or self._files.end
+        return self._end
+
+    def seen_frames(self) -> SeenFrames:
+        """Frames that lists of files leave out when they come again: none yet."""
+        return SeenFrames(self.end)
+
+    def _job(self, *, listed: bool, seen: SeenFrames | None = None, once: bool = False) -> Job:
         by_cgroup = self._cgroup is not None
         try:
             return Job(
@@ -128,6 +174,8 @@ class Survey(Holder):
                 listed=listed,
                 cgroup=self._cgroup,
                 filters=self._filters,
+                seen=seen,
+                once=once,
             )
         except AccessDenied as error:
             raise AccessDenied(
@@ -145,33 +193,57 @@ class Survey(Holder):
         PfnsHidden without CAP_SYS_ADMIN.
         """
         kept = None if ranges is None else sorted(page_range(*each) for each in ranges)
-        return Look(lambda listed: self._of_process(process, kept, listed=listed), PAGE_SIZE)
+        return Look(
+            lambda listed, seen: self._of_process(process, kept, seen, listed=listed),
+            PAGE_SIZE,
+            self.end,
+        )
 
     def memory(self, ranges: Sequence[tuple[int, int]] | None = None) -> Look:
-        """All frames, or those in `ranges` of PFNs ``(start, end)``.
+        """All frames, or those in `ranges` of PFNs ``(start, end)``, each once.
 
         Raises UsageError for a range that is none, or begins past the last frame.
         """
-        end = self._files.end
+        end = self.end
         for first, last in ranges or ():
             if not 0 <= first < last:
                 raise UsageError(f"{first:#x}-{last:#x} is no range of PFNs")
             if first >= end:
                 raise UsageError(f"there is no frame {first:#x}: the last one here is {end - 1:#x}")
-        kept = [(0, end)] if ranges is None else [(first, min(last, end)) for first, last in ranges]
-        return Look(lambda listed: self._of_memory(kept, listed=listed), None)
+        kept = [(0, end)] if ranges is None else _united(ranges, end)
+        return Look(lambda listed, _: self._of_memory(kept, listed=listed), None, end)
 
     def file(self, file: OpenFile) -> Look:
         """The pages of an open file that are in the page cache, the last one included.
 
         Nothing is read in, and no page looks used afterwards.
         """
-        return Look(lambda listed: self._of_file(file, listed=listed), PAGE_SIZE)
+        return Look(
+            lambda listed, seen: self._of_files([file], _raise, seen, listed=listed),
+            PAGE_SIZE,
+            self.end,
+        )
+
+    def files(self, files: Iterable[OpenFile], failed: Failed) -> Look:
+        """The same of many files, to be counted together; each is closed when it was looked at.
+
+        What cannot be looked at, or becomes shorter meanwhile, is told to `failed`.
+        """
+        return Look(
+            lambda listed, seen: self._of_files(files, failed, seen, listed=listed, close=True),
+            PAGE_SIZE,
+            self.end,
+        )
 
     # Each of these gives what was found step by step, in order.
 
     def _of_process(
-        self, process: Process, ranges: list[tuple[int, int]] | None, *, listed: bool
+        self,
+        process: Process,
+        ranges: list[tuple[int, int]] | None,
+        seen: SeenFrames | None,
+        *,
+        listed: bool,
     ) -> Iterator[Found]:
         if process.kernel_thread:
             return
@@ -183,7 +255,7 @@ class Survey(Holder):
                 pid=process.pid,
                 operation="read PFNs",
             )
-        job = self._job(listed=listed)
+        job = self._job(listed=listed, seen=seen)
         reach = _Reach(first=pipeline.ALONE_PAGES)
         blocks = job.blocks()
         for block in process.maps_blocks():
@@ -209,28 +281,29 @@ class Survey(Holder):
                 raise
             raise from_file_error(error, self._files.path("flags")) from None
 
-    def _of_file(self, file: OpenFile, *, listed: bool) -> Iterator[Found]:
-        from pagemap.page_files import file_error
-
-        job = self._job(listed=listed)
-        own = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-        sink = -1
+    def _of_files(
+        self,
+        files: Iterable[OpenFile],
+        failed: Failed,
+        seen: SeenFrames | None,
+        *,
+        listed: bool,
+        close: bool = False,
+    ) -> Iterator[Found]:
+        # What a walk needs is kept for the next file, of which there may be many, and small ones.
         try:
-            sink = os.memfd_create("pagemap")
-            blocks = job.blocks()
-            pieces = job.of_file(own, file.fd, sink, file.pages, BLOCK_PAGES)
-            with pipeline.run(pieces, lambda: blocks, self._threads) as results:
-                for _, found in results:
-                    yield found
-        except OSError as error:
-            if isinstance(error, PagemapError):
-                raise
-            raise file_error(error, file.path) from None
-        finally:
-            os.close(own)
-            if sink >= 0:
-                os.close(sink)
-        file.check()
+            kept = self._kept.pop()
+        except IndexError:
+            kept = None
+        if kept is None or kept[0] != listed or kept[1] is not seen:
+            job = self._job(listed=listed, seen=seen, once=seen is not None)
+            kept = listed, seen, job, job.blocks()
+        yield from self._cache.steps(kept[2], kept[3], files, failed, close=close)
+        self._kept.append(kept)
+
+
+def _raise(error: PagemapError) -> None:
+    raise error
 
 
 class _Reach(Reach):
@@ -250,3 +323,14 @@ def _spans(block: bytes, ranges: list[tuple[int, int]] | None) -> Iterator[tuple
             if first < last:
                 yield first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT
                 seen = last
+
+
+def _united(ranges: Iterable[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    """The same PFNs below `end`, ascending, each in one range."""
+    united: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if united and first <= united[-1][1]:
+            united[-1] = united[-1][0], max(united[-1][1], min(last, end))
+        else:
+            united.append((first, min(last, end)))
+    return united

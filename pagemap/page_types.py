@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pagemap._native.types import Found
+    from pagemap._native.types import Found, SeenFrames
 
 __all__ = ["Histogram", "PageRun", "PageType", "PageTypes", "joined", "page_run"]
 
@@ -36,11 +36,12 @@ class PageType(Record):
 
     flags: int = field("", "the flags, in bits as `pagemap.PageFlag` has them")
     pages: int = field("pages", "how many have them, and no others")
+    frames: int = field("", "in how many frames these lie, each counted with the first page in it")
 
     @property
     def size(self) -> int:
-        """What they take, in bytes."""
-        return self.pages * PAGE_SIZE
+        """What the frames take, in bytes."""
+        return self.frames * PAGE_SIZE
 
     @property
     def letters(self) -> str:
@@ -84,32 +85,42 @@ class PageTypes:
         return sum(each.pages for each in self)
 
     @property
+    def frames(self) -> int:
+        """How many frames all of them lie in, each counted once."""
+        return sum(each.frames for each in self)
+
+    @property
     def size(self) -> int:
-        """The same in bytes."""
-        return self.pages * PAGE_SIZE
+        """What these frames take, in bytes."""
+        return self.frames * PAGE_SIZE
 
 
 class Histogram:
-    """Counts that grow: of several targets, or of one until it vanishes."""
+    """Counts that grow: of several targets, or of one until it vanishes.
 
-    __slots__ = ("_counts", "_unknown")
+    `seen` are the frames that were counted, so that each is counted once.
+    """
+
+    __slots__ = ("_counts", "_unknown", "seen")
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._counts: dict[int, tuple[int, int]] = {}
         self._unknown = 0
+        self.seen: SeenFrames | None = None
 
     def add(self, steps: Iterable[Found]) -> None:
         """Add what a survey finds. What came before an error stays."""
         counts = self._counts
         for found in steps:
             self._unknown += found.unknown
-            for flags, pages in found.rows:
-                counts[flags] = counts.get(flags, 0) + pages
+            for flags, pages, frames, _ in found.rows:
+                before = counts.get(flags, (0, 0))
+                counts[flags] = (before[0] + pages, before[1] + frames)
 
     def types(self) -> PageTypes:
         """What was counted until now."""
-        ordered = sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
-        return PageTypes(map(PageType._make, ordered), self._unknown)
+        ordered = sorted(self._counts.items(), key=lambda each: (-each[1][0], each[0]))
+        return PageTypes((PageType(flags, *each) for flags, each in ordered), self._unknown)
 
 
 def joined(steps: Iterable[Found]) -> Iterator[list[int]]:

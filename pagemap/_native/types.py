@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
 
@@ -12,7 +15,26 @@ if TYPE_CHECKING:
 
     from pagemap._native.scan import Spans
 
-__all__ = ["BLOCK_PAGES", "NO_WORD", "Blocks", "Found", "Job", "cacheable", "word_of"]
+__all__ = [
+    "BLOCK_PAGES",
+    "MINCORE_TELLS",
+    "NOT_CACHED",
+    "NO_WORD",
+    "SWAP_IS_CACHED",
+    "Blocks",
+    "FilesPiece",
+    "Found",
+    "Job",
+    "SeenFrames",
+    "cacheable",
+    "next_cached",
+    "word_of",
+]
+
+MINCORE_TELLS: int = lib.PM_MINCORE_TELLS
+NOT_CACHED: int = lib.PM_NOT_CACHED
+SWAP_IS_CACHED: int = lib.PM_SWAP_IS_CACHED
+"""What `cacheable` gives, as enum pm_cacheable has it."""
 
 NO_WORD = 2**64 - 1
 """In a row: the kernel tells no map count, or no cgroup, of these frames."""
@@ -27,15 +49,42 @@ def word_of(word: int, entry: int, *, raw: bool) -> int:
     return int(lib.pm_types_word(word, entry, raw))
 
 
-def cacheable(fd: int) -> bool:
-    """Whether the page cache of a file can be looked at. Raises OSError."""
-    return checked(lib.pm_types_cacheable(fd)) == 1
+def cacheable(fd: int, page_shift: int, pages: int) -> int:
+    """Who tells what is cached of a file of `pages` pages: a PM_* of enum pm_cacheable.
+
+    Raises OSError: EPERM where the kernel was seen to tell us that all is cached.
+    """
+    return checked(lib.pm_types_cacheable(fd, page_shift, pages))
+
+
+def next_cached(fd: int, page_shift: int, page: int, end: int) -> int | None:
+    """The first page from `page` on at which cached ones may begin; None: there are no more.
+
+    Raises OSError where the kernel does not tell by itself (cachestat, since 6.5).
+    """
+    at = ffi.new("uint64_t *", page)
+    some = checked(lib.pm_types_next_cached(fd, page_shift, BLOCK_PAGES, at, end))
+    return int(at[0]) if some else None
+
+
+class SeenFrames:
+    """Which frames were counted, a bit for each of the machine's: 1/32,768 of its memory.
+
+    The kernel gives only those parts of it that are touched.
+    """
+
+    __slots__ = ("_memory", "count", "table")
+
+    def __init__(self, frames: int) -> None:
+        self.count = frames
+        self._memory = mmap.mmap(-1, 8 * (frames // 64 + 1))
+        self.table = ffi.from_buffer("uint64_t[]", self._memory, require_writable=True)
 
 
 class Job:
     """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C."""
 
-    __slots__ = ("_fds", "_filters", "_looked_at", "cgroups", "list", "mapcounts", "table")
+    __slots__ = ("_fds", "_filters", "_looked_at", "_seen", "cgroups", "list", "mapcounts", "table")
 
     def __init__(
         self,
@@ -48,7 +97,10 @@ class Job:
         listed: bool = False,
         cgroup: int | None = None,
         filters: Sequence[tuple[int, int, bool]] = (),
+        seen: SeenFrames | None = None,
+        once: bool = False,
     ) -> None:
+        self._seen = seen
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
         self.list = listed
         self._fds = kpageflags, kpagecount, kpagecgroup  # held for as long as C may read
@@ -65,11 +117,13 @@ class Job:
                 "raw": raw,
                 "list": listed,
                 "by_cgroup": cgroup is not None,
-                "file": -1,
                 "sink": -1,
                 "cgroup": cgroup or 0,
                 "filters": self._filters,
                 "filters_count": len(filters),
+                "seen": ffi.NULL if seen is None else seen.table,
+                "seen_count": 0 if seen is None else seen.count,
+                "once": once,
             },
         )
 
@@ -92,13 +146,10 @@ class Job:
         """Look at the frames from `start` up to `end`, `pages` in a piece."""
         return self._ranges(lib.pm_types_of_memory, start, end, pages)
 
-    def of_file(
-        self, pagemap: int, file: int, sink: int, count: int, pages: int
-    ) -> Iterator[RangePiece]:
-        """Look at the first `count` pages of a file, by our own pagemap."""
-        self.table.pagemap, self.table.file, self.table.sink = pagemap, file, sink
-        self._looked_at = pagemap, file, sink
-        return self._ranges(lib.pm_types_of_file, 0, count, pages)
+    def of_files(self, pagemap: int, sink: int) -> None:
+        """Be for pages of files, by our own pagemap; then there are a `FilesPiece` and more."""
+        self.table.pagemap, self.table.sink = pagemap, sink
+        self._looked_at = pagemap, sink
 
     def _ranges(self, call: Any, start: int, end: int, pages: int) -> Iterator[RangePiece]:
         for first in range(start, end, pages):
@@ -163,7 +214,7 @@ class Block:
     def found(self, listed: bool) -> Found:
         """What the last step found, copied out."""
         table = self.table
-        name, width = ("rows", 7) if listed else ("types", 2)
+        name, width = ("rows", 7) if listed else ("types", 4)
         words = view_of(self._kept[name], "Q")[: width * table.found].tolist()
         rows = list(zip(*(words[at::width] for at in range(width)), strict=True))
         return Found(rows, int(table.looked), int(table.unknown))
@@ -172,7 +223,7 @@ class Block:
 class Found:
     """`rows` of a step, the pages `looked` at, and those `unknown`, whose frames have no word.
 
-    A row is ``(flags, pages)``, or in a list ``(place, pfn, swapped, pages, flags,
+    A row is ``(flags, pages, frames, 1)``, or in a list ``(place, pfn, swapped, pages, flags,
     mapcount, cgroup)``.
     """
 
@@ -230,4 +281,38 @@ class RangePiece:
         job = self._job
         found = blocks.found(lambda block: self._call(job.table, self._at, self._end, block))
         self.work += found.looked
+        return found
+
+
+class FilesPiece:
+    """Some pages of a file, or of several small ones: ``(file, ask_again, page, count)`` of each.
+
+    `errors` are those of single files, by their place among them.
+    """
+
+    __slots__ = ("_job", "_kept", "_table", "done", "errors", "work")
+
+    def __init__(self, job: Job, ranges: list[tuple[int, bool, int, int]]) -> None:
+        self._job = job
+        self._kept = ranges  # their descriptors stay open for as long
+        self._table = ffi.new(
+            "struct pm_types_range[]",
+            [(page, count, int(fd), ask_again, 0) for fd, ask_again, page, count in ranges],
+        )
+        self.errors: dict[int, OSError] = {}
+        self.work = 0
+        self.done = False
+
+    def run(self, blocks: Blocks) -> Found:
+        """A step, which is all of it."""
+        job, table = self._job, self._table
+        found = blocks.found(
+            lambda block: lib.pm_types_of_files(job.table, table, len(table), block)
+        )
+        self.work = found.looked
+        self.done = True
+        for at in range(len(table)):
+            if table[at].failed:
+                code = -table[at].failed
+                self.errors[at] = OSError(code, os.strerror(code))
         return found

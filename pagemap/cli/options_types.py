@@ -27,12 +27,17 @@ hexadecimal). --bits takes
   a,~b   all of these, and none of those after a tilde
   =a,b   these flags and no others
 
+PAGES are entries of page tables: a frame that several map counts for each of
+them. FRAMES counts it once, with the first page seen in it, and SIZE is what the
+frames take. Several TARGETs that are one address space count once. Of files a
+page counts once under all of their names.
+
 Pages in swap have the flags of their page table entry alone: none without
 --raw.
 Of files the cached pages count; they are not read, nor do they look used
 afterwards. A word is of its moment: memory in use changes while it is counted.
 
---json writes one object of schema pagemap.types/1, or with a list one of
+--json writes one object of schema pagemap.types/2, or with a list one of
 pagemap.page-runs/1: sizes in bytes, flags, addresses and PFNs as strings.
 
 examples:

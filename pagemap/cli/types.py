@@ -14,6 +14,7 @@ from pagemap.page_types import Histogram
 from pagemap.process import Process
 from pagemap.render import page_types
 from pagemap.targets import resolve
+from pagemap.twins import Twins
 from pagemap.units import parse_address, parse_range
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
+    from pagemap._native.types import SeenFrames
+    from pagemap.page_files import OpenFile
     from pagemap.page_survey import Look
     from pagemap.page_types import PageRun, PageTypes
     from pagemap.render.document import Write
@@ -46,6 +49,12 @@ class _Troubles:
         """Tell of an error, and go on."""
         complain(str(error))
         self.code = max(self.code, error.exit_code)
+
+    def file(self, error: PagemapError) -> None:
+        """The same of a file that was found: alone, it fails as a whole."""
+        if self.alone and not isinstance(error, TargetVanished):
+            raise error
+        self.tell(error)
 
     def __enter__(self) -> None:
         pass
@@ -75,6 +84,7 @@ def run(arguments: Namespace) -> int:
     troubles = _Troubles(alone=len(arguments.targets) + len(arguments.files) < 2)
     ranges = parse_ranges(arguments.ranges) or None
     frames = [_frames(text) for text in arguments.pfns] or None
+    pids = _pids(arguments.targets)
     processes: list[Process] = []
     with Survey(
         raw=arguments.raw,
@@ -86,17 +96,22 @@ def run(arguments: Namespace) -> int:
     ) as survey:
         looks: Iterator[tuple[Name, Look]]
         try:
-            if arguments.files:
+            if arguments.files and not (arguments.list or arguments.list_each):
+                # together, for they may be many and small
+                found = _files(arguments.files, troubles)
+                looks = iter([(None, survey.files(found, troubles.file))])
+            elif arguments.files:
                 looks = _at_files(arguments.files, survey, troubles)
             elif arguments.targets:
                 # all of them are opened before one is looked at, which may take long
-                processes += _opened(arguments.targets, troubles)
+                processes += _opened(pids, troubles)
                 looks = iter([(each.pid, survey.process(each, ranges)) for each in processes])
             else:
                 looks = iter([(None, survey.memory(frames))])
             with open_output() as output:
                 if arguments.list or arguments.list_each:
-                    _write_runs(arguments, _runs(looks, troubles), output.write)
+                    seen = survey.seen_frames() if arguments.files else None
+                    _write_runs(arguments, _runs(looks, troubles, seen), output.write)
                 else:
                     _write_types(arguments, _types(looks, troubles), output.write)
         finally:
@@ -114,17 +129,24 @@ def _types(looks: Iterator[tuple[Name, Look]], troubles: _Troubles) -> PageTypes
 
 
 def _runs(
-    looks: Iterator[tuple[Name, Look]], troubles: _Troubles
+    looks: Iterator[tuple[Name, Look]], troubles: _Troubles, seen: SeenFrames | None
 ) -> Iterator[tuple[Name, PageRun]]:
+    unknown = 0
     for name, look in looks:
         with troubles:
-            for each in look.runs():
+            for each in look.runs(seen):
                 yield name, each
+        unknown += look.unknown
+    _tell_unknown(unknown)
+
+
+def _tell_unknown(pages: int) -> None:
+    if pages:
+        complain(f"{pages} pages are left out: the kernel tells nothing of their frames")
 
 
 def _write_types(arguments: Namespace, types: PageTypes, write: Write) -> None:
-    if types.unknown:
-        complain(f"{types.unknown} pages are left out: the kernel tells nothing of their frames")
+    _tell_unknown(types.unknown)
     if arguments.json:
         page_types.write_json(types, write, raw=arguments.raw)
     elif arguments.csv:
@@ -208,8 +230,29 @@ def _cgroup(text: str | None) -> int | None:
         ) from None
 
 
-def _opened(targets: list[str], troubles: _Troubles) -> Iterator[Process]:
-    for pid in [resolve(text, exclude=(os.getpid(),)) for text in targets]:
+def _pids(targets: list[str]) -> list[int]:
+    """The pids that targets mean, one for each address space: others of it are told, not counted.
+
+    vfork and clone(CLONE_VM) make two processes of one memory.
+    """
+    pids = list(dict.fromkeys(resolve(text, exclude=(os.getpid(),)) for text in targets))
+    if len(pids) < 2:
+        return pids
+    twins = Twins()
+    kept = list(twins.each(pids))
+    for pid, sharers in twins.sharers.items():
+        for other in sharers:
+            complain(f"process {other} has the memory of process {pid}, which counts once")
+    if not twins.known:
+        complain(
+            "processes that share one address space (vfork, CLONE_VM) are counted apart: "
+            "this kernel does not tell them (kcmp: CONFIG_KCMP)"
+        )
+    return kept
+
+
+def _opened(pids: list[int], troubles: _Troubles) -> Iterator[Process]:
+    for pid in pids:
         with troubles:
             process = Process(pid)
             if process.kernel_thread:
@@ -217,10 +260,15 @@ def _opened(targets: list[str], troubles: _Troubles) -> Iterator[Process]:
             yield process
 
 
-def _at_files(paths: list[str], survey: Survey, troubles: _Troubles) -> Iterator[tuple[Name, Look]]:
+def _files(paths: list[str], troubles: _Troubles) -> Iterator[OpenFile]:
     from pagemap.page_files import files_in
 
+    entered: set[tuple[int, int]] = set()
     for path in paths:
         with troubles:
-            for file in files_in(path, troubles.tell):
-                yield file.path, survey.file(file)
+            yield from files_in(path, troubles.tell, entered)
+
+
+def _at_files(paths: list[str], survey: Survey, troubles: _Troubles) -> Iterator[tuple[Name, Look]]:
+    for file in _files(paths, troubles):
+        yield file.path, survey.file(file)

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["write_csv", "write_description", "write_json", "write_text"]
 
-SCHEMA = "pagemap.types/1"
+SCHEMA = "pagemap.types/2"
 
 COLUMNS = (
     Column("FLAGS", right=True),
     Column("PAGES", right=True),
+    Column("FRAMES", right=True),
     Column("SIZE", right=True),
     Column("LETTERS"),
     Column("NAMES", wrap=True),
@@ -31,6 +32,7 @@ def write_text(types: PageTypes, write: Write) -> None:
         (
             f"{each.flags:#x}",
             str(each.pages),
+            str(each.frames),
             compact_size(each.size),
             each.letters,
             ",".join(each.names) or "-",
@@ -38,7 +40,9 @@ def write_text(types: PageTypes, write: Write) -> None:
         for each in types
     ]
     write_table(
-        COLUMNS, [*rows, ("total", str(types.pages), compact_size(types.size), "", "")], write
+        COLUMNS,
+        [*rows, ("total", str(types.pages), str(types.frames), compact_size(types.size), "", "")],
+        write,
     )
 
 
@@ -51,6 +55,7 @@ def write_json(types: PageTypes, write: Write, *, raw: bool) -> None:
             {
                 "flags": f"{each.flags:#x}",
                 "pages": each.pages,
+                "frames": each.frames,
                 "size": each.size,
                 "letters": each.letters,
                 "names": each.names,
@@ -60,17 +65,20 @@ def write_json(types: PageTypes, write: Write, *, raw: bool) -> None:
         for each in types
     )
     head = f'{{"schema":"{SCHEMA}","raw":{"true" if raw else "false"},"page_size":{PAGE_SIZE}'
-    tail = f'"unknown":{types.unknown},"pages":{types.pages},"size":{types.size}'
+    tail = (
+        f'"unknown":{types.unknown},"pages":{types.pages},'
+        f'"frames":{types.frames},"size":{types.size}'
+    )
     write(f'{head},"types":[\n{rows}\n],{tail}}}\n'.encode("ascii"))
 
 
 def write_csv(types: PageTypes, write: Write) -> None:
     """Write CSV without a total; the names of flags are parted by ``|``."""
     rows = [
-        f"{each.flags:#x},{each.pages},{each.size},{each.letters},{'|'.join(each.names)}\n"
+        f"{each.flags:#x},{each.pages},{each.frames},{each.size},{each.letters},{'|'.join(each.names)}\n"
         for each in types
     ]
-    write(("flags,pages,size,letters,names\n" + "".join(rows)).encode("ascii"))
+    write(("flags,pages,frames,size,letters,names\n" + "".join(rows)).encode("ascii"))
 
 
 def write_description(flags: int, write: Write, *, json: bool, csv: bool) -> None:

@@ -59,11 +59,12 @@ def test_a_histogram_in_three_forms(pagemap: Pagemap, dense: workloads.Target) -
     about = json.loads(out)
     assert {each["flags"]: each["pages"] for each in about["types"]} == expected
     assert {name: about[name] for name in about if name != "types"} == {
-        "schema": "pagemap.types/1",
+        "schema": "pagemap.types/2",
         "raw": False,
         "page_size": PAGE,
         "unknown": 0,
         "pages": 512,
+        "frames": 512,
         "size": 2 * MIB,
     }
     largest = about["types"][0]
@@ -72,8 +73,8 @@ def test_a_histogram_in_three_forms(pagemap: Pagemap, dense: workloads.Target) -
     assert largest["letters"].replace("_", "")[0] in "RU"
     assert (table.code, table.err) == (0, [])
     lines = [line.split() for line in table.out.decode().splitlines()]
-    assert lines[0] == ["FLAGS", "PAGES", "SIZE", "LETTERS", "NAMES"]
-    assert lines[-1] == ["total", "512", "2.0M"]
+    assert lines[0] == ["FLAGS", "PAGES", "FRAMES", "SIZE", "LETTERS", "NAMES"]
+    assert lines[-1] == ["total", "512", "512", "2.0M"]
     assert {line[0]: int(line[1]) for line in lines[1:-1]} == expected
     parsed = list(csv.DictReader(io.StringIO(rows.out.decode())))
     assert {row["flags"]: int(row["pages"]) for row in parsed} == expected
@@ -147,6 +148,44 @@ def test_several_targets(
     assert str(unused_pid) in err[0]
 
 
+def test_frames_of_two_processes_count_once(
+    pagemap: Pagemap, start: Start, need_frames: None
+) -> None:
+    """What a child shares with its parent was counted for each of them."""
+    parent = start(workloads.dense(4 * MIB))
+    child = parent.ask("f")
+    parent.stop()
+    area = parent.first
+    pfns = {
+        oracle.pfn(entry)
+        for pid in (parent.pid, child)
+        for line in oracle.maps(pid)
+        for entry in oracle.entries(pid, line.start, line.end)
+        if oracle.pfn(entry)
+    }
+    told = [json.loads(pagemap("types", pid, "--json").out) for pid in (parent.pid, child)]
+    both = json.loads(pagemap("types", parent.pid, child, "--json").out)
+    assert abs(both["pages"] - told[0]["pages"] - told[1]["pages"]) < 40
+    assert abs(both["frames"] - len(pfns)) < 40
+    assert both["frames"] < told[0]["frames"] + told[1]["frames"] - area.pages + 40
+    assert both["size"] == both["frames"] * PAGE
+
+
+@pytest.mark.parametrize("how", ["twice", "vfork"])
+def test_one_address_space_counts_once(
+    pagemap: Pagemap, start: Start, need_frames: None, how: str
+) -> None:
+    """`types P P`, and a child of vfork beside its parent, counted all pages twice."""
+    target = start(workloads.dense(2 * MIB))
+    other = target.ask("v") if how == "vfork" else target.pid
+    alone = json.loads(pagemap("types", target.pid, "--json").out)["pages"]
+    code, out, err = pagemap("types", target.pid, other, "--json")
+    assert code == 0
+    assert abs(json.loads(out)["pages"] - alone) < 40
+    said = [f"pagemap: process {other} has the memory of process {target.pid}, which counts once"]
+    assert err == (said if how == "vfork" else [])
+
+
 def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> None:
     target = start(workloads.swapped())
     target.stop()
@@ -184,6 +223,8 @@ def test_merged_pages_of_all_memory(pagemap: Pagemap, start: Start, need_frames:
 
 
 def test_memory(pagemap: Pagemap, need_frames: None) -> None:
+    code, out, err = pagemap("types", "--pfn", "0x10-20", "--pfn", "0x18-28", "--json")
+    assert (code, err, json.loads(out)["pages"]) == (0, [], 24)
     code, out, err = pagemap("types", "--pfn", "0x10-20", "--pfn", "0x40", "--json")
     assert (code, err, json.loads(out)["pages"]) == (0, [], 17)
     code, out, err = pagemap("types", "--pfn", "0x10-0x12", "--list-each", "--csv")
@@ -208,6 +249,15 @@ def test_files(pagemap: Pagemap, tmp_path: Path, need_frames: None) -> None:
         *((hex(at * PAGE), str(tmp_path / "a,b")) for at in range(2)),
         *((hex(at * PAGE), str(tmp_path / "c")) for at in range(3)),
     ]
+    once = json.loads(pagemap("types", "--file", str(tmp_path), "--json").out)["pages"]
+    os.link(tmp_path / "c", tmp_path / "d")
+    again = [arg for name in (".", "c", "c", "d") for arg in ("--file", str(tmp_path / name))]
+    for options in (again, again[2:] + again[:2]):
+        code, out, err = pagemap("types", *options, "--json")
+        assert (code, err, json.loads(out)["pages"]) == (0, [], once)
+        code, out, err = pagemap("types", *options, "--list-each", "--csv")
+        assert (code, err, len(out.splitlines())) == (0, [], once + 1)
+    (tmp_path / "d").unlink()
     gone = tmp_path / "gone"
     said = f"pagemap: cannot look at the page cache of {str(gone)!r}: No such file or directory"
     assert pagemap("types", "--file", str(gone)) == (1, b"", [said])
@@ -288,7 +338,7 @@ def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_frames: None
     assert (code, json.loads(out)["types"], err) == (0, [], said)
     assert pagemap("types", kernel_thread, "--csv") == (
         0,
-        b"flags,pages,size,letters,names\n",
+        b"flags,pages,frames,size,letters,names\n",
         said,
     )
 

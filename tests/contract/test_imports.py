@@ -26,7 +26,7 @@ ROWS = [
     ("pagemap.executables", "pagemap.pid_files"),
     ("pagemap.process",),
     ("pagemap.page_survey",),
-    ("pagemap.page_types",),
+    ("pagemap.page_types", "pagemap.page_cache"),
     (
         "pagemap.regions",
         "pagemap.populated",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import mmap
 import os
+import random
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
+from pagemap._native.types import MINCORE_TELLS
 from pagemap.page_files import OpenFile, files_in
 from pagemap.page_survey import Survey
 from tests import oracle, page_words, workloads
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pagemap.page_types import PageTypes
     from tests.conftest import Start
     from tests.workloads import Target
 
@@ -44,6 +48,11 @@ def calm(counts: dict[int, int]) -> dict[int, int]:
             kept &= ~(1 << 2)
         result[kept] = result.get(kept, 0) + pages
     return result
+
+
+def by_flags(types: PageTypes) -> dict[int, int]:
+    """Pages by their flags."""
+    return {each.flags: each.pages for each in types}
 
 
 def settled(ours: Callable[[], dict[int, int]], theirs: Callable[[], dict[int, int]]) -> None:
@@ -74,13 +83,13 @@ def test_the_histogram_of_each_kind(kind: str, stopped: Target, raw: bool) -> No
         pytest.skip("many: see below, with as many mappings as page-types gives up at")
     with pagemap.Process(stopped.pid) as process:
         settled(
-            lambda: dict(process.page_types(raw=raw)),
+            lambda: by_flags(process.page_types(raw=raw)),
             lambda: page_words.of_process(stopped.pid, raw=raw),
         )
         if page_words.tool():
             options = ["--raw"] if raw else []
             settled(
-                lambda: dict(process.page_types(raw=raw)),
+                lambda: by_flags(process.page_types(raw=raw)),
                 lambda: page_words.page_types("--pid", stopped.pid, *options),
             )
 
@@ -94,7 +103,7 @@ def test_every_page_of_22_000_mappings(start: Start) -> None:
     assert len(mappings) > 22_000
     with pagemap.Process(target.pid) as process:
         settled(
-            lambda: dict(process.page_types()),
+            lambda: by_flags(process.page_types()),
             lambda: page_words.of_process(target.pid),
         )
         assert process.page_types().pages >= 22_000
@@ -126,7 +135,7 @@ def test_runs_are_the_pages_one_by_one(start: Start) -> None:
             groups = page_words.words(pfns, "kpagecgroup")
             addresses = range(area.start, area.end, PAGE)
             assert each == list(zip(addresses, pfns, counts, groups, strict=True)), threads
-        by_cgroup = dict(process.page_types(ranges=[(area.start, area.end)], cgroup=groups[0]))
+        by_cgroup = by_flags(process.page_types(ranges=[(area.start, area.end)], cgroup=groups[0]))
         nobodys = process.page_types(ranges=[(area.start, area.end)], cgroup=2**63)
     assert sum(by_cgroup.values()) == groups.count(groups[0])
     assert nobodys.pages == 0
@@ -259,13 +268,58 @@ def test_a_file_is_left_as_it_was(folder: Path, part: str) -> None:
 
 
 @pytest.mark.usefixtures("need_frames")
+def test_a_sparse_file_costs_what_is_cached() -> None:
+    """Of 4 TiB with three pages in memory three stretches are looked at; it took 104 s."""
+    fd = os.memfd_create("sparse")
+    places = [0, 1 << 40, (4 << 40) - PAGE]
+    try:
+        os.ftruncate(fd, 4 << 40)
+        for place in places:
+            os.pwrite(fd, b"x", place)
+        with Survey() as survey, OpenFile(f"/proc/self/fd/{fd}") as file:
+            try:
+                stretches = list(itertools.islice(file.stretches(), 10))
+            except OSError as error:
+                pytest.skip(f"cachestat: {error.strerror}")
+            if file.tells == MINCORE_TELLS:
+                pytest.skip("this kernel has no cachestat (6.5)")
+            assert len(stretches) == 3
+            runs = list(survey.file(file).runs())
+            assert [(run.start, run.pages) for run in runs] == [(place, 1) for place in places]
+            types = survey.file(file).types()
+            assert (types.pages, types.frames, types.unknown) == (3, 3, 0)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_a_file_cached_in_part(tmp_path: Path) -> None:
+    """Drawn at random: which pages are found is what mincore says of them."""
+    drawn = random.Random(5)
+    path = tmp_path / "holes"
+    for pages in (1, 15, 17, 3000):
+        with path.open("wb") as file:
+            file.truncate(pages * PAGE)
+            for page in drawn.sample(range(pages), pages // 3):
+                os.pwrite(file.fileno(), b"x", page * PAGE)
+        was = cached(path)
+        with Survey() as survey, OpenFile(str(path)) as opened:
+            found = [False] * pages
+            for run in survey.file(opened).runs():
+                for at in range(run.pages):
+                    found[(run.start or 0) // PAGE + at] = True
+        assert found == was == cached(path)
+
+
+@pytest.mark.usefixtures("need_frames")
 def test_files_as_page_types_has_them(folder: Path) -> None:
     if not page_words.tool():
         pytest.skip("page-types is neither in PAGEMAP_KERNEL_TOOLS nor on the PATH")
     path = str(folder / "below" / "whole")
     with Survey() as survey, OpenFile(path) as file:
         settled(
-            lambda: dict(survey.file(file).types()), lambda: page_words.page_types("--file", path)
+            lambda: by_flags(survey.file(file).types()),
+            lambda: page_words.page_types("--file", path),
         )
 
 

@@ -51,6 +51,31 @@ int pm_sys_mincore(void *address, size_t size, unsigned char *cached)
 	return 0;
 }
 
+/* A page is mapped, and of its neighbours those that are cached and, so says a bit, at rest. */
+static void fault(uint64_t page)
+{
+	if (!lie.faulted)
+		return;
+	for (uint64_t at = page & ~(uint64_t)15; at < (page | 15) + 1 && at < lie.file_pages; at++)
+		if ((lie.cached[at] & 1) && (lie.cached[at] & 2))
+			lie.faulted[at] = 1;
+	lie.faulted[page] = 1;
+}
+
+int pm_sys_cachestat(int fd, const struct pm_uapi_cachestat_range *range,
+		     struct pm_uapi_cachestat *out)
+{
+	(void)fd;
+	if (lie.cachestat_error) {
+		errno = lie.cachestat_error;
+		return -1;
+	}
+	memset(out, 0, sizeof(*out));
+	for (uint64_t at = 0; at < range->length >> SHIFT; at++)
+		out->cached += lie.cached[(range->offset >> SHIFT) + at] & 1;
+	return 0;
+}
+
 ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset)
 {
 	static unsigned interrupted;
@@ -69,6 +94,7 @@ ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offse
 		return -1;
 	}
 	for (int i = 0; i < count && page_of(bytes[i].iov_base) < lie.file_pages; i++, done++) {
+		fault(page_of(bytes[i].iov_base));
 		lie.touched++;
 		lie.touched_outside += !(lie.cached[page_of(bytes[i].iov_base)] & 1);
 	}

@@ -15,6 +15,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "uapi.h"
+
 /* What the kernel does; all zeros: an address space without a page, and no fault. */
 struct lie {
 	uint64_t end;	    /* the first virtual page without an entry */
@@ -50,7 +52,8 @@ struct lie {
 	/* A file in the page cache, which is mapped: see lying_file.c. */
 	const unsigned char *cached; /* of each of its pages, whether it is; */
 	uint64_t file_pages;	     /* pages that there still are when they are touched */
-	int mincore_error, madvise_error, pwritev_error, fs_error;
+	unsigned char *faulted;	     /* NULL, or of each page whether it is mapped by now */
+	int mincore_error, madvise_error, pwritev_error, fs_error, cachestat_error;
 	unsigned pwritev_interrupt; /* as `interrupt` */
 	int64_t fs_type;
 
@@ -124,6 +127,8 @@ void *pm_sys_map_file(int fd, size_t size, off_t offset);
 int pm_sys_madvise(void *address, size_t size, int advice);
 int pm_sys_mincore(void *address, size_t size, unsigned char *cached);
 ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset);
+int pm_sys_cachestat(int fd, const struct pm_uapi_cachestat_range *range,
+		     struct pm_uapi_cachestat *out);
 int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
 int pm_sys_child_writes(volatile char *byte, int *held);

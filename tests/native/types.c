@@ -103,7 +103,7 @@ static void add_types(const struct pm_types_block *block, struct pm_type *sums, 
 		while (at < *count && sums[at].flags != block->types[i].flags)
 			at++;
 		if (at == *count)
-			sums[(*count)++] = (struct pm_type){ block->types[i].flags, 0 };
+			sums[(*count)++] = (struct pm_type){ block->types[i].flags, 0, 0, 1 };
 		sums[at].pages += block->types[i].pages;
 	}
 }

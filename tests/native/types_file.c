@@ -10,6 +10,29 @@
 enum { PAGES = 5000 };
 
 static unsigned char cached[PAGES];
+static unsigned char faulted[PAGES]; /* which the kernel has mapped when they are looked for */
+
+static uint64_t entry_of(uint64_t vpn)
+{
+	const uint64_t page = vpn - LIE_FILE_AT;
+
+	return page < PAGES && faulted[page] ? scene_entry(page) : 0;
+}
+
+/* A step over the pages of one range, from *at on. */
+static int64_t step(const struct pm_types_job *job, uint64_t *at, uint64_t end,
+		    struct pm_types_block *block, int ask_again)
+{
+	struct pm_types_range range = { .page = *at, .file = 5, .ask_again = ask_again };
+	int64_t got;
+
+	range.count = end - *at < block->capacity ? end - *at : block->capacity;
+	got = pm_types_of_files(job, &range, 1, block);
+	if (got < 0 || range.failed)
+		return got < 0 ? got : range.failed;
+	*at += range.count;
+	return got;
+}
 
 static uint64_t word_of(int fd, uint64_t pfn)
 {
@@ -24,11 +47,6 @@ static struct pm_types_job job = { .pagemap = 3,
 				   .raw = 1,
 				   .list = 1 };
 
-static uint64_t mapped_entry(uint64_t vpn)
-{
-	return scene_entry(vpn - LIE_FILE_AT);
-}
-
 static void draw_file(void)
 {
 	tell_truth(LIE_FILE_AT + PAGES);
@@ -38,7 +56,9 @@ static void draw_file(void)
 		if (cached[i] & 1)
 			scene[i] = SCENE_PRESENT | SCENE_FILE | UINT64_C(3) << 55 | (i + 1);
 	}
-	lie.entry = mapped_entry;
+	memset(faulted, 0, sizeof(faulted));
+	lie.entry = entry_of;
+	lie.faulted = faulted;
 	lie.cached = cached;
 	lie.file_pages = PAGES;
 	lie.word = word_of;
@@ -56,13 +76,13 @@ static void drawn(void)
 		lie.pwritev_interrupt = (unsigned)below(3);
 		lie.file_pages = below(2) ? PAGES : below(PAGES);
 		while (at < end) {
-			CHECK(pm_types_of_file(&job, &at, end, &block) >= 0);
+			CHECK(step(&job, &at, end, &block, (int)below(2)) >= 0);
 			CHECK_EQUAL(lie.mapped, lie.unmapped);
 			for (uint64_t i = 0; i < block.found; i++) {
 				const struct pm_types_run *row = block.rows + i;
 
 				for (; next < row->place; next++)
-					CHECK(!(cached[next] & 1));
+					CHECK(!(cached[next] & 1) || next >= lie.file_pages);
 				for (; next < row->place + row->count; next++) {
 					CHECK(cached[next] & 1);
 					CHECK(row->flags ==
@@ -71,10 +91,10 @@ static void drawn(void)
 			}
 		}
 		for (; next < end; next++)
-			CHECK(!(cached[next] & 1));
+			CHECK(!(cached[next] & 1) || next >= lie.file_pages);
 		for (uint64_t i = 0; i < end && i < lie.file_pages; i++)
 			there += cached[i] & 1;
-		CHECK_EQUAL(lie.touched, there);
+		CHECK(lie.touched <= there); /* neighbours are mapped along */
 		CHECK_EQUAL(lie.touched_outside, 0);
 		CHECK_EQUAL(lie.advice & 0xff, MADV_RANDOM << 4 | MADV_SEQUENTIAL);
 		free_block(&block);
@@ -95,7 +115,7 @@ static void errors(void)
 		draw_file();
 		cached[70] = 1;
 		*failing[i] = codes[i];
-		CHECK_EQUAL(pm_types_of_file(&job, &at, 200, &block), -codes[i]);
+		CHECK_EQUAL(step(&job, &at, 200, &block, 0), -codes[i]);
 		CHECK_EQUAL(at, 64);
 		CHECK_EQUAL(lie.mapped, lie.unmapped);
 	}
@@ -106,22 +126,96 @@ static void errors(void)
 		lie.error = EIO;
 		lie.error_at = i ? LIE_FILE_AT + 64 : 71; /* an entry, or a word */
 		scene[70] = SCENE_PRESENT | 71;
-		CHECK_EQUAL(pm_types_of_file(&job, &at, 200, &block), -EIO);
+		CHECK_EQUAL(step(&job, &at, 200, &block, 0), -EIO);
 		CHECK_EQUAL(at, 64);
 		CHECK_EQUAL(lie.mapped, lie.unmapped);
 	}
 	free_block(&block);
 }
 
+/* Who tells what is cached; and a kernel that says that all is, of pages that are not. */
 static void file_systems(void)
 {
-	tell_truth(0);
+	static unsigned char all[1 << 20];
+
+	memset(all, 1, sizeof(all));
+	draw_file();
 	lie.fs_type = 0xef53;
-	CHECK_EQUAL(pm_types_cacheable(3), 1);
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), PM_CACHESTAT_TELLS);
+	lie.fs_type = 0x01021994;
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), PM_SWAP_IS_CACHED);
+	lie.fs_type = 0x794c7630;
+	lie.cached = all;
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), -EPERM);
+	memset(all, 0xfe, sizeof(all));
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), PM_MINCORE_TELLS);
 	lie.fs_type = 0x958458f6;
-	CHECK_EQUAL(pm_types_cacheable(3), 0);
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), PM_NOT_CACHED);
 	lie.fs_error = ENOSYS;
-	CHECK_EQUAL(pm_types_cacheable(3), -ENOSYS);
+	CHECK_EQUAL(pm_types_cacheable(3, 12, 5), -ENOSYS);
+}
+
+/* Stretches that are passed over have no cached page, whatever the step. */
+static void next_cached(void)
+{
+	for (unsigned round = 0; round < 300; round++) {
+		const uint64_t stride = 1 + below(round % 2 ? 3 : 2000), to = below(PAGES);
+		const uint64_t size = 1 + below(600);
+		uint64_t at = 0, next;
+
+		draw_file();
+		memset(cached, 0, sizeof(cached));
+		for (uint64_t i = below(stride); i < PAGES; i += stride)
+			cached[i] = 1;
+		for (next = at; at < to; next = at) {
+			const int32_t some = pm_types_next_cached(3, 12, size, &next, to);
+
+			CHECK(some == 0 || some == 1);
+			for (uint64_t i = at; i < next && i < to; i++)
+				CHECK(!cached[i]);
+			if (!some) {
+				CHECK_EQUAL(next, to);
+				break;
+			}
+			int found = 0;
+			for (uint64_t i = next; i < to && i < next + size; i++)
+				found |= cached[i];
+			CHECK(found);
+			at = next + size;
+		}
+	}
+	uint64_t at = 7;
+	lie.cachestat_error = ENOSYS;
+	CHECK_EQUAL(pm_types_next_cached(3, 12, 4, &at, 100), -ENOSYS);
+	CHECK_EQUAL(at, 7);
+}
+
+/* One of several files cannot be looked at: that one has no pages, the others have theirs. */
+static void one_of_several(void)
+{
+	struct pm_types_block block = make_block(64, 0, 0);
+	struct pm_types_job counted = job;
+	struct pm_types_range ranges[] = { { .page = 10, .count = 20, .file = 5, .ask_again = 1 },
+					   { .page = 40, .count = 30, .file = 6 } };
+
+	counted.list = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t pages = 0, wanted = 0;
+
+		draw_file();
+		lie.cachestat_error = i ? EIO : 0;
+		CHECK(pm_types_of_files(&counted, ranges, 2, &block) >= 0);
+		CHECK_EQUAL(ranges[0].failed, i ? -EIO : 0);
+		CHECK_EQUAL(ranges[1].failed, 0);
+		for (uint64_t at = 0; at < block.found; at++)
+			pages += block.types[at].pages;
+		for (uint64_t at = i ? 40 : 10; at < 70; at++)
+			wanted += (at < 30 || at >= 40) && (cached[at] & 1);
+		CHECK_EQUAL(pages, wanted);
+	}
+	ranges[1].count = 65;
+	CHECK_EQUAL(pm_types_of_files(&counted, ranges, 2, &block), -EINVAL);
+	free_block(&block);
 }
 
 int main(int argc, char **argv)
@@ -132,5 +226,7 @@ int main(int argc, char **argv)
 		return 0;
 	errors();
 	file_systems();
+	next_cached();
+	one_of_several();
 	return 0;
 }

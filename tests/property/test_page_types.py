@@ -261,7 +261,7 @@ def test_types_and_runs_of_a_process(
     counts: dict[int, int] = {}
     for page in pages:
         counts[page[3]] = counts.get(page[3], 0) + 1
-    assert dict(types) == counts
+    assert {each.flags: each.pages for each in types} == counts
     assert [each.pages for each in types] == sorted(counts.values(), reverse=True)
     assert types.pages == len(pages) == sum(run.pages for run in runs)
     each = [

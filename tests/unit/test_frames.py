@@ -292,7 +292,7 @@ def test_frames_that_no_word_is_of_are_told(tmp_path: Path) -> None:
         types = survey.process(process).types()
         runs = list(survey.process(process).runs())
     assert (types.pages, types.unknown) == (2, 2)
-    assert dict(types) == {5: 1, 6: 1}
+    assert {each.flags: each.pages for each in types} == {5: 1, 6: 1}
     assert [(run.start, run.pfn, run.pages) for run in runs] == [
         (0, 5, 1),
         (3 * fake_proc.PAGE_SIZE, 6, 1),
@@ -313,7 +313,8 @@ def test_hidden_pfns_are_an_error(tmp_path: Path) -> None:
 
 def test_ranges_of_memory(tmp_path: Path) -> None:
     with Survey(procfs=fake(tmp_path)) as survey:
-        assert dict(survey.memory([(3, 5), (49, 1000)]).types()) == {3: 1, 4: 1, 49: 1}
+        types = survey.memory([(3, 5), (49, 1000), (3, 4)]).types()
+        assert {each.flags: each.pages for each in types} == {3: 1, 4: 1, 49: 1}
         with pytest.raises(pagemap.UsageError, match="the last one here is 0x31"):
             survey.memory([(50, 51)])
         with pytest.raises(pagemap.UsageError, match="no range"):
