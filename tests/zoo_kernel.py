@@ -8,15 +8,32 @@ the kernel's tool page-types does. Nothing of `pagemap` is imported.
 from __future__ import annotations
 
 import array
+import contextlib
+import ctypes
 import errno
 import os
 import re
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests import oracle
 
-__all__ = ["BY_PAGES", "BY_SMAPS", "Row", "by_pages", "by_smaps", "living", "rollup", "status"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "BY_BITS",
+    "BY_PAGES",
+    "BY_SMAPS",
+    "Row",
+    "by_pages",
+    "by_smaps",
+    "in_common",
+    "living",
+    "rollup",
+    "status",
+]
 
 PAGE = oracle.PAGE
 WORD = 8
@@ -157,33 +174,35 @@ _NEEDS_FRAMES = (
     "shared_hugetlb",
     "private_hugetlb",
     "ksm",
+    "flag_anon",
 )
-_FROM_ENTRIES = (
+BY_BITS = (
     "present",
     "bit_anonymous",
     "bit_exclusive",
     "bit_file",
     "bit_swapped",
     "uffd_wp",
-    "swap_entries",
     "guard",
-    "marker",
 )
-BY_PAGES = _FROM_ENTRIES + _NEEDS_FRAMES
+BY_PAGES = (*BY_BITS, "swap_entries", "marker", *_NEEDS_FRAMES)
 
 
-def by_pages(pid: int) -> list[Row]:
-    """Each mapping by its pages; needs PFNs and the files about frames."""
+def by_pages(pid: int, *, frames: bool = True) -> list[Row]:
+    """Each mapping by its pages; needs PFNs and the files about frames, or tells of bits alone."""
     folder = living(pid)
     rows = []
-    with _Frames() as frames, Path(folder, "pagemap").open("rb", buffering=0) as file:
+    with contextlib.ExitStack() as stack:
+        known = stack.enter_context(_Frames()) if frames else None
+        file = stack.enter_context(Path(folder, "pagemap").open("rb", buffering=0))
         for line in oracle.parse_maps(Path(folder, "maps").read_bytes()):
-            words = dict.fromkeys(BY_PAGES, 0)
+            words = dict.fromkeys(BY_PAGES if frames else BY_BITS, 0)
             if line.start < 1 << 63:
                 for entry in _entries(file.fileno(), line.start, line.end):
                     if entry:
-                        _judge(entry, frames, words)
-            words["pss"] = words["pss"] >> PSS_SHIFT
+                        _judge(entry, known, words)
+            if frames:
+                words["pss"] >>= PSS_SHIFT
             rows.append(Row(line.start, line.end, line.path, words))
     return rows
 
@@ -200,7 +219,7 @@ def _entries(fd: int, start: int, end: int) -> array.array[int]:
     return entries
 
 
-def _judge(entry: int, frames: _Frames, words: dict[str, int]) -> None:
+def _judge(entry: int, frames: _Frames | None, words: dict[str, int]) -> None:
     """Add one page to what the kernel would count it as."""
     if oracle.has(entry, "file_or_shared"):
         words["bit_file"] += PAGE
@@ -212,13 +231,14 @@ def _judge(entry: int, frames: _Frames, words: dict[str, int]) -> None:
         words["bit_swapped"] += PAGE
     if oracle.has(entry, "guard"):
         words["guard"] += PAGE
-    elif not oracle.has(entry, "present"):
+    elif not oracle.has(entry, "present") and frames is not None:
         _judge_absent(entry, words)
     if oracle.has(entry, "present"):
         words["present"] += PAGE
         if not oracle.has(entry, "file_or_shared"):
             words["bit_anonymous"] += PAGE
-        _judge_frame(*frames.words(oracle.place(entry)), words)
+        if frames is not None:
+            _judge_frame(*frames.words(oracle.place(entry)), words)
 
 
 def _judge_absent(entry: int, words: dict[str, int]) -> None:
@@ -235,6 +255,7 @@ def _judge_absent(entry: int, words: dict[str, int]) -> None:
 
 def _judge_frame(flags: int, count: int, words: dict[str, int]) -> None:
     """As smaps_account and smaps_hugetlb_range of fs/proc/task_mmu.c."""
+    words["flag_anon"] += PAGE * bool(flags & ANON)
     if flags & HUGE:
         words["hugetlb"] += PAGE
         words["private_hugetlb" if count == 1 else "shared_hugetlb"] += PAGE
@@ -252,3 +273,34 @@ def _judge_frame(flags: int, count: int, words: dict[str, int]) -> None:
         words["ksm"] += PAGE * bool(flags & KSM)
     else:
         words["rss_shmem" if flags & SWAPBACKED else "rss_file"] += PAGE
+
+
+def in_common(pids: Sequence[int]) -> int:
+    """The memory, in bytes, that several address spaces of these processes map, each frame once."""
+    spaces: list[int] = []
+    for pid in pids:
+        if not any(_one_space(pid, other) for other in spaces):
+            spaces.append(pid)
+    counts: Counter[int] = Counter()
+    with _Frames() as frames:
+        for pid in spaces:
+            counts.update(pfn for pfn in set(_pfns(pid)) if not frames.words(pfn)[0] & ZERO_PAGE)
+    return PAGE * sum(count > 1 for count in counts.values())
+
+
+def _pfns(pid: int) -> Iterator[int]:
+    folder = living(pid)
+    with Path(folder, "pagemap").open("rb", buffering=0) as file:
+        for line in oracle.parse_maps(Path(folder, "maps").read_bytes()):
+            if line.start < 1 << 63:
+                for entry in _entries(file.fileno(), line.start, line.end):
+                    pfn = oracle.pfn(entry) if entry else None
+                    if pfn is not None:
+                        yield pfn
+
+
+def _one_space(pid: int, other: int) -> bool:
+    """Whether two processes have one address space, says kcmp(2)."""
+    number = {"x86_64": 312, "aarch64": 272}[os.uname().machine]
+    kcmp_vm = 1
+    return bool(ctypes.CDLL(None).syscall(number, pid, other, kcmp_vm, 0, 0) == 0)

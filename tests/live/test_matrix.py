@@ -1,0 +1,109 @@
+"""The matrix: each kind of mapping, each door of pagemap, word by word against the kernel.
+
+A cell is equal, mapping by mapping where the door tells that, or tests/zoo_reasons.py says what it
+is instead, and why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, zoo_doors, zoo_kernel
+from tests.workloads import Unavailable
+from tests.zoo import ZOO
+from tests.zoo_doors import WHOLE
+from tests.zoo_reasons import REASONS, UNMENDED, reason_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.target import Target
+    from tests.zoo_doors import Rows
+    from tests.zoo_reasons import Reason
+
+    Truth = dict[int, dict[str, int]]
+
+# Libraries are everybody's: others who begin or end change what is shared of them.
+TRIES = 30
+
+
+@pytest.fixture(scope="module", name="animal", params=ZOO)
+def _animal(request: pytest.FixtureRequest) -> Iterator[tuple[str, Target]]:
+    try:
+        with ZOO[request.param]() as target:
+            yield request.param, target
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session", name="frames")
+def _frames(pfns_visible: bool) -> bool:
+    return pfns_visible and oracle.may_read("/proc/kpageflags")
+
+
+def truth(target: Target, *, frames: bool, common: bool) -> Truth:
+    """The kernel's words: of each mapping by its start, and of all together."""
+    rows = {row.start: dict(row.words) for row in zoo_kernel.by_pages(target.pid, frames=frames)}
+    for row in zoo_kernel.by_smaps(target.pid):
+        rows.setdefault(row.start, {}).update(row.words)
+    names = set.intersection(*(set(words) for words in rows.values()))
+    whole = {name: sum(words[name] for words in rows.values()) for name in names}
+    whole["pss"] = zoo_kernel.rollup(target.pid)["pss"]  # which rounds but once
+    if common:
+        whole["family"] = zoo_kernel.in_common([target.pid, *target.children])
+    return {**rows, WHOLE: whole}
+
+
+def differences(
+    reasons: dict[str, Reason | None], ours: Rows, before: Truth, after: Truth
+) -> dict[str, object]:
+    """Words that are neither what the kernel said before nor what it said after."""
+    found: dict[str, object] = {}
+    for start, row in ours.items():
+        for word, value in row.items():
+            reason = reasons.get(word)
+            instead = (word,) if reason is None else reason.instead
+            if instead is None:
+                wanted: set[int | None] = {None}
+            elif all(word in moment[start] for moment in (before, after) for word in instead):
+                wanted = {
+                    sum(moment[start][word] for word in instead) for moment in (before, after)
+                }
+            else:
+                continue  # the kernel hides it from this user, or lacks the line
+            if value not in wanted:
+                found[f"{start:x} {word}"] = (value, wanted, reason and reason.why)
+    return found
+
+
+@pytest.mark.parametrize("door", zoo_doors.DOORS)
+def test_each_word_is_the_kernels(animal: tuple[str, Target], door: str, frames: bool) -> None:
+    kind, target = animal
+    if door in zoo_doors.FRAMES and not frames:
+        pytest.skip("PFNs or /proc/kpageflags are hidden: needs CAP_SYS_ADMIN and root")
+    reasons = {word: reason_for(kind, door, word, frames=frames) for word in zoo_doors.WORDS[door]}
+    found: dict[str, object] = {}
+    for _ in range(TRIES):
+        before = truth(target, frames=frames, common=door == "sharing")
+        ours = zoo_doors.DOORS[door](target)
+        after = truth(target, frames=frames, common=door == "sharing")
+        if before.keys() != after.keys() or not ours.keys() <= before.keys():
+            continue
+        found = differences(reasons, ours, before, after)
+        if not found:
+            break
+    if found and (door, kind) in UNMENDED:
+        pytest.skip(f"to be mended: {UNMENDED[door, kind]}")
+    assert not found, f"{kind}, {door}: (ours, the kernel's, the reason written down) {found}"
+
+
+def test_each_reason_is_of_a_cell() -> None:
+    for reason in REASONS:
+        assert reason.word in zoo_doors.WORDS[reason.door], reason
+        assert set(reason.kinds) <= set(ZOO), reason
+
+
+def test_the_zoo_is_large() -> None:
+    assert len(ZOO) >= 25

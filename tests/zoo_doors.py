@@ -1,0 +1,200 @@
+"""What pagemap says of a process, through each of its doors, in the words of tests/zoo_kernel.py.
+
+Each door gives rows of words in bytes: one for each mapping, by its first address, or one for the
+whole process. None is what it does not know; a word that it does not tell is not there.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pagemap
+from pagemap.gentle import Gentle
+from pagemap.page_survey import Survey
+from pagemap.sharing import Sharing
+from tests import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pagemap.smaps import Footprint
+    from tests.target import Target
+
+    Words = dict[str, int | None]
+    Rows = dict[int, Words]
+    Door = Callable[[Target], Rows]
+
+__all__ = ["DOORS", "FRAMES", "WHOLE", "WORDS"]
+
+PAGE = oracle.PAGE
+WHOLE = -1
+"""The key of the row of a whole process."""
+
+
+def _bytes(pages: int | None) -> int | None:
+    return None if pages is None else pages * PAGE
+
+
+TALLIED = {
+    "present": "present",
+    "rss": "rss",
+    "zero": "zero",
+    "hugetlb": "hugetlb",
+    "swap": "swap",
+    "guard": "guard",
+    "marker": "marker",
+    "anon": "anonymous",
+    "uss": "exclusive",
+    "uffd_wp": "uffd_wp",
+    "huge": "huge",
+}
+
+
+def maps(target: Target) -> Rows:
+    """`pagemap maps`, and Process.tally."""
+    with pagemap.Process(target.pid) as process:
+        return {
+            mapping.start: {w: _bytes(getattr(tally, name)) for w, name in TALLIED.items()}
+            for mapping, tally in process.tally()
+        }
+
+
+FOOTPRINT = (
+    "rss",
+    "pss",
+    "uss",
+    "shared",
+    "clean",
+    "dirty",
+    "swap",
+    "hugetlb",
+    "shared_hugetlb",
+    "private_hugetlb",
+)
+
+
+def _words(footprint: Footprint) -> Words:
+    words = {word: getattr(footprint, word) for word in FOOTPRINT}
+    if words["pss"] is not None:
+        words["pss"] = words["pss"] >> 10 << 10  # the kernel tells it in KiB
+    return words
+
+
+def footprints(target: Target) -> Rows:
+    """`pagemap footprint PID --maps`, or as it is called: smaps."""
+    with pagemap.Process(target.pid) as process:
+        return {mapping.start: _words(each) for mapping, each in process.footprints()}
+
+
+def footprint(target: Target) -> Rows:
+    """`pagemap footprint PID`."""
+    with pagemap.Process(target.pid) as process:
+        return {WHOLE: _words(process.footprint())}
+
+
+def gentle(target: Target) -> Rows:
+    """`pagemap footprint --gentle`."""
+    with pagemap.Process(target.pid) as process, Gentle(1) as walk:
+        return {mapping.start: _words(each) for mapping, each in process.footprints(gentle=walk)}
+
+
+def sample(target: Target) -> Rows:
+    """Sampler.sample."""
+    names = "rss", "swap", "anon", "huge", "uss", "present", "zero", "hugetlb"
+    with pagemap.Sampler(target.pid) as sampler:
+        taken = sampler.sample()
+        assert not taken.partial
+        return {WHOLE: {name: getattr(taken, name) for name in names}}
+
+
+REGIONS = {
+    "present": pagemap.Category.PRESENT,
+    "swap": pagemap.Category.SWAPPED,
+    "guard": pagemap.Category.GUARD,
+    "zero": pagemap.Category.PFNZERO,
+    "huge": pagemap.Category.HUGE,
+}
+
+
+def regions(target: Target) -> Rows:
+    """`pagemap regions --any WORD`."""
+    with pagemap.Process(target.pid) as process:
+        words: Words = {}
+        for word, category in REGIONS.items():
+            # an entry tells these without PAGEMAP_SCAN
+            if word in ("present", "swap") or process.can_find(str(category.name).lower()):
+                found = process.regions(any_of=category)
+                words[word] = sum(each.end - each.start for each in found)
+        return {WHOLE: words}
+
+
+DUMPED = {
+    "present": "present",
+    "swap": "swap",
+    "guard": "guard",
+    "marker": "marker",
+    "uffd_wp": "uffd_wp",
+    "uss": "exclusive",
+}
+
+
+def dump(target: Target) -> Rows:
+    """`pagemap dump --only WORD`: how many rows there are."""
+    words: Words = {}
+    for word, spelled in DUMPED.items():
+        out = io.BytesIO()
+        try:
+            pagemap.dump(target.pid, out, only=[spelled], header=False)
+        except pagemap.PfnsHidden:
+            words[word] = None
+        else:
+            words[word] = out.getvalue().count(b"\n") * PAGE
+    return {WHOLE: words}
+
+
+TYPES = {"anon": "anonymous", "zero": "zero_page", "hugetlb": "huge", "ksm": "ksm"}
+
+
+def types(target: Target) -> Rows:
+    """`pagemap types PID --bits NAME`."""
+    words: Words = {}
+    with pagemap.Process(target.pid) as process:
+        for word, bit in TYPES.items():
+            with Survey(bits=[bit]) as survey:
+                words[word] = _bytes(survey.process(process).types().pages)
+    return {WHOLE: words}
+
+
+def sharing(target: Target) -> Rows:
+    """`pagemap sharing PID... --only`: frames that several of the family map, each once."""
+    found = Sharing([target.pid, *target.children], only=True)
+    return {WHOLE: {"family": _bytes(found.total.shared)}}
+
+
+DOORS: dict[str, Door] = {
+    door.__name__: door
+    for door in (maps, footprints, footprint, gentle, sample, regions, dump, types, sharing)
+}
+"""By name."""
+
+FRAMES = ("gentle", "types", "sharing")
+"""The doors that need PFNs, and the files about frames."""
+
+
+def _told(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(words)
+
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "maps": _told(TALLIED),
+    "footprints": FOOTPRINT,
+    "footprint": FOOTPRINT,
+    "gentle": FOOTPRINT,
+    "sample": ("rss", "swap", "anon", "huge", "uss", "present", "zero", "hugetlb"),
+    "regions": _told(REGIONS),
+    "dump": _told(DUMPED),
+    "types": _told(TYPES),
+    "sharing": ("family",),
+}
+"""The words of each door: what a cell is missing of must be missing for a reason."""

@@ -1,0 +1,109 @@
+"""Cells of the matrix that are not equal to the kernel's word, each with the reason.
+
+A reason says what the cell is instead: the sum of other words of the kernel's, exactly, or not
+known. So a cell whose reason no longer holds fails, and is to be struck from here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["REASONS", "UNMENDED", "Reason", "reason_for"]
+
+
+class Reason(NamedTuple):
+    """Why a door says something else of these kinds (all, where none is named)."""
+
+    door: str
+    word: str
+    kinds: tuple[str, ...]
+    instead: tuple[str, ...] | None
+    """The kernel's words whose sum it is; None: what pagemap says is that it does not know."""
+    why: str
+    when: str = "always"
+    """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not."""
+
+
+_HUGETLB = ("hugetlb", "hugetlb shared", "hugetlb untouched", "hugetlb protected")
+_FORKED_THP = ("thp child writes", "thp child keeps")
+
+REASONS = (
+    Reason(
+        "regions",
+        "huge",
+        ("zero huge", "folios PMD"),
+        ("huge", "zero"),
+        "the huge page of zeros is mapped by a huge entry too: a category tells how, not what",
+    ),
+    Reason(
+        "regions",
+        "swap",
+        ("swapped shmem",),
+        ("swap_entries",),
+        "swapped shared memory has no entry: there is no page to name, only smaps to count it",
+    ),
+    Reason(
+        "dump",
+        "swap",
+        ("swapped shmem",),
+        ("swap_entries",),
+        "swapped shared memory has no entry: there is no page to name, only smaps to count it",
+    ),
+    Reason(
+        "dump",
+        "uss",
+        _HUGETLB,
+        ("uss", "private_hugetlb"),
+        "rows are of pages, hugetlb's too: `exclusive` there is that nobody else maps this page",
+        "frames",
+    ),
+    Reason(
+        "types",
+        "anon",
+        _HUGETLB,
+        ("flag_anon",),
+        "flags are of frames: private hugetlb's have the one of anonymous memory",
+    ),
+    Reason(
+        "dump",
+        "marker",
+        (),
+        None,
+        "the kernel hides types of entries, so that the filter is refused (PfnsHidden)",
+        "hidden",
+    ),
+    *(
+        Reason(
+            door,
+            "uss",
+            _FORKED_THP,
+            ("bit_exclusive",),
+            "map counts are hidden, and the page table's word is that of the first page (6.15 on): "
+            "exclusive_by and uss_by say so",
+            "hidden",
+        )
+        for door in ("maps", "sample", "dump")
+    ),
+)
+
+UNMENDED: dict[tuple[str, str], str] = {
+    ("gentle", "thp child writes"): "bit 56 of the first page is taken for all",
+    ("gentle", "thp child keeps"): "bit 56 of the first page is taken for all",
+    ("gentle", "swapped shmem"): "0 in swap",
+    ("gentle", "lazyfree rewritten"): "clean, where it is dirty or nobody knows",
+    ("gentle", "droppable"): "clean, where it is dirty or nobody knows",
+    ("sharing", "thp child writes"): "bit 56 of the first page is taken for all",
+}
+"""Doors that say what is wrong of a kind, until that is mended; then it is to be struck."""
+
+
+def reason_for(kind: str, door: str, word: str, *, frames: bool) -> Reason | None:
+    """The reason for a cell, where it has one."""
+    for reason in REASONS:
+        if (
+            (reason.door, reason.word) == (door, word)
+            and (not reason.kinds or kind in reason.kinds)
+            and reason.when in ("always", "frames" if frames else "hidden")
+        ):
+            return reason
+    return None
