@@ -7,11 +7,12 @@ import os
 import sys
 
 from pagemap.errors import UsageError
-from pagemap.units import ADDRESS_END
+from pagemap.units import ADDRESS_END, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol, TypeAlias
+    from collections.abc import Collection
+    from typing import Any, Protocol, TypeAlias
 
     from pagemap.maps import Mapping
 
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
     Target: TypeAlias = int | str | HasPid
     Range: TypeAlias = Mapping | tuple[int, int]
 
-__all__ = ["check_address", "check_threads", "entries_in", "is_own", "pid_of"]
+__all__ = [
+    "check_address",
+    "check_int",
+    "check_names",
+    "check_threads",
+    "entries_in",
+    "is_own",
+    "pid_of",
+    "range_of",
+]
+
+
+_BOUNDS = 2  # start and end, which a mapping begins with
 
 
 def pid_of(target: Target) -> int:
@@ -37,6 +50,45 @@ def pid_of(target: Target) -> int:
     if not isinstance(pid, int) or isinstance(pid, bool):
         raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")
     return pid
+
+
+def check_int(name: str, value: object, low: int, high: int) -> int:
+    """The argument `name`, an int from `low` up to, without, `high`, and no bool.
+
+    Raises TypeError and UsageError, which name it.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is an int, not {value!r}")
+    if not low <= value < high:
+        raise UsageError(f"{name} must be from {low} to {high - 1:#x}, not {value:#x}")
+    return value
+
+
+def check_names(name: str, value: object, known: Collection[str] | None = None) -> list[str]:
+    """The argument `name`, several words of which all are `known`, where those are given.
+
+    A word alone is refused: it would be taken for its letters. Raises TypeError and UsageError.
+    """
+    several: Any = [None] if isinstance(value, (str, bytes)) else value
+    words: list[str] = list(several) if hasattr(several, "__iter__") else [several]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name} is a sequence of str, as ['present'], not {value!r}")
+    for word in words:
+        if known is not None and word not in known:
+            raise UsageError(f"{name} has no {word!r}; there are {', '.join(known)}")
+    return words
+
+
+def range_of(where: Range) -> tuple[int, int]:
+    """The least range of whole pages, in bytes, around a mapping, or around (start, end).
+
+    Raises TypeError for what is neither, UsageError for a range that is empty or past 64 bits.
+    """
+    given: Any = where
+    plain = type(given) in (tuple, list) and len(given) >= _BOUNDS
+    if not plain and not (isinstance(given, tuple) and hasattr(given, "end")):  # no Page
+        raise TypeError(f"a range is a mapping, or (start, end) in bytes, not {where!r}")
+    return page_range(*given[:_BOUNDS])
 
 
 def check_threads(threads: int | None) -> int | None:
@@ -63,9 +115,9 @@ def is_own(target: Target, procfs: str) -> bool:
     return target == "self" or (procfs == "/proc" and pid_of(target) == os.getpid())
 
 
-def check_address(address: int) -> None:
+def check_address(address: object) -> None:
     """Raise UsageError for what is no 64-bit address, TypeError for what is no number."""
-    if not isinstance(address, int):
+    if not isinstance(address, int) or isinstance(address, bool):
         raise TypeError(f"an address is an int, not {address!r}")
     if not 0 <= address < ADDRESS_END:
         raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
@@ -89,11 +141,13 @@ def entries_in(view: memoryview, count: int | None) -> int:
         "b",
         "c",
     ):
-        raise ValueError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
+        raise UsageError(f"the buffer is of format {view.format!r}: give 8-byte integers or bytes")
     if view.nbytes % 8 or view.itemsize not in (1, 8):
-        raise ValueError(f"the buffer has {view.nbytes} bytes: an entry has 8")
+        raise UsageError(f"the buffer has {view.nbytes} bytes: an entry has 8")
     room = view.nbytes // 8
-    wanted = room if count is None else count
+    if count is None and room:
+        return room
+    wanted = 0 if count is None else check_int("count", count, -(1 << 64), 1 << 64)
     if not 0 < wanted <= room:
-        raise ValueError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
+        raise UsageError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
     return wanted

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pagemap.process import Process
     from pagemap.procfs import Folder
 
-__all__ = ["Footprint", "footprint", "footprints", "read_sums", "total"]
+__all__ = ["Footprint", "check_gentle", "footprint", "footprints", "read_sums", "total"]
 
 _OPERATION = "read the memory sums"
 _MOST = 1 << 16  # bytes of smaps_rollup, which has some 800
@@ -50,6 +50,16 @@ def footprints(process: Process, gentle: Gentle | None) -> Iterator[tuple[Mappin
     process.check()
     yield from smaps.parse(_smaps_blocks(process.folder))
     process.check()
+
+
+def check_gentle(gentle: Gentle | None) -> None:
+    """Raise TypeError for what is no Gentle."""
+    if gentle is None:
+        return
+    from pagemap.gentle import Gentle
+
+    if not isinstance(gentle, Gentle):
+        raise TypeError(f"gentle is a pagemap.Gentle, or None, not {gentle!r}")
 
 
 def read_sums(folder: Folder) -> Footprint:

@@ -66,7 +66,7 @@ class Gentle(Holder):
     __slots__ = ("_budget", "_chunks", "_fds", "_procfs", "_reader", "_room", "_worked", "paused")
 
     def __init__(self, budget: float = 0.25, *, procfs: str = "/proc") -> None:
-        if not 0 < budget <= 1:
+        if isinstance(budget, bool) or not 0 < budget <= 1:
             raise UsageError(f"a budget is a share of a core, above 0 and up to 1, not {budget}")
         self._budget = budget
         self._procfs = procfs

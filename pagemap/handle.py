@@ -12,7 +12,7 @@ from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native, forks
 from pagemap._native.threads import allocate_lock
-from pagemap.arguments import is_own, pid_of
+from pagemap.arguments import check_names, is_own, pid_of
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import (
     ClosedProcess,
@@ -73,6 +73,8 @@ class Handle(Holder):
         self.pfns_visible = False
         self.procfs = procfs
         self.kept: dict[str, Any] = {}  # what a walk leaves for the next one
+        if not isinstance(procfs, str):
+            raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
         pid = pid_of(target)
         self.pid = int(pid)
         if pid <= 0:
@@ -205,6 +207,7 @@ class Handle(Holder):
     def can_find(self, category: str) -> bool:
         """Whether PAGEMAP_SCAN finds pages by this category (`pagemap.flags`) on this kernel."""
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+        check_names("category", [category], bits)
         return self.can_scan and _native.probe_scan(self.fileno(), bits[category]) == 0
 
     @property

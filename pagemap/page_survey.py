@@ -12,7 +12,7 @@ from __future__ import annotations
 from pagemap import maps, pipeline
 from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, Job, SeenFrames
-from pagemap.arguments import check_threads
+from pagemap.arguments import check_int, check_names, check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
@@ -128,11 +128,11 @@ class Survey(Holder):
         procfs: str = "/proc",
     ) -> None:
         self._files = FrameReader(procfs=procfs)
-        self._filters = [parse_filter(text, raw=raw) for text in bits]
+        self._filters = [parse_filter(text, raw=raw) for text in check_names("bits", bits)]
         self._raw, self._threads = raw, check_threads(threads)
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
-        if cgroup is not None and not 0 <= cgroup < 1 << 64:
-            raise UsageError(f"{cgroup} is no inode number of a cgroup")
+        if cgroup is not None:
+            check_int("cgroup", cgroup, 0, 1 << 64)
         self._cache = CacheWalk(threads)
         self._kept: list[tuple[bool, SeenFrames | None, Job, Blocks]] = []
         self._end = 0

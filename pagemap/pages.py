@@ -12,6 +12,7 @@ from errno import ENOTSUP
 
 from pagemap import _native, told
 from pagemap._native import COUNTS, NO_PFN
+from pagemap.arguments import check_int
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap.records import Record, field
@@ -247,6 +248,8 @@ class Pages:
     def between(self, start: int, end: int) -> Pages:
         """Those pages that hold any byte from `start` up to, without, `end`; perhaps none."""
         count = len(self.entries)
+        check_int("start", start, 0, 1 << 64)
+        check_int("end", end, 0, (1 << 64) + 1)
         if start >= end:  # no byte, even where both lie inside a page
             return self._part(0, 0)
         first = min(max(0, (start - self.start) // self.page_size), count)

@@ -7,12 +7,19 @@ virtual address to a physical one. Analyses have rooms of their own, and a metho
 from __future__ import annotations
 
 from pagemap import _native, maps, told
-from pagemap.arguments import check_address, check_threads, entries_in
+from pagemap.arguments import (
+    check_address,
+    check_int,
+    check_names,
+    check_threads,
+    entries_in,
+    range_of,
+)
 from pagemap.descriptors import CLOSED, Descriptor
-from pagemap.errors import NotMapped
+from pagemap.errors import NotMapped, UsageError
 from pagemap.handle import Handle
 from pagemap.pages import Page, Pages
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
+from pagemap.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +114,7 @@ class Process(Handle):
         address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
         bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
-        start, end = page_range(*where[:2])
+        start, end = range_of(where)
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
             entries = _native.read(self.descriptor(start), vpn, count)
@@ -119,7 +126,7 @@ class Process(Handle):
 
     def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
-        bounds = [page_range(*where[:2]) for where in ranges]
+        bounds = [range_of(where) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(
@@ -198,8 +205,10 @@ class Process(Handle):
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
         """
         from pagemap.tally import tally
+        from pagemap.tally_plan import COUNTABLE
 
-        return tally(self, counts, check_threads(threads))
+        asked = None if counts is None else check_names("counts", counts, COUNTABLE)
+        return tally(self, asked, check_threads(threads))
 
     def footprint(self, *, gentle: Gentle | None = None) -> Footprint:
         """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
@@ -211,8 +220,9 @@ class Process(Handle):
         Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
         CONFIG_PROC_PAGE_MONITOR, TargetVanished.
         """
-        from pagemap.footprint import footprint
+        from pagemap.footprint import check_gentle, footprint
 
+        check_gentle(gentle)
         return footprint(self, gentle)
 
     def footprints(self, *, gentle: Gentle | None = None) -> Iterator[tuple[Mapping, Footprint]]:
@@ -220,8 +230,9 @@ class Process(Handle):
 
         Raises what `footprint` raises.
         """
-        from pagemap.footprint import footprints
+        from pagemap.footprint import check_gentle, footprints
 
+        check_gentle(gentle)
         return footprints(self, gentle)
 
     def page_types(
@@ -259,9 +270,16 @@ class Process(Handle):
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
         """
+        from pagemap.folios import order_of
         from pagemap.huge import huge
 
-        return huge(self, cont, check_threads(threads))
+        try:
+            sizes = [check_int("cont", size, 1, 1 << 64) for size in cont]
+        except TypeError:
+            raise TypeError(f"cont is a sequence of sizes in bytes, of int, not {cont!r}") from None
+        for size in sizes:
+            order_of(size)
+        return huge(self, sizes, check_threads(threads))
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.
@@ -316,7 +334,7 @@ class Process(Handle):
         by default all it has room for. There are fewer only past the end of the address space; the
         rest of the buffer is then as it was.
 
-        Raises BufferError when it is read-only or not contiguous; ValueError when it is too small,
+        Raises BufferError when it is read-only or not contiguous; UsageError when it is too small,
         of another item size, not whole entries of 8 bytes, not aligned to 8, or when `start` is not
         the address of a page; NotMapped for a kernel thread; TargetVanished.
         """
@@ -324,7 +342,7 @@ class Process(Handle):
         size = entries_in(view, count)
         check_address(start)
         if start % PAGE_SIZE:
-            raise ValueError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
+            raise UsageError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
         try:
             got = _native.read_into(self.descriptor(start), view, start >> PAGE_SHIFT, size)
         except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pagemap import _native, maps, swap_types
 from pagemap._native import scan
+from pagemap.arguments import check_int
 from pagemap.categories import Asked, Category, require
 from pagemap.errors import UsageError
 from pagemap.records import Record, field
@@ -50,10 +51,15 @@ def regions(
     vector: int = VECTOR,
 ) -> Iterator[Region]:
     """See `Process.regions`; `vector` is how many regions are asked for at a time."""
+    categories = {"any_of": any_of, "all_of": all_of, "none_of": none_of, "returned": returned or 0}
+    for name, value in {**categories, "start": start}.items():
+        check_int(name, value, 0, 1 << 64)
+    if end is not None:
+        check_int("end", end, 1, (1 << 64) + 1)
+    if max_pages is not None:
+        check_int("max_pages", max_pages, 1, 1 << 64)
     if returned is None:
         returned = any_of | all_of or Category.PRESENT | Category.SWAPPED
-    if max_pages is not None and max_pages < 1:
-        raise UsageError(f"max_pages must be 1 or more, not {max_pages}")
     if vector < 1:
         raise UsageError(f"vector must be 1 or more, not {vector}")
     require(process, any_of | all_of | none_of | returned)

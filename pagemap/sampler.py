@@ -13,7 +13,7 @@ from weakref import WeakSet
 from pagemap import accounts, backing, maps
 from pagemap._native import counting, procmap
 from pagemap._native.threads import RLock
-from pagemap.arguments import is_own
+from pagemap.arguments import check_int, check_names, is_own
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import ClosedProcess, UsageError
 from pagemap.process import Process
@@ -106,8 +106,8 @@ class Sampler(Holder):
     def __init__(
         self, target: Target = "self", counts: Sequence[str] | None = None, *, procfs: str = "/proc"
     ) -> None:
-        if unknown := set(counts or ()).difference(COUNTS):
-            raise UsageError(f"no count is called {min(unknown)!r}; there are {', '.join(COUNTS)}")
+        if counts is not None:
+            counts = check_names("counts", counts, COUNTS)
         self._target: Target = "self" if is_own(target, procfs) else target
         self._counts = counts
         self._procfs = procfs
@@ -155,10 +155,11 @@ class Sampler(Holder):
 
         Raises TargetVanished when the process is gone, ClosedProcess after `close`, UsageError.
         """
-        if max_pages < 0 or max_seconds < 0:
-            raise UsageError("max_pages and max_seconds cannot be negative")
-        if resume is not None and not 0 <= resume < 1 << 64:
-            raise UsageError(f"resume is an address of 64 bits, not {resume}")
+        check_int("max_pages", max_pages, 0, 1 << 63)
+        if isinstance(max_seconds, bool) or not max_seconds >= 0:  # nor what is no number
+            raise UsageError(f"max_seconds is a time, 0 or more, not {max_seconds}")
+        if resume is not None:
+            check_int("resume", resume, 0, 1 << 64)
         # 0 would mean no limit, and what is longer than a year might as well be
         max_ns = math.ceil(max_seconds * 1e9) if max_seconds < _YEAR else 0
         with self._lock:

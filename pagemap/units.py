@@ -131,6 +131,10 @@ def page_range(start: int, end: int) -> tuple[int, int]:
     >>> page_range(PAGE_SIZE + 1, PAGE_SIZE + 2) == (PAGE_SIZE, 2 * PAGE_SIZE)
     True
     """
+    if not type(start) is int is type(end):
+        bounds: tuple[object, object] = (start, end)
+        if not all(isinstance(each, int) and not isinstance(each, bool) for each in bounds):
+            raise TypeError(f"a range is two addresses in bytes, of int, not {start!r}, {end!r}")
     if not 0 <= start < end <= ADDRESS_END:
         raise UsageError(
             f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"

@@ -21,7 +21,7 @@ if not getattr(_thread, "daemon_threads_allowed", lambda: True)():
     )
 
 from pagemap._core import ffi, lib
-from pagemap.errors import PagemapError
+from pagemap.errors import PagemapError, UsageError
 from pagemap.text import printable
 
 TYPE_CHECKING = False
@@ -141,7 +141,7 @@ def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
     """
     raw = ffi.from_buffer("uint8_t[]", view, require_writable=True)
     if int(ffi.cast("uintptr_t", raw)) % 8:
-        raise ValueError("the buffer must be aligned to 8 bytes, the size of an entry")
+        raise UsageError("the buffer must be aligned to 8 bytes, the size of an entry")
     return checked(lib.pm_read(fd, vpn, count, ffi.cast("uint64_t *", raw)))
 
 

@@ -11,7 +11,7 @@ from errno import EIO
 
 from pagemap import pipeline, told
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
-from pagemap.arguments import check_threads
+from pagemap.arguments import check_int, check_names, check_threads
 from pagemap.choice import Choice
 from pagemap.descriptors import CLOSED
 from pagemap.errors import UsageError
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from pagemap.arguments import Target
 
@@ -50,7 +50,7 @@ _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 
 def dump(
     target: Target | Process,
-    file: Writable | int,
+    file: Writable | int | str | os.PathLike[str],
     *,
     format: str = "text",
     header: bool = True,
@@ -85,7 +85,8 @@ def dump(
     A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
     has 0 for it.
 
-    `file` is a binary file or a file descriptor. `format` is one of `FORMATS`. `select(path)` says
+    `file` is a path, a binary file or a file descriptor; a file that is made has mode 0600, for a
+    page table is worth protecting. `format` is one of `FORMATS`. `select(path)` says
     which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
     pages. `progress(done, total)` is told the pages done now and then, from this thread; `total` is
     None when `select` or `ranges` are given. `threads` read and format; by default as many as pay.
@@ -101,26 +102,32 @@ def dump(
     True
     """
     form = _format(format)
+    _check_file(file)
+    if select is not None and not callable(select):
+        raise TypeError(f"select is a function of a path, not {select!r}")
     kept = None if ranges is None else page_ranges(ranges)
-    choice = Choice(only, without)
+    choice = Choice(check_names("only", only), check_names("without", without))
     threads = check_threads(threads)
+    again: dict[str, Any] = {
+        "format": format,
+        "header": header,
+        "select": select,
+        "ranges": ranges,
+        "populated": populated,
+        "only": only,
+        "without": without,
+        "printable": printable,
+        "progress": progress,
+        "threads": threads,
+    }
     if not isinstance(target, Process):
         with Process(target) as process:
-            return dump(
-                process,
-                file,
-                format=format,
-                header=header,
-                select=select,
-                ranges=ranges,
-                populated=populated,
-                only=only,
-                without=without,
-                printable=printable,
-                progress=progress,
-                threads=threads,
-            )
+            return dump(process, file, **again)
     choice = choice.of(target)
+    if isinstance(file, (str, bytes, os.PathLike)):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
+        with open(os.open(file, flags, 0o600), "wb", buffering=0) as opened:
+            return dump(target, opened, **again)
     write = _writer(file)
     if header:
         write(memoryview(form.header(target)))
@@ -162,6 +169,16 @@ def _format(name: str) -> ModuleType:
         raise UsageError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
     module: ModuleType = __import__(f"pagemap.export.{name}", fromlist=[name])
     return module
+
+
+def _check_file(file: Writable | int | str | os.PathLike[str]) -> None:
+    """Raise TypeError or UsageError for what cannot be written to, before any work."""
+    if isinstance(file, int) and not isinstance(file, bool):
+        check_int("file", file, 0, 1 << 31)
+    elif not isinstance(file, (str, bytes, os.PathLike)) and not hasattr(file, "write"):
+        raise TypeError(f"file is a path, a binary file or a descriptor, not {file!r}")
+    elif not isinstance(file, os.PathLike) and not file:
+        raise UsageError("file is an empty path")
 
 
 def _writer(file: Writable | int) -> Callable[[memoryview], None]:
