@@ -36,10 +36,10 @@ struct pm_set {
 };
 
 /*
- * All of it, in memory of the caller's. sets[0] is the empty set, and begins as zeros;
- * `buckets` too, buckets_mask + 1 of them, a power of two, twice sets_capacity or more.
- * The table has an item for each frame from `first` on, the number of its set; both it
- * and `touched`, a byte for each PM_TOUCHED of its items, begin as zeros.
+ * All of it, in memory of the caller's. sets[0] is the empty set, and begins as zeros
+ * (of the next two see PM_UNTOLD_ONE); `buckets` too, buckets_mask + 1 of them, a power of two, twice sets_capacity or more.
+ * The table has an item for each frame from `first` on, the number of its set, and in the
+ * highest bit whether the last member of it maps the frame more than once; both it and `touched`, a byte for each PM_TOUCHED of its items, begin as zeros.
  */
 struct pm_sharing {
 	uint32_t *table;
@@ -49,13 +49,24 @@ struct pm_sharing {
 	struct pm_set *sets;
 	uint32_t *buckets;
 	uint64_t buckets_mask;
-	uint32_t sets_capacity;
-	uint32_t sets_count; /* 1 or more: the empty set is one */
-	uint64_t ignored;    /* bits of /proc/kpageflags that are not to be believed */
+	uint32_t sets_capacity; /* 2^31 at most: items have a bit more */
+	uint32_t sets_count;	/* PM_FIRST_SET or more */
+	uint32_t full;		/* there is to be no more room for sets: see PM_UNTOLD_ONE */
+	uint32_t labels;	/* what `merged` has room for */
+	uint64_t ignored;	/* bits of /proc/kpageflags that are not to be believed */
+	uint64_t end;		/* the first PFN that /proc/kpageflags has no word of */
+	uint64_t beyond;	/* pages added that map such a frame, from `end` on */
+	uint64_t *merged; /* by label: mappings of merged frames beyond one for each process */
 };
 
 enum pm_sharing_limits {
 	PM_TOUCHED = 1024, /* items of the table, 4 KiB, that are gone through or left alone */
+	/* Sets of which nobody knows who is in them, for want of room: of one process, and of
+	 * several (or of one that maps the frame twice). Like the empty set they begin as zeros,
+	 * but for their sizes, 1 and 2; what is told of sets and members leaves them out. */
+	PM_UNTOLD_ONE = 1,
+	PM_UNTOLD_SEVERAL = 2,
+	PM_FIRST_SET = 3,
 };
 
 /* The heaviest of many: a heap, the lightest of those kept first. */
@@ -69,7 +80,8 @@ struct pm_heavy {
 
 /*
  * The frames behind the pages from *from up to *to that are present and not marked
- * exclusive: what one process alone maps once cannot be shared. `out` has room for
+ * exclusive: what one process alone maps once cannot be shared. The mark is not believed
+ * where a PMD may map the page, which from Linux 6.15 on has that of its first page. `out` has room for
  * `capacity` stretches, PM_READ_BLOCK or more; `scratch` holds PM_READ_BLOCK entries.
  * Returns the number of stretches or -errno: -ESRCH where the target is gone when all was
  * seen. *from becomes the place to go on, *seen the number of populated pages seen.
@@ -85,7 +97,7 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
  * `count` stretches; labels[span] is what it maps them as. Frames outside the table
  * are passed over, and with `join` those that have no set yet. Begins at stretch
  * at->span, frame at->page of it, and returns 0, or -ENOSPC when there are no more
- * sets: then *at is where to go on with more.
+ * sets: then *at is where to go on with more, or with `full` set.
  */
 int64_t pm_sharing_add(struct pm_sharing *sharing, const struct pm_stretch *stretches,
 		       uint64_t count, const uint32_t *labels, uint32_t member, uint32_t join,
@@ -98,18 +110,19 @@ void pm_sharing_rehash(struct pm_sharing *sharing);
 
 /*
  * Count into pages[] of each set the frames from `from` up to `to` of the table (`from`
- * is a multiple of PM_TOUCHED) that
- * several processes map, by kind: `fd` is /proc/kpageflags, `scratch` holds
+ * is a multiple of PM_TOUCHED) that several processes map, or one that KSM merged, by
+ * kind: `flags` is /proc/kpageflags, `counts` /proc/kpagecount, `scratch` holds twice
  * PM_READ_BLOCK words. Those with the most processes are put into `top` (weight: how
  * many, index: the PFN, extra: the set and, above 32 bits, the kind), *top_count of
- * `capacity`. Returns the number of frames counted or -errno.
+ * `capacity`. Returns the number of frames counted or -errno: -ENODATA where one of the
+ * files ends before a frame that is in use.
  */
-int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t from, uint64_t to,
-			  uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
+int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int counts, uint64_t from,
+			  uint64_t to, uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
 			  uint64_t *top_count);
 
 /* Add to labels[label][kind] the frames of each set, and to saved[label] the frames
- * that there would be more if each process had its own. */
+ * that there would be more if each process, and each mapping of a merged frame, had its own. */
 void pm_sharing_labels(const struct pm_sharing *sharing, uint64_t *labels, uint64_t *saved);
 
 /* Let pages[] of each set be those of all sets that begin with its members. */

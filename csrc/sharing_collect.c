@@ -18,22 +18,31 @@ enum {
 
 _Static_assert(sizeof(struct pm_stretch) == 16, "cffi and C agree on a stretch");
 
-/* The PFN of a page that may be shared, or 0: hidden, exclusive, or not there. */
-static uint64_t shared_frame(uint64_t entry)
+/*
+ * The PFN of a page that may be shared, or 0: hidden, exclusive, or not there.
+ *
+ * Where a PMD maps 512 pages the kernel marks all of them as it would the first (since
+ * 6.15, fs/proc/task_mmu.c), which a child may have written after a fork, and so alone.
+ * Such pages lie in their place: page number and PFN are alike in their low bits, which
+ * in other memory one page in 512 is by chance. The table tells who maps these.
+ */
+static uint64_t shared_frame(uint64_t entry, uint64_t vpn, uint64_t pmd)
 {
-	if (!pm_flag(entry, PM_PRESENT_BIT) || pm_flag(entry, PM_EXCLUSIVE_BIT))
+	if (!pm_flag(entry, PM_PRESENT_BIT))
+		return 0;
+	if (pm_flag(entry, PM_EXCLUSIVE_BIT) && (entry ^ vpn) & (pmd - 1))
 		return 0;
 	return entry & PM_PLACE_MASK;
 }
 
 /* Add the frames of one run to `stored` stretches; returns how many there are then. */
-static uint64_t add_run(const uint64_t *entries, uint64_t count, uint32_t span,
-			struct pm_stretch *out, uint64_t stored)
+static uint64_t add_run(const uint64_t *entries, const struct pm_range *range, uint64_t pmd,
+			uint32_t span, struct pm_stretch *out, uint64_t stored)
 {
 	struct pm_stretch here = { 0, 0, span };
 
-	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = shared_frame(entries[i]);
+	for (uint64_t i = 0; i < range->count; i++) {
+		const uint64_t pfn = shared_frame(entries[i], range->vpn + i, pmd);
 
 		if (!pfn)
 			continue;
@@ -55,6 +64,8 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,
 			   uint64_t capacity, uint64_t *seen)
 {
+	/* a table of the lowest level is a page of entries: so many pages a PMD maps */
+	const uint64_t pmd = UINT64_C(1) << (visit->page_shift - 3);
 	struct pm_block block;
 	uint64_t stored = 0, read = 0;
 
@@ -70,7 +81,7 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 			const struct pm_range *range = block.runs + run;
 			const uint64_t span = pm_span_of(visit, &block, range->vpn);
 
-			stored = add_run(block.entries, range->count, (uint32_t)span, out, stored);
+			stored = add_run(block.entries, range, pmd, (uint32_t)span, out, stored);
 			block.entries += range->count;
 		}
 	}

@@ -12,9 +12,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "core.h"
-#include "owners.cdef.h"
-#include "sharing.cdef.h"
+#include "sharing.h"
 
 _Static_assert(sizeof(struct pm_set) == 64, "a set is one cache line");
 
@@ -57,10 +55,18 @@ static uint32_t grown(struct pm_sharing *sharing, uint32_t parent, uint32_t memb
 	return sharing->sets_count++;
 }
 
+/* The set of those in `from` and one more, where there is no room to tell who that is. */
+static uint32_t untold(uint32_t from)
+{
+	return from ? PM_UNTOLD_SEVERAL : PM_UNTOLD_ONE;
+}
+
 /* The set that a frame of set `from` has once `member` maps it; 0: no room. */
 static uint32_t next_set(struct pm_sharing *sharing, uint32_t from, uint32_t member, uint32_t label,
 			 struct step *last)
 {
+	if (from && from < PM_FIRST_SET)
+		return untold(from);
 	if (from)
 		label = sharing->sets[from].label; /* it stays what the first had it as */
 	if (last->known && last->from == from && last->label == label)
@@ -71,6 +77,8 @@ static uint32_t next_set(struct pm_sharing *sharing, uint32_t from, uint32_t mem
 		last->to = from; /* mapped by it already */
 	else
 		last->to = grown(sharing, from, member, label);
+	if (!last->to && sharing->full)
+		last->to = untold(from);
 	last->known = last->to != 0;
 	return last->to;
 }
@@ -86,15 +94,17 @@ int64_t pm_sharing_add(struct pm_sharing *sharing, const struct pm_stretch *stre
 
 		for (; at->page < stretch->count; at->page++) {
 			const uint64_t slot = stretch->pfn + at->page - sharing->first;
-			uint32_t set;
+			uint32_t before, set;
 
+			sharing->beyond += stretch->pfn + at->page >= sharing->end;
 			if (slot >= sharing->count || (join && !sharing->table[slot]))
 				continue;
-			set = next_set(sharing, sharing->table[slot], member, labels[stretch->span],
-				       &last);
+			before = pm_set_of(sharing->table[slot]);
+			set = next_set(sharing, before, member, labels[stretch->span], &last);
 			if (!set)
 				return -ENOSPC;
-			sharing->table[slot] = set;
+			/* what it maps already, it maps twice now */
+			sharing->table[slot] = set == before ? set | PM_TWICE : set;
 			sharing->touched[slot / PM_TOUCHED] = 1;
 		}
 	}
@@ -103,7 +113,7 @@ int64_t pm_sharing_add(struct pm_sharing *sharing, const struct pm_stretch *stre
 
 void pm_sharing_rehash(struct pm_sharing *sharing)
 {
-	for (uint32_t i = 1; i < sharing->sets_count; i++) {
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++) {
 		const struct pm_set *set = sharing->sets + i;
 		uint64_t at = bucket_of(set->parent, set->member, set->label) &
 			      sharing->buckets_mask;

@@ -5,12 +5,11 @@
  * two of them, is a sum over subtrees: every set is looked at once, with the members
  * above it, however many sets its members are in.
  */
+#include <errno.h>
 #include <stdint.h>
 
-#include "core.h"
 #include "kpage_flags.h"
-#include "owners.cdef.h"
-#include "sharing.cdef.h"
+#include "sharing.h"
 
 enum {
 	BRIDGED = 4,	 /* words between two frames that are read rather than left out */
@@ -76,9 +75,12 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 	return 0;
 }
 
+/* Whether it may count: several map it, or one does more than once. */
 static int is_shared(const struct pm_sharing *sharing, uint64_t slot)
 {
-	return sharing->sets[sharing->table[slot]].size > 1;
+	const uint32_t item = sharing->table[slot];
+
+	return item & PM_TWICE || sharing->sets[pm_set_of(item)].size > 1;
 }
 
 /* The slot after those that are read along with the one at `slot`. */
@@ -107,39 +109,94 @@ static uint64_t next_shared(const struct pm_sharing *sharing, uint64_t from, uin
 	return to;
 }
 
-int64_t pm_sharing_settle(const struct pm_sharing *sharing, int fd, uint64_t from, uint64_t to,
-			  uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
+/* The words of the frames from slot on, all of them. Returns 0 or -errno. */
+static int64_t read_words(const struct pm_sharing *sharing, int fd, uint64_t slot, uint64_t count,
+			  uint64_t *words)
+{
+	int64_t got = pm_read(fd, sharing->first + slot, count, words);
+
+	if (got < 0)
+		return got;
+	return (uint64_t)got < count ? -ENODATA : 0;
+}
+
+/* What KSM saves where it merged a frame that is mapped so often, beyond the processes. */
+static void add_merged(const struct pm_sharing *sharing, uint32_t number, uint64_t mapcount)
+{
+	const struct pm_set *set = sharing->sets + number;
+
+	if (number >= PM_FIRST_SET && set->label < sharing->labels && mapcount > set->size)
+		sharing->merged[set->label] += mapcount - set->size;
+}
+
+/* What is told of the frames that one read takes. */
+struct block {
+	uint64_t slot;
+	uint64_t count;
+	uint64_t *flags;
+	uint64_t *counts;
+	int counted; /* `counts` was read: of merged frames alone somebody asks */
+};
+
+/* Count the frame at `at` if it is shared. Returns 1, 0 if it is not, or -errno. */
+static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, struct block *block,
+			  uint64_t at, struct folio *last, struct pm_heavy *heavy)
+{
+	const uint32_t number = pm_set_of(sharing->table[at]);
+	struct pm_set *set = sharing->sets + number;
+	uint64_t flags = block->flags[at - block->slot];
+	enum pm_kind kind;
+	int64_t error = tell_folio(fd, sharing->first + at, last, &flags);
+
+	if (error)
+		return error;
+	kind = kind_of(pm_known_flags(flags) & ~sharing->ignored);
+	if (kind == PM_KIND_KSM && !block->counted) {
+		error = read_words(sharing, counts, block->slot, block->count, block->counts);
+		if (error)
+			return error;
+		block->counted = 1;
+	}
+	if (kind == PM_KIND_KSM)
+		add_merged(sharing, number, block->counts[at - block->slot]);
+	else if (set->size < 2)
+		return 0; /* one process maps it twice: nobody else has anything of it */
+	set->pages[kind]++;
+	*heavy = (struct pm_heavy){ set->size, sharing->first + at, (uint64_t)kind << 32 | number };
+	return 1;
+}
+
+int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int counts, uint64_t from,
+			  uint64_t to, uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
 			  uint64_t *top_count)
 {
 	struct folio last = { 0 };
 	uint64_t counted = 0, slot = from;
 
 	while ((slot = next_shared(sharing, slot, to)) < to) {
-		const uint64_t end = end_of_read(sharing, slot, to);
-		int64_t got = pm_read(fd, sharing->first + slot, end - slot, scratch);
+		struct block block = {
+			.slot = slot,
+			.count = end_of_read(sharing, slot, to) - slot,
+			.flags = scratch,
+			.counts = scratch + PM_READ_BLOCK,
+		};
+		int64_t got = read_words(sharing, flags, slot, block.count, block.flags);
 
-		if (got < 0)
-			return got;
-		for (uint64_t at = slot; at < slot + (uint64_t)got; at++) {
-			const uint32_t set = sharing->table[at];
-			uint64_t flags = scratch[at - slot];
-			enum pm_kind kind;
-			int error;
+		for (uint64_t at = slot; got >= 0 && at < slot + block.count; at++) {
+			struct pm_heavy heavy;
 
-			if (!is_shared(sharing, at))
+			if (!sharing->table[at] || !is_shared(sharing, at))
 				continue;
-			error = tell_folio(fd, sharing->first + at, &last, &flags);
-			if (error)
-				return error;
-			kind = kind_of(pm_known_flags(flags) & ~sharing->ignored);
-			sharing->sets[set].pages[kind]++;
-			pm_heaviest_put(top, capacity, top_count,
-					(struct pm_heavy){ sharing->sets[set].size,
-							   sharing->first + at,
-							   (uint64_t)kind << 32 | set });
+			got = settle_one(sharing, flags, counts, &block, at, &last, &heavy);
+			if (got <= 0)
+				continue;
+			if (pm_set_of(sharing->table[at]) >= PM_FIRST_SET)
+				pm_heaviest_put(top, capacity, top_count, heavy);
 			counted++;
 		}
-		slot = end;
+		if (got < 0)
+			return got;
+		slot += block.count;
 	}
 	return (int64_t)counted;
 }
@@ -152,7 +209,7 @@ static void add_kinds(const uint64_t *from, uint64_t *to)
 
 void pm_sharing_labels(const struct pm_sharing *sharing, uint64_t *labels, uint64_t *saved)
 {
-	for (uint32_t i = 1; i < sharing->sets_count; i++) {
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++) {
 		const struct pm_set *set = sharing->sets + i;
 
 		add_kinds(set->pages, labels + (uint64_t)set->label * PM_KINDS);
@@ -160,12 +217,14 @@ void pm_sharing_labels(const struct pm_sharing *sharing, uint64_t *labels, uint6
 			if (kind != PM_KIND_ZERO)
 				saved[set->label] += set->pages[kind] * (set->size - 1);
 	}
+	for (uint32_t label = 0; label < sharing->labels; label++)
+		saved[label] += sharing->merged[label];
 }
 
 void pm_sharing_accumulate(const struct pm_sharing *sharing)
 {
 	/* a child was made after its parent, so backwards each is whole when it is added */
-	for (uint32_t i = sharing->sets_count - 1; i > 0; i--)
+	for (uint32_t i = sharing->sets_count - 1; i >= PM_FIRST_SET; i--)
 		if (sharing->sets[i].parent)
 			add_kinds(sharing->sets[i].pages,
 				  sharing->sets[sharing->sets[i].parent].pages);
@@ -173,7 +232,7 @@ void pm_sharing_accumulate(const struct pm_sharing *sharing)
 
 void pm_sharing_members(const struct pm_sharing *sharing, uint64_t *members)
 {
-	for (uint32_t i = 1; i < sharing->sets_count; i++)
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++)
 		add_kinds(sharing->sets[i].pages,
 			  members + (uint64_t)sharing->sets[i].member * PM_KINDS);
 }
@@ -204,7 +263,7 @@ void pm_sharing_pairs(const struct pm_sharing *sharing, const uint32_t *ranks, u
 	struct step *steps = (struct step *)scratch;
 
 	/* of two members the one above in the tree has the lesser number */
-	for (uint32_t i = 1; i < sharing->sets_count; i++) {
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++) {
 		const struct pm_set *set = sharing->sets + i;
 
 		steps[i].parent = set->parent;

@@ -2,23 +2,29 @@
 
 One pass over all processes fills a table from each frame to the set of those that map it; equal
 sets are one set with one number (csrc/sharing_sets.c). A page that the kernel marks as mapped just
-once is left out when it is read, so private memory costs no more than its reading.
+once is left out when it is read, so private memory costs no more than its reading. That mark is not
+believed of what a PMD may map: from Linux 6.15 on all 512 pages have that of the first.
 
 Memory: 4 bytes for each resident page of the machine at most, which is 0.1 % of it (the kernel
 gives the table only where frames that are not exclusive lie), and 72 to 144 bytes for each set of
-processes, of which there are as a rule some thousands. It is bounded: the table is of `WINDOW`
-frames at a time, and a machine with more of them is gone through once for each window.
+processes, of which there are as a rule some thousands. It is bounded, for processes that share
+random parts of their memory could make a set for each frame: the table is of `WINDOW` frames at a
+time, and a machine with more of them is gone through once for each window; sets, and names of what
+is mapped, take `SHARE` of the memory that is available. What finds no room in them is counted, and
+said to be untold.
 """
 
 from __future__ import annotations
 
 from array import array
 from contextlib import closing
+from errno import ENODATA
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
 from pagemap.arguments import check_threads
 from pagemap.descriptors import Holder
+from pagemap.errors import PagemapError, from_file_error
 from pagemap.frames import KSM, FrameReader
 from pagemap.records import Record, field
 from pagemap.spaces import Spaces, require_pfns
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from pagemap.spaces import Progress, Seen
 
 __all__ = [
+    "MORE_PATHS",
+    "SHARE",
     "WINDOW",
     "Amounts",
     "Group",
@@ -44,8 +52,17 @@ __all__ = [
 WINDOW = 1 << 28
 """Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
 
+SHARE = 64
+"""Sets may take one SHAREth of the memory that is available, and names another."""
+
+MORE_PATHS = b"[more paths]"
+"""What stands for the names of mappings that found no room."""
+
 MOST_PAIRED = 1024
 """Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
+
+
+_LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
 class Amounts(Record):
@@ -85,7 +102,7 @@ class SharedPath(Record):
 
     path: str = field("", "the file, or what stands for one")
     pages: Amounts = field("pages", "the frames, by kind")
-    saved: int = field("pages", "what copies for each process would take more")
+    saved: int = field("pages", "what copies for each process, or merged page, would take more")
 
 
 class SharedFrame(Record):
@@ -112,9 +129,18 @@ class Sharing(Holder):
     With `targets`, pids, only frames that one of them maps; with `only` no other processes are
     looked at. Of pairs, groups, paths and frames the `top` heaviest are kept: `pairs`, `groups`,
     `paths` and `frames`. `processes` are those that share anything. `total` are the frames of two
-    processes and more, each once, and `saved` what copies for each would take more, both in pages;
-    `sets` is how many sets of processes there were. `spaces` says who was left out. Where
-    `ksm_told` is False the kernel was seen to mark every anonymous page as merged (see
+    processes and more, and those that KSM merged, be it for one process, each once; `saved` is what
+    copies for each would take more, of merged ones for each mapping; both are in pages. `sets` is
+    how many sets of processes there were. `spaces` says who was left out.
+
+    `untold` are frames that are in `total` alone: they are mapped more than once, and there was no
+    room for more sets of processes (`size` bytes of them, by default a share of the memory that is
+    available; the same for the names of what is mapped). Then `saved` is the least that it can be.
+
+    `beyond` are pages, in no amount, of frames that lie past the end of /proc/kpageflags: of memory
+    of devices, or where that file is not the kernel's own.
+
+    Where `ksm_told` is False the kernel was seen to mark every anonymous page as merged (see
     `FrameReader.tells_ksm`): merged ones are counted as anonymous, and none as of KSM; where it is
     None that could not be tried.
 
@@ -135,29 +161,49 @@ class Sharing(Holder):
         threads: int | None = None,
         progress: Progress | None = None,
         window: int = WINDOW,
+        size: int | None = None,
     ) -> None:
         self._targets = list(dict.fromkeys(targets))
         self._threads = check_threads(threads)
         self._progress = progress
         self._labels: dict[bytes, int] = {}
-        self._table = Table()
         heaviest = Heaviest(top)
         with FrameReader(procfs=procfs) as reader:
             flags, end = reader.fileno("flags"), reader.end
             require_pfns("tell what is shared")
+            size = _available(procfs) // SHARE if size is None else size
+            self._table = Table(size)
+            self._room = size  # for names
             self.ksm_told = reader.tells_ksm()
             if self.ksm_told is False:
                 self._table.ignore(KSM)
             self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)
             for first in range(0, end, window):
-                self._table.open_window(first, min(window, end - first))
+                self._table.open_window(first, min(window, end - first), end)
                 self._fill()
-                for _ in self._table.settle(flags, heaviest):
-                    pass
+                self._settle(reader, flags, heaviest)
             self._table.close_window()
+            self.beyond = self._table.beyond
             self._paths = [maps.decode_path(label) for label in self._labels] or [""]
             self.frames = self._frames(reader, heaviest)
         self._sum(top)
+
+    def _settle(self, reader: FrameReader, flags: int, heaviest: Heaviest) -> None:
+        counts = reader.fileno("mapcounts")
+        try:
+            for _ in self._table.settle(flags, counts, len(self._labels), heaviest):
+                pass
+        except OSError as error:
+            path = reader.path("flags")
+            if error.errno != ENODATA:
+                raise from_file_error(error, path) from None
+            raise PagemapError(
+                f"cannot tell what is shared: {path}, or kpagecount beside it, ends before frames "
+                "that processes map",
+                errno=ENODATA,
+                operation="read",
+                path=path,
+            ) from None
 
     def _fill(self) -> None:
         joining = bool(self._targets)
@@ -183,8 +229,21 @@ class Sharing(Holder):
         labels = array("I")
         for start, end, label in maps.parse_labels(block):
             ranges.append((start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT))
-            labels.append(known.setdefault(label, len(known)))
+            number = known.get(label)
+            if number is None:
+                number = self._new_label(label)
+            labels.append(number)
         return ranges, labels
+
+    def _new_label(self, label: bytes) -> int:
+        """The number of a name met for the first time: of the last one where names took too much.
+
+        They are the targets' to choose: 65,530 mappings may have as many names of 4 KiB.
+        """
+        self._room -= _LABEL_BYTES + len(label)
+        if self._room < 0:
+            label = MORE_PATHS
+        return self._labels.setdefault(label, len(self._labels))
 
     def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrame]:
         items = heaviest.items()
@@ -228,7 +287,9 @@ class Sharing(Holder):
             for path, pages, more in zip(self._paths, _rows(counts), saved, strict=True)
             if pages.shared
         ]
-        self.total = Amounts(*(sum(column) for column in zip(*_rows(counts), strict=True)))
+        self.untold = Amounts(*self._table.untold)
+        rows = [*_rows(counts), self.untold]
+        self.total = Amounts(*(sum(column) for column in zip(*rows, strict=True)))
         self.saved = sum(saved)
         self.paths = sorted(found, key=lambda each: each.pages.shared, reverse=True)[:top]
 
@@ -252,3 +313,14 @@ class Sharing(Holder):
 
 def _rows(words: Iterable[int]) -> list[Amounts]:
     return [Amounts(*row) for row in zip(*[iter(words)] * len(KINDS), strict=True)]
+
+
+def _available(procfs: str) -> int:
+    """The bytes of memory that can be had without swapping: MemAvailable, of Linux 3.14."""
+    path = f"{procfs}/meminfo"
+    try:
+        with open(path, "rb") as file:
+            sizes = dict(line.split(b":", 1) for line in file)
+        return int(sizes[b"MemAvailable"].split()[0]) << 10
+    except OSError as error:
+        raise from_file_error(error, path) from None

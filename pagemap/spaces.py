@@ -8,8 +8,9 @@ pages are looked at once, and all are named.
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
-from errno import EACCES, EPERM
+from errno import EACCES, EMFILE, ENFILE, EPERM
 
 from pagemap import pipeline
 from pagemap._native import probe_pfns
@@ -120,6 +121,7 @@ class Spaces(Holder):
             if not image:
                 return pid if wanted else None  # opening it will say what is wrong
         except OSError as error:
+            _raise_for_want_of_files(error)
             if wanted:
                 return pid
             if error.errno in (EACCES, EPERM) and not self._is_kernel_thread(pid):
@@ -216,6 +218,7 @@ class Spaces(Holder):
         self._open.pop(process.pid, process).close()
 
     def _fail(self, pid: int, error: PagemapError) -> None:
+        _raise_for_want_of_files(error)
         if isinstance(error, (NoSuchProcess, TargetVanished)):
             if pid not in self.vanished:
                 self.vanished.append(pid)
@@ -223,3 +226,14 @@ class Spaces(Holder):
             self.unreadable[pid] = "permission denied"
         else:
             self.unreadable[pid] = str(error)
+
+
+def _raise_for_want_of_files(error: OSError | PagemapError) -> None:
+    """Raise an error of ours where a limit of open files is met: nobody is left out for that."""
+    if error.errno in (EMFILE, ENFILE):
+        raise PagemapError(
+            f"cannot look at all processes: {os.strerror(error.errno)}; "
+            "raise the limit (ulimit -n, or the sysctl fs.file-max)",
+            errno=error.errno,
+            operation="look at all processes",
+        ) from None

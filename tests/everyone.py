@@ -93,9 +93,14 @@ def mappers(pfn: int, among: Iterable[int], *, label: bytes = b"") -> set[tuple[
 Groups = dict[tuple[tuple[int, ...], str], Counter[str]]
 
 
-def groups(family: Iterable[int]) -> Groups:
-    """The frames that several of these processes map, by who they are and the first one's path."""
+def groups(family: Iterable[int]) -> tuple[Groups, Counter[str]]:
+    """The frames that several of these processes map, by who they are and the first one's path.
+
+    And those that KSM merged, be it for one process; and by path how many frames less there are
+    than if each process, and each mapping of a merged one, had its own.
+    """
     members: dict[int, list[int]] = {}
+    twice: set[int] = set()
     labels: dict[int, str] = {}
     for pid in family:
         for _, frame, label in pages(pid):
@@ -103,11 +108,19 @@ def groups(family: Iterable[int]) -> Groups:
             labels.setdefault(frame, os.fsdecode(label))
             if not who or who[-1] != pid:
                 who.append(pid)
+            else:
+                twice.add(frame)
     result: Groups = {}
+    saved: Counter[str] = Counter()
     for frame, who in members.items():
-        if len(who) > 1:
-            result.setdefault((tuple(who), labels[frame]), Counter())[kind(frame)] += 1
-    return result
+        if len(who) == 1 and frame not in twice:
+            continue
+        what = kind(frame)
+        if len(who) > 1 or what == "ksm":
+            result.setdefault((tuple(who), labels[frame]), Counter())[what] += 1
+            copies = word("kpagecount", frame) if what == "ksm" else len(who)
+            saved[labels[frame]] += copies - 1 if what != "zero" else 0
+    return result, saved
 
 
 def wait_asleep(pid: int) -> None:

@@ -24,7 +24,9 @@ NO_RANK = 2**32 - 1
 
 _KINDS: int = lib.PM_KINDS
 _FIRST_SETS = 1 << 12
-_MOST_SETS = 1 << 32
+_MOST_SETS = 1 << 31
+_RESERVED: int = lib.PM_FIRST_SET  # sets that name nobody: the empty one, and two untold
+_SET_BYTES = 108  # one while the table grows: its room before and after, and of its hash
 _SET_WORDS = 8  # a set has 64 bytes, and its counts begin at the third word
 _COUNTS_AT = 2
 _STRETCHES = 1 << 14
@@ -73,39 +75,54 @@ class Table:
 
     The window takes 4 bytes for each of its frames, of which the kernel gives those that are
     touched, and each set 72 bytes to 144 (64 and its part of the hash). Processes are numbered in
-    the order in which they are added.
+    the order in which they are added. There are never more sets than fit into `size` bytes: of
+    frames that need one more it is only counted how many they are (`untold`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         self._state = ffi.new("struct pm_sharing *")
         self._memory: mmap.mmap | None = None
         self._window: Any = None
         self._touched: Any = None
         self._sets: Any = None
         self._buckets: Any = None
-        self._state.sets_count = 1
-        self._grow(_FIRST_SETS)
+        self._merged: Any = ffi.new("uint64_t[]", 1)
+        self._most = min(max(size // _SET_BYTES, _RESERVED + 1), _MOST_SETS)
+        self._state.sets_count = _RESERVED
+        self._grow(min(_FIRST_SETS, 1 << (self._most - 1).bit_length()))
+        sets: Any = self._sets
+        sets[lib.PM_UNTOLD_ONE].size = 1
+        sets[lib.PM_UNTOLD_SEVERAL].size = 2
 
     def _grow(self, capacity: int) -> None:
-        if capacity > _MOST_SETS:
-            raise MemoryError("more than 4 billion sets of processes")
         state, before = self._state, self._sets
+        if before is not None and capacity > self._most:
+            state.full = True
+            return
         self._sets = ffi.new("struct pm_set[]", capacity)
         if before is not None:
             ffi.memmove(self._sets, before, ffi.sizeof("struct pm_set") * state.sets_count)
         self._buckets = ffi.new("uint32_t[]", 2 * capacity)
         state.sets = self._sets
-        state.sets_capacity = min(capacity, _MOST_SETS - 1)
+        state.sets_capacity = min(capacity, self._most)
         state.buckets = self._buckets
         state.buckets_mask = 2 * capacity - 1
         lib.pm_sharing_rehash(state)
+
+    @property
+    def beyond(self) -> int:
+        """Pages that were added, of frames past the last one that the kernel tells of."""
+        return int(self._state.beyond)
 
     def ignore(self, bits: int) -> None:
         """Do not believe these bits of /proc/kpageflags."""
         self._state.ignored = bits
 
-    def open_window(self, first: int, count: int) -> None:
-        """Begin with the frames from PFN `first` on, none of which has a set yet."""
+    def open_window(self, first: int, count: int, end: int) -> None:
+        """Begin with the frames from PFN `first` on, none of which has a set yet.
+
+        `end` is the first that the kernel tells nothing of.
+        """
         self.close_window()
         # not ffi.new, which would write to it, and so have all of it
         self._memory = mmap.mmap(-1, max(4 * count, 1))
@@ -115,6 +132,8 @@ class Table:
         self._state.touched = self._touched
         self._state.first = first
         self._state.count = count
+        self._state.end = end
+        self._state.beyond = 0
 
     def close_window(self) -> None:
         """Give the memory of the window back; the sets stay."""
@@ -125,7 +144,17 @@ class Table:
     @property
     def sets(self) -> int:
         """How many sets there are, those included that no frame has any more."""
-        return int(self._state.sets_count) - 1
+        return int(self._state.sets_count) - _RESERVED
+
+    @property
+    def full(self) -> bool:
+        """Whether there was no room for more sets."""
+        return bool(self._state.full)
+
+    @property
+    def untold(self) -> list[int]:
+        """Frames by kind that are mapped more than once, and of which no set tells by whom."""
+        return [int(count) for count in self._sets[lib.PM_UNTOLD_SEVERAL].pages]
 
     def add(
         self, buffer: StretchBuffer, count: int, labels: array[int], member: int, *, join: bool
@@ -140,17 +169,31 @@ class Table:
         while lib.pm_sharing_add(self._state, buffer.out, count, table, member, join, at):
             self._grow(2 * len(self._sets))
 
-    def settle(self, fd: int, top: Heaviest) -> Iterator[int]:
-        """Count the shared frames of the window by kind, for all sets; `fd` is /proc/kpageflags.
+    def settle(self, flags: int, counts: int, labels: int, top: Heaviest) -> Iterator[int]:
+        """Count the shared frames of the window by kind, for all sets.
 
-        Those that most processes map go into `top`. Gives the number counted, some at a time.
+        `flags` is /proc/kpageflags, `counts` /proc/kpagecount, `labels` how many labels there are
+        by now. Those that most processes map go into `top`. Gives the number counted, some at a
+        time. Raises OSError, ENODATA where one of the files ends too early.
         """
-        scratch = allocate("uint64_t[]", READ_BLOCK)
+        scratch = allocate("uint64_t[]", 2 * READ_BLOCK)
+        merged = ffi.new("uint64_t[]", max(labels, 1))
+        ffi.memmove(merged, self._merged, 8 * min(len(self._merged), len(merged)))
+        self._merged = merged
+        self._state.merged, self._state.labels = merged, labels
         for first in range(0, self._state.count, _SETTLED_AT_ONCE):
             end = min(first + _SETTLED_AT_ONCE, self._state.count)
             yield checked(
                 lib.pm_sharing_settle(
-                    self._state, fd, first, end, scratch, top.table, len(top.table), top.count
+                    self._state,
+                    flags,
+                    counts,
+                    first,
+                    end,
+                    scratch,
+                    top.table,
+                    len(top.table),
+                    top.count,
                 )
             )
 
@@ -165,11 +208,9 @@ class Table:
         """The sets with the most frames: the number of each, and its frames by kind."""
         top = Heaviest(most)
         words = view_of(self._sets, "Q")
-        counts = ffi.cast("uint64_t *", self._sets) + _COUNTS_AT
-        found = lib.pm_heaviest(
-            counts, self._state.sets_count, _SET_WORDS, top.table, len(top.table)
-        )
-        at = [top.table[i].index for i in range(found)]
+        counts = ffi.cast("uint64_t *", self._sets) + _RESERVED * _SET_WORDS + _COUNTS_AT
+        found = lib.pm_heaviest(counts, self.sets, _SET_WORDS, top.table, len(top.table))
+        at = [top.table[i].index + _RESERVED for i in range(found)]
         return [
             (
                 each,

@@ -30,12 +30,15 @@ parts:
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpageflags.
 All processes are looked at once, in memory of 4 bytes at most for each resident
-page of the machine. A TARGET that is a name may fit several processes. What
-lies in swap is not told. Processes that share one address space (vfork,
-CLONE_VM) are one. A frame belongs to the path that its first process maps.
+page of the machine, and a 64th of what is available for sets of processes and
+as much for names: what finds no room is counted, and said to be untold. A
+TARGET that is a name may fit several processes. What lies in swap is not told.
+Processes that share one address space (vfork, CLONE_VM) are one. A frame
+belongs to the path that its first process maps.
 
-saved is what each process's own copies would take besides. The page of zeros is
-nobody's, and is in no amount but its own column and the frames.
+saved is what each process's own copies would take besides, and each mapping's
+own copy of a merged page. The page of zeros is nobody's, and is in no amount
+but its own column and the frames.
 
 --json writes one object of schema pagemap.sharing/1: sizes in bytes. --csv
 writes one part, the pairs if none is named.

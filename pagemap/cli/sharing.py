@@ -15,6 +15,7 @@ from pagemap.errors import AccessDenied, AmbiguousName, UsageError
 from pagemap.render.sharing import write_csv, write_json, write_text
 from pagemap.sharing import Sharing
 from pagemap.targets import resolve
+from pagemap.units import PAGE_SHIFT, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,17 @@ def run(arguments: Namespace) -> int:
             "this kernel marks every anonymous page as merged (some from Linux 6.10 on do): pages "
             "that KSM merged are counted as anonymous"
         )
+    if sharing.untold.shared:
+        size = format_size(sharing.untold.shared << PAGE_SHIFT)
+        complain(
+            f"{size} of what is shared lie in more sets of processes than the {sharing.sets} that "
+            "there is room for: they are in the total alone, and saved is the least that it can be"
+        )
     tell_left_out(sharing.spaces)
+    if sharing.beyond:
+        size = format_size(sharing.beyond << PAGE_SHIFT)
+        complain(f"{size} of what is mapped lie past the end of /proc/kpageflags: not looked at")
+        return 1
     return 0
 
 

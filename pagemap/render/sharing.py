@@ -169,6 +169,8 @@ def write_json(sharing: Sharing, parts: Iterable[str], write: Write) -> None:
     rest = {
         "processes_seen": len(spaces.pids),
         "sets": sharing.sets,
+        "beyond": sharing.beyond << PAGE_SHIFT,
+        "untold": _amounts(sharing, sharing.untold),
         "unreadable": [{"pid": pid, "reason": why} for pid, why in spaces.unreadable.items()],
         "vanished": spaces.vanished,
         "sharers": [

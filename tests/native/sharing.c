@@ -4,14 +4,14 @@
  */
 #include "scene.h"
 
-#include "owners.cdef.h"
-#include "sharing.cdef.h"
+#include "sharing.h"
 
 enum { FRAMES = 5000, MOST_MEMBERS = 12, LABELS = 3, FIRST = 1000, KSM = 21, ANON = 12 };
 
 /* maps[member][frame]: the label that it maps the frame as, and 1; 0: it does not. */
 static uint8_t maps[MOST_MEMBERS][FRAMES];
 static uint32_t members;
+static uint8_t doubled[FRAMES]; /* 1 + the member that maps it twice, the last one */
 
 static struct pm_sharing sharing;
 
@@ -20,7 +20,9 @@ static void make(uint32_t capacity)
 	sharing = (struct pm_sharing){ .first = FIRST,
 				       .count = FRAMES,
 				       .sets_capacity = capacity,
-				       .sets_count = 1,
+				       .sets_count = PM_FIRST_SET,
+				       .labels = LABELS,
+				       .end = FIRST + FRAMES,
 				       .buckets_mask = 1,
 				       .ignored = below(2) ? UINT64_C(1) << KSM : 0 };
 	while (sharing.buckets_mask + 1 < 2 * capacity)
@@ -31,7 +33,12 @@ static void make(uint32_t capacity)
 	sharing.buckets = exactly((sharing.buckets_mask + 1) * 4);
 	memset(sharing.table, 0, FRAMES * 4);
 	memset(sharing.touched, 0, FRAMES / PM_TOUCHED + 1);
-	memset(sharing.sets, 0, sizeof(struct pm_set));
+	memset(sharing.sets, 0, PM_FIRST_SET * sizeof(struct pm_set));
+	sharing.sets[PM_UNTOLD_ONE].size = 1;
+	sharing.sets[PM_UNTOLD_SEVERAL].size = 2;
+	sharing.merged = exactly(LABELS * 8);
+	memset(sharing.merged, 0, LABELS * 8);
+	memset(doubled, 0, sizeof(doubled));
 	memset(sharing.buckets, 0, (sharing.buckets_mask + 1) * 4);
 }
 
@@ -41,6 +48,7 @@ static void unmake(void)
 	free(sharing.touched);
 	free(sharing.sets);
 	free(sharing.buckets);
+	free(sharing.merged);
 }
 
 /* Twice the room for sets, as its caller must make it. */
@@ -81,6 +89,7 @@ static void add(uint32_t member, uint32_t join)
 		if (label && !below(20)) {
 			stretches[count] = stretches[count - 1];
 			count++;
+			memset(doubled + frame, (int)member + 1, end - frame);
 		}
 		frame = end;
 	}
@@ -158,10 +167,21 @@ static unsigned kind_of(uint64_t pfn)
 	return pfn % 3 ? PM_KIND_FILE : PM_KIND_ANONYMOUS;
 }
 
+/* Whether it counts: several map it, or KSM merged what one has twice. */
+static int is_told(uint64_t frame, uint32_t targets)
+{
+	const uint32_t size = size_of(frame, targets);
+
+	return size > 1 ||
+	       (size == 1 && doubled[frame] && is_in(doubled[frame] - 1u, frame, targets) &&
+		kind_of(FIRST + frame) == PM_KIND_KSM);
+}
+
 static void check_sets(uint32_t targets)
 {
 	for (uint64_t frame = 0; frame < FRAMES; frame++) {
-		uint32_t set = sharing.table[frame], last = UINT32_MAX, first = UINT32_MAX;
+		const uint32_t whole = pm_set_of(sharing.table[frame]);
+		uint32_t set = whole, last = UINT32_MAX, first = UINT32_MAX;
 
 		CHECK_EQUAL(sharing.sets[set].size, size_of(frame, targets));
 		for (; set; set = sharing.sets[set].parent) {
@@ -169,14 +189,14 @@ static void check_sets(uint32_t targets)
 			last = sharing.sets[set].member;
 			CHECK(is_in(last, frame, targets));
 			first = sharing.sets[set].label;
-			CHECK_EQUAL(first, sharing.sets[sharing.table[frame]].label);
+			CHECK_EQUAL(first, sharing.sets[whole].label);
 		}
 		if (last != UINT32_MAX)
 			CHECK_EQUAL(first + 1, maps[last][frame]);
 	}
 	/* equal sets are one */
-	for (uint32_t i = 1; i < sharing.sets_count && i < 200; i++)
-		for (uint32_t j = 1; j < i; j++)
+	for (uint32_t i = PM_FIRST_SET; i < sharing.sets_count && i < 200; i++)
+		for (uint32_t j = PM_FIRST_SET; j < i; j++)
 			CHECK(sharing.sets[i].parent != sharing.sets[j].parent ||
 			      sharing.sets[i].member != sharing.sets[j].member ||
 			      sharing.sets[i].label != sharing.sets[j].label);
@@ -206,7 +226,7 @@ static void check_sums(uint32_t targets)
 		const unsigned kind = kind_of(FIRST + frame);
 		int begun = 0;
 
-		if (size < 2)
+		if (!is_told(frame, targets))
 			continue;
 		for (uint32_t j = 0; j < members; j++) {
 			if (!is_in(j, frame, targets))
@@ -214,6 +234,9 @@ static void check_sums(uint32_t targets)
 			if (!begun) {
 				labels[maps[j][frame] - 1][kind]++;
 				saved[maps[j][frame] - 1] += size - 1;
+				/* the file of counts says the same as that of flags */
+				if (kind == PM_KIND_KSM)
+					saved[maps[j][frame] - 1] += flags_of(FIRST + frame) - size;
 				begun = 1;
 			}
 			own[j][kind]++;
@@ -245,7 +268,7 @@ static void check_top(const struct pm_heavy *top, uint64_t count, uint64_t capac
 	for (uint64_t frame = 0; frame < FRAMES; frame++) {
 		const uint32_t size = size_of(frame, targets);
 
-		shared += size > 1;
+		shared += (uint64_t)is_told(frame, targets);
 		above += count && size > top[count - 1].weight;
 	}
 	CHECK_EQUAL(count, shared < capacity ? shared : capacity);
@@ -253,7 +276,7 @@ static void check_top(const struct pm_heavy *top, uint64_t count, uint64_t capac
 	for (uint64_t i = 0; i < count; i++) {
 		CHECK_EQUAL(top[i].weight, size_of(top[i].index - FIRST, targets));
 		CHECK_EQUAL(top[i].extra >> 32, kind_of(top[i].index));
-		CHECK_EQUAL((uint32_t)top[i].extra, sharing.table[top[i].index - FIRST]);
+		CHECK_EQUAL((uint32_t)top[i].extra, pm_set_of(sharing.table[top[i].index - FIRST]));
 		CHECK(!i || top[i].weight < top[i - 1].weight ||
 		      (top[i].weight == top[i - 1].weight && top[i].index > top[i - 1].index));
 	}
@@ -265,7 +288,7 @@ static void drawn(void)
 		const uint32_t targets = below(2) ? 0 : 1 + (uint32_t)below(2);
 		const uint64_t capacity = 1 + below(30);
 		struct pm_heavy *top = exactly(capacity * sizeof(*top));
-		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), count = 0;
+		uint64_t *scratch = exactly(2 * PM_READ_BLOCK * 8), count = 0;
 		int64_t settled = 0;
 
 		memset(maps, 0, sizeof(maps));
@@ -278,7 +301,7 @@ static void drawn(void)
 				for (; run && frame < FRAMES; run--)
 					maps[i][frame++] = label;
 			}
-		make(1 + (uint32_t)below(10));
+		make(PM_FIRST_SET + 1 + (uint32_t)below(10));
 		for (uint32_t i = 0; i < members; i++)
 			add(i, targets && i >= targets);
 		check_sets(targets);
@@ -289,7 +312,7 @@ static void drawn(void)
 		for (uint64_t from = 0; from < FRAMES; from += 2 * PM_TOUCHED) {
 			uint64_t to = from + 2 * PM_TOUCHED < FRAMES ? from + 2 * PM_TOUCHED
 								     : FRAMES;
-			int64_t got = pm_sharing_settle(&sharing, 3, from, to, scratch, top,
+			int64_t got = pm_sharing_settle(&sharing, 3, 4, from, to, scratch, top,
 							capacity, &count);
 
 			CHECK(got >= 0);
@@ -298,19 +321,69 @@ static void drawn(void)
 		pm_heaviest_sort(top, count);
 		check_top(top, count, capacity, targets);
 		for (uint64_t frame = 0; frame < FRAMES; frame++)
-			settled -= size_of(frame, targets) > 1;
+			settled -= is_told(frame, targets);
 		CHECK_EQUAL(settled, 0);
 		check_sums(targets);
 		lie.error = EIO;
 		lie.error_at = FIRST;
 		maps[0][0] = maps[1][0] = 1;
 		add(members - 1, 0);
-		CHECK(pm_sharing_settle(&sharing, 3, 0, FRAMES, scratch, top, capacity, &count) >=
-		      -EIO);
+		CHECK(pm_sharing_settle(&sharing, 3, 4, 0, FRAMES, scratch, top, capacity,
+					&count) >= -EIO);
 		unmake();
 		free(scratch);
 		free(top);
 	}
+}
+
+/* With no more room for sets, frames are counted all the same, and nobody is named. */
+static void full(void)
+{
+	static uint32_t labels[1] = { 0 };
+	struct pm_stretch stretch = { FIRST, 4, 0 };
+	struct pm_place at = { 0, 0 };
+	uint64_t *scratch = exactly(2 * PM_READ_BLOCK * 8), count = 0, pages = 0;
+	uint64_t own[4 * PM_KINDS] = { 0 }, told[PM_KINDS] = { 0 }, saved[1] = { 0 };
+	struct pm_heavy top[1];
+
+	make(PM_FIRST_SET + 2);
+	sharing.ignored = 0;
+	sharing.labels = 1;
+	for (uint32_t member = 0; member < 4; member++, at = (struct pm_place){ 0, 0 }) {
+		/* frame 0 is of all of them, 1 of 1 to 3, 2 of 2 and 3, 3 of 3 alone */
+		stretch = (struct pm_stretch){ FIRST, member + 1, 0 };
+		if (pm_sharing_add(&sharing, &stretch, 1, labels, member, 0, &at)) {
+			CHECK(member >= 1);
+			sharing.full = 1;
+			CHECK_EQUAL(pm_sharing_add(&sharing, &stretch, 1, labels, member, 0, &at),
+				    0);
+		}
+	}
+	CHECK_EQUAL(sharing.sets_count, PM_FIRST_SET + 2);
+	CHECK_EQUAL(pm_set_of(sharing.table[0]), PM_UNTOLD_SEVERAL);
+	CHECK_EQUAL(pm_set_of(sharing.table[1]), PM_UNTOLD_SEVERAL);
+	CHECK_EQUAL(pm_set_of(sharing.table[2]), PM_UNTOLD_SEVERAL);
+	CHECK_EQUAL(pm_set_of(sharing.table[3]), PM_UNTOLD_ONE);
+	tell_truth(FIRST + FRAMES);
+	lie.entry = flags_of;
+	CHECK_EQUAL(pm_sharing_settle(&sharing, 3, 4, 0, FRAMES, scratch, top, 1, &count), 3);
+	for (unsigned kind = 0; kind < PM_KINDS; kind++)
+		pages += sharing.sets[PM_UNTOLD_SEVERAL].pages[kind];
+	CHECK_EQUAL(pages, 3);
+	CHECK_EQUAL(count, 0); /* none of them is named */
+	pm_sharing_labels(&sharing, told, saved);
+	pm_sharing_accumulate(&sharing);
+	pm_sharing_members(&sharing, own);
+	for (unsigned i = 0; i < 4 * PM_KINDS; i++)
+		CHECK_EQUAL(own[i], 0);
+	CHECK_EQUAL(saved[0], 0);
+	/* the same of a file that ends before a frame that is in use */
+	tell_truth(FIRST + 1);
+	lie.entry = flags_of;
+	CHECK_EQUAL(pm_sharing_settle(&sharing, 3, 4, 0, FRAMES, scratch, top, 1, &count),
+		    -ENODATA);
+	unmake();
+	free(scratch);
 }
 
 static void failing(void)
@@ -336,6 +409,7 @@ int main(int argc, char **argv)
 	drawn();
 	if (PM_FUZZED)
 		return 0;
+	full();
 	failing();
 	return 0;
 }
