@@ -195,11 +195,14 @@ class Process(Handle):
     def tally(
         self, counts: Sequence[str] | None = None, *, threads: int | None = None
     ) -> Iterator[tuple[Mapping, Tally]]:
-        """Each mapping with how many of its pages are present, swapped, huge, and so on, in order.
+        """Each mapping with how many of its pages are resident, in swap, huge, and so on, in order.
 
         `counts` are the fields of `Tally` to count, by default all that this kernel can tell; the
-        others are None. Fewer cost less: present and swapped need no entries, and a file's pages
-        cost most. `pagemap.tally.total` sums up. `threads` read, by default as many as pay, and
+        others are None. Fewer cost less: rss, zero, hugetlb, present and huge need no entries (14
+        ns a page), all others do (35 ns, and 14 for zero pages). Exclusive pages cost another 88 ns
+        where a PMD maps them and their map counts can be read. Where anything lies in swap, swap
+        costs a reading of smaps (12 ns a page) if there is shared memory, or the kernel hides what
+        an entry is. `pagemap.tally.total` sums up. `threads` read, by default as many as pay, and
         never more than processors that this process may use.
 
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.

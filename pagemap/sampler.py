@@ -77,15 +77,15 @@ class Sampler(Holder):
     """What `target` holds, again and again: by default this process itself, without any privilege.
 
     `counts` are of `COUNTS`, by default all that this kernel can tell; fewer cost less. A sample
-    costs in proportion to what is resident: 35 ns for each page (9 ms for each GiB) for all,
-    14 ns (4 ms) for rss, present, zero, hugetlb, swap and huge alone, which need a scan and no
-    entries; huge pages cost a quarter. `rss` costs 2 us, whatever the size. Where something lies in
-    swap, swap costs a look at the mappings, and where shared memory is among them the kernel's sum
-    (smaps_rollup, 12 ns for each page).
+    costs in proportion to what is resident: for each GiB of base pages 13 ms, or 3 ms for rss,
+    present, zero, hugetlb, swap and huge alone, which need a scan and no entries; for each GiB of
+    huge pages 1 ms. `Sampler.rss` costs 3 us, whatever the size. Where anything lies in swap, swap
+    costs a look at the mappings, and if shared memory may be among them the kernel's sum
+    (smaps_rollup, 3 ms for each GiB).
 
-    `uss` is by map counts where a PMD maps many pages, if /proc/kpagecount and PFNs can be read
-    (`uss_by` is "map count"); else it is the page table's word, which there is that of the first
-    page for all of them on Linux 6.15 and later ("page table").
+    `uss` is by map counts where a PMD maps many pages, if PFNs and /proc/kpagecount can be read
+    (`uss_by` is "map count"): 23 ms for each GiB of huge pages. Else it is the page table's word
+    ("page table"), which is that of a huge page's first page for all of it on Linux 6.15 and later.
 
     May be called from any thread, and from a signal handler. Where a handler, or a `__del__`, finds
     its own thread in the midst of a sample, it is not made to wait for what only it holds up: it
