@@ -14,6 +14,7 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._native.types import SeenFrames
     from pagemap.errors import (
         AccessDenied,
         AddressError,
@@ -94,6 +95,7 @@ __all__ = [
     "Sample",
     "Sampler",
     "Schema",
+    "SeenFrames",
     "SharedFrame",
     "SharedPath",
     "Sharer",
@@ -145,6 +147,7 @@ _ROOMS = {
     "Sample": "sampler",
     "Sampler": "sampler",
     "Schema": "vocabulary.schema",
+    "SeenFrames": "_native.types",
     "SharedFrame": "sharing",
     "SharedPath": "sharing",
     "Sharer": "sharing",

@@ -49,6 +49,7 @@ DOOR = [
     "Sample",
     "Sampler",
     "Schema",
+    "SeenFrames",
     "SharedFrame",
     "SharedPath",
     "Sharer",
