@@ -1,10 +1,18 @@
 """The command, as `python -m pagemap`."""
 
-import gc
-import sys
+code: int | str
+try:
+    import gc
 
-gc.disable()  # until all is imported: nothing of that is garbage
+    gc.disable()  # until all is imported: nothing of that is garbage
+    from pagemap.cli import main
 
-from pagemap.cli import main  # noqa: E402 - see above
+    code = main(own_process=True)
+except KeyboardInterrupt:  # while it imports; main() lets none through
+    code = 130
+except (ImportError, MemoryError, OSError) as error:
+    code = f"pagemap: cannot start: {type(error).__name__}: {error}"
 
-sys.exit(main(own_process=True))
+import sys  # noqa: E402 - within the try, an interrupt would leave it unknown here
+
+sys.exit(code)

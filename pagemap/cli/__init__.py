@@ -8,17 +8,22 @@ what a small dump costs.
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from errno import ENOMEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from sys import UnraisableHookArgs
     from typing import Any
 
 __all__ = ["main"]
 
 INTERRUPTED = 130  # 128 + SIGINT
 BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+NO_MEMORY = "pagemap: out of memory: allow this process more (ulimit -d, -v), or ask for less\n"
 
 
 def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
@@ -31,9 +36,48 @@ def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int
     itself.
     """
     try:
-        return _main(sys.argv[1:] if argv is None else argv, own_process)
+        if own_process:
+            sys.unraisablehook = _unraised
+        code = _main(sys.argv[1:] if argv is None else argv, own_process)
+        if own_process:
+            _end_at_interrupts()
     except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
         return INTERRUPTED
+    except (MemoryError, SystemError):  # what Python says where an error finds no memory itself
+        code = 1
+    else:
+        return code
+    # Here what the failed call held is free again, and the message finds room.
+    _say_no_memory()
+    return code
+
+
+def _say_no_memory() -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(NO_MEMORY)
+            sys.stderr.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, MemoryError):
+        return
+
+
+def _unraised(about: UnraisableHookArgs) -> None:
+    """An interrupt that Python would swallow, in the callback of a weak reference say, ends us."""
+    if about.exc_type is KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+    if about.exc_type is not MemoryError:  # which the next to ask for memory will tell
+        sys.__unraisablehook__(about)
+
+
+def _end_at_interrupts() -> None:
+    """Let an interrupt end us at once: all is done but what Python does at its own end."""
+    # The module signal makes enumerations of these, and that costs more than a short command.
+    import _signal  # type: ignore[import-not-found] # builtin
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
 def _main(argv: Sequence[str], own_process: bool) -> int:
@@ -50,6 +94,8 @@ def _main(argv: Sequence[str], own_process: bool) -> int:
         code = BROKEN_PIPE
         mute(sys.stdout)
     except OSError as error:
+        if error.errno == ENOMEM:
+            raise MemoryError from error
         complain(why(error))
         code = 1
         mute(sys.stdout)

@@ -7,14 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pagemap.cli.output import open_output
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Whoever runs the tests may have SIGINT ignored, as a shell does for what it starts with &.
 START = """
@@ -146,6 +143,100 @@ def test_an_interrupt_while_it_imports(room: str) -> None:
         sys.exit(main(["dump", "self", "-o", os.devnull]))
         """
     done = run(script, f"pagemap.{room}", "")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+# Ctrl-C before every third line of the script, from its first import on, and of what it imports
+# first, each time in a child of its own that has imported nothing yet.
+SCRIPT = """
+import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+script, files, null = sys.argv[1], sys.argv[2:], os.open(os.devnull, os.O_WRONLY)
+with open(script) as file:
+    first = [line.strip() for line in file].index("import gc") + 1
+
+def reaches(moment):
+    seen = 0
+    def trace(frame, event, _):
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith(tuple(files)):
+            return None
+        begun = frame.f_code.co_filename != script or frame.f_lineno >= first
+        seen += event == "line" and begun
+        if seen == moment and event == "line" and begun:
+            os.kill(os.getpid(), signal.SIGINT)
+        return trace
+    os.dup2(null, 1)
+    sys.argv = ["pagemap", "dump", "self", "--map", "[vdso]", "--format", "csv"]
+    sys.settrace(trace)
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as stop:
+        sys.settrace(None)
+        return stop.code, seen >= moment
+
+codes = []
+for moment in range(1, 1000, 3):
+    child = os.fork()
+    if child == 0:
+        code, reached = reaches(moment)
+        os._exit(code if reached else 77)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 77:
+        break
+    codes.append(code)
+print(*codes)
+"""
+
+
+def test_an_interrupt_at_every_line_of_the_script() -> None:
+    """From the first import on: in the script and in the package it was a traceback."""
+    script = Path(__file__).parents[2] / "bin" / "pagemap"
+    if not script.exists():
+        pytest.skip("not a source tree: bin/pagemap is not here")
+    files = ["bin/pagemap", "pagemap/__init__.py", "pagemap/cli/__init__.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, script, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    codes = done.stdout.split()
+    assert done.returncode == 0
+    assert "KeyboardInterrupt" not in done.stderr
+    assert len(codes) > 20
+    assert set(codes) == {"130"}
+
+
+def test_an_interrupt_at_the_end_of_python() -> None:
+    """All is written: yet Python showed where in its own end it was interrupted."""
+    script = """
+        import atexit
+        def interrupt():
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1000): # it is handled within
+                pass
+        atexit.register(interrupt)
+        sys.exit(main(["--version"], own_process=True))
+        """
+    done = run(script, "", "")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_an_interrupt_that_python_would_swallow() -> None:
+    """In the callback of a weak reference, as those of importlib: it went on, and said so."""
+    script = """
+        class Last:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(1000): # it is handled within
+                    pass
+        from pagemap.cli import doctor
+        doctor.run = lambda _: Last() and 0
+        sys.exit(main(["doctor"], own_process=True))
+        """
+    done = run(script, "", "")
     assert (done.returncode, done.stderr) == (130, "")
 
 

@@ -1,0 +1,66 @@
+"""Whoever is short of memory is told so in a line, whatever was asked for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+
+COMMANDS = [
+    "dump self",
+    "dump self --format csv --populated",
+    "maps self",
+    "maps self --huge",
+    "regions self",
+    "footprint self",
+    "footprint",
+    "footprint self --gentle",
+    "types self",
+    "types --list self",
+    "who --pfn 0x1000",
+    "sharing",
+    "virt-to-phys self 0x1000",
+    "doctor",
+    "--help",
+]
+# In bytes: from where Python itself barely starts, to where most commands have enough.
+LIMITS = (7_000_000, 8_000_000, 12_000_000)
+
+
+@pytest.fixture(scope="module")
+def limits() -> list[int]:
+    """The limits under which Python comes to where our code begins."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("prlimit is not installed (Debian: apt install util-linux)")
+    enough = []
+    for limit in LIMITS:
+        line = ["prlimit", f"--data={limit}", sys.executable, "-c", "import runpy"]
+        done = subprocess.run(line, capture_output=True, check=False, timeout=60)
+        if done.returncode == 0:
+            enough.append(limit)
+    return enough
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_no_memory_is_a_line_and_no_traceback(
+    pagemap: Pagemap, limits: list[int], line: str
+) -> None:
+    """Under `prlimit --data=8000000` 10 of 12 commands ended in a traceback."""
+    for limit in limits:
+        prefix = ("prlimit", f"--data={limit}")
+        with pagemap.start(*line.split(), prefix=prefix) as process:
+            try:
+                err = process.communicate(timeout=60)[1].decode()
+            finally:
+                process.kill()
+        assert "Traceback" not in err
+        if "memory" in err:
+            # before it, Python may have said of its own that memory ran out
+            assert err.splitlines()[-1].startswith("pagemap: ")
+            assert process.returncode == 1
