@@ -11,7 +11,7 @@ from errno import ENOTSUP
 
 from pagemap import told
 from pagemap._native import counting, procmap
-from pagemap.descriptors import CLOSED, Descriptor
+from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import SCAN_CATEGORIES, entry_flag
 from pagemap.swap_types import kinds
@@ -58,7 +58,7 @@ _REASONS = {
 }
 
 
-class Plan:
+class Plan(Holder):
     """How to count what is asked for on this kernel: the `way`, and what is `told`.
 
     `by_smaps` are counts for which smaps has to be read; `swap_used` says that `swap` is asked for
