@@ -92,7 +92,6 @@ UNMENDED: dict[tuple[str, str], str] = {
     ("gentle", "swapped shmem"): "0 in swap",
     ("gentle", "lazyfree rewritten"): "clean, where it is dirty or nobody knows",
     ("gentle", "droppable"): "clean, where it is dirty or nobody knows",
-    ("sharing", "thp child writes"): "bit 56 of the first page is taken for all",
 }
 """Doors that say what is wrong of a kind, until that is mended; then it is to be struck."""
 
