@@ -89,7 +89,8 @@ def _main(argv: Sequence[str], own_process: bool) -> int:
         _flush()
     except PagemapError as error:
         complain(str(error))
-        code = error.exit_code
+        # Whatever was not to be had for want of memory: that says nothing of the target.
+        code = 1 if error.errno == ENOMEM else error.exit_code
     except BrokenPipeError:
         code = BROKEN_PIPE
         mute(sys.stdout)

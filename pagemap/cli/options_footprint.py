@@ -37,8 +37,8 @@ One address space of several processes (vfork, CLONE_VM) is counted once, in the
 row of the first of them: the column also, and stderr, name the others. Files
 are told apart by device and inode, whatever their names.
 
-hugetlb-pss is known without --gentle where nothing of it is shared. What several
-have of the hugetlb pool is not added up: in the total it is - or null.
+hugetlb-pss is known without --gentle where nothing of it is shared. What
+several have of the hugetlb pool is not added up: in the total it is - or null.
 
 Processes that end meanwhile, or forbid reading, are named on stderr and, in
 JSON, under passed; the others are shown all the same.

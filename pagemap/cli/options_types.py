@@ -28,9 +28,9 @@ hexadecimal). --bits takes
   =a,b   these flags and no others
 
 PAGES are entries of page tables: a frame that several map counts for each of
-them. FRAMES counts it once, with the first page seen in it, and SIZE is what the
-frames take. Several TARGETs that are one address space count once. Of files a
-page counts once under all of their names.
+them. FRAMES counts it once, with the first page seen in it, and SIZE is what
+the frames take. Several TARGETs that are one address space count once. Of files
+a page counts once under all of their names.
 
 Pages in swap have the flags of their page table entry alone: none without
 --raw.
