@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests import oracle
+from tests import everyone, oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -276,7 +276,10 @@ def _judge_frame(flags: int, count: int, words: dict[str, int]) -> None:
 
 
 def in_common(pids: Sequence[int]) -> int:
-    """The memory, in bytes, that several address spaces of these processes map, each frame once."""
+    """The memory, in bytes, that several address spaces of these processes map, each frame once.
+
+    And what KSM merged of one: frames that it maps more than once.
+    """
     spaces: list[int] = []
     for pid in pids:
         if not any(_one_space(pid, other) for other in spaces):
@@ -284,7 +287,11 @@ def in_common(pids: Sequence[int]) -> int:
     counts: Counter[int] = Counter()
     with _Frames() as frames:
         for pid in spaces:
-            counts.update(pfn for pfn in set(_pfns(pid)) if not frames.words(pfn)[0] & ZERO_PAGE)
+            for pfn, often in Counter(_pfns(pid)).items():
+                flags = frames.words(pfn)[0]
+                if not flags & ZERO_PAGE:
+                    merged = flags & KSM and everyone.ksm_is_told()
+                    counts[pfn] += often if merged else 1
     return PAGE * sum(count > 1 for count in counts.values())
 
 
