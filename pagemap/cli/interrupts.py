@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupts"]
 
+# What people and timers send; those that tell of a fault, and SIGKILL, leave no time for anything.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM)
+
 
 class Interrupts:
-    """From now on until `restore`, SIGINT, SIGTERM and SIGHUP call `discard` before they end us.
+    """From now on until `restore`, signals that end us call `discard` before they do.
 
     It is called in the handler itself: an exception may surface between any two steps of a program,
     also where nobody catches it, or be swallowed where Python lets none through, as in the
@@ -26,7 +29,7 @@ class Interrupts:
         self._interrupted = False
         self._before = {
             int(number): before
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            for number in _ENDING
             if (before := signal.getsignal(number)) in (signal.SIG_DFL, signal.default_int_handler)
         }
         for number in self._before:
