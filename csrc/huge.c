@@ -181,10 +181,16 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 	sorted = pm_kpage_sort(scratch->pfns, at, scratch->wishes, scratch->spare, scratch->words);
 	got = pm_kpage_gather(walk->job->flags_fd, scratch->wishes, (uint64_t)sorted, buffer,
 			      scratch->words);
-	for (uint64_t i = 0; i < at; i++)
-		if (scratch->words[i] == PM_NO_VALUE)
-			scratch->words[i] = 0; /* past the last frame: nothing is there */
-	return got < 0 ? (int)got : 0;
+	if (got < 0)
+		return (int)got;
+	for (uint64_t i = 0; i < at; i++) {
+		if (scratch->words[i] != PM_NO_VALUE)
+			continue;
+		if (scratch->pfns[i] < walk->job->frames_end)
+			return -ENODATA;
+		scratch->words[i] = 0; /* past the last frame, or read later */
+	}
+	return 0;
 }
 
 /* Count a run of populated pages of a span, whose entries are those from `at` on. */
@@ -256,7 +262,7 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 	struct walk walk = {
 		.job = job,
 		.scratch = scratch,
-		.reader = { .fd = job->flags_fd },
+		.reader = { .fd = job->flags_fd, .frames_end = job->frames_end },
 		.counter = { .job = job },
 	};
 	int64_t found = 0;

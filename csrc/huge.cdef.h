@@ -46,6 +46,7 @@ struct pm_huge_job {
 	uint32_t conts;	    /* bit k: count blocks of 2^k pages */
 	uint32_t anon_order; /* no anonymous folio is of an order from 1 to below this; 0: not known */
 	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
+	uint64_t frames_end;   /* each frame below has a word in flags_fd */
 };
 
 /* What one thread needs: room for PM_HUGE_BATCH each, of `runs` for PM_HUGE_RUNS. */
@@ -63,7 +64,8 @@ struct pm_huge_scratch {
  * tallies[i - from->span], which begins as zero. A folio's pages belong to the
  * stretch in which the first of them that is mapped lies, also those past *to: so pieces add
  * up to the whole, wherever they were cut. *from becomes *to. Returns the number
- * of pages found or -errno.
+ * of pages found or -errno; -ENODATA: flags_fd ends before the word of a frame that is
+ * mapped.
  *
  * The kernel shows frames as they are when it is asked: of memory that is split,
  * joined or moved meanwhile, the counts are of no one moment.

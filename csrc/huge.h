@@ -30,10 +30,11 @@ enum { PM_SMALL_GROUPS = 1024 };
  * number of which it was read, and no huge page's.
  */
 struct pm_flags_reader {
-	int fd;		/* given */
-	unsigned group; /* given; 0: nothing is known of sizes */
-	unsigned order; /* of the last large folio: the next is often alike */
-	uint64_t block; /* words to read at a time */
+	int fd;		     /* given */
+	unsigned group;	     /* given; 0: nothing is known of sizes */
+	uint64_t frames_end; /* given; each frame below has a word */
+	unsigned order;	     /* of the last large folio: the next is often alike */
+	uint64_t block;	     /* words to read at a time */
 	uint64_t small[PM_SMALL_GROUPS];
 };
 

@@ -28,7 +28,7 @@ static void count_pmds(struct pm_counter *counter, uint64_t pages)
 int pm_settle_pmds(struct pm_counter *counter)
 {
 	static const struct pm_query query = {
-		.all_of = PM_UAPI_IS_HUGE,
+		.all_of = PM_UAPI_IS_HUGE | PM_UAPI_IS_PRESENT,
 		.returned = PM_UAPI_IS_HUGE,
 	};
 	const unsigned shift = counter->job->page_shift;

@@ -90,7 +90,7 @@ static int head_of(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t 
 	return 0;
 }
 
-/* Read `count` words from stretch->at on. */
+/* Read `count` words from stretch->at on: of frames that are mapped. */
 static int read_words(const struct pm_flags_reader *reader, struct pm_stretch *stretch,
 		      uint64_t count)
 {
@@ -99,8 +99,11 @@ static int read_words(const struct pm_flags_reader *reader, struct pm_stretch *s
 
 	if (got < 0)
 		return (int)got;
+	if ((uint64_t)got < count &&
+	    stretch->pfn + stretch->at + (uint64_t)got < reader->frames_end)
+		return -ENODATA;
 	for (; (uint64_t)got < count; got++)
-		words[got] = 0;
+		words[got] = 0; /* what a driver maps past all memory */
 	stretch->have = stretch->at + count;
 	return 0;
 }

@@ -8,13 +8,17 @@ the counts mean, `pagemap.folios` says.
 
 from __future__ import annotations
 
+from errno import ENODATA
+
 from pagemap import maps, pipeline
 from pagemap._native import huge as native
+from pagemap._native.frames import frames_end
 from pagemap._native.scan import Spans
-from pagemap.errors import AccessDenied, PfnsHidden
+from pagemap.errors import AccessDenied, PagemapError, PfnsHidden
 from pagemap.folios import ORDERS, HugeKind, HugeTally, least_anon_order, order_of, pmd_order
 from pagemap.frames import FrameReader
 from pagemap.units import PAGE_SHIFT
+from pagemap.zones import memory_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,12 +108,32 @@ def _count(
         anon_order=anon_order,
         shared=bytes([m.perms[3] == "s" for m in mappings]),
         conts=sum(1 << order for order in conts),
+        frames_end=memory_end(process.procfs),
         pages=_piece_pages(spans.pages),
     )
     with pipeline.run(pieces, native.HugeBuffer, threads) as results:
-        for piece, _ in process.reading(results):
-            piece.add_to(sums)
+        try:
+            for piece, _ in process.reading(results):
+                piece.add_to(sums)
+        except PagemapError as error:
+            if error.errno != ENODATA:
+                raise
+            raise _cut_short(process, flags_fd) from None
     return sums
+
+
+def _cut_short(process: Process, flags_fd: int) -> PagemapError:
+    """The error of a frame that is mapped and has no word."""
+    path = f"{process.procfs}/kpageflags"
+    return PagemapError(
+        f"cannot tell the huge pages of process {process.pid}: {path} ends at frame "
+        f"{frames_end(flags_fd):#x}, before the word of a frame that the process maps: it is not "
+        f"what a kernel shows of a whole machine. {_ELSE}",
+        pid=process.pid,
+        errno=ENODATA,
+        operation="count huge pages",
+        path=path,
+    )
 
 
 def _piece_pages(pages: int) -> int:

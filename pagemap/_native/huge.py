@@ -48,12 +48,13 @@ def pieces(
     anon_order: int,
     shared: bytes,
     conts: int,
+    frames_end: int,
     pages: int,
 ) -> Iterator[HugePiece]:
     """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks.
 
     `anon_order` is the least order of anonymous folios; 0: not known. `shared` has a 1 for each
-    span of shared memory.
+    span of shared memory. Each frame below `frames_end` has a word in the file of flags.
     """
     kept = ffi.from_buffer("uint8_t[]", shared)
     job = ffi.new(
@@ -68,6 +69,7 @@ def pieces(
             "anon_order": anon_order,
             "shared": kept,
             "conts": conts,
+            "frames_end": frames_end,
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):

@@ -232,3 +232,21 @@ def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without --huge still tells" in str(caught.value)
     assert (caught.value.pid, caught.value.path) == (process.pid, "/proc/kpageflags")
     assert caught.value.exit_code == 77
+
+
+def test_flags_that_end_early_are_an_error(start: Start, need_pfns: None, tmp_path: Path) -> None:
+    """A frame without a word counted as a small page, and nothing was said."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags cannot be read: needs CAP_DAC_READ_SEARCH")
+    target = start(workloads.dense(1 << 20))
+    for name in ("zoneinfo", "self", str(target.pid)):
+        (tmp_path / name).symlink_to(f"/proc/{name}")
+    (tmp_path / "kpageflags").write_bytes(bytes(8 * 64))
+    said = f"{tmp_path}/kpageflags ends at frame 0x40, before the word of a frame"
+    with (
+        pagemap.Process(target.pid, procfs=str(tmp_path)) as process,
+        pytest.raises(pagemap.PagemapError, match=said) as caught,
+    ):
+        list(process.huge())
+    assert caught.value.exit_code == 1
+    assert caught.value.pid == target.pid

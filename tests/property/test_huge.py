@@ -6,6 +6,7 @@ Both read plain files. There is no scan of those, so nothing is mapped by PMDs h
 from __future__ import annotations
 
 import itertools
+from errno import ENODATA
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -130,6 +131,7 @@ def test_huge(
             anon_order=least_order(words) if known else 0,
             shared=bytes(shared),
             conts=sum(1 << order for order in conts),
+            frames_end=len(words),
             pages=pages,
         )
         with pipeline.run(pieces, native.HugeBuffer, threads) as results:
@@ -144,3 +146,34 @@ def test_huge(
     together: Counter[Key] = sum(wanted, type(naive_huge.of_tally(folios.NOTHING))())
     assert naive_huge.of_tally(folios.total(tallies)) == together
     assert [tally.pages for tally in tallies] == [count for _, count in ranges]
+
+
+@given(scene=scenes(), pages=st.sampled_from([1, 64, 1 << 15]))
+def test_flags_that_end_early(
+    scene: tuple[list[int], list[int], list[tuple[int, int]]], pages: int
+) -> None:
+    """A frame that is mapped and should have a word, but has none, is an error."""
+    words, entries, ranges = scene
+    mapped = [entry % 2**55 for entry in entries if entry & PRESENT]
+    with fake.pagemap_of(entries) as fd, fake.pagemap_of(words) as flags_fd:
+        pieces = native.pieces(
+            Spans(ranges),
+            fd,
+            flags_fd,
+            PAGE.bit_length() - 1,
+            use_scan=False,
+            pmd_order=9,
+            anon_order=0,
+            shared=bytes(len(ranges)),
+            conts=0,
+            frames_end=len(words) + 2,
+            pages=pages,
+        )
+        buffer = native.HugeBuffer()
+        codes = set()
+        for piece in pieces:
+            try:
+                piece.run(buffer)
+            except OSError as error:
+                codes.add(error.errno)
+    assert codes == ({ENODATA} if max(mapped, default=0) >= len(words) else set())
