@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Report", "run"]
 
 _OBJECTS = 100_000  # as of `pagemap maps`: rows are many, and in no cycle
-_ALIASES = {"rss": "present"}
 _SORTED = {each.name for each in SHOWN if each.kind not in ("blocks", "sizes")}
 
 
@@ -68,7 +67,7 @@ class Report:
         self.threads = parse_count(arguments.threads, option="--threads")
         self.cont = _sizes(arguments.cont)
         known = VIEWS[self.view]
-        named = parse_names(arguments.columns, known, option="--columns", aliases=_ALIASES)
+        named = parse_names(arguments.columns, known, option="--columns")
         self._names = self._shown(named)
         self._order = _sort_column(arguments.sort, known)
 
@@ -115,7 +114,7 @@ def _sort_column(text: str | None, known: Iterable[str]) -> str | None:
     if text is None:
         return None
     allowed = [name for name in known if name in _SORTED]
-    columns = parse_names([text], allowed, option="--sort", aliases=_ALIASES)
+    columns = parse_names([text], allowed, option="--sort")
     if len(columns) > 1:
         raise UsageError(f"--sort takes one column, not {len(columns)}")
     return columns[0]
