@@ -67,8 +67,8 @@ class HugeTally(Record):
     """Counts of pages of one mapping, or of several together."""
 
     pages: int = field("pages", "all of them, touched or not")
-    present: int = field("pages", "those in memory")
-    anonymous: int = field("pages", "those in memory that are neither of a file nor shared")
+    present: int = field("pages", "entries that are present: zero pages and hugetlb too")
+    anonymous: int = field("pages", "those of present that are neither of a file nor shared")
     zero: int = field("pages", "of the huge page of zeros")
     anon: HugeKind = field("pages", "in anonymous THPs")
     file: HugeKind = field("pages", "in THPs of files and shared memory")
