@@ -214,7 +214,7 @@ def test_vanished(start: Start) -> None:
 def test_sizes_of_blocks(start: Start) -> None:
     with pagemap.Process("self") as process:
         for size in (0, PAGE, 3 * PAGE, PAGE + 1, -PAGE, 1 << 60):
-            with pytest.raises(pagemap.UsageError, match="power of two|cont must be from 1"):
+            with pytest.raises(pagemap.UsageError, match=r"power of two|cont must be from 1"):
                 list(process.huge(cont=[size]))
 
 
