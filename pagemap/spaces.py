@@ -16,7 +16,7 @@ from pagemap import pipeline
 from pagemap._native import probe_pfns
 from pagemap._native.owners import Visit
 from pagemap._native.scan import Spans
-from pagemap.descriptors import Holder
+from pagemap.descriptors import Holder, spare
 from pagemap.errors import (
     AccessDenied,
     NoSuchProcess,
@@ -55,6 +55,25 @@ def require_pfns(purpose: str) -> None:
         )
 
 
+_HELD = 3  # descriptors of a process that is open
+_BESIDE = 6  # for what is opened for a moment, and by the caller
+
+
+def _affordable(threads: int | None) -> int:
+    """As many threads as there are descriptors for: each has two processes open at most."""
+    wanted = pipeline.default_threads() if threads is None else threads
+    return max(1, min(wanted, (spare() - _BESIDE) // (2 * _HELD)))
+
+
+def _sees_all(procfs: str) -> bool:
+    """Whether /proc shows the initial PID namespace, which holds all others: its kernel threads."""
+    try:
+        with closing(Folder(2, "2", procfs)) as folder:
+            return folder.is_kernel_thread()
+    except PagemapError:
+        return False
+
+
 class Seen(Holder):
     """A process that is gone through: `number` is its place among the pids of the `Spaces`.
 
@@ -81,7 +100,11 @@ class Spaces(Holder):
     processes with the memory of `pid`: told by kcmp(2) of those whose auxiliary vectors are alike,
     at the moment this is made. Where kcmp cannot be used (`sharers_known` is False; it needs
     CONFIG_KCMP, and may be forbidden) they are looked at apart, and counted twice. `names` are
-    the command names by pid.
+    the command names by pid. `complete` is False where there are processes that cannot even be
+    seen: those of other PID namespaces than that of the /proc that is read.
+
+    Each process that is gone through takes three descriptors. Where few may be opened
+    (RLIMIT_NOFILE) fewer threads read; none at all is an error of ours, not of the process.
     """
 
     def __init__(
@@ -94,6 +117,7 @@ class Spaces(Holder):
         self.names: dict[int, str] = {}
         self._procfs = procfs
         self._open: dict[int, Process] = {}
+        self.complete = _sees_all(procfs)
         given = dict.fromkeys(first)
         rest = () if only else (pid for pid in pids(procfs) if pid not in given)
         self.pids = [
@@ -159,7 +183,8 @@ class Spaces(Holder):
         """
         at: Seen | None = None
         reaches: dict[int, Reach] = {}
-        pieces = self._pieces(choose, make, reaches, required)
+        threads = _affordable(threads)
+        pieces = self._pieces(choose, make, reaches, required, alone=threads == 1)
         with pipeline.run(pieces, make_buffer, threads) as results:
             for piece, result in results:
                 seen: Seen = piece.visit.tag
@@ -177,7 +202,13 @@ class Spaces(Holder):
             self._finish(at.process)
 
     def _pieces(
-        self, choose: Choose, make: Make, reaches: dict[int, Reach], required: Sequence[int]
+        self,
+        choose: Choose,
+        make: Make,
+        reaches: dict[int, Reach],
+        required: Sequence[int],
+        *,
+        alone: bool,
     ) -> Iterator[VisitPiece]:
         for number, pid in enumerate(self.pids):
             process = None
@@ -194,7 +225,8 @@ class Spaces(Holder):
                 if pid in required:
                     raise
                 self._fail(pid, error)
-            if process is not None and not given:
+            # without other threads a piece is asked for when all before it were used
+            if process is not None and (alone or not given):
                 self._finish(process)
 
     def _pieces_of(

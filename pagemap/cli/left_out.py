@@ -26,6 +26,11 @@ def tell_left_out(spaces: Spaces) -> None:
     if spaces.vanished:
         pids = spaces.vanished
         complain(f"{_processes(pids)} ended or called exec meanwhile: {_named(pids)}")
+    if not spaces.complete:
+        complain(
+            "processes of other PID namespaces cannot be seen from this one, and are left out; "
+            "the initial namespace shows all"
+        )
     if not spaces.sharers_known:
         _tell_unknown()
 

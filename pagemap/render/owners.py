@@ -96,6 +96,8 @@ def _verdict(owners: Owners, frame: Frame, processes: int) -> str:
     why = f"{_counted(unreadable, 'process', 'processes')} that could not be read, " * bool(
         unreadable
     )
+    if not owners.spaces.complete:
+        why += "processes of other PID namespaces, which cannot be seen from this one, "
     return (
         f"{text}; the kernel counts {frame.mapcount}, {missing} more: of {why}processes that "
         "changed meanwhile, or the kernel's own"
@@ -141,6 +143,7 @@ def write_json(owners: Owners, write: Write) -> None:
             "unreadable": [{"pid": p, "reason": why} for p, why in spaces.unreadable.items()],
             "vanished": spaces.vanished,
             "sharers_known": spaces.sharers_known,
+            "all_namespaces": spaces.complete,
         }
         return "," + dumps(rest, separators=(",", ":"))[1:-1]
 

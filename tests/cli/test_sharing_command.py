@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
+MIB = 1 << 20
 KINDS = ("anonymous", "file", "shmem", "ksm", "other", "zero")
 PARTS = ("total", "processes", "pairs", "groups", "paths", "frames")
 
@@ -165,3 +167,52 @@ def test_without_rights(unprivileged: Pagemap) -> None:
     assert err[0].startswith("pagemap: cannot read /proc/kpageflags: permission denied")
     assert "CAP_DAC_READ_SEARCH" in err[0]
     assert err[1].startswith("without root, `pagemap maps TARGET ")
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+@pytest.mark.parametrize("which", ["sharing", "who"])
+def test_few_descriptors(pagemap: Pagemap, start: Start, which: str) -> None:
+    """With RLIMIT_NOFILE=10 processes were left out for want of descriptors, and the exit was 0."""
+    parent = start(workloads.dense(MIB))
+    children = {parent.ask("f") for _ in range(12)}
+    frame = oracle.pfn(oracle.entries(parent.pid, parent.first.start, parent.first.end)[0])
+    words = ["who", "--pfn", f"{frame:#x}"] if which == "who" else ["sharing", str(parent.pid)]
+    for most in (6, 8, 10, 14, 64):
+        process = pagemap.start(*words, "--json", prefix=("prlimit", f"--nofile={most}"))
+        out, err = process.communicate(timeout=60)
+        said = err.decode()
+        if process.returncode:
+            assert "Too many open files" in said
+            assert most < 10
+            continue
+        about = json.loads(out)
+        rows = about["mappers"] if which == "who" else about["processes"]
+        assert {parent.pid, *children} <= {row["pid"] for row in rows}
+        assert "Too many open files" not in said
+        assert not any("open files" in each["reason"] for each in about["unreadable"])
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+@pytest.mark.parametrize("which", ["sharing", "who"])
+def test_processes_of_other_namespaces(pagemap: Pagemap, start: Start, which: str) -> None:
+    """From within a PID namespace "the kernel" was blamed for what others map."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    parent = start(workloads.dense(MIB))
+    parent.ask("f")
+    parent.stop()
+    frame = oracle.pfn(oracle.entries(parent.pid, parent.first.start, parent.first.end)[0])
+    words = ["who", "--pfn", f"{frame:#x}"] if which == "who" else ["sharing"]
+    inside = ("unshare", "--pid", "--fork", "--mount-proc")
+    process = pagemap.start(*words, prefix=inside)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 1 and b"unshare" in err:
+        pytest.skip(f"no PID namespace can be made here: {err.decode().strip()}")
+    said = "processes of other PID namespaces cannot be seen from this one"
+    assert said in err.decode()
+    assert said not in "".join(pagemap(*words).err)
+    if which == "who":
+        assert "2 more: of processes of other PID namespaces" in out.decode()
+    process = pagemap.start(*words, "--json", prefix=inside)
+    assert json.loads(process.communicate(timeout=60)[0])["all_namespaces"] is False
+    assert json.loads(pagemap(*words, "--json").out)["all_namespaces"] is True
