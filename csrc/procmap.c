@@ -31,6 +31,22 @@ int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out)
 	return 0;
 }
 
+int32_t pm_vma_name(int fd, uint64_t address, char *out, uint32_t capacity)
+{
+	struct pm_uapi_procmap_query query = {
+		.size = sizeof(query),
+		.address = address,
+		.name_size = capacity,
+		.name = (uint64_t)(uintptr_t)out,
+	};
+	int result;
+
+	do
+		result = pm_sys_ioctl(fd, PM_UAPI_PROCMAP_QUERY, &query);
+	while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : (int32_t)query.name_size;
+}
+
 int32_t pm_swap_in_use(void)
 {
 	uint64_t total, unused;

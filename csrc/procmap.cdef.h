@@ -19,5 +19,13 @@ struct pm_vma {
  */
 int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out);
 
+/*
+ * The name of that mapping, as it is: of a file its path, whose newlines no text
+ * of maps tells from the four characters \012. Returns the size of the name in
+ * bytes, the closing NUL counted, 0 where it has none, or -errno as above;
+ * -ENAMETOOLONG where `capacity` is too small.
+ */
+int32_t pm_vma_name(int fd, uint64_t address, char *out, uint32_t capacity);
+
 /* 1 while any page of the machine lies in swap, else 0, or -errno. */
 int32_t pm_swap_in_use(void);

@@ -3,7 +3,7 @@ r"""/proc/PID/maps: text into mappings.
 The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode
 path``, addresses, offset and device in hex, the inode in decimal. The path is the rest of the line,
 whatever bytes it holds; the kernel writes a newline in it as ``\012``, and nothing else is
-escaped.
+escaped: a file really named with these four characters reads the same (see `settled`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from errno import EIO, ESPIPE
 
 from pagemap import _native
+from pagemap._native.procmap import name_at
 from pagemap._native.threads import Workers
 from pagemap.errors import PagemapError
 from pagemap.records import Record, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Mapping",
+    "as_written",
     "decode_path",
     "in_order",
     "parse",
@@ -31,10 +33,12 @@ __all__ = [
     "parse_line",
     "read",
     "read_blocks",
+    "settled",
 ]
 
 _DELETED = " (deleted)"
 _FIRST_READ = 1 << 14
+_BACKSLASH = "\0"  # what stands for one in `settled` lines
 _BOUNDS_SIZE = 40  # more than two addresses have
 
 
@@ -83,9 +87,44 @@ class Mapping(Record):
 
 
 def decode_path(label: bytes) -> str:
-    """The path that maps wrote as `label`."""
+    """The path that maps wrote as `label`, or `settled` has made of it."""
     path = label.decode("utf-8", "surrogateescape")
-    return path.replace("\\012", "\n") if "\\" in path else path
+    return _decoded(path) if "\\" in path or _BACKSLASH in path else path
+
+
+def _decoded(path: str) -> str:
+    return path.replace("\\012", "\n").replace(_BACKSLASH, "\\")
+
+
+def as_written(label: bytes) -> bytes:
+    """A label just as the kernel wrote it."""
+    return label.replace(_BACKSLASH.encode(), b"\\")
+
+
+def settled(block: bytes, fd: int) -> bytes:
+    """The same lines of maps, in which four characters that look like a newline are told apart.
+
+    Maps writes a newline as backslash and 012, and a backslash as itself. The kernel is asked for
+    the name by PROCMAP_QUERY (Linux 6.11) on the maps file `fd`: where it has a backslash there,
+    that becomes a NUL, which no path holds, and `decode_path` makes it one again. Where it cannot
+    be asked a newline is what is meant.
+    """
+    if b"\\012" not in block:
+        return block
+    lines = block.split(b"\n")
+    for number, line in enumerate(lines):
+        if b"\\012" not in line:
+            continue
+        path = line.find(b"/")
+        if path < 0:
+            continue
+        try:
+            name = name_at(fd, _bounds(line)[0])
+        except OSError:
+            continue
+        if name.replace(b"\n", b"\\012") == line[path:]:
+            lines[number] = line[:path] + name.replace(b"\\", b"\0").replace(b"\n", b"\\012")
+    return b"\n".join(lines)
 
 
 def parse(data: bytes) -> list[Mapping]:
@@ -139,8 +178,8 @@ def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
         perms, offset, dev, inode, path = rest.split(" ", 4)
         if path:
             path = path.lstrip(" ")
-            if "\\" in path:
-                path = path.replace("\\012", "\n")
+            if "\\" in path or _BACKSLASH in path:
+                path = _decoded(path)
         return perms, int(offset, 16), dev, int(inode), path
     except ValueError:
         raise _native.bad_line(f"... {rest}") from None

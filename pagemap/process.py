@@ -98,7 +98,8 @@ class Process(Handle):
             fd = self._maps if ours else Descriptor(self._folder.open("maps"))
             if not ours:
                 self.check()
-            yield from maps.in_order(maps.read_blocks(fd))
+            for block in maps.in_order(maps.read_blocks(fd)):
+                yield maps.settled(block, fd)
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
         finally:

@@ -9,7 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["swap_in_use", "vma_at"]
+__all__ = ["name_at", "swap_in_use", "vma_at"]
+
+_MOST_NAME = 4096 + 16  # PATH_MAX, and " (deleted)"
 
 
 def vma_at(fd: int, address: int) -> Any:
@@ -20,6 +22,16 @@ def vma_at(fd: int, address: int) -> Any:
     vma = ffi.new("struct pm_vma *")
     checked(lib.pm_vma_at(fd, address, vma))
     return vma
+
+
+def name_at(fd: int, address: int) -> bytes:
+    """The name of the mapping that holds `address`, as it is; empty where it has none.
+
+    Raises OSError as `vma_at`, and ENAMETOOLONG.
+    """
+    out = ffi.new("char[]", _MOST_NAME)
+    size = checked(lib.pm_vma_name(fd, address, out, _MOST_NAME))
+    return bytes(ffi.buffer(out, max(0, size - 1)))
 
 
 def swap_in_use() -> bool:

@@ -6,6 +6,7 @@ empty.
 
 from __future__ import annotations
 
+from pagemap.maps import as_written
 from pagemap.pages import COLUMNS
 from pagemap.text import csv_cell
 
@@ -24,4 +25,4 @@ def header(process: Process) -> bytes:
 def label(raw: bytes) -> bytes:
     """The path, in a cell that drives neither a terminal nor a spreadsheet."""
     # A newline stays the \\012 that maps has for it.
-    return csv_cell(raw.decode("utf-8", "surrogateescape")).encode() + b"\n"
+    return csv_cell(as_written(raw).decode("utf-8", "surrogateescape")).encode() + b"\n"

@@ -5,6 +5,7 @@ Where PFNs are hidden, ``-`` stands in the pfn column of a present or swapped pa
 
 from __future__ import annotations
 
+from pagemap.maps import as_written
 from pagemap.text import printable
 
 TYPE_CHECKING = False
@@ -21,9 +22,9 @@ def header(process: Process) -> bytes:
 
 def label(raw: bytes) -> bytes:
     """The path as maps wrote it: its newlines are escaped there, so a row stays a line."""
-    return b" %b\n" % raw
+    return b" %b\n" % as_written(raw)
 
 
 def printable_label(raw: bytes) -> bytes:
     """The path for a terminal, which nothing in it drives."""
-    return b" %b\n" % printable(raw.decode("utf-8", "surrogateescape")).encode()
+    return b" %b\n" % printable(as_written(raw).decode("utf-8", "surrogateescape")).encode()
