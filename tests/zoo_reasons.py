@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["REASONS", "UNMENDED", "Reason", "reason_for"]
+__all__ = ["REASONS", "Reason", "reason_for"]
 
 
 class Reason(NamedTuple):
@@ -18,7 +18,7 @@ class Reason(NamedTuple):
     word: str
     kinds: tuple[str, ...]
     instead: tuple[str, ...] | None
-    """The kernel's words whose sum it is; None: what pagemap says is that it does not know."""
+    """The kernel's words whose sum it is; None: that it is not known, of one mapping at least."""
     why: str
     when: str = "always"
     """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not."""
@@ -65,6 +65,24 @@ REASONS = (
         "flags are of frames: private hugetlb's have the one of anonymous memory",
     ),
     Reason(
+        "gentle",
+        "swap",
+        ("swapped shmem",),
+        None,
+        "swapped shared memory has no entry, and a walk that is gentle asks for no sums of smaps",
+    ),
+    *(
+        Reason(
+            "gentle",
+            word,
+            ("lazyfree", "lazyfree rewritten", "droppable", "swap cache"),
+            None,
+            "what was freed lazily, or has a copy in swap, may have been written since: the page "
+            "table's dirty bit tells, which is in no interface",
+        )
+        for word in ("clean", "dirty")
+    ),
+    Reason(
         "dump",
         "marker",
         (),
@@ -85,15 +103,6 @@ REASONS = (
         for door in ("maps", "sample", "dump")
     ),
 )
-
-UNMENDED: dict[tuple[str, str], str] = {
-    ("gentle", "thp child writes"): "bit 56 of the first page is taken for all",
-    ("gentle", "thp child keeps"): "bit 56 of the first page is taken for all",
-    ("gentle", "swapped shmem"): "0 in swap",
-    ("gentle", "lazyfree rewritten"): "clean, where it is dirty or nobody knows",
-    ("gentle", "droppable"): "clean, where it is dirty or nobody knows",
-}
-"""Doors that say what is wrong of a kind, until that is mended; then it is to be struck."""
 
 
 def reason_for(kind: str, door: str, word: str, *, frames: bool) -> Reason | None:
