@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "entry_kinds.h"
 #include "kpage_flags.h"
 #include "types.h"
 
@@ -139,7 +140,8 @@ static void add_row(struct pm_types_block *block, const struct pm_types_run *pag
 }
 
 /* The row of page `i` of the block, which lies at `place`. */
-static struct pm_types_run row_of(const struct pm_types_block *block, uint64_t i, uint64_t place,
+static struct pm_types_run row_of(const struct pm_types_job *job,
+				  const struct pm_types_block *block, uint64_t i, uint64_t place,
 				  uint64_t flags)
 {
 	struct pm_types_run row = { .place = place, .count = 1, .flags = flags };
@@ -147,6 +149,11 @@ static struct pm_types_run row_of(const struct pm_types_block *block, uint64_t i
 	if (!pm_flag(block->entries[i], PM_PRESENT_BIT)) {
 		row.swapped = 1;
 		row.pfn = (block->entries[i] & PM_PLACE_MASK) >> PM_SWAP_OFF_FROM;
+		if (job->kinds &&
+		    pm_kind_of_entry(block->entries[i], job->kinds) != PM_ENTRY_SWAP) {
+			row.swapped = 2;
+			row.pfn = place; /* it has none; so neighbours are alike */
+		}
 		return row;
 	}
 	row.pfn = block->pfns[i];
@@ -210,7 +217,8 @@ int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 					type = type_of(job, block, word);
 				count_page(job, type, entry);
 			} else if (kept(job, word) && (!job->once || first_sight(job, entry))) {
-				struct pm_types_run row = row_of(block, i, here->vpn + page, word);
+				struct pm_types_run row =
+					row_of(job, block, i, here->vpn + page, word);
 
 				add_row(block, &row);
 			}

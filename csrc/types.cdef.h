@@ -14,8 +14,8 @@ struct pm_type {
 /* Pages in a row that are alike, in memory as well as where they are mapped. */
 struct pm_types_run {
 	uint64_t place; /* the first virtual page, or the first page of a file; of memory: the PFN */
-	uint64_t pfn;	/* of swapped pages: where in their swap area they lie */
-	uint64_t swapped; /* 1 or 0 */
+	uint64_t pfn;	/* of pages in swap: where in their swap area they lie */
+	uint64_t swapped; /* 0 in memory, 1 in swap, 2 neither: a guard, or a marker, say */
 	uint64_t count;
 	uint64_t flags;
 	uint64_t mapcount; /* 0 unless asked for, and of swapped pages */
@@ -44,6 +44,7 @@ struct pm_types_job {
 	uint32_t by_cgroup;
 	int32_t sink;	 /* for the pages of files: one in memory, which takes a byte of each */
 	uint64_t cgroup; /* with by_cgroup: only frames of this memory cgroup */
+	const uint8_t *kinds;		       /* of swap types; NULL: all are swap */
 	const struct pm_types_filter *filters; /* all of them must hold */
 	uint64_t filters_count;
 	/*

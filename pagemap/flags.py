@@ -138,7 +138,7 @@ PAGE_FLAGS = (
     Flag("slub_frozen", 50, "A", "active of a slab", "2.6.31"),
     Flag("slub_debug", 51, "E", "error of a slab", "2.6.31"),
     Flag("file", 61, "F", "of the page table: page of a file, or shared memory", "3.5"),
-    Flag("swap", 62, "w", "of the page table: in swap", "2.6.31"),
+    Flag("swap", 62, "w", "of the page table: in swap, or marked (a guard, say)", "2.6.31"),
     Flag("mmap_exclusive", 63, "1", "of the page table: mapped nowhere else", "4.2"),
 )
 """The flags of a frame: KPF_* of include/uapi/linux/kernel-page-flags.h (bits 0..26, stable) and of

@@ -20,6 +20,7 @@ from pagemap.page_cache import CacheWalk
 from pagemap.page_flags import parse_filter
 from pagemap.page_types import Histogram, joined, page_run
 from pagemap.populated import Reach
+from pagemap.swap_types import kinds
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
 
 TYPE_CHECKING = False
@@ -173,6 +174,7 @@ class Survey(Holder):
                 raw=self._raw,
                 listed=listed,
                 cgroup=self._cgroup,
+                kinds=kinds() if listed else None,
                 filters=self._filters,
                 seen=seen,
                 once=once,

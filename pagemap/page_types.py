@@ -23,8 +23,8 @@ class PageRun(Record):
     """Pages in a row that are alike."""
 
     start: int | None = field("bytes", "the first one's address, or its offset; None of memory")
-    pfn: int | None = field("", "its frame; None of pages in swap")
-    swap_offset: int | None = field("pages", "where in the swap area; None of pages in memory")
+    pfn: int | None = field("", "its frame; None of pages that are not in memory")
+    swap_offset: int | None = field("pages", "where in the swap area; None of pages not in swap")
     pages: int = field("pages", "how many there are")
     flags: int = field("", "what each is, in bits as `pagemap.PageFlag` has them")
     mapcount: int | None = field("", "how often each is mapped; None: not asked, or not known")
@@ -149,7 +149,7 @@ def page_run(row: list[int], unit: int | None) -> PageRun:
     return PageRun(
         None if unit is None else place * unit,
         None if swapped else pfn,
-        pfn if swapped else None,
+        pfn if swapped == 1 else None,
         pages,
         flags,
         None if mapcount == NO_WORD else mapcount,

@@ -82,9 +82,23 @@ class SeenFrames:
 
 
 class Job:
-    """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C."""
+    """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C.
 
-    __slots__ = ("_fds", "_filters", "_looked_at", "_seen", "cgroups", "list", "mapcounts", "table")
+    `kinds` are those of each swap type (`pagemap.swap_types.kinds`): in a list what is not in swap
+    has no place there.
+    """
+
+    __slots__ = (
+        "_fds",
+        "_filters",
+        "_kinds",
+        "_looked_at",
+        "_seen",
+        "cgroups",
+        "list",
+        "mapcounts",
+        "table",
+    )
 
     def __init__(
         self,
@@ -96,12 +110,14 @@ class Job:
         raw: bool = False,
         listed: bool = False,
         cgroup: int | None = None,
+        kinds: bytes | None = None,
         filters: Sequence[tuple[int, int, bool]] = (),
         seen: SeenFrames | None = None,
         once: bool = False,
     ) -> None:
         self._seen = seen
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
+        self._kinds = ffi.NULL if kinds is None else ffi.from_buffer("uint8_t[]", kinds)
         self.list = listed
         self._fds = kpageflags, kpagecount, kpagecgroup  # held for as long as C may read
         self.mapcounts = kpagecount >= 0
@@ -119,6 +135,7 @@ class Job:
                 "by_cgroup": cgroup is not None,
                 "sink": -1,
                 "cgroup": cgroup or 0,
+                "kinds": self._kinds,
                 "filters": self._filters,
                 "filters_count": len(filters),
                 "seen": ffi.NULL if seen is None else seen.table,

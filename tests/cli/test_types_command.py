@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import everyone, oracle, page_words, workloads
+from tests import everyone, oracle, page_words, userfault, workloads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
@@ -184,6 +184,23 @@ def test_one_address_space_counts_once(
     assert abs(json.loads(out)["pages"] - alone) < 40
     said = [f"pagemap: process {other} has the memory of process {target.pid}, which counts once"]
     assert err == (said if how == "vfork" else [])
+
+
+def test_markers_have_no_place_in_swap(
+    pagemap: Pagemap, need_frames: None, pfns_visible: bool
+) -> None:
+    """Untouched pages that userfaultfd protects were listed at swap offset 1."""
+    try:
+        with userfault.marked(8 * PAGE, touch=2 * PAGE) as (start, end):
+            where = ["--range", f"{start:#x}-{end:#x}", "--list", "--csv"]
+            code, out, _ = pagemap("types", os.getpid(), *where)
+    except workloads.Unavailable as reason:
+        pytest.skip(str(reason))
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out.decode())))
+    assert sum(int(row["pages"]) for row in rows) == 8
+    assert [row["swap_offset"] for row in rows] == [""] * len(rows)
+    assert [int(row["pages"]) for row in rows if not row["pfn"]] == [6]
 
 
 def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> None:

@@ -3,6 +3,7 @@
  * a kernel that tears, interrupts, ends and fails: each page once, as a naive walk
  * has it.
  */
+#include "entry_kinds.h"
 #include "scene.h"
 #include "types_block.h"
 
@@ -20,6 +21,8 @@ static uint64_t word_of(int fd, uint64_t pfn)
 		return words[pfn / 50 % 5];
 	return pfn / (fd == LIE_FRAMES + 1 ? 7 : 300) % 3;
 }
+
+static const uint8_t kinds[32] = { [5] = PM_ENTRY_SWAP };
 
 /* What page `vpn` is: 0 nothing to count, 1 a page, 2 of a frame without a word. */
 static int naive_page(const struct pm_types_job *job, uint64_t vpn, struct pm_types_run *page)
@@ -39,8 +42,9 @@ static int naive_page(const struct pm_types_job *job, uint64_t vpn, struct pm_ty
 	} else {
 		if (!(entry & SCENE_SWAPPED) || job->by_cgroup)
 			return 0;
-		page->pfn = pfn >> 5;
-		page->swapped = 1;
+		/* the scene has guards, swap type 5, and what has no type */
+		page->swapped = !job->kinds || (!(entry & SCENE_GUARD) && entry % 32 == 5) ? 1 : 2;
+		page->pfn = page->swapped == 1 ? pfn >> 5 : vpn;
 		page->flags = pm_types_word(0, entry, job->raw);
 	}
 	for (uint64_t i = 0; i < job->filters_count; i++) {
@@ -159,6 +163,8 @@ static struct pm_types_job draw_job(struct pm_types_filter *filters)
 		.filters_count = below(3),
 	};
 
+	if (below(2))
+		job.kinds = kinds;
 	filters[0] = (struct pm_types_filter){ 0x5000, below(2) ? 0x5000 : 0, below(2) };
 	filters[1] = (struct pm_types_filter){ 0x800 | 0x20, 0x820, 0 };
 	return job;

@@ -20,7 +20,7 @@ from pagemap.flags import PAGE_FLAGS
 from pagemap.frames import NO_WORD, FrameReader
 from pagemap.page_flags import flag_names, letters, parse_filter, parse_flags
 from pagemap.page_survey import Survey
-from tests import oracle, page_words
+from tests import naive, oracle, page_words
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
 
@@ -299,5 +299,7 @@ def naive_pages(
                 result.append((address, pfn, None, flags, memory.counts[pfn], memory.cgroups[pfn]))
             elif oracle.has(entry, "swapped") and cgroup is None:
                 flags = page_words.shown(0, entry, raw=raw)
-                result.append((address, None, oracle.place(entry) // 32, flags, 0, 0))
+                kind = oracle.kind(entry, naive.TYPES)
+                offset = oracle.place(entry) // 32 if kind == "swap" else None
+                result.append((address, None, offset, flags, 0, 0))
     return result
