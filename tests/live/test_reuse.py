@@ -45,6 +45,17 @@ def reused(start: Start, target: workloads.Target) -> workloads.Target:
     pytest.skip("the kernel never gave the pid again")
 
 
+class Others(set[int]):
+    """All pids but one: other tests run the same program."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._pid = pid
+
+    def __contains__(self, pid: object) -> bool:
+        return pid != self._pid
+
+
 def program(pid: int) -> str:
     return os.readlink(f"/proc/{pid}/exe")
 
@@ -59,8 +70,8 @@ def test_a_number_that_is_another_process_s_by_now(start: Start, tmp_path: Path,
     pid_file.write_text(f"{target.pid}\n")
     (tmp_path / "cgroup.procs").write_text(f"{target.pid}\n")
     resolve: dict[str, Callable[[], int]] = {
-        "name": lambda: targets.resolve(os.path.basename(path)),
-        "path": lambda: targets.resolve(path),
+        "name": lambda: targets.resolve(os.path.basename(path), exclude=Others(target.pid)),
+        "path": lambda: targets.resolve(path, exclude=Others(target.pid)),
         "find": lambda: next(each for each in pagemap.find(path) if each == target.pid),
         "pid file": lambda: targets.resolve(f"@{pid_file}"),
         "cgroup": lambda: members.pids_of(str(tmp_path))[0],
