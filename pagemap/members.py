@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
+from errno import EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap.chosen import same
 from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
@@ -35,7 +35,9 @@ def _start(pid: int, procfs: str) -> int:
     """When the process began; 0 for one that is gone."""
     try:
         folder = Folder(pid, str(pid), procfs)
-    except PagemapError:
+    except PagemapError as error:
+        if error.errno in (EMFILE, ENFILE):
+            raise  # for want of descriptors of ours nobody is taken to be gone
         return 0
     try:
         return folder.start()

@@ -8,7 +8,7 @@ that exec made is recognised by its auxv.
 from __future__ import annotations
 
 import os
-from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
+from errno import EACCES, EBADF, EMFILE, ENFILE, ENOENT, EPERM, ESRCH
 
 from pagemap.chosen import Chosen
 from pagemap.descriptors import CLOSED, Descriptor, Holder
@@ -91,14 +91,19 @@ class Folder(Holder):
             raise self.error(error, operation or f"read {name}", name) from None
 
     def peek(self, name: str) -> bytes | None:
-        """The first 4096 bytes of the file `name`, or None where there is none to read."""
+        """The first 4096 bytes of the file `name`, or None where there is none to read.
+
+        Raises PagemapError where this process may open no more files.
+        """
         try:
             fd = self.open(name)
             try:
                 return os.read(fd, 4096)
             finally:
                 os.close(fd)
-        except OSError:
+        except OSError as error:
+            if error.errno in (EMFILE, ENFILE):
+                raise self.error(error, f"read {name}", name) from None
             return None
 
     def executable_path(self) -> bytes | None:

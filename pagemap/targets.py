@@ -8,6 +8,7 @@ not there, or is not ours to see.
 from __future__ import annotations
 
 import os
+from errno import EMFILE, ENFILE
 
 from pagemap.chosen import Chosen
 from pagemap.errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
@@ -58,7 +59,9 @@ def _find_in(pid: int, fits: Fits, name: str, procfs: str) -> Chosen | None:
     """The process as one chosen by its name, if it has that and lives."""
     try:
         folder = Folder(pid, str(pid), procfs)
-    except PagemapError:
+    except PagemapError as error:
+        if error.errno in (EMFILE, ENFILE):
+            raise  # for want of descriptors of ours nobody is taken to have another name
         return None
     try:
         if not _fits_or_thread(folder, fits) or not _lives(folder):

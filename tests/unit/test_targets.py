@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pagemap import targets
-from pagemap.errors import AmbiguousName, NoSuchProcess, UsageError
+from pagemap.errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +251,24 @@ def test_the_command_line_of_nobody(proc: FakeProc) -> None:
 
 def test_this_very_process_by_the_path_of_its_executable() -> None:
     assert os.getpid() in targets.find(os.readlink("/proc/self/exe"))
+
+
+def test_a_name_looked_for_without_descriptors() -> None:
+    """Who may open no more files found no process of any name, and no reason."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 256), limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        os.close(held.pop())  # for the list of processes, and then for the folder of one
+        with pytest.raises(PagemapError) as caught:
+            targets.find("no process has this name")
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert caught.value.errno in (errno.EMFILE, errno.ENFILE)
