@@ -45,7 +45,9 @@ def readme() -> str:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(readme().splitlines()) <= 120
+    lines = readme().splitlines()
+    assert len(lines) <= 120
+    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_the_readme_has_every_exit_code() -> None:
@@ -107,3 +109,13 @@ def test_files_named_in_the_documents_exist(name: str) -> None:
     named = set(re.findall(r"`((?:csrc|pagemap|tests|benchmarks)/[A-Za-z0-9_./-]*)`", text))
     for path in named:
         assert (ROOT / path).exists(), f"{name} names {path}, which does not exist"
+
+
+def test_the_table_of_faults_names_tests_that_exist() -> None:
+    folder = Path(__file__).parents[1]
+    table = (folder / "README.md").read_text(encoding="utf-8").partition("## Faults")[2]
+    named = re.findall(r"`([a-z_]+/[a-z_]+\.py)(?:::(test_[a-z0-9_]+))?`", table)
+    assert len(named) > 20
+    for path, test in named:
+        text = (folder / path).read_text(encoding="utf-8")
+        assert not test or f"def {test}(" in text, f"{path} has no {test}"
