@@ -33,6 +33,7 @@ __all__ = ["Mapper", "Owners"]
 
 _BIT = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
 _COMPOUND = _BIT["compound_head"] | _BIT["compound_tail"]
+_OF_LARGE = (_BIT["compound_head"], _BIT["compound_tail"])  # and not of hugetlb
 _PLACE = (1 << PFN_BITS) - 1
 _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 _PRIVATE = 3  # where perms of a mapping have p or s
@@ -46,7 +47,7 @@ class Mapper(Record):
     name: str = field("", "the command name of the process")
     address: int = field("bytes", "address of the page's first byte")
     mapping: Mapping = field("", "the mapping that holds the page")
-    exclusive: bool = field("", "whether the kernel marks the page as mapped nowhere else")
+    exclusive: bool = field("", "whether the page is mapped nowhere else")
     sharers: tuple[int, ...] = field("", "other processes that have this very address space")
 
 
@@ -124,6 +125,11 @@ class Owners(Holder):
             threads=self._threads,
             progress=self._progress,
         )
+        counts = {
+            frame.pfn: frame.mapcount
+            for frame in self.frames
+            if int(frame.flags or 0) & (_COMPOUND | _BIT["huge"]) in _OF_LARGE
+        }
         with closing(steps):
             for piece, sightings in steps:
                 if not sightings:
@@ -141,7 +147,7 @@ class Owners(Holder):
                         name,
                         vpn << PAGE_SHIFT,
                         seen.note[span],
-                        bool(entry & _EXCLUSIVE),
+                        _is_exclusive(entry, counts.get(pfn)),
                         sharers,
                     )
                 if self._all_found():
@@ -189,6 +195,14 @@ class Owners(Holder):
 def _lesser(before: int | None, after: int | None) -> int | None:
     """The lesser of two map counts; None where one of them is not known."""
     return None if before is None or after is None else min(before, after)
+
+
+def _is_exclusive(entry: int, mapcount: int | None) -> bool:
+    """Whether the page is mapped here alone: by the count where its frame is of a large folio.
+
+    Bit 56 of a huge page is that of its first page for all of them, from 6.15 on.
+    """
+    return bool(entry & _EXCLUSIVE) if mapcount is None else mapcount == 1
 
 
 def _is_counted(frame: Frame) -> bool:

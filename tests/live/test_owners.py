@@ -9,7 +9,7 @@ import pytest
 
 import pagemap
 from pagemap.owners import Mapper, Owners
-from tests import everyone, oracle, workloads
+from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
@@ -159,6 +159,20 @@ def test_a_page_of_a_huge_page(kind: str, start: Start) -> None:
     frame = frame_at(target.pid, address)
     expected = sorted(everyone.mappers(frame, [target.pid, child]))
     assert places(Owners([frame])) == expected == sorted([(target.pid, address), (child, address)])
+
+
+@pytest.mark.parametrize("deed", [b"writes", b"keeps"])
+def test_who_has_a_page_of_a_huge_page_alone(deed: bytes, start: Start) -> None:
+    """All pages of a huge page were exclusive, or none, as its first one is."""
+    target = start(zoo.forked_thp(deed))
+    for page in (0, 7):
+        address = target.first.start + page * PAGE
+        frame = frame_at(target.pid, address)
+        found = list(Owners([frame]))
+        expected = sorted(everyone.mappers(frame, [target.pid, *target.children]))
+        assert places(found) == expected
+        assert [each.exclusive for each in found] == [len(expected) == 1] * len(expected)
+        assert len(expected) == everyone.word("kpagecount", frame)
 
 
 def test_the_page_of_zeros(start: Start) -> None:

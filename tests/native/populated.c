@@ -99,7 +99,8 @@ static void drawn(void)
 	static const uint64_t capacities[] = { 1, 2, 3, 64, 65, 513, 4096, 5000 };
 
 	for (unsigned round = round_from(); round < round_to(80); round++) {
-		const uint64_t pages = 1 + below(PM_FUZZED ? 900 : 9000), capacity = capacities[below(8)];
+		const uint64_t pages = 1 + below(PM_FUZZED ? 900 : 9000),
+			       capacity = capacities[below(8)];
 		struct pm_place from = { 0, 0 }, to;
 
 		draw_scene(pages, 1 + below(below(2) ? 10 : 900), (unsigned)below(11));
