@@ -10,28 +10,14 @@
 #include <stdint.h>
 
 #include "core.h"
-#include "entry_kinds.h"
 #include "sys.h"
-#include "tally.cdef.h"
+#include "tally.h"
 #include "uapi.h"
 
 enum {
-	REGIONS = 512, /* what the kernel collects at a time */
 	RUNS = 1024,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
-	WORDS_OF_REGIONS = REGIONS * sizeof(struct pm_region) / sizeof(uint64_t),
-};
-
-_Static_assert(WORDS_OF_REGIONS <= PM_READ_BLOCK / 2, "the scratch holds the regions, and entries");
-
-/* A walk, and where its counts go: those of span i to counts[i - first]. */
-struct walk {
-	const struct pm_tally_job *job;
-	const struct pm_place *to;
-	uint64_t *scratch;
-	struct pm_counts *counts;
-	uint64_t first;
 };
 
 /* The page at which a walk up to *to leaves the span of `at`. */
@@ -46,137 +32,9 @@ static int before(const struct pm_place *at, const struct pm_place *to)
 	return at->span < to->span || (at->span == to->span && at->page < to->page);
 }
 
-static int is_hugetlb(const struct pm_tally_job *job, uint64_t span)
-{
-	return job->hugetlb && job->hugetlb[span];
-}
-
-/* Count what is not present of `count` entries, each by its kind. */
-static void add_kinds(const struct walk *walk, const uint64_t *entries, uint64_t count,
-		      struct pm_counts *to)
-{
-	uint64_t kinds[PM_ENTRY_KINDS] = { 0 };
-
-	pm_entry_kinds_count(entries, count, walk->job->kinds, kinds);
-	to->swap += kinds[PM_ENTRY_SWAP];
-	to->guard += kinds[PM_ENTRY_GUARD];
-	to->marker += kinds[PM_ENTRY_MARKER];
-	to->migrating += kinds[PM_ENTRY_MIGRATING];
-	to->poisoned += kinds[PM_ENTRY_POISONED];
-	to->device += kinds[PM_ENTRY_DEVICE];
-	to->hidden += kinds[PM_ENTRY_HIDDEN];
-}
-
-/* How many of `count` entries are not present and have bit 56 all the same. */
-static uint64_t absent_exclusive(const uint64_t *entries, uint64_t count)
-{
-	uint64_t sum = 0;
-
-	for (uint64_t i = 0; i < count; i++)
-		sum += pm_flag(entries[i], PM_EXCLUSIVE_BIT) & !pm_flag(entries[i], PM_PRESENT_BIT);
-	return sum;
-}
-
-/* Count entries, of pages of `span` from `vpn` on. They may change. Returns 0 or -errno. */
-static int64_t add_entries(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t *entries,
-			   uint64_t count)
-{
-	const struct pm_tally_job *job = walk->job;
-	struct pm_counts *to = walk->counts + (span - walk->first);
-	const int hugetlb = is_hugetlb(job, span);
-	struct pm_tally bits = { 0 };
-	int64_t got;
-
-	if (job->mapcounts >= 0 && !hugetlb) {
-		got = pm_exclusive_by_count(job->mapcounts, vpn, entries, count, job->page_shift);
-		if (got < 0)
-			return got;
-	}
-	pm_tally(entries, count, &bits);
-	to->present += bits.present;
-	to->uffd_wp += bits.uffd_wp;
-	/* of populated pages it would be a part; a scan counts all */
-	to->soft_dirty += job->ways & PM_UNTOUCHED ? bits.soft_dirty : 0;
-	if (bits.swapped || hugetlb)
-		add_kinds(walk, entries, count, to);
-	if (hugetlb) {
-		to->hugetlb += bits.present;
-		return 0;
-	}
-	if (bits.swapped)
-		bits.exclusive -= absent_exclusive(entries, count);
-	to->exclusive += bits.exclusive;
-	to->anonymous += bits.anonymous;
-	to->file_or_shared += bits.present - bits.anonymous;
-	if (job->ways & PM_ZEROS) {
-		uint64_t marked;
-
-		got = pm_zero_pages(job->flags, vpn, entries, count, job->page_shift, &marked);
-		if (got < 0)
-			return got;
-		to->zero += (uint64_t)got;
-		to->marked_zero += marked;
-	}
-	return 0;
-}
-
-/* Read entries of pages of `span` for the kinds of what is not present. Returns 0 or -errno. */
-static int64_t read_kinds(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t count)
-{
-	uint64_t *entries = walk->scratch + WORDS_OF_REGIONS;
-
-	while (count) {
-		const uint64_t room = PM_READ_BLOCK - WORDS_OF_REGIONS;
-		int64_t got = pm_read(walk->job->fd, vpn, count < room ? count : room, entries);
-
-		if (got <= 0)
-			return got;
-		add_kinds(walk, entries, (uint64_t)got, walk->counts + (span - walk->first));
-		vpn += (uint64_t)got;
-		count -= (uint64_t)got;
-	}
-	return 0;
-}
-
-/* Note whether `pages` of zeros have the mark of a file: those of one stretch are alike. */
-static int64_t add_marks(const struct walk *walk, struct pm_counts *to, uint64_t vpn,
-			 uint64_t pages)
-{
-	uint64_t entry = 0;
-	int64_t got = pm_read(walk->job->fd, vpn, 1, &entry);
-
-	to->marked_zero += got == 1 && pm_flag(entry, PM_FILE_BIT) ? pages : 0;
-	return got < 0 ? got : 0;
-}
-
-/* Count pages of `span` that a scan found, from `vpn` on. Returns 0 or -errno. */
-static int64_t add_region(const struct walk *walk, uint64_t span, uint64_t vpn, uint64_t pages,
-			  uint64_t categories)
-{
-	struct pm_counts *to = walk->counts + (span - walk->first);
-	const uint64_t present = categories & PM_UAPI_IS_PRESENT ? pages : 0;
-	const int zero = !!(categories & PM_UAPI_IS_PFNZERO);
-
-	to->zero += zero ? present : 0;
-	/* holes of hugetlb are huge too, and so is the huge page of zeros */
-	to->huge += categories & PM_UAPI_IS_HUGE && !zero ? present : 0;
-	to->soft_dirty += categories & PM_UAPI_IS_SOFT_DIRTY ? pages : 0;
-	if (walk->job->ways & PM_BY_ENTRIES) /* which tell the rest */
-		return zero && present ? add_marks(walk, to, vpn, pages) : 0;
-	to->present += present;
-	to->hugetlb += is_hugetlb(walk->job, span) ? present : 0;
-	if (!(categories & PM_UAPI_IS_SWAPPED))
-		return 0;
-	if (categories & PM_UAPI_IS_GUARD)
-		to->guard += pages;
-	else if (walk->job->ways & PM_ABSENT)
-		return read_kinds(walk, span, vpn, pages);
-	return 0;
-}
-
 /* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
-static int64_t attribute(const struct walk *walk, const struct pm_region *region, uint64_t *span,
-			 uint64_t last)
+static int64_t attribute(const struct pm_tally_walk *walk, const struct pm_region *region,
+			 uint64_t *span, uint64_t last)
 {
 	const struct pm_tally_job *job = walk->job;
 	uint64_t from = region->start >> job->page_shift, stop = region->end >> job->page_shift;
@@ -196,7 +54,7 @@ static int64_t attribute(const struct walk *walk, const struct pm_region *region
 		end = here->vpn + here->count < stop ? here->vpn + here->count : stop;
 		if (from < end) {
 			int64_t error =
-				add_region(walk, *span, from, end - from, region->categories);
+				pm_tally_region(walk, *span, from, end - from, region->categories);
 
 			if (error)
 				return error;
@@ -216,7 +74,8 @@ static int counts_as_found(uint64_t categories)
  * Count by one scan, from *at as far as the spans up to *to go: holes between
  * them cost it nothing. Moves *at; returns the number of pages found or -errno.
  */
-static int64_t scan_some(const struct walk *walk, struct pm_place *at, const struct pm_place *to)
+static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
+			 const struct pm_place *to)
 {
 	const struct pm_tally_job *job = walk->job;
 	struct pm_region *regions = (struct pm_region *)walk->scratch;
@@ -239,7 +98,7 @@ static int64_t scan_some(const struct walk *walk, struct pm_place *at, const str
 		return 0;
 	}
 	count = pm_scan(job->fd, &query, start << job->page_shift, end << job->page_shift, regions,
-			REGIONS, &next);
+			PM_REGIONS, &next);
 	if (count < 0)
 		return count;
 	for (int64_t i = 0; i < count; i++) {
@@ -263,7 +122,7 @@ static int64_t scan_some(const struct walk *walk, struct pm_place *at, const str
 }
 
 /* How far a step by populated pages may go: up to hugetlb, and not too far without a scan. */
-static struct pm_place reach(const struct walk *walk, const struct pm_place *at)
+static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_place *at)
 {
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = *walk->to;
@@ -277,7 +136,7 @@ static struct pm_place reach(const struct walk *walk, const struct pm_place *at)
 }
 
 /* Count the populated pages of a block of entries. As scan_some. */
-static int64_t read_populated(const struct walk *walk, struct pm_place *at)
+static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place *at)
 {
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = reach(walk, at);
@@ -293,7 +152,7 @@ static int64_t read_populated(const struct walk *walk, struct pm_place *at)
 
 		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
 			span++;
-		error = add_entries(walk, span, runs[i].vpn, entries, runs[i].count);
+		error = pm_tally_entries(walk, span, runs[i].vpn, entries, runs[i].count);
 		if (error)
 			return error;
 		entries += runs[i].count;
@@ -302,7 +161,7 @@ static int64_t read_populated(const struct walk *walk, struct pm_place *at)
 }
 
 /* Count the pages of a block of entries, untouched ones too. As scan_some. */
-static int64_t read_all(const struct walk *walk, struct pm_place *at)
+static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at)
 {
 	const struct pm_tally_job *job = walk->job;
 	const uint64_t vpn = job->spans[at->span].vpn + at->page;
@@ -314,7 +173,7 @@ static int64_t read_all(const struct walk *walk, struct pm_place *at)
 	got = pm_read(job->fd, vpn, rest, walk->scratch);
 	if (got < 0)
 		return got;
-	error = add_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);
+	error = pm_tally_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);
 	if (error)
 		return error;
 	/* the address space ends where there are fewer entries than asked for */
@@ -325,13 +184,13 @@ static int64_t read_all(const struct walk *walk, struct pm_place *at)
 }
 
 /* Count a block of entries, and by scans what they do not tell. As scan_some. */
-static int64_t read_some(const struct walk *walk, struct pm_place *at)
+static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at)
 {
 	struct pm_place done = *at;
 	int64_t got;
 
 	/* hugetlb's markers are not populated */
-	if (walk->job->ways & PM_UNTOUCHED || is_hugetlb(walk->job, at->span))
+	if (walk->job->ways & PM_UNTOUCHED || pm_is_hugetlb(walk->job, at->span))
 		got = read_all(walk, at);
 	else
 		got = read_populated(walk, at);
@@ -354,28 +213,12 @@ static void count_passed(const struct pm_tally_job *job, struct pm_place from,
 		counts->pages += to->page - from.page;
 }
 
-static void take(uint64_t *count, uint64_t part)
-{
-	*count -= part < *count ? part : *count;
-}
-
-/* What follows from the other counts. They are of two moments, so no sum is taken as given. */
-static void conclude(const struct pm_tally_job *job, struct pm_counts *counts)
-{
-	const uint64_t others = counts->zero + counts->hugetlb;
-
-	counts->rss = counts->present > others ? counts->present - others : 0;
-	take(&counts->file_or_shared, counts->marked_zero);
-	if (job->ways & PM_BY_ENTRIES)
-		take(&counts->anonymous, counts->zero - counts->marked_zero);
-}
-
 int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 		       const struct pm_place *to, uint64_t *scratch, struct pm_counts *counts)
 {
 	const uint64_t began = job->max_ns ? pm_sys_now() : 0;
 	const struct pm_place first = *from;
-	const struct walk walk = { job, to, scratch, counts, first.span };
+	const struct pm_tally_walk walk = { job, to, scratch, counts, first.span };
 	struct pm_place at = first;
 	uint64_t found = 0;
 
@@ -394,33 +237,8 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 			break;
 	}
 	for (uint64_t i = first.span; i < at.span + !!at.page; i++)
-		conclude(job, counts + (i - first.span));
+		pm_tally_conclude(job, counts + (i - first.span));
 	count_passed(job, first, &at, counts);
 	*from = at;
 	return (int64_t)found;
-}
-
-void pm_counts_add(const struct pm_counts *from, uint64_t count, struct pm_counts *to)
-{
-	for (uint64_t i = 0; i < count; i++) {
-		to[i].pages += from[i].pages;
-		to[i].present += from[i].present;
-		to[i].rss += from[i].rss;
-		to[i].zero += from[i].zero;
-		to[i].hugetlb += from[i].hugetlb;
-		to[i].swap += from[i].swap;
-		to[i].guard += from[i].guard;
-		to[i].marker += from[i].marker;
-		to[i].migrating += from[i].migrating;
-		to[i].poisoned += from[i].poisoned;
-		to[i].device += from[i].device;
-		to[i].file_or_shared += from[i].file_or_shared;
-		to[i].anonymous += from[i].anonymous;
-		to[i].exclusive += from[i].exclusive;
-		to[i].soft_dirty += from[i].soft_dirty;
-		to[i].uffd_wp += from[i].uffd_wp;
-		to[i].huge += from[i].huge;
-		to[i].hidden += from[i].hidden;
-		to[i].marked_zero += from[i].marked_zero;
-	}
 }

@@ -21,9 +21,10 @@ from pagemap import tally_plan
 from pagemap.sampler import COUNTS, Sample, Sampler
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
+from tests.live.sampling import made_dense, steady, way_of_counting  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Start
     from tests.workloads import Target
@@ -33,32 +34,6 @@ MIB = 1 << 20
 # 100,000 where there is time for it.
 SAMPLES = int(os.environ.get("PAGEMAP_SAMPLES", "600"))
 HANG_SECONDS = 60
-
-
-@pytest.fixture(params=["scan", "entries"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """With PAGEMAP_SCAN, and without."""
-    way: str = request.param
-    if way == "entries":
-        monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
-    else:
-        monkeypatch.delenv("PAGEMAP_DISABLE", raising=False)
-        with pagemap.Process("self") as process:
-            if not process.can_scan:
-                pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
-    return way
-
-
-@pytest.fixture
-def dense(start: Start) -> Target:
-    target = start(workloads.dense(64 * MIB))
-    target.stop()
-    return target
-
-
-def steady(sample: Sample) -> Sample:
-    """Without what other processes change: which pages of libraries are mapped here alone."""
-    return sample._replace(uss=None)
 
 
 def rollup(pid: int) -> dict[str, int]:
@@ -269,66 +244,6 @@ def test_fork_while_threads_sample(way: str) -> None:
                 thread.join()
 
 
-def parts(sampler: Sampler, **limits: float) -> Iterator[Sample]:
-    """Samples of parts, one after another, up to the end."""
-    resume: int | None = None
-    for _ in range(100_000):
-        sample = sampler.sample(**limits, resume=resume)  # type: ignore[arg-type]
-        yield sample
-        if sample.resume is None:
-            return
-        assert sample.resume > (resume or 0)
-        resume = sample.resume
-    raise AssertionError("it goes on for ever")
-
-
-def added(samples: Sequence[Sample]) -> dict[str, int | None]:
-    """The sum of parts."""
-    return {
-        name: None if None in column else sum(column)
-        for name in COUNTS
-        if (column := [getattr(sample, name) for sample in samples])
-    }
-
-
-@pytest.mark.parametrize("limit", [1, 100, 4096, 4097, 9000])
-def test_budget_of_pages(dense: Target, way: str, limit: int) -> None:
-    """A budgeted sample goes on where the last one stopped: the parts are the whole."""
-    with Sampler(dense.pid, counts=["rss", "anon", "present"]) as sampler:
-        whole = sampler.sample()
-        assert whole.present is not None
-        found = list(parts(sampler, max_pages=limit))
-        assert all(sample.partial for sample in found)
-        sums = added(found)
-        if way == "scan" or sums["rss"] is not None:
-            assert sums == {name: getattr(whole, name) for name in COUNTS}
-        assert len(found) <= whole.present // PAGE // min(limit, 512) + 50
-        large = sampler.sample(max_pages=whole.present // PAGE + 1)
-        assert (large.partial, large.present) == (False, whole.present)
-        assert steady(sampler.sample()) == steady(whole)
-
-
-def test_budget_of_time(dense: Target, way: str) -> None:
-    with Sampler(dense.pid, counts=["present", "uss"]) as sampler:
-        whole = sampler.sample()
-        for seconds in (1e-6, 1e-9, 1e-12):  # the last is less than a clock can tell
-            found = list(parts(sampler, max_seconds=seconds))
-            assert found[0].partial
-            assert added(found) == {name: getattr(whole, name) for name in COUNTS}
-        for seconds in (3600.0, 1e15, float("inf")):
-            assert steady(sampler.sample(max_seconds=seconds)) == steady(whole)
-
-
-def test_budget_where_nothing_is(start: Start, way: str) -> None:
-    """A page in 16 MiB of a gigabyte: to look for them must not use up a limit of pages."""
-    target = start(workloads.sparse(1 << 30))
-    target.stop()
-    with Sampler(target.pid) as sampler:
-        whole = sampler.sample()
-        assert whole.present is not None
-        assert steady(sampler.sample(max_pages=2 * whole.present // PAGE)) == steady(whole)
-
-
 def test_targets_end(start: Start, way: str) -> None:
     for end in ("x", "e"):
         target = start(workloads.idle())
@@ -361,9 +276,9 @@ def test_nonsense() -> None:
     with pytest.raises(pagemap.UsageError, match="rss"):
         Sampler(counts=["swapped"])
     with Sampler() as sampler:
-        with pytest.raises(pagemap.UsageError, match="negative"):
+        with pytest.raises(pagemap.UsageError, match="max_"):
             sampler.sample(max_pages=-1)
-        with pytest.raises(pagemap.UsageError, match="negative"):
+        with pytest.raises(pagemap.UsageError, match="max_"):
             sampler.sample(max_seconds=-0.5)
         with pytest.raises(pagemap.UsageError, match="resume"):
             sampler.sample(resume=-1)

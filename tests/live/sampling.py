@@ -1,0 +1,43 @@
+"""What tests of samples have in common: the ways of counting, and a target that rests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from tests import workloads
+
+if TYPE_CHECKING:
+    from pagemap.sampler import Sample
+    from tests.conftest import Start
+    from tests.workloads import Target
+
+MIB = 1 << 20
+
+
+@pytest.fixture(name="way", params=["scan", "entries"])
+def way_of_counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With PAGEMAP_SCAN, and without."""
+    way: str = request.param
+    if way == "entries":
+        monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
+    else:
+        monkeypatch.delenv("PAGEMAP_DISABLE", raising=False)
+        with pagemap.Process("self") as process:
+            if not process.can_scan:
+                pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
+    return way
+
+
+@pytest.fixture(name="dense")
+def made_dense(start: Start) -> Target:
+    target = start(workloads.dense(64 * MIB))
+    target.stop()
+    return target
+
+
+def steady(sample: Sample) -> Sample:
+    """Without what other processes change: which pages of libraries are mapped here alone."""
+    return sample._replace(uss=None)
