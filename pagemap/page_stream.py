@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from array import array
 
-from pagemap import maps
+from pagemap import maps, told
 from pagemap._native.columns import Words
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
-from pagemap.errors import UsageError
-from pagemap.flags import ENTRY_FLAGS
+from pagemap.arguments import check_names
+from pagemap.choice import Choice
+from pagemap.descriptors import CLOSED
+from pagemap.flags import ENTRY_FLAGS, ENTRY_KINDS
+from pagemap.swap_types import kinds
 from pagemap.tables.table import Table, Texts
+from pagemap.tally_plan import open_frames
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
 from pagemap.vocabulary.page_columns import FRAME_COLUMNS, PAGES
 
@@ -29,13 +33,14 @@ if TYPE_CHECKING:
 __all__ = ["PageStream"]
 
 _BITS = {flag.name: flag.bit for flag in ENTRY_FLAGS}
-_PRESENT_OR_SWAPPED = 1 << _BITS["present"] | 1 << _BITS["swapped"]
+_EXCLUSIVE = 1 << _BITS["exclusive"]
+_KINDS = tuple(kind.name for kind in ENTRY_KINDS)
 
 
 class PageStream:
     """See `Process.columns`. Iterating, and each consumer of Arrow, reads the pages anew."""
 
-    __slots__ = ("_all_of", "_frames", "_none_of", "_populated", "_process", "_ranges", "schema")
+    __slots__ = ("_choice", "_frames", "_populated", "_process", "_ranges", "schema")
 
     def __init__(
         self,
@@ -48,17 +53,14 @@ class PageStream:
         ranges: Sequence[tuple[int, int]] | None,
         frames: Sequence[str],
     ) -> None:
-        for name in frames:
-            if name not in FRAME_COLUMNS:
-                raise UsageError(f"frames knows no {name!r}; there are {', '.join(FRAME_COLUMNS)}")
-        asked = [FRAME_COLUMNS[name] for name in frames]
+        asked = [FRAME_COLUMNS[name] for name in check_names("frames", frames, FRAME_COLUMNS)]
         if names is None:
             words = FRAME_COLUMNS.values()
             names = [name for name in PAGES.names if name not in words or name in asked]
-        self.schema: Schema = PAGES.select(names)
+        self.schema: Schema = PAGES.select(check_names("names", names))
         self._process = process
         self._populated = populated
-        self._all_of, self._none_of = _bits("only", only), _bits("without", without)
+        self._choice = Choice(check_names("only", only), check_names("without", without))
         self._ranges = None if ranges is None else page_ranges(ranges)
         self._frames = [
             name for name, column in FRAME_COLUMNS.items() if column in self.schema.names
@@ -68,12 +70,13 @@ class PageStream:
         """The tables, in order of address, each of up to 2^20 rows."""
         reader, paths, frames = self._reader()
         process = self._process
+        words = self._words(paths)
         try:
             for _, columns in process.reading(reader.batches()):
                 yield Table(
                     self.schema,
                     {
-                        name: Texts(values, paths) if name == "path" else values
+                        name: Texts(values, words[name]) if name in words else values
                         for name, (values, _) in columns.items()
                     },
                     valid={name: known for name, (_, known) in columns.items() if known},
@@ -92,7 +95,7 @@ class PageStream:
         """The schema, for consumers of Arrow."""
         from pagemap.tables.arrow import schema_capsule
 
-        return schema_capsule(self.schema, {"path": self._paths()}, self.about)
+        return schema_capsule(self.schema, self._words(self._paths()), self.about)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """A fresh stream, for consumers of Arrow; in our schema, whichever is asked for.
@@ -103,7 +106,8 @@ class PageStream:
 
         reader, paths, frames = self._reader()
         try:
-            address = reader.stream_address({"path": Words(paths)}, about_text(self.about))
+            words = {name: Words(each) for name, each in self._words(paths).items()}
+            address = reader.stream_address(words, about_text(self.about))
         finally:
             if frames is not None:
                 frames.close()
@@ -118,11 +122,17 @@ class PageStream:
             "pfns_visible": self._process.pfns_visible,
         }
 
+    @staticmethod
+    def _words(paths: Sequence[str]) -> dict[str, Sequence[str]]:
+        return {"path": paths, "kind": _KINDS}
+
     def _paths(self) -> list[str]:
         return self._mapped()[3] if "path" in self.schema else []
 
     def _reader(self) -> tuple[PageReader, list[str], FrameReader | None]:
         process = self._process
+        choice = self._choice.of(process)
+        counts = "exclusive" in self.schema or (choice.all_of | choice.none_of) & _EXCLUSIVE
         spans, starts, codes, paths = self._mapped()
         frames = None
         fds = {}
@@ -142,10 +152,14 @@ class PageStream:
             frames=fds,
             page_shift=PAGE_SHIFT,
             use_scan=process.can_scan,
-            populated=self._populated or bool(self._all_of & _PRESENT_OR_SWAPPED),
+            populated=self._populated or choice.populated,
             hidden=not process.pfns_visible,
-            all_of=self._all_of,
-            none_of=self._none_of,
+            all_of=choice.all_of,
+            none_of=choice.none_of,
+            kinds=kinds(),
+            kinds_wanted=choice.wanted,
+            untold=told.ALL & ~told.bits(process.procfs),
+            mapcounts=open_frames(process, "kpagecount") if counts else CLOSED,
         )
         return reader, paths, frames
 
@@ -170,12 +184,3 @@ class PageStream:
         for first, last in self._ranges:
             if first < end and start < last:
                 yield max(start, first), min(end, last)
-
-
-def _bits(argument: str, names: Sequence[str]) -> int:
-    if isinstance(names, str):
-        raise UsageError(f"{argument} must be a sequence of names, not the text {names!r}")
-    for name in names:
-        if name not in _BITS:
-            raise UsageError(f"{argument} knows no flag {name!r}; there are {', '.join(_BITS)}")
-    return sum(1 << _BITS[name] for name in set(names))

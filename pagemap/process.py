@@ -312,12 +312,15 @@ class Process(Handle):
         Polars, pyarrow, pandas and DuckDB take the stream: ``pl.DataFrame(process.columns())``.
         `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
         those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
-        `populated` False every page of every mapping; `only` and `without` name flags that a page
-        must all have, or not have; `ranges` are ``(start, end)`` in bytes to keep to.
+        `populated` False every page of every mapping; `only` and `without` are words that all fit a
+        page, or none (as those of `dump`); `ranges` are ``(start, end)`` in bytes to keep to.
 
-        Raises UsageError for an unknown name, and what `FrameReader` raises. Reading raises
-        TargetVanished when the target exits or calls exec midway; to a consumer of Arrow that is an
-        error of its own.
+        `swapped` is the kernel's raw bit; `kind` says what the entry is. `exclusive` of what a PMD
+        may map is by /proc/kpagecount where that can be read (root), else the page table's word.
+
+        Raises UsageError for an unknown name, Unsupported for a word that this kernel cannot tell,
+        and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls
+        exec midway; to a consumer of Arrow that is an error of its own.
         """
         from pagemap.page_stream import PageStream
 

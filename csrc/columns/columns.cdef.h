@@ -69,12 +69,17 @@ struct pm_pages_job {
 	int32_t fd;		/* /proc/PID/pagemap */
 	int32_t words[3];	/* /proc/kpageflags, kpagecount, kpagecgroup; -1: not asked for */
 	uint32_t page_shift;
-	uint32_t use_scan;  /* PAGEMAP_SCAN may skip what is empty */
-	uint32_t populated; /* pages alone that are present or swapped */
-	uint32_t hidden;    /* the kernel hides PFNs and swap slots */
-	uint64_t all_of;    /* entries alone with all of these bits, */
-	uint64_t none_of;   /* and with none of these */
-	uint64_t rows;	    /* of a batch at most */
+	uint32_t use_scan;     /* PAGEMAP_SCAN may skip what is empty */
+	uint32_t populated;    /* pages alone that are present or swapped */
+	uint32_t hidden;       /* the kernel hides PFNs and swap slots */
+	uint64_t all_of;       /* entries alone with all of these bits, */
+	uint64_t none_of;      /* with none of these, */
+	const uint8_t *kinds;  /* and of a kind by these types (entry_kinds.cdef.h) that */
+	uint32_t kinds_wanted; /* has its bit here */
+	uint32_t counted;      /* 1: exclusive is by map counts, see pm_exclusive_by_count */
+	int32_t mapcounts;     /* /proc/kpagecount, for that */
+	uint64_t untold;       /* bits that the kernel does not tell: unknown */
+	uint64_t rows;	       /* of a batch at most */
 };
 
 enum pm_page_column {
@@ -84,8 +89,8 @@ enum pm_page_column {
 	PM_COLUMN_SWAP_OFFSET = 67,
 	PM_COLUMN_MAPPING = 68,
 	PM_COLUMN_PATH = 69,
-	PM_COLUMN_WORDS = 70, /* + 0, 1, 2: the file of pm_pages_job.words */
-	PM_COLUMNS_END = 73,
+	PM_COLUMN_KIND = 70,  /* the number of its enum pm_entry_kind; PM_ENTRY_HIDDEN: unknown */
+	PM_COLUMN_WORDS = 71, /* + 0, 1, 2: the file of pm_pages_job.words */
 };
 
 /* The rows of a step: `runs_count` runs of pages, run i of span spans[i], and their entries. */

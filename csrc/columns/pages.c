@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "columns/arrow.h"
+#include "entry_kinds.h"
 #include "kpage.cdef.h"
+#include "tally.cdef.h"
 
 /* Take note of `count` pages of span `span` from `vpn` on, a run of their own or more of the last. */
 static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint64_t count)
@@ -57,8 +59,11 @@ static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 	got = rest ? pm_read(job->fd, span->vpn + at->page, rest, rows->entries + rows->count) : 0;
 	if (got < 0)
 		return got;
-	if (got)
-		add_run(rows, at->span, span->vpn + at->page, (uint64_t)got);
+	if (got) { /* a run of its own: those before it may have been filtered already */
+		rows->runs[rows->runs_count] =
+			(struct pm_range){ span->vpn + at->page, (uint64_t)got };
+		rows->spans[rows->runs_count++] = at->span;
+	}
 	at->page += rest;
 	/* fewer than asked for: the address space ends here */
 	if (at->page == span->count || (uint64_t)got < rest)
@@ -66,12 +71,35 @@ static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 	return got;
 }
 
+static inline int is_wanted(const struct pm_pages_job *job, uint64_t entry)
+{
+	if ((entry & (job->all_of | job->none_of)) != job->all_of || job->all_of & job->none_of)
+		return 0;
+	return job->kinds_wanted >> pm_kind_of_entry(entry, job->kinds) & 1u;
+}
+
+/* Have bit 56 of what was read from run `run`, entry `first` on by map counts. */
+static int64_t count_mappings(const struct pm_pages_job *job, const struct pm_page_rows *rows,
+			      uint64_t first, uint64_t run)
+{
+	uint64_t *entries = rows->entries + first;
+
+	for (; run < rows->runs_count; run++) {
+		const struct pm_range *range = rows->runs + run;
+		int64_t got = pm_exclusive_by_count(job->mapcounts, range->vpn, entries,
+						    range->count, job->page_shift);
+
+		if (got < 0)
+			return got;
+		entries += range->count;
+	}
+	return 0;
+}
+
 /* Keep those of the rows from `first` and run `run` on that pass the job's filter. */
 static void filter(const struct pm_pages_job *job, struct pm_page_rows *rows, uint64_t first,
 		   uint64_t run)
 {
-	const uint64_t looked_at = job->all_of | job->none_of;
-	const uint64_t none = job->all_of & job->none_of; /* nothing has a bit and has it not */
 	struct pm_page_rows all = *rows;
 	uint64_t at = first;
 
@@ -90,7 +118,7 @@ static void filter(const struct pm_pages_job *job, struct pm_page_rows *rows, ui
 		for (uint64_t page = 0; page < range.count; page++, at++) {
 			const uint64_t entry = rows->entries[at];
 
-			if (none || (entry & looked_at) != job->all_of)
+			if (!is_wanted(job, entry))
 				continue;
 			rows->entries[rows->count++] = entry;
 			add_run(rows, span, range.vpn + page, 1);
@@ -101,7 +129,8 @@ static void filter(const struct pm_pages_job *job, struct pm_page_rows *rows, ui
 int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		      struct pm_page_rows *rows)
 {
-	const int filtered = (job->all_of | job->none_of) != 0;
+	const uint32_t any = (UINT32_C(1) << PM_ENTRY_KINDS) - 1;
+	const int filtered = (job->all_of | job->none_of) != 0 || (job->kinds_wanted & any) != any;
 
 	if (!rows->capacity)
 		return -EINVAL;
@@ -116,6 +145,10 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		if (got < 0)
 			return got;
 		rows->count = first + (uint64_t)got;
+		if (job->counted)
+			got = count_mappings(job, rows, first, run);
+		if (got < 0)
+			return got;
 		if (filtered)
 			filter(job, rows, first, run);
 	}
@@ -201,6 +234,28 @@ static int64_t part_unknown(int64_t *values, uint64_t count, uint32_t packed, ui
 	return unknown;
 }
 
+/* Numbers of kinds, and what is hidden; as part_unknown. */
+static int64_t entry_kinds(const struct pm_pages_job *job, const struct pm_page_rows *rows,
+			   uint32_t packed, int32_t *out, uint8_t *valid)
+{
+	int64_t unknown = 0;
+
+	if (packed)
+		memset(valid, 0, (rows->count + 7) / 8);
+	for (uint64_t i = 0; i < rows->count; i++) {
+		const uint32_t kind = pm_kind_of_entry(rows->entries[i], job->kinds);
+		const unsigned known = kind != PM_ENTRY_HIDDEN;
+
+		unknown += !known;
+		out[i] = known ? (int32_t)kind : 0;
+		if (packed)
+			valid[i / 8] |= (uint8_t)(known << (i % 8));
+		else
+			valid[i] = (uint8_t)known;
+	}
+	return unknown;
+}
+
 static void swap_types(const struct pm_pages_job *job, const struct pm_page_rows *rows,
 		       uint64_t *out)
 {
@@ -233,6 +288,15 @@ int64_t pm_pages_column(const struct pm_pages_job *job, const struct pm_page_row
 	int64_t got = 0;
 
 	if (column < 64) {
+		const int told = !(job->untold >> column & 1);
+
+		if (valid)
+			memset(valid, told ? (packed ? 0xff : 1) : 0,
+			       packed ? (rows->count + 7) / 8 : rows->count);
+		if (!told) {
+			memset(values, 0, packed ? (rows->count + 7) / 8 : rows->count);
+			return (int64_t)rows->count;
+		}
 		if (packed)
 			packed_bits(rows->entries, rows->count, column, values);
 		else
@@ -249,6 +313,8 @@ int64_t pm_pages_column(const struct pm_pages_job *job, const struct pm_page_row
 	case PM_COLUMN_PATH:
 		paths(job, rows, values);
 		return 0;
+	case PM_COLUMN_KIND:
+		return entry_kinds(job, rows, packed, values, valid);
 	case PM_COLUMN_PFN:
 		pm_pfns(rows->entries, rows->count, values);
 		break;

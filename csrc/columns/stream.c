@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "columns/arrow.h"
+#include "entry_kinds.cdef.h"
 #include "sys.h"
 
 struct stream {
@@ -17,6 +18,7 @@ struct stream {
 	uint64_t *scratch;	       /* of words, where any are asked for */
 	const uint32_t *columns;       /* enum pm_page_column of each field */
 	struct pm_batch_column *batch; /* of the batch being made */
+	uint8_t kinds[PM_TYPES_OF_SWAP];
 	char error[160];
 };
 
@@ -32,7 +34,7 @@ static void *copy_of(const void *from, uint64_t size)
 static void close_all(struct stream *stream)
 {
 	const int32_t fds[] = { stream->job.fd, stream->job.words[0], stream->job.words[1],
-				stream->job.words[2] };
+				stream->job.words[2], stream->job.mapcounts };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)
@@ -69,16 +71,16 @@ static int double_of(int32_t *fd)
 static int open_all(struct stream *stream)
 {
 	struct pm_pages_job *job = &stream->job;
+	int32_t *const fds[] = { &job->fd, job->words, job->words + 1, job->words + 2,
+				 &job->mapcounts };
 	int error = 0;
 
-	for (unsigned i = 0; i < 4; i++) {
-		int32_t *fd = i ? job->words + i - 1 : &job->fd;
-
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		/* after a failure the rest are the lender's: not to be closed here */
 		if (error)
-			*fd = -1;
+			*fds[i] = -1;
 		else
-			error = double_of(fd);
+			error = double_of(fds[i]);
 	}
 	return error;
 }
@@ -92,6 +94,8 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	int error;
 
 	stream->job = *job;
+	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
+	stream->job.kinds = stream->kinds;
 	stream->job.spans = NULL;
 	stream->job.starts = NULL;
 	stream->job.paths = NULL;

@@ -24,6 +24,7 @@ _OWN = {
     "swap_offset": lib.PM_COLUMN_SWAP_OFFSET,
     "mapping": lib.PM_COLUMN_MAPPING,
     "path": lib.PM_COLUMN_PATH,
+    "kind": lib.PM_COLUMN_KIND,
 }
 _WORDS = ("flags", "mapcount", "cgroup")
 _FORMS = {"int": ("int64_t[]", "q"), "bool": ("uint8_t[]", "?"), "text": ("int32_t[]", "i")}
@@ -52,6 +53,10 @@ class PageReader:
         hidden: bool,
         all_of: int,
         none_of: int,
+        kinds: bytes,
+        kinds_wanted: int,
+        untold: int,
+        mapcounts: int,
     ) -> None:
         self.schema = schema
         self._columns = [self._number(column.name, bits) for column in schema]
@@ -65,9 +70,12 @@ class PageReader:
             job.words[number] = frames.get(name, -1)
         job.page_shift, job.use_scan, job.populated = page_shift, use_scan, populated
         job.hidden, job.all_of, job.none_of = hidden, all_of, none_of
+        types = ffi.from_buffer("uint8_t[]", kinds)
+        job.kinds, job.kinds_wanted, job.untold = types, kinds_wanted, untold
+        job.counted, job.mapcounts = mapcounts >= 0, mapcounts
         job.rows = self._batch_rows()
         # the descriptors too: they are open for as long as somebody holds them
-        self._keep: list[object] = [spans, starts, paths, fd, *frames.values()]
+        self._keep: list[object] = [spans, starts, paths, fd, *frames.values(), kinds, mapcounts]
         self._rows: Any = None
 
     @staticmethod

@@ -17,9 +17,16 @@ PAGES = Schema(
         Column("address", "int", "", "address of the page"),
         Column("pfn", "int", "", "page frame number; unknown where it is hidden", nullable=True),
         *(
-            Column(flag.name, "bool", "", f"{flag.meaning} (bit {flag.bit})")
+            Column(
+                flag.name,
+                "bool",
+                "",
+                f"{flag.meaning} (bit {flag.bit}, since Linux {flag.since})",
+                nullable=True,
+            )
             for flag in ENTRY_FLAGS
         ),
+        Column("kind", "text", "", "what the entry is; unknown where it is hidden", nullable=True),
         Column(
             "swap_type", "int", "", "swap area, or kind of a marker or migration", nullable=True
         ),

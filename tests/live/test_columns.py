@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from tests import oracle, workloads
+from tests import everyone, oracle, workloads, zoo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +29,24 @@ def expected(pid: int, *, populated: bool, hidden: bool) -> Iterator[tuple[Any, 
         for number, entry in enumerate(oracle.entries(pid, line.start, line.end)):
             if populated and not (oracle.has(entry, "present") or oracle.has(entry, "swapped")):
                 continue
-            values = oracle.values(entry, line.start + number * PAGE, line.path, hidden=hidden)
+            told = oracle.told_here()
+            values = oracle.values(entry, 0, line.path, hidden=hidden, told=told)
             values["address"] = line.start + number * PAGE
+            values["pfn"] = oracle.pfn(entry)
             path = values.pop("path")
-            yield (*values.values(), line.start, path)
+            swap = values.pop("swap_type"), values.pop("swap_offset")
+            yield (*values.values(), kind_of(entry), *swap, line.start, path)
+
+
+def kind_of(entry: int) -> str | None:
+    """What an entry is; of those that the targets here have."""
+    if oracle.has(entry, "present"):
+        return "present"
+    if not oracle.has(entry, "swapped"):
+        return "none"
+    if oracle.has(entry, "guard"):
+        return "guard"
+    return "swap" if oracle.place(entry) else None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +76,7 @@ def test_filters(start: Start, pfns_visible: bool) -> None:
     target = start(workloads.file())
     target.stop()
     wanted = list(expected(target.pid, populated=False, hidden=not pfns_visible))
-    names = ["address", "pfn", *oracle.FLAGS, "swap_type", "swap_offset", "mapping", "path"]
+    names = ["address", "pfn", *oracle.FLAGS]
     present, file = names.index("present"), names.index("file_or_shared")
     area = target.areas["written"]
     with pagemap.Process(target.pid) as process:
@@ -98,6 +112,52 @@ def test_words_of_frames(start: Start, need_pfns: None) -> None:
             assert value & mask == word & mask
 
 
+@pytest.mark.parametrize("deed", [b"writes", b"keeps"])
+def test_huge_pages_are_exclusive_by_their_counts(
+    start: Start, need_pfns: None, deed: bytes
+) -> None:
+    """From Linux 6.15 on all entries of a huge page have bit 56 as its first page has it."""
+    if not oracle.may_read("/proc/kpagecount"):
+        pytest.skip("/proc/kpagecount may not be read: needs CAP_DAC_READ_SEARCH")
+    target = start(zoo.forked_thp(deed))
+    area = target.first
+    with pagemap.Process(target.pid) as process:
+        got = rows_of(process.columns(["pfn", "exclusive"], ranges=[(area.start, area.end)]))
+        chosen = rows_of(
+            process.columns(["pfn"], only=["exclusive"], ranges=[(area.start, area.end)])
+        )
+    assert len(got) == area.pages
+    wanted = [(pfn, everyone.word("kpagecount", pfn) == 1) for pfn, _ in got]
+    assert got == wanted
+    assert chosen == [(pfn,) for pfn, alone in wanted if alone]
+
+
+def test_only_swap(start: Start, need_pfns: None) -> None:
+    """Guard regions have the kernel's bit of swapped, and are not in swap."""
+    with pagemap.Process(start(workloads.guard()).pid) as process:
+        guards = sum(map(len, process.columns(only=["guard"])))
+        assert guards > 0
+        assert sum(map(len, process.columns(only=["swap"]))) == 0
+    target = start(workloads.swapped())
+    target.stop()
+    with pagemap.Process(target.pid) as process:
+        swapped = sum(map(len, process.columns(only=["swap"])))
+    assert swapped * PAGE == oracle.smaps_rollup(target.pid)["Swap"]
+
+
+def test_a_filter_that_drops_most_of_many_batches(start: Start) -> None:
+    target = start(workloads.sparse(2 << 30, 1 << 26))
+    target.stop()
+    area = target.first
+    with pagemap.Process(target.pid) as process:
+        where = [(area.start, area.end)]
+        kept = process.columns(["address"], populated=False, only=["present"], ranges=where)
+        assert [row for (row,) in rows_of(kept)] == list(range(area.start, area.end, 1 << 26))
+        names = ["address", "pfn", "swap_offset", "mapping"]  # batches of fewer rows than pages
+        rest = process.columns(names, populated=False, without=["present"], ranges=where)
+        assert sum(map(len, rest)) == area.pages - 32
+
+
 def test_names() -> None:
     with pagemap.Process("self") as process:
         assert "flags" not in process.columns().schema
@@ -107,8 +167,10 @@ def test_names() -> None:
         for wrong in (["adress"], ["address", "address"], []):
             with pytest.raises(pagemap.UsageError):
                 process.columns(wrong)
+        with pytest.raises(TypeError, match="names"):
+            process.columns("address")
         for argument in ("only", "without", "frames"):
-            with pytest.raises(pagemap.UsageError, match=argument):
+            with pytest.raises(pagemap.UsageError, match="nonsense"):
                 process.columns(**{argument: ["nonsense"]})  # type: ignore[arg-type]
 
 

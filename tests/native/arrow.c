@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "columns/arrow.h"
+#include "entry_kinds.cdef.h"
 
 enum { ROWS = 1000, PAGES = 300 };
 
@@ -186,6 +187,8 @@ static const struct pm_schema page_schema = { .fields = page_fields, .count = 4 
 static const uint32_t page_columns[] = { PM_COLUMN_ADDRESS, PM_COLUMN_PFN, PM_PRESENT_BIT,
 					 PM_COLUMN_PATH };
 
+static const uint8_t types[PM_TYPES_OF_SWAP];
+
 static struct pm_arrow_stream *pages_of(uint32_t populated, uint64_t rows)
 {
 	const struct pm_pages_job job = {
@@ -196,6 +199,9 @@ static struct pm_arrow_stream *pages_of(uint32_t populated, uint64_t rows)
 		.pid = 77,
 		.fd = 3,
 		.words = { -1, -1, -1 },
+		.mapcounts = -1,
+		.kinds = types,
+		.kinds_wanted = UINT32_MAX,
 		.page_shift = 12,
 		.populated = populated,
 		.rows = rows,
