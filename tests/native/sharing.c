@@ -336,56 +336,6 @@ static void drawn(void)
 	}
 }
 
-/* With no more room for sets, frames are counted all the same, and nobody is named. */
-static void full(void)
-{
-	static uint32_t labels[1] = { 0 };
-	struct pm_stretch stretch = { FIRST, 4, 0 };
-	struct pm_place at = { 0, 0 };
-	uint64_t *scratch = exactly(2 * PM_READ_BLOCK * 8), count = 0, pages = 0;
-	uint64_t own[4 * PM_KINDS] = { 0 }, told[PM_KINDS] = { 0 }, saved[1] = { 0 };
-	struct pm_heavy top[1];
-
-	make(PM_FIRST_SET + 2);
-	sharing.ignored = 0;
-	sharing.labels = 1;
-	for (uint32_t member = 0; member < 4; member++, at = (struct pm_place){ 0, 0 }) {
-		/* frame 0 is of all of them, 1 of 1 to 3, 2 of 2 and 3, 3 of 3 alone */
-		stretch = (struct pm_stretch){ FIRST, member + 1, 0 };
-		if (pm_sharing_add(&sharing, &stretch, 1, labels, member, 0, &at)) {
-			CHECK(member >= 1);
-			sharing.full = 1;
-			CHECK_EQUAL(pm_sharing_add(&sharing, &stretch, 1, labels, member, 0, &at),
-				    0);
-		}
-	}
-	CHECK_EQUAL(sharing.sets_count, PM_FIRST_SET + 2);
-	CHECK_EQUAL(pm_set_of(sharing.table[0]), PM_UNTOLD_SEVERAL);
-	CHECK_EQUAL(pm_set_of(sharing.table[1]), PM_UNTOLD_SEVERAL);
-	CHECK_EQUAL(pm_set_of(sharing.table[2]), PM_UNTOLD_SEVERAL);
-	CHECK_EQUAL(pm_set_of(sharing.table[3]), PM_UNTOLD_ONE);
-	tell_truth(FIRST + FRAMES);
-	lie.entry = flags_of;
-	CHECK_EQUAL(pm_sharing_settle(&sharing, 3, 4, 0, FRAMES, scratch, top, 1, &count), 3);
-	for (unsigned kind = 0; kind < PM_KINDS; kind++)
-		pages += sharing.sets[PM_UNTOLD_SEVERAL].pages[kind];
-	CHECK_EQUAL(pages, 3);
-	CHECK_EQUAL(count, 0); /* none of them is named */
-	pm_sharing_labels(&sharing, told, saved);
-	pm_sharing_accumulate(&sharing);
-	pm_sharing_members(&sharing, own);
-	for (unsigned i = 0; i < 4 * PM_KINDS; i++)
-		CHECK_EQUAL(own[i], 0);
-	CHECK_EQUAL(saved[0], 0);
-	/* the same of a file that ends before a frame that is in use */
-	tell_truth(FIRST + 1);
-	lie.entry = flags_of;
-	CHECK_EQUAL(pm_sharing_settle(&sharing, 3, 4, 0, FRAMES, scratch, top, 1, &count),
-		    -ENODATA);
-	unmake();
-	free(scratch);
-}
-
 static void failing(void)
 {
 	const struct pm_span span = { 0, 100, 0, 0 };
@@ -409,7 +359,6 @@ int main(int argc, char **argv)
 	drawn();
 	if (PM_FUZZED)
 		return 0;
-	full();
 	failing();
 	return 0;
 }
