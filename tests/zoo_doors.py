@@ -146,14 +146,14 @@ def dump(target: Target) -> Rows:
         out = io.BytesIO()
         try:
             pagemap.dump(target.pid, out, only=[spelled], header=False)
-        except pagemap.PfnsHidden:
+        except (pagemap.PfnsHidden, pagemap.Unsupported):
             words[word] = None
         else:
             words[word] = out.getvalue().count(b"\n") * PAGE
     return {WHOLE: words}
 
 
-TYPES = {"anon": "anonymous", "zero": "zero_page", "hugetlb": "huge", "ksm": "ksm"}
+TYPES = {"anon": "anonymous", "zero": "zero_page", "hugetlb": "huge", "flag_ksm": "ksm"}
 
 
 def types(target: Target) -> Rows:

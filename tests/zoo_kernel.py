@@ -175,6 +175,7 @@ _NEEDS_FRAMES = (
     "private_hugetlb",
     "ksm",
     "flag_anon",
+    "flag_ksm",
 )
 BY_BITS = (
     "present",
@@ -203,6 +204,8 @@ def by_pages(pid: int, *, frames: bool = True) -> list[Row]:
                         _judge(entry, known, words)
             if frames:
                 words["pss"] >>= PSS_SHIFT
+            if not (frames and everyone.ksm_is_told()):
+                words.pop("ksm", None)  # in some kernels all anonymous pages have the flag
             rows.append(Row(line.start, line.end, line.path, words))
     return rows
 
@@ -256,6 +259,7 @@ def _judge_absent(entry: int, words: dict[str, int]) -> None:
 def _judge_frame(flags: int, count: int, words: dict[str, int]) -> None:
     """As smaps_account and smaps_hugetlb_range of fs/proc/task_mmu.c."""
     words["flag_anon"] += PAGE * bool(flags & ANON)
+    words["flag_ksm"] += PAGE * bool(flags & KSM)
     if flags & HUGE:
         words["hugetlb"] += PAGE
         words["private_hugetlb" if count == 1 else "shared_hugetlb"] += PAGE

@@ -6,7 +6,10 @@ known. So a cell whose reason no longer holds fails, and is to be struck from he
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["REASONS", "Reason", "reason_for"]
 
@@ -21,7 +24,8 @@ class Reason(NamedTuple):
     """The kernel's words whose sum it is; None: that it is not known, of one mapping at least."""
     why: str
     when: str = "always"
-    """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not."""
+    """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not; or
+    "no guards", where entries tell nothing of guard regions."""
 
 
 _HUGETLB = ("hugetlb", "hugetlb shared", "hugetlb untouched", "hugetlb protected")
@@ -82,6 +86,17 @@ REASONS = (
         )
         for word in ("clean", "dirty")
     ),
+    *(
+        Reason(
+            door,
+            "guard",
+            (),
+            None,
+            "no entry tells of guard regions before Linux 6.15 (bit 58)",
+            "no guards",
+        )
+        for door in ("maps", "dump")
+    ),
     Reason(
         "dump",
         "marker",
@@ -105,13 +120,13 @@ REASONS = (
 )
 
 
-def reason_for(kind: str, door: str, word: str, *, frames: bool) -> Reason | None:
-    """The reason for a cell, where it has one."""
+def reason_for(kind: str, door: str, word: str, here: Collection[str]) -> Reason | None:
+    """The reason for a cell, where it has one; `here` is what holds on this machine."""
     for reason in REASONS:
         if (
             (reason.door, reason.word) == (door, word)
             and (not reason.kinds or kind in reason.kinds)
-            and reason.when in ("always", "frames" if frames else "hidden")
+            and reason.when in here
         ):
             return reason
     return None

@@ -6,6 +6,9 @@ is instead, and why.
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     Truth = dict[int, dict[str, int]]
 
+PAGE = oracle.PAGE
 # Libraries are everybody's: others who begin or end change what is shared of them.
 TRIES = 30
 
@@ -41,6 +45,20 @@ def _animal(request: pytest.FixtureRequest) -> Iterator[tuple[str, Target]]:
 @pytest.fixture(scope="session", name="frames")
 def _frames(pfns_visible: bool) -> bool:
     return pfns_visible and oracle.may_read("/proc/kpageflags")
+
+
+@pytest.fixture(scope="session", name="here")
+def _here(frames: bool) -> frozenset[str]:
+    """What reasons may depend on: see zoo_reasons.Reason.when."""
+    guard_install = 102
+    with mmap.mmap(-1, PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+        start = oracle.address_of(page)
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(PAGE), guard_install)
+        (entry,) = oracle.entries(os.getpid(), start, start + PAGE)
+    told = oracle.has(entry, "guard")
+    return frozenset(
+        {"always", "frames" if frames else "hidden", "guards" if told else "no guards"}
+    )
 
 
 def truth(target: Target, *, frames: bool, common: bool) -> Truth:
@@ -80,11 +98,13 @@ def differences(
 
 
 @pytest.mark.parametrize("door", zoo_doors.DOORS)
-def test_each_word_is_the_kernels(animal: tuple[str, Target], door: str, frames: bool) -> None:
+def test_each_word_is_the_kernels(
+    animal: tuple[str, Target], door: str, frames: bool, here: frozenset[str]
+) -> None:
     kind, target = animal
     if door in zoo_doors.FRAMES and not frames:
         pytest.skip("PFNs or /proc/kpageflags are hidden: needs CAP_SYS_ADMIN and root")
-    reasons = {word: reason_for(kind, door, word, frames=frames) for word in zoo_doors.WORDS[door]}
+    reasons = {word: reason_for(kind, door, word, here) for word in zoo_doors.WORDS[door]}
     found: dict[str, object] = {}
     for _ in range(TRIES):
         before = truth(target, frames=frames, common=door == "sharing")

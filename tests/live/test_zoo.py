@@ -120,7 +120,7 @@ def test_each_kind_is_what_it_says(animal: tuple[str, Target]) -> None:
     def differences() -> dict[str, object]:
         smaps = own(zoo_kernel.by_smaps(target.pid), target)
         pages = own(zoo_kernel.by_pages(target.pid), target)
-        told = set(smaps[0].words) | set(zoo_kernel.BY_PAGES)
+        told = set(smaps[0].words) | set(pages[0].words)
         wanted = {word: size * SHARES[kind].get(word, 0) for word in {*ZEROS, *SHARES[kind]} & told}
         got = {word: total(smaps if word in smaps[0].words else pages, word) for word in wanted}
         return {word: (got[word], wanted[word]) for word in wanted if got[word] != wanted[word]}
@@ -166,7 +166,7 @@ def test_status_and_the_pages_agree(animal: tuple[str, Target]) -> None:
 
     def differences() -> dict[str, object]:
         status, pages = zoo_kernel.status(target.pid), zoo_kernel.by_pages(target.pid)
-        sums = {word: total(pages, word) for word in zoo_kernel.BY_PAGES}
+        sums = {word: total(pages, word) for word in pages[0].words}
         sums |= {"rss_anon": sums["anon"], "swap_anon": sums["swap_entries"]}
         return {
             word: (status[word], sums[word])
