@@ -30,6 +30,11 @@ struct walk {
 	uint64_t taken_to; /* up to this page all that there is of a folio is counted */
 };
 
+static inline int is_hugetlb(const struct pm_huge_job *job, uint64_t span)
+{
+	return job->hugetlb && job->hugetlb[span];
+}
+
 static inline int present(uint64_t entry)
 {
 	return (int)(entry >> PM_PRESENT_BIT);
@@ -146,6 +151,9 @@ static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge
 					       word);
 		if (other < 0)
 			return other;
+		/* most kernels say of the huge page of zeros that it is of no file */
+		if (!other && word & PM_KPF_ZERO && !stretch->file)
+			walk->counter.tally->anonymous -= pages;
 	}
 	return found;
 }
@@ -193,6 +201,23 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 	return 0;
 }
 
+/* Count the small pages of zeros: words of frames are not read one by one everywhere. */
+static void count_zeros(const struct pm_huge_job *job, const uint64_t *entries, uint64_t count,
+			struct pm_huge *tally)
+{
+	uint64_t zero = 0, anonymous = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t nth = (entries[i] & PM_PLACE_MASK) - job->zero_pfn;
+		const uint64_t is = (nth < job->zero_count) & entries[i] >> PM_PRESENT_BIT;
+
+		zero += is;
+		anonymous += is & ~(entries[i] >> PM_FILE_BIT);
+	}
+	tally->zero += zero;
+	tally->anonymous -= anonymous;
+}
+
 /* Count a run of populated pages of a span, whose entries are those from `at` on. */
 static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at, int edge, int last,
 		     uint64_t span)
@@ -203,7 +228,13 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 
 	pm_tally(entries + at, run->count, &tally);
 	walk->counter.tally->present += tally.present;
+	if (is_hugetlb(walk->job, span)) {
+		walk->counter.tally->hugetlb += tally.present;
+		return 0;
+	}
 	walk->counter.tally->anonymous += tally.anonymous;
+	if (walk->job->zero_count)
+		count_zeros(walk->job, entries + at, run->count, walk->counter.tally);
 	while (at < end) {
 		const uint64_t row = in_a_row(entries, at, end);
 		const uint64_t next = at + (row ? row : 1);
@@ -214,6 +245,7 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 			.count = row,
 			.open = last && next == end && run->vpn + run->count < walk->span_end,
 			.grouped = grouped,
+			.file = (int)(entries[at] >> PM_FILE_BIT & 1),
 			.have = row < LONG && !grouped ? row : 0,
 			.words = walk->scratch->words + at,
 		};

@@ -28,9 +28,10 @@ struct pm_huge_kind {
 /* What a mapping holds, in pages. */
 struct pm_huge {
 	uint64_t present;
-	uint64_t anonymous; /* present, and neither of a file nor shared, as its entry says */
-	uint64_t zero;	    /* of the huge page of zeros, which is nobody's memory */
-	uint64_t thp;	    /* in transparent huge pages of any size, other than that */
+	uint64_t anonymous; /* neither of a file nor shared, as entries say; no zeros, no hugetlb */
+	uint64_t zero;	    /* the kernel's pages of zeros, small and huge: nobody's memory */
+	uint64_t hugetlb;   /* present, of hugetlb */
+	uint64_t thp;	    /* in transparent huge pages of any size, other than that of zeros */
 	struct pm_huge_kind anon;
 	struct pm_huge_kind file;
 };
@@ -45,8 +46,11 @@ struct pm_huge_job {
 	uint32_t pmd_order; /* a PMD maps 2^pmd_order pages; 0: nothing is mapped so */
 	uint32_t conts;	    /* bit k: count blocks of 2^k pages */
 	uint32_t anon_order; /* no anonymous folio is of an order from 1 to below this; 0: not known */
-	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
-	uint64_t frames_end;   /* each frame below has a word in flags_fd */
+	const uint8_t *shared;	/* 1 for each span of shared memory, 0 for others */
+	const uint8_t *hugetlb; /* likewise of hugetlb; NULL: none is */
+	uint64_t zero_pfn;	/* the first of the small pages of zeros, */
+	uint64_t zero_count;	/* and how many there are, in a row */
+	uint64_t frames_end;	/* each frame below has a word in flags_fd */
 };
 
 /* What one thread needs: room for PM_HUGE_BATCH each, of `runs` for PM_HUGE_RUNS. */
@@ -63,7 +67,8 @@ struct pm_huge_scratch {
  * Count the pages of the job's spans from *from up to *to: those of span i into
  * tallies[i - from->span], which begins as zero. A folio's pages belong to the
  * stretch in which the first of them that is mapped lies, also those past *to: so pieces add
- * up to the whole, wherever they were cut. *from becomes *to. Returns the number
+ * up to the whole, wherever they were cut (`anonymous` of one piece may wrap around
+ * 0). *from becomes *to. Returns the number
  * of pages found or -errno; -ENODATA: flags_fd ends before the word of a frame that is
  * mapped.
  *

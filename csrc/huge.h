@@ -48,6 +48,7 @@ struct pm_stretch {
 	uint64_t count;
 	int open;    /* the row may go on past `count` */
 	int grouped; /* anonymous pages: a word of each of the reader's groups will do */
+	int file;    /* their entries have PM_FILE */
 	uint64_t at;
 	uint64_t have;
 	uint64_t *words;

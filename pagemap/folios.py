@@ -67,9 +67,11 @@ class HugeTally(Record):
     """Counts of pages of one mapping, or of several together."""
 
     pages: int = field("pages", "all of them, touched or not")
-    present: int = field("pages", "entries that are present: zero pages and hugetlb too")
-    anonymous: int = field("pages", "those of present that are neither of a file nor shared")
-    zero: int = field("pages", "of the huge page of zeros")
+    present: int = field("pages", "in memory, zero pages and hugetlb too")
+    rss: int = field("pages", "in memory, as Rss of smaps")
+    anonymous: int = field("pages", "of rss: neither of a file nor shared")
+    zero: int = field("pages", "the kernel's pages of zeros, small and huge")
+    hugetlb: int = field("pages", "in memory, of hugetlb")
     anon: HugeKind = field("pages", "in anonymous THPs")
     file: HugeKind = field("pages", "in THPs of files and shared memory")
 
@@ -170,8 +172,10 @@ def total(tallies: Iterable[HugeTally]) -> HugeTally:
         sums = HugeTally(
             sums.pages + tally.pages,
             sums.present + tally.present,
+            sums.rss + tally.rss,
             sums.anonymous + tally.anonymous,
             sums.zero + tally.zero,
+            sums.hugetlb + tally.hugetlb,
             _add(sums.anon, tally.anon),
             _add(sums.file, tally.file),
         )
@@ -195,5 +199,5 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 
 _NONE = (0,) * ORDERS
-NOTHING = HugeTally(0, 0, 0, 0, *[HugeKind(0, 0, _NONE, _NONE, (None,) * ORDERS)] * 2)
+NOTHING = HugeTally(0, 0, 0, 0, 0, 0, *[HugeKind(0, 0, _NONE, _NONE, (None,) * ORDERS)] * 2)
 """The tally of no page at all."""

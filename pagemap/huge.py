@@ -14,10 +14,12 @@ from pagemap import maps, pipeline
 from pagemap._native import huge as native
 from pagemap._native.frames import frames_end
 from pagemap._native.scan import Spans
+from pagemap.backing import Backing
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden
 from pagemap.folios import ORDERS, HugeKind, HugeTally, least_anon_order, order_of, pmd_order
 from pagemap.frames import FrameReader
 from pagemap.units import PAGE_SHIFT
+from pagemap.zero_frames import zero_frames
 from pagemap.zones import memory_end
 
 TYPE_CHECKING = False
@@ -55,14 +57,19 @@ class Reader:
         """A tally for each mapping, out of native.WORDS counts for each."""
         columns = [words[i :: native.WORDS].tolist() for i in range(len(native.COUNTS))]
         rows = zip(mappings, *columns, strict=True)
-        for number, (mapping, present, anonymous, zero, thp) in enumerate(rows):
+        for number, (mapping, present, anonymous, zero, hugetlb, thp) in enumerate(rows):
             anon = file = self._none
             if thp:
                 at = number * native.WORDS
                 first, second = (at + offset for offset in _KINDS_AT)
                 anon = self._kind(words[first:second].tolist())
                 file = self._kind(words[second : at + native.WORDS].tolist())
-            yield HugeTally(mapping.size >> PAGE_SHIFT, present, anonymous, zero, anon, file)
+            rss = max(present - zero - hugetlb, 0)
+            # what changes while it is counted may be looked at twice, and C wraps around 0
+            own = anonymous if anonymous <= rss else 0
+            yield HugeTally(
+                mapping.size >> PAGE_SHIFT, present, rss, own, zero, hugetlb, anon, file
+            )
 
 
 def huge(
@@ -75,51 +82,67 @@ def huge(
     _require_pfns(process)
     reader = Reader(told=process.can_find("huge"), conts=conts)
     with FrameReader(procfs=process.procfs) as frames:
-        flags_fd = _flags(frames, process)
+        walk = _Walk(process, _flags(frames, process), conts, threads)
         for block in process.maps_blocks():
             mappings, bounds = maps.parse_bounds(block)
+            hugetlb = walk.backing.hugetlb(block, mappings)
             least = least_anon_order() or 0
-            sums = _count(process, mappings, bounds, flags_fd, conts, threads, least)
+            sums = walk.count(mappings, bounds, hugetlb, least)
             # some came meanwhile; or they moved between processors, whose counts the kernel adds up
             if (least_anon_order() or 0) < least:
-                sums = _count(process, mappings, bounds, flags_fd, conts, threads, 0)
+                sums = walk.count(mappings, bounds, hugetlb, 0)
             yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
     process.check()
 
 
-def _count(
-    process: Process,
-    mappings: Sequence[Mapping],
-    bounds: memoryview,
-    flags_fd: int,
-    conts: set[int],
-    threads: int | None,
-    anon_order: int,
-) -> native.HugeSums:
-    spans = Spans.of_bounds(bounds, PAGE_SHIFT)
-    sums = native.HugeSums(spans.count)
-    pieces = native.pieces(
-        spans,
-        process.fileno(),
-        flags_fd,
-        PAGE_SHIFT,
-        use_scan=process.can_scan,
-        pmd_order=pmd_order() or 0,
-        anon_order=anon_order,
-        shared=bytes([m.perms[3] == "s" for m in mappings]),
-        conts=sum(1 << order for order in conts),
-        frames_end=memory_end(process.procfs),
-        pages=_piece_pages(spans.pages),
-    )
-    with pipeline.run(pieces, native.HugeBuffer, threads) as results:
-        try:
-            for piece, _ in process.reading(results):
-                piece.add_to(sums)
-        except PagemapError as error:
-            if error.errno != ENODATA:
-                raise
-            raise _cut_short(process, flags_fd) from None
-    return sums
+class _Walk:
+    """What all blocks of the maps of a process are counted with."""
+
+    def __init__(
+        self, process: Process, flags_fd: int, conts: set[int], threads: int | None
+    ) -> None:
+        self.backing = Backing(process)
+        self._process = process
+        self._flags_fd = flags_fd
+        self._conts = sum(1 << order for order in conts)
+        self._threads = threads
+        self._zeros = zero_frames(flags_fd)
+
+    def count(
+        self,
+        mappings: Sequence[Mapping],
+        bounds: memoryview,
+        hugetlb: bytes | None,
+        anon_order: int,
+    ) -> native.HugeSums:
+        """The counts of these mappings; `anon_order` as of `native.pieces`."""
+        process = self._process
+        spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+        sums = native.HugeSums(spans.count)
+        pieces = native.pieces(
+            spans,
+            process.fileno(),
+            self._flags_fd,
+            PAGE_SHIFT,
+            use_scan=process.can_scan,
+            pmd_order=pmd_order() or 0,
+            anon_order=anon_order,
+            shared=bytes([m.perms[3] == "s" for m in mappings]),
+            hugetlb=hugetlb,
+            zeros=self._zeros,
+            conts=self._conts,
+            frames_end=memory_end(process.procfs),
+            pages=_piece_pages(spans.pages),
+        )
+        with pipeline.run(pieces, native.HugeBuffer, self._threads) as results:
+            try:
+                for piece, _ in process.reading(results):
+                    piece.add_to(sums)
+            except PagemapError as error:
+                if error.errno != ENODATA:
+                    raise
+                raise _cut_short(process, self._flags_fd) from None
+        return sums
 
 
 def _cut_short(process: Process, flags_fd: int) -> PagemapError:

@@ -1,7 +1,8 @@
 """Huge pages counted page by page, and as the kernel's thpmaps counts them; as naive.py.
 
 Both give pages by ``(kind, what, order)``: kind anon or file, what pmd, partial, aligned, unaligned
-or cont. Order 0 stands with what has none. Zeros are left out.
+or cont. Order 0 stands with what has none. Zeros are left out. The words that part all that is
+present (rss, of it anonymous, zero, hugetlb) are kind and what at once; thpmaps has none of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     WordOf = Callable[[int], int]
 
 PAGE = oracle.PAGE
-ANON, HEAD, TAIL, THP, ZERO = 12, 15, 16, 22, 24
+ANON, HEAD, TAIL, HUGE, THP, ZERO = 12, 15, 16, 17, 22, 24
+PLAIN = ("rss", "anonymous", "zero", "hugetlb")
 PMD_SIZE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 THPMAPS_PATTERN = re.compile(
     r"^(anon|file)-(thp|cont)-(pte|pmd)-(partial|aligned|unaligned)(?:-(\d+)kB)?:\s+(\d+) kB"
@@ -69,10 +71,16 @@ def count(
 ) -> Counter[Key]:
     """The pages of one mapping that begins at page `vpn`, whatever maps them."""
     result: Counter[Key] = Counter()
+    for entry in entries:
+        if oracle.has(entry, "present"):
+            word = word_of(oracle.place(entry))
+            kind = "zero" if bit(word, ZERO) else "hugetlb" if bit(word, HUGE) else "rss"
+            result[kind, kind, 0] += 1
+            if kind == "rss" and not oracle.has(entry, "file_or_shared"):
+                result["anonymous", "anonymous", 0] += 1
     for piece in pieces(vpn, entries, word_of):
         (first, frame), size = piece[0], len(piece)
         if bit(word_of(frame), ZERO):
-            result["zero", "zero", 0] += size
             continue
         kind = "anon" if bit(word_of(frame), ANON) else "file"
         for order in conts:
@@ -144,7 +152,8 @@ def of_thpmaps(tool: str, pid: int, conts: Sequence[int] = ()) -> list[Counter[K
 def of_tally(tally: HugeTally) -> Counter[Key]:
     """A tally of ours in this form."""
     result: Counter[Key] = Counter()
-    result["zero", "zero", 0] = tally.zero
+    for word in PLAIN:
+        result[word, word, 0] = getattr(tally, word)
     for name, kind in (("anon", tally.anon), ("file", tally.file)):
         result[name, "pmd", 0] = kind.pmd or 0
         result[name, "partial", 0] = kind.partial

@@ -60,6 +60,25 @@ def maps(target: Target) -> Rows:
         }
 
 
+HUGE = {
+    "present": "present",
+    "rss": "rss",
+    "zero": "zero",
+    "hugetlb": "hugetlb",
+    "anon": "anonymous",
+    "thp": "pmd",
+}
+
+
+def huge(target: Target) -> Rows:
+    """`pagemap maps --huge`, and Process.huge."""
+    with pagemap.Process(target.pid) as process:
+        return {
+            mapping.start: {word: _bytes(getattr(tally, name)) for word, name in HUGE.items()}
+            for mapping, tally in process.huge()
+        }
+
+
 FOOTPRINT = (
     "rss",
     "pss",
@@ -174,11 +193,11 @@ def sharing(target: Target) -> Rows:
 
 DOORS: dict[str, Door] = {
     door.__name__: door
-    for door in (maps, footprints, footprint, gentle, sample, regions, dump, types, sharing)
+    for door in (maps, huge, footprints, footprint, gentle, sample, regions, dump, types, sharing)
 }
 """By name."""
 
-FRAMES = ("gentle", "types", "sharing")
+FRAMES = ("huge", "gentle", "types", "sharing")
 """The doors that need PFNs, and the files about frames."""
 
 
@@ -188,6 +207,7 @@ def _told(words: Iterable[str]) -> tuple[str, ...]:
 
 WORDS: dict[str, tuple[str, ...]] = {
     "maps": _told(TALLIED),
+    "huge": _told(HUGE),
     "footprints": FOOTPRINT,
     "footprint": FOOTPRINT,
     "gentle": FOOTPRINT,

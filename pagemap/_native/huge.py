@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["COUNTS", "KINDS", "ORDERS", "WORDS", "HugeBuffer", "HugePiece", "HugeSums", "pieces"]
 
 ORDERS: int = lib.PM_HUGE_ORDERS
-COUNTS = ("present", "anonymous", "zero", "thp")
+COUNTS = ("present", "anonymous", "zero", "hugetlb", "thp")
 KINDS = ("pmd", "partial", "aligned", "unaligned", "cont")
 WORDS = len(COUNTS) + 2 * (2 + 3 * ORDERS)
 """How many counts there are of a mapping: COUNTS, and KINDS of anonymous pages and of others."""
@@ -47,6 +47,8 @@ def pieces(
     pmd_order: int,
     anon_order: int,
     shared: bytes,
+    hugetlb: bytes | None,
+    zeros: tuple[int, int],
     conts: int,
     frames_end: int,
     pages: int,
@@ -54,9 +56,12 @@ def pieces(
     """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks.
 
     `anon_order` is the least order of anonymous folios; 0: not known. `shared` has a 1 for each
-    span of shared memory. Each frame below `frames_end` has a word in the file of flags.
+    span of shared memory, `hugetlb` for each of hugetlb (None: there is none). `zeros` are the
+    first of the small pages of zeros, and their number. Each frame below `frames_end` has a word in
+    the file of flags.
     """
     kept = ffi.from_buffer("uint8_t[]", shared)
+    marks = ffi.NULL if hugetlb is None else ffi.from_buffer("uint8_t[]", hugetlb)
     job = ffi.new(
         "struct pm_huge_job *",
         {
@@ -68,12 +73,15 @@ def pieces(
             "pmd_order": pmd_order,
             "anon_order": anon_order,
             "shared": kept,
+            "hugetlb": marks,
+            "zero_pfn": zeros[0],
+            "zero_count": zeros[1],
             "conts": conts,
             "frames_end": frames_end,
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):
-        yield HugePiece((job, (kept, fd, flags_fd)), at, to)
+        yield HugePiece((job, (kept, marks, fd, flags_fd)), at, to)
 
 
 class HugePiece:

@@ -16,15 +16,17 @@ SHOWN = (
     Shown("start", "START", "address", 0, "first address"),
     Shown("end", "END", "address", 11, "the address past the last"),
     Shown("size", "SIZE", "amount", 9, "what is reserved"),
-    Shown("present", "PRESENT", "amount", 1, "in memory; pages of zeros and hugetlb too"),
-    Shown("anonymous", "ANONYMOUS", "amount", None, "of that, of no file and not shared"),
-    Shown("thp", "THP", "amount", 2, "of present, in huge pages of any size"),
+    Shown("present", "PRESENT", "amount", None, "in memory; pages of zeros and hugetlb too"),
+    Shown("rss", "RSS", "amount", 1, "in memory, as Rss of smaps: without these two"),
+    Shown("anonymous", "ANONYMOUS", "amount", None, "of rss, of no file and not shared"),
+    Shown("thp", "THP", "amount", 2, "of rss, in transparent huge pages of any size"),
     Shown("pmd", "PMD", "amount", 3, "of those, mapped by PMDs: one entry for all"),
     Shown("aligned", "ALIGNED", "amount", 5, "whole, in their place, mapped by PTEs"),
     Shown("unaligned", "UNALIGNED", "amount", 7, "whole, at no multiple of their size"),
     Shown("partial", "PARTIAL", "amount", 6, "of pages that are mapped in part"),
     Shown("cont", "CONT", "blocks", 8, "in blocks of each size of --cont, by PTEs"),
-    Shown("zero", "ZERO", "amount", None, "of the huge page of zeros, nobody's memory"),
+    Shown("zero", "ZERO", "amount", None, "pages of zeros, small and huge: nobody's memory"),
+    Shown("hugetlb", "HUGETLB", "amount", None, "in memory, of the hugetlb pool"),
     Shown("anon", "ANON", "sizes", 10, "how much in huge pages of which size: anonymous"),
     Shown("file", "FILE", "sizes", 10, "the same of files and shared memory"),
     Shown("perms", "PERMS", "text", 12, "as in /proc/PID/maps"),
@@ -56,7 +58,7 @@ def fitting(view: str, width: int | None = None, *, blocks: int = 0) -> list[str
     `blocks` is how many sizes of blocks were asked for: each takes a column.
 
     >>> fitting("mappings", 80)
-    ['start', 'present', 'thp', 'pmd', 'aligned', 'path']
+    ['start', 'rss', 'thp', 'pmd', 'aligned', 'path']
     """
     left = width
     chosen: set[str] = set()

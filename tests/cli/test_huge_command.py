@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import naive_huge, oracle, workloads
+from tests.zoo import ZOO
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = oracle.PAGE
 SIZE, ORDER = 16 * PAGE, 4
-AMOUNTS = ["size", "present", "anonymous", "thp", "pmd", "aligned", "unaligned", "partial"]
+AMOUNTS = ["size", "present", "rss", "anonymous", "thp", "pmd", "aligned", "unaligned", "partial"]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,8 @@ def document(pagemap: Pagemap, *words: str | int) -> dict[str, Any]:
 def of_json(row: dict[str, Any]) -> Counter[Key]:
     """A row of JSON in the form of naive_huge."""
     result: Counter[Key] = type(naive_huge.count(0, [], lambda _: 0))()
-    result["zero", "zero", 0] = row["zero"] // PAGE
+    for word in naive_huge.PLAIN:
+        result[word, word, 0] = row[word] // PAGE
     for kind in ("anon", "file"):
         counts = row[kind]
         result[kind, "pmd", 0] = counts["pmd"] // PAGE
@@ -239,3 +241,28 @@ def test_all(pagemap: Pagemap, target: workloads.Target) -> None:
     assert rows[target.pid]["thp"] == document(pagemap, target.pid)["totals"]["thp"]
     assert os.getpid() in rows
     assert about["totals"]["thp"] == sum(row["thp"] for row in about["processes"])
+
+
+def test_hugetlb_is_no_anonymous_memory_and_its_holes_are_none(
+    pagemap: Pagemap, start: Start, need_pfns: None
+) -> None:
+    """Private hugetlb was anonymous memory of its own; what is untouched is nothing."""
+    target = start(ZOO["hugetlb untouched"]())
+    wanted = oracle.smaps_rollup(target.pid)
+    totals = document(pagemap, target.pid, "--totals-only")["totals"]
+    assert wanted["Private_Hugetlb"] > 0
+    assert totals["hugetlb"] == wanted["Private_Hugetlb"] + wanted["Shared_Hugetlb"]
+    assert (totals["rss"], totals["anonymous"]) == (wanted["Rss"], wanted["Anonymous"])
+    assert totals["present"] == totals["rss"] + totals["hugetlb"] + totals["zero"]
+    assert (totals["thp"], totals["pmd"]) == (0, 0)
+
+
+def test_pages_of_zeros_are_no_anonymous_memory(
+    pagemap: Pagemap, start: Start, need_pfns: None
+) -> None:
+    """Memory that was only read, as numpy.zeros is, was anonymous memory."""
+    target = start(workloads.zero(4 << 20))
+    wanted = oracle.smaps_rollup(target.pid)
+    totals = document(pagemap, target.pid, "--totals-only")["totals"]
+    assert totals["zero"] >= 4 << 20
+    assert (totals["rss"], totals["anonymous"]) == (wanted["Rss"], wanted["Anonymous"])

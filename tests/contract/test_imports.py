@@ -38,7 +38,7 @@ ROWS = [
     ("pagemap.tally_plan", "pagemap.backing"),
     ("pagemap.accounts",),
     ("pagemap.footprint", "pagemap.categories", "pagemap.choice"),
-    ("pagemap.handle", "pagemap.gentle", "pagemap.twins"),
+    ("pagemap.handle", "pagemap.gentle", "pagemap.twins", "pagemap.zero_frames"),
     ("pagemap.frames", "pagemap.smaps"),
     (
         "pagemap.maps",

@@ -16,6 +16,7 @@ enum {
 	MEMORY = 1 << 15, /* frames: more groups than PM_SMALL_GROUPS */
 	PMD_ORDER = 6,
 	MOST_SPANS = 12,
+	ZEROS = 3, /* small pages of zeros: frames whose words a walk need not read */
 };
 
 #define ANON (UINT64_C(1) << 12)
@@ -25,10 +26,12 @@ enum {
 #define ZERO (UINT64_C(1) << 24)
 
 static uint64_t memory[MEMORY];
+static uint64_t zero_at;	/* the first of them, in memory */
 static unsigned orders[MEMORY]; /* of the folio that has a frame, */
 static uint64_t heads[MEMORY];	/* and where it begins */
 static struct pm_span spans[MOST_SPANS + 1];
 static uint8_t shared[MOST_SPANS];
+static uint8_t hugetlb[MOST_SPANS];
 static uint64_t spans_count;
 
 static uint64_t index_read(uint64_t index)
@@ -60,6 +63,11 @@ static void draw_memory(unsigned least, unsigned largest)
 		}
 		at += UINT64_C(1) << order;
 	}
+	/* small frames, ZEROS in a row; or none */
+	for (zero_at = below(MEMORY); zero_at + ZEROS <= MEMORY; zero_at++)
+		if (memory[zero_at] == 8 && memory[zero_at + 1] == 8 && memory[zero_at + 2] == 8)
+			return;
+	zero_at = MEMORY;
 }
 
 /* Frames from `frame` on at `count` pages from `vpn` on. */
@@ -111,9 +119,10 @@ static void draw_pages(uint64_t pages)
 			count = 1 + below(size);
 			map_frames(at, head + below(size - count + 1), count, 0);
 			break;
-		case 4: /* scattered */
+		case 4: /* scattered, and pages of zeros */
 			for (count = 0; count < 20; count++)
-				map_frames(at + count, below(MEMORY), 1, 0);
+				map_frames(at + count,
+					   below(2) ? below(MEMORY) : zero_at + below(ZEROS), 1, 0);
 			break;
 		default: /* swapped, or nothing */
 			count = 1 + below(200);
@@ -131,6 +140,7 @@ static void draw_shared(void)
 {
 	for (uint64_t i = 0; i < spans_count; i++) {
 		shared[i] = below(3) == 0;
+		hugetlb[i] = below(5) == 0;
 		for (uint64_t at = 0; shared[i] && at < spans[i].count; at++)
 			scene[spans[i].vpn + at] &= ~SCENE_FILE;
 	}
@@ -179,15 +189,32 @@ static uint64_t blocks(uint64_t vpn, uint64_t pages, uint64_t size)
 	return sum;
 }
 
-static void count_naively(const struct pm_span *span, uint32_t conts, int scan,
+/* Whether the page is of zeros, small or huge. */
+static int is_zero(uint64_t vpn)
+{
+	const uint64_t frame = scene[vpn] & ((UINT64_C(1) << 55) - 1);
+
+	return frame - FRAMES - zero_at < ZEROS || (word_of(vpn) & (THP | ZERO)) == (THP | ZERO);
+}
+
+static void count_naively(const struct pm_span *span, int of_hugetlb, uint32_t conts, int scan,
 			  struct pm_huge *tally)
 {
 	const uint64_t end = span->vpn + span->count;
 
 	for (uint64_t at = span->vpn; at < end; at++) {
-		tally->present += !!(scene[at] & SCENE_PRESENT);
-		tally->anonymous += (scene[at] & (SCENE_PRESENT | SCENE_FILE)) == SCENE_PRESENT;
+		if (!(scene[at] & SCENE_PRESENT))
+			continue;
+		tally->present++;
+		if (of_hugetlb)
+			tally->hugetlb++;
+		else if (is_zero(at))
+			tally->zero++;
+		else
+			tally->anonymous += !(scene[at] & SCENE_FILE);
 	}
+	if (of_hugetlb)
+		return;
 	for (uint64_t at = span->vpn, next; at < end; at = next) {
 		const uint64_t word = word_of(at);
 		struct pm_huge_kind *kind = word & ANON ? &tally->anon : &tally->file;
@@ -200,10 +227,8 @@ static void count_naively(const struct pm_span *span, uint32_t conts, int scan,
 		while (next < end && scene[next] & SCENE_PRESENT && follows(next) &&
 		       word_of(next) & TAIL)
 			next++;
-		if (word & ZERO) {
-			tally->zero += next - at;
+		if (word & ZERO)
 			continue;
-		}
 		tally->thp += next - at;
 		while (UINT64_C(1) << order < next - at)
 			order++;
@@ -274,6 +299,8 @@ static struct pm_huge_job draw_job(void)
 		.use_scan = below(4) != 0,
 		.pmd_order = PMD_ORDER,
 		.shared = shared,
+		.hugetlb = hugetlb,
+		.zero_count = ZEROS,
 		.conts = (uint32_t)below(1 << (PMD_ORDER + 1)) & ~1u,
 	};
 }
@@ -295,9 +322,10 @@ static void test_random(uint64_t pages, uint64_t most)
 
 	draw(pages);
 	job.anon_order = least_order();
+	job.zero_pfn = FRAMES + zero_at;
 	job.spans = spans;
 	for (uint64_t i = 0; i < spans_count; i++)
-		count_naively(spans + i, job.conts, (int)job.use_scan, wanted + i);
+		count_naively(spans + i, hugetlb[i], job.conts, (int)job.use_scan, wanted + i);
 	if (below(3) == 0)
 		lie.most = 8 * (1 + below(3000));
 	lie.interrupt = (unsigned)below(2);

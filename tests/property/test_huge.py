@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = oracle.PAGE
 THP, ANON, HEAD, TAIL = (1 << bit for bit in (22, 12, 15, 16))
-HUGETLB = 1 << 17
+HUGETLB, ZERO = 1 << 17, 1 << 24
 PRESENT, SWAPPED, FILE = 1 << 63, 1 << 62, 1 << 61
 
 
@@ -94,6 +94,8 @@ def scenes(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]
     threads=st.integers(1, 2),
     known=st.booleans(),
     shared=st.lists(st.booleans(), min_size=5, max_size=5),
+    hugetlb=st.lists(st.booleans(), min_size=5, max_size=5),
+    zeros=st.tuples(st.integers(0, 60), st.integers(0, 3)),
 )
 def test_huge(
     scene: tuple[list[int], list[int], list[tuple[int, int]]],
@@ -102,22 +104,32 @@ def test_huge(
     threads: int,
     known: bool,
     shared: list[bool],
+    hugetlb: list[bool],
+    zeros: tuple[int, int],
 ) -> None:
     words, entries, ranges = scene
+    first, count = zeros
+    while count and any(words[first : first + count]):
+        count -= 1
+    words[first : first + count] = [ZERO] * len(words[first : first + count])
+    zeros = first, len(words[first : first + count])
     wanted: list[Counter[Key]] = []
-    for (start, count), by_driver in zip(ranges, shared, strict=False):
+    for (start, count), by_driver, huge in zip(ranges, shared, hugetlb, strict=False):
         if by_driver:  # by PFN, whatever it is: the kernel does not look at the frame
             entries[start : start + count] = [
                 entry & ~FILE for entry in entries[start : start + count]
             ]
-        wanted.append(
-            +naive_huge.count(
-                start,
-                entries[start : start + count],
-                lambda frame: words[frame] if frame < len(words) else 0,
-                sorted(conts),
-            )
+        counts = naive_huge.count(
+            start,
+            entries[start : start + count],
+            # which mappings are of hugetlb is told by their devices
+            lambda frame: words[frame] & ~HUGETLB if frame < len(words) else 0,
+            sorted(conts),
         )
+        if huge:
+            present = sum(oracle.has(entry, "present") for entry in entries[start : start + count])
+            counts = type(counts)({("hugetlb", "hugetlb", 0): present})
+        wanted.append(+counts)
     with fake.pagemap_of(entries) as fd, fake.pagemap_of(words) as flags_fd:
         spans = Spans(ranges)
         sums = native.HugeSums(spans.count)
@@ -130,6 +142,8 @@ def test_huge(
             pmd_order=9,
             anon_order=least_order(words) if known else 0,
             shared=bytes(shared),
+            hugetlb=bytes(hugetlb) if any(hugetlb) else None,
+            zeros=zeros,
             conts=sum(1 << order for order in conts),
             frames_end=len(words),
             pages=pages,
@@ -165,6 +179,8 @@ def test_flags_that_end_early(
             pmd_order=9,
             anon_order=0,
             shared=bytes(len(ranges)),
+            hugetlb=None,
+            zeros=(0, 0),
             conts=0,
             frames_end=len(words) + 2,
             pages=pages,
