@@ -15,6 +15,7 @@ from pagemap._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._native.types import SeenFrames
+    from pagemap.address_space import AddressSpace
     from pagemap.errors import (
         AccessDenied,
         AddressError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDenied",
     "AddressError",
+    "AddressSpace",
     "AmbiguousName",
     "Amounts",
     "Category",
@@ -115,6 +117,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "AddressSpace": "address_space",
     "Amounts": "sharing",
     "Category": "regions",
     "Column": "vocabulary.schema",

@@ -1,17 +1,16 @@
-"""What callers may pass: targets, addresses, ranges, buffers; checked once, here."""
+"""What callers may pass of a process: targets, addresses, ranges, buffers; checked once, here."""
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 
+from pagemap.checks import check_int
 from pagemap.errors import UsageError
 from pagemap.units import ADDRESS_END, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from typing import Any, Protocol, TypeAlias
 
     from pagemap.maps import Mapping
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_address",
-    "check_int",
-    "check_names",
-    "check_threads",
     "entries_in",
     "is_own",
     "pid_of",
@@ -52,33 +48,6 @@ def pid_of(target: Target) -> int:
     return pid
 
 
-def check_int(name: str, value: object, low: int, high: int) -> int:
-    """The argument `name`, an int from `low` up to, without, `high`, and no bool.
-
-    Raises TypeError and UsageError, which name it.
-    """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} is an int, not {value!r}")
-    if not low <= value < high:
-        raise UsageError(f"{name} must be from {low} to {high - 1:#x}, not {value:#x}")
-    return value
-
-
-def check_names(name: str, value: object, known: Collection[str] | None = None) -> list[str]:
-    """The argument `name`, several words of which all are `known`, where those are given.
-
-    A word alone is refused: it would be taken for its letters. Raises TypeError and UsageError.
-    """
-    several: Any = [None] if isinstance(value, (str, bytes)) else value
-    words: list[str] = list(several) if hasattr(several, "__iter__") else [several]
-    if not all(isinstance(word, str) for word in words):
-        raise TypeError(f"{name} is a sequence of str, as ['present'], not {value!r}")
-    for word in words:
-        if known is not None and word not in known:
-            raise UsageError(f"{name} has no {word!r}; there are {', '.join(known)}")
-    return words
-
-
 def range_of(where: Range) -> tuple[int, int]:
     """The least range of whole pages, in bytes, around a mapping, or around (start, end).
 
@@ -89,25 +58,6 @@ def range_of(where: Range) -> tuple[int, int]:
     if not plain and not (isinstance(given, tuple) and hasattr(given, "end")):  # no Page
         raise TypeError(f"a range is a mapping, or (start, end) in bytes, not {where!r}")
     return page_range(*given[:_BOUNDS])
-
-
-def check_threads(threads: int | None) -> int | None:
-    """How many threads to use: as asked, but no more than processors that this process may use.
-
-    None stays None, for as many as pay. Raises TypeError for what is no integer, UsageError for
-    less than 1.
-    """
-    if threads is None:
-        return None
-    try:
-        wanted = operator.index(threads)
-    except TypeError:
-        wanted = None
-    if wanted is None or isinstance(threads, bool):
-        raise TypeError(f"threads is an int or None, not {threads!r}")
-    if wanted < 1:
-        raise UsageError(f"threads must be 1 or more, not {wanted}")
-    return min(wanted, len(os.sched_getaffinity(0)))
 
 
 def is_own(target: Target, procfs: str) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pagemap.accounts import Account
+    from pagemap.address_space import AddressSpace
     from pagemap.maps import Mapping
-    from pagemap.process import Process
 
 __all__ = ["Backing"]
 
@@ -35,7 +35,7 @@ _SHARED = {b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs"}
 class Backing:
     """What is known of the devices behind a process's mappings, for the length of one walk."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: AddressSpace) -> None:
         self._process = process
         self._hugetlb: dict[str, bool] = {}
         self._not_shared: set[str] | None = None

@@ -17,7 +17,7 @@ from pagemap.flags import SCAN_CATEGORIES, entry_flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap.process import Process
+    from pagemap.address_space import AddressSpace
 
 __all__ = ["READABLE", "Asked", "Category", "require"]
 
@@ -95,7 +95,7 @@ class Asked:
         return categories & self.returned
 
 
-def require(process: Process, wanted: int) -> None:
+def require(process: AddressSpace, wanted: int) -> None:
     """Raise Unsupported for a category that cannot be had here, and name the kernel that can."""
     for flag in SCAN_CATEGORIES:
         bit = 1 << flag.bit

@@ -7,6 +7,7 @@ midway never lends its name to another's numbers.
 
 from __future__ import annotations
 
+from pagemap.address_space import AddressSpace
 from pagemap.descriptors import Holder
 from pagemap.errors import (
     AccessDenied,
@@ -14,8 +15,7 @@ from pagemap.errors import (
     PagemapError,
     TargetVanished,
 )
-from pagemap.footprint import read_sums
-from pagemap.process import Process
+from pagemap.footprint import footprint, footprints, read_sums
 from pagemap.procfs import Folder
 from pagemap.records import Record, field
 from pagemap.twins import Twins
@@ -119,20 +119,20 @@ class Survey(Holder):
             folder.close()
 
     def _walked(self, pid: int) -> tuple[str, Footprint] | None:
-        with Process(pid, procfs=self._procfs) as process:
+        with AddressSpace(pid, procfs=self._procfs) as process:
             self._seen.append(process.name)
             if process.kernel_thread:
                 self.kernel_threads.append(pid)
                 return None
-            return self._seen[-1], process.footprint(gentle=self._gentle)
+            return self._seen[-1], footprint(process, self._gentle)
 
     def _listed(self, pid: int) -> tuple[str, list[tuple[Mapping, Footprint]]] | None:
-        with Process(pid, procfs=self._procfs) as process:
+        with AddressSpace(pid, procfs=self._procfs) as process:
             self._seen.append(process.name)
             if process.kernel_thread:
                 self.kernel_threads.append(pid)
                 return None
-            return self._seen[-1], list(process.footprints(gentle=self._gentle))
+            return self._seen[-1], list(footprints(process, self._gentle))
 
 
 def _comm(data: bytes) -> str:

@@ -17,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from pagemap.address_space import AddressSpace
     from pagemap.gentle import Gentle
     from pagemap.maps import Mapping
-    from pagemap.process import Process
     from pagemap.procfs import Folder
 
 __all__ = ["Footprint", "check_gentle", "footprint", "footprints", "read_sums", "total"]
@@ -28,7 +28,7 @@ _OPERATION = "read the memory sums"
 _MOST = 1 << 16  # bytes of smaps_rollup, which has some 800
 
 
-def footprint(process: Process, gentle: Gentle | None) -> Footprint:
+def footprint(process: AddressSpace, gentle: Gentle | None) -> Footprint:
     """See `Process.footprint`."""
     if process.kernel_thread:
         return total([])
@@ -40,7 +40,7 @@ def footprint(process: Process, gentle: Gentle | None) -> Footprint:
     return result
 
 
-def footprints(process: Process, gentle: Gentle | None) -> Iterator[tuple[Mapping, Footprint]]:
+def footprints(process: AddressSpace, gentle: Gentle | None) -> Iterator[tuple[Mapping, Footprint]]:
     """See `Process.footprints`."""
     if process.kernel_thread:
         return

@@ -15,7 +15,7 @@ from array import array
 from pagemap import pipeline
 from pagemap._native import NO_PFN, address_of, aligned, pfns, read
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
-from pagemap.arguments import check_threads
+from pagemap.checks import check_threads
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import PagemapError, UsageError, from_file_error, from_os_error
 from pagemap.flags import PAGE_FLAGS

@@ -32,8 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pagemap.address_space import AddressSpace
     from pagemap.maps import Mapping
-    from pagemap.process import Process
 
 __all__ = ["Gentle"]
 
@@ -115,19 +115,19 @@ class Gentle(Holder):
         """All of them together, in seconds."""
         return self._chunks.total
 
-    def walk(self, process: Process) -> Iterator[tuple[Mapping, Footprint]]:
+    def walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, Footprint]]:
         """Each mapping with what it holds. Raises PfnsHidden, TargetVanished."""
         for mapping, sums in self._walk(process):
             yield mapping, _made(sums)
 
-    def total(self, process: Process) -> Footprint:
+    def total(self, process: AddressSpace) -> Footprint:
         """What the whole process holds: PSS is rounded once. Raises as `walk`."""
         sums = (0,) * len(native.HELD)
         for _, held in self._walk(process):
             sums = tuple(one + other for one, other in zip(sums, held, strict=True))
         return _made(sums)
 
-    def _walk(self, process: Process) -> Iterator[tuple[Mapping, tuple[int, ...]]]:
+    def _walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, tuple[int, ...]]]:
         if process.kernel_thread:
             return
         if not process.pfns_visible:
@@ -161,7 +161,7 @@ class Gentle(Holder):
                 yield mapping, shmem.note(mapping, sums)
         process.check()
 
-    def _steps(self, walk: native.Walk, process: Process) -> Iterator[int]:
+    def _steps(self, walk: native.Walk, process: AddressSpace) -> Iterator[int]:
         while not walk.done:
             began = time.monotonic()
             try:
@@ -188,7 +188,7 @@ class Gentle(Holder):
             if os.sched_getscheduler(0) != before:
                 os.sched_setscheduler(0, before, os.sched_param(0))
 
-    def _cut_short(self, process: Process) -> PagemapError:
+    def _cut_short(self, process: AddressSpace) -> PagemapError:
         """The error of a frame that is mapped and has no word in one of the files."""
         ends = {self._reader.path(name): frames_end(self._reader.fileno(name)) for name in _FILES}
         path = min(ends, key=ends.__getitem__)
@@ -215,7 +215,7 @@ class Gentle(Holder):
 class _ShmemInSwap:
     """Which mappings may have pages in swap that no page table tells of: those of shared memory."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: AddressSpace) -> None:
         self._in_use = swap_types.in_use(process.procfs) is not False
         self._process = process
         self._others: frozenset[str] | None = None

@@ -12,7 +12,8 @@ from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native, forks
 from pagemap._native.threads import allocate_lock
-from pagemap.arguments import check_names, is_own, pid_of
+from pagemap.arguments import is_own, pid_of
+from pagemap.checks import check_names
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import (
     ClosedProcess,

@@ -26,8 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pagemap.address_space import AddressSpace
     from pagemap.maps import Mapping
-    from pagemap.process import Process
 
 __all__ = ["Reader", "huge"]
 
@@ -73,7 +73,7 @@ class Reader:
 
 
 def huge(
-    process: Process, cont: Iterable[int], threads: int | None
+    process: AddressSpace, cont: Iterable[int], threads: int | None
 ) -> Iterator[tuple[Mapping, HugeTally]]:
     """See `Process.huge`."""
     conts = {order_of(size) for size in cont}
@@ -99,7 +99,7 @@ class _Walk:
     """What all blocks of the maps of a process are counted with."""
 
     def __init__(
-        self, process: Process, flags_fd: int, conts: set[int], threads: int | None
+        self, process: AddressSpace, flags_fd: int, conts: set[int], threads: int | None
     ) -> None:
         self.backing = Backing(process)
         self._process = process
@@ -145,7 +145,7 @@ class _Walk:
         return sums
 
 
-def _cut_short(process: Process, flags_fd: int) -> PagemapError:
+def _cut_short(process: AddressSpace, flags_fd: int) -> PagemapError:
     """The error of a frame that is mapped and has no word."""
     path = f"{process.procfs}/kpageflags"
     return PagemapError(
@@ -167,7 +167,7 @@ def _piece_pages(pages: int) -> int:
 _ELSE = "`pagemap maps` without --huge still tells how much is huge (mapped by PMDs, or of hugetlb)"
 
 
-def _require_pfns(process: Process) -> None:
+def _require_pfns(process: AddressSpace) -> None:
     if not process.pfns_visible:
         raise PfnsHidden(
             f"cannot tell the huge pages of process {process.pid}: /proc/{process.pid}/pagemap "
@@ -179,7 +179,7 @@ def _require_pfns(process: Process) -> None:
         )
 
 
-def _flags(frames: FrameReader, process: Process) -> int:
+def _flags(frames: FrameReader, process: AddressSpace) -> int:
     try:
         return frames.fileno("flags")
     except AccessDenied as error:

@@ -11,7 +11,7 @@ from contextlib import closing
 
 from pagemap import maps
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
-from pagemap.arguments import check_threads
+from pagemap.checks import check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import PAGE_FLAGS, PFN_BITS, entry_flag

@@ -12,7 +12,7 @@ from pagemap import maps, told
 from pagemap._native.columns import Words
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
-from pagemap.arguments import check_names
+from pagemap.checks import check_names
 from pagemap.choice import Choice
 from pagemap.descriptors import CLOSED
 from pagemap.flags import ENTRY_FLAGS, ENTRY_KINDS
@@ -26,8 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pagemap.address_space import AddressSpace
     from pagemap.frames import FrameReader
-    from pagemap.process import Process
     from pagemap.vocabulary.schema import Schema
 
 __all__ = ["PageStream"]
@@ -44,7 +44,7 @@ class PageStream:
 
     def __init__(
         self,
-        process: Process,
+        process: AddressSpace,
         *,
         names: Sequence[str] | None,
         populated: bool,

@@ -12,16 +12,16 @@ from __future__ import annotations
 from pagemap import maps, pipeline
 from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, Job, SeenFrames
-from pagemap.arguments import check_int, check_names, check_threads
+from pagemap.checks import check_int, check_names, check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap.frames import FrameReader
 from pagemap.page_cache import CacheWalk
 from pagemap.page_flags import parse_filter
 from pagemap.page_types import Histogram, joined, page_run
-from pagemap.populated import Reach
 from pagemap.swap_types import kinds
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE, page_range
+from pagemap.walk import Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pagemap._native.types import Blocks, Found
+    from pagemap.address_space import AddressSpace
     from pagemap.page_files import Failed, OpenFile
     from pagemap.page_types import PageRun, PageTypes
-    from pagemap.process import Process
 
     _Survey = TypeVar("_Survey", bound="Survey")
     # Whether a list is wanted, and the frames that were seen, when a frame is to count once.
@@ -188,7 +188,9 @@ class Survey(Holder):
                 path=error.path,
             ) from None
 
-    def process(self, process: Process, ranges: Iterable[tuple[int, int]] | None = None) -> Look:
+    def process(
+        self, process: AddressSpace, ranges: Iterable[tuple[int, int]] | None = None
+    ) -> Look:
         """The present and the swapped pages of a process.
 
         `ranges` are addresses ``(start, end)`` to keep to, in bytes, widened to whole pages. Raises
@@ -241,7 +243,7 @@ class Survey(Holder):
 
     def _of_process(
         self,
-        process: Process,
+        process: AddressSpace,
         ranges: list[tuple[int, int]] | None,
         seen: SeenFrames | None,
         *,

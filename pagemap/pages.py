@@ -12,7 +12,7 @@ from errno import ENOTSUP
 
 from pagemap import _native, told
 from pagemap._native import COUNTS, NO_PFN
-from pagemap.arguments import check_int
+from pagemap.checks import check_int
 from pagemap.errors import Unsupported, UsageError
 from pagemap.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap.records import Record, field

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pagemap import _native, maps, swap_types
 from pagemap._native import scan
-from pagemap.arguments import check_int
 from pagemap.categories import Asked, Category, require
+from pagemap.checks import check_int
 from pagemap.errors import UsageError
 from pagemap.records import Record, field
 from pagemap.units import ADDRESS_END, PAGE_SHIFT, page_range
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap.process import Process
+    from pagemap.address_space import AddressSpace
 
 __all__ = ["Category", "Region", "regions"]
 
@@ -39,7 +39,7 @@ CHUNK = 1 << 15  # pages read at a time
 
 
 def regions(
-    process: Process,
+    process: AddressSpace,
     *,
     any_of: int,
     all_of: int,
@@ -70,7 +70,7 @@ def regions(
 
 
 def _scanned(
-    process: Process, asked: Asked, start: int, end: int, limit: int | None, vector: int
+    process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
     end = min(end, process.end_page() << PAGE_SHIFT)
     while start < end:
@@ -94,7 +94,7 @@ def _scanned(
 
 
 def _judged(
-    process: Process, asked: Asked, found: list[tuple[int, int, int]], vector: int
+    process: AddressSpace, asked: Asked, found: list[tuple[int, int, int]], vector: int
 ) -> Iterator[tuple[int, int, int]]:
     """Those of the regions of a scan that are asked for, in order, and what to tell of them."""
     ranges: list[tuple[int, int]] = []  # what a scan calls swapped, until it is read,
@@ -121,7 +121,7 @@ def _judged(
 
 
 def _by_entries(
-    process: Process,
+    process: AddressSpace,
     asked: Asked,
     ranges: list[tuple[int, int]],
     scanned: list[int],
@@ -139,7 +139,7 @@ def _by_entries(
 
 
 def _read(
-    process: Process, asked: Asked, start: int, end: int, limit: int | None, vector: int
+    process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
 ) -> Iterator[tuple[int, int, int]]:
     for ranges in _chunks(process, start >> PAGE_SHIFT, end >> PAGE_SHIFT):
         batch = _batch(process, ranges)
@@ -153,7 +153,7 @@ def _read(
 
 
 def _batch(
-    process: Process, ranges: list[tuple[int, int]], scanned: list[int] | None = None
+    process: AddressSpace, ranges: list[tuple[int, int]], scanned: list[int] | None = None
 ) -> scan.Batch:
     try:
         entries, stored = _native.read_ranges(process.fileno(), ranges)
@@ -172,7 +172,7 @@ def _batch(
     )
 
 
-def _chunks(process: Process, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
+def _chunks(process: AddressSpace, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
     """What is mapped between two pages: ranges ``(vpn, count)`` of up to CHUNK pages together.
 
     A mapping may be smaller than what a call costs, or larger than what memory should hold.

@@ -13,10 +13,11 @@ from weakref import WeakSet
 from pagemap import accounts, backing, maps
 from pagemap._native import counting, procmap
 from pagemap._native.threads import RLock
-from pagemap.arguments import check_int, check_names, is_own
+from pagemap.address_space import AddressSpace
+from pagemap.arguments import is_own
+from pagemap.checks import check_int, check_names
 from pagemap.descriptors import CLOSED, Descriptor, Holder
 from pagemap.errors import ClosedProcess, UsageError
-from pagemap.process import Process
 from pagemap.records import Record, field
 from pagemap.tally_plan import Plan, tellable
 from pagemap.units import PAGE_SHIFT, PAGE_SIZE
@@ -118,7 +119,7 @@ class Sampler(Holder):
         _samplers.add(self)
 
     def _open(self) -> None:
-        self._process = Process(self._target, procfs=self._procfs)
+        self._process = AddressSpace(self._target, procfs=self._procfs)
         try:
             self._open_files()
         except BaseException:
@@ -294,7 +295,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _open(process: Process, name: str) -> int:
+def _open(process: AddressSpace, name: str) -> int:
     """A file of the target's folder, to read again and again; CLOSED where there is none."""
     try:
         return Descriptor(process.folder.open(name))
@@ -302,7 +303,7 @@ def _open(process: Process, name: str) -> int:
         return CLOSED
 
 
-def _ranges(process: Process) -> Iterator[tuple[int, int, bool]]:
+def _ranges(process: AddressSpace) -> Iterator[tuple[int, int, bool]]:
     """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
     known = backing.Backing(process)
     begin = stop = 0

@@ -22,7 +22,7 @@ from errno import ENODATA
 
 from pagemap import maps
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
-from pagemap.arguments import check_threads
+from pagemap.checks import check_threads
 from pagemap.descriptors import Holder
 from pagemap.errors import PagemapError, from_file_error
 from pagemap.frames import KSM, FrameReader

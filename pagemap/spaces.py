@@ -16,6 +16,7 @@ from pagemap import pipeline
 from pagemap._native import probe_pfns
 from pagemap._native.owners import Visit
 from pagemap._native.scan import Spans
+from pagemap.address_space import AddressSpace
 from pagemap.descriptors import Holder, spare
 from pagemap.errors import (
     AccessDenied,
@@ -24,12 +25,11 @@ from pagemap.errors import (
     PfnsHidden,
     TargetVanished,
 )
-from pagemap.populated import Reach
-from pagemap.process import Process
 from pagemap.procfs import Folder
 from pagemap.targets import pids
 from pagemap.twins import Twins
 from pagemap.units import PAGE_SHIFT
+from pagemap.walk import Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Seen(Holder):
 
     __slots__ = ("note", "number", "process")
 
-    def __init__(self, process: Process, number: int, note: Any) -> None:
+    def __init__(self, process: AddressSpace, number: int, note: Any) -> None:
         self.process = process
         self.number = number
         self.note = note
@@ -116,7 +116,7 @@ class Spaces(Holder):
         self._twins = Twins(procfs=procfs)
         self.names: dict[int, str] = {}
         self._procfs = procfs
-        self._open: dict[int, Process] = {}
+        self._open: dict[int, AddressSpace] = {}
         self.complete = _sees_all(procfs)
         given = dict.fromkeys(first)
         rest = () if only else (pid for pid in pids(procfs) if pid not in given)
@@ -215,7 +215,7 @@ class Spaces(Holder):
             given = False
             try:
                 meant = self._twins.meant.get(pid, pid)
-                process = self._open[pid] = Process(meant, procfs=self._procfs)
+                process = self._open[pid] = AddressSpace(meant, procfs=self._procfs)
                 self.names[pid] = process.name
                 reaches[number] = Reach()
                 for piece in self._pieces_of(process, number, choose, make, reaches[number]):
@@ -230,7 +230,7 @@ class Spaces(Holder):
                 self._finish(process)
 
     def _pieces_of(
-        self, process: Process, number: int, choose: Choose, make: Make, reach: Reach
+        self, process: AddressSpace, number: int, choose: Choose, make: Make, reach: Reach
     ) -> Iterator[VisitPiece]:
         for block in process.maps_blocks():
             ranges, note = choose(block)
@@ -245,7 +245,7 @@ class Spaces(Holder):
             )
             yield from visit.pieces(make, reach)
 
-    def _finish(self, process: Process) -> None:
+    def _finish(self, process: AddressSpace) -> None:
         """All of it was read: each piece has told whether it was there to its end."""
         self._open.pop(process.pid, process).close()
 

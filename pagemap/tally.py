@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap.accounts import Account
+    from pagemap.address_space import AddressSpace
     from pagemap.maps import Mapping
-    from pagemap.process import Process
 
 __all__ = ["COUNTABLE", "Plan", "Tally", "exclusive_by", "tally", "total"]
 
@@ -82,14 +82,14 @@ class _Tallies(dict[bytes, Tally]):
         return tally
 
 
-def exclusive_by(process: Process) -> str:
+def exclusive_by(process: AddressSpace) -> str:
     """By what `exclusive` is counted where a PMD maps many pages: "map count" or "page table"."""
     with Plan(process, ["exclusive"]) as plan:
         return plan.exclusive_by
 
 
 def tally(
-    process: Process, counts: Sequence[str] | None, threads: int | None
+    process: AddressSpace, counts: Sequence[str] | None, threads: int | None
 ) -> Iterator[tuple[Mapping, Tally]]:
     """See `Process.tally`."""
     with Plan(process, counts) as plan:
@@ -120,7 +120,7 @@ class _Block:
 class _Walk:
     """All mappings of a process, a block of maps at a time."""
 
-    def __init__(self, process: Process, plan: Plan) -> None:
+    def __init__(self, process: AddressSpace, plan: Plan) -> None:
         self.blocks: list[_Block] = []  # the oldest first; those whose pieces are under way
         self._process = process
         self._plan = plan

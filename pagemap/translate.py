@@ -8,15 +8,15 @@ from pagemap.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap.address_space import AddressSpace
     from pagemap.errors import AddressError
     from pagemap.maps import Mapping
     from pagemap.pages import Page
-    from pagemap.process import Process
 
 __all__ = ["translate"]
 
 
-def translate(process: Process, address: int) -> int:
+def translate(process: AddressSpace, address: int) -> int:
     """The physical address, in bytes, of a page that came in meanwhile; else raise what is wrong.
 
     Raises NotMapped, NotPresent, SwappedOut, PfnsHidden.
@@ -43,7 +43,7 @@ _REASONS = {
 }
 
 
-def _absence(process: Process, page: Page, address: int) -> AddressError:
+def _absence(process: AddressSpace, page: Page, address: int) -> AddressError:
     pid = process.pid
     of = f"{address:#x} of process {pid}"
     kind = page.kind
@@ -83,7 +83,7 @@ def _absence(process: Process, page: Page, address: int) -> AddressError:
     )
 
 
-def _why_untouched(process: Process, mapping: Mapping) -> str:
+def _why_untouched(process: AddressSpace, mapping: Mapping) -> str:
     """What stands behind an empty entry, as far as can be known."""
     # only a driver can map what has no struct page, so there is a file, or a name of the kernel's
     if mapping.path and "pf" in _flags_of(process, mapping.start):
@@ -100,7 +100,7 @@ def _why_untouched(process: Process, mapping: Mapping) -> str:
     return "never touched, or taken back"
 
 
-def _flags_of(process: Process, start: int) -> list[str]:
+def _flags_of(process: AddressSpace, start: int) -> list[str]:
     """The VmFlags of the mapping that begins at `start`; none where smaps does not tell."""
     try:
         fd = process.folder.open("smaps")

@@ -11,16 +11,16 @@ from errno import EIO
 
 from pagemap import pipeline, told
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
-from pagemap.arguments import check_int, check_names, check_threads
+from pagemap.checks import check_int, check_names, check_threads
 from pagemap.choice import Choice
 from pagemap.descriptors import CLOSED
 from pagemap.errors import UsageError
 from pagemap.flags import entry_flag
 from pagemap.maps import decode_path, parse_labels
-from pagemap.populated import LARGE, Reach
 from pagemap.process import Process
 from pagemap.tally_plan import open_frames
 from pagemap.units import PAGE_SHIFT, page_ranges
+from pagemap.walk import LARGE, Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def test_populated_where_threads_work(
 ) -> None:
     """Stopped while several threads read ahead."""
     monkeypatch.setattr("pagemap.pipeline.ALONE_PAGES", 1)
-    monkeypatch.setattr("pagemap.populated.Reach.LEAST", 256)
+    monkeypatch.setattr("pagemap.walk.Reach.LEAST", 256)
 
     before = tasks.count()
 

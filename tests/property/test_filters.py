@@ -73,7 +73,7 @@ def test_filters(
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(stream, "PIECE_BYTES", piece),
         mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
-        mock.patch("pagemap.populated.Reach.LEAST", 50),
+        mock.patch("pagemap.walk.Reach.LEAST", 50),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:

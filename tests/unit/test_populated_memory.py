@@ -12,11 +12,12 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap import Process, populated
+from pagemap import Process
 from pagemap._native import allocate, view_of
 from pagemap._native import pool as room
 from pagemap._native.pool import Pool
 from pagemap._native.scan import EntryBuffer
+from pagemap.walk import Reach
 from tests import workloads
 
 SIZE = 1 << 10
@@ -106,7 +107,7 @@ def test_several_threads() -> None:
 
 def test_a_dense_walk_uses_the_same_blocks_again() -> None:
     """Of a hundred steps, not more blocks than a walk of two threads has under way."""
-    assert EntryBuffer.size == populated.Reach.LEAST  # else no piece fills a block
+    assert EntryBuffer.size == Reach.LEAST  # else no piece fills a block
     size = 256
     blocks = []
 
@@ -119,7 +120,7 @@ def test_a_dense_walk_uses_the_same_blocks_again() -> None:
         workloads.dense(100 * size * workloads.PAGE) as target,
         Process(target.pid) as process,
         mock.patch.object(EntryBuffer, "size", size),
-        mock.patch.object(populated.Reach, "LEAST", size),
+        mock.patch.object(Reach, "LEAST", size),
         mock.patch("pagemap.pipeline.ALONE_PAGES", size),
         mock.patch.object(room, "allocate", note),
     ):
@@ -164,7 +165,7 @@ def test_closing_within_a_walk(threads: int) -> None:
         process = Process(target.pid)
         with (
             mock.patch.object(EntryBuffer, "size", 64),
-            mock.patch.object(populated.Reach, "LEAST", 64),
+            mock.patch.object(Reach, "LEAST", 64),
             mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
         ):
             walk = process.populated(threads=threads)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap import arguments, pipeline
+from pagemap import checks, pipeline
 from pagemap.frames import read_frames
 from pagemap.owners import Owners
 from pagemap.page_survey import Survey
@@ -62,16 +62,16 @@ def test_what_is_no_integer_is_a_type_error(
 
 def test_no_more_than_the_processors_that_may_be_used() -> None:
     allowed = len(os.sched_getaffinity(0))
-    assert arguments.check_threads(None) is None
-    assert arguments.check_threads(1) == 1
-    assert arguments.check_threads(1 << 70) == allowed
+    assert checks.check_threads(None) is None
+    assert checks.check_threads(1) == 1
+    assert checks.check_threads(1 << 70) == allowed
 
 
 def test_fewer_where_this_process_is_kept_to_fewer() -> None:
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        assert arguments.check_threads(64) == 1
+        assert checks.check_threads(64) == 1
     finally:
         os.sched_setaffinity(0, allowed)
 
