@@ -169,13 +169,27 @@ static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 	return end - first < PM_READ_BLOCK ? end - first : PM_READ_BLOCK;
 }
 
+/* Read entries; where map counts tell which pages are exclusive, bit 56 becomes theirs. */
+static int64_t read_block(const struct pm_rows *rows, uint64_t vpn, uint64_t count,
+			  uint64_t *entries)
+{
+	const int64_t got = pm_read(rows->fd, vpn, count, entries);
+	int64_t error;
+
+	if (got < 0 || !rows->counted)
+		return got;
+	error = pm_exclusive_by_count(rows->mapcounts, vpn, entries, (uint64_t)got,
+				      rows->page_shift);
+	return error < 0 ? error : got;
+}
+
 int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 		     const struct pm_place *to, uint64_t *scratch, char *out, uint64_t *pages,
 		     uint64_t *missing)
 {
 	struct pm_place at = *from;
 	uint64_t first = 0, wanted = 0, lost = 0, shown = 0;
-	int64_t got = 0, error = 0;
+	int64_t got = 0;
 	char *end = out;
 
 	if (!pm_row_bound(rows->format))
@@ -193,12 +207,9 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 		if (vpn < first || vpn - first >= wanted) {
 			first = vpn;
 			wanted = block_from(rows, at, to);
-			got = pm_read(rows->fd, first, wanted, scratch);
-			if (got >= 0 && rows->counted)
-				error = pm_exclusive_by_count(rows->mapcounts, first, scratch,
-							      (uint64_t)got, rows->page_shift);
-			if (got < 0 || error < 0)
-				return got < 0 ? got : error;
+			got = read_block(rows, first, wanted, scratch);
+			if (got < 0)
+				return got;
 		}
 		here = wanted - (vpn - first);
 		if (here > rest)

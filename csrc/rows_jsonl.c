@@ -13,6 +13,19 @@
 	 : pm_flag(entry, bit) ? PM_PUT(out, literal "true") \
 			       : PM_PUT(out, literal "false"))
 
+static inline __attribute__((always_inline)) char *put_flags(char *out, uint64_t entry,
+							     uint64_t untold)
+{
+	out = PUT_FLAG(out, ",\"soft_dirty\":", entry, PM_SOFT_DIRTY_BIT);
+	out = PUT_FLAG(out, ",\"file_or_shared\":", entry, PM_FILE_BIT);
+	out = PUT_FLAG(out, ",\"swapped\":", entry, PM_SWAPPED_BIT);
+	out = PUT_FLAG(out, ",\"present\":", entry, PM_PRESENT_BIT);
+	out = PUT_FLAG(out, ",\"exclusive\":", entry, PM_EXCLUSIVE_BIT);
+	out = PUT_FLAG(out, ",\"uffd_wp\":", entry, PM_UFFD_WP_BIT);
+	out = PUT_FLAG(out, ",\"guard\":", entry, PM_GUARD_BIT);
+	return out;
+}
+
 /* `untold` is a constant for most kernels, which saves a twentieth of the time. */
 static inline __attribute__((always_inline)) char *
 put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
@@ -30,13 +43,7 @@ put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, ui
 		} else {
 			out = PM_PUT(out, "\",\"pfn\":null");
 		}
-		out = PUT_FLAG(out, ",\"soft_dirty\":", entry, PM_SOFT_DIRTY_BIT);
-		out = PUT_FLAG(out, ",\"file_or_shared\":", entry, PM_FILE_BIT);
-		out = PUT_FLAG(out, ",\"swapped\":", entry, PM_SWAPPED_BIT);
-		out = PUT_FLAG(out, ",\"present\":", entry, PM_PRESENT_BIT);
-		out = PUT_FLAG(out, ",\"exclusive\":", entry, PM_EXCLUSIVE_BIT);
-		out = PUT_FLAG(out, ",\"uffd_wp\":", entry, PM_UFFD_WP_BIT);
-		out = PUT_FLAG(out, ",\"guard\":", entry, PM_GUARD_BIT);
+		out = put_flags(out, entry, untold);
 		if (pm_flag(entry, PM_SWAPPED_BIT) && !rows->hidden) {
 			out = PM_PUT(out, ",\"swap_type\":");
 			out = pm_put_decimal(out, place & PM_SWAP_TYPES);
