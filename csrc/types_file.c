@@ -71,25 +71,31 @@ static int64_t touch_cached(const struct pm_types_job *job, char *memory, uint64
 	return failed ? failed : all;
 }
 
-/* Clear those of `count` pages from `page` of a file on that cachestat does not know. */
+/*
+ * Clear those of `count` pages from `page` of a file on that cachestat does not know. It
+ * counts: what is neither cached as a whole nor empty is asked for again by halves.
+ */
 static int64_t ask_again(int file, uint32_t shift, uint64_t page, uint64_t count, uint8_t *cached)
 {
-	struct pm_uapi_cachestat_range range = { page << shift, count << shift };
-	struct pm_uapi_cachestat about;
-	int64_t failed;
+	uint64_t part = count;
 
-	if (pm_sys_cachestat(file, &range, &about) < 0)
-		return -errno;
-	if (about.cached >= count)
-		return 0;
-	if (!about.cached) {
-		memset(cached, 0, count);
-		return 0;
+	for (uint64_t done = 0; done < count;) {
+		struct pm_uapi_cachestat_range range = { (page + done) << shift, part << shift };
+		struct pm_uapi_cachestat about;
+
+		if (pm_sys_cachestat(file, &range, &about) < 0)
+			return -errno;
+		if (about.cached && about.cached < part) {
+			part /= 2;
+			continue;
+		}
+		if (!about.cached)
+			memset(cached + done, 0, part);
+		done += part;
+		/* its neighbours are often alike */
+		part = 2 * part < count - done ? 2 * part : count - done;
 	}
-	failed = ask_again(file, shift, page, count / 2, cached);
-	return failed < 0 ? failed
-			  : ask_again(file, shift, page + count / 2, count - count / 2,
-				      cached + count / 2);
+	return 0;
 }
 
 /* What is cached of the pages of a range, mapped at `memory`; 0 or -errno. */
