@@ -183,7 +183,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int count
 		int64_t got = read_words(sharing, flags, slot, block.count, block.flags);
 
 		for (uint64_t at = slot; got >= 0 && at < slot + block.count; at++) {
-			struct pm_heavy heavy;
+			struct pm_heavy heavy = { 0 };
 
 			if (!sharing->table[at] || !is_shared(sharing, at))
 				continue;

@@ -41,7 +41,7 @@ static void release(struct pm_arrow_array *array)
 		return;
 	pm_shape_drop(batch->shape);
 	pm_memory_drop(batch->memory);
-	free(batch->children);
+	free((void *)batch->children);
 	free(batch);
 }
 
@@ -77,7 +77,8 @@ int pm_batch_export(struct pm_shape *shape, struct pm_memory *memory, uint64_t r
 
 	if (!batch)
 		return ENOMEM;
-	batch->children = malloc((schema->count + 1) * sizeof(struct pm_arrow_array *));
+	batch->children = (struct pm_arrow_array **)malloc((schema->count + 1) *
+							   sizeof(struct pm_arrow_array *));
 	if (!batch->children) {
 		free(batch);
 		return ENOMEM;

@@ -42,7 +42,7 @@ static void release(struct pm_arrow_schema *schema)
 	if (atomic_fetch_sub_explicit(&tree->left, 1, memory_order_acq_rel) != 1)
 		return;
 	pm_shape_drop(tree->shape);
-	free(tree->children);
+	free((void *)tree->children);
 	free(tree);
 }
 
@@ -69,7 +69,8 @@ int pm_shape_export(struct pm_shape *shape, struct pm_arrow_schema *out)
 
 	if (!tree)
 		return ENOMEM;
-	tree->children = malloc((schema->count + 1) * sizeof(struct pm_arrow_schema *));
+	tree->children = (struct pm_arrow_schema **)malloc((schema->count + 1) *
+							   sizeof(struct pm_arrow_schema *));
 	if (!tree->children) {
 		free(tree);
 		return ENOMEM;

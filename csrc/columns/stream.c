@@ -124,15 +124,20 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 
 static int failed(struct stream *stream, int error)
 {
+	char reason[96];
+
 	if (error == ESRCH)
 		snprintf(stream->error, sizeof(stream->error),
 			 "process %d exited or called exec while it was read: "
 			 "the rows before this are not all of them",
 			 (int)stream->job.pid);
+	else if (!strerror_r(error, reason, sizeof(reason)))
+		snprintf(stream->error, sizeof(stream->error),
+			 "cannot read the pages of process %d: %s", (int)stream->job.pid, reason);
 	else
 		snprintf(stream->error, sizeof(stream->error),
-			 "cannot read the pages of process %d: %s", (int)stream->job.pid,
-			 strerror(error));
+			 "cannot read the pages of process %d: error %d", (int)stream->job.pid,
+			 error);
 	return error;
 }
 
