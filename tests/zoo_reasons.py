@@ -25,7 +25,7 @@ class Reason(NamedTuple):
     why: str
     when: str = "always"
     """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not; or
-    "no guards", where entries tell nothing of guard regions."""
+    "no guards", where entries tell nothing of guard regions, "no scan" without PAGEMAP_SCAN."""
 
 
 _HUGETLB = ("hugetlb", "hugetlb shared", "hugetlb untouched", "hugetlb protected")
@@ -85,6 +85,17 @@ REASONS = (
             "table's dirty bit tells, which is in no interface",
         )
         for word in ("clean", "dirty")
+    ),
+    *(
+        Reason(
+            door,
+            "huge",
+            (),
+            None,
+            "only PAGEMAP_SCAN tells what a huge entry maps (Linux 6.7)",
+            "no scan",
+        )
+        for door in ("maps", "sample")
     ),
     *(
         Reason(

@@ -7,8 +7,11 @@ is instead, and why.
 from __future__ import annotations
 
 import ctypes
+import errno
+import fcntl
 import mmap
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,10 +58,17 @@ def _here(frames: bool) -> frozenset[str]:
         start = oracle.address_of(page)
         ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(PAGE), guard_install)
         (entry,) = oracle.entries(os.getpid(), start, start + PAGE)
-    told = oracle.has(entry, "guard")
-    return frozenset(
-        {"always", "frames" if frames else "hidden", "guards" if told else "no guards"}
-    )
+    here = {"always", "frames" if frames else "hidden"}
+    if not oracle.has(entry, "guard"):
+        here.add("no guards")
+    pagemap_scan = 0xC0606610
+    with Path("/proc/self/pagemap").open("rb", buffering=0) as file:
+        try:
+            fcntl.ioctl(file.fileno(), pagemap_scan, bytes(96))
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                here.add("no scan")
+    return frozenset(here)
 
 
 def truth(target: Target, *, frames: bool, common: bool) -> Truth:
