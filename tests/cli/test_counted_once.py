@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import mmap
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import oracle, workloads
+from tests.kernel_settings import huge_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,11 +33,15 @@ def shown(pagemap: Pagemap, *arguments: str | int) -> tuple[dict[str, Any], list
     return json.loads(out), err
 
 
-@pytest.fixture
-def pair(start: Start) -> tuple[int, int]:
-    """A process with 4 MiB, and its child of vfork."""
-    target = start(workloads.dense(SIZE))
-    return target.pid, target.ask("v")
+@pytest.fixture(params=["vfork", "CLONE_VM"])
+def pair(request: pytest.FixtureRequest, start: Start) -> tuple[int, int]:
+    """A process with 4 MiB, and its child of vfork, or of clone(CLONE_VM): both run then."""
+    if request.param == "vfork":
+        target = start(workloads.dense(SIZE))
+        return target.pid, target.ask("v")
+    target = start(workloads.own_target("clone_vm", SIZE))
+    (child,) = target.children
+    return target.pid, child
 
 
 def test_a_child_of_vfork_has_no_memory_of_its_own_in_footprint(
@@ -147,6 +153,40 @@ def test_files_of_one_name_are_rows_of_their_own(
     assert titles[-3:] == ["DEV", "INODE", "PATH"]
 
 
+def in_its_own_mounts(folder: str, pages: int) -> mmap.mmap:
+    """The file `folder`/same on a tmpfs that a new mount namespace alone has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_mounts, private = 0x00020000, 1 << 14 | 1 << 18  # CLONE_NEWNS; MS_REC | MS_PRIVATE
+    assert libc.unshare(new_mounts) == 0
+    assert libc.mount(b"none", b"/", None, ctypes.c_ulong(private), None) == 0
+    assert libc.mount(b"pagemap", os.fsencode(folder), b"tmpfs", ctypes.c_ulong(0), None) == 0
+    with open(os.path.join(folder, "same"), "w+b") as file:
+        file.write(bytes(pages * PAGE))
+        file.flush()
+        memory = mmap.mmap(file.fileno(), pages * PAGE)
+    memory.write(b"x" * (pages * PAGE))
+    return memory
+
+
+def test_files_of_one_path_in_two_mount_namespaces_are_two_rows(
+    pagemap: Pagemap, children: list[int], tmp_path: Path
+) -> None:
+    """Two containers' files of one path became one row with what both hold."""
+    children += [
+        forked(lambda: in_its_own_mounts(str(tmp_path), 3)),
+        forked(lambda: in_its_own_mounts(str(tmp_path), 5)),
+    ]
+    path = str(tmp_path / "same")
+    rows = shown(pagemap, "footprint", *children, "--by-path")[0]["paths"]
+    found = [row for row in rows if row["path"] == path]
+    lines = {
+        (line.dev, line.inode) for pid in children for line in oracle.maps(pid) if line.path == path
+    }
+    assert len(lines) == 2
+    assert {(row["dev"], row["inode"]) for row in found} == lines
+    assert sorted((row["rss"], row["processes"]) for row in found) == [(3 * PAGE, 1), (5 * PAGE, 1)]
+
+
 def test_one_file_of_two_names_is_one_row(
     pagemap: Pagemap, children: list[int], tmp_path: os.PathLike[str]
 ) -> None:
@@ -166,3 +206,53 @@ def test_one_file_of_two_names_is_one_row(
     (row,) = (row for row in rows if row["path"] in (first, second))
     assert (row["path"], row["processes"], row["mappings"]) == (first, 2, 2)
     assert row["inode"] == os.stat(first).st_ino
+
+
+@pytest.fixture
+def hugetlb(start: Start) -> tuple[int, int, int]:
+    """Two processes with the same pages of shared hugetlb, and how many bytes of it."""
+    size = max(8 * MIB, 2 * workloads.huge_page_bytes())
+
+    @contextlib.contextmanager
+    def shared() -> Iterator[workloads.Target]:
+        count = size // workloads.huge_page_bytes()
+        with huge_pages(count), workloads.own_target("hugetlb_shared", size) as target:
+            yield target
+
+    target = start(shared())
+    (child,) = target.children
+    return target.pid, child, size
+
+
+@pytest.mark.parametrize("view", ["processes", "paths"])
+def test_shared_hugetlb_is_not_added_up(
+    pagemap: Pagemap, hugetlb: tuple[int, int, int], view: str
+) -> None:
+    """8 MiB that two processes map were 16 MiB in the total."""
+    parent, child, size = hugetlb
+    by_path = ["--by-path"] if view == "paths" else []
+    data, _ = shown(pagemap, "footprint", parent, child, *by_path)
+    rows = [row for row in data[view] if row["hugetlb"] != 0]
+    wanted = [oracle.smaps_rollup(pid)["Shared_Hugetlb"] for pid in (parent, child)]
+    assert wanted == [size, size]
+    told = [size, size] if view == "processes" else [None]
+    assert [row["shared_hugetlb"] for row in rows] == told
+    for name in ("shared_hugetlb", "hugetlb", "hugetlb_pss"):
+        assert data["totals"][name] is None
+    assert data["totals"]["private_hugetlb"] == 0
+    names = "hugetlb,shared_hugetlb,private_hugetlb"
+    words = pagemap("footprint", parent, child, "--columns", f"pid,{names}")[1].split()
+    assert words[-4:] == [b"total", b"-", b"-", b"0"]
+
+
+def test_shares_of_hugetlb_are_all_of_it(
+    pagemap: Pagemap, hugetlb: tuple[int, int, int], need_pfns: None
+) -> None:
+    """Nobody told which part of shared hugetlb is whose; --gentle sees how often it is mapped."""
+    parent, child, size = hugetlb
+    code, out, _ = pagemap("footprint", parent, child, "--gentle", "--budget", 100, "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert [row["hugetlb_pss"] for row in data["processes"]] == [size // 2, size // 2]
+    assert data["totals"]["hugetlb_pss"] == size
+    assert data["totals"]["shared_hugetlb"] is None

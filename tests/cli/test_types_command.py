@@ -171,19 +171,23 @@ def test_frames_of_two_processes_count_once(
     assert both["size"] == both["frames"] * PAGE
 
 
-@pytest.mark.parametrize("how", ["twice", "vfork"])
+@pytest.mark.parametrize("how", ["twice", "vfork", "CLONE_VM"])
 def test_one_address_space_counts_once(
     pagemap: Pagemap, start: Start, need_frames: None, how: str
 ) -> None:
     """`types P P`, and a child of vfork beside its parent, counted all pages twice."""
-    target = start(workloads.dense(2 * MIB))
-    other = target.ask("v") if how == "vfork" else target.pid
+    if how == "CLONE_VM":
+        target = start(workloads.own_target("clone_vm", 2 * MIB))
+        (other,) = target.children
+    else:
+        target = start(workloads.dense(2 * MIB))
+        other = target.ask("v") if how == "vfork" else target.pid
     alone = json.loads(pagemap("types", target.pid, "--json").out)["pages"]
     code, out, err = pagemap("types", target.pid, other, "--json")
     assert code == 0
     assert abs(json.loads(out)["pages"] - alone) < 40
     said = [f"pagemap: process {other} has the memory of process {target.pid}, which counts once"]
-    assert err == (said if how == "vfork" else [])
+    assert err == ([] if how == "twice" else said)
 
 
 def test_markers_have_no_place_in_swap(
