@@ -8,6 +8,9 @@ ARGS ?=
 KERNELS ?= 6.1 6.12
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
+# What `make test` does less often than one would like, as often as one would like.
+LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGEMAP_HANDLER=30 \
+	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
@@ -32,13 +35,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
+.PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
 	lint-layout lint-tidy lint-compile lint-length fix wheel share clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The virtual environment, and the package in it: the stamps are .venv/.run, with what it needs to
 # run, and .venv/.test, .venv/.lint, .venv/.vm, .venv/.fuzz and .venv/.dev with the extra of that
@@ -77,6 +80,9 @@ demo: $(VENV)/.run ## See the page table of a live process
 
 test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
 	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full length: some hours
+	$(LONG) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest $(ARGS)
 
 test-vm: $(VENV)/.test $(VENV)/.vm ## Run the live tests under other kernels (KERNELS="6.1 6.12")
 	$(BIN)/python -m tests.vm $(KERNELS) -- $(ARGS)

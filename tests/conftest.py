@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 # No deadlines: a test must not fail because the machine is busy. No database: the source tree may
 # not be ours to write, and a failure prints what reproduces it.
-settings.register_profile("dev", max_examples=60, deadline=None, print_blob=True, database=None)
+EXAMPLES = int(os.environ.get("PAGEMAP_EXAMPLES", "60"))
+settings.register_profile(
+    "dev", max_examples=EXAMPLES, deadline=None, print_blob=True, database=None
+)
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
