@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.owners import Owners
-from pagemap.sharing import Sharing
+from pagemap.analyses.owners import Owners
+from pagemap.analyses.sharing import Sharing
 from tests import build, workloads
 from tests.everyone import word
 from tests.workloads import PAGE

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pagemap import Process, maps
+from pagemap import Process
+from pagemap.kernel import maps
 from tests.workloads import PAGE
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command

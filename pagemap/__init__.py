@@ -15,7 +15,23 @@ from pagemap._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._native.types import SeenFrames
-    from pagemap.address_space import AddressSpace
+    from pagemap.analyses.gentle import Gentle
+    from pagemap.analyses.huge_counts import HugeKind, HugeTally
+    from pagemap.analyses.owners import Mapper, Owners
+    from pagemap.analyses.page_stream import PageStream
+    from pagemap.analyses.page_survey import Look, Survey
+    from pagemap.analyses.page_types import Histogram, PageRun, PageType, PageTypes
+    from pagemap.analyses.regions import Category, Region
+    from pagemap.analyses.sharing import (
+        Amounts,
+        Group,
+        Pair,
+        SharedFrame,
+        SharedPath,
+        Sharer,
+        Sharing,
+    )
+    from pagemap.analyses.tally import Tally
     from pagemap.errors import (
         AccessDenied,
         AddressError,
@@ -32,26 +48,18 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pagemap.export import dump
-    from pagemap.folios import HugeKind, HugeTally
-    from pagemap.frame_flags import PageFlag
-    from pagemap.frames import Frame, FrameReader, Frames
-    from pagemap.gentle import Gentle
-    from pagemap.maps import Mapping
-    from pagemap.owners import Mapper, Owners
-    from pagemap.page_files import OpenFile
-    from pagemap.page_stream import PageStream
-    from pagemap.page_survey import Look, Survey
-    from pagemap.page_types import Histogram, PageRun, PageType, PageTypes
-    from pagemap.pages import Counts, Page, Pages
+    from pagemap.history.sampler import Sample, Sampler
+    from pagemap.kernel.folder import Folder
+    from pagemap.kernel.frames import Frame, FrameReader, Frames
+    from pagemap.kernel.maps import Mapping
+    from pagemap.kernel.page_files import OpenFile
+    from pagemap.kernel.processes import find
+    from pagemap.kernel.smaps import Footprint
     from pagemap.process import Process, virt_to_phys
-    from pagemap.procfs import Folder
-    from pagemap.regions import Category, Region
-    from pagemap.sampler import Sample, Sampler
-    from pagemap.sharing import Amounts, Group, Pair, SharedFrame, SharedPath, Sharer, Sharing
-    from pagemap.smaps import Footprint
+    from pagemap.space.address_space import AddressSpace
+    from pagemap.space.pages import Counts, Page, Pages
     from pagemap.tables.table import Table, Texts
-    from pagemap.tally import Tally
-    from pagemap.targets import find
+    from pagemap.vocabulary.frame_flags import PageFlag
     from pagemap.vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -117,50 +125,50 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "AddressSpace": "address_space",
-    "Amounts": "sharing",
-    "Category": "regions",
+    "AddressSpace": "space.address_space",
+    "Amounts": "analyses.sharing",
+    "Category": "analyses.regions",
     "Column": "vocabulary.schema",
-    "Counts": "pages",
-    "Folder": "procfs",
-    "Footprint": "smaps",
-    "Frame": "frames",
-    "FrameReader": "frames",
-    "Frames": "frames",
-    "Gentle": "gentle",
-    "Group": "sharing",
-    "Histogram": "page_types",
-    "HugeKind": "folios",
-    "HugeTally": "folios",
-    "Look": "page_survey",
-    "Mapper": "owners",
-    "Mapping": "maps",
-    "OpenFile": "page_files",
-    "Owners": "owners",
-    "Page": "pages",
-    "PageFlag": "frame_flags",
-    "PageRun": "page_types",
-    "PageStream": "page_stream",
-    "PageType": "page_types",
-    "PageTypes": "page_types",
-    "Pages": "pages",
-    "Pair": "sharing",
+    "Counts": "space.pages",
+    "Folder": "kernel.folder",
+    "Footprint": "kernel.smaps",
+    "Frame": "kernel.frames",
+    "FrameReader": "kernel.frames",
+    "Frames": "kernel.frames",
+    "Gentle": "analyses.gentle",
+    "Group": "analyses.sharing",
+    "Histogram": "analyses.page_types",
+    "HugeKind": "analyses.huge_counts",
+    "HugeTally": "analyses.huge_counts",
+    "Look": "analyses.page_survey",
+    "Mapper": "analyses.owners",
+    "Mapping": "kernel.maps",
+    "OpenFile": "kernel.page_files",
+    "Owners": "analyses.owners",
+    "Page": "space.pages",
+    "PageFlag": "vocabulary.frame_flags",
+    "PageRun": "analyses.page_types",
+    "PageStream": "analyses.page_stream",
+    "PageType": "analyses.page_types",
+    "PageTypes": "analyses.page_types",
+    "Pages": "space.pages",
+    "Pair": "analyses.sharing",
     "Process": "process",
-    "Region": "regions",
-    "Sample": "sampler",
-    "Sampler": "sampler",
+    "Region": "analyses.regions",
+    "Sample": "history.sampler",
+    "Sampler": "history.sampler",
     "Schema": "vocabulary.schema",
     "SeenFrames": "_native.types",
-    "SharedFrame": "sharing",
-    "SharedPath": "sharing",
-    "Sharer": "sharing",
-    "Sharing": "sharing",
-    "Survey": "page_survey",
+    "SharedFrame": "analyses.sharing",
+    "SharedPath": "analyses.sharing",
+    "Sharer": "analyses.sharing",
+    "Sharing": "analyses.sharing",
+    "Survey": "analyses.page_survey",
     "Table": "tables.table",
-    "Tally": "tally",
+    "Tally": "analyses.tally",
     "Texts": "tables.table",
     "dump": "export",
-    "find": "targets",
+    "find": "kernel.processes",
     "virt_to_phys": "process",
 }
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pagemap import _native
-from pagemap.address_space import AddressSpace
-from pagemap.checks import check_int, check_names, check_threads
-from pagemap.units import PAGE_SHIFT
+from pagemap.space.address_space import AddressSpace
+from pagemap.vocabulary.checks import check_int, check_names, check_threads
+from pagemap.vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pagemap.arguments import Range, Target
-    from pagemap.folios import HugeTally
-    from pagemap.gentle import Gentle
-    from pagemap.maps import Mapping
-    from pagemap.page_stream import PageStream
-    from pagemap.page_types import PageTypes
-    from pagemap.pages import Pages
-    from pagemap.regions import Region
-    from pagemap.smaps import Footprint
-    from pagemap.tally import Tally
+    from pagemap.analyses.gentle import Gentle
+    from pagemap.analyses.huge_counts import HugeTally
+    from pagemap.analyses.page_stream import PageStream
+    from pagemap.analyses.page_types import PageTypes
+    from pagemap.analyses.regions import Region
+    from pagemap.analyses.tally import Tally
+    from pagemap.kernel.maps import Mapping
+    from pagemap.kernel.smaps import Footprint
+    from pagemap.space.arguments import Range, Target
+    from pagemap.space.pages import Pages
 
 __all__ = ["Process", "virt_to_phys"]
 
@@ -87,7 +87,7 @@ class Process(AddressSpace):
         Raises Unsupported for a category that this kernel lacks or never sets, UsageError,
         TargetVanished.
         """
-        from pagemap.regions import regions
+        from pagemap.analyses.regions import regions
 
         return regions(
             self,
@@ -110,13 +110,13 @@ class Process(AddressSpace):
         ns a page), all others do (35 ns, and 14 for zero pages). Exclusive pages cost another 88 ns
         where a PMD maps them and their map counts can be read. Where anything lies in swap, swap
         costs a reading of smaps (12 ns a page) if there is shared memory, or the kernel hides what
-        an entry is. `pagemap.tally.total` sums up. `threads` read, by default as many as pay, and
-        never more than processors that this process may use.
+        an entry is. `pagemap.analyses.tally.total` sums up. `threads` read, by default as many as
+        pay, and never more than processors that this process may use.
 
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
         """
-        from pagemap.tally import tally
-        from pagemap.tally_plan import COUNTABLE
+        from pagemap.analyses.tally import tally
+        from pagemap.analyses.tally_plan import COUNTABLE
 
         asked = None if counts is None else check_names("counts", counts, COUNTABLE)
         return tally(self, asked, check_threads(threads))
@@ -125,13 +125,13 @@ class Process(AddressSpace):
         """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
 
         The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
-        where it is large; with `gentle` (`pagemap.gentle.Gentle`) by a walk in small chunks, which
+        where it is large; with `gentle` (a `pagemap.Gentle`) by a walk in small chunks, which
         needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap.
 
         Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
         CONFIG_PROC_PAGE_MONITOR, TargetVanished.
         """
-        from pagemap.footprint import check_gentle, footprint
+        from pagemap.analyses.footprint import check_gentle, footprint
 
         check_gentle(gentle)
         return footprint(self, gentle)
@@ -141,7 +141,7 @@ class Process(AddressSpace):
 
         Raises what `footprint` raises.
         """
-        from pagemap.footprint import check_gentle, footprints
+        from pagemap.analyses.footprint import check_gentle, footprints
 
         check_gentle(gentle)
         return footprints(self, gentle)
@@ -158,11 +158,11 @@ class Process(AddressSpace):
         """How many of the present and swapped pages have which flags of the kernel's.
 
         `ranges` are addresses ``(start, end)`` to keep to; the rest is as in
-        `pagemap.page_survey.Survey`, which also lists the pages, and looks at all of memory and at
-        files. Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
+        `pagemap.Survey`, which also lists the pages, and looks at all of memory and at files.
+        Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
         TargetVanished.
         """
-        from pagemap.page_survey import Survey
+        from pagemap.analyses.page_survey import Survey
 
         with Survey(
             raw=raw, bits=bits, cgroup=cgroup, threads=threads, procfs=self.procfs
@@ -174,15 +174,15 @@ class Process(AddressSpace):
     ) -> Iterator[tuple[Mapping, HugeTally]]:
         """Each mapping with how much of it lies in transparent huge pages of which size, in order.
 
-        `pagemap.folios` says what is counted, and sums up (`total`); `cont` are sizes in bytes of
+        `pagemap.HugeTally` says what is counted; `cont` are sizes in bytes of
         contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
         are as in `tally`.
 
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
         """
-        from pagemap.folios import order_of
-        from pagemap.huge import huge
+        from pagemap.analyses.huge import huge
+        from pagemap.analyses.huge_counts import order_of
 
         try:
             sizes = [check_int("cont", size, 1, 1 << 64) for size in cont]
@@ -200,7 +200,7 @@ class Process(AddressSpace):
         6 MiB of memory are kept for the next walk until `close`. Raises TargetVanished, at the
         latest after the last page, and ClosedProcess where it was closed meanwhile.
         """
-        from pagemap.populated import populated
+        from pagemap.analyses.populated import populated
 
         return populated(self, check_threads(threads))
 
@@ -229,7 +229,7 @@ class Process(AddressSpace):
         and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls
         exec midway; to a consumer of Arrow that is an error of its own.
         """
-        from pagemap.page_stream import PageStream
+        from pagemap.analyses.page_stream import PageStream
 
         return PageStream(
             self,
@@ -255,7 +255,7 @@ class Process(AddressSpace):
             physical = -1  # not 64 bits, as the slow way will say
         if physical >= 0:
             return physical
-        from pagemap.translate import translate
+        from pagemap.analyses.translate import translate
 
         return translate(self, address)
 

@@ -10,15 +10,15 @@ import io
 from typing import TYPE_CHECKING
 
 import pagemap
-from pagemap.gentle import Gentle
-from pagemap.page_survey import Survey
-from pagemap.sharing import Sharing
+from pagemap.analyses.gentle import Gentle
+from pagemap.analyses.page_survey import Survey
+from pagemap.analyses.sharing import Sharing
 from tests import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pagemap.smaps import Footprint
+    from pagemap.kernel.smaps import Footprint
     from tests.target import Target
 
     Words = dict[str, int | None]

@@ -22,7 +22,7 @@ if not getattr(_thread, "daemon_threads_allowed", lambda: True)():
 
 from pagemap._core import ffi, lib
 from pagemap.errors import PagemapError, UsageError
-from pagemap.text import printable
+from pagemap.vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,9 +249,9 @@ def swap_offsets(entries: memoryview, hidden: bool) -> memoryview:
 
 
 def kinds(entries: memoryview, table: bytes) -> memoryview:
-    """The kind of each entry (`pagemap.flags.ENTRY_KINDS`), format B; `table`: that of each type.
+    """The kind of each entry (flags.ENTRY_KINDS), format B; `table` has that of each type.
 
-    `table` is what `pagemap.swap_types.kinds` gives.
+    `table` is what `pagemap.kernel.swap_types.kinds` gives.
     """
     out = allocate("uint8_t[]", len(entries))
     types = ffi.from_buffer("uint8_t[]", table)

@@ -8,8 +8,8 @@ from itertools import chain
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked
+from pagemap._native.descriptors import CLOSED
 from pagemap._native.scan import Piece, Spans, address_space_end
-from pagemap.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ COUNTED: tuple[str, ...] = tuple(name for name, _ in ffi.typeof("struct pm_count
 class Way:
     """How pages are counted, as struct pm_tally_job has it; `mapcounts` and `flags` are open files.
 
-    `kinds` says what the types of swap entries are (`pagemap.swap_types.kinds`).
+    `kinds` says what the types of swap entries are (`pagemap.kernel.swap_types.kinds`).
     """
 
     __slots__ = ("any_of", "flags", "kinds", "mapcounts", "returned", "use_scan", "ways")

@@ -66,8 +66,8 @@ class Room:
 class Walk:
     """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors.
 
-    `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap.swap_types`. Each frame
-    below `frames_end` has a word in both files.
+    `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap.kernel.swap_types`.
+    Each frame below `frames_end` has a word in both files.
     """
 
     __slots__ = ("_at", "_fds", "_job", "_kept", "_spans", "_sums", "_to")

@@ -6,7 +6,7 @@ from errno import ENOSPC
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, entries_of, span_table_of
-from pagemap.descriptors import CLOSED
+from pagemap._native.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

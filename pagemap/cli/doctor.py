@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+from pagemap.analyses.doctor import Finding, diagnose, exit_code
 from pagemap.cli.output import open_output
-from pagemap.doctor import Finding, diagnose, exit_code
+from pagemap.kernel.processes import resolve
 from pagemap.render.table import Column, write_table
-from pagemap.targets import resolve
-from pagemap.text import printable
+from pagemap.vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

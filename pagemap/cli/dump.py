@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from pagemap import told
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
@@ -12,10 +11,11 @@ from pagemap.cli.progress import Bar
 from pagemap.cli.words import parse_count, parse_names, parse_ranges, spell
 from pagemap.errors import UsageError
 from pagemap.export import dump
-from pagemap.flags import ENTRY_FLAGS, PAGE_WORDS
+from pagemap.kernel import told
+from pagemap.kernel.processes import resolve
+from pagemap.kernel.swap_types import in_use
 from pagemap.process import Process
-from pagemap.swap_types import in_use
-from pagemap.targets import resolve
+from pagemap.vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pagemap.analyses.tally import Tally, exclusive_by, total
+from pagemap.analyses.tally_plan import BY_MAP_COUNT
 from pagemap.cli.messages import complain
 from pagemap.render.table import compact_size
-from pagemap.tally import Tally, exclusive_by, total
-from pagemap.tally_plan import BY_MAP_COUNT
-from pagemap.units import PAGE_SHIFT
+from pagemap.vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import gc
 import os
 from contextlib import ExitStack
 
-from pagemap import targets
+from pagemap.analyses.footprints import Survey, memory_size
 from pagemap.cli.left_out import tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.watch import parse_seconds, room, rounds
 from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import AccessDenied, AmbiguousName, PagemapError, UsageError
-from pagemap.everyone import Survey, memory_size
-from pagemap.members import pids_of
+from pagemap.kernel import processes as targets
+from pagemap.kernel.cgroup_members import pids_of
 from pagemap.render.footprint_columns import ALIASES, VIEWS, fitting
 from pagemap.render.footprints import (
     alike,
@@ -32,9 +32,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from pagemap.analyses.footprints import Passed
+    from pagemap.analyses.gentle import Gentle
     from pagemap.cli.output import Output
-    from pagemap.everyone import Passed
-    from pagemap.gentle import Gentle
     from pagemap.render.footprints import Row
 
 __all__ = ["run"]
@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
     with ExitStack() as stack:
         gentle = None
         if budget is not None:
-            from pagemap.gentle import Gentle
+            from pagemap.analyses.gentle import Gentle
 
             gentle = stack.enter_context(Gentle(budget))
         output = stack.enter_context(open_output())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 
+from pagemap.analyses.huge_counts import order_of, pmd_order
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
 from pagemap.cli.words import parse_count, parse_names, spell
 from pagemap.errors import UsageError
-from pagemap.folios import order_of, pmd_order
+from pagemap.kernel.processes import resolve
 from pagemap.process import Process
 from pagemap.render.document import batches
 from pagemap.render.huge import write_csv, write_json
@@ -18,7 +19,6 @@ from pagemap.render.huge_columns import AMOUNTS, SHOWN, VIEWS, fitting
 from pagemap.render.huge_sheet import Sheet, ordered
 from pagemap.render.huge_table import write_text
 from pagemap.render.table import terminal_width
-from pagemap.targets import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pagemap import folios, members, targets
+from pagemap.analyses import huge_counts as folios
 from pagemap.cli.left_out import tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
+from pagemap.kernel import cgroup_members as members
+from pagemap.kernel import processes as targets
 from pagemap.process import Process
 from pagemap.render.huge_sheet import Owner
-from pagemap.twins import Twins
+from pagemap.space.twins import Twins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pagemap.spaces import Spaces
-    from pagemap.twins import Twins
+    from pagemap.space.every_space import Spaces
+    from pagemap.space.twins import Twins
 
 __all__ = ["tell_left_out", "tell_twins"]
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 import gc
 import os
 
-from pagemap import maps
+from pagemap.analyses.tally import Tally, exclusive_by
+from pagemap.analyses.tally_plan import BY_PAGE_TABLE, tellable
 from pagemap.cli.exclusive import warn
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
 from pagemap.cli.words import parse_count, parse_names, spell
 from pagemap.errors import UsageError
+from pagemap.kernel import maps
+from pagemap.kernel.processes import resolve
 from pagemap.process import Process
 from pagemap.render.columns import ALIASES, SHOWN, fitting
 from pagemap.render.document import batches
 from pagemap.render.mappings import Totals, ordered, write_csv, write_json, write_text
 from pagemap.render.table import terminal_width
-from pagemap.tally import Tally, exclusive_by
-from pagemap.tally_plan import BY_PAGE_TABLE, tellable
-from pagemap.targets import resolve
-from pagemap.units import PAGE_SHIFT
+from pagemap.vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from pagemap.maps import Mapping
+    from pagemap.kernel.maps import Mapping
 
     Counted = tuple[Mapping, Tally]
 

@@ -20,7 +20,7 @@ def complain(message: str) -> None:
     A message may have several lines, but nothing in it drives the terminal: arguments too are names
     that somebody else may have chosen.
     """
-    from pagemap.text import printable
+    from pagemap.vocabulary.text import printable
 
     lines = "\n".join(map(printable, message.split("\n")))
     tell(f"pagemap: {lines}\n")

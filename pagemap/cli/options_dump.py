@@ -11,7 +11,7 @@ from pagemap.cli.options import (
     in_lines,
 )
 from pagemap.cli.words import spell
-from pagemap.flags import PAGE_WORDS
+from pagemap.vocabulary.flags import PAGE_WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

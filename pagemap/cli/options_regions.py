@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap.cli.options import add_ranges, add_target, in_lines
 from pagemap.cli.words import spell
-from pagemap.flags import SCAN_CATEGORIES
+from pagemap.vocabulary.flags import SCAN_CATEGORIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import os
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.words import parse_count, parse_names, parse_ranges
-from pagemap.flags import SCAN_CATEGORIES
+from pagemap.kernel.processes import resolve
+from pagemap.kernel.swap_types import in_use
 from pagemap.process import Process
 from pagemap.render.regions import write_csv, write_json, write_text
-from pagemap.swap_types import in_use
-from pagemap.targets import resolve
-from pagemap.units import ADDRESS_END, PAGE_SHIFT
+from pagemap.vocabulary.flags import SCAN_CATEGORIES
+from pagemap.vocabulary.units import ADDRESS_END, PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypedDict
 
-    from pagemap.regions import Region
+    from pagemap.analyses.regions import Region
 
     class Wanted(TypedDict):
         """Categories to find, and those to tell, in bits."""

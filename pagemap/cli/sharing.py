@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap.analyses.sharing import Sharing
 from pagemap.cli.left_out import tell_left_out
 from pagemap.cli.messages import complain
 from pagemap.cli.options_sharing import PARTS
@@ -12,10 +13,9 @@ from pagemap.cli.progress import Bar
 from pagemap.cli.rights import with_what_else
 from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import AccessDenied, AmbiguousName, UsageError
+from pagemap.kernel.processes import resolve
 from pagemap.render.sharing import write_csv, write_json, write_text
-from pagemap.sharing import Sharing
-from pagemap.targets import resolve
-from pagemap.units import PAGE_SHIFT, format_size
+from pagemap.vocabulary.units import PAGE_SHIFT, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
+from pagemap.analyses.page_survey import Survey
+from pagemap.analyses.page_types import Histogram
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.words import parse_count, parse_ranges
 from pagemap.errors import PagemapError, TargetVanished, UsageError
-from pagemap.page_flags import parse_filter, parse_flags
-from pagemap.page_survey import Survey
-from pagemap.page_types import Histogram
+from pagemap.kernel.processes import resolve
 from pagemap.process import Process
 from pagemap.render import page_types
-from pagemap.targets import resolve
-from pagemap.twins import Twins
-from pagemap.units import parse_address, parse_range
+from pagemap.space.twins import Twins
+from pagemap.vocabulary.page_flags import parse_filter, parse_flags
+from pagemap.vocabulary.units import parse_address, parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pagemap._native.types import SeenFrames
-    from pagemap.page_files import OpenFile
-    from pagemap.page_survey import Look
-    from pagemap.page_types import PageRun, PageTypes
+    from pagemap.analyses.page_survey import Look
+    from pagemap.analyses.page_types import PageRun, PageTypes
+    from pagemap.kernel.page_files import OpenFile
     from pagemap.render.document import Write
 
     # A pid, or the path of a file; None of memory.
@@ -261,7 +261,7 @@ def _opened(pids: list[int], troubles: _Troubles) -> Iterator[Process]:
 
 
 def _files(paths: list[str], troubles: _Troubles) -> Iterator[OpenFile]:
-    from pagemap.page_files import files_in
+    from pagemap.kernel.page_files import files_in
 
     entered: set[tuple[int, int]] = set()
     for path in paths:

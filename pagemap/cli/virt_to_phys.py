@@ -8,9 +8,9 @@ import sys
 from pagemap.cli.messages import complain
 from pagemap.cli.output import Output, open_output
 from pagemap.errors import PagemapError, TargetVanished, UsageError
+from pagemap.kernel.processes import resolve
 from pagemap.process import Process
-from pagemap.targets import resolve
-from pagemap.units import parse_address
+from pagemap.vocabulary.units import parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pagemap.analyses.owners import Owners
 from pagemap.cli.left_out import tell_left_out
 from pagemap.cli.output import open_output
 from pagemap.cli.progress import Bar
 from pagemap.cli.rights import with_what_else
 from pagemap.cli.words import parse_count
 from pagemap.errors import AccessDenied, UsageError
-from pagemap.owners import Owners
+from pagemap.kernel.processes import resolve
 from pagemap.process import Process
 from pagemap.render.owners import write_csv, write_json, write_text
-from pagemap.targets import resolve
-from pagemap.units import PAGE_SHIFT, parse_address
+from pagemap.vocabulary.units import PAGE_SHIFT, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

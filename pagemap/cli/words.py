@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap.errors import UsageError
-from pagemap.units import page_ranges, parse_range
+from pagemap.vocabulary.units import page_ranges, parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The CSV dump (RFC 4180, but with bare newlines): `pagemap.pages.COLUMNS`, then the path.
+"""The CSV dump (RFC 4180, but with bare newlines): `pagemap.space.pages.COLUMNS`, then the path.
 
 Addresses and PFNs are hex with ``0x``, swap offsets decimal, flags 0 or 1; what is unknown is
 empty.
@@ -6,9 +6,9 @@ empty.
 
 from __future__ import annotations
 
-from pagemap.maps import as_written
-from pagemap.pages import COLUMNS
-from pagemap.text import csv_cell
+from pagemap.kernel.maps import as_written
+from pagemap.space.pages import COLUMNS
+from pagemap.vocabulary.text import csv_cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

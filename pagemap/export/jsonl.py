@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from pagemap.maps import decode_path
+from pagemap.kernel.maps import decode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

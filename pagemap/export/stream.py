@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 from errno import EIO
 
-from pagemap import pipeline, told
+from pagemap._native import pipeline
+from pagemap._native.descriptors import CLOSED
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
-from pagemap.checks import check_int, check_names, check_threads
-from pagemap.choice import Choice
-from pagemap.descriptors import CLOSED
+from pagemap.analyses.choice import Choice
+from pagemap.analyses.tally_plan import open_frames
 from pagemap.errors import UsageError
-from pagemap.flags import entry_flag
-from pagemap.maps import decode_path, parse_labels
+from pagemap.kernel import told
+from pagemap.kernel.maps import decode_path, parse_labels
 from pagemap.process import Process
-from pagemap.tally_plan import open_frames
-from pagemap.units import PAGE_SHIFT, page_ranges
-from pagemap.walk import LARGE, Reach
+from pagemap.space.walk import LARGE, Reach
+from pagemap.vocabulary.checks import check_int, check_names, check_threads
+from pagemap.vocabulary.flags import entry_flag
+from pagemap.vocabulary.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Protocol
 
-    from pagemap.arguments import Target
+    from pagemap.space.arguments import Target
 
     class Writable(Protocol):
         """A binary file, buffered or raw."""
@@ -69,7 +70,7 @@ def dump(
     no entry and no row.
 
     With `populated` only present and swapped pages have rows, and what is merely reserved costs
-    next to nothing; `only` and `without` are words for pages (`pagemap.choice.WORDS`) that must all
+    next to nothing; `only` and `without` are words for pages (flags.PAGE_WORDS) that must all
     be true, or not be true, of a page: ``swap`` is what lies in swap, truly; ``guard``, ``marker``,
     ``migrating``, ``poisoned`` and ``device`` are the others that the kernel calls swapped. Where
     it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of

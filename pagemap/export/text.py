@@ -5,8 +5,8 @@ Where PFNs are hidden, ``-`` stands in the pfn column of a present or swapped pa
 
 from __future__ import annotations
 
-from pagemap.maps import as_written
-from pagemap.text import printable
+from pagemap.kernel.maps import as_written
+from pagemap.vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

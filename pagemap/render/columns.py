@@ -6,7 +6,7 @@ The command's help, its options and what it writes come from this table. The nam
 
 from __future__ import annotations
 
-from pagemap.records import Record
+from pagemap.vocabulary.record import Record
 
 __all__ = ["ALIASES", "LEAST_WIDTH", "SHOWN", "Shown", "fitting"]
 

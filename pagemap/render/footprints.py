@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 
-from pagemap.records import Record
+from pagemap.kernel.smaps import total
 from pagemap.render.columns import LEAST_WIDTH
 from pagemap.render.document import batches
 from pagemap.render.footprint_columns import AMOUNTS, SHOWN
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.smaps import total
-from pagemap.text import csv_cell, printable
+from pagemap.vocabulary.record import Record
+from pagemap.vocabulary.text import csv_cell, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from pagemap.maps import Mapping
+    from pagemap.kernel.maps import Mapping
+    from pagemap.kernel.smaps import Footprint
     from pagemap.render.document import Write
-    from pagemap.smaps import Footprint
 
 __all__ = [
     "Row",

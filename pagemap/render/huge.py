@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pagemap.folios import NOTHING
+from pagemap.analyses.huge_counts import NOTHING
 from pagemap.render.document import write_list
 from pagemap.render.huge_columns import AMOUNTS
 from pagemap.render.huge_sheet import KIND, plain, rows_of
-from pagemap.text import csv_cell
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap.vocabulary.text import csv_cell
+from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap.folios import HugeKind, HugeTally
+    from pagemap.analyses.huge_counts import HugeKind, HugeTally
     from pagemap.render.document import Write
     from pagemap.render.huge_sheet import Batches, Place, Sheet
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from pagemap.folios import NOTHING, ORDERS, total
-from pagemap.records import Record
+from pagemap.analyses.huge_counts import NOTHING, ORDERS, total
 from pagemap.render.huge_columns import AMOUNTS, SHOWN
-from pagemap.units import PAGE_SIZE
+from pagemap.vocabulary.record import Record
+from pagemap.vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
-    from pagemap.folios import HugeKind, HugeTally
-    from pagemap.maps import Mapping
+    from pagemap.analyses.huge_counts import HugeKind, HugeTally
+    from pagemap.kernel.maps import Mapping
 
     Place: TypeAlias = "Mapping | Owner"
     Row = tuple[Place, HugeTally]

@@ -6,14 +6,14 @@ from pagemap.render.columns import LEAST_WIDTH
 from pagemap.render.huge_columns import AMOUNTS, SHOWN
 from pagemap.render.huge_sheet import rows_of
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.text import printable
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap.vocabulary.text import printable
+from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pagemap.folios import HugeKind, HugeTally
+    from pagemap.analyses.huge_counts import HugeKind, HugeTally
     from pagemap.render.document import Write
     from pagemap.render.huge_sheet import Batches, Place, Sheet
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from itertools import chain, groupby
 
-from pagemap.maps import Mapping
-from pagemap.tally import Tally
+from pagemap.analyses.tally import Tally
+from pagemap.kernel.maps import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

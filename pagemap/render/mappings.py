@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pagemap.maps import Mapping
+from pagemap.analyses.tally import Tally, total
+from pagemap.kernel.maps import Mapping
 from pagemap.render.columns import LEAST_WIDTH, SHOWN
 from pagemap.render.document import NEXT, write_list
 from pagemap.render.lines import HELD, Lines
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.tally import Tally, total
-from pagemap.text import csv_cell, json_string, printable
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap.vocabulary.text import csv_cell, json_string, printable
+from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pagemap.cgroups import directory_of
-from pagemap.flags import PAGE_FLAGS
+from pagemap.kernel.cgroups import directory_of
 from pagemap.render.document import batches, write_list
 from pagemap.render.table import Column, write_table
-from pagemap.text import csv_cell, printable
-from pagemap.units import PAGE_SHIFT
+from pagemap.vocabulary.flags import PAGE_FLAGS
+from pagemap.vocabulary.text import csv_cell, printable
+from pagemap.vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from pagemap.frames import Frame
-    from pagemap.owners import Mapper, Owners
+    from pagemap.analyses.owners import Mapper, Owners
+    from pagemap.kernel.frames import Frame
     from pagemap.render.document import Write
 
 __all__ = ["flag_names", "write_csv", "write_json", "write_text"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pagemap.page_flags import flag_names, letters
 from pagemap.render.document import batches, write_list
 from pagemap.render.table import Column, write_table
-from pagemap.text import csv_cell, printable
-from pagemap.units import PAGE_SIZE
+from pagemap.vocabulary.page_flags import flag_names, letters
+from pagemap.vocabulary.text import csv_cell, printable
+from pagemap.vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pagemap.page_types import PageRun
+    from pagemap.analyses.page_types import PageRun
     from pagemap.render.document import Write
 
     Name = int | str | None
@@ -121,7 +121,7 @@ def write_text(names: Sequence[str], runs: Iterable[Named], write: Write) -> Non
 
 def write_json(names: Sequence[str], runs: Iterable[Named], write: Write, *, raw: bool) -> None:
     """Write one object: flags, addresses, offsets and PFNs are strings."""
-    from pagemap.text import json_string as quoted
+    from pagemap.vocabulary.text import json_string as quoted
 
     form = _form("", ",", str)
     lists = _Flags(lambda flags: ",".join(f'"{name}"' for name in flag_names(flags)))

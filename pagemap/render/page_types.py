@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pagemap.flags import PAGE_FLAGS
-from pagemap.page_flags import flag_names, letters
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.units import PAGE_SIZE
+from pagemap.vocabulary.flags import PAGE_FLAGS
+from pagemap.vocabulary.page_flags import flag_names, letters
+from pagemap.vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap.page_types import PageTypes
+    from pagemap.analyses.page_types import PageTypes
     from pagemap.render.document import Write
 
 __all__ = ["write_csv", "write_description", "write_json", "write_text"]

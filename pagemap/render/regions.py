@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pagemap.flags import SCAN_CATEGORIES
 from pagemap.render.document import batches, write_list
 from pagemap.render.table import Column, compact_size, write_table
+from pagemap.vocabulary.flags import SCAN_CATEGORIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pagemap.regions import Region
+    from pagemap.analyses.regions import Region
     from pagemap.render.document import Write
 
 __all__ = ["write_csv", "write_json", "write_text"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pagemap.render.table import Column, compact_size, write_table
-from pagemap.text import csv_cell, printable
-from pagemap.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap.vocabulary.text import csv_cell, printable
+from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
+    from pagemap.analyses.sharing import Amounts, Sharing
     from pagemap.render.document import Write
-    from pagemap.sharing import Amounts, Sharing
 
     Part = list[dict[str, Any]]
 

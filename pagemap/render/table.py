@@ -10,8 +10,8 @@ import os
 import sys
 from itertools import chain, islice
 
-from pagemap.records import Record
-from pagemap.units import format_size
+from pagemap.vocabulary.record import Record
+from pagemap.vocabulary.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap.flags import ENTRY_FLAGS
+from pagemap.vocabulary.flags import ENTRY_FLAGS
 from pagemap.vocabulary.schema import Column, Schema
 
 __all__ = ["FRAME_COLUMNS", "PAGES"]

@@ -31,7 +31,7 @@ def test_there_are_examples_to_run() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     examples = sum(
         len(test.examples)
-        for name in ("process", "pages", "maps", "units", "export.stream")
+        for name in ("process", "space.pages", "kernel.maps", "vocabulary.units", "export.stream")
         for test in finder.find(importlib.import_module(f"pagemap.{name}"))
     )
     assert examples >= 10
@@ -61,8 +61,8 @@ def test_the_readme_has_every_exit_code() -> None:
 GEVENT = """
 from gevent import monkey
 monkey.patch_all()
-import pagemap.pipeline
-pagemap.pipeline.ALONE_PAGES = 1  # threads from the first piece on
+import pagemap._native.pipeline
+pagemap._native.pipeline.ALONE_PAGES = 1  # threads from the first piece on
 """
 
 

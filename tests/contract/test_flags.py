@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.flags import PAGE_FLAGS, SCAN_CATEGORIES
+from pagemap.vocabulary.flags import PAGE_FLAGS, SCAN_CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from enum import IntFlag
 
-    from pagemap.flags import Flag
+    from pagemap.vocabulary.flags import Flag
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_each_flag_of_the_table_is_a_member(kind: type[IntFlag], table: Sequence
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("PageFlag", "frame_flags"), ("Category", "categories")]
+    ("kind", "file"), [("PageFlag", "vocabulary/frame_flags"), ("Category", "analyses/categories")]
 )
 def test_type_checkers_see_what_runs(kind: str, file: str) -> None:
     """The members stand in the one class that there is, as numbers: no twin can lack some."""
-    source = Path(pagemap.__file__).with_name(f"{file}.py").read_text(encoding="utf-8")
+    source = (Path(pagemap.__file__).parent / f"{file}.py").read_text(encoding="utf-8")
     body = source.split(f"class {kind}(IntFlag):", 1)[1].split("\n\n\n", 1)[0]
     spelled = re.findall(r"^    ([A-Z0-9_]+) = 1 << \d+$", body, re.MULTILINE)
     assert spelled == list(getattr(pagemap, kind).__members__)

@@ -14,125 +14,76 @@ import pagemap
 
 PACKAGE = Path(pagemap.__file__).parent
 
-# From top to bottom; a room may import from those below it, and from its own row only where the
-# row is one package.
-ROWS = [
-    ("pagemap.__main__",),
-    ("pagemap.cli",),
-    ("pagemap.render", "pagemap.export", "pagemap.doctor", "pagemap.sampler"),
-    ("pagemap.owners", "pagemap.sharing"),
-    ("pagemap.spaces",),
-    ("pagemap.targets", "pagemap.everyone", "pagemap.members"),
-    ("pagemap.executables", "pagemap.pid_files"),
-    ("pagemap.process",),
-    ("pagemap.page_survey",),
-    ("pagemap.page_types", "pagemap.page_cache"),
-    (
-        "pagemap.regions",
-        "pagemap.populated",
-        "pagemap.tally",
-        "pagemap.translate",
-        "pagemap.huge",
-        "pagemap.page_stream",
-    ),
-    ("pagemap.tally_plan", "pagemap.backing"),
-    ("pagemap.accounts",),
-    ("pagemap.footprint", "pagemap.categories", "pagemap.choice"),
-    ("pagemap.gentle", "pagemap.zero_frames"),
-    ("pagemap.address_space",),
-    ("pagemap.handle", "pagemap.twins", "pagemap.walk"),
-    ("pagemap.frames", "pagemap.smaps"),
-    (
-        "pagemap.maps",
-        "pagemap.pages",
-        "pagemap.procfs",
-        "pagemap.pipeline",
-        "pagemap.page_files",
-        "pagemap.folios",
-    ),
-    ("pagemap.arguments",),
-    ("pagemap.tables", "pagemap.told"),
-    ("pagemap._native",),
-    ("pagemap._core", "pagemap._capsules"),
-    ("pagemap.vocabulary",),
-    ("pagemap.page_flags", "pagemap.frame_flags", "pagemap.swap_types"),
-    (
-        "pagemap.cgroups",
-        "pagemap.checks",
-        "pagemap.chosen",
-        "pagemap.flags",
-        "pagemap.text",
-        "pagemap.units",
-        "pagemap.zones",
-    ),
-    (
-        "pagemap.descriptors",
-        "pagemap.forks",
-        "pagemap.errors",
-        "pagemap.records",
-        "pagemap._version",
-    ),
+# From top to bottom; a module may import from those in wings below its own, and from its own wing.
+# Types count: what a type checker alone reads is a dependency all the same.
+WINGS = [
+    ("__main__",),
+    ("cli",),
+    ("render", "export"),
+    ("process",),
+    ("history",),
+    ("analyses",),
+    ("space",),
+    ("tables",),
+    ("kernel",),
+    ("_native",),
+    ("_core", "_capsules"),
+    ("vocabulary",),
+    ("errors", "_version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
 
 
-def room_of(module: str) -> str:
-    parts = module.split(".")
-    return ".".join(parts[:2])
+def wing_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-def row_of(room: str) -> int:
-    return next(number for number, row in enumerate(ROWS) if room in row)
+def row_of(wing: str) -> int:
+    return next(number for number, row in enumerate(WINGS) if wing in row)
 
 
 def imports(path: Path) -> set[str]:
-    """The modules of pagemap that run-time code in `path` imports, wherever in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """The modules of pagemap that `path` imports, wherever in it, for types too."""
     found: set[str] = set()
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            pending += node.orelse  # what a type checker alone reads is no import
-            continue
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             for alias in node.names:
                 inner = PACKAGE.parent / base.replace(".", "/") / alias.name
-                room = inner.with_suffix(".py").exists() or (inner / "__init__.py").exists()
-                found.add(f"{base}.{alias.name}" if room else base)
-        pending += ast.iter_child_nodes(node)
-    return {name for name in found if name.split(".")[0] == "pagemap"}
+                module = inner.with_suffix(".py").exists() or (inner / "__init__.py").exists()
+                found.add(f"{base}.{alias.name}" if module else base)
+    return {name for name in found if name.split(".")[0] == "pagemap" and "." in name}
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down(path: Path) -> None:
-    if path == PACKAGE / "__init__.py":
-        # the door reaches every room, but only when it is asked for one
-        assert imports(path) == {"pagemap._version"}
-        return
-    module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-    room = room_of(module.removesuffix(".__init__"))
+    wing = wing_of(module_of(path))
     for name in imports(path):
-        other = room_of(name)
-        if other in (room, "pagemap"):
-            continue
-        assert row_of(other) > row_of(room), f"{module} imports {name}"
+        other = wing_of(name)
+        assert other == wing or row_of(other) > row_of(wing), f"{module_of(path)} imports {name}"
 
 
-def test_the_rows_name_every_room_once() -> None:
-    """A room that is not placed would be found to be missing only by who imports it."""
-    placed = [room for row in ROWS for room in row]
-    there = {
-        room_of(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)) for path in FILES
-    }
+def test_the_door_loads_nothing_but_its_version() -> None:
+    """It reaches every module, but only when it is asked for one."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    loaded = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert loaded == ["pagemap._version"]
+
+
+def test_the_wings_are_those_that_there_are() -> None:
+    placed = [wing for row in WINGS for wing in row]
+    there = {wing_of(module_of(path)) for path in FILES} | {"_core", "_capsules"}
     assert len(set(placed)) == len(placed)
-    assert set(placed) == (there - {"pagemap.__init__"}) | {"pagemap._core", "pagemap._capsules"}
+    assert set(placed) == there
 
 
 def test_only_native_touches_the_compiled_module() -> None:
@@ -175,9 +126,9 @@ def test_a_plain_command_loads_no_argparse() -> None:
 @pytest.mark.parametrize("alone_pages", [1 << 40, 1])
 def test_a_text_dump_loads_no_threading(alone_pages: int) -> None:
     """Whether threads are at work or not: it takes longer to import than most dumps."""
-    alone = f"pagemap.pipeline.ALONE_PAGES = {alone_pages}"
+    alone = f"pagemap._native.pipeline.ALONE_PAGES = {alone_pages}"
     loaded = loaded_by(
-        f"import os, pagemap, pagemap.pipeline; {alone}; "
+        f"import os, pagemap, pagemap._native.pipeline; {alone}; "
         "pagemap.dump('self', os.open(os.devnull, os.O_WRONLY), threads=2)"
     )
     assert not loaded & (HEAVY | {"threading", "queue"})

@@ -16,13 +16,13 @@ ISOLATED = sys.version_info >= (3, 12)
 WORK = """
 import sys
 sys.path[:0] = {path!r}
-import io, pagemap, pagemap.pipeline
+import io, pagemap, pagemap._native.pipeline
 with pagemap.Process("self") as process:
     assert process.maps()
     assert sum(len(pages) for _, pages in process.populated(threads=2))
     assert list(process.tally(threads=2))
     assert pagemap.dump(process, io.BytesIO(), threads=2)
-pagemap.pipeline.ALONE_PAGES = 1
+pagemap._native.pipeline.ALONE_PAGES = 1
 unfinished = pagemap.Process("self").populated(threads=2)
 assert next(unfinished)  # its threads would outlive the interpreter
 with pagemap.Sampler() as sampler:

@@ -10,6 +10,7 @@ import pagemap
 DOOR = [
     "AccessDenied",
     "AddressError",
+    "AddressSpace",
     "AmbiguousName",
     "Amounts",
     "Category",

@@ -11,8 +11,8 @@ import pytest
 
 import pagemap
 from pagemap._native import COUNTS, counting, huge, sharing
-from pagemap.folios import HugeKind
-from pagemap.sharing import Amounts
+from pagemap.analyses.huge_counts import HugeKind
+from pagemap.analyses.sharing import Amounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

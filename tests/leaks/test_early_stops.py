@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.regions import regions
+from pagemap.analyses.regions import regions
 from tests import tasks, workloads
 from tests.leaks.test_leaks import repeat
 
@@ -58,8 +58,8 @@ def test_populated_where_threads_work(
     process: pagemap.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while several threads read ahead."""
-    monkeypatch.setattr("pagemap.pipeline.ALONE_PAGES", 1)
-    monkeypatch.setattr("pagemap.walk.Reach.LEAST", 256)
+    monkeypatch.setattr("pagemap._native.pipeline.ALONE_PAGES", 1)
+    monkeypatch.setattr("pagemap.space.walk.Reach.LEAST", 256)
 
     before = tasks.count()
 

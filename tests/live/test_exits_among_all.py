@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.owners import Owners
-from pagemap.sharing import Sharing
+from pagemap.analyses.owners import Owners
+from pagemap.analyses.sharing import Sharing
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 import pagemap
 from pagemap._native.footprint import Chunks, Room, Walk
-from pagemap.gentle import Gentle
+from pagemap.analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
@@ -18,7 +18,7 @@ from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pagemap.smaps import Footprint
+    from pagemap.kernel.smaps import Footprint
     from tests.conftest import Start
 
 PAGE = oracle.PAGE

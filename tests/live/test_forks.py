@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap import sampler
+from pagemap.history import sampler
 from tests import oracle
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_a_sampler_of_oneself_counts_the_child(by: str, memory: mmap.mmap) -> No
 
 
 def test_closed_ones_are_forgotten() -> None:
-    from pagemap import forks
+    from pagemap._native import forks
 
     before = len(forks._own)
     for _ in range(3):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.gentle import Gentle
+from pagemap.analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap.smaps import Footprint
+    from pagemap.kernel.smaps import Footprint
     from tests.conftest import Start
     from tests.target import Target
 

@@ -21,7 +21,7 @@ eventlet.monkey_patch()
 EXAMPLES = """
 import ctypes, io, mmap
 
-pagemap.pipeline.ALONE_PAGES = 1  # threads from the first piece on
+pagemap._native.pipeline.ALONE_PAGES = 1  # threads from the first piece on
 PAGES = 3 << 14  # so many that a thread is waited for
 memory = mmap.mmap(-1, PAGES * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 for at in range(0, len(memory), mmap.PAGESIZE):
@@ -74,7 +74,7 @@ print("done")
 
 IMPORT = """
 import os
-import pagemap, pagemap.pipeline, pagemap.sampler
+import pagemap, pagemap._native.pipeline, pagemap.history.sampler
 huge = os.access("/proc/kpageflags", os.R_OK)
 """
 
@@ -105,7 +105,7 @@ def test_examples_from_several_greenlets() -> None:
 {GEVENT}
 {IMPORT}
 import gevent
-pagemap.pipeline.ALONE_PAGES = 1
+pagemap._native.pipeline.ALONE_PAGES = 1
 sampler = pagemap.Sampler()
 process = pagemap.Process({os.getpid()})
 

@@ -13,9 +13,9 @@ SECONDS = float(os.environ.get("PAGEMAP_HANDLER", "0.7"))
 
 BEGIN = """
 import gc, io, mmap, os, signal, sys, time
-import pagemap, pagemap.pipeline, pagemap.sampler
+import pagemap, pagemap._native.pipeline, pagemap.history.sampler
 
-pagemap.pipeline.ALONE_PAGES = 1  # threads from the first piece on
+pagemap._native.pipeline.ALONE_PAGES = 1  # threads from the first piece on
 """
 
 
@@ -51,7 +51,7 @@ def handler(number, frame):
     if sample.rss is None:
         busy += 1
         assert sample.partial
-        assert not any(getattr(sample, name) for name in pagemap.sampler.COUNTS)
+        assert not any(getattr(sample, name) for name in pagemap.history.sampler.COUNTS)
     else:
         taken += 1
         assert sample.rss > 0 and not sample.partial

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.owners import Mapper, Owners
+from pagemap.analyses.owners import Mapper, Owners
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
@@ -248,7 +248,7 @@ def test_who_ends_meanwhile_is_named(start: Start) -> None:
 
 
 def test_frames_out_of_range() -> None:
-    with pagemap.frames.FrameReader() as reader:
+    with pagemap.kernel.frames.FrameReader() as reader:
         end = reader.end
     with pytest.raises(pagemap.UsageError, match="out of range"):
         Owners([end])

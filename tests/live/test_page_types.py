@@ -14,8 +14,8 @@ import pytest
 
 import pagemap
 from pagemap._native.types import MINCORE_TELLS
-from pagemap.page_files import OpenFile, files_in
-from pagemap.page_survey import Survey
+from pagemap.analyses.page_survey import Survey
+from pagemap.kernel.page_files import OpenFile, files_in
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pagemap.page_types import PageTypes
+    from pagemap.analyses.page_types import PageTypes
     from tests.conftest import Start
     from tests.workloads import Target
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.sharing import MORE_PATHS, Sharing
+from pagemap.analyses.sharing import MORE_PATHS, Sharing
 from tests import everyone, oracle, workloads, zoo
 from tests.live.test_sharing import ALL, check_against_naive, need_frames
 

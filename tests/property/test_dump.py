@@ -81,7 +81,7 @@ def test_dump(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(stream, "PIECE_BYTES", piece),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:

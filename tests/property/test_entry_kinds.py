@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap import _native, swap_types
-from pagemap.flags import ENTRY_KINDS
+from pagemap import _native
+from pagemap.kernel import swap_types
+from pagemap.vocabulary.flags import ENTRY_KINDS
 from tests import oracle
 from tests.property import strategies
 

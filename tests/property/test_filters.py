@@ -72,8 +72,8 @@ def test_filters(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(stream, "PIECE_BYTES", piece),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
-        mock.patch("pagemap.walk.Reach.LEAST", 50),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
+        mock.patch("pagemap.space.walk.Reach.LEAST", 50),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap._native import types as native
-from pagemap.flags import PAGE_FLAGS
-from pagemap.frames import NO_WORD, FrameReader
-from pagemap.page_flags import flag_names, letters, parse_filter, parse_flags
-from pagemap.page_survey import Survey
+from pagemap.analyses.page_survey import Survey
+from pagemap.kernel.frames import NO_WORD, FrameReader
+from pagemap.vocabulary.flags import PAGE_FLAGS
+from pagemap.vocabulary.page_flags import flag_names, letters, parse_filter, parse_flags
 from tests import naive, oracle, page_words
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
@@ -80,8 +80,8 @@ def write(folder: str, memory: Memory) -> None:
 def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap.frames.PIECE", piece),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", 16),
+        mock.patch("pagemap.kernel.frames.PIECE", piece),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
     ):
         write(folder, memory)
         with FrameReader(procfs=folder) as reader:
@@ -238,8 +238,8 @@ def test_types_and_runs_of_a_process(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("pagemap._native.types.BLOCK_PAGES", 13),
-        mock.patch("pagemap.page_survey._Reach.LEAST", 29),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", 16),
+        mock.patch("pagemap.analyses.page_survey._Reach.LEAST", 29),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
         mock.patch("pagemap._native.probe_pfns", return_value=True),
     ):
         write(folder, memory)

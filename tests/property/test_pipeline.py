@@ -9,7 +9,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagemap import pipeline
+from pagemap._native import pipeline
 from tests import tasks
 
 if TYPE_CHECKING:

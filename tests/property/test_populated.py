@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap._native.scan import EntryBuffer
-from pagemap.walk import Reach
+from pagemap.space.walk import Reach
 from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
@@ -44,7 +44,7 @@ def test_populated(
         mock.patch.object(EntryBuffer, "size", size),
         mock.patch.object(EntryBuffer, "most_runs", runs),
         mock.patch.object(Reach, "LEAST", reach),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", 32),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", 32),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:

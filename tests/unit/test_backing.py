@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap import accounts, backing
 from pagemap._native import procmap
+from pagemap.analyses import backing
+from pagemap.kernel import smaps_accounts as accounts
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

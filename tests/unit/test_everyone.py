@@ -10,9 +10,9 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap import everyone
-from pagemap.footprint import read_sums
-from pagemap.procfs import Folder
+from pagemap.analyses import footprints as everyone
+from pagemap.analyses.footprint import read_sums
+from pagemap.kernel.folder import Folder
 from tests.unit import fake_proc
 from tests.unit.test_smaps import RECORD, ROLLUP
 

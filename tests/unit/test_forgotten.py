@@ -11,7 +11,7 @@ import pytest
 PIECES = """
 import os, time
 from functools import partial
-from pagemap import pipeline
+from pagemap._native import pipeline
 
 # No function of ours, whose globals a thread would hold and the walk with them.
 about = {"done": True, "work": pipeline.ALONE_PAGES, "run": staticmethod(time.sleep)}
@@ -33,7 +33,8 @@ BUSY = PIECES.replace("0.001", "0.01").replace("0.05", "0")
 # Text of maps while a thread reads on.
 BLOCKS = """
 import os, time
-from pagemap import _native, maps
+from pagemap import _native
+from pagemap.kernel import maps
 
 walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
 next(walk)
@@ -114,7 +115,8 @@ def test_collected_by_its_own_thread() -> None:
     """Garbage is collected by whoever happens to; that thread cannot wait for its own end."""
     script = """
 import gc, os, threading
-from pagemap import _native, maps
+from pagemap import _native
+from pagemap.kernel import maps
 
 gc.disable()
 dropped, collected = threading.Event(), threading.Event()

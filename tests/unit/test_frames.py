@@ -15,11 +15,11 @@ import pytest
 
 import pagemap
 from pagemap._native.frames import Wishes
-from pagemap.frame_flags import PageFlag
-from pagemap.frames import FILES, NO_WORD, FrameReader
-from pagemap.owners import Owners
-from pagemap.page_survey import Survey
+from pagemap.analyses.owners import Owners
+from pagemap.analyses.page_survey import Survey
+from pagemap.kernel.frames import FILES, NO_WORD, FrameReader
 from pagemap.render.owners import write_text
+from pagemap.vocabulary.frame_flags import PageFlag
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap import frames, gentle, owners, page_files, page_survey, sharing, spaces
-from pagemap.descriptors import Descriptor, Holder
-from pagemap.everyone import Survey
-from pagemap.handle import Handle
-from pagemap.procfs import Folder
+from pagemap._native.descriptors import Descriptor, Holder
+from pagemap.analyses import gentle, owners, page_survey, sharing
+from pagemap.analyses.footprints import Survey
+from pagemap.kernel import frames, page_files
+from pagemap.kernel.folder import Folder
+from pagemap.space import every_space as spaces
+from pagemap.space.handle import Handle
 from tests import oracle
 
 if TYPE_CHECKING:

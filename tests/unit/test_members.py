@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap import members
+from pagemap.kernel import cgroup_members as members
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
                 raise OSError(code, os.strerror(code))
             return listed(folder)
 
-        with mock.patch("pagemap.members._listed", read):
+        with mock.patch("pagemap.kernel.cgroup_members._listed", read):
             return members.pids_of(str(top))
 
     for code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):

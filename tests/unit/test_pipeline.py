@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap import pipeline
+from pagemap._native import pipeline
 from pagemap._native import threads as machine
 from tests import tasks
 

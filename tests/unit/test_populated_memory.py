@@ -17,7 +17,7 @@ from pagemap._native import allocate, view_of
 from pagemap._native import pool as room
 from pagemap._native.pool import Pool
 from pagemap._native.scan import EntryBuffer
-from pagemap.walk import Reach
+from pagemap.space.walk import Reach
 from tests import workloads
 
 SIZE = 1 << 10
@@ -121,7 +121,7 @@ def test_a_dense_walk_uses_the_same_blocks_again() -> None:
         Process(target.pid) as process,
         mock.patch.object(EntryBuffer, "size", size),
         mock.patch.object(Reach, "LEAST", size),
-        mock.patch("pagemap.pipeline.ALONE_PAGES", size),
+        mock.patch("pagemap._native.pipeline.ALONE_PAGES", size),
         mock.patch.object(room, "allocate", note),
     ):
         for _ in range(3):  # the next walk has those of the one before
@@ -166,7 +166,7 @@ def test_closing_within_a_walk(threads: int) -> None:
         with (
             mock.patch.object(EntryBuffer, "size", 64),
             mock.patch.object(Reach, "LEAST", 64),
-            mock.patch("pagemap.pipeline.ALONE_PAGES", 64),
+            mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
         ):
             walk = process.populated(threads=threads)
             next(walk)

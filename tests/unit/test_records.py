@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from pagemap.records import Record, field
+from pagemap.vocabulary.record import Record, field
 
 
 class Stretch(Record):

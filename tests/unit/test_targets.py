@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap import targets
 from pagemap.errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
+from pagemap.kernel import processes as targets
 
 if TYPE_CHECKING:
     from pathlib import Path

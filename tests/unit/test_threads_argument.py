@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap import checks, pipeline
-from pagemap.frames import read_frames
-from pagemap.owners import Owners
-from pagemap.page_survey import Survey
-from pagemap.sharing import Sharing
+from pagemap._native import pipeline
+from pagemap.analyses.owners import Owners
+from pagemap.analyses.page_survey import Survey
+from pagemap.analyses.sharing import Sharing
+from pagemap.kernel.frames import read_frames
+from pagemap.vocabulary import checks
 from tests import tasks
 
 if TYPE_CHECKING:

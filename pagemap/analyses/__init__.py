@@ -1,0 +1,1 @@
+"""An address space, or frames, in; a result out: one file each."""

@@ -1,0 +1,1 @@
+"""Several looks, and what lies between them."""
