@@ -58,7 +58,7 @@ def test_one_table_below_another(pagemap: Pagemap, start: Start) -> None:
 def test_one_document_below_another(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.idle())
     with pagemap.start("footprint", target.pid, "--watch", SECONDS, "--json") as process:
-        lines = lines_until(process, 2, b'"passed"')
+        lines = lines_until(process, 2, b'"sharers_known"')
         assert process.stdout
         process.stdout.close()
         assert process.stderr

@@ -89,12 +89,12 @@ def test_translation_with_what_rights_we_have(pfns_visible: bool) -> None:
         assert own_page() == (None, None, None, True)
 
 
-def test_rights_are_those_of_the_opening(need_root: None, need_pfns: None) -> None:
+def test_rights_are_those_of_the_opening(need_root: None, need_pfns: None, start: Start) -> None:
     """A Process opened as root goes on showing PFNs after the rights are dropped."""
-    with pagemap.Process("self") as process:
-        # The child inherits the descriptors, and reads the pages of its parent: this process.
-        value = object()
-        frame = as_nobody(lambda: process.entry(id(value)).pfn)
+    target = start(workloads.dense(4 * PAGE))
+    with pagemap.Process(target.pid) as process:
+        # the child inherits the descriptors
+        frame = as_nobody(lambda: process.entry(target.first.start).pfn)
     assert frame is not None
 
 

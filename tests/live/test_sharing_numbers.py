@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
-import random
 import resource
-import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +87,21 @@ def _name_of(memory: mmap.mmap) -> str:
 HALF = 2048
 
 
+# A program of its own: of a fork of the tests all that they have loaded would be looked at too.
+TOSSED = """
+import mmap, random, sys
+fd, pages, number = map(int, sys.argv[1:])
+toss = random.Random(number)
+memory = mmap.mmap(fd, pages * mmap.PAGESIZE)
+memory.madvise(mmap.MADV_RANDOM)
+for at in range(0, len(memory), mmap.PAGESIZE):
+    if toss.random() < 0.5:
+        memory[at] = 2
+print(flush=True)
+sys.stdin.read()
+"""
+
+
 @pytest.fixture
 def random_halves() -> Iterator[list[int]]:
     """Processes that each touched pages of a memfd by the toss of a coin: few map the same."""
@@ -96,31 +110,27 @@ def random_halves() -> Iterator[list[int]]:
     with mmap.mmap(fd, 2 * HALF * PAGE) as memory:
         for at in range(0, len(memory), PAGE):
             memory[at] = 1
-    children = []
-    for number in range(16):
-        ready, done = os.pipe()
-        child = os.fork()
-        if not child:
-            try:
-                toss = random.Random(number)
-                memory = mmap.mmap(fd, 2 * HALF * PAGE)
-                memory.madvise(mmap.MADV_RANDOM)
-                for at in range(0, len(memory), PAGE):
-                    if toss.random() < 0.5:
-                        memory[at] = 2
-                os.write(done, b"!")
-                time.sleep(600)
-            finally:
-                os._exit(1)
-        os.close(done)
-        os.read(ready, 1)
-        os.close(ready)
-        children.append(child)
-    os.close(fd)
-    yield children
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    with contextlib.ExitStack() as stack:
+        children = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", TOSSED, str(fd), str(2 * HALF), str(number)],
+                    pass_fds=[fd],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            for number in range(16)
+        ]
+        os.close(fd)
+        try:
+            for child in children:
+                assert child.stdout
+                assert child.stdout.readline() == b"\n"
+            yield [child.pid for child in children]
+        finally:
+            for child in children:
+                child.kill()
 
 
 def both(family: list[int], size: int) -> tuple[Sharing, Sharing]:
