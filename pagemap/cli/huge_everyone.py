@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator
 
-    from pagemap.cli.huge import Report
+    from pagemap.cli.huge_report import Report
     from pagemap.render.huge_sheet import Row
 
 __all__ = ["write_processes"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EACCES, EBADF, ENXIO
+from errno import EBADF, ENXIO
 from stat import S_ISFIFO, S_ISREG
 
+from pagemap.cli.writing import Output, failure
 from pagemap.errors import PagemapError, UsageError
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pagemap.cli.places import Place
 
-__all__ = ["Output", "failure", "open_output"]
+__all__ = ["Output", "open_output"]
 
 _DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -53,57 +54,6 @@ def open_output(path: str | None = None) -> Output:
             return Replacement(place, path)
     except OSError as error:
         raise failure("open", path, error) from error
-
-
-class Output:
-    """An open descriptor that takes bytes, whole; a context manager that closes what it opened."""
-
-    def __init__(self, fd: int, name: str) -> None:
-        self.fd = fd
-        self.name = name
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Write all of `data`, a buffer of bytes, and return its length in bytes.
-
-        Raises BrokenPipeError when nobody reads any more, PagemapError for every other failure.
-        """
-        size = done = len(data)
-        try:
-            try:
-                done = os.write(self.fd, data)
-            except BlockingIOError:
-                done = 0
-            if done < size:
-                self._write_rest(memoryview(data)[done:])
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise failure("write", self.name, error) from error
-        return size
-
-    def _write_rest(self, rest: memoryview) -> None:
-        # Whoever shares a terminal or pipe with us may have made it non-blocking.
-        from select import POLLOUT, poll
-
-        waiter = poll()
-        waiter.register(self.fd, POLLOUT)
-        while rest:
-            waiter.poll()
-            try:
-                rest = rest[os.write(self.fd, rest) :]
-            except BlockingIOError:
-                continue
-
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close what was opened; nothing here."""
 
 
 class _Direct(Output):
@@ -152,16 +102,3 @@ def _descriptor(path: str) -> int | None:
         number = int(name)
     os.fstat(number)
     return number
-
-
-def failure(operation: str, name: str, error: OSError) -> PagemapError:
-    """What the system said when `operation` on the output was tried, as an error of ours."""
-    hint = ""
-    if operation == "open" and error.strerror == os.strerror(EACCES):
-        hint = " (both the file and its directory must be writable)"
-    return PagemapError(
-        f"cannot {operation} {name}: {error.strerror}{hint}",
-        errno=error.errno,
-        operation=operation,
-        path=name,
-    )

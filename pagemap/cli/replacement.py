@@ -11,7 +11,7 @@ from errno import EACCES, EPERM
 from stat import S_ISVTX
 
 from pagemap.cli.interrupts import Interrupts
-from pagemap.cli.output import Output, failure
+from pagemap.cli.writing import Output, failure
 from pagemap.errors import TargetVanished
 
 TYPE_CHECKING = False

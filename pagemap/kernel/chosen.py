@@ -5,8 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pagemap.kernel.folder import Folder
+    from typing import Any
 
 __all__ = ["Chosen", "same"]
 
@@ -16,12 +15,13 @@ class Chosen(int):
 
     Between that and the opening the number may become another process's. So whoever opens it, every
     `Folder` does, calls `confirm` with the folder that it has pinned, which raises NoSuchProcess
-    where that is not the process that was meant. Pickled it is the bare number.
+    where that is not the process that was meant. (Folder is above this: hence Any.) Pickled it is
+    the bare number.
     """
 
-    confirm: Callable[[Folder], None]
+    confirm: Callable[[Any], None]
 
-    def __new__(cls, pid: int, confirm: Callable[[Folder], None]) -> Chosen:
+    def __new__(cls, pid: int, confirm: Callable[[Any], None]) -> Chosen:
         """The pid, to be confirmed by `confirm`."""
         self = int.__new__(cls, pid)
         self.confirm = confirm
@@ -34,7 +34,7 @@ class Chosen(int):
 def same(pid: int, start: int, meant: str) -> Chosen:
     """A `pid` that is to be the process that began at `start` (`Folder.start`)."""
 
-    def confirm(folder: Folder) -> None:
+    def confirm(folder: Any) -> None:
         if folder.start() != start:
             raise folder.another(meant)
 

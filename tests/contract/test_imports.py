@@ -79,6 +79,22 @@ def test_the_door_loads_nothing_but_its_version() -> None:
     assert loaded == ["pagemap._version"]
 
 
+def test_no_circle() -> None:
+    """Within a wing too: no module imports, over others, itself."""
+    edges = {module_of(path).removesuffix(".__init__"): imports(path) for path in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a circle: {' <- '.join((*way[way.index(module) :], module))}"
+        if module not in done:
+            for other in edges.get(module, ()):
+                visit(other, (*way, module))
+            done.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
 def test_the_wings_are_those_that_there_are() -> None:
     placed = [wing for row in WINGS for wing in row]
     there = {wing_of(module_of(path)) for path in FILES} | {"_core", "_capsules"}
