@@ -75,7 +75,7 @@ static inline int is_wanted(const struct pm_pages_job *job, uint64_t entry)
 {
 	if ((entry & (job->all_of | job->none_of)) != job->all_of || job->all_of & job->none_of)
 		return 0;
-	return job->kinds_wanted >> pm_kind_of_entry(entry, job->kinds) & 1u;
+	return !!(job->kinds_wanted >> pm_kind_of_entry(entry, job->kinds) & 1u);
 }
 
 /* Have bit 56 of what was read from run `run`, entry `first` on by map counts. */
@@ -288,11 +288,10 @@ int64_t pm_pages_column(const struct pm_pages_job *job, const struct pm_page_row
 	int64_t got = 0;
 
 	if (column < 64) {
-		const int told = !(job->untold >> column & 1);
+		const int told = !(job->untold >> column & 1), all = packed ? 0xff : 1;
 
 		if (valid)
-			memset(valid, told ? (packed ? 0xff : 1) : 0,
-			       packed ? (rows->count + 7) / 8 : rows->count);
+			memset(valid, told ? all : 0, packed ? (rows->count + 7) / 8 : rows->count);
 		if (!told) {
 			memset(values, 0, packed ? (rows->count + 7) / 8 : rows->count);
 			return (int64_t)rows->count;
