@@ -1,6 +1,6 @@
 /*
- * PROCMAP_QUERY (Linux 6.11): one mapping by its address; and whether anything
- * is in swap at all, which no page table has to be asked for then.
+ * PROCMAP_QUERY (Linux 6.11): one mapping by its address; and what is in swap that no
+ * page table tells: pages of shared memory, and whether anything is at all.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -9,6 +9,9 @@
 #include "procmap.cdef.h"
 #include "sys.h"
 #include "uapi.h"
+
+/* f_type of statfs(2); include/uapi/linux/magic.h */
+static const uint64_t TMPFS = 0x01021994;
 
 int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out)
 {
@@ -45,6 +48,23 @@ int32_t pm_vma_name(int fd, uint64_t address, char *out, uint32_t capacity)
 		result = pm_sys_ioctl(fd, PM_UAPI_PROCMAP_QUERY, &query);
 	while (result < 0 && errno == EINTR);
 	return result < 0 ? -errno : (int32_t)query.name_size;
+}
+
+int64_t pm_swapped_shmem(int fd, uint64_t page, uint64_t count, uint32_t page_shift)
+{
+	const struct pm_uapi_cachestat_range range = { page << page_shift, count << page_shift };
+	const int64_t type = pm_sys_fs_type(fd);
+	struct pm_uapi_cachestat about;
+
+	if (type < 0)
+		return -errno;
+	if ((uint64_t)type != TMPFS)
+		return -ENOTSUP;
+	if (!count)
+		return 0; /* a length of 0 is all that follows */
+	if (pm_sys_cachestat(fd, &range, &about) < 0)
+		return -errno;
+	return (int64_t)about.evicted;
 }
 
 int32_t pm_swap_in_use(void)

@@ -27,5 +27,14 @@ int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out);
  */
 int32_t pm_vma_name(int fd, uint64_t address, char *out, uint32_t capacity);
 
+/*
+ * How many of `count` pages of an open file from `page` on lie in swap: of shared
+ * memory, whose page cache has an entry for each (filemap_cachestat in
+ * mm/filemap.c), as smaps counts them. Returns that or -errno: -ENOTSUP for a file
+ * system that is no tmpfs, -ENOSYS before Linux 6.5, -EPERM for who neither owns the file
+ * nor may write to it.
+ */
+int64_t pm_swapped_shmem(int fd, uint64_t page, uint64_t count, uint32_t page_shift);
+
 /* 1 while any page of the machine lies in swap, else 0, or -errno. */
 int32_t pm_swap_in_use(void);

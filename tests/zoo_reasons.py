@@ -68,13 +68,6 @@ REASONS = (
         ("flag_anon",),
         "flags are of frames: private hugetlb's have the one of anonymous memory",
     ),
-    Reason(
-        "gentle",
-        "swap",
-        ("swapped shmem",),
-        None,
-        "swapped shared memory has no entry, and a walk that is gentle asks for no sums of smaps",
-    ),
     *(
         Reason(
             "gentle",

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["name_at", "swap_in_use", "vma_at"]
+__all__ = ["name_at", "swap_in_use", "swapped_shmem", "vma_at"]
 
 _MOST_NAME = 4096 + 16  # PATH_MAX, and " (deleted)"
 
@@ -32,6 +32,14 @@ def name_at(fd: int, address: int) -> bytes:
     out = ffi.new("char[]", _MOST_NAME)
     size = checked(lib.pm_vma_name(fd, address, out, _MOST_NAME))
     return bytes(ffi.buffer(out, max(0, size - 1)))
+
+
+def swapped_shmem(fd: int, page: int, count: int, page_shift: int) -> int:
+    """How many of `count` pages of an open file of shared memory, from `page` on, lie in swap.
+
+    Raises OSError: ENOTSUP for another file system than tmpfs, ENOSYS before Linux 6.5, EPERM.
+    """
+    return checked(lib.pm_swapped_shmem(fd, page, count, page_shift))
 
 
 def swap_in_use() -> bool:

@@ -8,6 +8,9 @@ lock of any process.
 Who is pushed off the processor keeps the lock that it holds: at a load of 9 on two cores a chunk
 took up to 78 ms. So a step, of a few milliseconds, runs before all ordinary threads (SCHED_FIFO)
 where that is allowed; at the same load no chunk took more than 0.22 ms.
+
+A page that is being migrated, or that a device holds, has an entry that is not present for so long:
+smaps counts it as resident, here it is not (nor in the other words).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from pagemap._native import footprint as native
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._native.frames import frames_end
 from pagemap._native.scan import Spans
+from pagemap.analyses.swapped_shmem import SwappedShmem
 from pagemap.errors import AccessDenied, PagemapError, PfnsHidden, UsageError
 from pagemap.kernel import maps, swap_types
 from pagemap.kernel.frames import FrameReader
@@ -43,10 +47,8 @@ _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly 
 _PSS_SHIFT = 12
 _FILES = ("mapcounts", "flags")
 _HUGETLB = (native.HELD.index("shared_hugetlb"), native.HELD.index("private_hugetlb"))
+_SWAP = native.HELD.index("swap")
 _SWAP_UNTOLD = native.HELD.index("swap_untold")
-# File systems whose files are shared memory, or that may show some of one below them.
-_SHMEM = frozenset({b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
-_MOUNTINFO = 6  # fields of a mount, at least, before the optional ones
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
@@ -156,9 +158,14 @@ class Gentle(Holder):
             )
             for _ in process.reading(self._steps(walk, process)):
                 pass
-            shmem = _ShmemInSwap(process)
+            shmem = SwappedShmem(process)
             for mapping, sums in zip(mappings, walk.sums(), strict=True):
-                yield mapping, shmem.note(mapping, sums)
+                if any(map(sums.__getitem__, _HUGETLB)):
+                    yield mapping, sums
+                    continue
+                pages = shmem.pages(mapping)
+                at, more = (_SWAP, pages) if pages is not None else (_SWAP_UNTOLD, 1)
+                yield mapping, (*sums[:at], sums[at] + more, *sums[at + 1 :])
         process.check()
 
     def _steps(self, walk: native.Walk, process: AddressSpace) -> Iterator[int]:
@@ -210,43 +217,6 @@ class Gentle(Holder):
             time.sleep(seconds)
         else:
             os.sched_yield()
-
-
-class _ShmemInSwap:
-    """Which mappings may have pages in swap that no page table tells of: those of shared memory."""
-
-    def __init__(self, process: AddressSpace) -> None:
-        self._in_use = swap_types.in_use(process.procfs) is not False
-        self._process = process
-        self._others: frozenset[str] | None = None
-
-    def note(self, mapping: Mapping, sums: tuple[int, ...]) -> tuple[int, ...]:
-        """The sums of a mapping, with a page whose place is hidden where it may have such."""
-        if not self._in_use or not self._may_be(mapping) or any(map(sums.__getitem__, _HUGETLB)):
-            return sums
-        return (*sums[:_SWAP_UNTOLD], sums[_SWAP_UNTOLD] + 1, *sums[_SWAP_UNTOLD + 1 :])
-
-    def _may_be(self, mapping: Mapping) -> bool:
-        """Whether it may be of shared memory: that lies on no block device, whatever its name."""
-        if not mapping.inode or not mapping.dev.startswith("00:"):
-            return False
-        if self._others is None:
-            self._others = _other_devices(self._process.folder.peek("mountinfo") or b"")
-        return mapping.dev not in self._others
-
-
-def _other_devices(mountinfo: bytes) -> frozenset[str]:
-    """The devices, as maps has them, of file systems whose files are surely no shared memory."""
-    found = set()
-    for line in mountinfo.split(b"\n")[:-1]:  # the last may be cut
-        fields, _, system = line.partition(b" - ")
-        kind = system.split(b" ")[0]
-        if kind in _SHMEM or len(fields.split(b" ")) < _MOUNTINFO:
-            continue
-        major, _, minor = fields.split(b" ")[2].partition(b":")
-        if major.isdigit() and minor.isdigit():
-            found.add(f"{int(major):02x}:{int(minor):02x}")
-    return frozenset(found)
 
 
 def _made(sums: tuple[int, ...]) -> Footprint:

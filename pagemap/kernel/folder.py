@@ -72,12 +72,12 @@ class Folder(Holder):
         """Take the process as found: from now on it can vanish, but not be missing."""
         self._settled = True
 
-    def open(self, name: str) -> int:
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """The number of the file `name`, open to be read, which the caller is to close.
 
         Raises OSError as the kernel gave it.
         """
-        return os.open(self._within + name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+        return os.open(self._within + name, flags | os.O_CLOEXEC, dir_fd=self.fd)
 
     def read(self, name: str, operation: str = "") -> bytes:
         """The first 64 KiB of the file `name`; `operation` is what the caller wants it for."""

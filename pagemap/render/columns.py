@@ -41,7 +41,7 @@ SHOWN = (
     Shown("uffd_wp", "UFFD-WP", "count", 16, "write-protected by userfaultfd"),
     Shown("guard", "GUARD", "count", 13, "guard regions"),
     Shown("marker", "MARKER", "count", 17, "userfaultfd's, where no page is"),
-    Shown("migrating", "MIGRATING", "count", 18, "being moved in this moment"),
+    Shown("migrating", "MIGRATING", "count", 18, "being moved in this moment; smaps: Rss"),
     Shown("poisoned", "POISONED", "count", 19, "broken, or declared to be"),
     Shown("device", "DEVICE", "count", 20, "held by a device"),
     Shown("perms", "PERMS", "text", 7, "as in /proc/PID/maps"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import pagemap
 from pagemap.analyses.gentle import Gentle
 from tests import oracle, workloads
+from tests.kernel_settings import zram_swap
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
@@ -40,7 +43,6 @@ UNTOLD = {
     "lazyfree rewritten": {"clean", "dirty"},
     "droppable": {"clean", "dirty"},
     "swap cache": {"clean", "dirty"},
-    "swapped shmem": {"swap"},
 }
 STEADY = {"bash", "exited leader"}  # below one folder of /proc alone the latter has its smaps
 
@@ -104,6 +106,45 @@ def test_shared_memory_that_was_read_first_is_not_called_clean(gentle: Gentle) -
     assert held.rss == sizes["Rss"] == 16 * PAGE
     assert held.uss == sizes["Private_Dirty"] + sizes["Private_Clean"]
     assert held.dirty in (None, sizes["Private_Dirty"] + sizes["Shared_Dirty"])
+
+
+def need_cachestat() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(451, -1, None, None, 0) < 0 and ctypes.get_errno() == errno.ENOSYS:
+        pytest.skip("this kernel has no cachestat (6.5)")
+
+
+def test_swapped_shared_memory_is_counted_but_for_what_was_copied(gentle: Gentle) -> None:
+    """It has no entry, and was not known; its file tells, but of private copies not whose it is."""
+    need_cachestat()
+    fd = os.memfd_create("swapped")
+    os.truncate(fd, 64 * PAGE)
+    private = mmap.MAP_PRIVATE
+    with (
+        zram_swap(16 * MIB),
+        mmap.mmap(fd, 64 * PAGE) as memory,
+        mmap.mmap(fd, 16 * PAGE, offset=24 * PAGE),
+        mmap.mmap(fd, 32 * PAGE, flags=private, prot=mmap.PROT_READ),
+        mmap.mmap(fd, 48 * PAGE, flags=private),
+    ):
+        os.close(fd)
+        memory.write(b"x" * len(memory))
+        memory.madvise(21, 0, 32 * PAGE)  # MADV_PAGEOUT
+        with pagemap.Process(os.getpid()) as process:
+            found = [
+                (mapping.perms, mapping.size // PAGE, mapping.start, held.swap)
+                for mapping, held in process.footprints(gentle=gentle)
+                if "memfd:swapped" in mapping.path
+            ]
+        mappings = oracle.parse_smaps(Path("/proc/self/smaps").read_bytes())
+        swap = {each.start: each.sizes["Swap"] for each in mappings}
+    if not any(swap[start] for _, _, start, _ in found):
+        pytest.skip("swap: the kernel pushed nothing out (MADV_PAGEOUT)")
+    assert {(perms, pages): told for perms, pages, _, told in found} == {
+        (perms, pages): None if perms == "rw-p" else swap[start] for perms, pages, start, _ in found
+    }
+    assert len(found) == 4
+    assert swap[next(start for perms, pages, start, _ in found if pages == 16)] == 8 * PAGE
 
 
 def test_hugetlb_of_several_is_parted_among_them(start: Start, gentle: Gentle) -> None:

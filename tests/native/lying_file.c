@@ -71,7 +71,8 @@ int pm_sys_cachestat(int fd, const struct pm_uapi_cachestat_range *range,
 		return -1;
 	}
 	memset(out, 0, sizeof(*out));
-	for (uint64_t at = 0; at < range->length >> SHIFT; at++)
+	out->evicted = lie.evicted;
+	for (uint64_t at = 0; lie.cached && at < range->length >> SHIFT; at++)
 		out->cached += lie.cached[(range->offset >> SHIFT) + at] & 1;
 	return 0;
 }

@@ -51,6 +51,7 @@ struct lie {
 
 	/* A file in the page cache, which is mapped: see lying_file.c. */
 	const unsigned char *cached; /* of each of its pages, whether it is; */
+	uint64_t evicted;	     /* pages of a range that lie in swap */
 	uint64_t file_pages;	     /* pages that there still are when they are touched */
 	unsigned char *faulted;	     /* NULL, or of each page whether it is mapped by now */
 	int mincore_error, madvise_error, pwritev_error, fs_error, cachestat_error;

@@ -58,10 +58,26 @@ static void swap(void)
 	CHECK_EQUAL(pm_swap_in_use(), -EFAULT);
 }
 
+static void shared_memory(void)
+{
+	tell_truth(1);
+	lie.fs_type = 0x01021994;
+	lie.evicted = 7;
+	CHECK_EQUAL(pm_swapped_shmem(3, 1, 20, 12), 7);
+	CHECK_EQUAL(pm_swapped_shmem(3, 1, 0, 12), 0);
+	lie.cachestat_error = EPERM;
+	CHECK_EQUAL(pm_swapped_shmem(3, 1, 20, 12), -EPERM);
+	lie.fs_type = 0xef53;
+	CHECK_EQUAL(pm_swapped_shmem(3, 1, 20, 12), -ENOTSUP);
+	lie.fs_error = EIO;
+	CHECK_EQUAL(pm_swapped_shmem(3, 1, 20, 12), -EIO);
+}
+
 int main(void)
 {
 	a_mapping();
 	no_mapping();
 	swap();
+	shared_memory();
 	return 0;
 }

@@ -1,0 +1,86 @@
+"""Pages of shared memory that lie in swap, which no page table tells of, without a walk of smaps.
+
+The page cache of the file has an entry for each of them, and cachestat(2) counts those of a range
+since Linux 6.5: it takes no lock of any process. The file is reached through /proc/PID/map_files,
+which needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. It is opened by nobody's name, and only once it
+is known to be a regular file: a device's driver would notice.
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISREG
+
+from pagemap._native.procmap import swapped_shmem
+from pagemap.kernel import swap_types
+from pagemap.vocabulary.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap.kernel.maps import Mapping
+    from pagemap.space.address_space import AddressSpace
+
+__all__ = ["SwappedShmem"]
+
+# File systems whose files are shared memory, or that may show some of one below them.
+_SHMEM = frozenset({b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
+_MOUNTINFO = 6  # fields of a mount, at least, before the optional ones
+
+
+class SwappedShmem:
+    """How much of each mapping of a process is shared memory in swap."""
+
+    def __init__(self, process: AddressSpace) -> None:
+        self._in_use = swap_types.in_use(process.procfs) is not False
+        self._process = process
+        self._others: frozenset[str] | None = None
+
+    def pages(self, mapping: Mapping) -> int | None:
+        """The number of its pages in swap that have no entry; None where nobody tells."""
+        if not self._in_use or not self._may_have(mapping):
+            return 0
+        if mapping.perms[3] != "s" and mapping.perms[1] == "w":
+            return None  # of what it has copied, the file's page may be in swap as well
+        try:
+            return self._ask(mapping)
+        except OSError:
+            return None  # no right to it, an older kernel, or it was unmapped meanwhile
+
+    def _may_have(self, mapping: Mapping) -> bool:
+        """Whether it may be of shared memory: that lies on no block device, whatever its name."""
+        if not mapping.inode or not mapping.dev.startswith("00:"):
+            return False
+        if self._others is None:
+            self._others = _other_devices(self._process.folder.peek("mountinfo") or b"")
+        return mapping.dev not in self._others
+
+    def _ask(self, mapping: Mapping) -> int | None:
+        name = f"map_files/{mapping.start:x}-{mapping.end:x}"
+        place = self._process.folder.open(name, os.O_PATH)
+        try:
+            about = os.fstat(place)
+            device = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}"
+            if not S_ISREG(about.st_mode) or (device, about.st_ino) != (mapping.dev, mapping.inode):
+                return None
+            file = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(place)
+        try:
+            pages = mapping.size >> PAGE_SHIFT
+            return swapped_shmem(file, mapping.offset >> PAGE_SHIFT, pages, PAGE_SHIFT)
+        finally:
+            os.close(file)
+
+
+def _other_devices(mountinfo: bytes) -> frozenset[str]:
+    """The devices, as maps has them, of file systems whose files are surely no shared memory."""
+    found = set()
+    for line in mountinfo.split(b"\n")[:-1]:  # the last may be cut
+        fields, _, system = line.partition(b" - ")
+        kind = system.split(b" ")[0]
+        if kind in _SHMEM or len(fields.split(b" ")) < _MOUNTINFO:
+            continue
+        major, _, minor = fields.split(b" ")[2].partition(b":")
+        if major.isdigit() and minor.isdigit():
+            found.add(f"{int(major):02x}:{int(minor):02x}")
+    return frozenset(found)
