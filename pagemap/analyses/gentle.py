@@ -163,7 +163,9 @@ class Gentle(Holder):
                 if any(map(sums.__getitem__, _HUGETLB)):
                     yield mapping, sums
                     continue
+                began = time.monotonic()
                 pages = shmem.pages(mapping)
+                self._has_worked(began)
                 at, more = (_SWAP, pages) if pages is not None else (_SWAP_UNTOLD, 1)
                 yield mapping, (*sums[:at], sums[at] + more, *sums[at + 1 :])
         process.check()
@@ -177,10 +179,8 @@ class Gentle(Holder):
                 if error.errno != ENODATA:
                     raise
                 raise self._cut_short(process) from None
-            self._worked += time.monotonic() - began
+            self._has_worked(began)
             yield found
-            if self._worked >= _SLICE:
-                self._pause()
 
     def _step(self, walk: native.Walk) -> int:
         before = os.sched_getscheduler(0)
@@ -208,6 +208,12 @@ class Gentle(Holder):
             operation="read the words of frames",
             path=path,
         )
+
+    def _has_worked(self, began: float) -> None:
+        """Keep to the budget, after work from `began` until now."""
+        self._worked += time.monotonic() - began
+        if self._worked >= _SLICE:
+            self._pause()
 
     def _pause(self) -> None:
         seconds = self._worked * (1 / self._budget - 1)
