@@ -64,6 +64,12 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.vm $(VENV)/.fuzz $(VENV)/.dev: $(VENV)/.%: 
 	@$(COMPILE)
 	@touch $@
 
+# All extras at once, for who runs all: the C core is compiled once, and not for each of them.
+$(VENV)/.all: $(VENV)/.python $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fuzz,vm]'
+	@$(COMPILE)
+	@touch $@ $(addprefix $(VENV)/.,run test lint vm fuzz dev)
+
 # The target of the demonstration is the shell that runs the recipe: it is alive, it belongs to
 # the caller, and it will not exec halfway. Exit code 77 is what an ordinary user gets.
 demo: $(VENV)/.run ## See the page table of a live process

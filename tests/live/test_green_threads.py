@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import workloads
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
 
 GEVENT = "from gevent import monkey; monkey.patch_all()"
 EVENTLET = """
@@ -97,7 +102,7 @@ def test_all_examples_under_green_threads(patch: str, order: str) -> None:
     run(f"{first}\n{second}\n{EXAMPLES}")
 
 
-def test_examples_from_several_greenlets() -> None:
+def test_examples_from_several_greenlets(start: Start) -> None:
     """Greenlets of one thread are one owner of its locks: none waits for another."""
     if importlib.util.find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
@@ -107,7 +112,7 @@ def test_examples_from_several_greenlets() -> None:
 import gevent
 pagemap._native.pipeline.ALONE_PAGES = 1
 sampler = pagemap.Sampler()
-process = pagemap.Process({os.getpid()})
+process = pagemap.Process({start(workloads.python()).pid})
 
 def walk(number):
     seen = 0
