@@ -43,7 +43,7 @@ several have of the hugetlb pool is not added up: in the total it is - or null.
 Processes that end meanwhile, or forbid reading, are named on stderr and, in
 JSON, under passed; the others are shown all the same.
 
---json writes one object of schema pagemap.footprint/1: sizes in bytes, the
+--json writes one object of schema pagemap.footprint/2: sizes in bytes, the
 share from 0 to 1, the totals after the rows.
 
 examples:

@@ -61,7 +61,7 @@ size; partial where less is mapped. --cont counts aligned blocks of given sizes
 within huge pages, which a processor may keep as one entry of its TLB. With
 --all or --cgroup there is a row for each process, and shared memory counts in
 each. In CSV anon and file are columns for each size; the schema of JSON is
-pagemap.huge/1.
+pagemap.huge/2.
 
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the

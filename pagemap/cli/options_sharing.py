@@ -40,7 +40,7 @@ saved is what each process's own copies would take besides, and each mapping's
 own copy of a merged page. The page of zeros is nobody's, and is in no amount
 but its own column and the frames.
 
---json writes one object of schema pagemap.sharing/1: sizes in bytes. --csv
+--json writes one object of schema pagemap.sharing/2: sizes in bytes. --csv
 writes one part, the pairs if none is named.
 
 examples:

@@ -25,7 +25,7 @@ When the map count is higher than what was found, the others are processes that
 could not be read or changed meanwhile, or the kernel's own. An answer is true
 of the moment: the kernel may move a page at any time.
 
---json writes one object of schema pagemap.who/1; addresses are strings.
+--json writes one object of schema pagemap.who/2; addresses are strings.
 
 examples:
   sudo pagemap who nginx 0x7f5a10000000

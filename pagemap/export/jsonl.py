@@ -21,7 +21,7 @@ __all__ = ["header", "label"]
 def header(process: Process) -> bytes:
     """What the rows are, and what they cannot say themselves."""
     about = {
-        "schema": "pagemap.dump/1",
+        "schema": "pagemap.dump/2",
         "pid": process.pid,
         "page_size": process.page_size,
         "pfns_visible": process.pfns_visible,

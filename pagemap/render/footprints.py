@@ -33,7 +33,7 @@ __all__ = [
     "write_text",
 ]
 
-SCHEMA = "pagemap.footprint/1"
+SCHEMA = "pagemap.footprint/2"
 
 _SHOWN = {column.name: column for column in SHOWN}
 _SHARE_DIGITS = 6

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_csv", "write_json"]
 
-SCHEMA = "pagemap.huge/1"
+SCHEMA = "pagemap.huge/2"
 
 
 def write_json(

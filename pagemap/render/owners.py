@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flag_names", "write_csv", "write_json", "write_text"]
 
-SCHEMA = "pagemap.who/1"
+SCHEMA = "pagemap.who/2"
 
 _CSV = "pfn,pid,sharers,name,address,start,end,perms,offset,exclusive,path"
 

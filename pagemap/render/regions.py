@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_csv", "write_json", "write_text"]
 
-SCHEMA = "pagemap.regions/1"
+SCHEMA = "pagemap.regions/2"
 
 COLUMNS = (
     Column("START", right=True),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_csv", "write_json", "write_text"]
 
-SCHEMA = "pagemap.sharing/1"
+SCHEMA = "pagemap.sharing/2"
 
 # What is shared at all, then by kind: the names of columns in every output.
 _KINDS = ("anonymous", "file", "shmem", "ksm", "other", "zero")

@@ -71,7 +71,7 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     target = start(workloads.odd_path())
     target.stop()
     about = {
-        "schema": "pagemap.dump/1",
+        "schema": "pagemap.dump/2",
         "pid": target.pid,
         "page_size": PAGE,
         "pfns_visible": pfns_visible,

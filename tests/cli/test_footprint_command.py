@@ -71,7 +71,7 @@ def test_json(pagemap: Pagemap, dense: workloads.Target) -> None:
     (row,) = data["processes"]
     assert (code, err) == (0, [])
     assert list(data) == ["schema", "memory", "processes", "totals", "passed", "sharers_known"]
-    assert (data["schema"], data["memory"]) == ("pagemap.footprint/1", memory())
+    assert (data["schema"], data["memory"]) == ("pagemap.footprint/2", memory())
     assert list(row) == ["pid", "also", *AMOUNTS, "share", "name"]
     assert data["totals"] == {name: row[name] for name in [*AMOUNTS, "share"]}
     assert data["passed"] == {"denied": [], "vanished": []}

@@ -65,7 +65,7 @@ def test_json(pagemap: Pagemap, target: workloads.Target) -> None:
     about = document(pagemap, target.pid, "--cont", f"{SIZE},{2 * PAGE}")
     assert list(about) == ["schema", "pid", "page_size", "mappings", "totals"]
     assert (about["schema"], about["pid"], about["page_size"]) == (
-        "pagemap.huge/1",
+        "pagemap.huge/2",
         target.pid,
         PAGE,
     )

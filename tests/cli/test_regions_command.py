@@ -67,7 +67,7 @@ def naive(
 
 def document(pid: int, regions: list[Region]) -> dict[str, object]:
     return {
-        "schema": "pagemap.regions/1",
+        "schema": "pagemap.regions/2",
         "pid": pid,
         "regions": [
             {"start": hex(start), "end": hex(end), "size": end - start, "categories": names}

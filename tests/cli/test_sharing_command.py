@@ -44,7 +44,7 @@ def ask(pagemap: Pagemap, pids: list[int], *options: str) -> bytes:
 
 def test_json(pagemap: Pagemap, family: list[int]) -> None:
     told = json.loads(ask(pagemap, family, "--json"))
-    assert (told["schema"], told["page_size"]) == ("pagemap.sharing/1", PAGE)
+    assert (told["schema"], told["page_size"]) == ("pagemap.sharing/2", PAGE)
     naive, _ = everyone.groups(family)
     untold = {} if everyone.ksm_is_told() else {"ksm": None}
     assert told["ksm_told"] == (not untold)

@@ -63,7 +63,7 @@ def test_json(pagemap: Pagemap, family: Family) -> None:
     code, out, err = pagemap("who", "--phys", hex(family.pfn * PAGE + 17), "--json")
     assert (code, err) == (0, [])
     told = json.loads(out)
-    assert told["schema"] == "pagemap.who/1"
+    assert told["schema"] == "pagemap.who/2"
     assert told["mappers"] == [
         {
             "pfn": hex(family.pfn),

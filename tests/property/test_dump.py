@@ -94,7 +94,7 @@ def test_dump(
                 header, _, dumps[form] = file.getvalue().partition(b"\n")
                 if form == "jsonl":
                     assert json.loads(header) == {
-                        "schema": "pagemap.dump/1",
+                        "schema": "pagemap.dump/2",
                         "pid": PID,
                         "page_size": PAGE,
                         "pfns_visible": not hidden,
