@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pagemap.cli.places import Place
+    from pagemap.kernel.places import Place
 
 __all__ = ["Output", "open_output"]
 
@@ -44,7 +44,7 @@ def open_output(path: str | None = None) -> Output:
         descriptor = _descriptor(path)
         if descriptor is not None:
             return Output(descriptor, path)
-        from pagemap.cli.places import find
+        from pagemap.kernel.places import find
 
         with find(path) as place:
             if place.mode and not S_ISREG(place.mode):

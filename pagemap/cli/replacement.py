@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pagemap.cli.places import Place
+    from pagemap.kernel.places import Place
 
 __all__ = ["Replacement"]
 

@@ -159,3 +159,23 @@ def test_a_file_of_a_strangers_is_replaced_and_not_written_to(
     assert (about.st_uid, stat.S_IMODE(about.st_mode)) == (os.geteuid(), 0o600)
     assert name.read_bytes().startswith(HEADER)
     assert os.listdir(sticky) == ["dump"]
+
+
+@pytest.mark.parametrize("plant", ["link", "fifo"])
+def test_a_group_is_others_too(
+    pagemap: Pagemap, stranger: Stranger, sticky: Path, precious: Path, plant: str
+) -> None:
+    """A sticky folder that a group may write to, as a spool, was not taken for one like /tmp."""
+    os.chown(sticky, 0, stranger.group)
+    sticky.chmod(0o1775)
+    name = sticky / "dump"
+    stranger.does(lambda: name.symlink_to(precious) if plant == "link" else os.mkfifo(name))
+    with pagemap.start("dump", "self", "-o", name.as_posix()) as process:
+        try:
+            err = process.communicate(timeout=20)[1].decode()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert process.returncode == 1
+    assert "in a folder where others may put one" in err
+    assert precious.read_text() == "precious"

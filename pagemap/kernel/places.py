@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EINVAL, EISDIR, ELOOP
-from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX, S_IWOTH
+from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,14 +29,16 @@ class Place:
     """A name in an open folder, and what it named when it was opened; a context manager.
 
     `folder` and `found` are O_PATH descriptors. Where nothing is, `found` is None and `mode` is 0.
+    `led_by` are the users whose symbolic links led here.
     """
 
-    __slots__ = ("device", "folder", "found", "mode", "name", "owner")
+    __slots__ = ("device", "folder", "found", "led_by", "mode", "name", "owner")
 
     def __init__(self, folder: int, name: str) -> None:
         self.folder: int | None = folder
         self.name = name
         self.found: int | None = None
+        self.led_by: set[int] = set()
         self.mode = self.owner = self.device = 0
 
     def look(self, *, missing: bool) -> None:
@@ -65,20 +67,21 @@ class Place:
         """Raise PermissionError for what a stranger may have put here.
 
         It is the kernel's own rule for fs.protected_symlinks, whatever that is set to: in a folder
-        where all may make files and each remove only his own, as /tmp, nothing is to be trusted
-        that belongs neither to us nor to the owner of the folder.
+        where others may make files and each remove only his own, as /tmp, nothing is to be trusted
+        that belongs neither to us nor to the owner of the folder. Others are a group too, as the
+        kernel has it for fs.protected_regular=2; access lists show as the group's bits.
         """
         if self.found is None or self.folder is None or self.owner == os.geteuid():
             return
         folder = os.fstat(self.folder)
-        if folder.st_mode & (S_ISVTX | S_IWOTH) != S_ISVTX | S_IWOTH:
+        if not folder.st_mode & S_ISVTX or not folder.st_mode & (S_IWGRP | S_IWOTH):
             return
         if self.owner != folder.st_uid or folder.st_uid == _NOBODY:
             what = "a symbolic link" if S_ISLNK(self.mode) else "no file but a pipe or device"
             raise PermissionError(
                 EACCES,
                 f"{self.name!r} is {what} of another user (uid {self.owner}), "
-                "in a folder where everybody may put one",
+                "in a folder where others may put one",
             )
 
     def take_folder(self) -> int:
@@ -122,11 +125,15 @@ def find(path: str) -> Place:
     left = path.split("/")[::-1]  # the next component is the last of them
     folder = os.open("/" if path.startswith("/") else ".", _FOLDER)
     links = 0
+    led_by: set[int] = set()
     while left:
         place = Place(folder, left.pop() or ".")
         try:
             place.look(missing=not left)
-            links += S_ISLNK(place.mode)
+            if S_ISLNK(place.mode):
+                links += 1
+                led_by.add(place.owner)
+            place.led_by = led_by
             onward = _onward(place, left, links)
         except BaseException:
             place.close()
