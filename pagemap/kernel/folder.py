@@ -120,6 +120,13 @@ class Folder(Holder):
         except OSError:
             return None
 
+    def open_executable(self) -> int:
+        """An O_PATH descriptor of the file that is run, which the caller is to close.
+
+        Raises OSError as the kernel gave it.
+        """
+        return os.open(f"{self._within}exe", os.O_PATH | os.O_CLOEXEC, dir_fd=self.fd)
+
     def start(self) -> int:
         """When the process began, in clock ticks since the boot; 0 where that is not told."""
         fields = self._fields("stat")

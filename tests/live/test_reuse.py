@@ -189,6 +189,35 @@ def test_an_executable_that_was_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("need_root")
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_is_only_called_deleted(tmp_path: Path, gone: bool) -> None:
+    """Whoever mounts root's file as "x (deleted)", or a deleted one as x, was taken for x."""
+    sleep = shutil.which("sleep")
+    unshare = shutil.which("unshare")
+    if not sleep or not unshare:
+        pytest.skip("needs sleep and unshare")
+    real, his = tmp_path / "daemon", tmp_path / "his"
+    shutil.copy(sleep, real)
+    shutil.copy(sleep, his)
+    if gone:
+        script = f"mount --bind {his} {real} && rm {his} && exec {real} 60"
+    else:
+        place = f"'{real} (deleted)'"
+        script = f"touch {place}; mount --bind {his} {place} && exec {place} 60"
+    impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script])
+    try:
+        try:
+            until_it_runs(impostor, "daemon")
+        except (AssertionError, FileNotFoundError):
+            pytest.skip("cannot make a mount namespace")
+        assert os.readlink(f"/proc/{impostor.pid}/exe") == f"{real} (deleted)"
+        assert pagemap.find(str(real)) == []
+    finally:
+        impostor.kill()
+        impostor.wait()
+
+
+@pytest.mark.usefixtures("need_root")
 def test_a_pid_file_of_another_user_s(start: Start, tmp_path: Path) -> None:
     """Whoever may write a pid file could have any process of others taken for his daemon."""
     target = start(workloads.dense(16 * PAGE))
