@@ -3,23 +3,30 @@
 A file proves nothing of the process that has the number now. What can be known is held against it,
 by whoever opens the process: it must have begun before the file was written, or its number is of
 another one that came later; and where the file is not root's, nor our own, it must belong to the
-file's owner, who could else have any process taken for his. A file that everybody may write to is
-refused. So root can be led to no process by a file that its owner may not speak for, and to no
-process that is younger than the file; to an older one of the same owner it can.
+file's owner, who could else have any process taken for his. So it is with the owner of each
+symbolic link that leads to it, and no stranger's link is followed in a sticky folder. A file that
+everybody may write to is refused, and so is what is no regular file, or is the kernel's own, for
+/proc/PID/stat begins with a number too. So root can be led to no process by a file or link whose
+owner may not speak for it, and to no process that is younger than the file; to an older one of the
+same owner it can.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from errno import EACCES, EINVAL, ENOENT
 from stat import S_ISREG, S_IWOTH
 
 from pagemap.errors import AccessDenied, NoSuchProcess, UsageError
 from pagemap.kernel.chosen import Chosen
+from pagemap.kernel.mounts import is_made_by_the_kernel, kind_of
+from pagemap.kernel.places import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap.kernel.folder import Folder
+    from pagemap.kernel.places import Place
 
 __all__ = ["number", "read_pid_file"]
 
@@ -55,20 +62,16 @@ def read_pid_file(path: str) -> Chosen:
     if not path:
         raise UsageError("the target @ needs the name of a pid file, as in @/run/nginx.pid")
     try:
-        # Not waiting for a writer, should it be a fifo.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        try:
-            about = os.fstat(fd)
-            words = os.read(fd, _PID_FILE_SIZE).split()
-        finally:
-            os.close(fd)
+        with find(path) as place:
+            about, words = _read(place)
+            speakers = {about.st_uid, *place.led_by}
     except FileNotFoundError as error:
         message = f"no pid file {path!r}: is its process running?"
         raise NoSuchProcess(message, errno=error.errno, operation=_OPERATION, path=path) from error
-    except PermissionError as error:
-        message = f"cannot read the pid file {path!r}: permission denied; run with sudo"
-        raise AccessDenied(message, errno=error.errno, operation=_OPERATION, path=path) from error
     except OSError as error:
+        if error.errno == EACCES and error.strerror == os.strerror(EACCES):
+            message = f"cannot read the pid file {path!r}: permission denied; run with sudo"
+            raise AccessDenied(message, errno=EACCES, operation=_OPERATION, path=path) from error
         raise UsageError(
             f"cannot read the pid file {path!r}: {error.strerror}",
             errno=error.errno,
@@ -81,7 +84,7 @@ def read_pid_file(path: str) -> Chosen:
             operation=_OPERATION,
             path=path,
         )
-    if S_ISREG(about.st_mode) and about.st_mode & S_IWOTH:
+    if about.st_mode & S_IWOTH:
         raise UsageError(
             f"the pid file {path!r} proves nothing: everybody may write to it; give the pid",
             operation=_OPERATION,
@@ -89,12 +92,30 @@ def read_pid_file(path: str) -> Chosen:
         )
 
     def confirm(folder: Folder) -> None:
-        _confirm(folder, path, about)
+        _confirm(folder, path, about, speakers)
 
     return Chosen(number(words[0].decode("ascii")), confirm)
 
 
-def _confirm(folder: Folder, path: str, about: os.stat_result) -> None:
+def _read(place: Place) -> tuple[os.stat_result, list[bytes]]:
+    """What is known of the file that was found, and its words; opened as what was looked at."""
+    if not place.mode:
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+    if not S_ISREG(place.mode):
+        raise OSError(EINVAL, "it is no regular file, so it proves nothing; give the pid")
+    assert place.found is not None
+    kind = kind_of(place.found)
+    if kind is None or is_made_by_the_kernel(kind):
+        lies = f"the kernel makes it ({kind})" if kind else "it is on a mount that is not ours"
+        raise OSError(EINVAL, f"{lies}, so it proves nothing; give the pid")
+    fd = os.open(f"/proc/self/fd/{place.found}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        return os.fstat(fd), os.read(fd, _PID_FILE_SIZE).split()
+    finally:
+        os.close(fd)
+
+
+def _confirm(folder: Folder, path: str, about: os.stat_result, speakers: set[int]) -> None:
     written_ns = min(about.st_mtime_ns, about.st_ctime_ns)
     slack = _SLACK if written_ns % 10**9 else _COARSE_SLACK
     later = _began(folder) - written_ns / 1e9
@@ -106,11 +127,11 @@ def _confirm(folder: Folder, path: str, about: os.stat_result) -> None:
             operation=_OPERATION,
             path=path,
         )
-    if about.st_uid in (0, os.geteuid()):
-        return
-    if about.st_uid not in _users(folder):
+    users = _users(folder)
+    for user in speakers - {0, os.geteuid()} - users:
+        what = "belongs" if user == about.st_uid else "is reached by a symbolic link that belongs"
         raise UsageError(
-            f"the pid file {path!r} belongs to user {about.st_uid}, and process {folder.pid} does "
+            f"the pid file {path!r} {what} to user {user}, and process {folder.pid} does "
             "not: a file can speak for its owner's processes alone; give the pid",
             pid=folder.pid,
             operation=_OPERATION,
