@@ -10,6 +10,8 @@ import os
 from errno import EACCES, EINVAL, EISDIR, ELOOP
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 
+from pagemap._native.descriptors import Holder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +27,7 @@ _MOST_LINKS = 40  # as the kernel follows
 _NOBODY = 65534
 
 
-class Place:
+class Place(Holder):
     """A name in an open folder, and what it named when it was opened; a context manager.
 
     `folder` and `found` are O_PATH descriptors. Where nothing is, `found` is None and `mode` is 0.
