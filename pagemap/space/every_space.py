@@ -97,7 +97,8 @@ class Spaces(Holder):
 
     `pids` are those to look at, one for each address space, and ``sharers[pid]`` the other
     processes with the memory of `pid`: told by kcmp(2) of those whose auxiliary vectors are alike,
-    at the moment this is made. Where kcmp cannot be used (`sharers_known` is False; it needs
+    at the moment this is made. Where `pid` ends, the next of them is read on in its place, and
+    stands for it in `pids`. Where kcmp cannot be used (`sharers_known` is False; it needs
     CONFIG_KCMP, and may be forbidden) they are looked at apart, and counted twice. `names` are
     the command names by pid. `complete` is False where there are processes that cannot even be
     seen: those of other PID namespaces than that of the /proc that is read.
@@ -187,9 +188,9 @@ class Spaces(Holder):
         with pipeline.run(pieces, make_buffer, threads) as results:
             for piece, result in results:
                 seen: Seen = piece.visit.tag
-                if at is not None and seen.number != at.number:
+                if at is not None and seen.process is not at.process:
                     self._finish(at.process)
-                    if progress is not None:
+                    if progress is not None and seen.number != at.number:
                         progress(seen.number, len(self.pids))
                 at = seen
                 yield piece, result
@@ -209,38 +210,75 @@ class Spaces(Holder):
         *,
         alone: bool,
     ) -> Iterator[VisitPiece]:
-        for number, pid in enumerate(self.pids):
-            process = None
-            given = False
-            try:
-                meant = self._twins.meant.get(pid, pid)
-                process = self._open[pid] = AddressSpace(meant, procfs=self._procfs)
-                self.names[pid] = process.name
-                reaches[number] = Reach()
-                for piece in self._pieces_of(process, number, choose, make, reaches[number]):
-                    yield piece
-                    given = True
-            except PagemapError as error:
-                if pid in required:
-                    raise
-                self._fail(pid, error)
-            # without other threads a piece is asked for when all before it were used
-            if process is not None and (alone or not given):
-                self._finish(process)
+        for number, first in enumerate(self.pids):
+            pid, reached = first, 0
+            failure: PagemapError | None = None
+            while True:
+                process = None
+                given = False
+                reach = reaches.setdefault(number, Reach())
+                ended = None
+                try:
+                    process = self._open_one(pid)
+                    for block in process.maps_blocks():
+                        text, end = _beyond(block, reached)
+                        if text:
+                            seen = Seen(process, number, None)
+                            for piece in self._pieces_of(text, seen, choose, make, reach):
+                                yield piece
+                                given = True
+                        reached = end
+                except (NoSuchProcess, TargetVanished) as error:
+                    ended = error
+                    if pid in required:
+                        raise
+                except PagemapError as error:
+                    if pid in required:
+                        raise
+                    self._fail(pid, error)
+                # without other threads a piece is asked for when all before it were used
+                if process is not None and (alone or not given):
+                    self._finish(process)
+                if ended is None:
+                    break
+                failure = failure or ended
+                twin = self._replace(number, pid)
+                if twin is None:
+                    self._fail(first, failure)
+                    break
+                pid = twin
+
+    def _open_one(self, pid: int) -> AddressSpace:
+        meant = self._twins.meant.get(pid, pid)
+        process = self._open[pid] = AddressSpace(meant, procfs=self._procfs)
+        self.names[pid] = process.name
+        return process
+
+    def _replace(self, number: int, ended: int) -> int | None:
+        """Another with the memory of process `ended`, in whose place it is read from now on.
+
+        Whoever shares memory with short-lived processes would else not be looked at.
+        """
+        others = self.sharers.pop(ended, [])
+        if not others:
+            return None
+        twin = self.pids[number] = others.pop(0)
+        if others:
+            self.sharers[twin] = others
+        return twin
 
     def _pieces_of(
-        self, process: AddressSpace, number: int, choose: Choose, make: Make, reach: Reach
+        self, text: bytes, seen: Seen, choose: Choose, make: Make, reach: Reach
     ) -> Iterator[VisitPiece]:
-        for block in process.maps_blocks():
-            ranges, note = choose(block)
-            if not ranges:
-                continue
+        ranges, seen.note = choose(text)
+        if ranges:
+            process = seen.process
             visit = Visit(
                 Spans(ranges),
                 process.fileno(),
                 PAGE_SHIFT,
                 use_scan=process.can_scan,
-                tag=Seen(process, number, note),
+                tag=seen,
             )
             yield from visit.pieces(make, reach)
 
@@ -257,6 +295,16 @@ class Spaces(Holder):
             self.unreadable[pid] = "permission denied"
         else:
             self.unreadable[pid] = str(error)
+
+
+def _beyond(block: bytes, reached: int) -> tuple[bytes, int]:
+    """The lines of mappings from address `reached` on, and the address where the last one ends."""
+    lines = block.splitlines(keepends=True) if reached else []
+    left = [line for line in lines if int(line.partition(b"-")[0], 16) >= reached]
+    text = b"".join(left) if reached else block
+    last = text[text.rfind(b"\n", 0, -1) + 1 :]
+    end = int(last.partition(b" ")[0].partition(b"-")[2], 16) if last else reached
+    return text, end
 
 
 def _raise_for_want_of_files(error: OSError | PagemapError) -> None:

@@ -76,6 +76,7 @@ class Twins:
                 order = self._compare(pid, alike[middle])
                 if order == SAME:
                     self._remember(alike[middle])
+                    self._remember(pid)  # it is read where that one ends
                     order = self._compare(pid, alike[middle])  # so it was that one all the time
             except OSError as error:
                 if error.errno not in (ESRCH, EPERM):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
 from pagemap.analyses.owners import Mapper, Owners
+from pagemap.kernel import maps
+from pagemap.space import every_space
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
@@ -211,6 +216,57 @@ def test_a_child_of_vfork_is_not_counted_twice(start: Start) -> None:
     # pids may have wrapped around: then the child comes first
     assert {only.pid, *only.sharers} == {target.pid, child}
     assert owners.spaces.sharers_known
+
+
+def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A short-lived CLONE_VM child was chosen, ended, and its parent was not read."""
+    with zoo.ZOO["CLONE_VM"]() as target:
+        (child,) = target.children
+        monkeypatch.setattr(every_space, "pids", lambda _: [child, target.pid])
+        frame = frame_at(target.pid, target.first.start)
+        owners = Owners([frame])
+        assert owners.spaces.sharers == {child: [target.pid]}
+        end(child, target.pid)
+        (only,) = owners
+        assert (only.pid, only.address, only.sharers) == (target.pid, target.first.start, ())
+        assert owners.spaces.vanished == []
+        assert owners.complete
+
+
+def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its maps had not told of yet when the chosen one ended was not looked at."""
+    monkeypatch.setattr(maps, "read_blocks", partial(maps.read_blocks, size=512))  # several
+    with zoo.ZOO["CLONE_VM"]() as target:
+        (child,) = target.children
+        expected = [line.start for line in oracle.maps(target.pid)]
+        met: list[int] = []
+        blocks = []
+
+        def choose(text: bytes) -> tuple[list[tuple[int, int]], None]:
+            blocks.append(text)
+            met.extend(mapping.start for mapping in maps.parse(text))
+            if child in owners.spaces.pids:
+                end(child, target.pid)
+            return [(each // PAGE, 1) for each in met[-1:]], None
+
+        monkeypatch.setattr(every_space, "pids", lambda _: [child, target.pid])
+        owners = Owners([frame_at(target.pid, target.first.start)], threads=1)
+        monkeypatch.setattr(owners, "_choose", choose)
+        assert len(list(owners)) <= 1
+        assert met == expected
+        assert len(blocks) > 1
+        assert owners.spaces.pids == [target.pid]
+        assert owners.spaces.vanished == []
+
+
+def end(child: int, parent: int) -> None:
+    """End a child, which its parent, that waits for none, leaves a zombie: it has no memory."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    workloads.wait_until(lambda: everyone.status(child, "State").startswith("Z"))
+    assert everyone.status(parent, "State")
 
 
 def test_threads_are_one_process(start: Start) -> None:
