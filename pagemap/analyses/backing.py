@@ -12,11 +12,12 @@ from errno import ENOENT, ENOTTY, EPERM, ESRCH
 from pagemap._native import procmap
 from pagemap.errors import PagemapError
 from pagemap.kernel import smaps_accounts as accounts
+from pagemap.kernel.shmem_devices import devices_without_shmem
 from pagemap.vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pagemap.kernel.maps import Mapping
     from pagemap.kernel.smaps_accounts import Account
@@ -28,8 +29,6 @@ __all__ = ["Backing"]
 _OF_NO_BLOCKS = b" 00:"
 _OF_NO_FILE = b" 00:00 0"
 _TRIES = 8  # mappings of a device that may be gone before the kernel is asked about them
-# The file systems whose files are pages of shared memory: those are in no page table when swapped.
-_SHARED = {b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs"}
 
 
 class Backing:
@@ -38,7 +37,7 @@ class Backing:
     def __init__(self, process: AddressSpace) -> None:
         self._process = process
         self._hugetlb: dict[str, bool] = {}
-        self._not_shared: set[str] | None = None
+        self._not_shared: frozenset[str] | None = None
         self._accounts: dict[int, Account] | None = None
 
     @staticmethod
@@ -97,13 +96,13 @@ class Backing:
             self._not_shared = self._other_devices()
         return mapping.dev not in self._not_shared
 
-    def _other_devices(self) -> set[str]:
-        """Devices of the target's mounts that are of other file systems, as overlay and proc."""
+    def _other_devices(self) -> frozenset[str]:
+        """Devices of the target's mounts that surely hold no shared memory, as those of proc."""
         try:
             text = self._process.folder.read("mountinfo")
         except PagemapError:
-            return set()
-        return other_devices(text.split(b"\n")[:-1])
+            return frozenset()
+        return devices_without_shmem(text)
 
     def account(self, mapping: Mapping) -> Account | None:
         """What smaps says of it; None where it cannot be read, or no longer has it."""
@@ -132,17 +131,6 @@ def _is_hugetlb(fd: int, mapping: Mapping) -> bool:
     same = (vma.start, vma.inode) == (mapping.start, mapping.inode)
     device = f"{vma.dev_major:02x}:{vma.dev_minor:02x}"
     return same and device == mapping.dev and vma.page_size > PAGE_SIZE
-
-
-def other_devices(mounts: Iterable[bytes]) -> set[str]:
-    """The devices, as maps writes them, in lines of mountinfo that are not of shared memory."""
-    devices = set()
-    for line in mounts:
-        before, _, after = line.partition(b" - ")
-        if after.split(b" ", 1)[0] not in _SHARED:
-            major, _, minor = before.split(b" ", 3)[2].partition(b":")
-            devices.add(f"{int(major):02x}:{int(minor):02x}")
-    return devices
 
 
 def status(text: bytes, name: bytes) -> int:

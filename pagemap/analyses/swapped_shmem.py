@@ -14,6 +14,7 @@ from stat import S_ISREG
 
 from pagemap._native.procmap import swapped_shmem
 from pagemap.kernel import swap_types
+from pagemap.kernel.shmem_devices import devices_without_shmem
 from pagemap.vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from pagemap.space.address_space import AddressSpace
 
 __all__ = ["SwappedShmem"]
-
-# File systems whose files are shared memory, or that may show some of one below them.
-_SHMEM = frozenset({b"tmpfs", b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
-_MOUNTINFO = 6  # fields of a mount, at least, before the optional ones
 
 
 class SwappedShmem:
@@ -52,7 +49,7 @@ class SwappedShmem:
         if not mapping.inode or not mapping.dev.startswith("00:"):
             return False
         if self._others is None:
-            self._others = _other_devices(self._process.folder.peek("mountinfo") or b"")
+            self._others = devices_without_shmem(self._process.folder.peek("mountinfo") or b"")
         return mapping.dev not in self._others
 
     def _ask(self, mapping: Mapping) -> int | None:
@@ -71,17 +68,3 @@ class SwappedShmem:
             return swapped_shmem(file, mapping.offset >> PAGE_SHIFT, pages, PAGE_SHIFT)
         finally:
             os.close(file)
-
-
-def _other_devices(mountinfo: bytes) -> frozenset[str]:
-    """The devices, as maps has them, of file systems whose files are surely no shared memory."""
-    found = set()
-    for line in mountinfo.split(b"\n")[:-1]:  # the last may be cut
-        fields, _, system = line.partition(b" - ")
-        kind = system.split(b" ")[0]
-        if kind in _SHMEM or len(fields.split(b" ")) < _MOUNTINFO:
-            continue
-        major, _, minor = fields.split(b" ")[2].partition(b":")
-        if major.isdigit() and minor.isdigit():
-            found.add(f"{int(major):02x}:{int(minor):02x}")
-    return frozenset(found)

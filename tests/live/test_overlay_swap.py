@@ -1,0 +1,75 @@
+"""Shared memory in swap behind an overlay: its files lie in a tmpfs, under another device."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from tests import oracle
+from tests.kernel_settings import Unavailable, zram_swap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGE = oracle.PAGE
+MADV_PAGEOUT = 21
+
+
+@pytest.fixture
+def merged(need_root: None, tmp_path: Path) -> Iterator[Path]:
+    """An overlay whose upper folder lies in a tmpfs."""
+    if shutil.which("mount") is None:
+        pytest.skip("mount is not installed (Debian: apt install mount)")
+    with contextlib.ExitStack() as undo:
+
+        def mount(*words: str) -> None:
+            done = subprocess.run(["mount", *words], check=False, capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"cannot mount here: {done.stderr.strip()}")
+            undo.callback(subprocess.run, ["umount", words[-1]], check=True)
+
+        mount("-t", "tmpfs", "tmpfs", str(tmp_path))
+        for name in ("lower", "upper", "work", "merged"):
+            (tmp_path / name).mkdir()
+        options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+        mount("-t", "overlay", "overlay", "-o", options, str(tmp_path / "merged"))
+        yield tmp_path / "merged"
+
+
+def swapped(start: int) -> int:
+    """What smaps says of the mapping there."""
+    with open("/proc/self/smaps", "rb") as file:
+        maps = oracle.parse_smaps(file.read())
+    return next(each.sizes["Swap"] for each in maps if each.start <= start < each.end)
+
+
+def test_swap_of_a_file_behind_an_overlay(merged: Path) -> None:
+    """The device of an overlay is no tmpfs, and yet its files may be shared memory."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(zram_swap(16 << 20))
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        file = stack.enter_context((merged / "file").open("w+b"))
+        file.truncate(64 * PAGE)
+        memory = stack.enter_context(mmap.mmap(file.fileno(), 64 * PAGE))
+        memory[:] = os.urandom(len(memory))
+        start = oracle.address_of(memory)
+        memory.madvise(MADV_PAGEOUT)
+        wanted = swapped(start)
+        if not wanted:
+            pytest.skip("swap: the kernel pushed nothing out (MADV_PAGEOUT)")
+        with pagemap.Process("self") as process:
+            told = {mapping.start: tally.swap for mapping, tally in process.tally(["swap"])}
+        where = max(each for each in told if each <= start)
+        pages = told[where]
+        assert pages is not None
+        assert pages * PAGE == wanted == swapped(start)
