@@ -78,9 +78,9 @@ class Process(AddressSpace):
         are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to
         nothing; asking for FILE costs a look at each frame.
 
-        SWAPPED is what lies in swap: not guard regions, userfaultfd's markers, or pages that
+        SWAP is what lies in swap: not guard regions, userfaultfd's markers, or pages that
         migrate or are broken, which the kernel's scan calls so too. Where it hides which (without
-        CAP_SYS_ADMIN), and something is in swap, SWAPPED holds those as well, but for guards. HUGE
+        CAP_SYS_ADMIN), and something is in swap, SWAP holds those as well, but for guards. HUGE
         is what is present: not the untouched places of hugetlb mappings, which the scan calls huge,
         unless `none_of` has PRESENT.
 
@@ -251,8 +251,8 @@ class Process(AddressSpace):
         """
         try:
             physical: int = _translate(self._pagemap, address, PAGE_SHIFT)
-        except OverflowError:
-            physical = -1  # not 64 bits, as the slow way will say
+        except (OverflowError, TypeError):
+            physical = -1  # no address, as the slow way will say
         if physical >= 0:
             return physical
         from pagemap.analyses.translate import translate

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 
 # PAGE_IS_* of include/uapi/linux/fs.h, those that an entry tells as well.
-CATEGORIES = {"file": 4, "present": 8, "swapped": 16, "soft_dirty": 128, "guard": 256}
-_ENTRY_NAMES = {"file": "file_or_shared"}
+CATEGORIES = {"file": 4, "present": 8, "swap": 16, "soft_dirty": 128, "guard": 256}
+_ENTRY_NAMES = {"file": "file_or_shared", "swap": "swapped"}
 
 Stretch = tuple[int, int, int]
 """Addresses from start to end, in bytes, and the categories of all pages between."""
@@ -36,10 +36,10 @@ TYPES = oracle.swap_type_names()
 
 
 def categories(entry: int, *, hidden_is_swap: bool = True) -> int:
-    """What a page with this entry is; swapped is what lies in swap, not whatever has bit 62."""
+    """What a page with this entry is; swap is what lies in swap, not whatever has bit 62."""
     here = {name: oracle.has(entry, _ENTRY_NAMES.get(name, name)) for name in CATEGORIES}
     kind = oracle.kind(entry, TYPES)
-    here["swapped"] = kind == "swap" or (kind == "hidden" and hidden_is_swap)
+    here["swap"] = kind == "swap" or (kind == "hidden" and hidden_is_swap)
     return sum(bit for name, bit in CATEGORIES.items() if here[name])
 
 

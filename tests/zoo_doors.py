@@ -129,7 +129,7 @@ def sample(target: Target) -> Rows:
 
 REGIONS = {
     "present": pagemap.Category.PRESENT,
-    "swap": pagemap.Category.SWAPPED,
+    "swap": pagemap.Category.SWAP,
     "guard": pagemap.Category.GUARD,
     "zero": pagemap.Category.PFNZERO,
     "huge": pagemap.Category.HUGE,

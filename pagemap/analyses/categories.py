@@ -1,7 +1,8 @@
 """What a page can be, what is asked for, and what the kernel must be asked to find it.
 
-PAGEMAP_SCAN calls things by its page tables' words: SWAPPED is whatever has bit 62, and HUGE is set
-for places in a hugetlb mapping where no page is. Here SWAPPED is in swap, and HUGE is there.
+PAGEMAP_SCAN calls things by its page tables' words: PAGE_IS_SWAPPED is whatever has bit 62, and
+PAGE_IS_HUGE is set for places in a hugetlb mapping where no page is. Here SWAP is in swap, and HUGE
+is there.
 """
 
 from __future__ import annotations
@@ -24,25 +25,27 @@ __all__ = ["READABLE", "Asked", "Category", "require"]
 
 
 class Category(IntFlag):
-    """What a page can be to PAGEMAP_SCAN; the names and the bits are the kernel's."""
+    """What a page can be to PAGEMAP_SCAN; the bits are the kernel's, and so are the names but one.
+
+    SWAP has the bit of PAGE_IS_SWAPPED, which the kernel says of markers, guard regions and pages
+    that migrate too (pagemap_page_category in fs/proc/task_mmu.c). Here it is what lies in swap.
+    """
 
     WPALLOWED = 1 << 0
     WRITTEN = 1 << 1
     FILE = 1 << 2
     PRESENT = 1 << 3
-    SWAPPED = 1 << 4
+    SWAP = 1 << 4
     PFNZERO = 1 << 5
     HUGE = 1 << 6
     SOFT_DIRTY = 1 << 7
     GUARD = 1 << 8
 
 
-READABLE = (
-    Category.FILE | Category.PRESENT | Category.SWAPPED | Category.SOFT_DIRTY | Category.GUARD
-)
+READABLE = Category.FILE | Category.PRESENT | Category.SWAP | Category.SOFT_DIRTY | Category.GUARD
 """The categories that an entry tells as well: what a kernel without PAGEMAP_SCAN can answer."""
 
-_PRESENT, _SWAPPED, _HUGE = int(Category.PRESENT), int(Category.SWAPPED), int(Category.HUGE)
+_PRESENT, _SWAP, _HUGE = int(Category.PRESENT), int(Category.SWAP), int(Category.HUGE)
 
 
 class Asked:
@@ -52,23 +55,23 @@ class Asked:
     places in a hugetlb mapping where nothing is. So it is asked for more, and to tell more.
     """
 
-    __slots__ = ("all_of", "any_of", "by_huge", "by_swapped", "none_of", "returned")
+    __slots__ = ("all_of", "any_of", "by_huge", "by_swap", "none_of", "returned")
 
     def __init__(self, any_of: int, all_of: int, none_of: int, returned: int) -> None:
         self.any_of, self.all_of, self.none_of, self.returned = any_of, all_of, none_of, returned
         mentioned = any_of | all_of | none_of | returned
-        self.by_swapped = bool(mentioned & _SWAPPED)
+        self.by_swap = bool(mentioned & _SWAP)
         # who wants what is not present, and huge, gets what the kernel calls so
         self.by_huge = bool(mentioned & _HUGE) and not none_of & _PRESENT
 
     def query(self, limit: int | None, *, exactly: bool = True) -> scan.Query:
         """The query for that, or for a scan that is to find all such pages and perhaps others."""
         all_of, none_of, returned = self.all_of, self.none_of, self.returned
-        if not exactly and (self.by_swapped or self.by_huge):
+        if not exactly and (self.by_swap or self.by_huge):
             returned |= self.any_of | all_of
-            if self.by_swapped:
-                none_of &= ~_SWAPPED
-                returned |= _SWAPPED | none_of
+            if self.by_swap:
+                none_of &= ~_SWAP
+                returned |= _SWAP | none_of
             if self.by_huge:
                 returned |= _PRESENT | _HUGE
                 all_of |= _PRESENT if all_of & _HUGE else 0

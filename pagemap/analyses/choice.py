@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from errno import EPERM
 
-from pagemap.errors import PfnsHidden, UsageError
+from pagemap.errors import PfnsHidden
 from pagemap.kernel import told
 from pagemap.kernel.swap_types import in_use, kinds
+from pagemap.vocabulary.checks import check_names
 from pagemap.vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS, PAGE_WORDS
 
 TYPE_CHECKING = False
@@ -30,16 +31,18 @@ _PASSED_OVER = _BIT["none"] | _BIT["marker"]
 
 
 class Choice:
-    """Pages that are all of `only`, and nothing of `without`. Raises UsageError for other words."""
+    """Pages that are all of `only`, and nothing of `without`: words, as the command takes them too.
+
+    Raises UsageError for other words, TypeError for what is no sequence of them.
+    """
 
     __slots__ = ("_flags", "_words", "all_of", "kinds", "none_of", "populated", "wanted")
 
     def __init__(self, only: Sequence[str], without: Sequence[str]) -> None:
-        self._words = {*only, *without}
         known = [word for word, _ in PAGE_WORDS]
-        for name in self._words:
-            if name not in known:
-                raise UsageError(f"there is no flag {name!r}; choose from {', '.join(known)}")
+        only = check_names("only", only, known)
+        without = check_names("without", without, known)
+        self._words = {*only, *without}
         self.all_of, self.none_of = (_bits(set(names) - _KINDS) for names in (only, without))
         self.wanted = _ALL
         for name in only:

@@ -60,7 +60,7 @@ class PageStream:
         self.schema: Schema = PAGES.select(check_names("names", names))
         self._process = process
         self._populated = populated
-        self._choice = Choice(check_names("only", only), check_names("without", without))
+        self._choice = Choice(only, without)
         self._ranges = None if ranges is None else page_ranges(ranges)
         self._frames = [
             name for name, column in FRAME_COLUMNS.items() if column in self.schema.names

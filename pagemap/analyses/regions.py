@@ -1,4 +1,4 @@
-"""Ranges of pages by what they are: present, swapped, huge, written, found without their entries.
+"""Ranges of pages by what they are: present, in swap, huge, written, found without their entries.
 
 The PAGEMAP_SCAN ioctl (since 6.7; do_pagemap_scan in fs/proc/task_mmu.c) skips empty page tables,
 so the cost follows what is populated and not what is reserved. A kernel without it is answered from
@@ -60,7 +60,7 @@ def regions(
     if max_pages is not None:
         check_int("max_pages", max_pages, 1, 1 << 64)
     if returned is None:
-        returned = any_of | all_of or Category.PRESENT | Category.SWAPPED
+        returned = any_of | all_of or Category.PRESENT | Category.SWAP
     if vector < 1:
         raise UsageError(f"vector must be 1 or more, not {vector}")
     require(process, any_of | all_of | none_of | returned)
@@ -80,7 +80,7 @@ def _scanned(
             found, start = scan.scan(process.fileno(), query, start, end, vector)
         except OSError as error:
             raise process.read_error(error) from None
-        if asked.by_swapped or asked.by_huge:
+        if asked.by_swap or asked.by_huge:
             for region in _judged(process, asked, found, vector):
                 yield region
                 if limit is not None:
@@ -103,7 +103,7 @@ def _judged(
     waiting: list[tuple[int, int, int]] = []  # regions between these, or after them
     room = CHUNK
     for start, end, categories in found:
-        if not (asked.by_swapped and categories & Category.SWAPPED):
+        if not (asked.by_swap and categories & Category.SWAP):
             told = asked.told(categories)
             if told is not None:
                 waiting.append((start, end, told))

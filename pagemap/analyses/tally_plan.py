@@ -135,15 +135,15 @@ class Plan(Holder):
         if asked & _PRESENT:
             finds.add("present")  # of which all others but holes of hugetlb are
         if self.swap_used or asked.intersection(ABSENT[1:]):
-            finds.add("swapped")
+            finds.add("swap")
             self.way.ways |= counting.ABSENT
         if process.can_find("guard"):
             if "guard" in asked:
                 finds.add("guard")
-            if "guard" in asked or "swapped" in finds:
-                returned |= {"swapped", "guard"}
-        elif "swapped" in finds:
-            returned.add("swapped")
+            if "guard" in asked or "swap" in finds:
+                returned |= {"swap", "guard"}
+        elif "swap" in finds:
+            returned.add("swap")
         if finds & _PRESENT:
             finds.discard("huge")
         return returned

@@ -8,7 +8,7 @@ from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
 from pagemap.cli.progress import Bar
-from pagemap.cli.words import parse_count, parse_names, parse_ranges, spell
+from pagemap.cli.words import parse_count, parse_names, parse_ranges
 from pagemap.errors import UsageError
 from pagemap.export import dump
 from pagemap.kernel import told
@@ -16,6 +16,7 @@ from pagemap.kernel.processes import resolve
 from pagemap.kernel.swap_types import in_use
 from pagemap.process import Process
 from pagemap.vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap.analyses.huge_counts import order_of, pmd_order
-from pagemap.cli.words import parse_count, parse_names, spell
+from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import UsageError
 from pagemap.render.document import batches
 from pagemap.render.huge import write_csv, write_json
@@ -11,6 +11,7 @@ from pagemap.render.huge_columns import AMOUNTS, SHOWN, VIEWS, fitting
 from pagemap.render.huge_sheet import Sheet, ordered
 from pagemap.render.huge_table import write_text
 from pagemap.render.table import terminal_width
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pagemap.cli.exclusive import warn
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.patterns import Patterns
-from pagemap.cli.words import parse_count, parse_names, spell
+from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import UsageError
 from pagemap.kernel import maps
 from pagemap.kernel.processes import resolve
@@ -21,6 +21,7 @@ from pagemap.render.document import batches
 from pagemap.render.mappings import Totals, ordered, write_csv, write_json, write_text
 from pagemap.render.table import terminal_width
 from pagemap.vocabulary.units import PAGE_SHIFT
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,9 +91,13 @@ def _check(arguments: Namespace) -> None:
     """Raise UsageError where options do not go together."""
     several = arguments.all or arguments.cgroup is not None
     if not arguments.huge:
-        for name, given in (("--cont", arguments.cont), ("--all and --cgroup", several)):
+        for name, given in (
+            ("--cont", arguments.cont),
+            ("--all", arguments.all),
+            ("--cgroup", arguments.cgroup is not None),
+        ):
             if given:
-                raise UsageError(f"{name} belong to --huge, which is not given")
+                raise UsageError(f"{name} belongs to --huge, which is not given")
     if arguments.target is None and not several:
         raise UsageError("the following arguments are required: TARGET\ntry 'pagemap maps --help'")
     if arguments.target is not None and several:

@@ -10,8 +10,8 @@ from pagemap.cli.options import (
     complete_with_files,
     in_lines,
 )
-from pagemap.cli.words import spell
 from pagemap.vocabulary.flags import PAGE_WORDS
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ examples:
   sudo pagemap dump 1234 --map '[heap]' --map '[stack]'
   sudo pagemap dump nginx --map 'libc*' --format csv -o libc.csv
   sudo pagemap dump java --populated --without file
-  pagemap dump @/run/nginx.pid --range 400000-500000 --format jsonl | jq .pfn"""
+  pagemap dump @/run/nginx.pid --range 0x400000-0x500000 --format jsonl | jq .pfn"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pagemap.cli.options import TARGET_HELP, complete_with_files, in_lines
-from pagemap.cli.words import spell
 from pagemap.render.footprint_columns import SHOWN
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

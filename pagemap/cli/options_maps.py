@@ -9,8 +9,8 @@ from pagemap.cli.options import (
     complete_with_files,
     in_lines,
 )
-from pagemap.cli.words import spell
 from pagemap.render.columns import ALIASES
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

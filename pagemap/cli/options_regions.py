@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pagemap.cli.options import add_ranges, add_target, in_lines
-from pagemap.cli.words import spell
 from pagemap.vocabulary.flags import SCAN_CATEGORIES
+from pagemap.vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments"]
 
 DESCRIPTION = """\
-Print the ranges of pages that are alike: present, swapped, huge, and so on.
+Print the ranges of pages that are alike: present, in swap, huge, and so on.
 Neighbours with the same categories are one row. The kernel skips what is
 empty, so terabytes reserved and untouched cost next to nothing."""
 
@@ -21,29 +21,30 @@ EXAMPLES = f"""\
 categories:
 {in_lines([(spell(flag.name), flag.meaning) for flag in SCAN_CATEGORIES])}
 
-swapped is what lies in swap, and not guard regions, userfaultfd's markers, or
-pages that migrate; without CAP_SYS_ADMIN the kernel hides which are which.
+swap is what lies in swap, and not guard regions, userfaultfd's markers, or
+pages that migrate, as PAGE_IS_SWAPPED is to the kernel; without CAP_SYS_ADMIN
+it hides which are which.
 huge is what is present and huge: with --none present it is the kernel's word,
 which holds untouched places of hugetlb mappings too.
 
 A kernel without PAGEMAP_SCAN (before 6.7) knows those that a page table entry
-tells: file, present, swapped, soft-dirty and guard.
+tells: file, present, swap, soft-dirty and guard.
 
 --json writes one object; its sizes are in bytes, its addresses strings. --csv
 parts the categories of a region by |.
 
 examples:
   pagemap regions self
-  pagemap regions java --any swapped --json | jq '[.regions[].size] | add'
+  pagemap regions java --any swap --json | jq '[.regions[].size] | add // 0'
   pagemap regions nginx --all present,file --none pfnzero
-  pagemap regions nginx --any present --show huge,file --range 400000-500000"""
+  pagemap regions nginx --any present --show huge,file --range 0x400000-0x500000"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     add_target(parser)
     for option, text in (
-        ("any", "pages with one of these categories (present,swapped without --all)"),
+        ("any", "pages with one of these categories (present,swap without --all)"),
         ("all", "pages with all of these categories"),
         ("none", "pages with none of these categories"),
         ("show", "the categories to tell, by default those of --any and --all"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _BITS = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
-_USUAL = _BITS["present"] | _BITS["swapped"]
+_USUAL = _BITS["present"] | _BITS["swap"]
 
 
 def run(arguments: Namespace) -> int:
@@ -62,7 +62,7 @@ def run(arguments: Namespace) -> int:
             complain(f"process {pid} is a kernel thread: it has no mappings")
         elif not process.pfns_visible and _mentions_swap(wanted) and in_use() is not False:
             complain(
-                "some of what is shown as swapped may be none (a marker of userfaultfd, say): "
+                "some of what is shown as swap may be none (a marker of userfaultfd, say): "
                 "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
             )
         found = _regions(process, wanted, ranges, limit)
@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> int:
 
 def _mentions_swap(wanted: Wanted) -> bool:
     asked = wanted["any_of"] | wanted["all_of"] | wanted["none_of"] | (wanted["returned"] or 0)
-    return bool(asked & _BITS["swapped"])
+    return bool(asked & _BITS["swap"])
 
 
 def _regions(

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from pagemap.errors import UsageError
 from pagemap.vocabulary.units import page_ranges, parse_range
+from pagemap.vocabulary.words import nearest, spell, understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["parse_count", "parse_names", "parse_ranges", "spell"]
-
-
-# The whole name says what the bit means; nobody wants to type it.
-_SHORT = {"file": "file_or_shared"}
-_SPELT = {name: short for short, name in _SHORT.items()}
-
-
-def spell(name: str) -> str:
-    """A name of the vocabulary as it is written on a command line: ``soft-dirty``."""
-    return _SPELT.get(name, name).replace("_", "-")
+__all__ = ["parse_count", "parse_names", "parse_ranges"]
 
 
 def parse_names(
@@ -31,23 +22,19 @@ def parse_names(
 ) -> list[str]:
     """The names among `known` that `texts` give, several in each parted by commas, each once.
 
-    ``soft-dirty`` and ``soft_dirty`` are the same, ``file`` is short for ``file_or_shared``, and
-    `aliases` are other names of some. Raises UsageError for a name that is not known, and says
-    which may have been meant.
+    Words are taken as `understand` takes them, in either case of letters. Raises UsageError for a
+    name that is not known, and says which may have been meant.
 
     >>> parse_names(["present,soft-dirty"], ["present", "soft_dirty"], option="--only")
     ['present', 'soft_dirty']
     """
     allowed = list(known)
-    others = {
-        other: name for other, name in {**_SHORT, **(aliases or {})}.items() if name in allowed
-    }
     found: dict[str, None] = {}
     for text in texts:
         for word in text.split(","):
-            name = word.strip().lower().replace("-", "_")
-            name = others.get(name, name)
-            if name not in allowed:
+            name = understand(word.strip().lower(), allowed, aliases)
+            if name is None:
+                others = [each for each, real in (aliases or {}).items() if real in allowed]
                 raise UsageError(_unknown(word.strip(), [*allowed, *others], option))
             found[name] = None
     return list(found)
@@ -56,11 +43,9 @@ def parse_names(
 def _unknown(word: str, allowed: list[str], option: str) -> str:
     if not word:
         return f"{option} has an empty name; give names parted by commas"
-    from difflib import get_close_matches
-
-    choices = list(dict.fromkeys(spell(name) for name in allowed))
-    close = get_close_matches(word.lower().replace("_", "-"), choices, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+    choices = list(dict.fromkeys(map(spell, allowed)))
+    close = nearest(word, choices)
+    hint = f"did you mean {close}?" if close else f"choose from {', '.join(choices)}"
     return f"{option} knows no {word!r}; {hint}"
 
 

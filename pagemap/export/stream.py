@@ -19,7 +19,7 @@ from pagemap.kernel import told
 from pagemap.kernel.maps import decode_path, parse_labels
 from pagemap.process import Process
 from pagemap.space.walk import LARGE, Reach
-from pagemap.vocabulary.checks import check_int, check_names, check_threads
+from pagemap.vocabulary.checks import check_int, check_threads
 from pagemap.vocabulary.flags import entry_flag
 from pagemap.vocabulary.units import PAGE_SHIFT, page_ranges
 
@@ -107,7 +107,7 @@ def dump(
     if select is not None and not callable(select):
         raise TypeError(f"select is a function of a path, not {select!r}")
     kept = None if ranges is None else page_ranges(ranges)
-    choice = Choice(check_names("only", only), check_names("without", without))
+    choice = Choice(only, without)
     threads = check_threads(threads)
     again: dict[str, Any] = {
         "format": format,

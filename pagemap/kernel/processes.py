@@ -42,13 +42,16 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
     it: where another process has the number by then they raise NoSuchProcess. Pickled, or in sums,
     it is a bare number, which is taken as it is.
 
-    Raises NoSuchProcess when /proc cannot be listed, or shows no process at all.
+    Raises NoSuchProcess when /proc cannot be listed, or shows no process at all; UsageError for an
+    empty name.
 
     >>> find("no process has this name")
     []
     """
     if not isinstance(name, str):
         raise TypeError(f"name: a process is found by a str, not by {name!r}")
+    if not name:  # which is that of all that have no executable
+        raise UsageError("name is empty: give a command's name, or an executable's")
     wanted = os.fsencode(name)
     fits = _fits_path(wanted) if b"/" in wanted else _fits_name(wanted)
     found = (_find_in(pid, fits, name, procfs) for pid in pids(procfs))

@@ -123,7 +123,7 @@ class AddressSpace(Handle):
         """
         view = memoryview(buffer)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
         size = entries_in(view, count)
-        check_address(start)
+        check_address("start", start)
         if start % PAGE_SIZE:
             raise UsageError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
         try:
@@ -139,7 +139,7 @@ class AddressSpace(Handle):
 
         Raises NotMapped past the end of the address space, UsageError, TargetVanished.
         """
-        check_address(address)
+        check_address("address", address)
         pages = self.pages((address, address + 1))
         if not len(pages):
             raise NotMapped(

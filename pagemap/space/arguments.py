@@ -54,7 +54,7 @@ def range_of(where: Range) -> tuple[int, int]:
     Raises TypeError for what is neither, UsageError for a range that is empty or past 64 bits.
     """
     given: Any = where
-    plain = type(given) in (tuple, list) and len(given) >= _BOUNDS
+    plain = type(given) in (tuple, list) and len(given) == _BOUNDS
     if not plain and not (isinstance(given, tuple) and hasattr(given, "end")):  # no Page
         raise TypeError(f"a range is a mapping, or (start, end) in bytes, not {where!r}")
     return page_range(*given[:_BOUNDS])
@@ -65,12 +65,12 @@ def is_own(target: Target, procfs: str) -> bool:
     return target == "self" or (procfs == "/proc" and pid_of(target) == os.getpid())
 
 
-def check_address(address: object) -> None:
-    """Raise UsageError for what is no 64-bit address, TypeError for what is no number."""
+def check_address(name: str, address: object) -> None:
+    """The argument `name`: UsageError for what is no 64-bit address, TypeError for no number."""
     if not isinstance(address, int) or isinstance(address, bool):
-        raise TypeError(f"an address is an int, not {address!r}")
+        raise TypeError(f"{name} is an int, not {address!r}")
     if not 0 <= address < ADDRESS_END:
-        raise UsageError(f"{address:#x} is no address: addresses have 64 bits")
+        raise UsageError(f"{name} {address:#x} is no address: addresses have 64 bits")
 
 
 def entries_in(view: memoryview, count: int | None) -> int:
@@ -99,5 +99,7 @@ def entries_in(view: memoryview, count: int | None) -> int:
         return room
     wanted = 0 if count is None else check_int("count", count, -(1 << 64), 1 << 64)
     if not 0 < wanted <= room:
-        raise UsageError(f"the buffer is too small: it has room for {room} entries, not {wanted}")
+        raise UsageError(
+            f"count must be from 1 to {room:#x}, which the buffer has room for, not {wanted:#x}"
+        )
     return wanted

@@ -41,7 +41,7 @@ __all__ = ["Handle"]
 
 _NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
 _TRIES = 16  # to open a page table that exec does not take away in that moment
-_POPULATED = 1 << 3 | 1 << 4  # the categories present and swapped, of flags.SCAN_CATEGORIES
+_POPULATED = 1 << 3 | 1 << 4  # the categories present and swap, of flags.SCAN_CATEGORIES
 
 
 _FORKED = "forked"

@@ -18,6 +18,7 @@ from pagemap.kernel.swap_types import kind_of
 from pagemap.vocabulary.checks import check_int
 from pagemap.vocabulary.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap.vocabulary.record import Record, field
+from pagemap.vocabulary.words import choices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class Pages:
         Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
         """
         if name not in COUNTS:
-            raise UsageError(f"no count is called {name!r}; there are {', '.join(COUNTS)}")
+            raise UsageError(f"no count is called {name!r}. {choices(str(name), COUNTS)}")
         self._require(name)
         return int(getattr(self.counts(), name))
 
@@ -306,7 +307,7 @@ class Pages:
         if name == "swap_offset":
             return _native.swap_offsets(self.entries, not self.pfns_visible)
         if name not in COLUMNS:
-            raise UsageError(f"no column is called {name!r}; there are {', '.join(COLUMNS)}")
+            raise UsageError(f"no column is called {name!r}. {choices(str(name), COLUMNS)}")
         self._require(name)
         return _native.bits(self.entries, entry_flag(name).bit)
 

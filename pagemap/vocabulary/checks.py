@@ -28,18 +28,25 @@ def check_int(name: str, value: object, low: int, high: int) -> int:
 
 
 def check_names(name: str, value: object, known: Collection[str] | None = None) -> list[str]:
-    """The argument `name`, several words of which all are `known`, where those are given.
+    """The argument `name`, several words; those that they mean among `known`, where that is given.
 
-    A word alone is refused: it would be taken for its letters. Raises TypeError and UsageError.
+    A word alone is refused: it would be taken for its letters. Words are taken as `understand`
+    takes them. Raises TypeError, and UsageError, which says what may have been meant.
     """
     several: Any = [None] if isinstance(value, (str, bytes)) else value
     words: list[str] = list(several) if hasattr(several, "__iter__") else [several]
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"{name} is a sequence of str, as ['present'], not {value!r}")
-    for word in words:
-        if known is not None and word not in known:
-            raise UsageError(f"{name} has no {word!r}; there are {', '.join(known)}")
-    return words
+    return words if known is None else [_known(name, word, known) for word in words]
+
+
+def _known(name: str, word: str, known: Collection[str]) -> str:
+    from pagemap.vocabulary.words import choices, understand
+
+    found = understand(word, known)
+    if found is None:
+        raise UsageError(f"{name} has no {word!r}. {choices(word, known)}")
+    return found
 
 
 def check_threads(threads: int | None) -> int | None:

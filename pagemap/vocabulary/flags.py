@@ -86,13 +86,16 @@ SCAN_CATEGORIES = (
     Flag("written", 1, "w", "not write-protected (with wpallowed: written since)", "6.7"),
     Flag("file", 2, "f", "page of a file, or shared anonymous memory", "6.7"),
     Flag("present", 3, "p", "in memory, mapped here", "6.7"),
-    Flag("swapped", 4, "s", "in swap", "6.7"),
+    Flag("swap", 4, "s", "in swap, truly: a place in a swap area", "6.7"),
     Flag("pfnzero", 5, "z", "the zero page", "6.7"),
     Flag("huge", 6, "h", "present, by a huge page-table entry (THP or hugetlb)", "6.7"),
     Flag("soft_dirty", 7, "d", "written since the last clear of soft-dirty bits", "6.7"),
     Flag("guard", 8, "g", "guard region (MADV_GUARD_INSTALL)", "6.15"),
 )
-"""The categories of the PAGEMAP_SCAN ioctl (PAGE_IS_* in include/uapi/linux/fs.h)."""
+"""The categories of the PAGEMAP_SCAN ioctl (PAGE_IS_* in include/uapi/linux/fs.h).
+
+`swap` is what of the kernel's PAGE_IS_SWAPPED is in swap: see `pagemap.analyses.categories`.
+"""
 
 PAGE_FLAGS = (
     Flag("locked", 0, "L", "locked, for I/O or while it is changed", "2.6.25"),

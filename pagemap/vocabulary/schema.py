@@ -71,12 +71,10 @@ class Schema:
         """The column called `name`. Raises UsageError, which lists the names."""
         column = self._by_name.get(name)
         if column is None:
-            from difflib import get_close_matches
+            from pagemap.vocabulary.words import choices
 
-            near = get_close_matches(str(name), self._by_name, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"{self.name} has no column {name!r}{hint} There are: {', '.join(self._by_name)}"
+                f"{self.name} has no column {name!r}. {choices(str(name), self._by_name)}"
             )
         return column
 

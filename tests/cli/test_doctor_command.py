@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMES = [
     *("maps", "pagemap", "PFNs", "kpageflags", "kpagecount", "kpagecgroup", "KSM flag"),
     *("exclusive", "PAGEMAP_SCAN"),
-    *("scan wpallowed", "scan written", "scan file", "scan present", "scan swapped"),
+    *("scan wpallowed", "scan written", "scan file", "scan present", "scan swap"),
     *("scan pfnzero", "scan huge", "scan soft_dirty", "scan guard"),
     *("soft-dirty", "userfaultfd", "userfaultfd WP_ASYNC"),
 ]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("maps self --cont 64K", "--cont belong to --huge"),
-        ("maps self --all", "--all and --cgroup belong to --huge"),
+        ("maps self --cont 64K", "--cont belongs to --huge, "),
+        ("maps self --all", "--all belongs to --huge, "),
         ("maps --huge", "required: TARGET"),
         ("maps self --huge --all", "give TARGET, --all or --cgroup PATH"),
         ("maps --huge --all --map x", "--map is of the mappings of one TARGET"),

@@ -19,7 +19,7 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 TITLES = ["START", "END", "SIZE", "CATEGORIES"]
 # The categories that an entry tells, in the order of their bits, by the names of its flags.
-TOLD = {"file": "file_or_shared", "present": "present", "swapped": "swapped"}
+TOLD = {"file": "file_or_shared", "present": "present", "swap": "swapped"}
 KINDS: dict[str, workloads.Maker] = {
     "sparse": lambda: workloads.sparse(16 * MIB, MIB),
     "swapped": workloads.swapped,
@@ -89,7 +89,7 @@ def found(pagemap: Pagemap, *arguments: str | int) -> list[Region]:
 def test_what_is_populated(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
     code, out, err = pagemap("regions", stopped.pid, "--json")
     assert (code, err) == (0, [])
-    expected = naive(stopped.pid, any_of="present,swapped")
+    expected = naive(stopped.pid, any_of="present,swap")
     assert expected
     assert json.loads(out) == document(stopped.pid, expected)
 
@@ -97,12 +97,12 @@ def test_what_is_populated(pagemap: Pagemap, stopped: workloads.Target, can_scan
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"any_of": "swapped"},
-        {"any_of": "file,swapped", "show": "present"},
+        {"any_of": "swap"},
+        {"any_of": "file,swap", "show": "present"},
         {"all_of": "present,file"},
         {"all_of": "present", "none_of": "file"},
-        {"any_of": "present,swapped", "none_of": "present"},
-        {"all_of": "present", "any_of": "file,swapped", "show": "swapped,present,file"},
+        {"any_of": "present,swap", "none_of": "present"},
+        {"all_of": "present", "any_of": "file,swap", "show": "swap,present,file"},
     ],
     ids=str,
 )
@@ -116,8 +116,8 @@ def test_queries(
 def test_text_and_csv_say_the_same(
     pagemap: Pagemap, stopped: workloads.Target, can_scan: bool
 ) -> None:
-    show = ["--any", "present,swapped", "--show", "file,present"]
-    expected = naive(stopped.pid, any_of="present,swapped", show="file,present")
+    show = ["--any", "present,swap", "--show", "file,present"]
+    expected = naive(stopped.pid, any_of="present,swap", show="file,present")
     code, out, err = pagemap("regions", stopped.pid, *show, "--csv")
     assert (code, err) == (0, [])
     assert out.decode() == "start,end,size,categories\n" + "".join(

@@ -76,7 +76,7 @@ def check(process: pagemap.Process, seen: Seen, got: object, wanted: object) -> 
 
 def known(process: pagemap.Process) -> int:
     """The categories that this kernel has; an entry may know of guard regions before a scan."""
-    told = {"file", "present", "swapped", "guard"} | ({"soft_dirty"} & oracle.told_here())
+    told = {"file", "present", "swap", "guard"} | ({"soft_dirty"} & oracle.told_here())
     return sum(
         bit
         for name, bit in naive.CATEGORIES.items()
@@ -142,7 +142,7 @@ def test_any_query_in_any_range(process: pagemap.Process, seen: Seen) -> None:
 
 
 def test_defaults(process: pagemap.Process, seen: Seen) -> None:
-    """What is asked for is returned; with nothing asked for, present and swapped."""
+    """What is asked for is returned; with nothing asked for, present and swap."""
     for asked, query in (
         ({"any_of": Category.PRESENT}, naive.Query(any_of=8, returned=8)),
         ({"all_of": Category.FILE | 8}, naive.Query(all_of=12, returned=12)),

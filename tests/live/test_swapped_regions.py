@@ -66,9 +66,9 @@ def test_markers_are_not_in_swap(scan: bool) -> None:
             assert smaps(start)["Swap"] == 0
             there = [(start, start + 16 * PAGE, int(Category.PRESENT))]
             if process.pfns_visible or not oracle.swap_in_use():
-                assert found(process, area, any_of=Category.SWAPPED) == []
-                assert found(process, area, any_of=Category.SWAPPED | Category.PRESENT) == there
-                none = found(process, area, none_of=Category.SWAPPED | Category.PRESENT)
+                assert found(process, area, any_of=Category.SWAP) == []
+                assert found(process, area, any_of=Category.SWAP | Category.PRESENT) == there
+                none = found(process, area, none_of=Category.SWAP | Category.PRESENT)
                 assert size_of(none) == MIB - 16 * PAGE
 
 
@@ -78,7 +78,7 @@ def test_what_is_declared_broken_is_not_in_swap(scan: bool) -> None:
     with marked as area, scanning.opened("self", scan=scan) as process:
         assert smaps(area[0])["Swap"] == 0
         if process.pfns_visible or not oracle.swap_in_use():
-            assert found(process, area, any_of=Category.SWAPPED) == []
+            assert found(process, area, any_of=Category.SWAP) == []
 
 
 @WAYS
@@ -89,13 +89,13 @@ def test_guards_are_not_in_swap(scan: bool, start: Start) -> None:
     area = target.first.start, target.first.end
     with scanning.opened(target, scan=scan) as process:
         assert smaps(area[0], target.pid)["Swap"] == 0
-        assert found(process, area, any_of=Category.SWAPPED) == []
+        assert found(process, area, any_of=Category.SWAP) == []
         if "guard" in oracle.told_here():
             both = found(
                 process,
                 area,
                 any_of=Category.GUARD,
-                returned=Category.GUARD | Category.SWAPPED,
+                returned=Category.GUARD | Category.SWAP,
             )
             assert size_of(both) == (area[1] - area[0]) // 2
             assert {what for _, _, what in both} == {int(Category.GUARD)}
@@ -110,13 +110,13 @@ def test_swapped_is_what_smaps_calls_swap(scan: bool, limit: int | None, start: 
     area = min(first.start, last.start), max(first.end, last.end)
     with scanning.opened(target, scan=scan) as process:
         regions = list(
-            process.regions(any_of=Category.SWAPPED, start=area[0], end=area[1], max_pages=limit)
+            process.regions(any_of=Category.SWAP, start=area[0], end=area[1], max_pages=limit)
         )
         swap = workloads.smaps_number(target.pid, "Swap")
         assert swap >= 200 * PAGE
         got = sum(r.end - r.start for r in regions)
         assert got == (swap if limit is None else limit * PAGE)
-        rest = found(process, area, all_of=Category.PRESENT, none_of=Category.SWAPPED)
+        rest = found(process, area, all_of=Category.PRESENT, none_of=Category.SWAP)
         assert all(what == int(Category.PRESENT) for _, _, what in rest)
 
 
@@ -128,7 +128,7 @@ def test_where_types_are_hidden_and_nothing_is_in_swap() -> None:
 
         def look() -> tuple[bool, int]:
             with userfault.marked(MIB) as mine, pagemap.Process("self") as process:
-                return process.pfns_visible, size_of(found(process, mine, any_of=Category.SWAPPED))
+                return process.pfns_visible, size_of(found(process, mine, any_of=Category.SWAP))
 
         try:
             assert as_nobody(look) == (False, 0)
@@ -162,7 +162,7 @@ def test_protected_hugetlb_is_not_in_swap(scan: bool) -> None:
     marked = made(userfault.marked_hugetlb(3, touch=1))
     with marked as area, scanning.opened("self", scan=scan) as process:
         assert smaps(area[0])["Swap"] == 0
-        assert found(process, area, any_of=Category.SWAPPED) == []
+        assert found(process, area, any_of=Category.SWAP) == []
         pages = process.pages(area)
         assert pages.count("swapped") == 0
         assert pages.count("uffd_wp") == len(pages)

@@ -110,9 +110,9 @@ def test_filters(
 def test_unknown_flags(name: str, tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with pagemap.Process(PID, procfs=str(tmp_path)) as process:
-        with pytest.raises(pagemap.UsageError, match="there is no flag"):
+        with pytest.raises(pagemap.UsageError, match=f"has no '{name}'. "):
             pagemap.dump(process, io.BytesIO(), only=[name])
-        with pytest.raises(pagemap.UsageError, match="there is no flag"):
+        with pytest.raises(pagemap.UsageError, match=f"has no '{name}'. "):
             pagemap.dump(process, io.BytesIO(), without=[name])
 
 

@@ -76,7 +76,7 @@ def test_as_argparse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         "dump --populated --only present self",
         "maps self --json",
         "maps --sort rss nginx",
-        "regions 1 --any present,swapped --csv",
+        "regions 1 --any present,swap --csv",
         "virt-to-phys 1 0x1000 0x2000",
         "virt-to-phys self -",
         "doctor 1",

@@ -88,7 +88,7 @@ TABLE: dict[str, list[object]] = {
     "sample max_pages": [*NO_COUNTS, None],
     "sample max_seconds": ["1", -1, float("nan"), None, object(), True],
     "sample resume": NO_COUNTS,
-    "find": [None, 5, b"x", ["a"], True],
+    "find": [None, 5, b"x", ["a"], True, ""],
     "pages where": [*NO_RANGES, object()],
     "pages_of ranges": NO_SEVERAL_RANGES,
     "entry address": [*NO_COUNTS, 2**64, None],
@@ -142,6 +142,36 @@ def test_what_is_no_argument(calls: Calls, name: str, value: object) -> None:
     assert str(caught.value).strip()
     raised_in = caught.traceback[-1].path
     assert "pipeline" not in str(raised_in)  # nor in a thread, later
+
+
+NUMBERS = [
+    ("sample", "max_pages"),
+    ("entry", "address"),
+    ("virt_to_phys", "address"),
+    *(("regions", each) for each in ("any_of", "none_of", "returned", "start", "end", "max_pages")),
+    *(("read_into", each) for each in ("start", "count")),
+    *(("between", each) for each in ("start", "end")),
+]
+
+
+@pytest.mark.parametrize("value", [-1, HUGE, "0x1", 1.5, True])
+@pytest.mark.parametrize(("call", "argument"), NUMBERS)
+def test_a_number_that_is_refused_is_named(
+    calls: Calls, call: str, argument: str, value: object
+) -> None:
+    """`virt_to_phys("0x1")` said "an integer is required": neither which, nor what was given."""
+    with pytest.raises((TypeError, pagemap.UsageError)) as caught:
+        calls(f"{call} {argument}", value)
+    shown = f"{value:#x}" if type(value) is int else repr(value)
+    assert argument in str(caught.value)
+    assert shown in str(caught.value)
+
+
+@pytest.mark.parametrize("where", [(0, 4096, 8192), [0, 4096, 8192], (0, 4096, None)])
+def test_a_range_has_two_ends(calls: Calls, where: Any) -> None:
+    """Of three numbers the first two were taken for the range, in silence."""
+    with pytest.raises(TypeError, match="a range is a mapping, or \\(start, end\\) in bytes, not"):
+        calls("pages where", where)
 
 
 ROOT = {

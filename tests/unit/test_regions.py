@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 PRESENT = 1 << 63
 SWAPPED = 1 << 62
 
-# PAGE_IS_* in the kernel's include/uapi/linux/fs.h.
+# PAGE_IS_* in the kernel's include/uapi/linux/fs.h, where SWAP is SWAPPED.
 KERNEL = {
     "WPALLOWED": 1 << 0,
     "WRITTEN": 1 << 1,
     "FILE": 1 << 2,
     "PRESENT": 1 << 3,
-    "SWAPPED": 1 << 4,
+    "SWAP": 1 << 4,
     "PFNZERO": 1 << 5,
     "HUGE": 1 << 6,
     "SOFT_DIRTY": 1 << 7,

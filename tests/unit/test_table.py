@@ -63,8 +63,12 @@ def test_columns() -> None:
 
 
 def test_an_unknown_column_names_the_nearest() -> None:
-    with pytest.raises(pagemap.UsageError, match=r"no column 'rs'; did you mean 'rss'\?"):
+    with pytest.raises(
+        pagemap.UsageError, match=r"no column 'rs'\. Did you mean 'rss'\? There are: path"
+    ):
         table()["rs"]
+    with pytest.raises(pagemap.UsageError, match=r"no column 'bad'\. There are: path, rss"):
+        table()["bad"]
     with pytest.raises(pagemap.UsageError, match="must be a sequence of names"):
         table().select("rss")
     with pytest.raises(pagemap.UsageError, match="each once"):
