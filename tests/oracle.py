@@ -211,14 +211,17 @@ def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
 
 
 def cell(text: str) -> str:
-    """A name as CSV has it: octal for what drives a terminal, or makes a formula at the start."""
+    """A name as CSV has it: octal for what drives a terminal, parts cells, makes a formula."""
     harmless = "".join(
         c
-        if c.isprintable()
+        if c.isprintable() and c != ";"
         else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogateescape"))
         for c in text
     )
-    return f"\\{ord(harmless[0]):03o}{harmless[1:]}" if harmless[:1] in tuple("=+-@") else harmless
+    first, rest = harmless[:1], harmless[1:]
+    if first not in tuple("=+-@\uff1d\uff0b\uff0d\uff20"):
+        return harmless
+    return "".join(f"\\{byte:03o}" for byte in first.encode()) + rest
 
 
 def csv_fields(

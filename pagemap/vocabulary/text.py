@@ -10,7 +10,8 @@ except ImportError:
 
 __all__ = ["csv_cell", "json_string", "printable"]
 
-_FORMULA = frozenset("=+-@")  # with one of these begins what a spreadsheet computes
+# With one of these begins what a spreadsheet computes; some take the full-width ones for them.
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
 def printable(text: str) -> str:
@@ -30,14 +31,17 @@ def csv_cell(text: str) -> str:
     r"""`text` as a cell of CSV that drives neither a terminal nor a spreadsheet.
 
     That is `printable`, with the first character in octal too where a spreadsheet would take the
-    cell for a formula; in quotes where a comma or a quote is in it.
+    cell for a formula; in quotes where a comma or a quote is in it. A semicolon is in octal as
+    well: in many languages a spreadsheet parts the cells of a file there, quotes or not.
 
     >>> csv_cell('a "b", c')
     '"a ""b"", c"'
     >>> csv_cell("=1+2"), csv_cell("-bash")
     ('\\0751+2', '\\055bash')
+    >>> csv_cell("a;=1+2")
+    'a\\073=1+2'
     """
-    text = printable(text)
+    text = printable(text).replace(";", _octal(";"))
     # A tab or the end of a line, which some look past, is in octal by now.
     if text[:1] in _FORMULA:
         text = _octal(text[0]) + text[1:]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.target import Target
 
 # The screen cleared, a bell, what overwrites the line, CSI as one character, and text turned round.
-COMM = "=\x1b[2J\x07\r\u202e"
-FILE = '@SUM(1)\x1b]0;x\x07\r\x9b2J\u202e\u2066",\n'
+COMM = "=\x1b[2J\x07\r\u202e;=1"
+FILE = '\uff1dSUM(1);@SUM(1);"+1"\x1b]0;x\x07\r\x9b2J\u202e\u2066",\n'
 NAMED = """
 import ctypes, mmap, os, sys
 ctypes.CDLL(None).prctl(15, os.fsencode(sys.argv[1]), 0, 0, 0)
@@ -43,6 +43,8 @@ sys.stdin.read()
 HARMFUL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\udc80-\udcff]"
 )
+
+FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r")
 
 LINES = [
     "dump {pid} --format csv",
@@ -78,7 +80,7 @@ class Named:
             for line in (
                 open_bytes(f"/proc/{self.pid}/maps").decode("utf-8", "surrogateescape").split("\n")
             )
-            if "@SUM" in line
+            if "SUM(1)" in line
         )
 
 
@@ -99,21 +101,23 @@ def named(start: Start, tmp_path: Path) -> Named:
 def test_no_name_drives_a_terminal_or_a_spreadsheet(
     pagemap: Pagemap, named: Named, line: str
 ) -> None:
-    """Raw escapes, bells and right-to-left overrides came out of --csv; =1+1 was a formula."""
+    """Escapes, bells and right-to-left overrides came out of --csv; =1+1 was a formula, ;=1 too."""
     if line.startswith(ROOTS) and os.geteuid():
         pytest.skip("needs root, to look up frames")
     code, out, err = pagemap(*(word.format(**vars(named)) for word in line.split()))
     text = out.decode("utf-8", "surrogateescape")
     assert (code, HARMFUL.search(text)) == (0, None)
     assert HARMFUL.search("\n".join(err)) is None
-    assert r"\033[2J\007\015" in text or r"\033]0;x\007\015" in text
+    assert r"\033[2J\007\015" in text or re.search(r"\\033]0(;|\\073)x\\007\\015", text)
     if "csv" in line:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         assert {len(row) for row in rows} == {len(header)}
         for row in rows:
             # permissions are the kernel's, and begin with a dash where nothing may be read
             texts = [cell for name, cell in zip(header, row, strict=True) if name != "perms"]
-            assert not [cell for cell in texts if cell.startswith(tuple("=+-@\t\r"))]
+            assert not [cell for cell in texts if cell.startswith(FORMULAS)]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
+            assert not [cell for cell in row if cell.startswith(FORMULAS)]
 
 
 def test_text_on_a_terminal(pagemap: Pagemap, named: Named) -> None:
