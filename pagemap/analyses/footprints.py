@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-__all__ = ["Passed", "Survey", "memory_size"]
+__all__ = ["Passed", "Survey"]
 
 
 class Passed(Record):
@@ -137,9 +137,3 @@ class Survey(Holder):
 
 def _comm(data: bytes) -> str:
     return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
-
-
-def memory_size(*, procfs: str = "/proc") -> int:
-    """The bytes of memory that the machine has (MemTotal of /proc/meminfo)."""
-    with open(f"{procfs}/meminfo", "rb") as file:
-        return int(file.readline().split()[1]) << 10

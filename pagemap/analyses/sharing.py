@@ -16,6 +16,7 @@ said to be untold.
 
 from __future__ import annotations
 
+import os
 from array import array
 from contextlib import closing
 from errno import ENODATA
@@ -23,12 +24,12 @@ from errno import ENODATA
 from pagemap._native.descriptors import Holder
 from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
 from pagemap.errors import PagemapError, from_file_error
-from pagemap.kernel import maps
+from pagemap.kernel import maps, meminfo
 from pagemap.kernel.frames import KSM, FrameReader
 from pagemap.space.every_space import Spaces, require_pfns
 from pagemap.vocabulary.checks import check_threads
 from pagemap.vocabulary.record import Record, field
-from pagemap.vocabulary.units import PAGE_SHIFT
+from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -316,11 +317,6 @@ def _rows(words: Iterable[int]) -> list[Amounts]:
 
 
 def _available(procfs: str) -> int:
-    """The bytes of memory that can be had without swapping: MemAvailable, of Linux 3.14."""
-    path = f"{procfs}/meminfo"
-    try:
-        with open(path, "rb") as file:
-            sizes = dict(line.split(b":", 1) for line in file)
-        return int(sizes[b"MemAvailable"].split()[0]) << 10
-    except OSError as error:
-        raise from_file_error(error, path) from None
+    """The bytes of memory that can be had without swapping; where that is not told, the free."""
+    told = meminfo.amount("MemAvailable", procfs=procfs)
+    return os.sysconf("SC_AVPHYS_PAGES") * PAGE_SIZE if told is None else told

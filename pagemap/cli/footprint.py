@@ -6,13 +6,14 @@ import gc
 import os
 from contextlib import ExitStack
 
-from pagemap.analyses.footprints import Survey, memory_size
+from pagemap.analyses.footprints import Survey
 from pagemap.cli.left_out import tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.watch import parse_seconds, room, rounds
 from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import AccessDenied, AmbiguousName, PagemapError, UsageError
+from pagemap.kernel import meminfo
 from pagemap.kernel import processes as targets
 from pagemap.kernel.cgroup_members import pids_of
 from pagemap.render.footprint_columns import ALIASES, VIEWS, fitting
@@ -108,7 +109,7 @@ class _Report:
         self._names = names
         self._order = order
         self._gentle = gentle
-        self._memory = memory_size()
+        self._memory = meminfo.amount("MemTotal") or None  # some containers say 0
 
     def write(self, output: Output, *, most: int | None = None) -> int:
         """Read and write; a table has `most` rows at most."""

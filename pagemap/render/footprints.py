@@ -139,11 +139,16 @@ def ordered(rows: Iterable[Row], name: str) -> list[Row]:
 
 
 def write_text(
-    names: Sequence[str], rows: Sequence[Row], memory: int, write: Write, *, most: int | None = None
+    names: Sequence[str],
+    rows: Sequence[Row],
+    memory: int | None,
+    write: Write,
+    *,
+    most: int | None = None,
 ) -> None:
     """Write a table of the columns `names`, and below it the total; `most` rows of it at most.
 
-    Sizes have a unit; `memory` is that of the machine, in bytes.
+    Sizes have a unit; `memory` is that of the machine, in bytes, None where it is not told.
     """
 
     def cell(name: str, row: Row) -> str:
@@ -186,7 +191,7 @@ def write_json(
     view: str,
     names: Sequence[str],
     rows: Sequence[Row],
-    memory: int,
+    memory: int | None,
     write: Write,
     about: dict[str, object],
 ) -> None:
@@ -198,7 +203,7 @@ def write_json(
     def fields(row: Row, chosen: Iterable[str]) -> dict[str, Any]:
         return {name: _plain(name, row, memory) for name in chosen}
 
-    head = f'{{"schema":"{SCHEMA}","memory":{memory},"{view}":['
+    head = f'{{"schema":"{SCHEMA}","memory":{_dumps(memory)},"{view}":['
     for batch in batches(rows):
         text = ",\n".join(_dumps(fields(row, names)) for row in batch)
         write(f"{head}\n{text}".encode("ascii"))
@@ -208,7 +213,7 @@ def write_json(
     write(f'{"" if rows else head}\n],\n"totals":{sums}{rest}}}\n'.encode("ascii"))
 
 
-def write_csv(names: Sequence[str], rows: Sequence[Row], memory: int, write: Write) -> None:
+def write_csv(names: Sequence[str], rows: Sequence[Row], memory: int | None, write: Write) -> None:
     """Write CSV: sizes in bytes, addresses in hex, the share from 0 to 1; nothing for unknown."""
 
     def cell(name: str, row: Row) -> str:
@@ -250,13 +255,13 @@ def _together(footprints: Sequence[Footprint]) -> Footprint:
     return sums
 
 
-def _value(name: str, row: Row, memory: int) -> Any:
+def _value(name: str, row: Row, memory: int | None) -> Any:
     if name == "share":
-        return None if row.held.pss is None else row.held.pss / memory
+        return row.held.pss / memory if memory and row.held.pss is not None else None
     return getattr(row.held if name in AMOUNTS else row, name)
 
 
-def _plain(name: str, row: Row, memory: int) -> Any:
+def _plain(name: str, row: Row, memory: int | None) -> Any:
     value = _value(name, row, memory)
     if name == "share":
         return None if value is None else round(value, _SHARE_DIGITS)

@@ -45,18 +45,22 @@ def lacking(pagemap: Pagemap, tmp_path: Path) -> Callable[[int], Pagemap]:
             path = Path(f"/proc/{pid}/{name}")
             (tmp_path / name).write_bytes(without(path.read_bytes()))
             mounts.append(shlex.join(["mount", "--bind", str(tmp_path / name), str(path)]))
-        script = " && ".join(mounts)
-        command = [*INTO_NAMESPACE, "sh", "-c", f'{script} && exec "$@"', "sh"]
-        try:
-            made = subprocess.run([*command, "true"], capture_output=True, check=False, timeout=60)
-        except OSError as error:
-            pytest.skip(f"{error.filename}: {error.strerror}")
-        if made.returncode:
-            said = made.stderr.decode(errors="replace").strip()
-            pytest.skip(f"no mount namespace with files of ours over those of /proc: {said}")
-        return Pagemap([*command, *pagemap.command], pagemap.user, pagemap.group)
+        return behind(" && ".join(mounts), pagemap)
 
     return make
+
+
+def behind(script: str, pagemap: Pagemap) -> Pagemap:
+    """The command in a mount namespace where `script` has mounted what it likes."""
+    command = [*INTO_NAMESPACE, "sh", "-c", f'{script} && exec "$@"', "sh"]
+    try:
+        made = subprocess.run([*command, "true"], capture_output=True, check=False, timeout=60)
+    except OSError as error:
+        pytest.skip(f"{error.filename}: {error.strerror}")
+    if made.returncode:
+        said = made.stderr.decode(errors="replace").strip()
+        pytest.skip(f"no mount namespace with files of ours over those of /proc: {said}")
+    return Pagemap([*command, *pagemap.command], pagemap.user, pagemap.group)
 
 
 def shown(pagemap: Pagemap, *arguments: str | int) -> dict[str, Any]:
@@ -118,3 +122,35 @@ def test_by_path_and_of_mappings(lacking: Callable[[int], Pagemap], pids: tuple[
     for name in LACKING.values():
         assert anonymous[name] is None, "a row of which a part is not known is not known"
         assert data["totals"][name] is None
+
+
+MEMINFO = ["", "MemFree: 1 kB\n", "MemTotal:\nMemAvailable:\n", "MemTotal: 0 kB\n"]
+
+
+@pytest.mark.parametrize("text", [None, *MEMINFO])
+def test_a_machine_that_does_not_tell_its_memory(
+    pagemap: Pagemap, pids: tuple[int, int], tmp_path: Path, text: str | None
+) -> None:
+    """Under proc mounted with subset=pid `footprint` failed; of a strange meminfo, a traceback."""
+    script = "mount -t proc -o subset=pid proc /proc"
+    if text is not None:
+        (tmp_path / "meminfo").write_text(text)
+        script = shlex.join(["mount", "--bind", str(tmp_path / "meminfo"), "/proc/meminfo"])
+    command = behind(script, pagemap)
+    data = shown(command, pids[0])
+    (row,) = data["processes"]
+    assert row["rss"] == oracle.smaps_rollup(pids[0])["Rss"]
+    assert [data["memory"], row["share"], data["totals"]["share"]] == [None] * 3
+    code, out, _ = command("footprint", pids[0], "--columns", "pid,memory", "--csv")
+    assert (code, out.decode().splitlines()[1]) == (0, f"{pids[0]},")
+
+
+@pytest.mark.parametrize("text", MEMINFO[:3])
+def test_what_is_available_and_not_told(
+    pagemap: Pagemap, need_pfns: None, tmp_path: Path, text: str
+) -> None:
+    """`sharing` ended in a traceback where meminfo has no MemAvailable."""
+    (tmp_path / "meminfo").write_text(text)
+    script = shlex.join(["mount", "--bind", str(tmp_path / "meminfo"), "/proc/meminfo"])
+    code, _, err = behind(script, pagemap)("sharing", "self")
+    assert (code, [line for line in err if "Traceback" in line]) == (0, [])

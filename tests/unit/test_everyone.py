@@ -12,6 +12,7 @@ import pytest
 import pagemap
 from pagemap.analyses import footprints as everyone
 from pagemap.analyses.footprint import read_sums
+from pagemap.kernel import meminfo
 from pagemap.kernel.folder import Folder
 from tests.unit import fake_proc
 from tests.unit.test_smaps import RECORD, ROLLUP
@@ -81,4 +82,12 @@ def test_a_kernel_without_sums(tmp_path: Path) -> None:
 
 def test_the_memory_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal:       24683656 kB\nMemFree: 1 kB\n")
-    assert everyone.memory_size(procfs=str(tmp_path)) == 24683656 * 1024
+    procfs = str(tmp_path)
+    assert meminfo.amount("MemTotal", procfs=procfs) == 24683656 * 1024
+    assert meminfo.amount("MemFree", procfs=procfs) == 1024
+    assert meminfo.amount("MemAvailable", procfs=procfs) is None
+    for text in ("", "MemTotal:\n", "MemTotal: much kB\n", "MemTotal"):
+        (tmp_path / "meminfo").write_text(text)
+        assert meminfo.amount("MemTotal", procfs=procfs) is None
+    (tmp_path / "meminfo").unlink()
+    assert meminfo.amount("MemTotal", procfs=procfs) is None
