@@ -55,9 +55,15 @@ enum pm_batch_limits {
 /* schema.c: a struct ArrowSchema of the struct of these fields. */
 void *pm_arrow_schema(const struct pm_schema *schema);
 
-/* table.c: a struct ArrowArrayStream of a table of `rows` rows, in batches within the limits. */
+/*
+ * table.c: a struct ArrowArrayStream of a table of `rows` rows, in batches within the limits.
+ * NULL with EINVAL too, where a column of text has the number of a word that there is not.
+ */
 void *pm_arrow_table(const struct pm_schema *schema, const struct pm_column *columns,
 		     uint64_t rows);
+
+/* table.c: the first of `count` numbers that is that of none of `words` words; `count` if none is. */
+uint64_t pm_codes_end(const int32_t *codes, uint64_t count, uint64_t words);
 
 /* What pages are streamed, and how; see pages.c. */
 struct pm_pages_job {

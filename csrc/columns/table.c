@@ -51,7 +51,18 @@ static uint64_t lay_out(struct table *table, const struct pm_column *columns)
 	return size;
 }
 
-static void fill(const struct table *table, const struct pm_column *columns)
+uint64_t pm_codes_end(const int32_t *codes, uint64_t count, uint64_t words)
+{
+	uint64_t i = 0;
+
+	/* below 0 is far above, without a sign */
+	while (i < count && (uint64_t)(int64_t)codes[i] < words)
+		i++;
+	return i;
+}
+
+/* Returns 0 or EINVAL. What was copied is judged: nobody else can change it any more. */
+static int fill(const struct table *table, const struct pm_column *columns)
 {
 	const struct pm_schema *schema = &table->shape->schema;
 
@@ -66,7 +77,12 @@ static void fill(const struct table *table, const struct pm_column *columns)
 		if (columns[i].valid)
 			pack(columns[i].valid, table->rows,
 			     table->memory->bytes + table->places[i].valid);
+		if (type == PM_TYPE_TEXT &&
+		    pm_codes_end((const int32_t *)(const void *)values, table->rows,
+				 schema->fields[i].words.count) < table->rows)
+			return EINVAL;
 	}
+	return 0;
 }
 
 static int get_schema(struct pm_arrow_stream *stream, struct pm_arrow_schema *out)
@@ -131,14 +147,15 @@ void *pm_arrow_table(const struct pm_schema *schema, const struct pm_column *col
 	struct pm_arrow_stream *stream = malloc(sizeof(*stream));
 	struct table *table = malloc(sizeof(*table) + schema->count * sizeof(struct place));
 	struct pm_shape *shape = pm_shape_new(schema);
+	int error = ENOMEM;
 
 	if (stream && table && shape) {
 		table->shape = shape;
 		table->rows = rows;
 		table->at = 0;
 		table->memory = pm_memory_new(lay_out(table, columns));
-		if (table->memory) {
-			fill(table, columns);
+		error = table->memory ? fill(table, columns) : ENOMEM;
+		if (!error) {
 			*stream = (struct pm_arrow_stream){
 				.get_schema = get_schema,
 				.get_next = get_next,
@@ -148,12 +165,14 @@ void *pm_arrow_table(const struct pm_schema *schema, const struct pm_column *col
 			};
 			return stream;
 		}
+		if (table->memory)
+			pm_memory_drop(table->memory);
 	}
 	if (shape)
 		pm_shape_drop(shape);
 	free(table);
 	free(stream);
-	errno = ENOMEM;
+	errno = error;
 	return NULL;
 }
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SchemaTable",
     "Words",
+    "codes_end",
     "free_schema",
     "free_stream",
     "made",
@@ -30,6 +31,8 @@ _TYPES: dict[str, int] = {
     "bool": lib.PM_TYPE_BOOL,
     "text": lib.PM_TYPE_TEXT,
 }
+
+_ITEMS = {"int": "int64_t", "float": "double", "bool": "uint8_t", "text": "int32_t"}
 
 
 class Words:
@@ -121,6 +124,16 @@ def schema_address(schema: Schema, words: Mapping[str, Words], about: Mapping[st
     return made(lib.pm_arrow_schema(ours.struct))
 
 
+def codes_end(codes: memoryview[int], words: int) -> int:
+    """The first row whose word is none of `words`; the number of rows where all are."""
+    rows = len(codes)
+    return int(lib.pm_codes_end(ffi.from_buffer(f"int32_t[{rows}]", codes), rows, words))
+
+
+def _bytes_of(valid: memoryview[bool] | None, rows: int) -> Any:
+    return ffi.NULL if valid is None else ffi.from_buffer(f"uint8_t[{rows}]", valid)
+
+
 def table_address(
     schema: Schema,
     words: Mapping[str, Words],
@@ -128,13 +141,16 @@ def table_address(
     columns: Mapping[str, tuple[memoryview[Any], memoryview[bool] | None]],
     rows: int,
 ) -> int:
-    """The address of a new struct ArrowArrayStream of columns: values, and what is known."""
+    """The address of a new struct ArrowArrayStream of columns: values, and what is known.
+
+    Raises ValueError where one of them has less than `rows`.
+    """
     table = ffi.new("struct pm_column[]", len(schema))
     keep: list[object] = []
     for at, column in zip(table, schema, strict=True):
         values, valid = columns[column.name]
-        at.values = ffi.from_buffer(values)
-        at.valid = ffi.NULL if valid is None else ffi.from_buffer("uint8_t[]", valid)
+        at.values = values = ffi.from_buffer(f"{_ITEMS[column.type]}[{rows}]", values)
+        at.valid = valid = _bytes_of(valid, rows)
         keep += (values, valid)
     ours = SchemaTable(schema, words, about)
     return made(lib.pm_arrow_table(ours.struct, table, rows))

@@ -6,6 +6,7 @@ from array import array
 from collections import namedtuple
 
 from pagemap.errors import UsageError
+from pagemap.tables.checked import check_buffer, check_codes, check_known, check_words, rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +23,16 @@ __all__ = ["Table", "Texts"]
 class Texts:
     """A column of text: a sequence of str. `words` are those that occur, `codes` number them.
 
-    `codes` is a read-only memoryview of format ``i``, an item for each row.
+    `codes` is a read-only memoryview of format ``i``, an item for each row. Raises TypeError for
+    another one, and for words that are no str.
     """
 
     __slots__ = ("codes", "words")
 
     def __init__(self, codes: memoryview[int], words: Sequence[str]) -> None:
+        check_buffer("codes", codes, "i")
         self.codes = codes
-        self.words = tuple(words)
+        self.words = check_words(words)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -49,7 +52,8 @@ class Table:
 
     ``table["rss"]`` is a column: a read-only memoryview (format ``q`` of integers, ``d`` of
     floats, ``?`` of booleans), or `Texts`. ``table[0]`` and iteration give rows: named tuples, with
-    None for what is not known; in the column 0 stands there, and `valid` tells.
+    None for what is not known; in the column 0 stands there, and `valid` tells. Raises TypeError
+    for columns of other formats, UsageError where they are not equally long, or a word is missing.
 
     Polars, pyarrow, pandas and DuckDB take a Table as it is (``pl.DataFrame(table)``).
 
@@ -71,14 +75,16 @@ class Table:
         valid: Mapping[str, memoryview[bool]] | None = None,
         about: Mapping[str, object] | None = None,
     ) -> None:
-        sizes = {len(columns[name]) for name in schema.names}
-        if len(sizes) > 1:
-            raise UsageError(f"columns of a table are equally long, not {sorted(sizes)}")
         self.schema = schema
         self.about = dict(about or {})
+        self._size = rows_of(schema, columns, Texts)
         self._columns = {name: columns[name] for name in schema.names}
-        self._valid = dict(valid or {})
-        self._size = sizes.pop() if sizes else 0
+        self._valid = {name: known for name, known in (valid or {}).items() if name in columns}
+        for name, known in self._valid.items():
+            check_known(name, known, self._size)
+        for name, column in self._columns.items():
+            if isinstance(column, Texts):
+                check_codes(name, column.codes, column.words)
         self._row = _row_type(schema.name, schema.names)
 
     @classmethod

@@ -144,6 +144,21 @@ static void test_nothing(void)
 	pm_arrow_free_stream(stream);
 }
 
+static void test_words_that_there_are_not(void)
+{
+	const int32_t bad[] = { 0, 2, 3 }, below[] = { INT32_MIN, 0 };
+	const struct pm_schema texts = { .fields = fields + 2, .count = 1 };
+	const struct pm_column column = { bad, NULL };
+
+	CHECK_EQUAL(pm_codes_end(bad, 3, 3), 2);
+	CHECK_EQUAL(pm_codes_end(bad, 3, 4), 3);
+	CHECK_EQUAL(pm_codes_end(bad, 0, 0), 0);
+	CHECK_EQUAL(pm_codes_end(below, 2, UINT64_C(1) << 40), 0);
+	errno = 0;
+	CHECK(pm_arrow_table(&texts, &column, 3) == NULL);
+	CHECK_EQUAL(errno, EINVAL);
+}
+
 static void *release_it(void *batch)
 {
 	struct pm_arrow_array *ours = batch;
@@ -290,6 +305,7 @@ int main(void)
 	test_table_in_order();
 	test_batches_outlive_the_stream();
 	test_nothing();
+	test_words_that_there_are_not();
 	test_any_thread_may_release();
 	test_pages(0);
 	test_pages(1);

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+from typing import Any
+
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pagemap
+from pagemap._native.columns import codes_end
 from pagemap.tables.table import Table, Texts
 from pagemap.vocabulary.schema import Column, Schema
 
@@ -123,6 +129,75 @@ def test_columns_of_different_lengths() -> None:
     schema = SCHEMA.select(["rss", "pss"])
     with pytest.raises(pagemap.UsageError, match="equally long"):
         Table(schema, {"rss": column, "pss": column[:1]})
+
+
+@pytest.mark.parametrize(
+    ("type", "column", "said"),
+    [
+        ("int", memoryview(bytes(64)), "column 'x' is a memoryview of format 'q'"),
+        ("int", memoryview(array("d", [1.0])), "format 'q', .* not of 'd'"),
+        ("int", memoryview(array("Q", [1])), "format 'q', .* not of 'Q'"),
+        ("int", memoryview(array("q", range(8)))[::2], "of several pieces"),
+        ("int", memoryview(bytes(64)).cast("q", (2, 4)), "of several pieces or dimensions"),
+        ("int", array("q", [1]), "column 'x' is a memoryview .* not array"),
+        ("float", memoryview(bytes(64)), "format 'd'"),
+        ("bool", memoryview(bytes(64)).cast("q"), "format '?'"),
+        ("text", memoryview(bytes(64)).cast("i"), "column 'x' is a Texts"),
+    ],
+)
+def test_a_column_that_is_not_of_its_type(type: str, column: Any, said: str) -> None:
+    """C took it for as many values as there are rows, and read past its end: SIGSEGV."""
+    with pytest.raises(TypeError, match=said.replace("?", r"\?")):
+        Table(Schema("s", 1, [Column("x", type, "", "")]), {"x": column})
+
+
+@pytest.mark.parametrize("rows", [3, 70_000])
+def test_what_is_known_is_told_of_each_row(rows: int) -> None:
+    """A `valid` that is too short was read past its end, and the heap told what is known."""
+    schema = Schema("s", 1, [Column("x", "int", "", "", nullable=True)])
+    column = memoryview(array("q", bytes(8 * rows)))
+    with pytest.raises(pagemap.UsageError, match=rf"valid\['x'\] tells of each of {rows} rows"):
+        Table(schema, {"x": column}, valid={"x": memoryview(b"\1").cast("?")})
+    with pytest.raises(TypeError, match=r"valid\['x'\] is a memoryview of format '\?'"):
+        Table(schema, {"x": column}, valid={"x": memoryview(bytes(rows))})
+
+
+def test_words_that_there_are_not() -> None:
+    """They went to consumers of Arrow as indices past the dictionary."""
+    schema = Schema("s", 1, [Column("x", "text", "", "", nullable=True)])
+    for codes in ([0, 2], [0, -1]):
+        cells = Texts(memoryview(array("i", codes)), ["a", "b"])
+        with pytest.raises(pagemap.UsageError, match=f"'x' has word {codes[1]} in row 1; there"):
+            Table(schema, {"x": cells})
+    with pytest.raises(TypeError, match="words are str, not 7"):
+        Texts(memoryview(array("i", [0])), [7])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="codes is a memoryview of format 'i'"):
+        Texts(memoryview(array("q", [0])), ["a"])  # what numbers a word is 4 bytes
+
+
+def test_words_that_are_gone_by_the_time_they_are_handed_on() -> None:
+    """Whoever kept the buffer can write to it; C judges its own copy."""
+    codes = array("i", [0, 0])
+    schema = Schema("s", 1, [Column("x", "text", "", "")])
+    made = Table(schema, {"x": Texts(memoryview(codes), ["a"])})
+    codes[1] = 1 << 30
+    with pytest.raises(OSError, match="Invalid argument"):
+        made.__arrow_c_stream__()
+
+
+def test_a_column_that_is_missing() -> None:
+    with pytest.raises(pagemap.UsageError, match="a column is missing: 'pss'"):
+        Table(SCHEMA.select(["pss"]), {})
+
+
+@given(
+    codes=st.lists(st.one_of(st.integers(-2, 7), st.integers(-(2**31), 2**31 - 1)), max_size=70),
+    words=st.integers(0, 9),
+)
+def test_codes_end(codes: list[int], words: int) -> None:
+    """The first row that has no word, one by one."""
+    bad = [row for row, code in enumerate(codes) if not 0 <= code < words]
+    assert codes_end(memoryview(array("i", codes)), words) == min(bad, default=len(codes))
 
 
 def test_arrow() -> None:
