@@ -157,6 +157,11 @@ static inline void pm_sys_end_child(int child, int held)
 		;
 }
 
+static inline int pm_sys_pid(void)
+{
+	return getpid();
+}
+
 /* Nanoseconds of a clock that only goes forward. */
 static inline uint64_t pm_sys_now(void)
 {

@@ -19,6 +19,7 @@ struct stream {
 	const uint32_t *columns;       /* enum pm_page_column of each field */
 	struct pm_batch_column *batch; /* of the batch being made */
 	uint8_t kinds[PM_TYPES_OF_SWAP];
+	int own; /* these are our own pages: a child of fork has other ones */
 	char error[160];
 };
 
@@ -94,6 +95,7 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	int error;
 
 	stream->job = *job;
+	stream->own = job->pid == pm_sys_pid();
 	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
 	stream->job.kinds = stream->kinds;
 	stream->job.spans = NULL;
@@ -187,10 +189,18 @@ static int get_schema(struct pm_arrow_stream *of, struct pm_arrow_schema *out)
 static int get_next(struct pm_arrow_stream *of, struct pm_arrow_array *out)
 {
 	struct stream *stream = of->private_data;
-	int64_t got = pm_pages_read(&stream->job, &stream->at, &stream->rows);
 	struct pm_memory *memory = NULL;
+	int64_t got;
 	int error;
 
+	if (stream->own && pm_sys_pid() != stream->job.pid) {
+		snprintf(stream->error, sizeof(stream->error),
+			 "this stream is of process %d, which has forked this one since: "
+			 "make another, of a Process that is opened here",
+			 (int)stream->job.pid);
+		return EBADF;
+	}
+	got = pm_pages_read(&stream->job, &stream->at, &stream->rows);
 	if (got < 0)
 		return failed(stream, (int)-got);
 	if (!got) {

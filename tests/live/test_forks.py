@@ -7,6 +7,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 import pagemap
@@ -123,3 +124,16 @@ def test_closed_ones_are_forgotten() -> None:
         with pagemap.Process(os.getpid()):
             assert len(forks._own) == before + 1
     assert len(forks._own) == before
+
+
+def test_a_stream_of_oneself_is_refused_in_the_child() -> None:
+    """Whoever consumed it there was given the parent's pages, without a word."""
+    with pagemap.Process("self") as process:
+        reader = pa.RecordBatchReader.from_stream(process.columns(["address"]))
+
+    def consume() -> None:
+        with pytest.raises(OSError, match=f"is of process {os.getppid()}, which has forked"):
+            reader.read_next_batch()
+
+    in_a_child(consume)
+    assert reader.read_next_batch().num_rows > 0

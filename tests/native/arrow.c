@@ -281,6 +281,28 @@ static void test_a_target_that_is_gone(void)
 	pm_arrow_free_stream(stream);
 }
 
+/* After a fork the descriptor shows the parent: a child must not take that for its own. */
+static void test_a_child_of_fork(void)
+{
+	struct pm_arrow_stream *stream;
+	struct pm_arrow_array batch;
+
+	tell_truth(UINT64_MAX);
+	lie.pid = 77;
+	stream = pages_of(0, 64);
+	CHECK_EQUAL(stream->get_next(stream, &batch), 0);
+	batch.release(&batch);
+	lie.pid = 78;
+	CHECK_EQUAL(stream->get_next(stream, &batch), EBADF);
+	CHECK(strstr(stream->get_last_error(stream), "is of process 77, which has forked") != NULL);
+	pm_arrow_free_stream(stream);
+	stream = pages_of(0, 64); /* of another process: that stays what it is */
+	lie.pid = 79;
+	CHECK_EQUAL(stream->get_next(stream, &batch), 0);
+	batch.release(&batch);
+	pm_arrow_free_stream(stream);
+}
+
 static void test_descriptors(void)
 {
 	struct pm_arrow_stream *stream;
@@ -310,6 +332,7 @@ int main(void)
 	test_pages(0);
 	test_pages(1);
 	test_a_target_that_is_gone();
+	test_a_child_of_fork();
 	test_descriptors();
 	return 0;
 }

@@ -104,6 +104,11 @@ int pm_sys_dup(int fd)
 	return answer(lie.open_error, fd);
 }
 
+int pm_sys_pid(void)
+{
+	return lie.pid;
+}
+
 int pm_sys_close(int fd)
 {
 	(void)fd;

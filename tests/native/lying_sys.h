@@ -26,6 +26,7 @@ struct lie {
 	uint64_t error_at;
 	uint64_t own_entry; /* what every page reads as, unless 0: for the probes */
 
+	int pid;	/* which we are */
 	int open_error; /* errno of these calls, 0: they succeed */
 	int map_error;
 	int ioctl_error;
@@ -134,6 +135,7 @@ int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
 int pm_sys_child_writes(volatile char *byte, int *held);
 void pm_sys_end_child(int child, int held);
+int pm_sys_pid(void);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);
 long pm_sys_page_size(void);
