@@ -291,7 +291,8 @@ def parse_smaps(data: bytes) -> list[Smaps]:
     result: list[Smaps] = []
     for line in data.splitlines():
         name, colon, rest = line.partition(b":")
-        if line.endswith(b" kB"):
+        # a file may be called so that its line of maps ends like this too
+        if re.fullmatch(rb"\w+: *\d+ kB", line):
             result[-1].sizes[name.decode()] = int(rest[:-3]) * 1024
         elif name == b"VmFlags":
             result[-1] = result[-1]._replace(flags=frozenset(rest.decode().split()))

@@ -71,6 +71,7 @@ class Fake:
             ("kpagecount", [self.counts[frame] for frame in range(FRAMES)]),
         ):
             (self.procfs / name).write_bytes(array.array("Q", words).tobytes())
+        (self.procfs / "meminfo").write_text("MemAvailable:  1048576 kB\n")
 
     def _write(self, pid: int, layout: list[tuple[str, list[int]]]) -> None:
         entries, lines, vpn = [0], [], 1
@@ -90,14 +91,16 @@ class Fake:
         return PRESENT | alone | frame
 
     def groups(self, targets: set[int]) -> dict[tuple[tuple[int, ...], str], Counter[str]]:
-        """The frames of several processes, one a target, by who they are and the first's path."""
+        """The frames that are shared, by a target too, by who they are and the first's path."""
         result: dict[tuple[tuple[int, ...], str], Counter[str]] = {}
         for frame in range(1, FRAMES):
             users = [(pid, path) for pid, _, at, path in self.pages if at == frame]
             # targets come first
             users.sort(key=lambda user: user[0] not in targets)
             pids = tuple(dict.fromkeys(pid for pid, _ in users))
-            if len(pids) > 1 and (not targets or targets & set(pids)):
+            # what KSM merged within one process is shared by its mappings
+            merged = len(users) > 1 and KINDS[self.flags[frame]] == "ksm"
+            if (len(pids) > 1 or merged) and (not targets or targets & set(pids)):
                 key = pids, users[0][1]
                 result.setdefault(key, Counter())[KINDS[self.flags[frame]]] += 1
         return result
