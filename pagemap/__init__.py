@@ -7,7 +7,10 @@
             pages = process.pages(mapping)
             print(mapping.path, pages.counts())
 
-Importing this loads nothing else: each name brings its own room with it when it is first used.
+Importing this loads nothing else: the module behind a name is imported when it is first used, and
+what a method needs when it is first called. A signal handler that uses pagemap may interrupt just
+that, and gets a module that is half made (ImportError, AttributeError): call `pagemap.load()`
+before you set it.
 """
 
 from pagemap._version import __version__
@@ -121,6 +124,7 @@ __all__ = [
     "__version__",
     "dump",
     "find",
+    "load",
     "virt_to_phys",
 ]
 
@@ -171,6 +175,36 @@ _ROOMS = {
     "find": "kernel.processes",
     "virt_to_phys": "process",
 }
+
+# What functions import when they are called; a test compares it with their sources.
+_LATE = (
+    "difflib",
+    "json",
+    "mmap",
+    "pagemap._native.scan",
+    "pagemap.analyses.footprint",
+    "pagemap.analyses.huge",
+    "pagemap.analyses.populated",
+    "pagemap.analyses.tally_plan",
+    "pagemap.analyses.translate",
+    "pagemap.errors",
+    "pagemap.export.csv",
+    "pagemap.export.jsonl",
+    "pagemap.export.text",
+    "pagemap.tables.arrow",
+    "resource",
+    "zlib",
+)
+
+
+def load() -> None:
+    """Import all that is else imported when it is first used: for who uses pagemap in a handler.
+
+    Python gives a signal handler that interrupts an import the module that is half made. After this
+    call there is none to interrupt. It takes up to 0.1 s, which is why `import pagemap` does not.
+    """
+    for module in (*(f"pagemap.{room}" for room in _ROOMS.values()), *_LATE):
+        __import__(module)
 
 
 def __getattr__(name: str) -> object:

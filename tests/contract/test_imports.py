@@ -57,6 +57,24 @@ def imports(path: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "pagemap" and "." in name}
 
 
+def late(path: Path) -> set[str]:
+    """The modules that functions of `path` import when they are called."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        module
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        for module in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+
+
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -175,3 +193,18 @@ sys.meta_path.insert(0, OnlyCffi())
         timeout=120,
     )
     assert run.stdout == "True\n", run.stderr
+
+
+def test_load_leaves_nothing_to_be_imported_late() -> None:
+    """A handler that interrupted the first call of a method got a module that was half made."""
+    script = "import pagemap, sys; pagemap.load(); print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(told.stdout.split())
+    sources = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in FILES
+    }
+    assert {f"pagemap.export.{name}" for name in ("text", "csv", "jsonl")} <= loaded
+    wanted = set().union(*(late(path) for name, path in sources.items() if name in loaded))
+    assert wanted - loaded - {"_xxsubinterpreters"} == set()

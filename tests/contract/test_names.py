@@ -66,6 +66,7 @@ DOOR = [
     "__version__",
     "dump",
     "find",
+    "load",
     "virt_to_phys",
 ]
 

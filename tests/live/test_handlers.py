@@ -32,6 +32,43 @@ def run(script: str, seconds: float = 0) -> list[str]:
     return ended.stdout.split()
 
 
+def test_nothing_is_imported_in_a_handler() -> None:
+    """One that interrupted the first call of a method got modules that were half made."""
+    told = run("""
+pagemap.load()
+imported = []
+sys.addaudithook(lambda event, words: imported.append(words[0]) if event == "import" else None)
+
+def tell(call):
+    try:
+        list(call() or ())
+    except pagemap.PagemapError:  # who is not root may not look up frames
+        pass
+    except TypeError as error:
+        assert "not iterable" in str(error), error
+
+def handler(number, frame):
+    with pagemap.Process("self") as process:
+        (first, *_) = process.maps()
+        for call in (
+            process.tally, process.footprint, process.footprints, process.columns, process.huge,
+            process.populated, process.regions, process.page_types,
+            lambda: process.pages(first).counts(), lambda: process.virt_to_phys(first.start),
+            lambda: process.columns().__arrow_c_stream__(), lambda: process.columns().about,
+            lambda: pagemap.Sampler().sample(), lambda: pagemap.find(sys.executable),
+            *(lambda f=f: pagemap.dump("self", "/dev/null", format=f, populated=True)
+              for f in ("text", "csv", "jsonl")),
+            lambda: pagemap.Owners([1]), lambda: pagemap.Sharing([os.getpid()], only=True),
+        ):
+            tell(call)
+
+signal.signal(signal.SIGALRM, handler)
+signal.raise_signal(signal.SIGALRM)
+print(*imported)
+""")
+    assert set(told) <= {"_xxsubinterpreters"}  # which is compiled into Python
+
+
 def test_a_sampler_in_a_handler_at_1_khz() -> None:
     """Scalene's way: it took a lock that its own thread held, and waited for good.
 
