@@ -161,6 +161,11 @@ def pfns_visible() -> bool:
     return place(entries(os.getpid(), address, address + PAGE)[0]) != 0
 
 
+def counts_mappings() -> bool:
+    """Whether these rights tell how often a page is mapped."""
+    return pfns_visible() and may_read("/proc/kpagecount")
+
+
 def address_of(memory: mmap.mmap) -> int:
     """Where a writable mapping lies."""
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))

@@ -90,5 +90,7 @@ def test_only_what_is_shown_is_asked_for(
     asked: list[object], capfd: pytest.CaptureFixture[str], line: str, counts: list[object]
 ) -> None:
     assert main(["maps", "self", *line.split()]) == 0
+    if counts == [["exclusive"]] and not oracle.counts_mappings():
+        counts = [["exclusive", "huge", "hugetlb"]]  # of huge pages it is not certain then
     assert asked == counts
     assert capfd.readouterr().out
