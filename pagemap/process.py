@@ -223,7 +223,8 @@ class Process(AddressSpace):
         page, or none (as those of `dump`); `ranges` are ``(start, end)`` in bytes to keep to.
 
         `swapped` is the kernel's raw bit; `kind` says what the entry is. `exclusive` of what a PMD
-        may map is by /proc/kpagecount where that can be read (root), else the page table's word.
+        may map is by /proc/kpagecount where that can be read (root), else the page table's word:
+        `exclusive_by` in the stream's `about` says which.
 
         Raises UsageError for an unknown name, Unsupported for a word that this kernel cannot tell,
         and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls

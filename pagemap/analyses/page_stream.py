@@ -13,7 +13,7 @@ from pagemap._native.descriptors import CLOSED
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
 from pagemap.analyses.choice import Choice
-from pagemap.analyses.tally_plan import open_frames
+from pagemap.analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
 from pagemap.kernel import maps, told
 from pagemap.kernel.swap_types import kinds
 from pagemap.tables.table import Table, Texts
@@ -40,7 +40,15 @@ _KINDS = tuple(kind.name for kind in ENTRY_KINDS)
 class PageStream:
     """See `Process.columns`. Iterating, and each consumer of Arrow, reads the pages anew."""
 
-    __slots__ = ("_choice", "_frames", "_populated", "_process", "_ranges", "schema")
+    __slots__ = (
+        "_choice",
+        "_exclusive_by",
+        "_frames",
+        "_populated",
+        "_process",
+        "_ranges",
+        "schema",
+    )
 
     def __init__(
         self,
@@ -65,12 +73,13 @@ class PageStream:
         self._frames = [
             name for name, column in FRAME_COLUMNS.items() if column in self.schema.names
         ]
+        self._exclusive_by: str | None = None  # until it is asked for
 
     def __iter__(self) -> Iterator[Table]:
         """The tables, in order of address, each of up to 2^20 rows."""
         reader, paths, frames = self._reader()
         process = self._process
-        words = self._words(paths)
+        words, about = self._words(paths), self.about
         try:
             for _, columns in process.reading(reader.batches()):
                 yield Table(
@@ -80,7 +89,7 @@ class PageStream:
                         for name, (values, _) in columns.items()
                     },
                     valid={name: known for name, (_, known) in columns.items() if known},
-                    about=self.about,
+                    about=about,
                 )
         finally:
             if frames is not None:
@@ -115,12 +124,26 @@ class PageStream:
 
     @property
     def about(self) -> dict[str, object]:
-        """What holds for all rows."""
-        return {
+        """What holds for all rows.
+
+        `exclusive_by` says by what pages that a PMD maps are exclusive, where that is told or asked
+        for: "map count", or "page table", which is the word of the first one (Linux 6.15 on).
+        """
+        about: dict[str, object] = {
             "pid": self._process.pid,
             "page_size": PAGE_SIZE,
             "pfns_visible": self._process.pfns_visible,
         }
+        if self._tells_exclusive():
+            if self._exclusive_by is None:
+                counted = open_frames(self._process, "kpagecount") != CLOSED
+                self._exclusive_by = BY_MAP_COUNT if counted else BY_PAGE_TABLE
+            about["exclusive_by"] = self._exclusive_by
+        return about
+
+    def _tells_exclusive(self) -> bool:
+        chosen = (self._choice.all_of | self._choice.none_of) & _EXCLUSIVE
+        return "exclusive" in self.schema or bool(chosen)
 
     @staticmethod
     def _words(paths: Sequence[str]) -> dict[str, Sequence[str]]:
@@ -132,7 +155,6 @@ class PageStream:
     def _reader(self) -> tuple[PageReader, list[str], FrameReader | None]:
         process = self._process
         choice = self._choice.of(process)
-        counts = "exclusive" in self.schema or (choice.all_of | choice.none_of) & _EXCLUSIVE
         spans, starts, codes, paths = self._mapped()
         frames = None
         fds = {}
@@ -159,7 +181,7 @@ class PageStream:
             kinds=kinds(),
             kinds_wanted=choice.wanted,
             untold=told.ALL & ~told.bits(process.procfs),
-            mapcounts=open_frames(process, "kpagecount") if counts else CLOSED,
+            mapcounts=open_frames(process, "kpagecount") if self._tells_exclusive() else CLOSED,
         )
         return reader, paths, frames
 

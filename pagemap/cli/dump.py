@@ -80,7 +80,7 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
                 "some of what passes for swap may be none (a marker of userfaultfd, say): "
                 "the kernel hides which"
             )
-    if "exclusive" in words:
+    if form != "text" or "exclusive" in words:
         from pagemap.cli.exclusive import warn_of_huge_pages
 
         warn_of_huge_pages(process)

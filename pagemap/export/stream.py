@@ -76,8 +76,8 @@ def dump(
     it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of
     these but guards.
 
-    Who chooses by ``exclusive`` gets it by map counts where a PMD maps many pages at once, if PFNs
-    and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
+    ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
+    PFNs and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
 
     Names are their owners' choice. In CSV what drives a terminal or a spreadsheet is in octal
     (``\033``), JSON lines hold it all as ASCII; the table of text has the bytes of maps, and octal
@@ -206,8 +206,9 @@ def _batches(
     choice: Choice,
 ) -> Iterator[Rows]:
     """The mappings to dump, in order, a block of maps at a time."""
-    chosen = (choice.all_of | choice.none_of) & _EXCLUSIVE
-    mapcounts = open_frames(process, "kpagecount") if chosen else CLOSED
+    # the table of text has no column of it, and may be chosen by it
+    told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
+    mapcounts = open_frames(process, "kpagecount") if told_of else CLOSED
     untold = 0 if form == "text" else told.ALL & ~told.bits(process.procfs)
     seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not

@@ -67,7 +67,10 @@ class Counts(Record):
     present: int = field("pages", "those that an entry marks as present")
     swapped: int = field("pages", "those with bit 62: swap, migration, markers and guards alike")
     file_or_shared: int = field("pages", "present, of a file or of shared anonymous memory")
-    exclusive: int | None = field("pages", f"present, and mapped nowhere else; {_NOT_TOLD}")
+    exclusive: int | None = field(
+        "pages",
+        f"present, and mapped nowhere else by the page table's word (see Page); {_NOT_TOLD}",
+    )
     soft_dirty: int | None = field("pages", f"written since bits were cleared; {_NOT_TOLD}")
     uffd_wp: int | None = field("pages", f"write-protected by userfaultfd; {_NOT_TOLD}")
     guard: int | None = field("pages", f"in a guard region; {_NOT_TOLD}")
@@ -83,7 +86,13 @@ class _PageFields(Record):
 
 
 class Page(_PageFields):
-    """One page: `address` in bytes, and the raw 64-bit `entry` that the kernel gave for it."""
+    """One page: `address` in bytes, and the raw 64-bit `entry` that the kernel gave for it.
+
+    `exclusive` is the page table's word, bit 56. Where a PMD maps a huge page, Linux 6.15 and later
+    give all of its pages the word of the first (pagemap_pmd_range in fs/proc/task_mmu.c), so that
+    after a fork it can be wrong of all others. By the map count of each page, where that can be
+    read (root), go `Process.tally`, `Process.columns` and `dump`.
+    """
 
     __slots__ = ()
 
@@ -261,7 +270,8 @@ class Pages:
     def counts(self) -> Counts:
         """How many pages carry each flag, all counted in one pass.
 
-        A count is None where this kernel does not tell the flag.
+        A count is None where this kernel does not tell the flag. That of `exclusive` is of the
+        entries as they are: see `Page` for huge pages, and `Process.tally` for what holds of them.
         """
         counts = Counts(*_native.tally(self.entries))
         if self.told & _MAYBE == _MAYBE:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pagemap as library
 from tests import oracle, zoo
 
 if TYPE_CHECKING:
@@ -73,7 +74,38 @@ def test_dump(
     assert {row[header.index("exclusive")] for row in rows} == {str(int(chosen == "--only"))}
 
 
-@pytest.mark.parametrize("line", ["maps --json", "dump --only exclusive --populated"])
+@pytest.mark.parametrize("populated", [[], ["--populated"]], ids=["all", "populated"])
+def test_the_column_of_dump(
+    pagemap: Pagemap, forked: Target, need_pfns: None, populated: list[str]
+) -> None:
+    """Without a filter the column was the first page's word: 4106 pages where smaps said 18."""
+    area = f"{forked.first.start:#x}-{forked.first.end:#x}"
+    words = ["dump", str(forked.pid), "--range", area, *populated, "--format"]
+    code, out, err = pagemap(*words, "csv")
+    assert (code, err) == (0, [])
+    header, *rows = oracle.read_csv(out)
+    at = header.index("exclusive")
+    assert sum(row[at] == "1" for row in rows) * PAGE == private(forked)
+    code, out, err = pagemap(*words, "jsonl")
+    assert (code, err) == (0, [])
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert sum(bool(line.get("exclusive")) for line in lines) * PAGE == private(forked)
+
+
+def test_a_stream_says_by_what(forked: Target, need_pfns: None) -> None:
+    """Columns did not say whose word `exclusive` is."""
+    with library.Process(forked.pid) as process:
+        assert process.columns().about["exclusive_by"] == "map count"
+        assert process.columns(["pfn"], only=["exclusive"]).about["exclusive_by"] == "map count"
+        assert "exclusive_by" not in process.columns(["pfn"]).about
+        process.pfns_visible = False
+        assert process.columns().about["exclusive_by"] == "page table"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["maps --json", "dump --only exclusive --populated", "dump --populated --format csv"],
+)
 def test_without_rights(forked: Target, need_root: None, line: str) -> None:
     """Where map counts cannot be read it is said whose word it is."""
     setpriv = shutil.which("setpriv")
