@@ -58,7 +58,7 @@ struct pm_tally_job {
 	uint64_t end;	    /* pm_end: the first page past the address space */
 	uint64_t any_of;    /* by scan: which pages to find (categories of flags.py), */
 	uint64_t returned;  /* and what is to be known of them */
-	uint64_t max_pages; /* stop after about so many pages found; 0: never */
+	uint64_t max_pages; /* stop after so many pages found; 0: never */
 	uint64_t max_ns;    /* stop after about so many nanoseconds; 0: never */
 };
 

@@ -72,17 +72,18 @@ static int counts_as_found(uint64_t categories)
 
 /*
  * Count by one scan, from *at as far as the spans up to *to go: holes between
- * them cost it nothing. Moves *at; returns the number of pages found or -errno.
+ * them cost it nothing. Moves *at; returns the number of pages found, at most
+ * `most`, or -errno.
  */
 static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
-			 const struct pm_place *to)
+			 const struct pm_place *to, uint64_t most)
 {
 	const struct pm_tally_job *job = walk->job;
 	struct pm_region *regions = (struct pm_region *)walk->scratch;
 	const struct pm_query query = {
 		.any_of = job->any_of,
 		.returned = job->returned,
-		.max_pages = AT_ONCE,
+		.max_pages = most,
 	};
 	const uint64_t last = to->page ? to->span : to->span - 1; /* *at lies before *to */
 	const struct pm_place leave = { last, 0 };
@@ -136,7 +137,7 @@ static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_p
 }
 
 /* Count the populated pages of a block of entries. As scan_some. */
-static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place *at)
+static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
 {
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = reach(walk, at);
@@ -146,7 +147,7 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 	int64_t got;
 
 	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until, entries,
-			   PM_READ_BLOCK, runs, RUNS, &stored);
+			   most, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
 		int64_t error;
 
@@ -161,15 +162,15 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 }
 
 /* Count the pages of a block of entries, untouched ones too. As scan_some. */
-static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at)
+static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
 {
 	const struct pm_tally_job *job = walk->job;
 	const uint64_t vpn = job->spans[at->span].vpn + at->page;
 	uint64_t rest = last_page(job, at, walk->to) - at->page;
 	int64_t got, error;
 
-	if (rest > PM_READ_BLOCK)
-		rest = PM_READ_BLOCK;
+	if (rest > most)
+		rest = most;
 	got = pm_read(job->fd, vpn, rest, walk->scratch);
 	if (got < 0)
 		return got;
@@ -184,18 +185,20 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at)
 }
 
 /* Count a block of entries, and by scans what they do not tell. As scan_some. */
-static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at)
+static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
 {
 	struct pm_place done = *at;
 	int64_t got;
 
+	if (most > PM_READ_BLOCK)
+		most = PM_READ_BLOCK;
 	/* hugetlb's markers are not populated */
 	if (walk->job->ways & PM_UNTOUCHED || pm_is_hugetlb(walk->job, at->span))
-		got = read_all(walk, at);
+		got = read_all(walk, at, most);
 	else
-		got = read_populated(walk, at);
+		got = read_populated(walk, at, most);
 	while (got >= 0 && walk->job->ways & PM_BY_SCAN && before(&done, at)) {
-		int64_t more = scan_some(walk, &done, at);
+		int64_t more = scan_some(walk, &done, at, AT_ONCE);
 
 		if (more < 0)
 			return more;
@@ -225,8 +228,10 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 	if (!(job->ways & (PM_BY_ENTRIES | PM_BY_SCAN)))
 		at = *to; /* nothing but how many pages there are */
 	while (before(&at, to)) {
-		int64_t got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at)
-							: scan_some(&walk, &at, to);
+		const uint64_t left = job->max_pages ? job->max_pages - found : AT_ONCE;
+		const uint64_t most = left < AT_ONCE ? left : AT_ONCE;
+		int64_t got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at, most)
+							: scan_some(&walk, &at, to, most);
 
 		if (got < 0)
 			return got;

@@ -149,8 +149,9 @@ class Sampler(Holder):
     ) -> Sample:
         """Count now.
 
-        With `max_pages` or `max_seconds` counting stops at about so many pages found or so much
-        time, looked at between steps of at most a few milliseconds; the counts are then of the
+        With `max_pages` counting stops at so many pages found, of whatever kind; with `max_seconds`
+        at about so much time, looked at between steps of up to 65,536 pages found, or 4,096 where
+        entries are read: at most a few milliseconds. The counts are then of the
         lower addresses alone, marked partial, and `Sample.resume` is the address to go on at:
         given as `resume`, the next sample begins there. What only sums of the whole tell (swapped
         shared memory; all of swap where the kernel hides what an entry is) is None in a part. In a

@@ -49,6 +49,8 @@ def test_budget_of_pages(dense: Target, way: str, limit: int) -> None:
         assert whole.present is not None
         found = list(parts(sampler, max_pages=limit))
         assert all(sample.partial for sample in found)
+        # a limit of 10 pages was one of 4,096
+        assert max(sample.present or 0 for sample in found) <= limit * PAGE
         sums = added(found)
         if way == "scan" or sums["rss"] is not None:
             assert sums == {name: getattr(whole, name) for name in COUNTS}

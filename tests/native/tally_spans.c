@@ -296,7 +296,7 @@ static void limits(void)
 			CHECK(past(&at, &before) &&
 			      (at.span > before.span || at.page > before.page));
 			if (!past(&at, &end) && job.max_pages)
-				CHECK((uint64_t)found >= job.max_pages);
+				CHECK((uint64_t)found == job.max_pages);
 			if (!past(&at, &end) && job.max_ns)
 				CHECK(lie.now - clock - lie.tick >= job.max_ns);
 			CHECK(++steps <= pages);
