@@ -5,18 +5,21 @@ are for the file's owner and CAP_FOWNER (inode_owner_or_capable), and to others 
 every page is cached (can_do_mincore in mm/mincore.c).
 
 A folder is entered, and a file opened, below the descriptor of the folder that lists it: whoever
-may write there can put a symbolic link in its place, and it is not followed.
+may write there can put a symbolic link in its place, and it is not followed. A file that is named
+is opened as what was looked at.
 """
 
 from __future__ import annotations
 
 import os
 from errno import EACCES, ENOSYS, EOPNOTSUPP, EPERM
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.types import BLOCK_PAGES, MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
 from pagemap.errors import AccessDenied, PagemapError, TargetVanished, Unsupported
+from pagemap.kernel.regular import open_regular
+from pagemap.kernel.subfolders import Subfolder, Way
 from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -29,7 +32,6 @@ __all__ = ["OpenFile", "file_error", "files_in"]
 
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
-_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NONBLOCK
 
 
 def file_error(error: OSError, path: str) -> PagemapError:
@@ -67,15 +69,16 @@ class OpenFile(Holder):
     ) -> None:
         self.path = path
         try:
-            # before it is opened, for to open a device may do something; a folder told already
-            if folder is None and not S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
-                raise _irregular(path)
             flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
-            self.fd: int = Descriptor(os.open(name or path, flags, dir_fd=folder))
+            if folder is None:
+                fd = open_regular(path, flags)
+            else:  # its list told already; a fifo that came since is not waited for
+                fd = os.open(name, flags, dir_fd=folder)
         except OSError as error:
-            if isinstance(error, PagemapError):
-                raise
             raise file_error(error, path) from None
+        if fd is None:
+            raise _irregular(path)
+        self.fd: int = Descriptor(fd)
         try:
             self._settle()
         except BaseException as error:
@@ -159,57 +162,54 @@ def files_in(
     """
     known: set[tuple[int, int]] = set() if entered is None else entered
     try:
-        top = os.stat(path)
-    except OSError as error:
-        raise file_error(error, path) from None
-    if not S_ISDIR(top.st_mode):
+        way = Way(path)
+    except NotADirectoryError:
         yield OpenFile(path)
         return
-    folders = [path]
-    while folders:
-        folder = folders.pop()
-        try:
-            fd = os.open(folder, _FOLDER if folder == path else _FOLDER | os.O_NOFOLLOW)
-        except OSError as error:
-            if folder == path:
-                raise file_error(error, path) from None
-            failed(file_error(error, folder))
-            continue
-        try:
-            about = os.fstat(fd)
-            identity = about.st_dev, about.st_ino
-            if about.st_dev == top.st_dev and identity not in known:
-                known.add(identity)
-                below: list[str] = []
-                yield from _entries(fd, folder, below, failed)
-                folders += reversed(below)
-        except OSError as error:
-            if isinstance(error, PagemapError):
-                raise
-            if folder == path:
-                raise file_error(error, path) from None
-            failed(file_error(error, folder))
-        finally:
-            os.close(fd)
+    except OSError as error:
+        raise file_error(error, path) from None
+    try:
+        folders = [way.top]
+        while folders:
+            yield from _enter(way, folders, known, failed)
+    finally:
+        way.close()
 
 
-def _entries(fd: int, folder: str, below: list[str], failed: Failed) -> Iterator[OpenFile]:
-    """The regular files of an open folder, each open; its folders go to `below`."""
-    with os.scandir(fd) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+def _enter(
+    way: Way, folders: list[Subfolder], known: set[tuple[int, int]], failed: Failed
+) -> Iterator[OpenFile]:
+    """The regular files of the last of `folders`, in whose place come the folders in it."""
+    folder = folders.pop()
+    if folder.identity in known:
+        return
+    path = folder.path()
+    try:
+        fd = way.enter(folder)
+        known.add(folder.identity)
+        with os.scandir(fd) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        if folder is way.top:
+            raise file_error(error, path) from None
+        failed(file_error(error, path))
+        return
+    below: list[Subfolder] = []
     for entry in found:
-        path = os.path.join(folder, entry.name)
         try:
             if entry.is_dir(follow_symlinks=False):
-                below.append(path)
+                each = Subfolder(entry.name, folder, entry.stat(follow_symlinks=False))
+                if each.identity[0] == folder.identity[0]:
+                    below.append(each)
                 continue
             if not entry.is_file(follow_symlinks=False):
                 continue
-            file = OpenFile(path, follow=False, folder=fd, name=entry.name)
+            name = os.path.join(path, entry.name)
+            file = OpenFile(name, follow=False, folder=fd, name=entry.name)
         except PagemapError as error:
             failed(error)
-            continue
         except OSError as error:
-            failed(file_error(error, path))
-            continue
-        yield file
+            failed(file_error(error, os.path.join(path, entry.name)))
+        else:
+            yield file
+    folders += reversed(below)

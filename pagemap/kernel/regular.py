@@ -1,0 +1,26 @@
+"""Regular files, opened as what was looked at: a name is not looked at twice.
+
+To open a device or a fifo may do something, or wait for ever; and who may write to the folder can
+put one under a name between two looks at it. So it is opened without effect first (O_PATH).
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISREG
+
+__all__ = ["open_regular"]
+
+
+def open_regular(name: str, flags: int, *, folder: int | None = None) -> int | None:
+    """A descriptor of the file `name`, below the descriptor `folder` if given.
+
+    None where it is no regular file. `flags` are as those of open(2). Raises OSError.
+    """
+    look = os.open(name, os.O_PATH | os.O_CLOEXEC | (flags & os.O_NOFOLLOW), dir_fd=folder)
+    try:
+        if not S_ISREG(os.fstat(look).st_mode):
+            return None
+        return os.open(f"/proc/self/fd/{look}", flags & ~os.O_NOFOLLOW)
+    finally:
+        os.close(look)
