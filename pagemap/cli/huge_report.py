@@ -7,7 +7,7 @@ from pagemap.cli.words import parse_count, parse_names
 from pagemap.errors import UsageError
 from pagemap.render.document import batches
 from pagemap.render.huge import write_csv, write_json
-from pagemap.render.huge_columns import AMOUNTS, SHOWN, VIEWS, fitting
+from pagemap.render.huge_columns import ALIASES, AMOUNTS, SHOWN, VIEWS, fitting
 from pagemap.render.huge_sheet import Sheet, ordered
 from pagemap.render.huge_table import write_text
 from pagemap.render.table import terminal_width
@@ -35,7 +35,7 @@ class Report:
         self.threads = parse_count(arguments.threads, option="--threads")
         self.cont = _sizes(arguments.cont)
         known = VIEWS[self.view]
-        named = parse_names(arguments.columns, known, option="--columns")
+        named = parse_names(arguments.columns, known, option="--columns", aliases=ALIASES)
         self._names = self._shown(named)
         self._order = _sort_column(arguments.sort, known)
 
@@ -82,7 +82,7 @@ def _sort_column(text: str | None, known: Iterable[str]) -> str | None:
     if text is None:
         return None
     allowed = [name for name in known if name in _SORTED]
-    columns = parse_names([text], allowed, option="--sort")
+    columns = parse_names([text], allowed, option="--sort", aliases=ALIASES)
     if len(columns) > 1:
         raise UsageError(f"--sort takes one column, not {len(columns)}")
     return columns[0]

@@ -16,7 +16,7 @@ from pagemap.errors import UsageError
 from pagemap.kernel import maps
 from pagemap.kernel.processes import resolve
 from pagemap.process import Process
-from pagemap.render.columns import ALIASES, SHOWN, fitting
+from pagemap.render.columns import ALIASES, COUNTED, SHOWN, fitting
 from pagemap.render.document import batches
 from pagemap.render.mappings import Totals, ordered, write_csv, write_json, write_text
 from pagemap.render.table import terminal_width
@@ -60,7 +60,9 @@ def run(arguments: Namespace) -> int:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")
         # What a kernel cannot tell is an error only where it was asked for by name.
-        counts = tellable(process, counts, [*named, *([order] if order else [])])
+        asked = [*named, *([order] if order else [])]
+        counts, asked = ([COUNTED.get(name, name) for name in each] for each in (counts, asked))
+        counts = tellable(process, counts, asked)
         by = exclusive_by(process) if "exclusive" in counts else None
         if by == BY_PAGE_TABLE:
             # whether that matters, they tell

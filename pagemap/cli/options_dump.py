@@ -46,7 +46,7 @@ examples:
   sudo pagemap dump 1234 --map '[heap]' --map '[stack]'
   sudo pagemap dump nginx --map 'libc*' --format csv -o libc.csv
   sudo pagemap dump java --populated --without file
-  pagemap dump @/run/nginx.pid --range 0x400000-0x500000 --format jsonl | jq .pfn"""
+  pagemap dump nginx --range 0x400000-0x500000 --format jsonl | jq .pfn"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

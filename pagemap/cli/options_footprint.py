@@ -44,7 +44,8 @@ Processes that end meanwhile, or forbid reading, are named on stderr and, in
 JSON, under passed; the others are shown all the same.
 
 --json writes one object of schema pagemap.footprint/2: sizes in bytes, the
-share from 0 to 1, the totals after the rows.
+share from 0 to 1, the totals after the rows. JSON and CSV have the columns'
+names with underscores (swap_pss), which --columns takes too.
 
 examples:
   pagemap footprint --sort uss | head
@@ -74,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[,NAME...]",
-        help="what to show, in this order (private and memory are known too)",
+        help="what to show, in this order (private is uss, memory is share)",
     )
     parser.add_argument(
         "--sort", metavar="COLUMN", help="amounts: the largest first; by default by pss"

@@ -40,7 +40,8 @@ columns:
 A count that this kernel cannot tell is -, null in JSON, empty in CSV. Only what
 is shown is asked for, so --columns start,present,path costs less than all. A
 table shows as many columns as its terminal has room for; what is no terminal
-gets all but offset, dev and inode. JSON and CSV have every column.
+gets all but offset, dev and inode. JSON and CSV have every column, by the same
+names with underscores (soft_dirty), which --columns takes too.
 
 EXCLUSIVE is by map counts where these can be read (root). Else it is the page
 table's word, which is true but for transparent huge pages on Linux 6.15 and
@@ -60,8 +61,8 @@ x86). It is aligned where all of it is mapped, in a row, at a multiple of its
 size; partial where less is mapped. --cont counts aligned blocks of given sizes
 within huge pages, which a processor may keep as one entry of its TLB. With
 --all or --cgroup there is a row for each process, and shared memory counts in
-each. In CSV anon and file are columns for each size; the schema of JSON is
-pagemap.huge/2.
+each. In CSV thp-anon and thp-file are columns for each size; the schema of
+JSON is pagemap.huge/2.
 
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
@@ -84,7 +85,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[,NAME...]",
-        help=f"what to show, in this order ({' and '.join(ALIASES)} are known too)",
+        help="what to show, in this order "
+        f"({', '.join(f'{other} is {name}' for other, name in ALIASES.items())})",
     )
     parser.add_argument(
         "--sort", metavar="COLUMN", help="amounts: the largest first; all else ascending"

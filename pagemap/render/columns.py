@@ -1,14 +1,15 @@
 """The columns in which mappings are shown: their names, titles and meanings, spelled once.
 
 The command's help, its options and what it writes come from this table. The names are those of
-`pagemap.Mapping` and `pagemap.Tally`; nothing is imported that needs the compiled module.
+`pagemap.Mapping` and `pagemap.Tally`, but for COUNTED; nothing is imported that needs the
+compiled module.
 """
 
 from __future__ import annotations
 
 from pagemap.vocabulary.record import Record
 
-__all__ = ["ALIASES", "LEAST_WIDTH", "SHOWN", "Shown", "fitting"]
+__all__ = ["ALIASES", "COUNTED", "LEAST_WIDTH", "SHOWN", "Shown", "fitting"]
 
 
 class Shown(Record):
@@ -31,7 +32,7 @@ SHOWN = (
     Shown("rss", "RSS", "count", 2, "in memory, as Rss of smaps"),
     Shown("swap", "SWAP", "count", 3, "in swap, as Swap of smaps"),
     Shown("anonymous", "ANONYMOUS", "count", 5, "of RSS: of no file and not shared"),
-    Shown("file_or_shared", "FILE", "count", 8, "of RSS: of a file, or shared anonymous"),
+    Shown("file", "FILE", "count", 8, "of RSS: of a file, or shared anonymous"),
     Shown("exclusive", "EXCLUSIVE", "count", 6, "of RSS: mapped by nobody else (USS)"),
     Shown("huge", "HUGE", "count", 9, "in memory, mapped by huge entries"),
     Shown("present", "PRESENT", "count", 10, "in memory: RSS, ZERO and HUGETLB"),
@@ -52,6 +53,10 @@ SHOWN = (
 )
 
 ALIASES = {"anon": "anonymous", "uss": "exclusive"}
+"""Other names that are taken for columns; `file_or_shared` is one of `file` too."""
+
+COUNTED = {"file": "file_or_shared"}
+"""The names that `pagemap.Tally` has for columns, where it has another."""
 
 LEAST_WIDTH = {"address": 18, "amount": 7, "count": 7}
 """How wide cells of a kind are expected to be: [vsyscall] has 16 digits, 1023.9K 7 characters."""

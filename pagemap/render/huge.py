@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap.analyses.huge_counts import NOTHING
 from pagemap.render.document import write_list
-from pagemap.render.huge_columns import AMOUNTS
+from pagemap.render.huge_columns import AMOUNTS, KINDS
 from pagemap.render.huge_sheet import KIND, plain, rows_of
 from pagemap.vocabulary.text import csv_cell
 from pagemap.vocabulary.units import PAGE_SHIFT, PAGE_SIZE
@@ -38,7 +38,7 @@ def write_json(
                     str(PAGE_SIZE << order): _bytes(tally.cont(order)) for order in sheet.conts
                 }
             case "sizes":
-                value = _nested(sheet, getattr(tally, name))
+                value = _nested(sheet, getattr(tally, KINDS[name]))
             case _:
                 value = _bytes(plain(name, tally))
         return [f'"{name}":{dumps(value, separators=(",", ":"))}']

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pagemap.render.columns import LEAST_WIDTH, Shown
 
-__all__ = ["AMOUNTS", "SHOWN", "VIEWS", "fitting"]
+__all__ = ["ALIASES", "AMOUNTS", "KINDS", "SHOWN", "VIEWS", "fitting"]
 
 SHOWN = (
     Shown("pid", "PID", "number", 0, "the process"),
@@ -27,8 +27,8 @@ SHOWN = (
     Shown("cont", "CONT", "blocks", 8, "in blocks of each size of --cont, by PTEs"),
     Shown("zero", "ZERO", "amount", None, "pages of zeros, small and huge: nobody's memory"),
     Shown("hugetlb", "HUGETLB", "amount", None, "in memory, of the hugetlb pool"),
-    Shown("anon", "ANON", "sizes", 10, "how much in huge pages of which size: anonymous"),
-    Shown("file", "FILE", "sizes", 10, "the same of files and shared memory"),
+    Shown("thp_anon", "THP-ANON", "sizes", 10, "how much of which size: anonymous"),
+    Shown("thp_file", "THP-FILE", "sizes", 10, "the same of files and shared memory"),
     Shown("perms", "PERMS", "text", 12, "as in /proc/PID/maps"),
     Shown("offset", "OFFSET", "address", None, "where in the file it begins"),
     Shown("dev", "DEV", "text", None, "the file's device"),
@@ -36,6 +36,12 @@ SHOWN = (
     Shown("path", "PATH", "text", 4, "the file, or a name in brackets"),
     Shown("name", "NAME", "text", 4, "the command name"),
 )
+
+ALIASES = {"anon": "anonymous"}
+"""Other names that are taken for columns, as in `pagemap.render.columns`."""
+
+KINDS = {"thp_anon": "anon", "thp_file": "file"}
+"""Columns of several sizes, and what of `pagemap.HugeTally` each shows."""
 
 AMOUNTS = tuple(each.name for each in SHOWN if each.kind in ("amount", "blocks", "sizes"))
 

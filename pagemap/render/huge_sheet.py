@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from pagemap.analyses.huge_counts import NOTHING, ORDERS, total
-from pagemap.render.huge_columns import AMOUNTS, SHOWN
+from pagemap.render.huge_columns import AMOUNTS, KINDS, SHOWN
 from pagemap.vocabulary.record import Record
 from pagemap.vocabulary.units import PAGE_SIZE
 
@@ -89,7 +89,7 @@ class Sheet:
                 for order in self.conts:
                     yield f"cont_{PAGE_SIZE << order}", tally.cont(order)
             case "sizes":
-                for what, size, pages in self.details(getattr(tally, name)):
+                for what, size, pages in self.details(getattr(tally, KINDS[name])):
                     yield f"{name}_{what}_{size}" if size else f"{name}_{what}", pages
             case _:
                 yield name, plain(name, tally)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap.render.columns import LEAST_WIDTH
-from pagemap.render.huge_columns import AMOUNTS, SHOWN
+from pagemap.render.huge_columns import AMOUNTS, KINDS, SHOWN
 from pagemap.render.huge_sheet import rows_of
 from pagemap.render.table import Column, compact_size, write_table
 from pagemap.vocabulary.text import printable
@@ -102,7 +102,7 @@ def _at(name: str, place: Place) -> str:
 
 def _amounts(sheet: Sheet, name: str, tally: HugeTally, amount: Amount) -> list[str]:
     if _SHOWN[name].kind == "sizes":
-        return [_by_size(sheet, getattr(tally, name), amount)]
+        return [_by_size(sheet, getattr(tally, KINDS[name]), amount)]
     return [amount(pages) for _, pages in sheet.counts(name, tally)]
 
 
@@ -125,7 +125,7 @@ def _parts(sheet: Sheet, amount: Amount) -> Iterator[tuple[str, str]]:
     for name in sheet.names:
         shown = _SHOWN[name]
         if shown.kind == "sizes":
-            for what, size, pages in sheet.details(getattr(sheet.sum, name)):
+            for what, size, pages in sheet.details(getattr(sheet.sum, KINDS[name])):
                 if pages or (what == "cont" and pages == 0):
                     words = [shown.title, *([size_word(size)] if size else []), what]
                     yield " ".join(words), amount(pages)

@@ -10,6 +10,7 @@ from itertools import chain, groupby
 
 from pagemap.analyses.tally import Tally
 from pagemap.kernel.maps import Mapping
+from pagemap.render.columns import COUNTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HELD", "Lines"]
 
-HELD = ("size", *Tally._fields[1:])
+_COLUMNS = {counted: name for name, counted in COUNTED.items()}
+HELD = ("size", *(_COLUMNS.get(name, name) for name in Tally._fields[1:]))
 """The columns that a tally fills, in its order; the size is that of all pages."""
 
 # The other parts of a row: where the mapping is, and what it maps.

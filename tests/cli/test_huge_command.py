@@ -51,7 +51,7 @@ def of_json(row: dict[str, Any]) -> Counter[Key]:
     for word in naive_huge.PLAIN:
         result[word, word, 0] = row[word] // PAGE
     for kind in ("anon", "file"):
-        counts = row[kind]
+        counts = row[f"thp_{kind}"]
         result[kind, "pmd", 0] = counts["pmd"] // PAGE
         result[kind, "partial", 0] = counts["partial"] // PAGE
         for what in ("aligned", "unaligned", "cont"):
@@ -116,13 +116,13 @@ def test_csv(pagemap: Pagemap, target: workloads.Target) -> None:
         assert found[f"cont_{SIZE}"] == str(row["cont"][str(SIZE)])
         for kind in ("anon", "file"):
             for what in ("pmd", "partial"):
-                assert found[f"{kind}_{what}"] == str(row[kind][what])
+                assert found[f"thp_{kind}_{what}"] == str(row[f"thp_{kind}"][what])
             for what in ("aligned", "unaligned"):
-                columns = [name for name in titles if name.startswith(f"{kind}_{what}_")]
+                columns = [name for name in titles if name.startswith(f"thp_{kind}_{what}_")]
                 assert len(columns) == 9 or PAGE != 4096
                 for name in columns:
                     size = name.rpartition("_")[2]
-                    assert found[name] == str(row[kind][what].get(size, 0))
+                    assert found[name] == str(row[f"thp_{kind}"][what].get(size, 0))
     chosen = pagemap("maps", target.pid, "--huge", "--csv", "--columns", "thp,pmd", "--totals-only")
     totals = about["totals"]
     assert chosen == (0, f"thp,pmd\n{totals['thp']},{totals['pmd']}\n".encode(), [])
@@ -130,14 +130,14 @@ def test_csv(pagemap: Pagemap, target: workloads.Target) -> None:
 
 def test_text(pagemap: Pagemap, target: workloads.Target) -> None:
     """A table, of chosen columns, in pages, the largest first."""
-    names = "start,present,thp,aligned,unaligned,partial,cont,anon,path"
+    names = "start,present,thp,aligned,unaligned,partial,cont,thp-anon,path"
     words = ["maps", str(target.pid), "--huge", "--cont", str(SIZE), "--map", "[anon]"]
     code, out, err = pagemap(*words, "--columns", names, "--pages", "--sort", "thp")
     assert (code, err) == (0, [])
     titles, *rows = [line.split() for line in out.decode().splitlines()]
     size = f"{SIZE // 1024}K"
     amounts = ["PRESENT", "THP", "ALIGNED", "UNALIGNED", "PARTIAL"]
-    assert titles == ["START", *amounts, f"CONT-{size}", "ANON", "PATH"]
+    assert titles == ["START", *amounts, f"CONT-{size}", "THP-ANON", "PATH"]
     pages = target.areas["whole"].pages
     torn = pages - pages // (SIZE // PAGE)
     whole = [str(pages), str(pages), "0", "0", str(pages), f"{size}:{pages}"]
@@ -166,7 +166,7 @@ def test_text(pagemap: Pagemap, target: workloads.Target) -> None:
 def test_text_totals(pagemap: Pagemap, target: workloads.Target) -> None:
     """A line for each amount; of sizes, for what there is."""
     words = ["maps", str(target.pid), "--huge", "--totals-only", "--pages", "--cont", str(SIZE)]
-    code, out, err = pagemap(*words, "--columns", "thp,cont,anon,path", "--map", "[anon]")
+    code, out, err = pagemap(*words, "--columns", "thp,cont,thp-anon,path", "--map", "[anon]")
     pages = target.areas["whole"].pages
     torn = pages - pages // (SIZE // PAGE)
     size = f"{SIZE // 1024}K"
@@ -175,10 +175,10 @@ def test_text_totals(pagemap: Pagemap, target: workloads.Target) -> None:
         ["WHAT", "TOTAL"],
         ["THP", str(3 * pages + torn)],
         [f"CONT {size}", str(2 * pages)],
-        ["ANON partial", str(torn)],
-        [f"ANON {size} aligned", str(2 * pages)],
-        [f"ANON {size} unaligned", str(pages)],
-        [f"ANON {size} cont", str(2 * pages)],
+        ["THP-ANON partial", str(torn)],
+        [f"THP-ANON {size} aligned", str(2 * pages)],
+        [f"THP-ANON {size} unaligned", str(pages)],
+        [f"THP-ANON {size} cont", str(2 * pages)],
     ]
 
 
@@ -189,7 +189,7 @@ def test_without_a_scan(
     seen = document(pagemap, target.pid)["totals"]
     monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
     blind = document(pagemap, target.pid)["totals"]
-    assert (blind["pmd"], blind["anon"]["pmd"], blind["file"]["pmd"]) == (None, None, None)
+    assert (blind["pmd"], blind["thp_anon"]["pmd"], blind["thp_file"]["pmd"]) == (None, None, None)
     assert (blind["thp"], blind["partial"]) == (seen["thp"], seen["partial"])
     totals = pagemap("maps", target.pid, "--huge", "--totals-only", "--columns", "pmd")
     assert totals.out.split() == [b"WHAT", b"TOTAL", b"PMD", b"-"]

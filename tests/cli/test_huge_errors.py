@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ("maps self --huge --columns thb", "did you mean thp?"),
         ("maps self --huge --columns cont", "no sizes of blocks: give --cont SIZE"),
         ("maps self --huge --columns pid", "--columns knows no 'pid'"),
-        ("maps self --huge --sort anon", "--sort knows no 'anon'"),
+        ("maps self --huge --sort thp-anon", "--sort knows no 'thp-anon'"),
         ("maps self --huge --totals-only --columns path", "nothing to add up"),
         ("maps --huge --cgroup /usr", "it has no cgroup.procs"),
     ],

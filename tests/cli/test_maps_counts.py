@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
-COUNTS = ["rss", "swap", "anonymous", "file_or_shared", "exclusive", "huge", "present", "zero"]
+COUNTS = ["rss", "swap", "anonymous", "file", "exclusive", "huge", "present", "zero"]
 COUNTS += ["hugetlb", "soft_dirty", "uffd_wp", "guard", "marker", "migrating", "poisoned", "device"]
 KINDS: dict[str, workloads.Maker] = {
     name: workloads.KINDS[name]
@@ -59,12 +59,14 @@ def test_every_mapping(pagemap: Pagemap, stopped: workloads.Target, can_scan: bo
     found = document(pagemap, stopped.pid)["mappings"]
     lines = oracle.maps(stopped.pid)
     accounts = smaps(stopped.pid)
-    names = ["rss", "swap", "anonymous", "file_or_shared", "exclusive", "huge", "present", "zero"]
+    names = ["rss", "swap", "anonymous", "file", "exclusive", "huge", "present", "zero"]
     names += ["hugetlb", "uffd_wp", "guard"]
     for each, line, account in zip(found, lines, accounts, strict=True):
         assert (each["start"], each["path"]) == (hex(line.start), line.path)
         counts = held.held(account, oracle.entries(stopped.pid, line.start, line.end))
-        expected: dict[str, int | None] = {name: PAGE * counts[name] for name in names}
+        expected: dict[str, int | None] = {
+            name: PAGE * counts["file_or_shared" if name == "file" else name] for name in names
+        }
         expected |= dict.fromkeys(unknown(can_scan))
         if line.label.startswith(b"/"):
             # Another process may map the same pages now, and none a moment later.
@@ -111,7 +113,7 @@ def test_hugetlb(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
 def test_csv_says_the_same(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
     target = start(workloads.odd_path())
     target.stop()
-    keep = "start,end,size,present,swap,anonymous,file_or_shared,huge,guard,perms,offset,dev,"
+    keep = "start,end,size,present,swap,anonymous,file,huge,guard,perms,offset,dev,"
     keep += "inode,path"
     if not can_scan:
         keep = keep.replace("huge,", "")
@@ -160,7 +162,7 @@ def test_the_table_says_the_same_in_pages(pagemap: Pagemap, start: Start, can_sc
     assert (code, err) == (0, [])
     lines = [line.split() for line in out.decode().splitlines()]
     assert lines[0] == ["START", "SIZE", "PRESENT", "ANONYMOUS", "UFFD-WP", "FILE", "GUARD"]
-    keys = ["size", "present", "anonymous", "uffd_wp", "file_or_shared", "guard"]
+    keys = ["size", "present", "anonymous", "uffd_wp", "file", "guard"]
     assert lines[1:] == [
         [label, *(str(each[key] // PAGE) for key in keys)]
         for label, each in (
