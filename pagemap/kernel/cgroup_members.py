@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
+from errno import EACCES, EBADF, EMFILE, ENFILE, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap.errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
 from pagemap.kernel.chosen import same
 from pagemap.kernel.folder import Folder
+from pagemap.kernel.mounts import kind_of
+from pagemap.kernel.regular import open_regular
 
 __all__ = ["pids_of"]
 
 _PROCS = "cgroup.procs"
+_KINDS = ("cgroup", "cgroup2")
+_DIGITS = 10  # of a pid_t
 
 
 def pids_of(path: str, *, procfs: str = "/proc") -> list[int]:
@@ -63,12 +67,29 @@ def _all(path: str) -> set[int]:
 
 
 def _listed(folder: str) -> set[int]:
-    with open(f"{folder}/{_PROCS}", "rb") as file:
-        return set(map(int, file.read().split()))
+    """The numbers in the folder's list. Raises OSError: EBADF for a list that is not a cgroup's."""
+    fd = open_regular(f"{folder}/{_PROCS}", os.O_RDONLY | os.O_CLOEXEC)
+    if fd is None:
+        raise OSError(EBADF, "it is no regular file")
+    with open(fd, "rb") as file:
+        if kind_of(fd) not in _KINDS:
+            raise OSError(EBADF, "it does not lie on a file system of cgroups")
+        words = file.read().split()
+    for word in words:
+        if not word.isdigit() or len(word) > _DIGITS:
+            raise OSError(EBADF, f"{word[:_DIGITS]!r} in it is no pid")
+    return set(map(int, words))
 
 
 def _no_cgroup(error: OSError, path: str) -> PagemapError:
     file = f"{path}/{_PROCS}"
+    if error.errno == EBADF:
+        return UsageError(
+            f"{path!r} is no cgroup: of its {_PROCS}, {error.strerror}",
+            errno=error.errno,
+            operation="list the cgroup",
+            path=file,
+        )
     if error.errno in (EACCES, EPERM):
         return AccessDenied(
             f"cannot read {file}: permission denied; run with sudo (CAP_DAC_READ_SEARCH)",

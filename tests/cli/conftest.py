@@ -39,6 +39,13 @@ class Result(NamedTuple):
     err: list[str]
 
 
+BELIEVING = (
+    "import sys, pagemap.cli, pagemap.kernel.cgroup_members as members; "
+    "members.kind_of = lambda fd: 'cgroup2'; sys.exit(pagemap.cli.main(sys.argv[1:]))"
+)
+"""What takes a folder of any file system for a cgroup's, so that it can list who is gone."""
+
+
 class Pagemap:
     """Starts the command under test, as this user or as another."""
 

@@ -260,6 +260,30 @@ def test_what_is_no_cgroup(pagemap: Pagemap, tmp_path: Path) -> None:
     assert pagemap("footprint", "--cgroup", str(tmp_path)) == (2, b"", [f"pagemap: {said}"])
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("file", "it does not lie on a file system of cgroups"),
+        ("fifo", "it is no regular file"),
+    ],
+)
+def test_what_only_looks_like_a_cgroup(
+    pagemap: Pagemap, tmp_path: Path, what: str, said: str
+) -> None:
+    """Any file of that name was believed, words were a traceback, and a fifo hung for good."""
+    if what == "file":
+        (tmp_path / "cgroup.procs").write_text("abc\n")
+    else:
+        os.mkfifo(tmp_path / "cgroup.procs")
+    with pagemap.start("footprint", "--cgroup", str(tmp_path)) as process:
+        try:
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    said = f"pagemap: '{tmp_path}' is no cgroup: of its cgroup.procs, {said}\n"
+    assert (process.returncode, out, err.decode()) == (2, b"", said)
+
+
 def test_a_cgroup_that_may_not_be_listed(pagemap_as_nobody: Pagemap, tmp_path: Path) -> None:
     for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
         folder.chmod(0o755)

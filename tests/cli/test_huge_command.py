@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import naive_huge, oracle, workloads
+from tests.cli.conftest import BELIEVING, Pagemap
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
-    from tests.cli.conftest import Pagemap
     from tests.conftest import Start
     from tests.naive_huge import Key
 
@@ -210,8 +211,9 @@ def cgroup(tmp_path: Path, target: workloads.Target, start: Start) -> tuple[Path
     return tmp_path, sorted([target.pid, other.pid, gone.pid])
 
 
-def test_cgroup(pagemap: Pagemap, cgroup: tuple[Path, list[int]], target: workloads.Target) -> None:
+def test_cgroup(cgroup: tuple[Path, list[int]], target: workloads.Target) -> None:
     """A row for each process that there still is, and the sum."""
+    pagemap = Pagemap([sys.executable, "-c", BELIEVING])
     folder, pids = cgroup
     (gone,) = [pid for pid in pids if not Path(f"/proc/{pid}").exists()]
     code, out, err = pagemap("maps", "--huge", "--cgroup", str(folder), "--json", "--cont", SIZE)

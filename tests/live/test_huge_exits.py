@@ -19,6 +19,7 @@ import pytest
 import pagemap
 from pagemap.analyses import huge_counts as folios
 from tests import oracle, workloads
+from tests.cli.conftest import BELIEVING
 from tests.live.test_random_exits import DONE, EXITS, NO_PROCESS, VANISHED, run_dump
 
 if TYPE_CHECKING:
@@ -107,13 +108,14 @@ def test_the_command(command: list[str], rng: random.Random) -> None:
     sys.stdout.write(f"whole, no such process, vanished: {list(outcomes.values())}\n")
 
 
-def test_everyone(command: list[str], start: Start, rng: random.Random, tmp_path: Path) -> None:
+def test_everyone(start: Start, rng: random.Random, tmp_path: Path) -> None:
     """Those that exit are passed over and named, and all others counted."""
     for _ in range(max(1, EXITS // 15)):
         targets = [start(workloads.dense(1 << 20)) for _ in range(10)]
         leaving = rng.sample(targets, 5)
         pids = "".join(f"{target.pid}\n" for target in targets)
         (tmp_path / "cgroup.procs").write_text(pids)
+        command = [sys.executable, "-c", BELIEVING]
         words = [*command, "maps", "--huge", "--cgroup", str(tmp_path), "--json"]
 
         def end(leaving: list[workloads.Target] = leaving) -> None:

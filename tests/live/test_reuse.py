@@ -63,8 +63,11 @@ def program(pid: int) -> str:
 
 @pytest.mark.usefixtures("need_root")
 @pytest.mark.parametrize("by", ["name", "path", "find", "pid file", "cgroup"])
-def test_a_number_that_is_another_process_s_by_now(start: Start, tmp_path: Path, by: str) -> None:
+def test_a_number_that_is_another_process_s_by_now(
+    start: Start, tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its pages were shown as if they were of the process that was named, with exit code 0."""
+    monkeypatch.setattr(members, "kind_of", lambda _: "cgroup2")
     target = start(workloads.dense(16 * PAGE))
     path = program(target.pid)
     pid_file = tmp_path / "pid"

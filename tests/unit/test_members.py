@@ -13,7 +13,15 @@ import pagemap
 from pagemap.kernel import cgroup_members as members
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def made_up() -> Iterator[None]:
+    """Folders of any file system are taken for cgroups."""
+    with mock.patch("pagemap.kernel.cgroup_members.kind_of", return_value="cgroup2"):
+        yield
 
 
 def group(path: Path, procs: bytes) -> Path:
@@ -22,6 +30,7 @@ def group(path: Path, procs: bytes) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("made_up")
 def test_a_cgroup_and_all_below_it(tmp_path: Path) -> None:
     # in version 1 the pids are in no order, and may come twice; 0 is of another PID namespace
     top = group(tmp_path / "top", b"30\n7\n7\n")
@@ -31,6 +40,7 @@ def test_a_cgroup_and_all_below_it(tmp_path: Path) -> None:
     assert members.pids_of(str(top)) == [7, 9, 12, 30]
 
 
+@pytest.mark.usefixtures("made_up")
 def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
     top = group(tmp_path / "top", b"1\n")
     group(top / "gone", b"2\n")
@@ -65,3 +75,12 @@ def test_what_is_no_cgroup(tmp_path: Path) -> None:
     file.write_bytes(b"")
     with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
         members.pids_of(str(file))
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize("word", ["abc", "-5", "12a", "99999999999999999999999"])
+def test_what_is_no_pid(tmp_path: Path, word: str) -> None:
+    """It was an unnamed ValueError, or taken for a pid."""
+    group(tmp_path / "top", f"7\n{word}\n".encode())
+    with pytest.raises(pagemap.UsageError, match=rf"is no cgroup: .*{word[:10]}' in it is no pid"):
+        members.pids_of(str(tmp_path / "top"))
