@@ -45,6 +45,7 @@ __all__ = [
     "UsageError",
     "from_file_error",
     "from_os_error",
+    "remedy_for_others",
 ]
 
 
@@ -169,6 +170,22 @@ class ClosedProcess(PagemapError, ValueError):
     """The Process was closed before this call."""
 
 
+def remedy_for_others(*, sums: bool, of: str = "it") -> str:
+    """What to do where another user's process forbids reading; `sums` alone take less.
+
+    Everybody may open smaps_rollup, and is asked for the right to trace when he reads it; pagemap
+    and auxv have mode 0400.
+    """
+    needed = "CAP_SYS_PTRACE" if sums else "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+    # Root of a container, or one that a security module confines, has nothing of sudo.
+    if _os.geteuid() == 0:
+        return (
+            f"root needs {needed} over {of} here, which a container or a security module may "
+            "withhold"
+        )
+    return f"run as {'its' if of == 'it' else 'their'} user, or with sudo ({needed})"
+
+
 def from_os_error(
     error: OSError, *, pid: int | None, operation: str, path: str | None = None
 ) -> PagemapError:
@@ -184,14 +201,7 @@ def from_os_error(
         message = f"there is no {of} (it has ended, or /proc hides it: see hidepid in proc(5))"
         return NoSuchProcess(message, pid=pid, errno=code, operation=operation, path=path)
     if code in (_errno.EACCES, _errno.EPERM):
-        # Root of a container, or one that a security module confines, has nothing of sudo.
-        if _os.geteuid() == 0:
-            remedy = (
-                "root needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH over it here, which a container "
-                "or a security module may withhold"
-            )
-        else:
-            remedy = "run as its user, or with sudo (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
+        remedy = remedy_for_others(sums=(path or "").endswith("/smaps_rollup"))
         message = f"cannot {operation} of {of}: permission denied; {remedy}"
         return AccessDenied(message, pid=pid, errno=code, operation=operation, path=path)
     reason = error.strerror or str(error)

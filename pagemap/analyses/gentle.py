@@ -39,7 +39,10 @@ if TYPE_CHECKING:
     from pagemap.kernel.maps import Mapping
     from pagemap.space.address_space import AddressSpace
 
-__all__ = ["Gentle"]
+__all__ = ["UNTOLD", "Gentle"]
+
+UNTOLD = {"swap_pss": "how many use a page in swap no file of the kernel tells"}
+"""What no gentle walk can tell, and why."""
 
 _WITHOUT = "without --gentle the kernel's own sums of your processes can be read"
 

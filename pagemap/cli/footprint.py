@@ -7,12 +7,20 @@ import os
 from contextlib import ExitStack
 
 from pagemap.analyses.footprints import Survey
-from pagemap.cli.left_out import tell_twins
+from pagemap.cli.left_out import tell_passed, tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.watch import parse_seconds, room, rounds
 from pagemap.cli.words import parse_count, parse_names
-from pagemap.errors import AccessDenied, AmbiguousName, PagemapError, UsageError
+from pagemap.errors import (
+    AccessDenied,
+    AmbiguousName,
+    NoSuchProcess,
+    PagemapError,
+    TargetVanished,
+    Unsupported,
+    UsageError,
+)
 from pagemap.kernel import meminfo
 from pagemap.kernel import processes as targets
 from pagemap.kernel.cgroup_members import pids_of
@@ -58,15 +66,27 @@ def run(arguments: Namespace) -> int:
     with ExitStack() as stack:
         gentle = None
         if budget is not None:
-            from pagemap.analyses.gentle import Gentle
+            from pagemap.analyses.gentle import UNTOLD, Gentle
 
+            for name in (*names, order):
+                if name in UNTOLD:
+                    raise Unsupported(
+                        f"--gentle cannot tell {name.replace('_', '-')}: {UNTOLD[name]}; "
+                        "without --gentle the kernel's own sums have it"
+                    )
             gentle = stack.enter_context(Gentle(budget))
         output = stack.enter_context(open_output())
         report = _Report(arguments, view, names, order, gentle)
         if seconds is None:
             return report.write(output)
-        for _ in rounds(seconds, output):
-            code = report.write(output, most=room(output))
+        for number in rounds(seconds, output):
+            try:
+                code = report.write(output, most=room(output))
+            except NoSuchProcess as error:
+                if not number:
+                    raise
+                complain(str(error))
+                return TargetVanished.exit_code  # it was there
             if code:
                 return code
         return 0
@@ -185,10 +205,10 @@ class _Report:
             for pid in survey.kernel_threads:
                 complain(f"process {pid} is a kernel thread: it has no memory of its own")
         else:
-            for what, passed in _sorted_out(survey).items():
-                if passed:
-                    words = _WORDS[what][len(passed) > 1].format(len(passed))
-                    complain(f"{words}: {_named(passed)}")
+            named = {what: list(map(_named, them)) for what, them in _sorted_out(survey).items()}
+            # sums alone are in a file of mode 0444
+            sums = self._view == "processes" and self._gentle is None
+            tell_passed(named["denied"], named["vanished"], sums=sums)
         tell_twins(survey.twins)
         if self._gentle is not None and self._gentle.chunks:
             gentle = self._gentle
@@ -204,23 +224,16 @@ class _Report:
         return denied[0].error.exit_code if denied else 0
 
 
-# Of one, and of several.
-_WORDS = {
-    "denied": ("a process forbids reading", "{} processes forbid reading"),
-    "vanished": ("a process ended before it was read", "{} processes ended before they were read"),
-}
-
-
 def _sorted_out(survey: Survey) -> dict[str, list[Passed]]:
     """The processes that were passed over, by why."""
-    found: dict[str, list[Passed]] = {what: [] for what in _WORDS}
+    found: dict[str, list[Passed]] = {"denied": [], "vanished": []}
     for passed in survey.passed:
         found["denied" if isinstance(passed.error, AccessDenied) else "vanished"].append(passed)
     return found
 
 
-def _named(passed: list[Passed]) -> str:
-    return ", ".join(f"{each.pid} ({each.name or '?'})" for each in passed)
+def _named(passed: Passed) -> str:
+    return f"{passed.pid} ({passed.name or '?'})"
 
 
 def _about(survey: Survey, gentle: Gentle | None) -> dict[str, object]:

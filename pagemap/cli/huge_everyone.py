@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap.analyses import huge_counts as folios
-from pagemap.cli.left_out import tell_twins
+from pagemap.cli.left_out import tell_passed, tell_twins
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.errors import AccessDenied, NoSuchProcess, PfnsHidden, TargetVanished
@@ -35,10 +35,7 @@ def write_processes(arguments: Namespace, report: Report) -> int:
     survey = _Survey(list(twins.each(pids)), twins, report)
     with open_output() as output:
         report.write(survey.rows(), output)
-    for words, passed in (("forbid reading", survey.denied), ("ended meanwhile", survey.vanished)):
-        if passed:
-            named = ", ".join(map(str, passed))
-            complain(f"of {len(pids)} processes {len(passed)} {words}: {named}")
+    tell_passed(list(map(str, survey.denied)), list(map(str, survey.vanished)))
     tell_twins(twins)
     if cgroup is not None and not pids:
         complain(f"cgroup {cgroup!r} has no processes")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pagemap.cli.messages import complain
+from pagemap.errors import remedy_for_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pagemap.space.every_space import Spaces
     from pagemap.space.twins import Twins
 
-__all__ = ["tell_left_out", "tell_twins"]
+__all__ = ["tell_left_out", "tell_passed", "tell_twins"]
 
 _NAMED = 20
 
@@ -35,6 +36,16 @@ def tell_left_out(spaces: Spaces) -> None:
         _tell_unknown()
 
 
+def tell_passed(denied: list[str], vanished: list[str], *, sums: bool = False) -> None:
+    """Say on stderr who forbade reading, be it of `sums` alone, and who ended before that."""
+    if denied:
+        words = "1 process forbids" if len(denied) == 1 else f"{len(denied)} processes forbid"
+        remedy = remedy_for_others(sums=sums, of="it" if len(denied) == 1 else "them")
+        complain(f"{words} reading: {_some(denied)}; {remedy}")
+    if vanished:
+        complain(f"{_processes(vanished)} ended before being read: {_some(vanished)}")
+
+
 def tell_twins(twins: Twins) -> None:
     """Say on stderr which processes were counted with others, having the same memory."""
     if twins.sharers:
@@ -55,11 +66,14 @@ def _tell_unknown() -> None:
     )
 
 
-def _processes(pids: list[int]) -> str:
+def _processes(pids: Sequence[object]) -> str:
     return "1 process" if len(pids) == 1 else f"{len(pids)} processes"
 
 
 def _named(pids: Iterable[int]) -> str:
-    listed = sorted(pids)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return ", ".join(map(str, listed[:_NAMED])) + more
+    return _some([str(pid) for pid in sorted(pids)])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

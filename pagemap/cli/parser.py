@@ -29,7 +29,7 @@ exit codes:
   2   the command line cannot be understood
   66  there is no such process
   69  this kernel lacks what was asked for
-  75  the target exited midway; what was read until then stands
+  75  the target exited midway; what was written until then stands
   77  not permitted
   130 interrupted, 141 the reader of a pipe went away"""
 

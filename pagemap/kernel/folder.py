@@ -257,7 +257,7 @@ class Folder(Holder):
     def vanished(self, how: str) -> TargetVanished:
         """The error for a process that `how` (exited, called exec) after it was opened."""
         return TargetVanished(
-            f"process {self.pid} {how} while it was read; what was read until then stands",
+            f"process {self.pid} {how} before it was read to the end",
             pid=self.pid,
             errno=ESRCH,
             operation="read",

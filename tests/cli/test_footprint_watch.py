@@ -83,7 +83,7 @@ def test_a_target_that_ends(pagemap: Pagemap, start: Start) -> None:
         lines_until(process, 1, b"total")
         target.kill()
         _, err = process.communicate(timeout=60)
-        assert process.returncode in (66, 75)
+        assert process.returncode == 75, "66 is of one that was never there"
     assert re.search(rf"process {target.pid}\b", err.decode())
 
 

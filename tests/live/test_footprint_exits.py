@@ -79,8 +79,7 @@ def test_random_exits(options: list[str], command: list[str], pfns_visible: bool
             data = json.loads(done.stdout)
             vanished = {each["pid"] for each in data["passed"]["vanished"]}
             assert staying.pid not in vanished
-            for pid in vanished:
-                assert f" {pid} (" in done.stderr
+            assert sum(f" {pid} (" in done.stderr for pid in vanished) == min(len(vanished), 20)
             if not options:
                 rows = {row["pid"]: row for row in data["processes"]}
                 assert {staying.pid, nursery.pid} <= rows.keys()
