@@ -62,7 +62,7 @@ def tell_twins(twins: Twins) -> None:
 def _tell_unknown() -> None:
     complain(
         "processes that share one address space (vfork, CLONE_VM) are counted apart: "
-        "this kernel does not tell them (kcmp: CONFIG_KCMP)"
+        "kcmp does not tell them here (it needs CONFIG_KCMP and CAP_SYS_PTRACE)"
     )
 
 

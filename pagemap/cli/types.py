@@ -246,7 +246,7 @@ def _pids(targets: list[str]) -> list[int]:
     if not twins.known:
         complain(
             "processes that share one address space (vfork, CLONE_VM) are counted apart: "
-            "this kernel does not tell them (kcmp: CONFIG_KCMP)"
+            "kcmp does not tell them here (it needs CONFIG_KCMP and CAP_SYS_PTRACE)"
         )
     return kept
 

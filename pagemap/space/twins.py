@@ -25,19 +25,26 @@ class Twins:
     """The processes met so far; one that has the memory of another is found to be its twin.
 
     `known` is False from where kcmp could not be used on (it needs CONFIG_KCMP, may be forbidden,
-    and knows the pids of our own /proc alone): who shares memory is not told apart then.
+    and knows the pids of our own /proc alone), and where a process could be read but not compared
+    (which takes CAP_SYS_PTRACE, not CAP_PERFMON): who shares memory is not told apart then.
     ``sharers[pid]`` are those that `each` left out, since they have the memory of `pid`. `meant`
     are the pids of those that were found to have twins, to be opened by: none of them may have
     become another process's since.
     """
 
     def __init__(self, *, procfs: str = "/proc") -> None:
-        self.known = procfs == "/proc"
+        self._works = procfs == "/proc"
+        self._barred = False
         self.sharers: dict[int, list[int]] = {}
         self.meant: dict[int, Chosen] = {}
         self._procfs = procfs
         self._tasks: dict[int, int] = {}  # the thread with the memory, where it is not the main one
         self._by_image: dict[bytes, list[int]] = {}
+
+    @property
+    def known(self) -> bool:
+        """Whether all that share memory were told apart so far."""
+        return self._works and not self._barred
 
     def each(self, pids: Iterable[int]) -> Iterator[int]:
         """Of these processes one for each address space, the first; and who cannot be asked."""
@@ -70,7 +77,7 @@ class Twins:
         # those alike are kept in kcmp's order
         alike = self._by_image.setdefault(image, [])
         low, high = 0, len(alike)
-        while low < high and self.known:
+        while low < high and self._works:
             middle = (low + high) // 2
             try:
                 order = self._compare(pid, alike[middle])
@@ -80,14 +87,14 @@ class Twins:
                     order = self._compare(pid, alike[middle])  # so it was that one all the time
             except OSError as error:
                 if error.errno not in (ESRCH, EPERM):
-                    self.known = False
+                    self._works = False
                 elif self._is_lost(pid, error.errno):
                     return None
                 elif error.errno == ESRCH or self._is_lost(alike[middle], EPERM):
                     del alike[middle]
                     high -= 1
                 else:
-                    self.known = False
+                    self._works = False
                 continue
             if order == SAME:
                 return alike[middle]
@@ -104,7 +111,9 @@ class Twins:
             return self._has_ended(pid)
         try:
             self._compare(pid, pid)
-        except OSError:
+        except OSError as error:
+            # it was read all the same, so it is kcmp that takes more rights than we have
+            self._barred = self._barred or error.errno == EPERM
             return True
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, workloads
+from tests import oracle, workloads, zoo
 from tests.live.as_nobody import NOBODY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -52,12 +55,12 @@ with Process(pid) as process, FrameReader() as reader:
 """
 
 
-def with_recipe(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as nobody, with the recipe's capabilities and no others."""
+def with_recipe(*command: str, recipe: Sequence[str] = RECIPE) -> subprocess.CompletedProcess[str]:
+    """Run a command as nobody, with these capabilities and no others."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("setpriv is not installed (Debian: apt install util-linux)")
-    granted = ",".join(["-all", *(f"+{name}" for name in RECIPE)])
+    granted = ",".join(["-all", *(f"+{name}" for name in recipe)])
     words = [
         setpriv,
         f"--reuid={NOBODY}",
@@ -103,6 +106,35 @@ def test_the_recipe_is_enough(
     ):
         done = with_recipe(*command, *words)
         assert done.returncode == 0, (words, done.stderr)
+
+
+def test_sums_take_one_capability(need_root: None, start: Start, command: list[str]) -> None:
+    """The message asked for CAP_DAC_READ_SEARCH too."""
+    target = start(workloads.dense(16 * PAGE))
+    # nobody may not start a Python that lies in a closed folder
+    recipe = ("sys_ptrace",) if os.path.realpath(sys.executable)[:6] != "/root/" else RECIPE[1:]
+    done = with_recipe(*command, "footprint", str(target.pid), recipe=recipe)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_memory_that_cannot_be_compared(
+    need_root: None, need_pfns: None, command: list[str]
+) -> None:
+    """Without CAP_SYS_PTRACE one address space was counted twice, and said to be told apart.
+
+    CAP_SYS_ADMIN, or CAP_PERFMON, lets newer kernels read a process (mm_access), and kcmp not.
+    """
+    with zoo.ZOO["CLONE_VM"]() as target:
+        pids = [str(target.pid), *map(str, target.children)]
+        words = (*command, "footprint", *pids, "--json")
+        done = with_recipe(*words, recipe=("sys_admin", "dac_read_search"))
+        if done.returncode == 77:
+            pytest.skip("this kernel reads no process for CAP_SYS_ADMIN alone")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["sharers_known"] is False
+        assert "CAP_SYS_PTRACE" in done.stderr
+        done = with_recipe(*words)
+        assert json.loads(done.stdout)["sharers_known"] is True
 
 
 def test_capabilities_dropped_after_the_opening(
