@@ -221,6 +221,35 @@ def test_a_file_that_is_only_called_deleted(tmp_path: Path, gone: bool) -> None:
 
 
 @pytest.mark.usefixtures("need_root")
+def test_a_deleted_file_that_was_handed_on(tmp_path: Path) -> None:
+    """Run from a descriptor: the process is of our mount namespace, the mount of another."""
+    tools = [shutil.which(name) for name in ("sleep", "unshare", "nsenter")]
+    sleep, unshare, nsenter = tools
+    if not sleep or not unshare or not nsenter:
+        pytest.skip("needs sleep, unshare and nsenter")
+    real, his = tmp_path / "daemon", tmp_path / "his"
+    shutil.copy(sleep, real)
+    shutil.copy(sleep, his)
+    ours = f"/proc/{os.getpid()}/ns/mnt"
+    script = (
+        f"mount --bind {his} {real} && rm {his}; {sleep} 60 & "  # which keeps the namespace
+        f"exec 3<{real}; exec {nsenter} --mount={ours} /proc/self/fd/3 60"
+    )
+    impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script], start_new_session=True)
+    try:
+        try:
+            until_it_runs(impostor, "daemon")
+        except (AssertionError, FileNotFoundError):
+            pytest.skip("cannot make a mount namespace")
+        assert os.readlink(f"/proc/{impostor.pid}/exe") == f"{real} (deleted)"
+        assert os.readlink(f"/proc/{impostor.pid}/ns/mnt") == os.readlink(ours)
+        assert pagemap.find(str(real)) == []
+    finally:
+        os.killpg(impostor.pid, 9)
+        impostor.wait()
+
+
+@pytest.mark.usefixtures("need_root")
 def test_a_pid_file_of_another_user_s(start: Start, tmp_path: Path) -> None:
     """Whoever may write a pid file could have any process of others taken for his daemon."""
     target = start(workloads.dense(16 * PAGE))
