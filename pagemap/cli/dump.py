@@ -70,6 +70,9 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
     if process.kernel_thread:
         complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
         return
+    asked = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in words)
+    if asked & ~told.bits(wanted=asked):
+        return  # there will be no rows, but an error that says why
     if not process.pfns_visible:
         complain(
             f"PFNs of process {process.pid} are left out: the kernel hides them without "

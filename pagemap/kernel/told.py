@@ -13,6 +13,7 @@ from errno import ENOTSUP
 from pagemap import _native
 from pagemap.errors import Unsupported
 from pagemap.vocabulary.flags import ENTRY_FLAGS
+from pagemap.vocabulary.words import spell
 
 __all__ = ["ALL", "bits", "require", "why_not"]
 
@@ -61,7 +62,7 @@ def why_not(name: str) -> str:
     """Why a kernel does not tell the flag of this name: what it needs."""
     since = next(flag.since for flag in ENTRY_FLAGS if flag.name == name)
     option = f" with {_NEEDS[name]}" if name in _NEEDS else ""
-    return f"this kernel does not tell which pages are {name}; Linux {since}{option} does"
+    return f"this kernel does not tell which pages are {spell(name)}; Linux {since}{option} does"
 
 
 def require(wanted: int, *, procfs: str = "/proc", pid: int | None = None) -> None:

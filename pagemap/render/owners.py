@@ -85,10 +85,10 @@ def _facts(frame: Frame) -> Iterator[str]:
 def _verdict(owners: Owners, frame: Frame, processes: int) -> str:
     pfn = frame.pfn or 0
     found = owners.found[pfn]
-    text = f"frame {pfn:#x}: {_counted(found, 'page maps', 'pages map')} it"
-    text += f", of {_counted(processes, 'process', 'processes')}" if found else ""
+    text = f"frame {pfn:#x}: mapped {_times(found)}"
+    text += f", by {_counted(processes, 'process', 'processes')}" if found else ""
     if frame.mapcount is None:
-        return f"{text}; how many map it the kernel does not tell"
+        return f"{text}; how often it is mapped the kernel does not tell"
     missing = owners.unexplained(frame)
     if not missing:
         return text
@@ -102,6 +102,10 @@ def _verdict(owners: Owners, frame: Frame, processes: int) -> str:
         f"{text}; the kernel counts {frame.mapcount}, {missing} more: of {why}processes that "
         "changed meanwhile, or the kernel's own"
     )
+
+
+def _times(count: int) -> str:
+    return {0: "nowhere", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _counted(count: int, one: str, many: str) -> str:

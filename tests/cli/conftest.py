@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NO_SOFT_DIRTY = (
     "pagemap: soft-dirty is 0 for every page: this kernel does not tell which pages are "
-    "soft_dirty; Linux 3.11 with CONFIG_MEM_SOFT_DIRTY does"
+    "soft-dirty; Linux 3.11 with CONFIG_MEM_SOFT_DIRTY does"
 )
 HEADER = b"addr pfn soft-dirty file/shared swapped present library\n"
 CSV_HEADER = b",".join(name.encode() for name in oracle.COLUMNS) + b"\n"

@@ -128,6 +128,11 @@ def test_a_flag_that_the_kernel_does_not_tell(pagemap: Pagemap, start: Start, op
     code, out, err = pagemap("dump", target.pid, option, "soft-dirty", "--format", "csv")
     assert (code, out) == (69, b"")
     assert "CONFIG_MEM_SOFT_DIRTY" in err[-1]
+    # the text dump spoke of rows before that never came
+    code, out, err = pagemap("dump", target.pid, option, "soft-dirty")
+    why = "this kernel does not tell which pages are soft-dirty; Linux 3.11"
+    assert (code, out) == (69, b"")
+    assert err == [f"pagemap: {why} with CONFIG_MEM_SOFT_DIRTY does"]
 
 
 @pytest.mark.parametrize("word", ["marker", "poisoned"])

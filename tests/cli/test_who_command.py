@@ -56,7 +56,7 @@ def test_a_table(pagemap: Pagemap, family: Family) -> None:
     assert [line.split() for line in lines[4:6]] == [
         [str(pid), everyone.status(pid, "Name"), hex(family.address), "rw-p"] for pid in family.pids
     ]
-    assert lines[6:] == [f"frame {family.pfn:#x}: 2 pages map it, of 2 processes"]
+    assert lines[6:] == [f"frame {family.pfn:#x}: mapped twice, by 2 processes"]
 
 
 def test_json(pagemap: Pagemap, family: Family) -> None:
@@ -117,7 +117,7 @@ def test_several_frames(pagemap: Pagemap, family: Family) -> None:
         for pid in family.pids
         if pfn is not None
     )
-    assert out.decode().count(": 2 pages map it, of 2 processes\n") == len(pfns)
+    assert out.decode().count(": mapped twice, by 2 processes\n") == len(pfns)
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")
@@ -128,7 +128,7 @@ def test_a_child_of_vfork(pagemap: Pagemap, start: Start) -> None:
     assert code == 0
     lines = out.decode().splitlines()
     one, other = sorted([target.pid, child])
-    assert lines[-2].endswith(": 1 page maps it, of 1 process")
+    assert lines[-2].endswith(": mapped once, by 1 process")
     assert lines[-1] == f"process {one} shares its memory with {other}"
 
 
@@ -137,7 +137,7 @@ def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
     # The first frame is never given out: firmware wants it.
     code, out, _ = pagemap("who", "--pfn", "0")
     assert code == 0
-    assert out.decode().splitlines()[-1] == "frame 0x0: 0 pages map it"
+    assert out.decode().splitlines()[-1] == "frame 0x0: mapped nowhere"
     code, out, _ = pagemap("who", "--pfn", "0", "--csv")
     assert (code, out.count(b"\n")) == (0, 1)
 

@@ -188,7 +188,7 @@ def test_map_counts_that_end_before_the_frames_do(tmp_path: Path, need_pfns: Non
     write_text(owners, written.append)
     text = b"".join(written).decode()
     assert "map count: not known" in text
-    assert "how many map it the kernel does not tell" in text
+    assert "how often it is mapped the kernel does not tell" in text
     assert not owners.complete
 
 
