@@ -209,6 +209,7 @@ static void add_found(const struct walk *walk, struct pm_footprint *sums)
 			.kinds = walk->job->kinds,
 			.page_shift = walk->job->page_shift,
 			.shared = walk->job->shared[span],
+			.came_back = walk->job->came_back,
 		};
 
 		for (next = at; next < walk->found && room->spans[next] == span; next++)

@@ -45,6 +45,7 @@ struct pm_footprint_job {
 	uint64_t frames_end;   /* each frame below has a word in both files */
 	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
 	const uint8_t *kinds;  /* what types of swap are: entry_kinds.cdef.h */
+	uint32_t came_back;    /* 1: some page of the machine may have come back from swap */
 };
 
 /* Room for the pages of one step. */
@@ -82,7 +83,8 @@ struct pm_footprint_pages {
 	uint64_t count;
 	const uint8_t *kinds;
 	uint32_t page_shift;
-	uint32_t shared; /* the mapping is */
+	uint32_t shared;    /* the mapping is */
+	uint32_t came_back; /* as in the job */
 };
 
 /*

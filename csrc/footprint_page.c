@@ -30,11 +30,13 @@ enum state { CLEAN, DIRTY, UNTOLD };
  * is marked there, which pagemap does not tell, and only later on the frame. An
  * anonymous page is written when it is made, so it is dirty, unless swap has a copy or
  * it was given up (MADV_FREE, MAP_DROPPABLE): of these nobody knows who wrote since. Nor
+ * of one that came back from swap past its cache (do_swap_page, of a disk in memory as
+ * zram): that is clean, and its frame as any other's; so where one ever came, of none. Nor
  * of shared memory that was read first, and of a driver's pages (which nothing makes
  * valid): whoever may write there does so without a fault. Of files the kernel takes
  * note of the first write.
  */
-static enum state state_of(uint64_t flags, uint32_t shared)
+static enum state state_of(uint64_t flags, const struct pm_footprint_pages *pages)
 {
 	const unsigned filled = pm_flag(flags, PM_KPF_UPTODATE);
 	const unsigned kept = pm_flag(flags, PM_KPF_SWAPBACKED);
@@ -42,8 +44,9 @@ static enum state state_of(uint64_t flags, uint32_t shared)
 	if (pm_flag(flags, DIRTY_BIT))
 		return DIRTY;
 	if (pm_flag(flags, PM_KPF_ANON))
-		return kept && !pm_flag(flags, PM_KPF_SWAPCACHE) ? DIRTY : UNTOLD;
-	return shared && (kept || !filled) ? UNTOLD : CLEAN;
+		return kept && !pages->came_back && !pm_flag(flags, PM_KPF_SWAPCACHE) ? DIRTY
+										      : UNTOLD;
+	return pages->shared && (kept || !filled) ? UNTOLD : CLEAN;
 }
 
 static void count_hugetlb(unsigned alone, uint64_t mapcount, uint64_t size,
@@ -56,9 +59,11 @@ static void count_hugetlb(unsigned alone, uint64_t mapcount, uint64_t size,
 	sum->hugetlb_pss += (size << PSS_SHIFT) / (mapcount ? mapcount : 1);
 }
 
-static void count_present(unsigned alone, uint64_t mapcount, uint64_t flags, uint32_t shared,
-			  uint64_t size, struct pm_footprint *sum)
+static void count_present(unsigned alone, uint64_t mapcount, uint64_t flags,
+			  const struct pm_footprint_pages *pages, struct pm_footprint *sum)
 {
+	const uint64_t size = UINT64_C(1) << pages->page_shift;
+
 	if (flags == PM_NO_VALUE || mapcount == PM_NO_VALUE)
 		return;
 	if (pm_flag(flags, PM_KPF_HUGE)) {
@@ -69,7 +74,7 @@ static void count_present(unsigned alone, uint64_t mapcount, uint64_t flags, uin
 		return;
 	sum->rss++;
 	sum->pss += (size << PSS_SHIFT) / mapcount;
-	switch (state_of(flags, shared)) {
+	switch (state_of(flags, pages)) {
 	case CLEAN:
 		*(alone ? &sum->private_clean : &sum->shared_clean) += 1;
 		break;
@@ -120,7 +125,7 @@ static void count_folio(const struct pm_footprint_pages *pages, uint64_t at, uin
 			struct pm_footprint *sum)
 {
 	const uint64_t *entries = pages->entries + at, *counts = pages->counts + at;
-	const uint64_t *flags = pages->flags + at, size = UINT64_C(1) << pages->page_shift;
+	const uint64_t *flags = pages->flags + at;
 	const int by_bit = all_alike(counts, count);
 	const uint64_t head = pm_flag(flags[0], PM_KPF_COMPOUND_HEAD) ? flags[0] : 0;
 
@@ -131,7 +136,7 @@ static void count_folio(const struct pm_footprint_pages *pages, uint64_t at, uin
 
 		if (i && !pm_flag(known, PM_KPF_UPTODATE) && known != PM_NO_VALUE)
 			known |= head & OF_FOLIO;
-		count_present(alone, counts[i], known, pages->shared, size, sum);
+		count_present(alone, counts[i], known, pages, sum);
 	}
 }
 

@@ -126,7 +126,8 @@ class Process(AddressSpace):
 
         The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
         where it is large; with `gentle` (a `pagemap.Gentle`) by a walk in small chunks, which
-        needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap.
+        needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap; nor where
+        any page of this machine ever came back from swap, which of anonymous memory is clean.
 
         Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
         CONFIG_PROC_PAGE_MONITOR, TargetVanished.

@@ -361,3 +361,10 @@ def has_ended(pid: int) -> bool:
             return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def came_back() -> bool:
+    """Whether any page of this machine came back from swap, ever (/proc/vmstat)."""
+    with open("/proc/vmstat", encoding="ascii") as file:
+        words = dict(line.split() for line in file)
+    return any(int(words.get(name, 0)) for name in ("pswpin", "zswpin", "swpin_zero"))

@@ -162,6 +162,18 @@ static void make_swapped_shmem(char **arguments)
 	tell("memfd", start, size);
 }
 
+/* Pushed out, and read again: of a disk in memory, past the swap cache. */
+static void make_swapped_back(char **arguments)
+{
+	size_t size = number(arguments, 0);
+	char *start = map_small(size);
+
+	write_pages(start, size, page);
+	advise(start, size, PAGEOUT, "push pages out");
+	read_steps(start, size, page);
+	tell("back", start, size);
+}
+
 /* Pushed out, then forked, then read again: the slot is still the child's. */
 static void make_swap_cache(char **arguments)
 {
@@ -342,6 +354,7 @@ const struct target_kind zoo_kinds[] = {
 	{ "markers", 1, make_markers },
 	{ "swapped_shmem", 1, make_swapped_shmem },
 	{ "swap_cache", 1, make_swap_cache },
+	{ "swapped_back", 1, make_swapped_back },
 	{ "ksm_two", 1, make_ksm_two },
 	{ "sysv", 1, make_sysv },
 	{ "perf_ring", 1, make_perf_ring },

@@ -117,6 +117,13 @@ def swap_cache(size: int = MIB) -> Iterator[Target]:
         yield target
 
 
+@contextlib.contextmanager
+def swapped_back(size: int = MIB) -> Iterator[Target]:
+    """Pages that were pushed out, and read again: the slots are free, and the pages clean."""
+    with zram_swap(16 * MIB), own_target("swapped_back", size) as target:
+        yield target
+
+
 def ksm_two(size: int = 512 * KIB) -> AbstractContextManager[Target]:
     """Equal pages, merged across two processes."""
     return workloads.merged("ksm_two", size)
@@ -166,6 +173,7 @@ ZOO: dict[str, Callable[[], AbstractContextManager[Target]]] = {
     "swapped": partial(workloads.swapped, MIB),
     "swapped shmem": swapped_shmem,
     "swap cache": swap_cache,
+    "swapped back": swapped_back,
     "ksm": partial(workloads.ksm, 512 * KIB),
     "ksm two": ksm_two,
     "vvar": partial(own_target, "vvar"),

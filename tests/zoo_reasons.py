@@ -25,7 +25,8 @@ class Reason(NamedTuple):
     why: str
     when: str = "always"
     """Or "frames", where PFNs and the files about frames can be read, or "hidden", where not; or
-    "no guards", where entries tell nothing of guard regions, "no scan" without PAGEMAP_SCAN."""
+    "no guards", where entries tell nothing of guard regions, "no scan" without PAGEMAP_SCAN,
+    "came back" where any page of this machine came back from swap."""
 
 
 _HUGETLB = ("hugetlb", "hugetlb shared", "hugetlb untouched", "hugetlb protected")
@@ -76,6 +77,18 @@ REASONS = (
             None,
             "what was freed lazily, or has a copy in swap, may have been written since: the page "
             "table's dirty bit tells, which is in no interface",
+        )
+        for word in ("clean", "dirty")
+    ),
+    *(
+        Reason(
+            "gentle",
+            word,
+            (),
+            None,
+            "a page that came back from swap is clean, and its frame looks as that of one which "
+            "was never there: where any came back, the page table alone knows which are dirty",
+            "came back",
         )
         for word in ("clean", "dirty")
     ),

@@ -67,7 +67,8 @@ class Walk:
     """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors.
 
     `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap.kernel.swap_types`.
-    Each frame below `frames_end` has a word in both files.
+    Each frame below `frames_end` has a word in both files; `came_back` says that some page of the
+    machine may have come back from swap.
     """
 
     __slots__ = ("_at", "_fds", "_job", "_kept", "_spans", "_sums", "_to")
@@ -84,6 +85,7 @@ class Walk:
         frames_end: int,
         shared: bytes,
         kinds: bytes,
+        came_back: bool,
     ) -> None:
         self._spans = spans
         self._fds = pagemap, counts, flags  # held for as long as C may read from them
@@ -103,6 +105,7 @@ class Walk:
                 "frames_end": frames_end,
                 "shared": self._kept[0],
                 "kinds": self._kept[1],
+                "came_back": came_back,
             },
         )
 

@@ -158,6 +158,7 @@ class Gentle(Holder):
                 frames_end=memory_end(self._procfs),
                 shared=bytes(shared),
                 kinds=swap_types.kinds(),
+                came_back=swap_types.came_back(self._procfs),
             )
             for _ in process.reading(self._steps(walk, process)):
                 pass

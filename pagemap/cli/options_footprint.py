@@ -31,7 +31,8 @@ mapping, 13 ms a gigabyte, it holds the process's lock, and mmap() there waits.
 tells how long the longest chunk took. It needs root, and shows - for what it
 cannot tell: swap-pss; what of shared memory lies in swap, where any is in use;
 clean and dirty, where a page may have been written without a mark on its frame
-(lazily freed, read back from swap, shared memory that was read first).
+(lazily freed, shared memory that was read first, and all anonymous memory of a
+machine that ever read a page back from swap).
 
 One address space of several processes (vfork, CLONE_VM) is counted once, in the
 row of the first of them: the column also, and stderr, name the others. Files

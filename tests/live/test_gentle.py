@@ -43,6 +43,7 @@ UNTOLD = {
     "lazyfree rewritten": {"clean", "dirty"},
     "droppable": {"clean", "dirty"},
     "swap cache": {"clean", "dirty"},
+    "swapped back": {"clean", "dirty"},
 }
 STEADY = {"bash", "exited leader"}  # below one folder of /proc alone the latter has its smaps
 
@@ -85,7 +86,8 @@ def test_each_kind_as_smaps_counts_it(kind: str, start: Start, gentle: Gentle) -
         assert held.pss is not None
         assert abs(held.pss - sizes["Pss"]) < KIB
     # what swap is in use for may be that of another test
-    assert untold - {"swap"} == UNTOLD.get(kind, set()) - {"swap"}
+    maybe = {"swap", "clean", "dirty"} if oracle.came_back() else {"swap"}
+    assert untold - maybe == UNTOLD.get(kind, set()) - maybe
     assert untold >= UNTOLD.get(kind, set())
 
 

@@ -61,6 +61,8 @@ def _here(frames: bool) -> frozenset[str]:
     here = {"always", "frames" if frames else "hidden"}
     if not oracle.has(entry, "guard"):
         here.add("no guards")
+    if oracle.came_back():
+        here.add("came back")
     pagemap_scan = 0xC0606610
     with Path("/proc/self/pagemap").open("rb", buffering=0) as file:
         try:

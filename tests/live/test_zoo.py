@@ -57,6 +57,7 @@ SHARES: dict[str, dict[str, Fraction | int]] = {
     "swapped": {"rss": HALF, "swap": HALF, "swap_entries": HALF, "anon": HALF},
     "swapped shmem": {"rss": HALF, "swap": HALF, "swap_entries": 0},
     "swap cache": {"rss": 1, "uss": 1, "clean": 1, "anon": 1},
+    "swapped back": {"rss": 1, "uss": 1, "clean": 1, "anon": 1},
     "ksm": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
     "ksm two": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
     "perf ring": {},

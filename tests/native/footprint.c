@@ -31,6 +31,7 @@ static const uint8_t kinds[PM_TYPES_OF_SWAP] = {
 	2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 	2, 2, 2, 2, 2, 2, 2, 6, 5, 5, 5, 7, 7, 7, 7, 4,
 };
+static uint32_t came_back; /* some page of this machine, from swap */
 static const uint8_t shared[MOST_SPANS] = { 0, 1, 0, 0, 1, 1, 0, 1 };
 
 /* Whether page `vpn` goes on with a folio that the page before has part of. */
@@ -99,7 +100,8 @@ static void add_page(struct pm_footprint *sum, uint64_t vpn, uint64_t first, uin
 	flags = flags_of(vpn, first);
 	if (!counted_alike(vpn, first, end))
 		alone = mapped <= 1;
-	dirty = bit(flags, 4) || (bit(flags, 12) && bit(flags, 14) && !bit(flags, 13));
+	dirty = bit(flags, 4) ||
+		(!came_back && bit(flags, 12) && bit(flags, 14) && !bit(flags, 13));
 	untold = !dirty && (bit(flags, 12) || (is_shared && (bit(flags, 14) || !bit(flags, 3))));
 	if (bit(flags, 17)) {
 		sum->shared_hugetlb += !alone;
@@ -164,6 +166,7 @@ static struct pm_footprint_job job_of(uint32_t use_scan, uint64_t frames_end)
 		.frames_end = frames_end,
 		.shared = shared,
 		.kinds = kinds,
+		.came_back = came_back,
 	};
 }
 
@@ -224,6 +227,7 @@ static void drawn(void)
 		lie.scan_interrupt = (unsigned)below(2);
 		lie.short_by = below(4) ? 0 : below(20);
 		lie.tick = 100;
+		came_back = (uint32_t)below(2);
 		found = walk((uint32_t)below(2), sums, &chunks);
 		CHECK_EQUAL(chunks.longest_ns, chunks.count ? 100 : 0);
 		CHECK_EQUAL(chunks.total_ns, 100 * chunks.count);

@@ -76,7 +76,7 @@ def goes_on(frames: list[int | None], flags: list[int], at: int) -> bool:
 
 
 def plain(
-    entries: list[int], counts: list[int], flags: list[int], *, shared: bool
+    entries: list[int], counts: list[int], flags: list[int], *, shared: bool, back: bool
 ) -> dict[str, int | None]:
     """What these pages hold, by the rules of smaps; in bytes, both pss in 2^-12 of one."""
     sums = dict.fromkeys((*FIELDS, "uss", "hugetlb_pss", *UNTOLD), 0)
@@ -107,7 +107,8 @@ def plain(
                 sums["hugetlb?"] += not private and counts[frame] < 2
             elif counts[frame] and not word & ZERO:
                 if word & ANONYMOUS:
-                    state = "dirty" if word & SWAPBACKED and not word & SWAPCACHE else "?"
+                    kept = word & SWAPBACKED and not word & SWAPCACHE and not back
+                    state = "dirty" if kept else "?"
                 else:
                     written = word & SWAPBACKED or not word & UPTODATE
                     state = "?" if shared and written else "clean"
@@ -147,9 +148,16 @@ def told(sums: Mapping[str, int | None]) -> dict[str, int | None]:
     flags=st.lists(words, min_size=8, max_size=8),
     frames=st.integers(0, 60),
     known=st.booleans(),
+    back=st.sampled_from([None, 0, 0, 1]),
 )
 def test_gentle(
-    entries: list[int], maps: bytes, counts: list[int], flags: list[int], frames: int, known: bool
+    entries: list[int],
+    maps: bytes,
+    counts: list[int],
+    flags: list[int],
+    frames: int,
+    known: bool,
+    back: int | None,
 ) -> None:
     # most drawn frames are past any machine's memory: bring some of them into this one
     entries = [0, *(word & ~(2**55 - 1) | word % 64 if word >> 63 else word for word in entries)]
@@ -157,7 +165,11 @@ def test_gentle(
     lines = oracle.parse_maps(maps)
     parts = [entries[line.start // PAGE : line.end // PAGE] for line in lines]
     expected = [
-        (line.start, line.end, plain(part, counts, flags, shared=line.perms[3] == "s"))
+        (
+            line.start,
+            line.end,
+            plain(part, counts, flags, shared=line.perms[3] == "s", back=back != 0),
+        )
         for line, part in zip(lines, parts, strict=True)
     ]
     mapped = [oracle.pfn(entry) for part in parts for entry in part]
@@ -165,6 +177,8 @@ def test_gentle(
     with tempfile.TemporaryDirectory() as folder:
         fake.write_process(Path(folder), PID, entries, maps)
         (Path(folder) / "swaps").write_text("Filename Type Size Used Priority\n")
+        if back is not None:
+            (Path(folder) / "vmstat").write_text(f"nr_free_pages 7\npswpin {back}\npswpout 9\n")
         if known:  # past this no frame has a word: it is a driver's
             (Path(folder) / "zoneinfo").write_text(ZONE % frames)
         for name, column in (("kpagecount", counts), ("kpageflags", flags)):
