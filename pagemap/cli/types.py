@@ -9,7 +9,7 @@ from pagemap.analyses.page_types import Histogram
 from pagemap.cli.messages import complain
 from pagemap.cli.output import open_output
 from pagemap.cli.words import parse_count, parse_ranges
-from pagemap.errors import PagemapError, TargetVanished, UsageError
+from pagemap.errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
 from pagemap.kernel.processes import resolve
 from pagemap.process import Process
 from pagemap.render import page_types
@@ -224,6 +224,11 @@ def _cgroup(text: str | None) -> int | None:
         return int(number)
     try:
         return os.stat(os.path.join(text, "")).st_ino
+    except FileNotFoundError:
+        raise NoSuchProcess(  # as footprint --cgroup
+            f"there is no cgroup {text!r}: give its directory, as /sys/fs/cgroup/user.slice, or "
+            "the number of its inode"
+        ) from None
     except OSError as error:
         raise UsageError(
             f"--cgroup {text!r}: {error.strerror}; give the folder of a memory cgroup or its inode"

@@ -330,7 +330,6 @@ def test_descriptions(pagemap: Pagemap) -> None:
         ("1 2 --range 1000-2000", "--range is of the addresses of one TARGET"),
         ("self --mapcount", "--mapcount is a column of a list: add --list or --list-each"),
         ("self --show-cgroup", "--show-cgroup is a column of a list"),
-        ("self --cgroup /no/such/cgroup", "--cgroup '/no/such/cgroup': No such file or directory"),
         ("self --threads 0", "--threads wants a number from 1 on, not '0'"),
         ("self --list --list-each", "argument --list-each: not allowed with argument --list"),
         ("self --json --csv", "argument --csv: not allowed with argument --json"),
@@ -379,3 +378,11 @@ def test_stdout_closed_early(pagemap: Pagemap, need_frames: None) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=120) == 141
+
+
+@pytest.mark.parametrize("words", ["types", "footprint", "maps --huge"])
+def test_a_cgroup_that_is_not_there(pagemap: Pagemap, tmp_path: Path, words: str) -> None:
+    """It was exit 2 of types, and 66 of footprint."""
+    code, out, err = pagemap(*words.split(), "--cgroup", str(tmp_path / "none"))
+    assert (code, out) == (66, b"")
+    assert err[-1].startswith(f"pagemap: there is no cgroup '{tmp_path / 'none'}'")
