@@ -69,8 +69,9 @@ class AddressSpace(Handle):
         """The pages of a mapping, or of a range ``(start, end)`` in bytes, read in one call.
 
         A range is widened to whole pages. There are fewer than asked for only past the end of the
-        address space (as in [vsyscall]). Raises UsageError for a range that is empty or past 64
-        bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
+        address space (as in [vsyscall]). The entries are the kernel's, as they are: see `Page` for
+        what bit 56, exclusive, is worth in huge pages. Raises UsageError for a range that is empty
+        or past 64 bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
         """
         start, end = range_of(where)
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
