@@ -117,6 +117,8 @@ class share(Command):  # noqa: N801 - setuptools names a command by its class
         for heading, content in epilog_sections(epilogs).items():
             page.add_section(heading, ">", content)
         header, body = str(page).split("\n", 1)
+        # Filled as running text, the lines of a usage would be torn apart.
+        body = re.sub(r"^usage: .*(?:\n +.*)*", r".nf\n\g<0>\n.fi", body, flags=re.MULTILINE)
         # The hyphens of a date are escaped there, and then nothing can read it as one.
         return header.replace("\\-", "-") + "\n" + body
 

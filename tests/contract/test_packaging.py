@@ -152,6 +152,17 @@ def test_the_man_page_names_every_subcommand(wheel: Path) -> None:
         assert f"pagemap {name}" in page
 
 
+def test_the_man_page_keeps_the_lines_of_a_usage(wheel: Path) -> None:
+    """They were filled and justified as running text."""
+    lines = read(wheel, "man1/pagemap.1").splitlines()
+    usages = [at for at, line in enumerate(lines) if line.startswith("usage: ")]
+    assert len(usages) >= len(SUBCOMMANDS)
+    for at in usages:
+        assert lines[at - 1] == ".nf"
+        end = next(n for n in range(at + 1, len(lines)) if not lines[n].startswith("  "))
+        assert lines[end] == ".fi"
+
+
 @pytest.mark.parametrize(
     "checker", [("mandoc", "-T", "lint", "-W", "warning"), ("groff", "-man", "-ww", "-z")]
 )
