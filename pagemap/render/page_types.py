@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap.render.table import Column, compact_size, write_table
+from pagemap.render.table import Column, compact_size, terminal_width, write_table
 from pagemap.vocabulary.flags import PAGE_FLAGS
 from pagemap.vocabulary.page_flags import flag_names, letters
 from pagemap.vocabulary.units import PAGE_SIZE
@@ -26,8 +26,12 @@ COLUMNS = (
 )
 
 
+_LETTERS = 4
+_ROOM_FOR_LETTERS = 120  # a letter or a dot for each of some forty flags; names say the same
+
+
 def write_text(types: PageTypes, write: Write) -> None:
-    """Write a table, and below it the total."""
+    """Write a table, and below it the total; without the letters where they would cut the names."""
     rows = [
         (
             f"{each.flags:#x}",
@@ -39,11 +43,12 @@ def write_text(types: PageTypes, write: Write) -> None:
         )
         for each in types
     ]
-    write_table(
-        COLUMNS,
-        [*rows, ("total", str(types.pages), str(types.frames), compact_size(types.size), "", "")],
-        write,
-    )
+    rows.append(("total", str(types.pages), str(types.frames), compact_size(types.size), "", ""))
+    width = terminal_width()
+    shown = list(range(len(COLUMNS)))
+    if width is not None and width < _ROOM_FOR_LETTERS:
+        shown = [at for at in shown if at != _LETTERS]
+    write_table([COLUMNS[at] for at in shown], [[row[at] for at in shown] for row in rows], write)
 
 
 def write_json(types: PageTypes, write: Write, *, raw: bool) -> None:

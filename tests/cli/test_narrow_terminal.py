@@ -91,3 +91,11 @@ def test_totals_and_regions_fit_anywhere(pagemap: Pagemap, start: Start) -> None
     lines = lines_on(pagemap, 60, "regions", target.pid)
     assert lines[0].split() == ["START", "END", "SIZE", "CATEGORIES"]
     assert max(map(len, lines)) <= 60
+
+
+def test_names_of_flags_come_before_letters(pagemap: Pagemap, need_pfns: None) -> None:
+    """45 letters took the room of the names, which were cut."""
+    narrow = lines_on(pagemap, 80, "types", "self")
+    assert narrow[0].split() == ["FLAGS", "PAGES", "FRAMES", "SIZE", "NAMES"]
+    assert any("uptodate" in line for line in narrow)
+    assert "LETTERS" in lines_on(pagemap, 160, "types", "self")[0]
