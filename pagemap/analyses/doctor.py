@@ -174,8 +174,12 @@ def _exclusive(own: str, pfns: Finding, counts: Finding) -> Finding:
     if told:
         return Finding(name, True, "of huge pages too each page has its own mark")
     if pfns.ok and counts.ok:
-        return Finding(name, True, "of huge pages by kpagecount: all have the mark of the first")
-    return Finding(name, False, "of huge pages all have the mark of the first", _ADMIN, EPERM)
+        return Finding(
+            name, True, "counted by kpagecount in huge pages, where the page table does not tell"
+        )
+    return Finding(
+        name, False, "in huge pages the page table tells of the first page alone", _ADMIN, EPERM
+    )
 
 
 def _merged(procfs: str, *needed: Finding) -> Finding:
@@ -193,9 +197,7 @@ def _merged(procfs: str, *needed: Finding) -> Finding:
     if told is None:
         return Finding(name, False, "a page just written could not be seen", "", ENOENT)
     if told:
-        return Finding(
-            name, True, "of processes' pages only merged ones have it (the kernel's own: no matter)"
-        )
+        return Finding(name, True, "it tells merged pages from all others that processes map")
     return Finding(
         name,
         False,
