@@ -100,6 +100,6 @@ def entries_in(view: memoryview, count: int | None) -> int:
     wanted = 0 if count is None else check_int("count", count, -(1 << 64), 1 << 64)
     if not 0 < wanted <= room:
         raise UsageError(
-            f"count must be from 1 to {room:#x}, which the buffer has room for, not {wanted:#x}"
+            f"count must be from 1 to {room}, which the buffer has room for, not {wanted}"
         )
     return wanted
