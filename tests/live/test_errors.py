@@ -222,12 +222,12 @@ def test_bad_buffers(case: str) -> None:
 
 def test_buffers_and_starts_that_do_not_fit() -> None:
     with pagemap.Process("self") as process:
-        with pytest.raises(ValueError, match="from 1 to 4, .* not 5"):
+        with pytest.raises(ValueError, match=r"from 1 to 4, .* not 5"):
             process.read_into(array("Q", [0] * 4), 0, count=5)
         with pytest.raises(ValueError, match="not the address of a page"):
             process.read_into(array("Q", [0] * 4), 8)
         for count in (0, -1):
-            with pytest.raises(ValueError, match="4 entries"):
+            with pytest.raises(ValueError, match="from 1 to 4"):
                 process.read_into(array("Q", [0] * 4), 0, count=count)
         for buffer in (bytearray(64), array("Q", [0] * 8), memoryview(bytearray(128))[64:]):
             assert process.read_into(buffer, 0) == 8

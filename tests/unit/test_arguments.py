@@ -162,9 +162,9 @@ def test_a_number_that_is_refused_is_named(
     """`virt_to_phys("0x1")` said "an integer is required": neither which, nor what was given."""
     with pytest.raises((TypeError, pagemap.UsageError)) as caught:
         calls(f"{call} {argument}", value)
-    shown = f"{value:#x}" if type(value) is int else repr(value)
+    shown = [repr(value), f"{value:#x}"] if type(value) is int else [repr(value)]
     assert argument in str(caught.value)
-    assert shown in str(caught.value)
+    assert any(spelling in str(caught.value) for spelling in shown)
 
 
 @pytest.mark.parametrize("where", [(0, 4096, 8192), [0, 4096, 8192], (0, 4096, None)])
