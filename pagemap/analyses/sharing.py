@@ -26,6 +26,7 @@ from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, Stre
 from pagemap.errors import PagemapError, from_file_error
 from pagemap.kernel import maps, meminfo
 from pagemap.kernel.frames import KSM, FrameReader
+from pagemap.space.arguments import pid_of
 from pagemap.space.every_space import Spaces, require_pfns
 from pagemap.vocabulary.checks import check_threads
 from pagemap.vocabulary.record import Record, field
@@ -35,6 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pagemap.space.arguments import Target
     from pagemap.space.every_space import Progress, Seen
 
 __all__ = [
@@ -154,7 +156,7 @@ class Sharing(Holder):
 
     def __init__(
         self,
-        targets: Sequence[int] = (),
+        targets: Sequence[Target] = (),
         *,
         only: bool = False,
         top: int = 20,
@@ -164,7 +166,7 @@ class Sharing(Holder):
         window: int = WINDOW,
         size: int | None = None,
     ) -> None:
-        self._targets = list(dict.fromkeys(targets))
+        self._targets = list(dict.fromkeys(map(pid_of, targets)))
         self._threads = check_threads(threads)
         self._progress = progress
         self._labels: dict[bytes, int] = {}

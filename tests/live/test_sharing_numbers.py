@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pagemap
 from pagemap.analyses.sharing import MORE_PATHS, Sharing
 from tests import everyone, oracle, workloads, zoo
 from tests.live.test_sharing import ALL, check_against_naive, need_frames
@@ -177,6 +178,15 @@ def test_names_beyond_all_bounds(start: Start) -> None:
     }
     assert MORE_PATHS.decode() in {each.path for each in sharing.paths}
     assert sharing.total == unbounded.total
+
+
+def test_targets_are_what_processes_are_elsewhere() -> None:
+    """A target that is no pid was a bare ValueError."""
+    assert Sharing(["self"], only=True).spaces.pids == [os.getpid()]
+    with pytest.raises(pagemap.UsageError, match="find"):
+        Sharing(["bash"])
+    with pytest.raises(TypeError, match="a process is a pid"):
+        Sharing([1.5])  # type: ignore[list-item]
 
 
 COMMANDS = {
