@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import pwd
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -13,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests import oracle, workloads
+from tests import everyone, oracle, workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.conftest import Start
 
@@ -188,3 +190,15 @@ def zombie(start: Start) -> int:
         assert time.monotonic() < deadline, "the child did not end"
         time.sleep(0.01)
     return pid
+
+
+@pytest.fixture
+def namesakes(tmp_path: Path) -> Iterator[list[int]]:
+    """Three processes with a name that no process of another test has."""
+    program = shutil.copy("/bin/sleep", tmp_path / f"alike-{os.getpid()}")
+    with contextlib.ExitStack() as stack:
+        several = [stack.enter_context(subprocess.Popen([program, "600"])) for _ in range(3)]
+        for each in several:
+            stack.callback(each.kill)
+            everyone.wait_asleep(each.pid)
+        yield [each.pid for each in several]

@@ -129,11 +129,11 @@ def test_the_heaviest_few(pagemap: Pagemap, family: list[int]) -> None:
     assert ask(pagemap, family, "--csv") == ask(pagemap, family, "--csv", "--what", "pairs")
 
 
-def test_a_name_may_fit_several(pagemap: Pagemap, family: list[int]) -> None:
-    name = everyone.status(family[0], "Name")
+def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int]) -> None:
+    name = everyone.status(namesakes[0], "Name")
     code, out, _ = pagemap("sharing", name, "--json", "--what", "groups")
     assert code == 0
-    assert any(set(family) <= set(each["pids"]) for each in json.loads(out)["groups"])
+    assert any(set(namesakes) <= set(each["pids"]) for each in json.loads(out)["groups"])
 
 
 @pytest.mark.parametrize(
