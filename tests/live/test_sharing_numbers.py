@@ -167,10 +167,11 @@ def test_sets_beyond_all_bounds(random_halves: list[int]) -> None:
     )
 
 
-def test_names_beyond_all_bounds(start: Start) -> None:
+def test_names_beyond_all_bounds(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """So did the names of what they map."""
+    monkeypatch.setattr("pagemap.analyses.sharing._LABEL_BYTES", 1 << 20)  # room for one of them
     family = [start(workloads.python()).pid for _ in range(2)]
-    unbounded, sharing = both(family, 3000)
+    unbounded, sharing = both(family, 2 << 20)
     assert len(unbounded.paths) > 6
     assert {each.path for each in sharing.paths} <= {
         *(each.path for each in unbounded.paths),
