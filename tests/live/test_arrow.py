@@ -33,13 +33,13 @@ def wanted(pid: int) -> list[tuple[int, int | None, bool, str]]:
     for line in oracle.maps(pid):
         for number, entry in enumerate(oracle.entries(pid, line.start, line.end)):
             if oracle.has(entry, "present") or oracle.has(entry, "swapped"):
-                exclusive = oracle.has(entry, "exclusive")
+                present = oracle.has(entry, "present")  # exclusive is others' to change
                 address = line.start + number * PAGE
-                rows.append((address, oracle.pfn(entry), exclusive, line.path))
+                rows.append((address, oracle.pfn(entry), present, line.path))
     return rows
 
 
-NAMES = ["address", "pfn", "exclusive", "path"]
+NAMES = ["address", "pfn", "present", "path"]
 
 
 def test_pyarrow(target: workloads.Target) -> None:
@@ -57,7 +57,7 @@ def test_polars(target: workloads.Target) -> None:
 
 def test_pandas(target: workloads.Target) -> None:
     with pagemap.Process(target.pid) as process:
-        frame = pd.DataFrame.from_arrow(process.columns(["address", "exclusive", "path"]))
+        frame = pd.DataFrame.from_arrow(process.columns(["address", "present", "path"]))
     got = list(frame.itertuples(index=False, name=None))
     assert got == [(row[0], row[2], row[3]) for row in wanted(target.pid)]
 

@@ -56,10 +56,14 @@ def test_every_cell(start: Start, kind: str, populated: bool, pfns_visible: bool
     target = start(workloads.sparse(64 << 20, 1 << 20) if kind == "sparse" else maker())
     target.stop()
     with pagemap.Process(target.pid) as process:
-        got = rows_of(process.columns(populated=populated))
-    wanted = list(expected(target.pid, populated=populated, hidden=not pfns_visible))
-    assert len(got) == len(wanted)
-    assert got == wanted
+        for _ in range(20):
+            before = list(expected(target.pid, populated=populated, hidden=not pfns_visible))
+            got = rows_of(process.columns(populated=populated))
+            after = list(expected(target.pid, populated=populated, hidden=not pfns_visible))
+            if before == after:  # whoever else maps libc changes what is exclusive
+                break
+    assert len(got) == len(before)
+    assert got == before
 
 
 def test_without_the_scan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,14 +79,19 @@ def test_without_the_scan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None
 def test_filters(start: Start, pfns_visible: bool) -> None:
     target = start(workloads.file())
     target.stop()
-    wanted = list(expected(target.pid, populated=False, hidden=not pfns_visible))
+    area = target.areas["written"]
+    inside = [(area.start, area.end)]  # others map libc too, and change what is exclusive there
+    wanted = [
+        row
+        for row in expected(target.pid, populated=False, hidden=not pfns_visible)
+        if area.start <= row[0] < area.end
+    ]
     names = ["address", "pfn", *oracle.FLAGS]
     present, file = names.index("present"), names.index("file_or_shared")
-    area = target.areas["written"]
     with pagemap.Process(target.pid) as process:
-        got = rows_of(process.columns(only=["present"], without=["file_or_shared"]))
+        got = rows_of(process.columns(only=["present"], without=["file_or_shared"], ranges=inside))
         assert got == [row for row in wanted if row[present] and not row[file]]
-        got = rows_of(process.columns(populated=False, without=["present"]))
+        got = rows_of(process.columns(populated=False, without=["present"], ranges=inside))
         assert got == [row for row in wanted if not row[present]]
         assert rows_of(process.columns(only=["present"], without=["present"])) == []
         ranges = [(area.start + PAGE, area.start + 3 * PAGE), (area.end - 1, area.end)]
