@@ -60,7 +60,6 @@ REASONS = (
         _HUGETLB,
         ("uss", "private_hugetlb"),
         "rows are of pages, hugetlb's too: `exclusive` there is that nobody else maps this page",
-        "frames",
     ),
     Reason(
         "types",

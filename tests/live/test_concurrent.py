@@ -96,7 +96,8 @@ def test_tally(process: pagemap.Process, still: tuple[int, int]) -> None:
                     else:
                         assert 0 <= value <= counts.pages, name
                 assert counts.present is not None
-                assert (counts.anonymous or 0) <= counts.present
+                if counts.zero is not None:  # else anonymous is of smaps, a moment later
+                    assert (counts.anonymous or 0) <= counts.present
                 if mapping.start < still[0] and still[1] < mapping.end:
                     assert counts.present >= STILL // PAGE
             assert any(start < still[0] and still[1] < end for start, end in seen)
