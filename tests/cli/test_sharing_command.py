@@ -129,6 +129,7 @@ def test_the_heaviest_few(pagemap: Pagemap, family: list[int]) -> None:
     assert ask(pagemap, family, "--csv") == ask(pagemap, family, "--csv", "--what", "pairs")
 
 
+@pytest.mark.usefixtures("need_pfns", "need_root")
 def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int]) -> None:
     name = everyone.status(namesakes[0], "Name")
     code, out, _ = pagemap("sharing", name, "--json", "--what", "groups")
