@@ -15,11 +15,11 @@ LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGE
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
 
-BUILD_INPUTS := pyproject.toml setup.py bin/pagemap pagemap/_version.py $(wildcard csrc/*.[ch] csrc/*/*.[ch] csrc/*.py)
+BUILD_INPUTS := pyproject.toml setup.py bin/pagemap pagemap/_version.py $(wildcard csrc/*/*.[ch] csrc/*/*.py)
 PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
-C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*.c csrc/*/*.c))
+C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*/*.c))
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)
-C_FILES := $(wildcard csrc/*.[ch] csrc/*/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchmarks/*.[ch])
+C_FILES := $(wildcard csrc/*/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchmarks/*.[ch])
 
 C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror

@@ -148,7 +148,7 @@ def capsules() -> Extension:
     return Extension(
         "pagemap._capsules",
         sources=["csrc/binding/capsules.c"],
-        depends=["csrc/core.h", "csrc/pagemap.cdef.h", *map(str, Path("csrc/columns").glob("*.h"))],
+        depends=["csrc/kernel/core.h", "csrc/kernel/pagemap.cdef.h", *map(str, Path("csrc/columns").glob("*.h"))],
         include_dirs=["csrc"],
         define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
         extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wshadow"],
@@ -157,7 +157,7 @@ def capsules() -> Extension:
 
 
 setup(
-    cffi_modules=["csrc/build_ffi.py:ffibuilder"],
+    cffi_modules=["csrc/binding/build_ffi.py:ffibuilder"],
     ext_modules=[capsules()],
     cmdclass={"share": share, "build": build_with_share},
     data_files=data_files(),

@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../csrc/uapi.h"
+#include "../csrc/kernel/uapi.h"
 
 /* What to look at. */
 struct range {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).resolve().with_name("floor.c")
 FLAGS_PROGRAM = PROGRAM.with_name("flags_floor.c")
-UAPI = PROGRAM.parents[1] / "csrc" / "uapi.h"
+UAPI = PROGRAM.parents[1] / "csrc" / "kernel" / "uapi.h"
 # Entries asked of one pread. The kernel walks 512 at a time whatever is asked.
 CHUNKS = (512, 4096, 32768, 262144)
 TRIALS = 3

@@ -1,6 +1,6 @@
 """What is found without looking at every page, found by looking at every page.
 
-The naive twin of csrc/scan.c, classify.c and populated.c and of the modules above them: an entry at
+The naive twin of csrc/kernel/scan.c, classify.c and populated.c and of the modules above them: an entry at
 a time, with category logic of its own. Nothing of `pagemap` is imported.
 """
 

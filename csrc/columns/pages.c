@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "columns/arrow.h"
-#include "entry_kinds.h"
-#include "kpage.cdef.h"
-#include "tally.cdef.h"
+#include "kernel/entry_kinds.h"
+#include "kernel/kpage.cdef.h"
+#include "analyses/tally.cdef.h"
 
 /* Take note of `count` pages of span `span` from `vpn` on, a run of their own or more of the last. */
 static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint64_t count)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "columns/arrow.h"
-#include "entry_kinds.cdef.h"
-#include "sys.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "kernel/sys.h"
 
 struct stream {
 	struct pm_shape *shape;

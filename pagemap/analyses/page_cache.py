@@ -1,6 +1,6 @@
 """The pages of files that are in the page cache, walked a stretch at a time.
 
-Only a page table tells where they lie, so they are mapped for a moment; csrc/types_file.c says how
+Only a page table tells where they lie, so they are mapped for a moment; csrc/analyses/types_file.c says how
 that leaves no trace. Where nothing is cached nothing is mapped. Small files are looked at some at a
 time, so that a tree of thousands costs little more than to open them.
 """

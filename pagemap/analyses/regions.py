@@ -34,7 +34,7 @@ class Region(Record):
 
 
 VECTOR = 512
-"""Regions asked for at a time: as many as the kernel collects, and no more (see csrc/scan.c)."""
+"""Regions asked for at a time: as many as the kernel collects, and no more (see csrc/kernel/scan.c)."""
 
 CHUNK = 1 << 15  # pages read at a time
 

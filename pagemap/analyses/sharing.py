@@ -1,7 +1,7 @@
 """Which processes share which memory, and how much of it.
 
 One pass over all processes fills a table from each frame to the set of those that map it; equal
-sets are one set with one number (csrc/sharing_sets.c). A page that the kernel marks as mapped just
+sets are one set with one number (csrc/analyses/sharing_sets.c). A page that the kernel marks as mapped just
 once is left out when it is read, so private memory costs no more than its reading. That mark is not
 believed of what a PMD may map: from Linux 6.15 on all 512 pages have that of the first.
 

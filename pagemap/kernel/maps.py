@@ -217,7 +217,7 @@ def in_order(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _above(block: bytes, above: int, floor: int) -> bytes:
-    """What of a block lies above `floor`; as pm_lines_split (csrc/maps_lines.c) has it."""
+    """What of a block lies above `floor`; as pm_lines_split (csrc/kernel/maps_lines.c) has it."""
     while block:
         start, end = _bounds(block)
         if start >= floor or end <= start:

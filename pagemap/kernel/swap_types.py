@@ -77,7 +77,7 @@ def came_back(procfs: str = "/proc") -> bool:
 def kind_of(entry: int) -> str:
     """The name of the kind (`pagemap.vocabulary.flags.ENTRY_KINDS`) of one entry of this kernel's.
 
-    csrc/entry_kinds.h says the same of many, and draws the bits.
+    csrc/kernel/entry_kinds.h says the same of many, and draws the bits.
     """
     if entry >> 63 & 1:
         return "present"

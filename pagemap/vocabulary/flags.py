@@ -69,7 +69,7 @@ ENTRY_KINDS = (
     Kind("device", 7, "held by a device"),
     Kind("hidden", 8, "in swap, or one of the others: the kernel hides which"),
 )
-"""What an entry is, one kind for each (enum pm_entry_kind in csrc/entry_kinds.cdef.h).
+"""What an entry is, one kind for each (enum pm_entry_kind in csrc/kernel/entry_kinds.cdef.h).
 
 Bit 62, which the kernel calls swapped, is set for all from swap on, but for hugetlb's markers.
 """

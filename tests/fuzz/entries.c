@@ -4,9 +4,9 @@
  * first bytes of an input choose a filter and whether the kernel hides PFNs.
  */
 #include "../native/check.h"
-#include "core.h"
-#include "entry_kinds.cdef.h"
-#include "footprint.cdef.h"
+#include "kernel/core.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "analyses/footprint.cdef.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

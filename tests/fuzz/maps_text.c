@@ -4,7 +4,7 @@
  * size. The first two bytes of an input choose how much room there is.
  */
 #include "../native/check.h"
-#include "maps.cdef.h"
+#include "kernel/maps.cdef.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

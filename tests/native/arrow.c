@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "columns/arrow.h"
-#include "entry_kinds.cdef.h"
+#include "kernel/entry_kinds.cdef.h"
 
 enum { ROWS = 1000, PAGES = 300 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "kernel/core.h"
 #include "lying_sys.h"
 
 /*

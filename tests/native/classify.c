@@ -2,7 +2,7 @@
  * Regions out of entries in memory against a walk page by page: any pattern,
  * any ranges, any query, any number of regions that fit, any limit of pages, any page size.
  */
-#include "entry_kinds.h"
+#include "kernel/entry_kinds.h"
 #include "scene.h"
 
 /* What the swap type 5 of the scene is, and whether types that are hidden are swap. */

@@ -4,7 +4,7 @@
  * tests/property.
  */
 #include "check.h"
-#include "entry_kinds.h"
+#include "kernel/entry_kinds.h"
 
 /* 32 types of a kernel with everything: 0..22 swap, 23 poison, 24..26, 27..30 and 31 */
 static const uint8_t all_kinds[PM_TYPES_OF_SWAP] = {

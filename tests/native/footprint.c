@@ -6,8 +6,8 @@
  */
 #include "scene.h"
 
-#include "entry_kinds.cdef.h"
-#include "footprint.cdef.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "analyses/footprint.cdef.h"
 
 enum { COUNTS = LIE_FRAMES, FLAGS, MOST_SPANS = 30, CHUNK = 512, REACH = 1 << 18 };
 

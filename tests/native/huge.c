@@ -8,8 +8,8 @@
  */
 #include "scene.h"
 
-#include "huge.cdef.h"
-#include "kpage.cdef.h"
+#include "analyses/huge.cdef.h"
+#include "kernel/kpage.cdef.h"
 
 enum {
 	FRAMES = 1 << 20,

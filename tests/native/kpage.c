@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "check.h"
-#include "kpage.cdef.h"
+#include "kernel/kpage.cdef.h"
 
 enum { MOST = 3000, FD = LIE_FRAMES };
 

@@ -6,7 +6,7 @@
  */
 #include "lying_sys.h"
 
-#include "uapi.h"
+#include "kernel/uapi.h"
 
 #include <errno.h>
 

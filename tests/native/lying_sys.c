@@ -1,7 +1,7 @@
 /* See lying_sys.h. */
 #include "lying_sys.h"
 
-#include "uapi.h"
+#include "kernel/uapi.h"
 
 #include <errno.h>
 #include <stdlib.h>

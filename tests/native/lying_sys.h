@@ -1,5 +1,5 @@
 /*
- * The seam of csrc/sys.h, answered by a kernel that lies as a test tells it to.
+ * The seam of csrc/kernel/sys.h, answered by a kernel that lies as a test tells it to.
  *
  * It plays a /proc/PID/pagemap whose entries are known (lie_entry) and which
  * ends where the test says. It is as strict as the real one: an offset or a
@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "uapi.h"
+#include "kernel/uapi.h"
 
 /* What the kernel does; all zeros: an address space without a page, and no fault. */
 struct lie {

@@ -3,7 +3,7 @@
  * within buffers of exactly their size; what is no line is refused.
  */
 #include "check.h"
-#include "maps.cdef.h"
+#include "kernel/maps.cdef.h"
 
 enum { MOST = 64 };
 

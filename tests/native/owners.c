@@ -5,7 +5,7 @@
  */
 #include "scene.h"
 
-#include "owners.cdef.h"
+#include "analyses/owners.cdef.h"
 
 enum { MOST_SPANS = 30, MOST_WANTED = 200, FRAMES = 300 };
 

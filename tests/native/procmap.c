@@ -3,8 +3,8 @@
  * anything lies in swap.
  */
 #include "check.h"
-#include "procmap.cdef.h"
-#include "uapi.h"
+#include "kernel/procmap.cdef.h"
+#include "kernel/uapi.h"
 
 static void a_mapping(void)
 {

@@ -2,7 +2,7 @@
  * Rows of those entries alone that have all bits of one mask and none of
  * another: the rows of a whole dump, one by one, without the others.
  */
-#include "entry_kinds.h"
+#include "kernel/entry_kinds.h"
 #include "scene.h"
 
 static const uint64_t bits[] = { SCENE_PRESENT, SCENE_SWAPPED,	   SCENE_FILE,	     SCENE_GUARD,

@@ -6,7 +6,7 @@
  */
 #include "scene.h"
 
-#include "uapi.h"
+#include "kernel/uapi.h"
 
 enum { COLLECTED = 512 };
 

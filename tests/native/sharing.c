@@ -4,7 +4,7 @@
  */
 #include "scene.h"
 
-#include "sharing.h"
+#include "analyses/sharing.h"
 
 enum { FRAMES = 5000, MOST_MEMBERS = 12, LABELS = 3, FIRST = 1000, KSM = 21, ANON = 12 };
 

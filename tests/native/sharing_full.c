@@ -3,7 +3,7 @@
  */
 #include "scene.h"
 
-#include "sharing.h"
+#include "analyses/sharing.h"
 
 enum { FRAMES = 4, FIRST = 1000, SETS = PM_FIRST_SET + 2, ANON = 12 };
 

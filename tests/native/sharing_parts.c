@@ -4,7 +4,7 @@
  */
 #include "scene.h"
 
-#include "sharing.h"
+#include "analyses/sharing.h"
 
 /*
  * Stretches out of entries: the frames that are present and not exclusive, in order, and

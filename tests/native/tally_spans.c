@@ -5,8 +5,8 @@
  */
 #include "scene.h"
 
-#include "entry_kinds.cdef.h"
-#include "tally.cdef.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "analyses/tally.cdef.h"
 
 enum { MOST_SPANS = 30, ALL_ASKED = 8 | 16 | 32 | 64 | 128 | 256 };
 

@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core.h"
-#include "huge.cdef.h"
-#include "kpage.cdef.h"
-#include "owners.cdef.h"
+#include "kernel/core.h"
+#include "analyses/huge.cdef.h"
+#include "kernel/kpage.cdef.h"
+#include "analyses/owners.cdef.h"
 
 enum { THREADS = 4, SPANS = 32, SPAN_PAGES = 256, WORDS = 1 << 16, WISHES = 3000, PIECE = 700 };
 

@@ -3,7 +3,7 @@
  * a kernel that tears, interrupts, ends and fails: each page once, as a naive walk
  * has it.
  */
-#include "entry_kinds.h"
+#include "kernel/entry_kinds.h"
 #include "scene.h"
 #include "types_block.h"
 

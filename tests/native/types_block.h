@@ -3,8 +3,8 @@
 #define TYPES_BLOCK_H
 
 #include "check.h"
-#include "kpage.cdef.h"
-#include "types.cdef.h"
+#include "kernel/kpage.cdef.h"
+#include "analyses/types.cdef.h"
 
 static inline struct pm_types_block make_block(uint64_t capacity, int list, int all)
 {

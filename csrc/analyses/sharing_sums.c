@@ -1,0 +1,278 @@
+/*
+ * What the sets amount to: by kind, by path, by process, by pair.
+ *
+ * Sets that begin alike are a tree, so each sum over all sets that hold a process, or
+ * two of them, is a sum over subtrees: every set is looked at once, with the members
+ * above it, however many sets its members are in.
+ */
+#include <errno.h>
+#include <stdint.h>
+
+#include "kernel/kpage_flags.h"
+#include "analyses/sharing.h"
+
+enum {
+	BRIDGED = 4,	 /* words between two frames that are read rather than left out */
+	MOST_ORDER = 18, /* of a folio: 1 GiB in pages of 4 KiB */
+};
+
+static enum pm_kind kind_of(uint64_t flags)
+{
+	if (pm_flag(flags, PM_KPF_NOPAGE))
+		return PM_KIND_OTHER;
+	if (pm_flag(flags, PM_KPF_ZERO_PAGE))
+		return PM_KIND_ZERO;
+	if (pm_flag(flags, PM_KPF_KSM))
+		return PM_KIND_KSM;
+	if (pm_flag(flags, PM_KPF_ANON))
+		return PM_KIND_ANONYMOUS;
+	if (pm_flag(flags, PM_KPF_SWAPBACKED))
+		return PM_KIND_SHMEM;
+	return pm_flag(flags, PM_KPF_MMAP) || pm_flag(flags, PM_KPF_HUGE) ? PM_KIND_FILE
+									  : PM_KIND_OTHER;
+}
+
+/* Frames of one folio, and the word that tells of them all. */
+struct folio {
+	uint64_t first, end, flags;
+};
+
+/*
+ * Put the word of its folio into *flags of the frame `pfn`, where that is a tail which
+ * has only flags of its own: older kernels (6.1) tell so, and then not even that its
+ * content is valid; newer ones (6.12) tell the folio's of each. The head lies at a
+ * multiple of the folio's size. `last` is the folio that was found before.
+ */
+static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
+{
+	uint64_t first = pfn;
+
+	if (!pm_flag(*flags, PM_KPF_COMPOUND_TAIL) || pm_flag(*flags, PM_KPF_UPTODATE) ||
+	    pm_flag(*flags, PM_KPF_ANON) || pm_flag(*flags, PM_KPF_HUGE))
+		return 0; /* the last two are told of tails everywhere */
+	if (pfn >= last->first && pfn < last->end) {
+		*flags = last->flags;
+		return 0;
+	}
+	for (unsigned order = 1; order <= MOST_ORDER; order++) {
+		uint64_t word;
+		int64_t got;
+
+		if (first == pfn >> order << order)
+			continue;
+		first = pfn >> order << order;
+		got = pm_read(fd, first, 1, &word);
+		if (got < 0)
+			return (int)got;
+		if (got && pm_flag(word, PM_KPF_COMPOUND_TAIL))
+			continue;
+		if (got && pm_flag(word, PM_KPF_COMPOUND_HEAD)) {
+			*last = (struct folio){ first, first + PM_BIT(order), word };
+			*flags = word;
+		}
+		break; /* else it was split meanwhile */
+	}
+	return 0;
+}
+
+/* Whether it may count: several map it, or one does more than once. */
+static int is_shared(const struct pm_sharing *sharing, uint64_t slot)
+{
+	const uint32_t item = sharing->table[slot];
+
+	return item & PM_TWICE || sharing->sets[pm_set_of(item)].size > 1;
+}
+
+/* The slot after those that are read along with the one at `slot`. */
+static uint64_t end_of_read(const struct pm_sharing *sharing, uint64_t slot, uint64_t to)
+{
+	uint64_t end = slot + 1;
+
+	if (to > slot + PM_READ_BLOCK)
+		to = slot + PM_READ_BLOCK;
+	for (uint64_t at = end; at < to && at <= end + BRIDGED; at++)
+		if (is_shared(sharing, at))
+			end = at + 1;
+	return end;
+}
+
+/* Where what is left to be told of the frames from `from` on begins; `to`: nowhere. */
+static uint64_t next_shared(const struct pm_sharing *sharing, uint64_t from, uint64_t to)
+{
+	for (uint64_t slot = from; slot < to; slot++) {
+		/* what was never touched is not even looked at: the kernel would have to give it */
+		if (slot % PM_TOUCHED == 0 && !sharing->touched[slot / PM_TOUCHED])
+			slot += PM_TOUCHED - 1;
+		else if (sharing->table[slot] && is_shared(sharing, slot))
+			return slot;
+	}
+	return to;
+}
+
+/* The words of the frames from slot on, all of them. Returns 0 or -errno. */
+static int64_t read_words(const struct pm_sharing *sharing, int fd, uint64_t slot, uint64_t count,
+			  uint64_t *words)
+{
+	int64_t got = pm_read(fd, sharing->first + slot, count, words);
+
+	if (got < 0)
+		return got;
+	return (uint64_t)got < count ? -ENODATA : 0;
+}
+
+/* What KSM saves where it merged a frame that is mapped so often, beyond the processes. */
+static void add_merged(const struct pm_sharing *sharing, uint32_t number, uint64_t mapcount)
+{
+	const struct pm_set *set = sharing->sets + number;
+
+	if (number >= PM_FIRST_SET && set->label < sharing->labels && mapcount > set->size)
+		sharing->merged[set->label] += mapcount - set->size;
+}
+
+/* What is told of the frames that one read takes. */
+struct block {
+	uint64_t slot;
+	uint64_t count;
+	uint64_t *flags;
+	uint64_t *counts;
+	int counted; /* `counts` was read: of merged frames alone somebody asks */
+};
+
+/* Count the frame at `at` if it is shared. Returns 1, 0 if it is not, or -errno. */
+static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, struct block *block,
+			  uint64_t at, struct folio *last, struct pm_heavy *heavy)
+{
+	const uint32_t number = pm_set_of(sharing->table[at]);
+	struct pm_set *set = sharing->sets + number;
+	uint64_t flags = block->flags[at - block->slot];
+	enum pm_kind kind;
+	int64_t error = tell_folio(fd, sharing->first + at, last, &flags);
+
+	if (error)
+		return error;
+	kind = kind_of(pm_known_flags(flags) & ~sharing->ignored);
+	if (kind == PM_KIND_KSM && !block->counted) {
+		error = read_words(sharing, counts, block->slot, block->count, block->counts);
+		if (error)
+			return error;
+		block->counted = 1;
+	}
+	if (kind == PM_KIND_KSM)
+		add_merged(sharing, number, block->counts[at - block->slot]);
+	else if (set->size < 2)
+		return 0; /* one process maps it twice: nobody else has anything of it */
+	set->pages[kind]++;
+	*heavy = (struct pm_heavy){ set->size, sharing->first + at, (uint64_t)kind << 32 | number };
+	return 1;
+}
+
+int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int counts, uint64_t from,
+			  uint64_t to, uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
+			  uint64_t *top_count)
+{
+	struct folio last = { 0 };
+	uint64_t counted = 0, slot = from;
+
+	while ((slot = next_shared(sharing, slot, to)) < to) {
+		struct block block = {
+			.slot = slot,
+			.count = end_of_read(sharing, slot, to) - slot,
+			.flags = scratch,
+			.counts = scratch + PM_READ_BLOCK,
+		};
+		int64_t got = read_words(sharing, flags, slot, block.count, block.flags);
+
+		for (uint64_t at = slot; got >= 0 && at < slot + block.count; at++) {
+			struct pm_heavy heavy = { 0 };
+
+			if (!sharing->table[at] || !is_shared(sharing, at))
+				continue;
+			got = settle_one(sharing, flags, counts, &block, at, &last, &heavy);
+			if (got <= 0)
+				continue;
+			if (pm_set_of(sharing->table[at]) >= PM_FIRST_SET)
+				pm_heaviest_put(top, capacity, top_count, heavy);
+			counted++;
+		}
+		if (got < 0)
+			return got;
+		slot += block.count;
+	}
+	return (int64_t)counted;
+}
+
+static void add_kinds(const uint64_t *from, uint64_t *to)
+{
+	for (unsigned kind = 0; kind < PM_KINDS; kind++)
+		to[kind] += from[kind];
+}
+
+void pm_sharing_labels(const struct pm_sharing *sharing, uint64_t *labels, uint64_t *saved)
+{
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++) {
+		const struct pm_set *set = sharing->sets + i;
+
+		add_kinds(set->pages, labels + (uint64_t)set->label * PM_KINDS);
+		for (unsigned kind = 0; kind < PM_KINDS; kind++)
+			if (kind != PM_KIND_ZERO)
+				saved[set->label] += set->pages[kind] * (set->size - 1);
+	}
+	for (uint32_t label = 0; label < sharing->labels; label++)
+		saved[label] += sharing->merged[label];
+}
+
+void pm_sharing_accumulate(const struct pm_sharing *sharing)
+{
+	/* a child was made after its parent, so backwards each is whole when it is added */
+	for (uint32_t i = sharing->sets_count - 1; i >= PM_FIRST_SET; i--)
+		if (sharing->sets[i].parent)
+			add_kinds(sharing->sets[i].pages,
+				  sharing->sets[sharing->sets[i].parent].pages);
+}
+
+void pm_sharing_members(const struct pm_sharing *sharing, uint64_t *members)
+{
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++)
+		add_kinds(sharing->sets[i].pages,
+			  members + (uint64_t)sharing->sets[i].member * PM_KINDS);
+}
+
+static uint64_t pair_of(uint64_t one, uint64_t other)
+{
+	return one < other ? other * (other - 1) / 2 + one : one * (one - 1) / 2 + other;
+}
+
+/* A set as the walk up the tree wants it: eight to a cache line, not one. */
+struct step {
+	uint32_t parent;
+	uint32_t rank; /* of the member; UINT32_MAX: pass over */
+};
+
+/* Add `pages` of one kind to all pairs of a member with those above it in the tree. */
+static void add_pairs(const struct step *steps, uint32_t at, uint64_t rank, uint64_t pages,
+		      uint64_t *pairs)
+{
+	for (; at; at = steps[at].parent)
+		if (steps[at].rank != UINT32_MAX)
+			pairs[pair_of(rank, steps[at].rank) * PM_KINDS] += pages;
+}
+
+void pm_sharing_pairs(const struct pm_sharing *sharing, const uint32_t *ranks, uint32_t below,
+		      uint32_t *scratch, uint64_t *pairs)
+{
+	struct step *steps = (struct step *)scratch;
+
+	/* of two members the one above in the tree has the lesser number */
+	for (uint32_t i = PM_FIRST_SET; i < sharing->sets_count; i++) {
+		const struct pm_set *set = sharing->sets + i;
+
+		steps[i].parent = set->parent;
+		steps[i].rank = set->member < below ? ranks[set->member] : UINT32_MAX;
+		if (ranks[set->member] == UINT32_MAX)
+			continue;
+		for (unsigned kind = 0; kind < PM_KINDS; kind++)
+			if (set->pages[kind])
+				add_pairs(steps, set->parent, ranks[set->member], set->pages[kind],
+					  pairs + kind);
+	}
+}

@@ -1,0 +1,41 @@
+/* Between the walk over mappings and what is counted of each stretch of it. */
+#ifndef PM_TALLY_H
+#define PM_TALLY_H
+
+#include "kernel/core.h"
+#include "analyses/tally.cdef.h"
+
+enum {
+	PM_REGIONS = 512, /* what the kernel collects at a time */
+	PM_WORDS_OF_REGIONS = PM_REGIONS * sizeof(struct pm_region) / sizeof(uint64_t),
+};
+
+_Static_assert(PM_WORDS_OF_REGIONS <= PM_READ_BLOCK / 2,
+	       "the scratch holds the regions, and entries");
+
+/* A walk, and where its counts go: those of span i to counts[i - first]. */
+struct pm_tally_walk {
+	const struct pm_tally_job *job;
+	const struct pm_place *to;
+	uint64_t *scratch;
+	struct pm_counts *counts;
+	uint64_t first;
+};
+
+static inline int pm_is_hugetlb(const struct pm_tally_job *job, uint64_t span)
+{
+	return job->hugetlb && job->hugetlb[span];
+}
+
+/* Count entries, of pages of `span` from `vpn` on. They may change. Returns 0 or -errno. */
+int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64_t vpn,
+			 uint64_t *entries, uint64_t count);
+
+/* Count pages of `span` that a scan found, from `vpn` on. Returns 0 or -errno. */
+int64_t pm_tally_region(const struct pm_tally_walk *walk, uint64_t span, uint64_t vpn,
+			uint64_t pages, uint64_t categories);
+
+/* What follows from the other counts. They are of two moments, so no sum is taken as given. */
+void pm_tally_conclude(const struct pm_tally_job *job, struct pm_counts *counts);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * What the types*.c share.
+ */
+#ifndef PM_TYPES_H
+#define PM_TYPES_H
+
+#include <stdint.h>
+
+#include "kernel/core.h"
+#include "kernel/kpage.cdef.h"
+#include "analyses/types.cdef.h"
+
+/*
+ * Read what the kernel says of the frames behind the block's `count` entries, into
+ * the columns that there are. 0, or -errno.
+ */
+int64_t pm_types_gather(const struct pm_types_job *job, uint64_t count,
+			struct pm_types_block *block);
+
+/*
+ * Count the pages of the block's `runs_count` runs, whose entries and words lie one
+ * after another in its columns, or put them in rows. Returns the number found.
+ */
+int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
+			struct pm_types_block *block);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * The seam to the kernel: every system call of csrc/ goes through here.
+ *
+ * A test that wants the kernel to lie compiles the sources with
+ * -DPM_SYS_HEADER='"its_header.h"', which defines the same functions.
+ */
+#ifndef PM_SYS_H
+#define PM_SYS_H
+
+#ifdef PM_SYS_HEADER
+#include PM_SYS_HEADER
+#else
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/uapi.h"
+
+static inline ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	return pread(fd, buffer, size, offset);
+}
+
+static inline int pm_sys_open(const char *path, int flags)
+{
+	return open(path, flags);
+}
+
+/* Another descriptor of the same open file, closed on exec. */
+static inline int pm_sys_dup(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static inline int pm_sys_close(int fd)
+{
+	return close(fd);
+}
+
+static inline int pm_sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument);
+}
+
+static inline int pm_sys_userfaultfd(int flags)
+{
+	return (int)syscall(SYS_userfaultfd, flags);
+}
+
+/* Compare two processes' address spaces; as kcmp(2): 0 the same, 1 or 2 in an order. */
+static inline int pm_sys_kcmp_vm(int pid, int other)
+{
+	return (int)syscall(SYS_kcmp, pid, other, KCMP_VM, 0, 0);
+}
+
+static inline void *pm_sys_map_page(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* A file's bytes, to be read; its pages are not brought in. */
+static inline void *pm_sys_map_file(int fd, size_t size, off_t offset)
+{
+	return mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, offset);
+}
+
+static inline int pm_sys_madvise(void *address, size_t size, int advice)
+{
+	return madvise(address, size, advice);
+}
+
+static inline int pm_sys_mincore(void *address, size_t size, unsigned char *cached)
+{
+	return mincore(address, size, cached);
+}
+
+static inline ssize_t pm_sys_pwritev(int fd, const struct iovec *bytes, int count, off_t offset)
+{
+	return pwritev(fd, bytes, count, offset);
+}
+
+/* How many pages of a range of a file are cached: cachestat(2), since 6.5. */
+static inline int pm_sys_cachestat(int fd, const struct pm_uapi_cachestat_range *range,
+				   struct pm_uapi_cachestat *out)
+{
+	return (int)syscall(PM_UAPI_SYS_CACHESTAT, fd, range, out, 0);
+}
+
+/* What sort of file system a file is on (statfs's f_type), or -1. */
+static inline int64_t pm_sys_fs_type(int fd)
+{
+	struct statfs about;
+
+	/* f_type is signed on some machines */
+	return fstatfs(fd, &about) < 0 ? -1 : (int64_t)(uint32_t)about.f_type;
+}
+
+static inline int pm_sys_unmap(void *address, size_t size)
+{
+	return munmap(address, size);
+}
+
+/*
+ * A child that writes a byte and then waits for its end; its pid, or -1. *held is what it
+ * waits by: where we are killed, it ends as well. No signal is sent when it ends, and
+ * nobody's wait() but ours sees it.
+ */
+static inline int pm_sys_child_writes(volatile char *byte, int *held)
+{
+	int ready[2], hold[2];
+	long child;
+	char done = 0;
+
+	if (syscall(SYS_pipe2, ready, O_CLOEXEC) < 0)
+		return -1;
+	if (syscall(SYS_pipe2, hold, O_CLOEXEC) < 0) {
+		close(ready[0]);
+		close(ready[1]);
+		return -1;
+	}
+	child = syscall(SYS_clone, 0, 0, 0, 0, 0);
+	if (!child) {
+		*byte = 2;
+		close(hold[1]);
+		if (write(ready[1], &done, 1) == 1)
+			while (read(hold[0], &done, 1) < 0)
+				;
+		_exit(0);
+	}
+	close(ready[1]);
+	close(hold[0]);
+	if (child > 0)
+		while (read(ready[0], &done, 1) < 0 && errno == EINTR)
+			;
+	close(ready[0]);
+	if (child < 0)
+		close(hold[1]);
+	*held = hold[1];
+	return (int)child;
+}
+
+static inline void pm_sys_end_child(int child, int held)
+{
+	close(held);
+	while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
+static inline int pm_sys_pid(void)
+{
+	return getpid();
+}
+
+/* Nanoseconds of a clock that only goes forward. */
+static inline uint64_t pm_sys_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The size of all swap areas, and what of it is free; in one unit. */
+static inline int pm_sys_swap(uint64_t *total, uint64_t *unused)
+{
+	struct sysinfo about;
+
+	if (sysinfo(&about) < 0)
+		return -1;
+	*total = about.totalswap;
+	*unused = about.freeswap;
+	return 0;
+}
+
+static inline long pm_sys_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+#endif
+#endif

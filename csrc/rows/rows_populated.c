@@ -1,0 +1,75 @@
+/*
+ * Rows of what is populated, however much is reserved around it.
+ */
+#include <errno.h>
+#include <stdint.h>
+
+#include "kernel/core.h"
+#include "analyses/tally.cdef.h"
+
+/* The longest label: rows of any span then fit where as many of these would. */
+static uint64_t longest_label(const struct pm_rows *rows, const struct pm_place *from,
+			      const struct pm_place *to)
+{
+	uint64_t longest = 0;
+
+	for (uint64_t i = from->span; i <= to->span && i < rows->spans_count; i++)
+		if (rows->spans[i].label_size > longest)
+			longest = rows->spans[i].label_size;
+	return longest;
+}
+
+/* Write the rows of runs of spans from `span` on, at *end, which moves. Returns 0 or -errno. */
+static int64_t put_runs(const struct pm_rows *rows, const struct pm_range *runs, uint64_t count,
+			uint64_t span, uint64_t *entries, char **end, uint64_t *shown)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (rows->counted) {
+			int64_t error = pm_exclusive_by_count(rows->mapcounts, runs[i].vpn, entries,
+							      runs[i].count, rows->page_shift);
+
+			if (error < 0)
+				return error;
+		}
+		while (runs[i].vpn - rows->spans[span].vpn >= rows->spans[span].count)
+			span++;
+		*end = pm_rows_put(rows, entries, runs[i].count, runs[i].vpn,
+				   rows->labels + rows->spans[span].label_at,
+				   rows->spans[span].label_size, *end, shown);
+		entries += runs[i].count;
+	}
+	return 0;
+}
+
+int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
+			  const struct pm_place *to, uint64_t *scratch, struct pm_range *runs,
+			  char *out, uint64_t size, uint64_t *pages)
+{
+	const uint64_t row = pm_row_bound(rows->format) + longest_label(rows, from, to);
+	uint64_t shown = 0;
+	char *end = out;
+
+	if (!pm_row_bound(rows->format))
+		return -EINVAL;
+	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
+		const uint64_t used = (uint64_t)(end - out) + PM_ROW_SLACK;
+		const uint64_t span = from->span;
+		uint64_t fit = size < used ? 0 : (size - used) / row, stored;
+		int64_t got;
+
+		if (!fit && end == out)
+			return -ENOSPC;
+		if (!fit)
+			break;
+		if (fit > PM_READ_BLOCK)
+			fit = PM_READ_BLOCK;
+		got = pm_populated(rows->fd, rows->use_scan, rows->page_shift, rows->spans, from,
+				   to, scratch, fit, runs, PM_READ_BLOCK, &stored);
+		if (got >= 0)
+			got = put_runs(rows, runs, stored, span, scratch, &end, &shown);
+		if (got < 0)
+			return got;
+	}
+	*pages = shown;
+	return end - out;
+}
