@@ -32,7 +32,7 @@ def build_parser() -> Any:
     """Make the command's parser, which needs neither the compiled module nor rich."""
     sys.path.insert(0, str(ROOT))
     try:
-        from pagemap.cli.parser import build_parser as build
+        from pagemap._cli.parser import build_parser as build
     finally:
         sys.path.remove(str(ROOT))
     return build()
@@ -148,7 +148,11 @@ def capsules() -> Extension:
     return Extension(
         "pagemap._capsules",
         sources=["csrc/binding/capsules.c"],
-        depends=["csrc/kernel/core.h", "csrc/kernel/pagemap.cdef.h", *map(str, Path("csrc/columns").glob("*.h"))],
+        depends=[
+            "csrc/kernel/core.h",
+            "csrc/kernel/pagemap.cdef.h",
+            *map(str, Path("csrc/columns").glob("*.h")),
+        ],
         include_dirs=["csrc"],
         define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
         extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wshadow"],

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.owners import Owners
-from pagemap.analyses.sharing import Sharing
+from pagemap._analyses.owners import Owners
+from pagemap._analyses.sharing import Sharing
 from tests import build, workloads
 from tests.everyone import word
 from tests.workloads import PAGE

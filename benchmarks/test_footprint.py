@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import pagemap
-from pagemap.analyses.gentle import Gentle
+from pagemap._analyses.gentle import Gentle
 from tests import build, oracle, workloads
 from tests.workloads import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagemap import Process
-from pagemap.kernel import maps
+from pagemap._kernel import maps
 from tests.workloads import PAGE
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command

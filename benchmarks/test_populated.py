@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import Process
-from pagemap.analyses.tally import total
+from pagemap._analyses.tally import total
 from tests.workloads import PAGE
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import pagemap
-from pagemap.analyses.tally import total
-from pagemap.vocabulary.units import format_size
+from pagemap._analyses.tally import total
+from pagemap._vocabulary.units import format_size
 from tests import build, workloads
 
 from .commands import Stopwatch, pagemap_command

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import FrameReader, Process
-from pagemap.kernel.frames import NO_WORD
+from pagemap._kernel.frames import NO_WORD
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command
 from .floor import FlagsFloor

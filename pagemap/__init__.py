@@ -17,15 +17,14 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._native.types import SeenFrames
-    from pagemap.analyses.gentle import Gentle
-    from pagemap.analyses.huge_counts import HugeKind, HugeTally
-    from pagemap.analyses.owners import Mapper, Owners
-    from pagemap.analyses.page_stream import PageStream
-    from pagemap.analyses.page_survey import Look, Survey
-    from pagemap.analyses.page_types import Histogram, PageRun, PageType, PageTypes
-    from pagemap.analyses.regions import Category, Region
-    from pagemap.analyses.sharing import (
+    from pagemap._analyses.gentle import Gentle
+    from pagemap._analyses.huge_counts import HugeKind, HugeTally
+    from pagemap._analyses.owners import Mapper, Owners
+    from pagemap._analyses.page_stream import PageStream
+    from pagemap._analyses.page_survey import Look, Survey
+    from pagemap._analyses.page_types import Histogram, PageRun, PageType, PageTypes
+    from pagemap._analyses.regions import Category, Region
+    from pagemap._analyses.sharing import (
         Amounts,
         Group,
         Pair,
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
         Sharer,
         Sharing,
     )
-    from pagemap.analyses.tally import Tally
-    from pagemap.errors import (
+    from pagemap._analyses.tally import Tally
+    from pagemap._errors import (
         AccessDenied,
         AddressError,
         AmbiguousName,
@@ -50,20 +49,21 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
-    from pagemap.export import dump
-    from pagemap.history.sampler import Sample, Sampler
-    from pagemap.kernel.folder import Folder
-    from pagemap.kernel.frames import Frame, FrameReader, Frames
-    from pagemap.kernel.maps import Mapping
-    from pagemap.kernel.page_files import OpenFile
-    from pagemap.kernel.processes import find
-    from pagemap.kernel.smaps import Footprint
-    from pagemap.process import Process, virt_to_phys
-    from pagemap.space.address_space import AddressSpace
-    from pagemap.space.pages import Counts, Page, Pages
-    from pagemap.tables.table import Table, Texts
-    from pagemap.vocabulary.frame_flags import PageFlag
-    from pagemap.vocabulary.schema import Column, Schema
+    from pagemap._export import dump
+    from pagemap._history.sampler import Sample, Sampler
+    from pagemap._kernel.folder import Folder
+    from pagemap._kernel.frames import Frame, FrameReader, Frames
+    from pagemap._kernel.maps import Mapping
+    from pagemap._kernel.page_files import OpenFile
+    from pagemap._kernel.processes import find
+    from pagemap._kernel.smaps import Footprint
+    from pagemap._native.types import SeenFrames
+    from pagemap._process import Process, virt_to_phys
+    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.pages import Counts, Page, Pages
+    from pagemap._tables.table import Table, Texts
+    from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
     "AccessDenied",
@@ -129,51 +129,51 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "AddressSpace": "space.address_space",
-    "Amounts": "analyses.sharing",
-    "Category": "analyses.regions",
-    "Column": "vocabulary.schema",
-    "Counts": "space.pages",
-    "Folder": "kernel.folder",
-    "Footprint": "kernel.smaps",
-    "Frame": "kernel.frames",
-    "FrameReader": "kernel.frames",
-    "Frames": "kernel.frames",
-    "Gentle": "analyses.gentle",
-    "Group": "analyses.sharing",
-    "Histogram": "analyses.page_types",
-    "HugeKind": "analyses.huge_counts",
-    "HugeTally": "analyses.huge_counts",
-    "Look": "analyses.page_survey",
-    "Mapper": "analyses.owners",
-    "Mapping": "kernel.maps",
-    "OpenFile": "kernel.page_files",
-    "Owners": "analyses.owners",
-    "Page": "space.pages",
-    "PageFlag": "vocabulary.frame_flags",
-    "PageRun": "analyses.page_types",
-    "PageStream": "analyses.page_stream",
-    "PageType": "analyses.page_types",
-    "PageTypes": "analyses.page_types",
-    "Pages": "space.pages",
-    "Pair": "analyses.sharing",
-    "Process": "process",
-    "Region": "analyses.regions",
-    "Sample": "history.sampler",
-    "Sampler": "history.sampler",
-    "Schema": "vocabulary.schema",
+    "AddressSpace": "_space.address_space",
+    "Amounts": "_analyses.sharing",
+    "Category": "_analyses.regions",
+    "Column": "_vocabulary.schema",
+    "Counts": "_space.pages",
+    "Folder": "_kernel.folder",
+    "Footprint": "_kernel.smaps",
+    "Frame": "_kernel.frames",
+    "FrameReader": "_kernel.frames",
+    "Frames": "_kernel.frames",
+    "Gentle": "_analyses.gentle",
+    "Group": "_analyses.sharing",
+    "Histogram": "_analyses.page_types",
+    "HugeKind": "_analyses.huge_counts",
+    "HugeTally": "_analyses.huge_counts",
+    "Look": "_analyses.page_survey",
+    "Mapper": "_analyses.owners",
+    "Mapping": "_kernel.maps",
+    "OpenFile": "_kernel.page_files",
+    "Owners": "_analyses.owners",
+    "Page": "_space.pages",
+    "PageFlag": "_vocabulary.frame_flags",
+    "PageRun": "_analyses.page_types",
+    "PageStream": "_analyses.page_stream",
+    "PageType": "_analyses.page_types",
+    "PageTypes": "_analyses.page_types",
+    "Pages": "_space.pages",
+    "Pair": "_analyses.sharing",
+    "Process": "_process",
+    "Region": "_analyses.regions",
+    "Sample": "_history.sampler",
+    "Sampler": "_history.sampler",
+    "Schema": "_vocabulary.schema",
     "SeenFrames": "_native.types",
-    "SharedFrame": "analyses.sharing",
-    "SharedPath": "analyses.sharing",
-    "Sharer": "analyses.sharing",
-    "Sharing": "analyses.sharing",
-    "Survey": "analyses.page_survey",
-    "Table": "tables.table",
-    "Tally": "analyses.tally",
-    "Texts": "tables.table",
-    "dump": "export",
-    "find": "kernel.processes",
-    "virt_to_phys": "process",
+    "SharedFrame": "_analyses.sharing",
+    "SharedPath": "_analyses.sharing",
+    "Sharer": "_analyses.sharing",
+    "Sharing": "_analyses.sharing",
+    "Survey": "_analyses.page_survey",
+    "Table": "_tables.table",
+    "Tally": "_analyses.tally",
+    "Texts": "_tables.table",
+    "dump": "_export",
+    "find": "_kernel.processes",
+    "virt_to_phys": "_process",
 }
 
 # What functions import when they are called; a test compares it with their sources.
@@ -182,16 +182,16 @@ _LATE = (
     "json",
     "mmap",
     "pagemap._native.scan",
-    "pagemap.analyses.footprint",
-    "pagemap.analyses.huge",
-    "pagemap.analyses.populated",
-    "pagemap.analyses.tally_plan",
-    "pagemap.analyses.translate",
-    "pagemap.errors",
-    "pagemap.export.csv",
-    "pagemap.export.jsonl",
-    "pagemap.export.text",
-    "pagemap.tables.arrow",
+    "pagemap._analyses.footprint",
+    "pagemap._analyses.huge",
+    "pagemap._analyses.populated",
+    "pagemap._analyses.tally_plan",
+    "pagemap._analyses.translate",
+    "pagemap._errors",
+    "pagemap._export.csv",
+    "pagemap._export.jsonl",
+    "pagemap._export.text",
+    "pagemap._tables.arrow",
     "resource",
     "zlib",
 )
@@ -211,7 +211,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'pagemap' has no attribute {name!r}")
     # import_module would load importlib, which costs as much as the rest of this import.
-    room = _ROOMS.get(name, "errors")
+    room = _ROOMS.get(name, "_errors")
     module = __import__(f"pagemap.{room}", fromlist=[name])
     value = globals()[name] = getattr(module, name)
     return value

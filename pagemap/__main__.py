@@ -5,7 +5,7 @@ try:
     import gc
 
     gc.disable()  # until all is imported: nothing of that is garbage
-    from pagemap.cli import main
+    from pagemap._cli import main
 
     code = main(own_process=True)
 except KeyboardInterrupt:  # while it imports; main() lets none through

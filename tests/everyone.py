@@ -1,6 +1,6 @@
 """Who maps what, found the slow way: every entry of every process, one read each.
 
-The naive twin of pagemap.analyses.owners and sharing. Nothing of `pagemap` is imported.
+The naive twin of pagemap._analyses.owners and sharing. Nothing of `pagemap` is imported.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def ksm_is_told() -> bool:
 
 
 def kind(pfn: int) -> str:
-    """What a mapped frame is, in the words of pagemap.analyses.sharing."""
+    """What a mapped frame is, in the words of pagemap._analyses.sharing."""
     flags = word("kpageflags", pfn)
     # Linux 6.1 tells nothing of a tail but that it is one
     while flags & TAIL and not flags & UPTODATE:

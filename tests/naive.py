@@ -1,7 +1,7 @@
 """What is found without looking at every page, found by looking at every page.
 
-The naive twin of csrc/kernel/scan.c, classify.c and populated.c and of the modules above them: an entry at
-a time, with category logic of its own. Nothing of `pagemap` is imported.
+The naive twin of csrc/kernel/scan.c, classify.c and populated.c and of the modules above them: an
+entry at a time, with category logic of its own. Nothing of `pagemap` is imported.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from tests import oracle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pagemap.analyses.huge_counts import HugeTally
+    from pagemap._analyses.huge_counts import HugeTally
 
     Key = tuple[str, str, int]
     WordOf = Callable[[int], int]

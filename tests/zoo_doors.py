@@ -10,15 +10,15 @@ import io
 from typing import TYPE_CHECKING
 
 import pagemap
-from pagemap.analyses.gentle import Gentle
-from pagemap.analyses.page_survey import Survey
-from pagemap.analyses.sharing import Sharing
+from pagemap._analyses.gentle import Gentle
+from pagemap._analyses.page_survey import Survey
+from pagemap._analyses.sharing import Sharing
 from tests import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pagemap.kernel.smaps import Footprint
+    from pagemap._kernel.smaps import Footprint
     from tests.target import Target
 
     Words = dict[str, int | None]

@@ -23,7 +23,7 @@ enum pm_entry_kinds {
 
 /*
  * entry_kinds.c: the kind of each of `count` entries. `kinds` says what the
- * PM_TYPES_OF_SWAP types are on this kernel (pagemap/kernel/swap_types.py), each
+ * PM_TYPES_OF_SWAP types are on this kernel (pagemap/_kernel/swap_types.py), each
  * PM_ENTRY_SWAP, _MARKER, _MIGRATING, _POISONED or _DEVICE.
  */
 void pm_entry_kinds_of(const uint64_t *entries, uint64_t count, const uint8_t *kinds, uint8_t *out);

@@ -21,8 +21,8 @@ if not getattr(_thread, "daemon_threads_allowed", lambda: True)():
     )
 
 from pagemap._core import ffi, lib
-from pagemap.errors import PagemapError, UsageError
-from pagemap.vocabulary.text import printable
+from pagemap._errors import PagemapError, UsageError
+from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def swap_offsets(entries: memoryview, hidden: bool) -> memoryview:
 def kinds(entries: memoryview, table: bytes) -> memoryview:
     """The kind of each entry (flags.ENTRY_KINDS), format B; `table` has that of each type.
 
-    `table` is what `pagemap.kernel.swap_types.kinds` gives.
+    `table` is what `pagemap._kernel.swap_types.kinds` gives.
     """
     out = allocate("uint8_t[]", len(entries))
     types = ffi.from_buffer("uint8_t[]", table)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from pagemap.vocabulary.schema import Schema
+    from pagemap._vocabulary.schema import Schema
 
 __all__ = [
     "SchemaTable",

@@ -47,7 +47,7 @@ COUNTED: tuple[str, ...] = tuple(name for name, _ in ffi.typeof("struct pm_count
 class Way:
     """How pages are counted, as struct pm_tally_job has it; `mapcounts` and `flags` are open files.
 
-    `kinds` says what the types of swap entries are (`pagemap.kernel.swap_types.kinds`).
+    `kinds` says what the types of swap entries are (`pagemap._kernel.swap_types.kinds`).
     """
 
     __slots__ = ("any_of", "flags", "kinds", "mapcounts", "returned", "use_scan", "ways")

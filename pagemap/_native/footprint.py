@@ -66,7 +66,7 @@ class Room:
 class Walk:
     """A walk over `spans`; `pagemap`, `counts` and `flags` are descriptors.
 
-    `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap.kernel.swap_types`.
+    `shared` has a 1 for each span of shared memory; `kinds` are of `pagemap._kernel.swap_types`.
     Each frame below `frames_end` has a word in both files; `came_back` says that some page of the
     machine may have come back from swap.
     """

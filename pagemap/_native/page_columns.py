@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pagemap._native.columns import Words
     from pagemap._native.scan import Spans
-    from pagemap.vocabulary.schema import Schema
+    from pagemap._vocabulary.schema import Schema
 
 __all__ = ["PageReader"]
 

@@ -52,7 +52,8 @@ class Rows:
     quoted and ended for the format. Only entries with every bit of `all_of` and none of `none_of`
     get a row, and of these with `kinds`, what each type of swap entry is, only those whose kind has
     its bit in `kinds_wanted`. Bits of `untold` are not known. With `mapcounts`, /proc/kpagecount,
-    huge pages are exclusive by their map counts (`pm_exclusive_by_count` in csrc/analyses/tally.cdef.h).
+    huge pages are exclusive by their map counts (`pm_exclusive_by_count` in
+    csrc/analyses/tally.cdef.h).
     """
 
     __slots__ = ("_keep", "table")

@@ -68,7 +68,7 @@ def scan(
 class Batch:
     """The entries of ranges ``(vpn, count)``, one range after another, to find regions in.
 
-    Swapped are those whose type is of swap by `kinds` (`pagemap.kernel.swap_types.kinds`); those
+    Swapped are those whose type is of swap by `kinds` (`pagemap._kernel.swap_types.kinds`); those
     without a type where `hidden_is_swap`. `scanned` are the categories that a scan told of each
     range.
     """

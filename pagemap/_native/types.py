@@ -84,7 +84,7 @@ class SeenFrames:
 class Job:
     """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C.
 
-    `kinds` are those of each swap type (`pagemap.kernel.swap_types.kinds`): in a list what is not
+    `kinds` are those of each swap type (`pagemap._kernel.swap_types.kinds`): in a list what is not
     in swap has no place there.
     """
 

@@ -42,8 +42,8 @@ class Result(NamedTuple):
 
 
 BELIEVING = (
-    "import sys, pagemap.cli, pagemap.kernel.cgroup_members as members; "
-    "members.kind_of = lambda fd: 'cgroup2'; sys.exit(pagemap.cli.main(sys.argv[1:]))"
+    "import sys, pagemap._cli, pagemap._kernel.cgroup_members as members; "
+    "members.kind_of = lambda fd: 'cgroup2'; sys.exit(pagemap._cli.main(sys.argv[1:]))"
 )
 """What takes a folder of any file system for a cgroup's, so that it can list who is gone."""
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import pagemap as library
-from pagemap.cli import parser
-from pagemap.cli.commands import COMMANDS
+from pagemap._cli import parser
+from pagemap._cli.commands import COMMANDS
 from tests import build
 from tests.target import run
 
@@ -55,7 +55,7 @@ def _of_help(where: str, text: str) -> list[Example]:
 def _examples() -> list[Example]:
     found = _of_help("--help", parser.EXAMPLES)
     for name, _, room in COMMANDS:
-        options = __import__(f"pagemap.cli.{room}", fromlist=[room])
+        options = __import__(f"pagemap._cli.{room}", fromlist=[room])
         found += _of_help(f"{name} --help", options.EXAMPLES)
     readme = ROOT / "README.md"
     if readme.exists():

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pagemap.cli.output import open_output
+from pagemap._cli.output import open_output
 
 # Whoever runs the tests may have SIGINT ignored, as a shell does for what it starts with &.
 START = """
 import os, signal, sys
-from pagemap.cli import interrupts, main, output, replacement
+from pagemap._cli import interrupts, main, output, replacement
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, number = sys.argv[1], sys.argv[2].isdecimal() and int(sys.argv[2])
 path = folder + "/dump"
@@ -132,7 +132,7 @@ def test_where_python_lets_no_exception_through(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.parametrize(
-    "room", ["cli.messages", "errors", "cli.quick", "cli.dump", "cli.output", "process"]
+    "room", ["_cli.messages", "_errors", "_cli.quick", "_cli.dump", "_cli.output", "_process"]
 )
 def test_an_interrupt_while_it_imports(room: str) -> None:
     script = """
@@ -141,7 +141,7 @@ def test_an_interrupt_while_it_imports(room: str) -> None:
                 if name == sys.argv[1]:
                     raise KeyboardInterrupt
         for name in [name for name in sys.modules if name.startswith("pagemap.")]:
-            if name != "pagemap.cli":
+            if name != "pagemap._cli":
                 del sys.modules[name]
         sys.meta_path.insert(0, Interrupt())
         sys.exit(main(["dump", "self", "-o", os.devnull]))
@@ -198,7 +198,7 @@ def test_an_interrupt_at_every_line_of_the_script() -> None:
     script = Path(__file__).parents[2] / "bin" / "pagemap"
     if not script.exists():
         pytest.skip("not a source tree: bin/pagemap is not here")
-    files = ["bin/pagemap", "pagemap/__init__.py", "pagemap/cli/__init__.py"]
+    files = ["bin/pagemap", "pagemap/__init__.py", "pagemap/_cli/__init__.py"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, script, *files],
         capture_output=True,
@@ -236,7 +236,7 @@ def test_an_interrupt_that_python_would_swallow() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 for _ in range(1000): # it is handled within
                     pass
-        from pagemap.cli import doctor
+        from pagemap._cli import doctor
         doctor.run = lambda _: Last() and 0
         sys.exit(main(["doctor"], own_process=True))
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pagemap.kernel import told
+from pagemap._kernel import told
 from tests import held, oracle, workloads
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.cli import main
-from pagemap.process import Process
+from pagemap._cli import main
+from pagemap._process import Process
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.cli.output import open_output
-from pagemap.errors import PagemapError, TargetVanished
+from pagemap._cli.output import open_output
+from pagemap._errors import PagemapError, TargetVanished
 from tests import workloads
 from tests.cli.conftest import HEADER
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.cli.output import open_output
-from pagemap.errors import PagemapError
+from pagemap._cli.output import open_output
+from pagemap._errors import PagemapError
 from tests import workloads
 from tests.cli.conftest import HEADER
 

@@ -82,8 +82,8 @@ def test_an_error_that_is_not_of_stdout_is_not_told_as_one() -> None:
     """A descriptor that fails for another reason, in a place that nobody has thought of."""
     script = """
 import errno, os, sys
-from pagemap import process
-from pagemap.cli import main
+from pagemap import _process as process
+from pagemap._cli import main
 
 def fail(*_):
     raise OSError(errno.EIO, os.strerror(errno.EIO))

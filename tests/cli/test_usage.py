@@ -105,7 +105,7 @@ def test_a_usage_error_says_where_help_is(pagemap: Pagemap) -> None:
 def test_the_parser_alone_needs_neither_the_compiled_module_nor_rich() -> None:
     """The man page and the completions are made where nothing is compiled yet."""
     script = (
-        "import sys; from pagemap.cli.parser import build_parser; build_parser().format_help();"
+        "import sys; from pagemap._cli.parser import build_parser; build_parser().format_help();"
         "print([n for n in sys.modules if n.partition('.')[0] in ('_cffi_backend', 'cffi', 'rich')"
         " or n in ('pagemap._core', 'pagemap._native')])"
     )
@@ -120,7 +120,7 @@ def test_the_common_paths_import_little(line: str) -> None:
     """Python's own start is 10 ms; each of these would add from 2 to 50."""
     heavy = "rich typing dataclasses json threading shutil subprocess pathlib ctypes tempfile"
     script = (
-        "import sys; before = set(sys.modules); from pagemap.cli import main;"
+        "import sys; before = set(sys.modules); from pagemap._cli import main;"
         f"main({line.split()!r}); "
         f"print(sorted(set({heavy.split()!r}) & (set(sys.modules) - before)), file=sys.stderr)"
     )

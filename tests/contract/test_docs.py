@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pagemap
-from pagemap.cli.parser import EXIT_CODES
+from pagemap._cli.parser import EXIT_CODES
 
 ROOT = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2]))
 ROOMS = sorted(info.name for info in pkgutil.walk_packages(pagemap.__path__, "pagemap."))
@@ -31,7 +31,13 @@ def test_there_are_examples_to_run() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     examples = sum(
         len(test.examples)
-        for name in ("process", "space.pages", "kernel.maps", "vocabulary.units", "export.stream")
+        for name in (
+            "_process",
+            "_space.pages",
+            "_kernel.maps",
+            "_vocabulary.units",
+            "_export.stream",
+        )
         for test in finder.find(importlib.import_module(f"pagemap.{name}"))
     )
     assert examples >= 10

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.vocabulary.flags import PAGE_FLAGS, SCAN_CATEGORIES
+from pagemap._vocabulary.flags import PAGE_FLAGS, SCAN_CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from enum import IntFlag
 
-    from pagemap.vocabulary.flags import Flag
+    from pagemap._vocabulary.flags import Flag
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,8 @@ def test_each_flag_of_the_table_is_a_member(kind: type[IntFlag], table: Sequence
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("PageFlag", "vocabulary/frame_flags"), ("Category", "analyses/categories")]
+    ("kind", "file"),
+    [("PageFlag", "_vocabulary/frame_flags"), ("Category", "_analyses/categories")],
 )
 def test_type_checkers_see_what_runs(kind: str, file: str) -> None:
     """The members stand in the one class that there is, as numbers: no twin can lack some."""

@@ -18,18 +18,18 @@ PACKAGE = Path(pagemap.__file__).parent
 # Types count: what a type checker alone reads is a dependency all the same.
 WINGS = [
     ("__main__",),
-    ("cli",),
-    ("render", "export"),
-    ("process",),
-    ("history",),
-    ("analyses",),
-    ("space",),
-    ("tables",),
-    ("kernel",),
+    ("_cli",),
+    ("_render", "_export"),
+    ("_process",),
+    ("_history",),
+    ("_analyses",),
+    ("_space",),
+    ("_tables",),
+    ("_kernel",),
     ("_native",),
     ("_core", "_capsules"),
-    ("vocabulary",),
-    ("errors", "_version"),
+    ("_vocabulary",),
+    ("_errors", "_version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
 
@@ -151,9 +151,9 @@ def test_the_library_in_use_loads_nothing_heavy() -> None:
 
 def test_a_plain_command_loads_no_argparse() -> None:
     """Nor what argparse brings along: together they take as long as Python's own start."""
-    code = "import pagemap.cli, os; os.dup2(os.open(os.devnull, os.O_WRONLY), 1)"
-    loaded = loaded_by(f"{code}; pagemap.cli.main(['dump', 'self'])", stream="stderr")
-    assert "pagemap.cli.dump" in loaded
+    code = "import pagemap._cli, os; os.dup2(os.open(os.devnull, os.O_WRONLY), 1)"
+    loaded = loaded_by(f"{code}; pagemap._cli.main(['dump', 'self'])", stream="stderr")
+    assert "pagemap._cli.dump" in loaded
     assert not loaded & {*HEAVY, "re", "gettext", "locale", "functools"}
 
 
@@ -205,6 +205,6 @@ def test_load_leaves_nothing_to_be_imported_late() -> None:
     sources = {
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in FILES
     }
-    assert {f"pagemap.export.{name}" for name in ("text", "csv", "jsonl")} <= loaded
+    assert {f"pagemap._export.{name}" for name in ("text", "csv", "jsonl")} <= loaded
     wanted = set().union(*(late(path) for name, path in sources.items() if name in loaded))
     assert wanted - loaded - {"_xxsubinterpreters"} == set()

@@ -92,7 +92,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 def test_rooms_have_a_sorted_all_and_a_docstring() -> None:
     rooms = [info.name for info in pkgutil.walk_packages(pagemap.__path__, "pagemap.")]
-    assert "pagemap.process" in rooms
+    assert "pagemap._process" in rooms
     for name in sorted(rooms):
         compiled = ("pagemap._core", "pagemap._capsules")
         if name in (*compiled, "pagemap._version", "pagemap.__main__"):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap._analyses.huge_counts import HugeKind
+from pagemap._analyses.sharing import Amounts
 from pagemap._native import COUNTS, counting, huge, sharing
-from pagemap.analyses.huge_counts import HugeKind
-from pagemap.analyses.sharing import Amounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def records() -> Iterator[type[Any]]:
     """The named tuples of the library, those of the command's own tables left out."""
     for info in pkgutil.walk_packages(pagemap.__path__, "pagemap."):
-        if info.name.startswith(("pagemap.cli", "pagemap.render", "pagemap.__main__")):
+        if info.name.startswith(("pagemap._cli", "pagemap._render", "pagemap.__main__")):
             continue
         for value in vars(importlib.import_module(info.name)).values():
             if (

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 with atheris.instrument_imports(include=["pagemap"]):
-    from pagemap.cli.commands import COMMANDS
-    from pagemap.errors import PagemapError, UsageError
-    from pagemap.kernel import maps, smaps
-    from pagemap.kernel import processes as targets
-    from pagemap.vocabulary import page_flags, units
+    from pagemap._cli.commands import COMMANDS
+    from pagemap._errors import PagemapError, UsageError
+    from pagemap._kernel import maps, smaps
+    from pagemap._kernel import processes as targets
+    from pagemap._vocabulary import page_flags, units
 
 from tests import oracle
 from tests.property.test_quick import ODD, argparse_says, sketch_of, vocabulary

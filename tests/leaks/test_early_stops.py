@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.regions import regions
+from pagemap._analyses.regions import regions
 from tests import tasks, workloads
 from tests.leaks.test_leaks import repeat
 
@@ -59,7 +59,7 @@ def test_populated_where_threads_work(
 ) -> None:
     """Stopped while several threads read ahead."""
     monkeypatch.setattr("pagemap._native.pipeline.ALONE_PAGES", 1)
-    monkeypatch.setattr("pagemap.space.walk.Reach.LEAST", 256)
+    monkeypatch.setattr("pagemap._space.walk.Reach.LEAST", 256)
 
     before = tasks.count()
 

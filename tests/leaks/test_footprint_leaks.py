@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.footprints import Survey
-from pagemap.analyses.gentle import Gentle
+from pagemap._analyses.footprints import Survey
+from pagemap._analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.leaks.test_leaks import everything_stays_flat, repeat
 

@@ -10,7 +10,7 @@ import pagemap
 from tests import workloads
 
 if TYPE_CHECKING:
-    from pagemap.history.sampler import Sample
+    from pagemap._history.sampler import Sample
     from tests.conftest import Start
     from tests.workloads import Target
 

@@ -27,7 +27,7 @@ DROPS = """
 import ctypes, sys
 # What is imported late could not be read any more where Python lies in a closed folder.
 from pagemap import FrameReader, PageFlag, Process
-from pagemap.analyses import translate
+from pagemap._analyses import translate
 
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 LINUX_CAPABILITY_VERSION_3 = 0x20080522

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.history.sampler import Sampler
+from pagemap._history.sampler import Sampler
 from tests import oracle
 from tests.live import scanning
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap.analyses import doctor
+from pagemap._analyses import doctor
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

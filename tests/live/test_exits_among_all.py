@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.analyses.owners import Owners
-from pagemap.analyses.sharing import Sharing
+from pagemap._analyses.owners import Owners
+from pagemap._analyses.sharing import Sharing
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

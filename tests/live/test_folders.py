@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.kernel.page_files import OpenFile, files_in
+from pagemap._kernel.page_files import OpenFile, files_in
 from tests import oracle
 
 if TYPE_CHECKING:

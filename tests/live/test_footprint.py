@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses.gentle import Gentle
 from pagemap._native.footprint import Chunks, Room, Walk
-from pagemap.analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
@@ -18,7 +18,7 @@ from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pagemap.kernel.smaps import Footprint
+    from pagemap._kernel.smaps import Footprint
     from tests.conftest import Start
 
 PAGE = oracle.PAGE

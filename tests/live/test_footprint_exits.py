@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.analyses.footprints import Survey
+from pagemap._analyses.footprints import Survey
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

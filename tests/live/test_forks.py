@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import pagemap
-from pagemap.history import sampler
+from pagemap._history import sampler
 from tests import oracle
 
 if TYPE_CHECKING:

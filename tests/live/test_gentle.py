@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.gentle import Gentle
+from pagemap._analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.kernel_settings import zram_swap
 from tests.zoo import ZOO
@@ -20,7 +20,7 @@ from tests.zoo import ZOO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap.kernel.smaps import Footprint
+    from pagemap._kernel.smaps import Footprint
     from tests.conftest import Start
     from tests.target import Target
 

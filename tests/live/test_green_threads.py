@@ -79,7 +79,7 @@ print("done")
 
 IMPORT = """
 import os
-import pagemap, pagemap._native.pipeline, pagemap.history.sampler
+import pagemap, pagemap._native.pipeline, pagemap._history.sampler
 huge = os.access("/proc/kpageflags", os.R_OK)
 """
 

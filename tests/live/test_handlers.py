@@ -13,7 +13,7 @@ SECONDS = float(os.environ.get("PAGEMAP_HANDLER", "0.7"))
 
 BEGIN = """
 import gc, io, mmap, os, signal, sys, time
-import pagemap, pagemap._native.pipeline, pagemap.history.sampler
+import pagemap, pagemap._native.pipeline, pagemap._history.sampler
 
 pagemap._native.pipeline.ALONE_PAGES = 1  # threads from the first piece on
 """
@@ -88,7 +88,7 @@ def handler(number, frame):
     if sample.rss is None:
         busy += 1
         assert sample.partial
-        assert not any(getattr(sample, name) for name in pagemap.history.sampler.COUNTS)
+        assert not any(getattr(sample, name) for name in pagemap._history.sampler.COUNTS)
     else:
         taken += 1
         assert sample.rss > 0 and not sample.partial

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses import huge_counts as folios
 from pagemap._native import huge as native
-from pagemap.analyses import huge_counts as folios
 from tests import naive_huge, oracle, workloads
 from tests.live import scanning
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
@@ -168,7 +168,7 @@ def test_small_pieces_add_up(sorted_out: Target, monkeypatch: pytest.MonkeyPatch
     with pagemap.Process(sorted_out.pid) as process:
         wanted = ours(process, [4])
         for pages in (1, 7, 100, 513):
-            monkeypatch.setattr("pagemap.analyses.huge._piece_pages", lambda _, pages=pages: pages)
+            monkeypatch.setattr("pagemap._analyses.huge._piece_pages", lambda _, pages=pages: pages)
             assert ours(process, [4], 3 if pages > 7 else 1) == wanted
 
 
@@ -197,7 +197,7 @@ def test_sizes_known_before_and_after(
 
     with pagemap.Process(target.pid) as process:
         wanted = ours(process, [4])
-        monkeypatch.setattr("pagemap.analyses.huge.least_anon_order", lambda: next(answers))
+        monkeypatch.setattr("pagemap._analyses.huge.least_anon_order", lambda: next(answers))
         monkeypatch.setattr(native, "pieces", noted)
         assert ours(process, [4]) == wanted
     assert orders == used
@@ -228,7 +228,7 @@ def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     with pagemap.Process("self") as process:
-        monkeypatch.setattr("pagemap.kernel.frames.os.open", refuse)
+        monkeypatch.setattr("pagemap._kernel.frames.os.open", refuse)
         with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags") as caught:
             next(process.huge())
     assert "CAP_DAC_READ_SEARCH" in str(caught.value)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses import huge_counts as folios
+from pagemap._analyses import huge_counts as folios
 from tests import oracle, workloads
 from tests.cli.conftest import BELIEVING
 from tests.live.test_random_exits import DONE, EXITS, NO_PROCESS, VANISHED, run_dump

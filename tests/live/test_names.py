@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap._kernel import maps
 from pagemap._native import procmap
-from pagemap.kernel import maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.owners import Mapper, Owners
-from pagemap.kernel import maps
-from pagemap.space import every_space
+from pagemap._analyses.owners import Mapper, Owners
+from pagemap._kernel import maps
+from pagemap._space import every_space
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
@@ -304,7 +304,7 @@ def test_who_ends_meanwhile_is_named(start: Start) -> None:
 
 
 def test_frames_out_of_range() -> None:
-    with pagemap.kernel.frames.FrameReader() as reader:
+    with pagemap._kernel.frames.FrameReader() as reader:
         end = reader.end
     with pytest.raises(pagemap.UsageError, match="out of range"):
         Owners([end])

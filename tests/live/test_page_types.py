@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses.page_survey import Survey
+from pagemap._kernel.page_files import OpenFile, files_in
 from pagemap._native.types import MINCORE_TELLS
-from pagemap.analyses.page_survey import Survey
-from pagemap.kernel.page_files import OpenFile, files_in
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pagemap.analyses.page_types import PageTypes
+    from pagemap._analyses.page_types import PageTypes
     from tests.conftest import Start
     from tests.workloads import Target
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap.analyses.regions import Category, Region, regions
+from pagemap._analyses.regions import Category, Region, regions
 from tests import naive, oracle, workloads
 from tests.live import scanning
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.footprints import Survey
-from pagemap.analyses.owners import Owners
-from pagemap.kernel import cgroup_members as members
-from pagemap.kernel import processes as targets
+from pagemap._analyses.footprints import Survey
+from pagemap._analyses.owners import Owners
+from pagemap._kernel import cgroup_members as members
+from pagemap._kernel import processes as targets
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses import tally_plan
-from pagemap.history import sampler as sampler_module
-from pagemap.history.sampler import COUNTS, Sample, Sampler
+from pagemap._analyses import tally_plan
+from pagemap._history import sampler as sampler_module
+from pagemap._history.sampler import COUNTS, Sample, Sampler
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.sampling import made_dense, steady, way_of_counting  # noqa: F401 - fixtures

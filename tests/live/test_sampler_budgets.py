@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.history.sampler import COUNTS, Sample, Sampler
+from pagemap._history.sampler import COUNTS, Sample, Sampler
 from tests import oracle, workloads
 from tests.live.sampling import MIB, made_dense, steady, way_of_counting  # noqa: F401 - fixtures
 

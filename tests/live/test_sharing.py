@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.sharing import Amounts, Sharing
-from pagemap.kernel.frames import FrameReader
-from pagemap.render.sharing import write_csv, write_json, write_text
+from pagemap._analyses.sharing import Amounts, Sharing
+from pagemap._kernel.frames import FrameReader
+from pagemap._render.sharing import write_csv, write_json, write_text
 from tests import everyone, oracle, workloads
 from tests.kernel_settings import THP, Unavailable, setting
 from tests.live.as_nobody import as_nobody
@@ -185,8 +185,8 @@ def test_where_nobody_knows_of_merged_pages(start: Start, monkeypatch: pytest.Mo
 def test_windows_tell_the_same(frames: int, start: Start) -> None:
     target = start(workloads.shared(64 * PAGE))
     family = at_rest(target, 2)
-    if pagemap.kernel.frames.FrameReader().end > 200 * frames:
-        frames = pagemap.kernel.frames.FrameReader().end // 200
+    if pagemap._kernel.frames.FrameReader().end > 200 * frames:
+        frames = pagemap._kernel.frames.FrameReader().end // 200
     check_against_naive(family, Sharing(family, only=True, top=ALL, window=frames))
 
 
@@ -256,7 +256,7 @@ def test_memory(start: Start) -> None:
     at_rest(target, 3)
     script = (
         "import resource\n"
-        "from pagemap.analyses.sharing import Sharing\n"
+        "from pagemap._analyses.sharing import Sharing\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak()\n"
         "sharing = Sharing(top=10)\n"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.sharing import MORE_PATHS, Sharing
+from pagemap._analyses.sharing import MORE_PATHS, Sharing
 from tests import everyone, oracle, workloads, zoo
 from tests.live.test_sharing import ALL, check_against_naive, need_frames
 
@@ -169,7 +169,7 @@ def test_sets_beyond_all_bounds(random_halves: list[int]) -> None:
 
 def test_names_beyond_all_bounds(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """So did the names of what they map."""
-    monkeypatch.setattr("pagemap.analyses.sharing._LABEL_BYTES", 1 << 20)  # room for one of them
+    monkeypatch.setattr("pagemap._analyses.sharing._LABEL_BYTES", 1 << 20)  # room for one of them
     family = [start(workloads.python()).pid for _ in range(2)]
     unbounded, sharing = both(family, 2 << 20)
     assert len(unbounded.paths) > 6

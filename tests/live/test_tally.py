@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses import tally, tally_plan
+from pagemap._analyses import tally, tally_plan
 from tests import held, oracle, workloads
 from tests.live import scanning
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`

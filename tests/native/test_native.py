@@ -1,8 +1,8 @@
 """Run the C tests: csrc/ under AddressSanitizer and UBSan, against a kernel that lies.
 
 Each program here tests one behaviour and stands alone: exit 0 passed, 77 skipped with the reason on
-standard error, anything else failed. `lying_sys.h` answers in place of csrc/kernel/sys.h. PAGEMAP_SEED
-repeats what was drawn at random.
+standard error, anything else failed. `lying_sys.h` answers in place of csrc/kernel/sys.h.
+PAGEMAP_SEED repeats what was drawn at random.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap import _native
-from pagemap.space.pages import COLUMNS, Pages
+from pagemap._space.pages import COLUMNS, Pages
 from tests import oracle
 from tests.property import strategies
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap.export import stream
+from pagemap._export import stream
 from tests import oracle
 from tests.property import fake, strategies
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemap import _native
-from pagemap.kernel import swap_types
-from pagemap.vocabulary.flags import ENTRY_KINDS
+from pagemap._kernel import swap_types
+from pagemap._vocabulary.flags import ENTRY_KINDS
 from tests import oracle
 from tests.property import strategies
 

@@ -13,8 +13,8 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap.analyses.owners import Owners
-from pagemap.analyses.sharing import Sharing
+from pagemap._analyses.owners import Owners
+from pagemap._analyses.sharing import Sharing
 from tests import oracle
 from tests.property.fake import write_process
 
@@ -110,7 +110,7 @@ def fakes(machine: Machine) -> Iterator[Fake]:
     """One, while the kernel seems to show PFNs."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap.space.every_space.probe_pfns", return_value=True),
+        mock.patch("pagemap._space.every_space.probe_pfns", return_value=True),
     ):
         yield Fake(machine, folder)
 

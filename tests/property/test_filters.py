@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap.export import stream
+from pagemap._export import stream
 from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, expected_pages, mappings, ranges
@@ -73,7 +73,7 @@ def test_filters(
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(stream, "PIECE_BYTES", piece),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
-        mock.patch("pagemap.space.walk.Reach.LEAST", 50),
+        mock.patch("pagemap._space.walk.Reach.LEAST", 50),
     ):
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:

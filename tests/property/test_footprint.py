@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap.analyses.gentle import Gentle
-from pagemap.kernel import smaps, swap_types
+from pagemap._analyses.gentle import Gentle
+from pagemap._kernel import smaps, swap_types
 from tests import oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap.errors import PagemapError
-from pagemap.kernel import maps
+from pagemap._errors import PagemapError
+from pagemap._kernel import maps
 from tests import oracle
 from tests.property import strategies
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
+from pagemap._analyses.page_survey import Survey
+from pagemap._kernel.frames import NO_WORD, FrameReader
 from pagemap._native import types as native
-from pagemap.analyses.page_survey import Survey
-from pagemap.kernel.frames import NO_WORD, FrameReader
-from pagemap.vocabulary.flags import PAGE_FLAGS
-from pagemap.vocabulary.page_flags import flag_names, letters, parse_filter, parse_flags
+from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.page_flags import flag_names, letters, parse_filter, parse_flags
 from tests import naive, oracle, page_words
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
@@ -80,7 +80,7 @@ def write(folder: str, memory: Memory) -> None:
 def test_frames(memory: Memory, pfns: list[int], piece: int, threads: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap.kernel.frames.PIECE", piece),
+        mock.patch("pagemap._kernel.frames.PIECE", piece),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
     ):
         write(folder, memory)
@@ -238,7 +238,7 @@ def test_types_and_runs_of_a_process(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("pagemap._native.types.BLOCK_PAGES", 13),
-        mock.patch("pagemap.analyses.page_survey._Reach.LEAST", 29),
+        mock.patch("pagemap._analyses.page_survey._Reach.LEAST", 29),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
         mock.patch("pagemap._native.probe_pfns", return_value=True),
     ):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap._native.scan import EntryBuffer
-from pagemap.space.walk import Reach
+from pagemap._space.walk import Reach
 from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings

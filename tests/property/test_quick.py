@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagemap.cli.commands import COMMANDS
-from pagemap.cli.parser import build_parser
-from pagemap.cli.quick import Sketch
-from pagemap.errors import UsageError
+from pagemap._cli.commands import COMMANDS
+from pagemap._cli.parser import build_parser
+from pagemap._cli.quick import Sketch
+from pagemap._errors import UsageError
 
 # Of each sort that argparse treats in a way of its own.
 ODD = ["", "-", "--", "-1", "-x", "--no", "-h", "a b", "-a b", "--=", "=", "0x10", "self", "text"]
@@ -22,7 +22,7 @@ ODD = ["", "-", "--", "-1", "-x", "--no", "-h", "a b", "-a b", "--=", "=", "0x10
 def sketch_of(command: str) -> Sketch:
     room = next(room for name, _, room in COMMANDS if name == command)
     sketch = Sketch()
-    importlib.import_module(f"pagemap.cli.{room}").add_arguments(sketch)
+    importlib.import_module(f"pagemap._cli.{room}").add_arguments(sketch)
     return sketch
 
 

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pagemap
+from pagemap._analyses.regions import regions
+from pagemap._kernel import swap_types
 from pagemap._native import scan
-from pagemap.analyses.regions import regions
-from pagemap.kernel import swap_types
 from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pagemap._export import csv, jsonl, text
 from pagemap._native import rows as native_rows
-from pagemap.export import csv, jsonl, text
 from tests import oracle
 from tests.property import strategies
 

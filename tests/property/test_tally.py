@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap.analyses import tally
+from pagemap._analyses import tally
 from tests import oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
@@ -73,7 +73,7 @@ def test_tally(
         expected.append(((line.start, line.end), row))
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap.analyses.tally._piece_pages", return_value=piece),
+        mock.patch("pagemap._analyses.tally._piece_pages", return_value=piece),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
         mock.patch("pagemap._native.procmap.swap_in_use", return_value=swap_used),
     ):

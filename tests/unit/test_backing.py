@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses import backing
+from pagemap._kernel import smaps_accounts as accounts
+from pagemap._kernel.shmem_devices import devices_without_shmem
 from pagemap._native import procmap
-from pagemap.analyses import backing
-from pagemap.kernel import smaps_accounts as accounts
-from pagemap.kernel.shmem_devices import devices_without_shmem
 from tests import oracle, workloads
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pagemap.kernel.cgroups import directory_of
+from pagemap._kernel.cgroups import directory_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import _native
-from pagemap.analyses import doctor
-from pagemap.errors import NoSuchProcess
+from pagemap._analyses import doctor
+from pagemap._errors import NoSuchProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ class Machine:
         """Let the kernel say this of a page of the doctor's own."""
         (self.root / "kpageflags").write_bytes(struct.pack("=8Q", *[0] * 7, word))
         entry = memoryview(array.array("Q", [1 << 63 | 7]))
-        self.patch.setattr("pagemap.kernel.frames.read", lambda *_: entry)
+        self.patch.setattr("pagemap._kernel.frames.read", lambda *_: entry)
 
     def scan(self, refused: dict[int, int], default: int = 0) -> None:
         """Let PAGEMAP_SCAN refuse these categories, each with an errno."""
@@ -176,7 +176,7 @@ def test_a_flag_that_cannot_be_tried(machine: Machine) -> None:
     def fail(*_: object) -> object:
         raise error(errno.EIO)
 
-    machine.patch.setattr("pagemap.kernel.frames.read", fail)
+    machine.patch.setattr("pagemap._kernel.frames.read", fail)
     found = machine.findings()["KSM flag"]
     assert (found.ok, found.errno) == (False, errno.EIO)
     assert "Input/output error" in found.detail

@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from pagemap import errors
+from pagemap import _errors as errors
 
 EVERY = [
     errors.PagemapError("a", pid=1, errno=5, operation="read", path="/x"),

@@ -10,10 +10,10 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap.analyses import footprints as everyone
-from pagemap.analyses.footprint import read_sums
-from pagemap.kernel import meminfo
-from pagemap.kernel.folder import Folder
+from pagemap._analyses import footprints as everyone
+from pagemap._analyses.footprint import read_sums
+from pagemap._kernel import meminfo
+from pagemap._kernel.folder import Folder
 from tests.unit import fake_proc
 from tests.unit.test_smaps import RECORD, ROLLUP
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.analyses import huge_counts as folios
-from pagemap.errors import UsageError
-from pagemap.vocabulary.units import PAGE_SIZE
+from pagemap._analyses import huge_counts as folios
+from pagemap._errors import UsageError
+from pagemap._vocabulary.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path

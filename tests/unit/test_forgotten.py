@@ -34,7 +34,7 @@ BUSY = PIECES.replace("0.001", "0.01").replace("0.05", "0")
 BLOCKS = """
 import os, time
 from pagemap import _native
-from pagemap.kernel import maps
+from pagemap._kernel import maps
 
 walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
 next(walk)
@@ -116,7 +116,7 @@ def test_collected_by_its_own_thread() -> None:
     script = """
 import gc, os, threading
 from pagemap import _native
-from pagemap.kernel import maps
+from pagemap._kernel import maps
 
 gc.disable()
 dropped, collected = threading.Event(), threading.Event()

@@ -14,12 +14,12 @@ from unittest import mock
 import pytest
 
 import pagemap
+from pagemap._analyses.owners import Owners
+from pagemap._analyses.page_survey import Survey
+from pagemap._kernel.frames import FILES, NO_WORD, FrameReader
 from pagemap._native.frames import Wishes
-from pagemap.analyses.owners import Owners
-from pagemap.analyses.page_survey import Survey
-from pagemap.kernel.frames import FILES, NO_WORD, FrameReader
-from pagemap.render.owners import write_text
-from pagemap.vocabulary.frame_flags import PageFlag
+from pagemap._render.owners import write_text
+from pagemap._vocabulary.frame_flags import PageFlag
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:

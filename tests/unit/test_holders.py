@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap._analyses import gentle, owners, page_survey, sharing
+from pagemap._analyses.footprints import Survey
+from pagemap._kernel import frames, page_files
+from pagemap._kernel.folder import Folder
 from pagemap._native.descriptors import Descriptor, Holder
-from pagemap.analyses import gentle, owners, page_survey, sharing
-from pagemap.analyses.footprints import Survey
-from pagemap.kernel import frames, page_files
-from pagemap.kernel.folder import Folder
-from pagemap.space import every_space as spaces
-from pagemap.space.handle import Handle
+from pagemap._space import every_space as spaces
+from pagemap._space.handle import Handle
 from tests import oracle
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_whoever_is_closed_is_a_holder() -> None:
     """A class that is new, and has to be closed, is to refuse copies too."""
     found: set[Any] = set()
     for module in pkgutil.walk_packages(pagemap.__path__, "pagemap."):
-        if ".cli" in module.name or module.name == "pagemap.__main__":
+        if "._cli" in module.name or module.name == "pagemap.__main__":
             continue  # the command copies nothing
         for each in vars(importlib.import_module(module.name)).values():
             if hasattr(each, "__exit__") and getattr(each, "__module__", "").startswith("pagemap."):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pagemap.cli import main
+from pagemap._cli import main
 
 SCRIPT = """
 import resource

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap.kernel.frames import FrameReader
+from pagemap._kernel.frames import FrameReader
 from tests.unit.test_frames import PRESENT, fake
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def entry_of(monkeypatch: pytest.MonkeyPatch, root: Path, *entries: int) -> None
     (root / "self").mkdir()
     (root / "self/pagemap").touch()
     seen = itertools.cycle(memoryview(array.array("Q", [entry])) for entry in entries)
-    monkeypatch.setattr("pagemap.kernel.frames.read", lambda *_: next(seen))
+    monkeypatch.setattr("pagemap._kernel.frames.read", lambda *_: next(seen))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_own_page_table_that_cannot_be_read(
 ) -> None:
     """As after setuid, which makes a process undumpable."""
     entry_of(monkeypatch, tmp_path, 0)
-    monkeypatch.setattr("pagemap.kernel.frames.read", mock.Mock(side_effect=OSError(code, "no")))
+    monkeypatch.setattr("pagemap._kernel.frames.read", mock.Mock(side_effect=OSError(code, "no")))
     with FrameReader(procfs=fake(tmp_path)) as reader, pytest.raises(kind):
         reader.tells_ksm()
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.errors import PagemapError
-from pagemap.kernel import maps
+from pagemap._errors import PagemapError
+from pagemap._kernel import maps
 
 if TYPE_CHECKING:
-    from pagemap.kernel.maps import Mapping
+    from pagemap._kernel.maps import Mapping
 
 FILE = b"7f1c2a028000-7f1c2a1bd000 r-xp 00028000 fe:01 658                        /lib/libc.so.6\n"
 ANONYMOUS = b"7f1c2a000000-7f1c2a021000 rw-p 00000000 00:00 0 \n"

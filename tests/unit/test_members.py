@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 import pagemap
-from pagemap.kernel import cgroup_members as members
+from pagemap._kernel import cgroup_members as members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def made_up() -> Iterator[None]:
     """Folders of any file system are taken for cgroups."""
-    with mock.patch("pagemap.kernel.cgroup_members.kind_of", return_value="cgroup2"):
+    with mock.patch("pagemap._kernel.cgroup_members.kind_of", return_value="cgroup2"):
         yield
 
 
@@ -52,7 +52,7 @@ def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
                 raise OSError(code, os.strerror(code))
             return listed(folder)
 
-        with mock.patch("pagemap.kernel.cgroup_members._listed", read):
+        with mock.patch("pagemap._kernel.cgroup_members._listed", read):
             return members.pids_of(str(top))
 
     for code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):

@@ -8,7 +8,7 @@ from array import array
 import pytest
 
 import pagemap
-from pagemap.space.pages import COLUMNS, NO_PFN, Pages
+from pagemap._space.pages import COLUMNS, NO_PFN, Pages
 
 numpy = pytest.importorskip("numpy")
 

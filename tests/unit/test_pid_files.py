@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.errors import AccessDenied, NoSuchProcess, UsageError
-from pagemap.kernel import processes as targets
+from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
+from pagemap._kernel import processes as targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_a_pid_file_that_is_a_fifo_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pid")
     # In a child: to wait would be for ever.
     script = (
-        "import sys; from pagemap.kernel import processes as targets; targets.resolve(sys.argv[1])"
+        "import sys; from pagemap._kernel import processes as targets; targets.resolve(sys.argv[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, f"@{tmp_path}/pid"],

@@ -17,7 +17,7 @@ from pagemap._native import allocate, view_of
 from pagemap._native import pool as room
 from pagemap._native.pool import Pool
 from pagemap._native.scan import EntryBuffer
-from pagemap.space.walk import Reach
+from pagemap._space.walk import Reach
 from tests import workloads
 
 SIZE = 1 << 10

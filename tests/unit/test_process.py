@@ -15,7 +15,7 @@ import pytest
 
 import pagemap
 from pagemap import _native
-from pagemap.kernel.folder import Folder
+from pagemap._kernel.folder import Folder
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from pagemap.vocabulary.record import Record, field
+from pagemap._vocabulary.record import Record, field
 
 
 class Stretch(Record):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.analyses.regions import Category, Region
-from pagemap.vocabulary.flags import SCAN_CATEGORIES
+from pagemap._analyses.regions import Category, Region
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.history.sampler import COUNTS, Sample, Sampler
+from pagemap._history.sampler import COUNTS, Sample, Sampler
 from tests.unit import fake_proc
 from tests.unit.fake_proc import line
 

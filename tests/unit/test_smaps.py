@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from pagemap.errors import PagemapError
-from pagemap.kernel import smaps
-from pagemap.kernel.smaps import Footprint
+from pagemap._errors import PagemapError
+from pagemap._kernel import smaps
+from pagemap._kernel.smaps import Footprint
 
 # Of Linux 4.19, which has no Pss_Anon, and of 6.18, which has more.
 ROLLUP = b"""\

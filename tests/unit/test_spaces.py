@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap.errors import NoSuchProcess
-from pagemap.space import every_space as spaces
-from pagemap.space import twins
-from pagemap.space.every_space import Spaces
-from pagemap.space.twins import Twins
+from pagemap._errors import NoSuchProcess
+from pagemap._space import every_space as spaces
+from pagemap._space import twins
+from pagemap._space.every_space import Spaces
+from pagemap._space.twins import Twins
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:

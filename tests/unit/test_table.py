@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap._native.columns import codes_end
-from pagemap.tables.table import Table, Texts
-from pagemap.vocabulary.schema import Column, Schema
+from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.schema import Column, Schema
 
 SCHEMA = Schema(
     "pagemap.example",

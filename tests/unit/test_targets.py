@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
-from pagemap.kernel import processes as targets
+from pagemap._errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
+from pagemap._kernel import processes as targets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap._analyses.owners import Owners
+from pagemap._analyses.page_survey import Survey
+from pagemap._analyses.sharing import Sharing
+from pagemap._kernel.frames import read_frames
 from pagemap._native import pipeline
-from pagemap.analyses.owners import Owners
-from pagemap.analyses.page_survey import Survey
-from pagemap.analyses.sharing import Sharing
-from pagemap.kernel.frames import read_frames
-from pagemap.vocabulary import checks
+from pagemap._vocabulary import checks
 from tests import tasks
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import mmap
 
 import pytest
 
-from pagemap.errors import UsageError
-from pagemap.vocabulary import units
+from pagemap._errors import UsageError
+from pagemap._vocabulary import units
 
 
 def test_the_page_size_is_the_one_that_mmap_knows() -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap.vocabulary.flags import PAGE_WORDS, SCAN_CATEGORIES
-from pagemap.vocabulary.words import spell, understand
+from pagemap._vocabulary.flags import PAGE_WORDS, SCAN_CATEGORIES
+from pagemap._vocabulary.words import spell, understand
 from tests.property import fake
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap.analyses import doctor
+from pagemap._analyses import doctor
 from tests import workloads
 
 if TYPE_CHECKING:

@@ -1,0 +1,128 @@
+"""What a page can be, what is asked for, and what the kernel must be asked to find it.
+
+PAGEMAP_SCAN calls things by its page tables' words: PAGE_IS_SWAPPED is whatever has bit 62, and
+PAGE_IS_HUGE is set for places in a hugetlb mapping where no page is. Here SWAP is in swap, and HUGE
+is there.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import IntFlag
+from errno import EINVAL, ENOTTY
+
+from pagemap import _native
+from pagemap._errors import Unsupported, UsageError
+from pagemap._kernel import told
+from pagemap._native import scan
+from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._space.address_space import AddressSpace
+
+__all__ = ["READABLE", "Asked", "Category", "require"]
+
+
+class Category(IntFlag):
+    """What a page can be to PAGEMAP_SCAN; the bits are the kernel's, and so are the names but one.
+
+    SWAP has the bit of PAGE_IS_SWAPPED, which the kernel says of markers, guard regions and pages
+    that migrate too (pagemap_page_category in fs/proc/task_mmu.c). Here it is what lies in swap.
+    """
+
+    WPALLOWED = 1 << 0
+    WRITTEN = 1 << 1
+    FILE = 1 << 2
+    PRESENT = 1 << 3
+    SWAP = 1 << 4
+    PFNZERO = 1 << 5
+    HUGE = 1 << 6
+    SOFT_DIRTY = 1 << 7
+    GUARD = 1 << 8
+
+
+READABLE = Category.FILE | Category.PRESENT | Category.SWAP | Category.SOFT_DIRTY | Category.GUARD
+"""The categories that an entry tells as well: what a kernel without PAGEMAP_SCAN can answer."""
+
+_PRESENT, _SWAP, _HUGE = int(Category.PRESENT), int(Category.SWAP), int(Category.HUGE)
+
+
+class Asked:
+    """What pages are asked for, and what the kernel must be asked to find them among.
+
+    Its scan says SWAPPED of guard regions, markers and others that are not in swap, and HUGE of
+    places in a hugetlb mapping where nothing is. So it is asked for more, and to tell more.
+    """
+
+    __slots__ = ("all_of", "any_of", "by_huge", "by_swap", "none_of", "returned")
+
+    def __init__(self, any_of: int, all_of: int, none_of: int, returned: int) -> None:
+        self.any_of, self.all_of, self.none_of, self.returned = any_of, all_of, none_of, returned
+        mentioned = any_of | all_of | none_of | returned
+        self.by_swap = bool(mentioned & _SWAP)
+        # who wants what is not present, and huge, gets what the kernel calls so
+        self.by_huge = bool(mentioned & _HUGE) and not none_of & _PRESENT
+
+    def query(self, limit: int | None, *, exactly: bool = True) -> scan.Query:
+        """The query for that, or for a scan that is to find all such pages and perhaps others."""
+        all_of, none_of, returned = self.all_of, self.none_of, self.returned
+        if not exactly and (self.by_swap or self.by_huge):
+            returned |= self.any_of | all_of
+            if self.by_swap:
+                none_of &= ~_SWAP
+                returned |= _SWAP | none_of
+            if self.by_huge:
+                returned |= _PRESENT | _HUGE
+                all_of |= _PRESENT if all_of & _HUGE else 0
+                none_of &= ~_HUGE
+        return scan.Query(
+            any_of=self.any_of,
+            all_of=all_of,
+            none_of=none_of,
+            returned=returned,
+            max_pages=limit or 0,
+        )
+
+    def not_told(self, categories: int) -> int:
+        """What a scan said of pages that it calls swapped, and that is true of them."""
+        return categories & ~_HUGE if self.by_huge else categories
+
+    def told(self, categories: int) -> int | None:
+        """What to tell of pages of which a scan said this; None where they are not asked for."""
+        if self.by_huge and categories & (_HUGE | _PRESENT) == _HUGE:
+            categories &= ~_HUGE
+        if categories & self.all_of != self.all_of or categories & self.none_of:
+            return None
+        if self.any_of and not categories & self.any_of:
+            return None
+        return categories & self.returned
+
+
+def require(process: AddressSpace, wanted: int) -> None:
+    """Raise Unsupported for a category that cannot be had here, and name the kernel that can."""
+    for flag in SCAN_CATEGORIES:
+        bit = 1 << flag.bit
+        if not wanted & bit:
+            continue
+        if process.can_scan:
+            error = _native.probe_scan(process.fileno(), bit)
+        else:
+            error = 0 if READABLE & bit else ENOTTY
+        if error not in (0, EINVAL, ENOTTY):
+            raise process.read_error(OSError(error, os.strerror(error)))
+        if error:
+            raise Unsupported(
+                f"this kernel cannot find pages by the category {flag.name}: "
+                f"PAGEMAP_SCAN has it since Linux {flag.since}",
+                pid=process.pid,
+                errno=error,
+                operation="scan",
+            )
+        # these a kernel takes, or reads as never set, and finds none
+        if bit == Category.SOFT_DIRTY or (bit == Category.GUARD and not process.can_scan):
+            told.require(1 << entry_flag(flag.name).bit, procfs=process.procfs, pid=process.pid)
+        wanted &= ~bit
+    if wanted:
+        names = ", ".join(flag.name for flag in SCAN_CATEGORIES)
+        raise UsageError(f"{wanted:#x} is no category; there are {names}")

@@ -1,0 +1,208 @@
+"""Pages of a live process as a stream of tables: columns filled in C, no object for any page.
+
+The mappings are read when the stream is asked for; pages are read while it is consumed, a batch at
+a time (pagemap_read in fs/proc/task_mmu.c), so memory stays flat however large the target is.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from pagemap._analyses.choice import Choice
+from pagemap._analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
+from pagemap._kernel import maps, told
+from pagemap._kernel.swap_types import kinds
+from pagemap._native.columns import Words
+from pagemap._native.descriptors import CLOSED
+from pagemap._native.page_columns import PageReader
+from pagemap._native.scan import Spans
+from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.checks import check_names
+from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS
+from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pagemap._kernel.frames import FrameReader
+    from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.schema import Schema
+
+__all__ = ["PageStream"]
+
+_BITS = {flag.name: flag.bit for flag in ENTRY_FLAGS}
+_EXCLUSIVE = 1 << _BITS["exclusive"]
+_KINDS = tuple(kind.name for kind in ENTRY_KINDS)
+
+
+class PageStream:
+    """See `Process.columns`. Iterating, and each consumer of Arrow, reads the pages anew."""
+
+    __slots__ = (
+        "_choice",
+        "_exclusive_by",
+        "_frames",
+        "_populated",
+        "_process",
+        "_ranges",
+        "schema",
+    )
+
+    def __init__(
+        self,
+        process: AddressSpace,
+        *,
+        names: Sequence[str] | None,
+        populated: bool,
+        only: Sequence[str],
+        without: Sequence[str],
+        ranges: Sequence[tuple[int, int]] | None,
+        frames: Sequence[str],
+    ) -> None:
+        asked = [FRAME_COLUMNS[name] for name in check_names("frames", frames, FRAME_COLUMNS)]
+        if names is None:
+            words = FRAME_COLUMNS.values()
+            names = [name for name in PAGES.names if name not in words or name in asked]
+        self.schema: Schema = PAGES.select(check_names("names", names))
+        self._process = process
+        self._populated = populated
+        self._choice = Choice(only, without)
+        self._ranges = None if ranges is None else page_ranges(ranges)
+        self._frames = [
+            name for name, column in FRAME_COLUMNS.items() if column in self.schema.names
+        ]
+        self._exclusive_by: str | None = None  # until it is asked for
+
+    def __iter__(self) -> Iterator[Table]:
+        """The tables, in order of address, each of up to 2^20 rows."""
+        reader, paths, frames = self._reader()
+        process = self._process
+        words, about = self._words(paths), self.about
+        try:
+            for _, columns in process.reading(reader.batches()):
+                yield Table(
+                    self.schema,
+                    {
+                        name: Texts(values, words[name]) if name in words else values
+                        for name, (values, _) in columns.items()
+                    },
+                    valid={name: known for name, (_, known) in columns.items() if known},
+                    about=about,
+                )
+        finally:
+            if frames is not None:
+                frames.close()
+        process.check()
+
+    def snapshot(self) -> list[Table]:
+        """All tables, read now: for those who look at one moment more than once."""
+        return list(self)
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema, for consumers of Arrow."""
+        from pagemap._tables.arrow import schema_capsule
+
+        return schema_capsule(self.schema, self._words(self._paths()), self.about)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A fresh stream, for consumers of Arrow; in our schema, whichever is asked for.
+
+        It holds descriptors of its own, so it goes on when the Process is closed.
+        """
+        from pagemap._tables.arrow import about_text, stream_capsule
+
+        reader, paths, frames = self._reader()
+        try:
+            words = {name: Words(each) for name, each in self._words(paths).items()}
+            address = reader.stream_address(words, about_text(self.about))
+        finally:
+            if frames is not None:
+                frames.close()
+        return stream_capsule(address)
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What holds for all rows.
+
+        `exclusive_by` says by what pages that a PMD maps are exclusive, where that is told or asked
+        for: "map count", or "page table", which is the word of the first one (Linux 6.15 on).
+        """
+        about: dict[str, object] = {
+            "pid": self._process.pid,
+            "page_size": PAGE_SIZE,
+            "pfns_visible": self._process.pfns_visible,
+        }
+        if self._tells_exclusive():
+            if self._exclusive_by is None:
+                counted = open_frames(self._process, "kpagecount") != CLOSED
+                self._exclusive_by = BY_MAP_COUNT if counted else BY_PAGE_TABLE
+            about["exclusive_by"] = self._exclusive_by
+        return about
+
+    def _tells_exclusive(self) -> bool:
+        chosen = (self._choice.all_of | self._choice.none_of) & _EXCLUSIVE
+        return "exclusive" in self.schema or bool(chosen)
+
+    @staticmethod
+    def _words(paths: Sequence[str]) -> dict[str, Sequence[str]]:
+        return {"path": paths, "kind": _KINDS}
+
+    def _paths(self) -> list[str]:
+        return self._mapped()[3] if "path" in self.schema else []
+
+    def _reader(self) -> tuple[PageReader, list[str], FrameReader | None]:
+        process = self._process
+        choice = self._choice.of(process)
+        spans, starts, codes, paths = self._mapped()
+        frames = None
+        fds = {}
+        if self._frames:
+            from pagemap._kernel.frames import FrameReader
+
+            frames = FrameReader(procfs=process.procfs)
+            fds = {FRAME_COLUMNS[name]: frames.fileno(name) for name in self._frames}
+        reader = PageReader(
+            self.schema,
+            _BITS,
+            spans=spans,
+            starts=memoryview(starts),
+            paths=memoryview(codes),
+            pid=process.pid,
+            fd=process.descriptor() if spans.count else process.fileno(),
+            frames=fds,
+            page_shift=PAGE_SHIFT,
+            use_scan=process.can_scan,
+            populated=self._populated or choice.populated,
+            hidden=not process.pfns_visible,
+            all_of=choice.all_of,
+            none_of=choice.none_of,
+            kinds=kinds(),
+            kinds_wanted=choice.wanted,
+            untold=told.ALL & ~told.bits(process.procfs),
+            mapcounts=open_frames(process, "kpagecount") if self._tells_exclusive() else CLOSED,
+        )
+        return reader, paths, frames
+
+    def _mapped(self) -> tuple[Spans, array[int], array[int], list[str]]:
+        """What is mapped now: spans, the starts of their mappings, numbers of paths, paths."""
+        bounds, starts, codes = array("Q"), array("Q"), array("i")
+        numbers: dict[bytes, int] = {}
+        for block in self._process.maps_blocks():
+            for start, end, label in maps.parse_labels(block):
+                code = numbers.setdefault(label, len(numbers))
+                for first, last in self._within(start, end):
+                    bounds.extend((first, last))
+                    starts.append(start)
+                    codes.append(code)
+        spans = Spans.of_bounds(memoryview(bounds), PAGE_SHIFT)
+        return spans, starts, codes, [maps.decode_path(label) for label in numbers]
+
+    def _within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        if self._ranges is None:
+            yield start, end
+            return
+        for first, last in self._ranges:
+            if first < end and start < last:
+                yield max(start, first), min(end, last)

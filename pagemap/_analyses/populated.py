@@ -1,0 +1,61 @@
+"""What is there, and nothing else: the present and the swapped pages, with their mappings.
+
+A process of a few gigabytes may reserve terabytes. Where a stretch is empty the kernel is asked for
+the next populated page (PAGEMAP_SCAN, which skips empty page tables); where pages are populated
+their entries are read in bulk. Without PAGEMAP_SCAN everything is read and what is empty dropped:
+the answer is the same.
+"""
+
+from __future__ import annotations
+
+from pagemap._kernel import maps, told
+from pagemap._native import pipeline
+from pagemap._native.pool import pool
+from pagemap._native.scan import EntryBuffer, Spans
+from pagemap._space.pages import Pages
+from pagemap._space.walk import LARGE, Reach
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pagemap._kernel.maps import Mapping
+    from pagemap._space.address_space import AddressSpace
+
+__all__ = ["populated"]
+
+
+def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapping, Pages]]:
+    """See `Process.populated`."""
+    over = Pages.over
+    visible, flags = process.pfns_visible, told.bits(process.procfs)
+    kept = process.kept
+    process.require_open()
+    blocks = kept["pool"] = pool(EntryBuffer.size)
+    large = (kept.get("populated") or process.resident_pages) >= LARGE
+    # a first piece that is done alone is small: the other threads wait for it
+    reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)
+    total = 0
+    for block in process.maps_blocks():
+        of, bounds = maps.parse_later(block)  # when there is something to do for other threads
+        spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+        reach.left = spans.pages
+        pieces = spans.populated(
+            process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
+        )
+        mapping: Mapping | None = None
+        with pipeline.run(pieces, lambda: EntryBuffer(blocks), threads, large=large) as results:
+            for piece, (entries, runs) in process.reading(results):
+                at = 0
+                for vpn, count in zip(runs[::2], runs[1::2], strict=True):
+                    start = vpn << PAGE_SHIFT
+                    while mapping is None or start >= mapping.end:
+                        mapping = next(of)
+                    yield mapping, over(entries[at : at + count], start, PAGE_SIZE, visible, flags)
+                    at += count
+                total += at
+                if piece.done:
+                    reach.learn(piece.pages, at)
+    process.check()
+    kept["populated"] = total

@@ -1,0 +1,192 @@
+"""How to count what is asked for: by scan, by entries, by the words of frames, or by smaps.
+
+Each count has a cheapest way on this kernel and with these rights. What none of them tells is not
+told: `None`, or Unsupported for who asked for it by name.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOTSUP
+
+from pagemap._errors import Unsupported, UsageError
+from pagemap._kernel import told
+from pagemap._kernel.swap_types import kinds
+from pagemap._native import counting, procmap
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pagemap._space.address_space import AddressSpace
+
+__all__ = [
+    "ABSENT",
+    "BY_MAP_COUNT",
+    "BY_PAGE_TABLE",
+    "COUNTABLE",
+    "Plan",
+    "open_frames",
+    "tellable",
+]
+
+COUNTABLE = counting.COUNTED[1:-2]
+"""What can be asked for."""
+
+ABSENT = ("swap", "marker", "migrating", "poisoned", "device")
+"""Kinds of entries that only their type tells apart, which the kernel may hide."""
+
+BY_MAP_COUNT = "map count"
+BY_PAGE_TABLE = "page table"
+
+_CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+# What needs to know which pages are those of zeros; a mapping of hugetlb has none.
+_WITHOUT_ZEROS = frozenset({"rss", "zero", "anonymous", "file_or_shared", "huge"})
+_OF_ENTRIES = frozenset({"exclusive", "uffd_wp", "file_or_shared", "anonymous"})
+_PRESENT = frozenset({"present", "rss", "hugetlb"})
+_BY_SMAPS = frozenset({"rss", "anonymous", "file_or_shared"})
+
+# The flags of entries that counts come from; each is younger than the file.
+_FLAGS = ("soft_dirty", "file_or_shared", "exclusive", "uffd_wp", "guard")
+
+_REASONS = {
+    "huge": "this kernel cannot count huge pages: PAGEMAP_SCAN can, since Linux 6.7",
+    "zero": "this kernel does not tell which pages are those of zeros: it takes PAGEMAP_SCAN "
+    "(Linux 6.7), or rights to read PFNs and /proc/kpageflags",
+}
+
+
+class Plan(Holder):
+    """How to count what is asked for on this kernel: the `way`, and what is `told`.
+
+    `by_smaps` are counts for which smaps has to be read; `swap_used` says that `swap` is asked for
+    and something lies in swap (or, in a `lasting` plan, may do so later), so that what no page
+    table tells must be found elsewhere. Holds files open: close it.
+    """
+
+    __slots__ = ("by_smaps", "swap_used", "told", "way")
+
+    def __init__(
+        self, process: AddressSpace, counts: Sequence[str] | None, *, lasting: bool = False
+    ) -> None:
+        asked = set(COUNTABLE if counts is None else counts)
+        if unknown := asked.difference(COUNTABLE):
+            raise UsageError(
+                f"no count is called {min(unknown)!r}; there are {', '.join(COUNTABLE)}"
+            )
+        self.way = counting.Way(use_scan=process.can_scan)
+        self._leave_out(process, asked, named=counts is not None)
+        self.swap_used = "swap" in asked and (lasting or procmap.swap_in_use())
+        self.told = tuple(name == "pages" or name in asked for name in counting.COUNTED[:-2])
+        self._choose(process, asked - self.by_smaps)
+
+    def _leave_out(self, process: AddressSpace, asked: set[str], *, named: bool) -> None:
+        """Take out of `asked` what cannot be told, and find what smaps alone tells."""
+        self.by_smaps: frozenset[str] = frozenset()
+        for name in sorted(untold(process, asked)):
+            if named:
+                reason = _REASONS.get(name) or told.why_not(name)
+                raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
+            asked.remove(name)
+        if not self.way.use_scan and asked & _WITHOUT_ZEROS:
+            self.way.flags = open_frames(process, "kpageflags")
+            if self.way.flags < 0:
+                self.by_smaps = _BY_SMAPS & asked
+
+    @property
+    def exclusive_by(self) -> str:
+        """By what `exclusive` is counted where a PMD maps many pages."""
+        return BY_MAP_COUNT if self.way.mapcounts >= 0 else BY_PAGE_TABLE
+
+    def _choose(self, process: AddressSpace, asked: set[str]) -> None:
+        way = self.way
+        scan = way.use_scan
+        if "exclusive" in asked:
+            way.mapcounts = open_frames(process, "kpagecount")
+        if asked.intersection(ABSENT) and process.pfns_visible:
+            way.kinds = kinds()
+        finds: set[str] = set()
+        if scan and asked & _WITHOUT_ZEROS:
+            finds.add("pfnzero")
+        if scan and "huge" in asked:
+            finds.add("huge")
+        if scan and "soft_dirty" in asked:
+            finds.add("soft_dirty")
+        if asked & _OF_ENTRIES or not scan:
+            way.ways = counting.BY_ENTRIES
+            if not scan:
+                way.ways |= counting.UNTOUCHED if "soft_dirty" in asked else 0
+                way.ways |= counting.ZEROS if way.flags >= 0 else 0
+            returned = finds | {"present"} if finds else set()
+            if "pfnzero" in finds:
+                returned.add("huge")  # small and huge pages of zeros are marked differently
+        else:
+            returned = self._choose_scan(process, asked, finds)
+        way.any_of = sum(_CATEGORY[name] for name in finds)
+        way.returned = sum(_CATEGORY[name] for name in returned)
+        if finds:
+            way.ways |= counting.BY_SCAN
+
+    def _choose_scan(self, process: AddressSpace, asked: set[str], finds: set[str]) -> set[str]:
+        """By a scan alone: add to what it `finds`, and give what it is to return."""
+        returned = {"present", *finds}
+        if asked & _PRESENT:
+            finds.add("present")  # of which all others but holes of hugetlb are
+        if self.swap_used or asked.intersection(ABSENT[1:]):
+            finds.add("swap")
+            self.way.ways |= counting.ABSENT
+        if process.can_find("guard"):
+            if "guard" in asked:
+                finds.add("guard")
+            if "guard" in asked or "swap" in finds:
+                returned |= {"swap", "guard"}
+        elif "swap" in finds:
+            returned.add("swap")
+        if finds & _PRESENT:
+            finds.discard("huge")
+        return returned
+
+    def close(self) -> None:
+        """Let go of the files; a count that is being taken holds them until its end."""
+        self.way.mapcounts = self.way.flags = CLOSED
+
+    def __enter__(self) -> Plan:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def tellable(process: AddressSpace, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
+    """Those of `counts` that can be told here, and those that are `named` in any case."""
+    known = untold(process, set(counts))
+    return [name for name in dict.fromkeys(counts) if name in named or name not in known]
+
+
+def untold(process: AddressSpace, asked: set[str]) -> set[str]:
+    """Those of `asked` that cannot be told on this kernel and with these rights."""
+    flags = {name: 1 << entry_flag(name).bit for name in _FLAGS if name in asked}
+    wanted = sum(flags.values())
+    bits = told.bits(process.procfs, wanted) if wanted else 0
+    missing = {name for name, bit in flags.items() if not bit & bits}
+    if not process.can_scan:
+        missing.add("huge")
+        if "zero" in asked and not _tells_frames(process):
+            missing.add("zero")
+    return missing & asked
+
+
+def _tells_frames(process: AddressSpace) -> bool:
+    return open_frames(process, "kpageflags") != CLOSED
+
+
+def open_frames(process: AddressSpace, name: str) -> int:
+    """A file of frames, or CLOSED where it cannot be read, or no PFN says which frame."""
+    if not process.pfns_visible:
+        return CLOSED
+    try:
+        return Descriptor(os.open(f"{process.procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return CLOSED

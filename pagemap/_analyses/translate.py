@@ -1,0 +1,123 @@
+"""Why an address has no physical address: the slow half of `virt_to_phys`."""
+
+from __future__ import annotations
+
+from pagemap._errors import NotMapped, NotPresent, PfnsHidden, SwappedOut
+from pagemap._kernel import swap_types
+from pagemap._vocabulary.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._errors import AddressError
+    from pagemap._kernel.maps import Mapping
+    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.pages import Page
+
+__all__ = ["translate"]
+
+
+def translate(process: AddressSpace, address: int) -> int:
+    """The physical address, in bytes, of a page that came in meanwhile; else raise what is wrong.
+
+    Raises NotMapped, NotPresent, SwappedOut, PfnsHidden.
+    """
+    page = process.entry(address)
+    if not page.present:
+        raise _absence(process, page, address)
+    if page.physical_address is None:
+        raise PfnsHidden(
+            f"cannot read PFNs of process {process.pid}: the kernel hides them from who opened it "
+            "without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+            pid=process.pid,
+            operation="translate",
+        )
+    return page.physical_address + address - page.address
+
+
+_REASONS = {
+    "guard": "lies in a guard region: no page can be there",
+    "marker": "is protected through userfaultfd, and no page is there",
+    "migrating": "is being moved to another place in memory; try again",
+    "poisoned": "is poisoned: memory that broke, or what could not be read from swap",
+    "device": "lies in the memory of a device",
+}
+
+
+def _absence(process: AddressSpace, page: Page, address: int) -> AddressError:
+    pid = process.pid
+    of = f"{address:#x} of process {pid}"
+    kind = page.kind
+    if kind in _REASONS:
+        return NotPresent(f"{of} {_REASONS[kind]}", address=address, pid=pid)
+    if kind == "hidden" and swap_types.in_use(process.procfs) is False:
+        return NotPresent(
+            f"{of} is not present, and not in swap, where nothing is: userfaultfd protects it, "
+            "say; what it is, the kernel hides without CAP_SYS_ADMIN",
+            address=address,
+            pid=pid,
+        )
+    if kind == "hidden":
+        return SwappedOut(
+            f"{of} is swapped out, or marked as userfaultfd marks pages: which, and where in "
+            "swap, the kernel hides without CAP_SYS_ADMIN",
+            address=address,
+            pid=pid,
+        )
+    if kind == "swap":
+        return SwappedOut(
+            f"{of} is swapped out: swap type {page.swap_type}, offset {page.swap_offset:#x}",
+            address=address,
+            pid=pid,
+            swap_type=page.swap_type,
+            swap_offset=page.swap_offset,
+        )
+    for mapping in process.maps():
+        if mapping.start <= address < mapping.end:
+            what = printable(mapping.path) or "anonymous memory"
+            why = _why_untouched(process, mapping)
+            return NotPresent(
+                f"{of} is mapped ({what}) but not present: {why}", address=address, pid=pid
+            )
+    return NotMapped(
+        f"{of} is in no mapping: /proc/{pid}/maps lists them", address=address, pid=pid
+    )
+
+
+def _why_untouched(process: AddressSpace, mapping: Mapping) -> str:
+    """What stands behind an empty entry, as far as can be known."""
+    # only a driver can map what has no struct page, so there is a file, or a name of the kernel's
+    if mapping.path and "pf" in _flags_of(process, mapping.start):
+        return (
+            "the kernel hides what a driver maps here (VmFlags pf in smaps): "
+            "there may be memory, and nothing tells"
+        )
+    if mapping.perms[:3] == "---":
+        return "it may not be accessed (its permissions are none), and has no page"
+    if mapping.perms[3] == "s" or mapping.path.startswith("/"):
+        return (
+            "never touched by this process, or taken back: it may be in a file, in memory or swap"
+        )
+    return "never touched, or taken back"
+
+
+def _flags_of(process: AddressSpace, start: int) -> list[str]:
+    """The VmFlags of the mapping that begins at `start`; none where smaps does not tell."""
+    try:
+        fd = process.folder.open("smaps")
+    except OSError:
+        return []
+    found = False
+    with open(fd, "rb") as file:
+        try:
+            for line in file:
+                # each mapping begins with a line as of maps, whose first word is its addresses
+                head = line.split(b" ", 1)[0]
+                if head[-1:] != b":" and b"-" in head:
+                    if found:
+                        break
+                    found = int(head.split(b"-")[0], 16) == start
+                elif found and head == b"VmFlags:":
+                    return line.decode("ascii").split()[1:]
+        except (OSError, ValueError):
+            return []
+    return []

@@ -1,0 +1,175 @@
+"""The command `pagemap`: one file for each subcommand, and here the one way in and out.
+
+A subcommand returns its exit code or raises; this is the only place that turns an error into a line
+on stderr and a code. Everything is imported when it is needed, for the command's start is most of
+what a small dump costs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from errno import ENOMEM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from sys import UnraisableHookArgs
+    from typing import Any
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # 128 + SIGINT
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+NO_MEMORY = "pagemap: out of memory: allow this process more (ulimit -d, -v), or ask for less\n"
+
+
+def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
+    """Run the command with the arguments `argv`, those of this process by default.
+
+    In a process that is the command's own malloc keeps what is freed, and what was imported is not
+    looked at for garbage; collecting that may be off until then.
+
+    Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
+    itself.
+    """
+    try:
+        if own_process:
+            sys.unraisablehook = _unraised
+        code = _main(sys.argv[1:] if argv is None else argv, own_process)
+        if own_process:
+            _end_at_interrupts()
+    except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
+        return INTERRUPTED
+    except (MemoryError, SystemError):  # what Python says where an error finds no memory itself
+        code = 1
+    else:
+        return code
+    # Here what the failed call held is free again, and the message finds room.
+    _say_no_memory()
+    return code
+
+
+def _say_no_memory() -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(NO_MEMORY)
+            sys.stderr.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, MemoryError):
+        return
+
+
+def _unraised(about: UnraisableHookArgs) -> None:
+    """An interrupt that Python would swallow, in the callback of a weak reference say, ends us."""
+    if about.exc_type is KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+    if about.exc_type is not MemoryError:  # which the next to ask for memory will tell
+        sys.__unraisablehook__(about)
+
+
+def _end_at_interrupts() -> None:
+    """Let an interrupt end us at once: all is done but what Python does at its own end."""
+    # The module signal makes enumerations of these, and that costs more than a short command.
+    import _signal  # type: ignore[import-not-found] # builtin
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+
+def _main(argv: Sequence[str], own_process: bool) -> int:
+    from pagemap._cli.messages import complain, mute, why
+    from pagemap._errors import PagemapError
+
+    try:
+        code = _run(argv, own_process)
+        _flush()
+    except PagemapError as error:
+        complain(str(error))
+        # Whatever was not to be had for want of memory: that says nothing of the target.
+        code = 1 if error.errno == ENOMEM else error.exit_code
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+        mute(sys.stdout)
+    except OSError as error:
+        if error.errno == ENOMEM:
+            raise MemoryError from error
+        complain(why(error))
+        code = 1
+        mute(sys.stdout)
+    return code
+
+
+def _flush() -> None:
+    # Here, where its failure can still be told; Python's own flush at exit comes too late.
+    from pagemap._cli.messages import unwritten
+
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
+
+
+def _run(argv: Sequence[str], own_process: bool) -> int:
+    arguments = _plain(argv) or _parsed(argv)
+    if isinstance(arguments, int):
+        return arguments
+    # The name of the room is the name of the subcommand; the parser knows no other names.
+    room = f"pagemap._cli.{arguments.command.replace('-', '_')}"
+    __import__(room)
+    if own_process:
+        from pagemap._native import keep_memory
+
+        keep_memory()
+        gc.freeze()  # not to be looked at when the interpreter ends, either
+        gc.enable()
+    code: int = sys.modules[room].run(arguments)
+    return code
+
+
+class _Arguments:
+    """As argparse.Namespace."""
+
+    def __init__(self, command: str, values: dict[str, Any]) -> None:
+        self.command = command
+        self.__dict__.update(values)
+
+
+def _plain(argv: Sequence[str]) -> _Arguments | None:
+    """The arguments of a line that is plain: argparse takes longer to load than to dump a shell."""
+    from pagemap._cli.commands import COMMANDS
+    from pagemap._cli.quick import Sketch
+
+    for name, _, room in COMMANDS:
+        if argv and argv[0] == name:
+            sketch = Sketch()
+            __import__(f"pagemap._cli.{room}", fromlist=[room]).add_arguments(sketch)
+            values = sketch.parse(argv[1:])
+            return None if values is None else _Arguments(name, values)
+    return None
+
+
+def _parsed(argv: Sequence[str]) -> Any:
+    """The arguments, or the exit code of a line that asks for no subcommand."""
+    from pagemap._cli.messages import tell, unwritten
+    from pagemap._cli.parser import build_parser
+
+    parser = build_parser(argv[0] if argv else None)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse's way to end --help and --version
+        return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of --help and --version too
+        raise unwritten(error) from error
+    if arguments.command is None:
+        tell(parser.format_help())
+        return 2
+    return arguments

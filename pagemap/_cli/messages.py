@@ -1,0 +1,66 @@
+"""What the command says beside its data: lines on stderr that begin with its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from pagemap._errors import PagemapError
+
+__all__ = ["complain", "mute", "tell", "unwritten", "why"]
+
+
+def complain(message: str) -> None:
+    """Write ``pagemap: message`` to stderr.
+
+    A message may have several lines, but nothing in it drives the terminal: arguments too are names
+    that somebody else may have chosen.
+    """
+    from pagemap._vocabulary.text import printable
+
+    lines = "\n".join(map(printable, message.split("\n")))
+    tell(f"pagemap: {lines}\n")
+
+
+def tell(text: str) -> None:
+    """Write `text` to stderr. One that is closed or full is nobody's failure."""
+    # Without a descriptor 2 Python has no stderr, and print() would then write to stdout.
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        return  # and nothing of it is left to be written at exit, as there would be of stdout
+
+
+def why(error: OSError) -> str:
+    """An error of the operating system that reached the top, as a message."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def unwritten(error: OSError) -> PagemapError:
+    """The error for what stdout did not take; what it still holds will go nowhere."""
+    from pagemap._errors import PagemapError
+
+    mute(sys.stdout)
+    message = f"cannot write to standard output: {why(error)}"
+    return PagemapError(message, errno=error.errno, operation="write")
+
+
+def mute(stream: TextIO | None) -> None:
+    """Let what `stream` still holds go nowhere, or Python would try to write it again at exit."""
+    if stream is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except OSError:  # io.UnsupportedOperation: a stream in memory, which has nothing to fail
+        pass
+    finally:
+        os.close(nowhere)

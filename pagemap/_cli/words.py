@@ -1,0 +1,63 @@
+"""Words of the command line that several subcommands read: names of a vocabulary, numbers."""
+
+from __future__ import annotations
+
+from pagemap._errors import UsageError
+from pagemap._vocabulary.units import page_ranges, parse_range
+from pagemap._vocabulary.words import nearest, spell, understand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["parse_count", "parse_names", "parse_ranges"]
+
+
+def parse_names(
+    texts: Iterable[str],
+    known: Iterable[str],
+    *,
+    option: str,
+    aliases: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The names among `known` that `texts` give, several in each parted by commas, each once.
+
+    Words are taken as `understand` takes them, in either case of letters. Raises UsageError for a
+    name that is not known, and says which may have been meant.
+
+    >>> parse_names(["present,soft-dirty"], ["present", "soft_dirty"], option="--only")
+    ['present', 'soft_dirty']
+    """
+    allowed = list(known)
+    found: dict[str, None] = {}
+    for text in texts:
+        for word in text.split(","):
+            name = understand(word.strip().lower(), allowed, aliases)
+            if name is None:
+                others = [each for each, real in (aliases or {}).items() if real in allowed]
+                raise UsageError(_unknown(word.strip(), [*allowed, *others], option))
+            found[name] = None
+    return list(found)
+
+
+def _unknown(word: str, allowed: list[str], option: str) -> str:
+    if not word:
+        return f"{option} has an empty name; give names parted by commas"
+    choices = list(dict.fromkeys(map(spell, allowed)))
+    close = nearest(word, choices)
+    hint = f"did you mean {close}?" if close else f"choose from {', '.join(choices)}"
+    return f"{option} knows no {word!r}; {hint}"
+
+
+def parse_count(text: str | None, *, option: str) -> int | None:
+    """The number from 1 on that `text` gives, None for None. Raises UsageError for all else."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) > 0:
+        return int(text)
+    raise UsageError(f"{option} wants a number from 1 on, not {text!r}")
+
+
+def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
+    """The ranges that `texts` give, as whole pages, in order, each page in one of them only."""
+    return page_ranges(map(parse_range, texts))

@@ -1,0 +1,280 @@
+"""The way of a dump: maps in blocks, blocks in pieces, pieces read and formatted in C, in order.
+
+Memory stays flat: a block of maps is forgotten when its pieces are written, and there are only as
+many pieces under way as `pipeline` has buffers. Nothing here is done per page.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EIO
+
+from pagemap._analyses.choice import Choice
+from pagemap._analyses.tally_plan import open_frames
+from pagemap._errors import UsageError
+from pagemap._kernel import told
+from pagemap._kernel.maps import decode_path, parse_labels
+from pagemap._native import pipeline
+from pagemap._native.descriptors import CLOSED
+from pagemap._native.rows import RowBuffer, RowPiece, Rows
+from pagemap._process import Process
+from pagemap._space.walk import LARGE, Reach
+from pagemap._vocabulary.checks import check_int, check_threads
+from pagemap._vocabulary.flags import entry_flag
+from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
+    from typing import Any, Protocol
+
+    from pagemap._space.arguments import Target
+
+    class Writable(Protocol):
+        """A binary file, buffered or raw."""
+
+        def write(self, data: memoryview, /) -> int | None: ...
+
+    Progress = Callable[[int, int | None], None]
+
+__all__ = ["FORMATS", "dump"]
+
+FORMATS = ("text", "csv", "jsonl")
+
+# Rows that one call into C writes: long enough that the hand-over between threads does not count,
+# short enough for the cache and for progress.
+PIECE_BYTES = 1 << 20
+
+_EXCLUSIVE = 1 << entry_flag("exclusive").bit
+
+
+def dump(
+    target: Target | Process,
+    file: Writable | int | str | os.PathLike[str],
+    *,
+    format: str = "text",
+    header: bool = True,
+    select: Callable[[str], bool] | None = None,
+    ranges: Sequence[tuple[int, int]] | None = None,
+    populated: bool = False,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
+    printable: bool = False,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> int:
+    r"""Write a row for every page of every mapping of `target` to `file`; returns their number.
+
+    Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have
+    no entry and no row.
+
+    With `populated` only present and swapped pages have rows, and what is merely reserved costs
+    next to nothing; `only` and `without` are words for pages (flags.PAGE_WORDS) that must all
+    be true, or not be true, of a page: ``swap`` is what lies in swap, truly; ``guard``, ``marker``,
+    ``migrating``, ``poisoned`` and ``device`` are the others that the kernel calls swapped. Where
+    it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of
+    these but guards.
+
+    ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
+    PFNs and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
+
+    Names are their owners' choice. In CSV what drives a terminal or a spreadsheet is in octal
+    (``\033``), JSON lines hold it all as ASCII; the table of text has the bytes of maps, and octal
+    too with `printable`, for a terminal.
+
+    A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
+    has 0 for it.
+
+    `file` is a path, a binary file or a file descriptor; a file that is made has mode 0600, for a
+    page table is worth protecting. `format` is one of `FORMATS`. `select(path)` says
+    which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
+    pages. `progress(done, total)` is told the pages done now and then, from this thread; `total` is
+    None when `select` or `ranges` are given. `threads` read and format; by default as many as pay.
+
+    Raises TargetVanished when the target exits or calls exec midway (the rows written until then
+    stand), UsageError for an unknown format or word, Unsupported for a flag to choose by that this
+    kernel does not tell, PfnsHidden for a word that it hides, and whatever writing raises.
+
+    >>> import io, pagemap
+    >>> file = io.BytesIO()
+    >>> rows = pagemap.dump("self", file, select=lambda path: path == "[stack]")
+    >>> file.getvalue().count(b"\n") == rows + 1
+    True
+    """
+    form = _format(format)
+    _check_file(file)
+    if select is not None and not callable(select):
+        raise TypeError(f"select is a function of a path, not {select!r}")
+    kept = None if ranges is None else page_ranges(ranges)
+    choice = Choice(only, without)
+    threads = check_threads(threads)
+    again: dict[str, Any] = {
+        "format": format,
+        "header": header,
+        "select": select,
+        "ranges": ranges,
+        "populated": populated,
+        "only": only,
+        "without": without,
+        "printable": printable,
+        "progress": progress,
+        "threads": threads,
+    }
+    if not isinstance(target, Process):
+        with Process(target) as process:
+            return dump(process, file, **again)
+    choice = choice.of(target)
+    if isinstance(file, (str, bytes, os.PathLike)):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
+        with open(os.open(file, flags, 0o600), "wb", buffering=0) as opened:
+            return dump(target, opened, **again)
+    write = _writer(file)
+    if header:
+        write(memoryview(form.header(target)))
+    total = None
+    if progress and not select and not ranges and not target.kernel_thread:
+        total = target.reserved_pages
+
+    rows = done = 0
+    reach = Reach(first=pipeline.ALONE_PAGES)
+    label = form.printable_label if printable and format == "text" else form.label
+    batches = _batches(target, format, label, select, kept, choice)
+    if populated or choice.populated:
+        populated = True
+        plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))
+    else:
+        plans = (piece for batch in batches for piece in batch.plan(PIECE_BYTES))
+    # all that is mapped is written, where nothing narrows it
+    large = not (populated or select or ranges) and target.reserved_pages >= LARGE
+    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads, large=large) as pieces:
+        for piece, (data, shown, missing) in target.reading(pieces):
+            write(data)
+            rows += shown
+            if piece.done:
+                done += piece.pages
+                reach.learn(piece.pages, shown)
+            if missing:
+                # no entry: past the end of the address space, or the target is gone
+                target.require_alive()
+            if progress:
+                progress(done, total)
+    if populated:
+        target.require_alive()  # what is skipped is not told from what is gone
+    target.check_image()
+    return rows
+
+
+def _format(name: str) -> ModuleType:
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
+    module: ModuleType = __import__(f"pagemap._export.{name}", fromlist=[name])
+    return module
+
+
+def _check_file(file: Writable | int | str | os.PathLike[str]) -> None:
+    """Raise TypeError or UsageError for what cannot be written to, before any work."""
+    if isinstance(file, int) and not isinstance(file, bool):
+        check_int("file", file, 0, 1 << 31)
+    elif not isinstance(file, (str, bytes, os.PathLike)) and not hasattr(file, "write"):
+        raise TypeError(f"file is a path, a binary file or a descriptor, not {file!r}")
+    elif not isinstance(file, os.PathLike) and not file:
+        raise UsageError("file is an empty path")
+
+
+def _writer(file: Writable | int) -> Callable[[memoryview], None]:
+    """A function that writes all of its argument: raw files may take less at a time."""
+
+    def write(data: memoryview) -> None:
+        while data:
+            took = os.write(file, data) if isinstance(file, int) else file.write(data)
+            if took is None:
+                raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
+            if took == 0:
+                raise OSError(EIO, f"{file!r} takes nothing more")
+            data = data[took:]
+
+    return write
+
+
+def _batches(
+    process: Process,
+    form: str,
+    label: Callable[[bytes], bytes],
+    select: Callable[[str], bool] | None,
+    ranges: list[tuple[int, int]] | None,
+    choice: Choice,
+) -> Iterator[Rows]:
+    """The mappings to dump, in order, a block of maps at a time."""
+    # the table of text has no column of it, and may be chosen by it
+    told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
+    mapcounts = open_frames(process, "kpagecount") if told_of else CLOSED
+    untold = 0 if form == "text" else told.ALL & ~told.bits(process.procfs)
+    seen = at = 0
+    # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
+    # selected
+    known: dict[bytes, tuple[int, int] | None]
+    for block in process.maps_blocks():
+        spans: list[int] = []  # flat: (vpn, count, label_at, label_size) of each
+        labels = bytearray()
+        known = {}
+        for begin, end, raw in parse_labels(block):
+            start = begin
+            if start < seen:
+                # Between two reads of maps mappings may merge, and one come again, begun earlier.
+                start = seen
+                if start >= end:
+                    continue
+            seen = end
+            if raw not in known:
+                known[raw] = None
+                if select is None or select(decode_path(raw)):
+                    quoted = label(raw)
+                    known[raw] = len(labels), len(quoted)
+                    labels += quoted
+            place = known[raw]
+            if place is None:
+                continue
+            if ranges is None:
+                spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT, *place)
+                continue
+            parts, at = _clipped(start, end, ranges, at)
+            for first, last in parts:
+                spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place)
+        if spans:
+            yield Rows(
+                process.fileno(),
+                spans,
+                bytes(labels),
+                form=form,
+                page_shift=PAGE_SHIFT,
+                hidden=not process.pfns_visible,
+                all_of=choice.all_of,
+                none_of=choice.none_of,
+                kinds=choice.kinds,
+                kinds_wanted=choice.wanted,
+                untold=untold,
+                use_scan=process.can_scan,
+                mapcounts=mapcounts,
+            )
+
+
+def _clipped(
+    start: int, end: int, ranges: list[tuple[int, int]], at: int
+) -> tuple[list[tuple[int, int]], int]:
+    """What of a mapping lies in the ranges from number `at` on, and the first that goes past it.
+
+    Mappings come in order as the ranges do, so each range is looked at once, and once more for
+    each further mapping that it reaches into.
+    """
+    found = []
+    while at < len(ranges):
+        first, last = ranges[at]
+        if first >= end:
+            break
+        if start < last:
+            found.append((max(start, first), min(end, last)))
+        if last > end:
+            break
+        at += 1
+    return found, at

@@ -1,0 +1,270 @@
+"""The folder /proc/PID of one process, pinned so that it cannot become another's.
+
+A pid is only a number: it is reused, and exec puts another program behind it. All opens here go
+through a descriptor of the folder, which fails with ESRCH once the process is gone, and the image
+that exec made is recognised by its auxv.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EBADF, EMFILE, ENFILE, ENOENT, EPERM, ESRCH
+
+from pagemap._errors import (
+    AccessDenied,
+    ClosedProcess,
+    NoSuchProcess,
+    PagemapError,
+    TargetVanished,
+    from_os_error,
+)
+from pagemap._kernel.chosen import Chosen
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+
+__all__ = ["ZOMBIE", "Folder"]
+
+ZOMBIE = "is a zombie: it has ended, and its parent has not taken note; it has no memory to read"
+"""Why there is nothing to read of what has ended, after ``process PID``."""
+
+# In the flags of /proc/PID/stat; include/linux/sched.h.
+_PF_EXITING = 0x00000004
+_PF_KTHREAD = 0x00200000
+
+_ENDED = (b"Z", b"X")
+_START = 19  # of the fields of stat from the state on: number 22 of proc(5), in clock ticks
+
+
+class Folder(Holder):
+    """/proc/PID by descriptor; `name` is the pid, a thread id, or "self", `pid` its number.
+
+    Of a process whose main thread has ended, which has no memory of its own then, files are those
+    of a thread that lives, once `find_living` was called, as `image` does: ``task/TID`` below this
+    same folder, so that it is surely of this process.
+
+    Raises NoSuchProcess, also where `pid` is `Chosen` and was not meant; AccessDenied. After
+    `settle()` a process that is gone is TargetVanished: it was there when the caller began.
+    """
+
+    __slots__ = ("_settled", "_within", "fd", "path", "pid")
+
+    def __init__(self, pid: int, name: str, procfs: str) -> None:
+        self.fd: int = CLOSED
+        self.pid = int(pid)
+        self.path = f"{procfs}/{name}"
+        self._settled = False
+        self._within = ""  # where the files are: of the main thread, or of another one
+        try:
+            self.fd = Descriptor(os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError as error:
+            raise self.error(error, "open the folder") from None
+        if isinstance(pid, Chosen):
+            try:
+                pid.confirm(self)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Give the descriptor back, once no other thread opens anything below it."""
+        self.fd = CLOSED
+
+    def settle(self) -> None:
+        """Take the process as found: from now on it can vanish, but not be missing."""
+        self._settled = True
+
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
+        """The number of the file `name`, open to be read, which the caller is to close.
+
+        Raises OSError as the kernel gave it.
+        """
+        return os.open(self._within + name, flags | os.O_CLOEXEC, dir_fd=self.fd)
+
+    def read(self, name: str, operation: str = "") -> bytes:
+        """The first 64 KiB of the file `name`; `operation` is what the caller wants it for."""
+        try:
+            fd = self.open(name)
+            try:
+                return os.read(fd, 1 << 16)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self.error(error, operation or f"read {name}", name) from None
+
+    def peek(self, name: str) -> bytes | None:
+        """The first 4096 bytes of the file `name`, or None where there is none to read.
+
+        Raises PagemapError where this process may open no more files.
+        """
+        try:
+            fd = self.open(name)
+            try:
+                return os.read(fd, 4096)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno in (EMFILE, ENFILE):
+                raise self.error(error, f"read {name}", name) from None
+            return None
+
+    def executable_path(self) -> bytes | None:
+        """The path that the kernel tells of the file that is run; None where it is hidden."""
+        try:
+            return os.readlink(os.fsencode(f"{self._within}exe"), dir_fd=self.fd)
+        except OSError:
+            return None
+
+    def executable(self) -> os.stat_result | None:
+        """The file that is run, reached through /proc/PID/exe itself: it may be deleted."""
+        try:
+            return os.stat(f"{self._within}exe", dir_fd=self.fd)
+        except OSError:
+            return None
+
+    def open_executable(self) -> int:
+        """An O_PATH descriptor of the file that is run, which the caller is to close.
+
+        Raises OSError as the kernel gave it.
+        """
+        return os.open(f"{self._within}exe", os.O_PATH | os.O_CLOEXEC, dir_fd=self.fd)
+
+    def start(self) -> int:
+        """When the process began, in clock ticks since the boot; 0 where that is not told."""
+        fields = self._fields("stat")
+        return int(fields[_START]) if len(fields) > _START else 0
+
+    def find_living(self) -> bool:
+        """Go on with a thread that lives, where the one so far has ended; False where none is.
+
+        Such a process (of pthread_exit in main) looks like a zombie. Its memory is there all the
+        same, but the kernel shows it below a living thread alone: exit_mm in kernel/exit.c takes it
+        from the one that ended.
+        """
+        if self.fd == CLOSED or not self._has_ended(self._within):
+            return False
+        try:
+            tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+            try:
+                threads = sorted(map(int, os.listdir(tasks)))
+            finally:
+                os.close(tasks)
+        except OSError:
+            return False
+        for thread in threads:
+            within = f"task/{thread}/"
+            if not self._has_ended(within):
+                self._within = within
+                return True
+        return False
+
+    @property
+    def task(self) -> int:
+        """The id of the thread whose files are read: the pid, but after `find_living`."""
+        return int(self._within.split("/")[1]) if self._within else self.pid
+
+    def has_ended(self) -> bool:
+        """Whether the task has ended, and waits to be reaped, or is gone altogether."""
+        return self._has_ended(self._within)
+
+    def _has_ended(self, within: str) -> bool:
+        return self._fields(f"{within}stat")[:1] in ([], [b"Z"], [b"X"])
+
+    def _fields(self, path: str) -> list[bytes]:
+        """The fields of a stat from the state on; none of a task that is gone."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+            try:
+                return _fields_of(os.read(fd, 4096))
+            finally:
+                os.close(fd)
+        except OSError:
+            return []
+
+    def image(self, otherwise: bytes | None = None) -> bytes:
+        """What marks this run of exec; empty when the process has no memory, or is gone.
+
+        The auxiliary vector holds addresses (of the vDSO, of random bytes on the stack) that the
+        kernel draws anew for each exec. It can be read by whoever may read the pagemap; who may not
+        any more, because rights were dropped or the target changed its user, gets `otherwise`.
+        """
+        try:
+            return self._auxv() or (self._auxv() if self.find_living() else b"")
+        except AccessDenied:
+            if otherwise is None:
+                raise
+            return otherwise
+
+    def _auxv(self) -> bytes:
+        try:
+            return self.read("auxv", "read the page table")
+        except (NoSuchProcess, TargetVanished):
+            return b""
+
+    def is_kernel_thread(self) -> bool:
+        """Whether this task, found without memory, is a kernel's own.
+
+        False for one that is between two images, in the midst of exec; raises NoSuchProcess for one
+        that has ended.
+        """
+        state, flags = self._state()
+        if flags & _PF_EXITING or state in _ENDED:
+            raise self._ended(state)
+        return bool(flags & _PF_KTHREAD)
+
+    def _state(self) -> tuple[bytes, int]:
+        """The letter of the task's state, and its flags, which anybody may read."""
+        fields = _fields_of(self.read("stat"))
+        return fields[0], int(fields[6])
+
+    def _ended(self, state: bytes) -> NoSuchProcess:
+        why = ZOMBIE if state in _ENDED else "is ending: it has no memory to read"
+        return NoSuchProcess(
+            f"process {self.pid} {why}",
+            pid=self.pid,
+            errno=ESRCH,
+            operation="open",
+        )
+
+    def error(self, error: OSError, operation: str, name: str = "") -> PagemapError:
+        """The error that stands for `error` of this process."""
+        if isinstance(error, PagemapError):
+            return error
+        if self.fd == CLOSED and error.errno == EBADF:
+            return self.closed()
+        if self._settled and error.errno in (ENOENT, ESRCH):
+            return self.vanished("exited")
+        if name != "stat" and error.errno in (EACCES, EPERM):
+            # A task without memory is not dumpable: the files of its folder are root's then.
+            state, flags = self._state()
+            if flags & _PF_EXITING or state in _ENDED:
+                return self.vanished("exited") if self._settled else self._ended(state)
+        path = f"{self.path}/{self._within}{name}" if name else self.path
+        return from_os_error(error, pid=self.pid, operation=operation, path=path)
+
+    def another(self, meant: str) -> NoSuchProcess:
+        """The error for a process that is not the one `meant`, but has its number now."""
+        return NoSuchProcess(
+            f"process {self.pid} is not the one {meant}: that one ended, or became another program,"
+            " before it could be opened; try again",
+            pid=self.pid,
+            errno=ESRCH,
+            operation="open",
+        )
+
+    def closed(self) -> ClosedProcess:
+        """The error for a call that came after `close`, or that `close` overtook."""
+        return ClosedProcess(f"this Process of {self.pid} is closed; open another", pid=self.pid)
+
+    def vanished(self, how: str) -> TargetVanished:
+        """The error for a process that `how` (exited, called exec) after it was opened."""
+        return TargetVanished(
+            f"process {self.pid} {how} before it was read to the end",
+            pid=self.pid,
+            errno=ESRCH,
+            operation="read",
+        )
+
+
+def _fields_of(stat: bytes) -> list[bytes]:
+    # The name stands in parentheses and may hold any of both; the state is the letter after the
+    # last.
+    return stat.rpartition(b")")[2].split()

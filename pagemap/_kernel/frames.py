@@ -1,0 +1,304 @@
+"""What the kernel says of physical frames: flags, map counts, memory cgroups, by PFN.
+
+/proc/kpageflags, kpagecount and kpagecgroup hold one 64-bit word for each frame (fs/proc/page.c).
+A process's frames are scattered, so they are sorted, read in bulk in the kernel's own order, and
+put back. Only root may read these files.
+
+A word is of the moment it is read: the page may have moved since its PFN was learnt.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+
+from pagemap._errors import PagemapError, UsageError, from_file_error, from_os_error
+from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
+from pagemap._vocabulary.checks import check_threads
+from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
+
+    from pagemap._vocabulary.frame_flags import PageFlag
+
+    _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
+    _Word = TypeVar("_Word", bound=int)
+
+__all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
+
+FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
+"""The columns, and the file of each below /proc."""
+
+KSM = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "ksm")
+"""The flag of merged pages, where it is to be believed; see `FrameReader.tells_ksm`."""
+
+_ANON = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "anonymous")
+_TRIES = 8  # to see a page of our own that the kernel does not move meanwhile
+
+PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
+
+
+class Frame(Record):
+    """One frame, and what was asked of it; None for what was not, or is not known."""
+
+    pfn: int | None = field("", "its number; None where it is hidden or there is none")
+    flags: PageFlag | None = field("", "what it is, as the kernel flags it")
+    mapcount: int | None = field("", "how often it is mapped")
+    cgroup: int | None = field("", "inode number of the memory cgroup that it is charged to")
+
+
+class FrameReader(Holder):
+    """The kernel's files about frames, each opened when first asked for.
+
+    Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
+    mounted. Several threads may read through one reader, and any of them may close it: who reads
+    then goes on to the end. Every
+    method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
+    Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
+    CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
+    """
+
+    __slots__ = ("_fds", "_procfs")
+
+    def __init__(self, *, procfs: str = "/proc") -> None:
+        self._fds: dict[str, int] = {}
+        self._procfs = procfs
+
+    def __enter__(self: _FrameReader) -> _FrameReader:  # noqa: PYI019 - typing.Self is of 3.11
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files. May be called again; who asks for words then opens them anew."""
+        self._fds.clear()
+
+    def path(self, column: str) -> str:
+        """The file that a column of `FILES` is read from."""
+        if column not in FILES:
+            raise UsageError(f"no column of frames is called {column!r}: take {', '.join(FILES)}")
+        return f"{self._procfs}/{FILES[column]}"
+
+    def fileno(self, column: str) -> int:
+        """The descriptor of the file of a column, for calls of your own."""
+        path = self.path(column)
+        known = self._fds.get(column, CLOSED)
+        if known != CLOSED:
+            return known
+        try:
+            fd = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise from_file_error(error, path) from None
+        return self._fds.setdefault(column, fd)  # another thread may have been here first
+
+    @property
+    def end(self) -> int:
+        """The first PFN past the machine's last frame, as /proc/kpageflags has it.
+
+        Raises PagemapError where that reads as empty: there is no machine without frames.
+        """
+        path = self.path("flags")
+        try:
+            end = frames_end(self.fileno("flags"))
+        except OSError as error:
+            raise from_file_error(error, path) from None
+        if not end:
+            raise PagemapError(
+                f"cannot tell anything of frames: {path} reads as empty",
+                operation="read",
+                path=path,
+            )
+        return end
+
+    def tells_ksm(self) -> bool | None:
+        """Whether flag KSM is of merged pages alone: some kernels give it to all anonymous ones.
+
+        From Linux 6.10 on stable_page_flags (fs/proc/page.c) is content with any bit of
+        PAGE_MAPPING_KSM, one of which says no more than that a page is anonymous; stable kernels
+        mended it later (6.12.117 has the fault, 6.18.44 has not). A page of our own, just written,
+        tells. It says nothing of frames that are the kernel's own, which `words` clears of the
+        flag. None where it cannot be seen: its PFN is hidden, or there is no /proc/self.
+        """
+        import mmap
+
+        with mmap.mmap(-1, PAGE_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+            for _ in range(_TRIES):
+                page[0] = 1
+                before = self._own_entry(address_of(page))
+                if before is None:
+                    return None  # somebody's copy of /proc
+                word = self.words("flags", pfns(before))[:1].tolist()
+                after = self._own_entry(address_of(page))
+                if before == after and word and word[0] != NO_WORD and word[0] & _ANON:
+                    return not word[0] & KSM
+        return None
+
+    def _own_entry(self, address: int) -> memoryview | None:
+        path = f"{self._procfs}/self/pagemap"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return read(fd, address >> PAGE_SHIFT, 1)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_os_error(
+                error, pid=os.getpid(), operation="read the page table", path=path
+            ) from None
+
+    def words(
+        self,
+        column: str,
+        pfns: memoryview | Iterable[int],
+        *,
+        threads: int | None = None,
+        raw: bool = False,
+    ) -> memoryview:
+        """One column of `FILES` for these PFNs: read-only, format Q, an item for each of them.
+
+        Flags are without what means nothing: of frames that are the kernel's own (slab, page
+        tables), free, offline or none at all the kernel says now and then that they are anonymous,
+        merged, mapped, or on a list of reclaim. With `raw` they are the kernel's words.
+
+        `NO_WORD`, all bits set, stands where the kernel has no word: past the machine's last frame,
+        and for `NO_PFN`, which stands for a page that is not present or whose PFN is hidden. A hole
+        in the middle of memory has the flag NOPAGE.
+        """
+        return self._gather([column], _buffer_of(pfns), threads, raw=raw)[0]
+
+    def read(
+        self,
+        pfns: memoryview | Iterable[int],
+        columns: Iterable[str] = ("flags",),
+        *,
+        threads: int | None = None,
+        raw: bool = False,
+    ) -> Frames:
+        """The frames with these PFNs, in the order given; `columns` are those of `FILES` to read.
+
+        `threads` read, by default as many as pay. `raw` is as in `words`.
+        """
+        wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+        view = _buffer_of(pfns)
+        words = self._gather(wanted, view, threads, raw=raw)
+        return Frames(view, **dict(zip(wanted, words, strict=True)))
+
+    def _gather(
+        self, columns: list[str], pfns: memoryview, threads: int | None, *, raw: bool
+    ) -> list[memoryview]:
+        threads = check_threads(threads)
+        fds = [self.fileno(column) for column in columns]
+        wishes = Wishes(pfns)
+        words = []
+        for column, fd in zip(columns, fds, strict=True):
+            out = wishes.column()
+            pieces = wishes.pieces(fd, out, PIECE)
+            try:
+                with pipeline.run(pieces, Scratch, threads) as results:
+                    for _ in results:
+                        pass
+            except OSError as error:
+                raise from_file_error(error, self.path(column)) from None
+            if column == "flags" and not raw:
+                known(out)
+            words.append(words_of(out))
+        return words
+
+
+def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
+    if isinstance(pfns, (bytes, bytearray)):
+        raise UsageError("bytes are no PFNs: give integers, or memoryview(...).cast('Q')")
+    if not isinstance(pfns, memoryview):
+        try:
+            return memoryview(array("Q", pfns))
+        except OverflowError:
+            raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
+    if pfns.format not in ("Q", "L") or pfns.itemsize != 8 or pfns.ndim != 1:
+        raise UsageError("PFNs are integers, or a buffer of unsigned ones of 8 bytes (format 'Q')")
+    if pfns.c_contiguous and aligned(pfns):
+        return pfns.cast("B").cast("Q")
+    return memoryview(array("Q", pfns.tobytes()))
+
+
+class Frames:
+    """Frames in the order asked for: a sequence of `Frame` over columns.
+
+    `pfns`, and those of `flags`, `mapcounts` and `cgroups` that were asked for, are read-only
+    memoryviews of format ``Q``; the others are None. In them `NO_WORD`, all bits set, stands for
+    what the kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
+
+    >>> from pagemap._kernel.frames import read_frames
+    >>> frames = read_frames([1, 2**64 - 1])  # doctest: +SKIP
+    >>> frames[0]  # doctest: +SKIP
+    Frame(pfn=1, flags=<PageFlag.RESERVED: 4294967296>, mapcount=None, cgroup=None)
+    """
+
+    __slots__ = ("cgroups", "flags", "mapcounts", "pfns")
+
+    def __init__(
+        self,
+        pfns: memoryview,
+        *,
+        flags: memoryview | None = None,
+        mapcounts: memoryview | None = None,
+        cgroups: memoryview | None = None,
+    ) -> None:
+        self.pfns = pfns.toreadonly()
+        self.flags = flags
+        self.mapcounts = mapcounts
+        self.cgroups = cgroups
+
+    def __len__(self) -> int:
+        return len(self.pfns)
+
+    def __getitem__(self, index: int) -> Frame:
+        if index < 0:
+            index += len(self.pfns)
+        if not 0 <= index < len(self.pfns):
+            raise IndexError(f"frame {index} of {len(self.pfns)}")
+        return self._frame(index)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self._frame, range(len(self.pfns)))
+
+    def _frame(self, index: int) -> Frame:
+        from pagemap._vocabulary.frame_flags import PageFlag  # enum takes long to load
+
+        pfn = self.pfns[index]
+        return Frame(
+            None if pfn == NO_PFN else pfn,
+            _known(self.flags, index, PageFlag),
+            _known(self.mapcounts, index, int),
+            _known(self.cgroups, index, int),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Frames {len(self.pfns)}>"
+
+
+def _known(column: memoryview | None, index: int, kind: Callable[[int], _Word]) -> _Word | None:
+    if column is None or column[index] == NO_WORD:
+        return None
+    return kind(column[index])
+
+
+def read_frames(
+    pfns: memoryview | Iterable[int],
+    columns: Iterable[str] = ("flags",),
+    *,
+    threads: int | None = None,
+    raw: bool = False,
+) -> Frames:
+    """The frames with these PFNs; see `FrameReader.read`, which this opens and closes for you."""
+    with FrameReader() as reader:
+        return reader.read(pfns, columns, threads=threads, raw=raw)

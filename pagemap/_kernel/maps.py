@@ -1,0 +1,332 @@
+r"""/proc/PID/maps: text into mappings.
+
+The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode
+path``, addresses, offset and device in hex, the inode in decimal. The path is the rest of the line,
+whatever bytes it holds; the kernel writes a newline in it as ``\012``, and nothing else is
+escaped: a file really named with these four characters reads the same (see `settled`).
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EIO, ESPIPE
+
+from pagemap import _native
+from pagemap._errors import PagemapError
+from pagemap._native.procmap import name_at
+from pagemap._native.threads import Workers
+from pagemap._vocabulary.record import Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "Mapping",
+    "as_written",
+    "decode_path",
+    "in_order",
+    "parse",
+    "parse_bounds",
+    "parse_labels",
+    "parse_later",
+    "parse_line",
+    "read",
+    "read_blocks",
+    "settled",
+]
+
+_DELETED = " (deleted)"
+_FIRST_READ = 1 << 14
+_BACKSLASH = "\0"  # what stands for one in `settled` lines
+_BOUNDS_SIZE = 40  # more than two addresses have
+
+
+class Mapping(Record):
+    r"""One line of /proc/PID/maps.
+
+    `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
+    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
+
+    >>> from pagemap._kernel import maps
+    >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\n")[0].path
+    '/bin/my file'
+    """
+
+    start: int = field("bytes", "address of the first byte")
+    end: int = field("bytes", "address past the last byte")
+    perms: str = field("", 'rights, and p for private or s for shared, as in "r-xp"')
+    offset: int = field("bytes", "where in the file it begins")
+    dev: str = field("", 'the device of the file as "major:minor", in hex')
+    inode: int = field("", "the inode number of the file; 0 without one")
+    path: str = field("", "the file, a pseudo-path, or empty")
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return self.end - self.start
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether no file and no name stands behind it."""
+        return not self.path
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the file was unlinked; one really named "x (deleted)" reads the same."""
+        return self.inode != 0 and self.path.endswith(_DELETED)
+
+    @property
+    def device(self) -> int:
+        """The device number, as in `os.stat_result.st_dev`."""
+        major, _, minor = self.dev.partition(":")
+        try:
+            return os.makedev(int(major, 16), int(minor, 16))
+        except (ValueError, OverflowError):
+            raise PagemapError(f"no device of /proc/PID/maps: {self.dev!r}") from None
+
+
+def decode_path(label: bytes) -> str:
+    """The path that maps wrote as `label`, or `settled` has made of it."""
+    path = label.decode("utf-8", "surrogateescape")
+    return _decoded(path) if "\\" in path or _BACKSLASH in path else path
+
+
+def _decoded(path: str) -> str:
+    return path.replace("\\012", "\n").replace(_BACKSLASH, "\\")
+
+
+def as_written(label: bytes) -> bytes:
+    """A label just as the kernel wrote it."""
+    return label.replace(_BACKSLASH.encode(), b"\\")
+
+
+def settled(block: bytes, fd: int) -> bytes:
+    """The same lines of maps, in which four characters that look like a newline are told apart.
+
+    Maps writes a newline as backslash and 012, and a backslash as itself. The kernel is asked for
+    the name by PROCMAP_QUERY (Linux 6.11) on the maps file `fd`: where it has a backslash there,
+    that becomes a NUL, which no path holds, and `decode_path` makes it one again. Where it cannot
+    be asked a newline is what is meant.
+    """
+    if b"\\012" not in block:
+        return block
+    lines = block.split(b"\n")
+    for number, line in enumerate(lines):
+        if b"\\012" not in line:
+            continue
+        path = line.find(b"/")
+        if path < 0:
+            continue
+        try:
+            name = name_at(fd, _bounds(line)[0])
+        except OSError:
+            continue
+        if name.replace(b"\n", b"\\012") == line[path:]:
+            lines[number] = line[:path] + name.replace(b"\\", b"\0").replace(b"\n", b"\\012")
+    return b"\n".join(lines)
+
+
+def parse(data: bytes) -> list[Mapping]:
+    """The mappings in `data`, whole lines of /proc/PID/maps, in order.
+
+    Raises PagemapError for other lines, and names the first of them.
+    """
+    return parse_bounds(data)[0]
+
+
+def parse_bounds(data: bytes) -> tuple[list[Mapping], memoryview]:
+    """The same, and where they start and end as C wants it: two numbers each, format Q."""
+    bounds, numbers, tails = _native.lines(data)
+    return _mappings(bounds, numbers, tails), bounds
+
+
+def parse_later(data: bytes) -> tuple[Iterator[Mapping], memoryview]:
+    """The same, but for the mappings, which are made when the first is asked for."""
+    bounds, numbers, tails = _native.lines(data)
+
+    def later() -> Iterator[Mapping]:
+        yield from _mappings(bounds, numbers, tails)
+
+    return later(), bounds
+
+
+def _mappings(bounds: memoryview, numbers: memoryview, tails: list[bytes]) -> list[Mapping]:
+    rests = [_parse_rest(tail.decode("utf-8", "surrogateescape")) for tail in tails]
+    new = tuple.__new__  # what _make does, without the call in between
+    words = bounds.tolist()
+    return [
+        new(Mapping, (start, end) + rests[number])
+        for start, end, number in zip(words[::2], words[1::2], numbers.tolist(), strict=True)
+    ]
+
+
+def parse_line(line: bytes) -> Mapping:
+    """The mapping in one line, its newline left out. Raises PagemapError for another line."""
+    span, _, rest = line.decode("utf-8", "surrogateescape").partition(" ")
+    try:
+        start, end = (int(bound, 16) for bound in span.split("-"))
+    except ValueError:
+        raise _native.bad_line(line) from None
+    if end <= start:
+        raise _native.bad_line(line, ordered=True)
+    return Mapping(start, end, *_parse_rest(rest))
+
+
+def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
+    try:
+        perms, offset, dev, inode, path = rest.split(" ", 4)
+        if path:
+            path = path.lstrip(" ")
+            if "\\" in path or _BACKSLASH in path:
+                path = _decoded(path)
+        return perms, int(offset, 16), dev, int(inode), path
+    except ValueError:
+        raise _native.bad_line(f"... {rest}") from None
+
+
+def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path.
+
+    Raises PagemapError for a line without these; the fields between them are not looked at.
+    """
+    bounds, numbers, tails = _native.lines(data)
+    labels = [_label(tail) for tail in tails]
+    words = bounds.tolist()
+    return zip(words[::2], words[1::2], [labels[number] for number in numbers], strict=True)
+
+
+def _label(rest: bytes) -> bytes:
+    fields = rest.split(b" ", 4)
+    if len(fields) < 5:
+        raise _native.bad_line(b"... " + rest)
+    return fields[4].lstrip(b" ")
+
+
+def in_order(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of whole lines, of which no line reaches back into the block before it.
+
+    Within a block C sees to it. Raises PagemapError where lines are out of order.
+    """
+    above = floor = 0
+    for read in blocks:
+        block = _above(read, above, floor) if floor else read
+        if block:
+            above, floor = _bounds(read[read.rfind(b"\n", 0, -1) + 1 :])
+            yield block
+
+
+def _above(block: bytes, above: int, floor: int) -> bytes:
+    """What of a block lies above `floor`; as pm_lines_split (csrc/kernel/maps_lines.c) has it."""
+    while block:
+        start, end = _bounds(block)
+        if start >= floor or end <= start:
+            return block
+        if end > floor:
+            return b"%08x" % floor + block[block.index(b"-") :]
+        if start < above:
+            raise _native.bad_line(block.partition(b"\n")[0], ordered=True)
+        block = block.partition(b"\n")[2]
+    return block
+
+
+def _bounds(line: bytes) -> tuple[int, int]:
+    try:
+        start, end = line[:_BOUNDS_SIZE].partition(b" ")[0].split(b"-")
+        return int(start, 16), int(end, 16)
+    except ValueError:
+        raise _native.bad_line(line.partition(b"\n")[0]) from None
+
+
+def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
+    """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
+
+    The kernel hands out a page at a time, consistent in itself; a process may have millions of
+    mappings, so memory must not grow with their number. While a block is in use the next one is
+    read by a thread, which ends before this generator does. The first read is small: most
+    processes have no more, and memory that is new costs a page fault for each 4 KiB.
+    """
+    buffer = bytearray(min(size, _FIRST_READ))
+    filled = offset = 0
+    ahead: _Ahead | None = None
+    try:
+        while True:
+            room = memoryview(buffer)[filled:]
+            got = _read_at(fd, room, offset) if ahead is None else ahead.result()
+            ahead = None
+            ended = got < len(room)
+            room.release()
+            filled += got
+            offset += got
+            if not ended and len(buffer) < size:
+                buffer += bytes(size - len(buffer))
+                continue
+            whole = filled if ended else buffer.rfind(b"\n", 0, filled) + 1
+            block = bytes(buffer[:whole])
+            buffer[: filled - whole] = buffer[whole:filled]
+            filled -= whole
+            if not whole and not ended:  # a line without end: a path may be of any length
+                buffer += bytes(len(buffer))
+                continue
+            if not ended:
+                ahead = _Ahead(fd, memoryview(buffer)[filled:], offset)
+            if block:
+                yield block
+            if ended:
+                return
+    finally:
+        if ahead is not None:
+            ahead.wait()
+
+
+class _Ahead:
+    """A stretch of text that a thread reads meanwhile."""
+
+    def __init__(self, fd: int, room: memoryview, offset: int) -> None:
+        self._wanted = fd, room, offset
+        self._got: int | None = None
+        self._errno = 0  # and no error, whose traceback would hold the buffer
+        self._reader = Workers()
+        if not self._reader.start(self._read, self.wait):
+            self._read()
+
+    def _read(self) -> None:
+        fd, room, offset = self._wanted
+        try:
+            self._got = _read_at(fd, room, offset)
+        except OSError as error:
+            self._errno = error.errno or EIO
+        finally:
+            room.release()  # the buffer may have to grow
+
+    def wait(self) -> None:
+        """Let the thread come to its end, where there is one."""
+        self._reader.join()
+
+    def result(self) -> int:
+        """How many bytes were read. Raises the OSError that the thread met."""
+        self.wait()
+        if self._got is None and not self._errno and self._reader.lost:
+            self._read()
+        if self._errno:
+            raise OSError(self._errno, os.strerror(self._errno))
+        assert self._got is not None, "the thread that read maps ended early"
+        return self._got
+
+
+def _read_at(fd: int, view: memoryview, offset: int) -> int:
+    try:
+        return _native.read_text(fd, view, offset)
+    except OSError as error:
+        if error.errno != ESPIPE:
+            raise
+    # a pipe: somebody else's text of maps
+    filled = 0
+    while filled < len(view) and (got := os.readv(fd, [view[filled:]])):
+        filled += got
+    return filled
+
+
+def read(fd: int) -> bytes:
+    """The whole text of the maps file `fd`."""
+    return b"".join(read_blocks(fd))

@@ -1,0 +1,215 @@
+"""Files whose page cache is looked at: opened so that looking leaves no trace, found in folders.
+
+O_NOATIME keeps the time of last access. It is also the proof that mincore will tell the truth: both
+are for the file's owner and CAP_FOWNER (inode_owner_or_capable), and to others mincore says that
+every page is cached (can_do_mincore in mm/mincore.c).
+
+A folder is entered, and a file opened, below the descriptor of the folder that lists it: whoever
+may write there can put a symbolic link in its place, and it is not followed. A file that is named
+is opened as what was looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, ENOSYS, EOPNOTSUPP, EPERM
+from stat import S_ISREG
+
+from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported
+from pagemap._kernel.regular import open_regular
+from pagemap._kernel.subfolders import Subfolder, Way
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native.types import BLOCK_PAGES, MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Failed = Callable[[PagemapError], None]
+
+__all__ = ["OpenFile", "file_error", "files_in"]
+
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
+
+
+def file_error(error: OSError, path: str) -> PagemapError:
+    """The error that stands for `error` of a file whose page cache was to be looked at."""
+    if error.errno == EPERM:
+        return AccessDenied(
+            f"cannot tell which pages of {path!r} are cached: the kernel tells only its owner; "
+            "run as that user, or with sudo (CAP_FOWNER)",
+            errno=EPERM,
+            operation="look at the page cache",
+            path=path,
+        )
+    kind = AccessDenied if error.errno == EACCES else PagemapError
+    return kind(
+        f"cannot look at the page cache of {path!r}: {error.strerror or error}",
+        errno=error.errno,
+        operation="look at the page cache",
+        path=path,
+    )
+
+
+class OpenFile(Holder):
+    """An open regular file: `fd`, and `pages`, the last of which may be filled in part.
+
+    A context manager. Where `folder` is the descriptor of a folder, the file is its entry `name`,
+    and `path` is what it is called. Raises AccessDenied when it may not be read, or is another
+    user's; Unsupported for a file that has no page cache (hugetlbfs); PagemapError when it is not
+    there, or not a regular file.
+    """
+
+    __slots__ = ("fd", "pages", "path", "tells")
+
+    def __init__(
+        self, path: str, *, follow: bool = True, folder: int | None = None, name: str = ""
+    ) -> None:
+        self.path = path
+        try:
+            flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
+            if folder is None:
+                fd = open_regular(path, flags)
+            else:  # its list told already; a fifo that came since is not waited for
+                fd = os.open(name, flags, dir_fd=folder)
+        except OSError as error:
+            raise file_error(error, path) from None
+        if fd is None:
+            raise _irregular(path)
+        self.fd: int = Descriptor(fd)
+        try:
+            self._settle()
+        except BaseException as error:
+            self.fd = CLOSED
+            if isinstance(error, OSError) and not isinstance(error, PagemapError):
+                raise file_error(error, path) from None
+            raise
+
+    def _settle(self) -> None:
+        about = os.fstat(self.fd)
+        if not S_ISREG(about.st_mode):
+            raise _irregular(self.path)
+        self.pages = -(-about.st_size // PAGE_SIZE)
+        self.tells = cacheable(self.fd, PAGE_SHIFT, self.pages)
+        if self.tells == NOT_CACHED:
+            raise Unsupported(
+                f"{self.path!r} has no page cache that can be looked at: it lies on hugetlbfs",
+                operation="look at the page cache",
+                path=self.path,
+            )
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Stretches ``(start, end)`` of pages that may be cached: all others are not.
+
+        Raises OSError.
+        """
+        page = 0
+        while page < self.pages:
+            if self.tells != MINCORE_TELLS:
+                try:
+                    found = next_cached(self.fd, PAGE_SHIFT, page, self.pages)
+                except OSError as error:
+                    if error.errno not in (ENOSYS, EPERM, EOPNOTSUPP):
+                        raise
+                    self.tells = MINCORE_TELLS
+                    continue
+                if found is None:
+                    return
+                page = found
+            end = min(page + BLOCK_PAGES, self.pages)
+            yield page, end
+            page = end
+
+    def check(self) -> None:
+        """Raise TargetVanished when the file has become shorter since it was opened."""
+        if -(-os.fstat(self.fd).st_size // PAGE_SIZE) < self.pages:
+            raise TargetVanished(
+                f"{self.path!r} became shorter while it was looked at",
+                operation="look at the page cache",
+                path=self.path,
+            )
+
+    def __enter__(self) -> OpenFile:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the descriptor. May be called again."""
+        self.fd = CLOSED
+
+
+def _irregular(path: str) -> PagemapError:
+    return PagemapError(
+        f"cannot look at the page cache of {path!r}: it is neither a regular file nor a folder",
+        operation="look at the page cache",
+        path=path,
+    )
+
+
+def files_in(
+    path: str, failed: Failed, entered: set[tuple[int, int]] | None = None
+) -> Iterator[OpenFile]:
+    """The file `path`, or every regular file below that folder: each open, and to be closed.
+
+    Symbolic links below it are not followed, nor are other file systems entered. `entered` are the
+    folders, by device and inode, that need not be entered again, and gets those that were: a folder
+    may be mounted in several places, and `path` lie below another one that is asked for. A file of
+    a folder that cannot be opened is told to `failed`; of a `path` that is a file, it is raised.
+    """
+    known: set[tuple[int, int]] = set() if entered is None else entered
+    try:
+        way = Way(path)
+    except NotADirectoryError:
+        yield OpenFile(path)
+        return
+    except OSError as error:
+        raise file_error(error, path) from None
+    try:
+        folders = [way.top]
+        while folders:
+            yield from _enter(way, folders, known, failed)
+    finally:
+        way.close()
+
+
+def _enter(
+    way: Way, folders: list[Subfolder], known: set[tuple[int, int]], failed: Failed
+) -> Iterator[OpenFile]:
+    """The regular files of the last of `folders`, in whose place come the folders in it."""
+    folder = folders.pop()
+    if folder.identity in known:
+        return
+    path = folder.path()
+    try:
+        fd = way.enter(folder)
+        known.add(folder.identity)
+        with os.scandir(fd) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        if folder is way.top:
+            raise file_error(error, path) from None
+        failed(file_error(error, path))
+        return
+    below: list[Subfolder] = []
+    for entry in found:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                each = Subfolder(entry.name, folder, entry.stat(follow_symlinks=False))
+                if each.identity[0] == folder.identity[0]:
+                    below.append(each)
+                continue
+            if not entry.is_file(follow_symlinks=False):
+                continue
+            name = os.path.join(path, entry.name)
+            file = OpenFile(name, follow=False, folder=fd, name=entry.name)
+        except PagemapError as error:
+            failed(error)
+        except OSError as error:
+            failed(file_error(error, os.path.join(path, entry.name)))
+        else:
+            yield file
+    folders += reversed(below)

@@ -1,0 +1,153 @@
+"""Pid files: a number, and whether it can be believed.
+
+A file proves nothing of the process that has the number now. What can be known is held against it,
+by whoever opens the process: it must have begun before the file was written, or its number is of
+another one that came later; and where the file is not root's, nor our own, it must belong to the
+file's owner, who could else have any process taken for his. So it is with the owner of each
+symbolic link that leads to it, and no stranger's link is followed in a sticky folder. A file that
+everybody may write to is refused, and so is what is no regular file, or is the kernel's own, for
+/proc/PID/stat begins with a number too. So root can be led to no process by a file or link whose
+owner may not speak for it, and to no process that is younger than the file; to an older one of the
+same owner it can.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from errno import EACCES, EINVAL, ENOENT
+from stat import S_ISREG, S_IWOTH
+
+from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
+from pagemap._kernel.chosen import Chosen
+from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
+from pagemap._kernel.places import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._kernel.folder import Folder
+    from pagemap._kernel.places import Place
+
+__all__ = ["number", "read_pid_file"]
+
+# A pid file holds a number and a newline, some a few lines more (PostgreSQL's).
+_PID_FILE_SIZE = 4096
+
+# How much is said again of a number that is no pid.
+_SHOWN_DIGITS = 20
+
+_OPERATION = "read the pid file"
+
+# Times of files are of the last tick (4 to 10 ms), those of processes of 10 ms; some file systems
+# keep whole seconds, or pairs of them.
+_SLACK = 0.1
+_COARSE_SLACK = 2.0
+
+
+def number(text: str) -> int:
+    """The pid that `text`, of digits alone, stands for. Raises NoSuchProcess for what is none."""
+    digits = text.lstrip("0")
+    # pid_t has 31 bits, and the kernel keeps to 22 of them.
+    if not digits or len(digits) > 10:
+        short = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
+        raise NoSuchProcess(f"there is no process {short}", operation="find")
+    return int(digits)
+
+
+def read_pid_file(path: str) -> Chosen:
+    """The pid at the start of a pid file, to be held against the file when it is opened.
+
+    Raises NoSuchProcess, AccessDenied, UsageError.
+    """
+    if not path:
+        raise UsageError("the target @ needs the name of a pid file, as in @/run/nginx.pid")
+    try:
+        with find(path) as place:
+            about, words = _read(place)
+            speakers = {about.st_uid, *place.led_by}
+    except FileNotFoundError as error:
+        message = f"no pid file {path!r}: is its process running?"
+        raise NoSuchProcess(message, errno=error.errno, operation=_OPERATION, path=path) from error
+    except OSError as error:
+        if error.errno == EACCES and error.strerror == os.strerror(EACCES):
+            message = f"cannot read the pid file {path!r}: permission denied; run with sudo"
+            raise AccessDenied(message, errno=EACCES, operation=_OPERATION, path=path) from error
+        raise UsageError(
+            f"cannot read the pid file {path!r}: {error.strerror}",
+            errno=error.errno,
+            operation=_OPERATION,
+            path=path,
+        ) from error
+    if not words or not words[0].isdigit():
+        raise UsageError(
+            f"no pid in the pid file {path!r}: it must begin with a number",
+            operation=_OPERATION,
+            path=path,
+        )
+    if about.st_mode & S_IWOTH:
+        raise UsageError(
+            f"the pid file {path!r} proves nothing: everybody may write to it; give the pid",
+            operation=_OPERATION,
+            path=path,
+        )
+
+    def confirm(folder: Folder) -> None:
+        _confirm(folder, path, about, speakers)
+
+    return Chosen(number(words[0].decode("ascii")), confirm)
+
+
+def _read(place: Place) -> tuple[os.stat_result, list[bytes]]:
+    """What is known of the file that was found, and its words; opened as what was looked at."""
+    if not place.mode:
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+    if not S_ISREG(place.mode):
+        raise OSError(EINVAL, "it is no regular file, so it proves nothing; give the pid")
+    assert place.found is not None
+    kind = kind_of(place.found)
+    if kind is None or is_made_by_the_kernel(kind):
+        lies = f"the kernel makes it ({kind})" if kind else "it is on a mount that is not ours"
+        raise OSError(EINVAL, f"{lies}, so it proves nothing; give the pid")
+    fd = os.open(f"/proc/self/fd/{place.found}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        return os.fstat(fd), os.read(fd, _PID_FILE_SIZE).split()
+    finally:
+        os.close(fd)
+
+
+def _confirm(folder: Folder, path: str, about: os.stat_result, speakers: set[int]) -> None:
+    written_ns = min(about.st_mtime_ns, about.st_ctime_ns)
+    slack = _SLACK if written_ns % 10**9 else _COARSE_SLACK
+    later = _began(folder) - written_ns / 1e9
+    if later > slack:
+        raise NoSuchProcess(
+            f"process {folder.pid} began {later:.1f} s after the pid file {path!r} was written: "
+            "its number has gone to another process since, or the clock was set; give the pid",
+            pid=folder.pid,
+            operation=_OPERATION,
+            path=path,
+        )
+    users = _users(folder)
+    for user in speakers - {0, os.geteuid()} - users:
+        what = "belongs" if user == about.st_uid else "is reached by a symbolic link that belongs"
+        raise UsageError(
+            f"the pid file {path!r} {what} to user {user}, and process {folder.pid} does "
+            "not: a file can speak for its owner's processes alone; give the pid",
+            pid=folder.pid,
+            operation=_OPERATION,
+            path=path,
+        )
+
+
+def _began(folder: Folder) -> float:
+    """When the process began, in seconds since the epoch by the clock as it is set now."""
+    since_boot = folder.start() / os.sysconf("SC_CLK_TCK")
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
+
+
+def _users(folder: Folder) -> set[int]:
+    """The real, effective, saved and file system user of the process; empty where not told."""
+    for line in (folder.peek("status") or b"").split(b"\n"):
+        if line.startswith(b"Uid:"):
+            return set(map(int, line.split()[1:]))
+    return set()

@@ -1,0 +1,66 @@
+"""Which frames are the kernel's small pages of zeros: that of a page of ours that was only read.
+
+Some processors have several, in a row, so that caches hold them apart (is_zero_pfn in
+include/linux/pgtable.h): /proc/kpageflags tells where they end (ZERO_PAGE, since Linux 4.0).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from errno import EACCES
+
+from pagemap._errors import PfnsHidden, from_os_error
+from pagemap._native import address_of, read
+from pagemap._vocabulary.flags import PFN_BITS
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+__all__ = ["zero_frames"]
+
+_PATH = "/proc/self/pagemap"
+_MOST = 128  # in a row, of any processor: s390 has as many
+_THP, _ZERO = 1 << 22, 1 << 24
+
+
+def zero_frames(flags_fd: int) -> tuple[int, int]:
+    """The first of them, and how many there are; `flags_fd` is /proc/kpageflags.
+
+    Raises PfnsHidden where no PFN can be seen.
+    """
+    own = _own()
+    start = max(own - _MOST, 0)
+    words = read(flags_fd, start, 2 * _MOST).tolist()
+    # the huge page of zeros has both flags
+    small = [start + at for at, word in enumerate(words) if word & (_THP | _ZERO) == _ZERO]
+    first = end = own
+    while first - 1 in small:
+        first -= 1
+    while end + 1 in small:
+        end += 1
+    return first, end - first + 1
+
+
+def _own() -> int:
+    """The frame behind a page of ours that was never written."""
+    with mmap.mmap(-1, PAGE_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+        assert not page[0]
+        try:
+            fd = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                entry: int = read(fd, address_of(page) >> PAGE_SHIFT, 1)[0]
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise from_os_error(
+                error, pid=os.getpid(), operation="read the page table", path=_PATH
+            ) from None
+    pfn = entry & ((1 << PFN_BITS) - 1)
+    if not entry >> 63 or not pfn:
+        raise PfnsHidden(
+            f"cannot tell which frame is the kernel's page of zeros: the kernel hides it in {_PATH}"
+            " without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+            errno=EACCES,
+            operation="read PFNs",
+            path=_PATH,
+        )
+    return pfn

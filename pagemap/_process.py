@@ -1,0 +1,273 @@
+"""A process, and what can be read of it: an address space, and a method for each analysis."""
+
+from __future__ import annotations
+
+from pagemap import _native
+from pagemap._space.address_space import AddressSpace
+from pagemap._vocabulary.checks import check_int, check_names, check_threads
+from pagemap._vocabulary.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pagemap._analyses.gentle import Gentle
+    from pagemap._analyses.huge_counts import HugeTally
+    from pagemap._analyses.page_stream import PageStream
+    from pagemap._analyses.page_types import PageTypes
+    from pagemap._analyses.regions import Region
+    from pagemap._analyses.tally import Tally
+    from pagemap._kernel.maps import Mapping
+    from pagemap._kernel.smaps import Footprint
+    from pagemap._space.arguments import Range, Target
+    from pagemap._space.pages import Pages
+
+__all__ = ["Process", "virt_to_phys"]
+
+_translate = _native.translate
+
+
+class Process(AddressSpace):
+    """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
+
+    Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
+    mounted. Several threads may read through one Process, and any of them, or a signal handler,
+    may close it: a call that is under way comes to its end, or raises ClosedProcess.
+
+    Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids
+    reading it (PTRACE_MODE_READ_FSCREDS: the same user and dumpable, or CAP_SYS_PTRACE with
+    CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
+    has no mappings.
+
+    After a fork the child's calls raise ClosedProcess where the target was the parent itself, as
+    "self" or by its pid: they would show the parent. A Process of another goes on with that one.
+
+    After an exec every call raises TargetVanished, but for one case: the address space of a vforked
+    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that. `maps`,
+    `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the
+    old address space too, maps and pages both.
+
+    `procfs` stays an attribute. `pfns_visible` is False where the kernel hides PFNs: it shows them
+    to who opened the pagemap with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
+    fs/proc/task_mmu.c).
+
+    >>> import pagemap
+    >>> with pagemap.Process("self") as process:
+    ...     stack = [mapping for mapping in process.maps() if mapping.path == "[stack]"]
+    >>> len(stack)
+    1
+    """
+
+    __slots__ = ()
+
+    def regions(
+        self,
+        *,
+        any_of: int = 0,
+        all_of: int = 0,
+        none_of: int = 0,
+        returned: int | None = None,
+        start: int = 0,
+        end: int | None = None,
+        max_pages: int | None = None,
+    ) -> Iterator[Region]:
+        """Ranges of pages alike, in order, between the addresses `start` and `end`.
+
+        Those with all of `all_of`, none of `none_of`, and one at least of `any_of`: categories of
+        `pagemap.Category`. Neighbours with equal `returned` categories (by default those asked for)
+        are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to
+        nothing; asking for FILE costs a look at each frame.
+
+        SWAP is what lies in swap: not guard regions, userfaultfd's markers, or pages that
+        migrate or are broken, which the kernel's scan calls so too. Where it hides which (without
+        CAP_SYS_ADMIN), and something is in swap, SWAP holds those as well, but for guards. HUGE
+        is what is present: not the untouched places of hugetlb mappings, which the scan calls huge,
+        unless `none_of` has PRESENT.
+
+        Raises Unsupported for a category that this kernel lacks or never sets, UsageError,
+        TargetVanished.
+        """
+        from pagemap._analyses.regions import regions
+
+        return regions(
+            self,
+            any_of=any_of,
+            all_of=all_of,
+            none_of=none_of,
+            returned=returned,
+            start=start,
+            end=end,
+            max_pages=max_pages,
+        )
+
+    def tally(
+        self, counts: Sequence[str] | None = None, *, threads: int | None = None
+    ) -> Iterator[tuple[Mapping, Tally]]:
+        """Each mapping with how many of its pages are resident, in swap, huge, and so on, in order.
+
+        `counts` are the fields of `Tally` to count, by default all that this kernel can tell; the
+        others are None. Fewer cost less: rss, zero, hugetlb, present and huge need no entries (14
+        ns a page), all others do (35 ns, and 14 for zero pages). Exclusive pages cost another 88 ns
+        where a PMD maps them and their map counts can be read. Where anything lies in swap, swap
+        costs a reading of smaps (12 ns a page) if there is shared memory, or the kernel hides what
+        an entry is. `pagemap._analyses.tally.total` sums up. `threads` read, by default as many as
+        pay, and never more than processors that this process may use.
+
+        Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
+        """
+        from pagemap._analyses.tally import tally
+        from pagemap._analyses.tally_plan import COUNTABLE
+
+        asked = None if counts is None else check_names("counts", counts, COUNTABLE)
+        return tally(self, asked, check_threads(threads))
+
+    def footprint(self, *, gentle: Gentle | None = None) -> Footprint:
+        """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
+
+        The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
+        where it is large; with `gentle` (a `pagemap.Gentle`) by a walk in small chunks, which
+        needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap; nor where
+        any page of this machine ever came back from swap, which of anonymous memory is clean.
+
+        Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
+        CONFIG_PROC_PAGE_MONITOR, TargetVanished.
+        """
+        from pagemap._analyses.footprint import check_gentle, footprint
+
+        check_gentle(gentle)
+        return footprint(self, gentle)
+
+    def footprints(self, *, gentle: Gentle | None = None) -> Iterator[tuple[Mapping, Footprint]]:
+        """Each mapping with what `footprint` tells of it, in order (/proc/PID/smaps).
+
+        Raises what `footprint` raises.
+        """
+        from pagemap._analyses.footprint import check_gentle, footprints
+
+        check_gentle(gentle)
+        return footprints(self, gentle)
+
+    def page_types(
+        self,
+        *,
+        ranges: Sequence[tuple[int, int]] | None = None,
+        bits: Sequence[str] = (),
+        raw: bool = False,
+        cgroup: int | None = None,
+        threads: int | None = None,
+    ) -> PageTypes:
+        """How many of the present and swapped pages have which flags of the kernel's.
+
+        `ranges` are addresses ``(start, end)`` to keep to; the rest is as in
+        `pagemap.Survey`, which also lists the pages, and looks at all of memory and at files.
+        Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
+        TargetVanished.
+        """
+        from pagemap._analyses.page_survey import Survey
+
+        with Survey(
+            raw=raw, bits=bits, cgroup=cgroup, threads=threads, procfs=self.procfs
+        ) as survey:
+            return survey.process(self, ranges).types()
+
+    def huge(
+        self, *, cont: Iterable[int] = (), threads: int | None = None
+    ) -> Iterator[tuple[Mapping, HugeTally]]:
+        """Each mapping with how much of it lies in transparent huge pages of which size, in order.
+
+        `pagemap.HugeTally` says what is counted; `cont` are sizes in bytes of
+        contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
+        are as in `tally`.
+
+        Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
+        read, Unsupported where the kernel has none, UsageError, TargetVanished.
+        """
+        from pagemap._analyses.huge import huge
+        from pagemap._analyses.huge_counts import order_of
+
+        try:
+            sizes = [check_int("cont", size, 1, 1 << 64) for size in cont]
+        except TypeError:
+            raise TypeError(f"cont is a sequence of sizes in bytes, of int, not {cont!r}") from None
+        for size in sizes:
+            order_of(size)
+        return huge(self, sizes, check_threads(threads))
+
+    def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
+        """The present and the swapped pages: each mapping with a stretch of them, in order.
+
+        What is reserved and untouched costs next to nothing. A stretch may end where the next one
+        begins. Entries are the kernel's, as they are: `Page` says what exclusive is worth in huge
+        pages, and `tally` and `columns` have it by map counts. `threads` are as in `tally`; a
+        consumer that stops ends them. Up to
+        6 MiB of memory are kept for the next walk until `close`. Raises TargetVanished, at the
+        latest after the last page, and ClosedProcess where it was closed meanwhile.
+        """
+        from pagemap._analyses.populated import populated
+
+        return populated(self, check_threads(threads))
+
+    def columns(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        populated: bool = True,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        ranges: Sequence[Range] | None = None,
+        frames: Sequence[str] = (),
+    ) -> PageStream:
+        """The pages as tables of up to 2^20 rows, one after another, made in C.
+
+        Polars, pyarrow, pandas and DuckDB take the stream: ``pl.DataFrame(process.columns())``.
+        `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
+        those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
+        `populated` False every page of every mapping; `only` and `without` are words that all fit a
+        page, or none (as those of `dump`); `ranges` are ``(start, end)`` in bytes to keep to.
+
+        `swapped` is the kernel's raw bit; `kind` says what the entry is. `exclusive` of what a PMD
+        may map is by /proc/kpagecount where that can be read (root), else the page table's word:
+        `exclusive_by` in the stream's `about` says which.
+
+        Raises UsageError for an unknown name, Unsupported for a word that this kernel cannot tell,
+        and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls
+        exec midway; to a consumer of Arrow that is an error of its own.
+        """
+        from pagemap._analyses.page_stream import PageStream
+
+        return PageStream(
+            self,
+            names=names,
+            populated=populated,
+            only=only,
+            without=without,
+            ranges=None if ranges is None else [(each[0], each[1]) for each in ranges],
+            frames=frames,
+        )
+
+    def virt_to_phys(self, address: int) -> int:
+        """The physical address, in bytes, behind the virtual `address`.
+
+        It is true of one moment: the kernel may move, swap or free the page right after.
+
+        Raises NotMapped, NotPresent or SwappedOut when there is none, PfnsHidden without
+        CAP_SYS_ADMIN, UsageError for what is no 64-bit address, TargetVanished.
+        """
+        try:
+            physical: int = _translate(self._pagemap, address, PAGE_SHIFT)
+        except (OverflowError, TypeError):
+            physical = -1  # no address, as the slow way will say
+        if physical >= 0:
+            return physical
+        from pagemap._analyses.translate import translate
+
+        return translate(self, address)
+
+
+def virt_to_phys(target: Target, address: int) -> int:
+    """The physical address, in bytes, behind the virtual `address` of `target`.
+
+    Opens and closes the process; raises what `Process` and `Process.virt_to_phys` raise.
+    """
+    with Process(target) as process:
+        return process.virt_to_phys(address)

@@ -1,0 +1,151 @@
+"""An address space: its mappings, its page table, entries in bulk or one at a time.
+
+Who it is, `pagemap._space.handle` holds; analyses take an AddressSpace, and `Process` is one with a
+method for each of them.
+"""
+
+from __future__ import annotations
+
+from pagemap import _native
+from pagemap._errors import NotMapped, UsageError
+from pagemap._kernel import maps, told
+from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._space.arguments import check_address, entries_in, range_of
+from pagemap._space.handle import Handle
+from pagemap._space.pages import Page, Pages
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pagemap._kernel.maps import Mapping
+    from pagemap._native import Buffer
+    from pagemap._space.arguments import Range
+
+__all__ = ["AddressSpace"]
+
+
+class AddressSpace(Handle):
+    """An open target, its mappings and its pages. Use `pagemap.Process`, which is one."""
+
+    __slots__ = ()
+
+    def maps(self) -> list[Mapping]:
+        """The mappings, in order of address; none for a kernel thread.
+
+        Raises TargetVanished after exit or exec.
+        """
+        return maps.parse(b"".join(self.maps_blocks()))
+
+    def maps_blocks(self) -> Generator[bytes, None, None]:
+        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
+
+        It ends well only when the text was that of the address space whose pagemap is open; else
+        with TargetVanished.
+        """
+        self.check()
+        if self.kernel_thread:
+            return
+        # The file that was opened along with the pagemap can serve one reader at a time; another
+        # one meanwhile gets a file of its own, of the address space that check() has seen.
+        ours = self._maps_free.acquire(blocking=False)
+        fd: int = CLOSED
+        try:
+            fd = self._maps if ours else Descriptor(self._folder.open("maps"))
+            if not ours:
+                self.check()
+            for block in maps.in_order(maps.read_blocks(fd)):
+                yield maps.settled(block, fd)
+        except OSError as error:
+            raise self._folder.error(error, "read the mappings", "maps") from None
+        finally:
+            fd = CLOSED  # an error that somebody keeps would hold it else
+            if ours:
+                self._maps_free.release()
+        self.check()
+
+    def pages(self, where: Range) -> Pages:
+        """The pages of a mapping, or of a range ``(start, end)`` in bytes, read in one call.
+
+        A range is widened to whole pages. There are fewer than asked for only past the end of the
+        address space (as in [vsyscall]). The entries are the kernel's, as they are: see `Page` for
+        what bit 56, exclusive, is worth in huge pages. Raises UsageError for a range that is empty
+        or past 64 bits, NotMapped for a kernel thread, TargetVanished, MemoryError.
+        """
+        start, end = range_of(where)
+        vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
+        try:
+            entries = _native.read(self.descriptor(start), vpn, count)
+        except OSError as error:
+            raise self.read_error(error) from None
+        if len(entries) < count:
+            self.require_alive()
+        return self._pages(entries, start)
+
+    def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
+        """The pages of many mappings or ranges in one call: what `pages` gives for each."""
+        bounds = [range_of(where) for where in ranges]
+        spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
+        try:
+            entries, stored = _native.read_ranges(
+                self.descriptor(bounds[0][0] if bounds else 0), spans
+            )
+        except OSError as error:
+            raise self.read_error(error) from None
+        if sum(stored) < sum(count for _, count in spans):
+            self.require_alive()
+        result = []
+        at = 0
+        for (start, _), count in zip(bounds, stored, strict=True):
+            result.append(self._pages(entries[at : at + count], start))
+            at += count
+        return result
+
+    def _pages(self, entries: memoryview, start: int) -> Pages:
+        return Pages(
+            entries,
+            start=start,
+            page_size=PAGE_SIZE,
+            pfns_visible=self.pfns_visible,
+            told=told.bits(self.procfs),
+        )
+
+    def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:
+        """Read entries into `buffer`, from the page at address `start` on; returns how many.
+
+        `buffer` is writable and contiguous, of 8-byte integers or of bytes; it takes `count` pages,
+        by default all it has room for. There are fewer only past the end of the address space; the
+        rest of the buffer is then as it was.
+
+        Raises BufferError when it is read-only or not contiguous; UsageError when it is too small,
+        of another item size, not whole entries of 8 bytes, not aligned to 8, or when `start` is not
+        the address of a page; NotMapped for a kernel thread; TargetVanished.
+        """
+        view = memoryview(buffer)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
+        size = entries_in(view, count)
+        check_address("start", start)
+        if start % PAGE_SIZE:
+            raise UsageError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
+        try:
+            got = _native.read_into(self.descriptor(start), view, start >> PAGE_SHIFT, size)
+        except OSError as error:
+            raise self.read_error(error) from None
+        if got < size:
+            self.require_alive()
+        return got
+
+    def entry(self, address: int) -> Page:
+        """The page that holds the byte at `address`.
+
+        Raises NotMapped past the end of the address space, UsageError, TargetVanished.
+        """
+        check_address("address", address)
+        pages = self.pages((address, address + 1))
+        if not len(pages):
+            raise NotMapped(
+                f"{address:#x} of process {self.pid} lies past the end of the address space",
+                address=address,
+                pid=self.pid,
+            )
+        return pages[0]

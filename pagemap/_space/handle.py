@@ -1,0 +1,326 @@
+"""Who is read: a target held so that it cannot be mistaken for another.
+
+A `Handle` keeps two descriptors: of the target's folder in /proc, and of its
+pagemap, which the kernel ties to the address space of the moment it is opened (proc_mem_open in
+fs/proc/base.c): after an exec it reads the old one, soon empty, and never the new one.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
+
+from pagemap import _native
+from pagemap._errors import (
+    ClosedProcess,
+    NoSuchProcess,
+    NotMapped,
+    PagemapError,
+    Unsupported,
+)
+from pagemap._kernel.folder import Folder
+from pagemap._native import forks
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native.threads import allocate_lock
+from pagemap._space.arguments import is_own, pid_of
+from pagemap._vocabulary.checks import check_names
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TypeVar
+
+    from pagemap._space.arguments import Target
+
+    _T = TypeVar("_T")
+    _Handle = TypeVar("_Handle", bound="Handle")
+
+__all__ = ["Handle"]
+
+_NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
+_TRIES = 16  # to open a page table that exec does not take away in that moment
+_POPULATED = 1 << 3 | 1 << 4  # the categories present and swap, of flags.SCAN_CATEGORIES
+
+
+_FORKED = "forked"
+_CLOSED_STATES = ("closed", _FORKED)
+
+
+class Handle(Holder):
+    """An open target: its identity, its descriptors, what this kernel can do with them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_can_scan",
+        "_folder",
+        "_image",
+        "_maps",
+        "_maps_free",
+        "_pagemap",
+        "_state",
+        "kept",
+        "pfns_visible",
+        "pid",
+        "procfs",
+    )
+
+    def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
+        self._pagemap: int = CLOSED
+        self._maps: int = CLOSED
+        self._maps_free = allocate_lock()
+        self._state = "closed"
+        self._can_scan: bool | None = None
+        self.pfns_visible = False
+        self.procfs = procfs
+        self.kept: dict[str, Any] = {}  # what a walk leaves for the next one
+        if not isinstance(procfs, str):
+            raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
+        pid = pid_of(target)
+        self.pid = int(pid)
+        if pid <= 0:
+            raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
+        self._folder = Folder(pid, "self" if target == "self" else str(self.pid), procfs)
+        try:
+            self._state = self._open()
+        finally:
+            if self._state == "closed":
+                self.close()
+        self._folder.settle()
+        if is_own(target, procfs):
+            forks.remember(self)
+
+    def _open(self) -> str:
+        for _ in range(_TRIES):
+            self._image = self._folder.image()
+            self._open_pagemap()
+            if self._pagemap >= 0 and _native.alive(self._pagemap):
+                self._open_maps()
+                if self._folder.image() == self._image:
+                    break  # no exec between the two: both are of one address space
+            self._close_both()
+            if self._folder.is_kernel_thread():
+                return "kernel thread"
+        else:
+            raise NoSuchProcess(
+                f"process {self.pid} calls exec again and again: its memory was gone at every try",
+                pid=self.pid,
+                errno=ESRCH,
+                operation="open",
+            )
+        try:
+            # The kernel judged the rights of the moment of opening; later they may be dropped.
+            self.pfns_visible = _native.probe_pfns()
+        except OSError as error:
+            if error.errno not in _NO_PAGEMAP:
+                raise self._folder.error(error, "try whether PFNs are visible", "pagemap") from None
+            self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        return "open"
+
+    def _open_maps(self) -> None:
+        try:
+            self._maps = Descriptor(self._folder.open("maps"))
+        except OSError as error:
+            raise self._folder.error(error, "read the mappings", "maps") from None
+
+    def _close_both(self) -> None:
+        self._pagemap = self._maps = CLOSED
+
+    def _open_pagemap(self) -> None:
+        try:
+            self._pagemap = Descriptor(self._folder.open("pagemap"))
+        except OSError as error:
+            if error.errno == ENOENT and self._folder.read("stat"):
+                raise Unsupported(
+                    f"this kernel gives no page table of process {self.pid}: "
+                    "it was built without CONFIG_PROC_PAGE_MONITOR",
+                    pid=self.pid,
+                    errno=ENOENT,
+                    operation="read the page table",
+                    path=f"{self._folder.path}/pagemap",
+                ) from None
+            # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
+            if error.errno != ESRCH:
+                raise self._folder.error(error, "read the page table", "pagemap") from None
+
+    def __enter__(self: _Handle) -> _Handle:  # noqa: PYI019 - typing.Self is of 3.11
+        self.require_open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Not every caller uses `with`; and __init__ may have failed at any line.
+        if getattr(self, "_folder", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid} {self._state}>"
+
+    def close(self) -> None:
+        """Close the descriptors. May be called again; other calls then raise ClosedProcess.
+
+        A call that another thread is in goes on to its end, and with it the file that it reads.
+        """
+        forks.forget(self)
+        self._let_go("closed")
+
+    def forked(self) -> None:
+        """Let go of our parent's memory, for this is its child now: later calls are refused."""
+        self._let_go(_FORKED)
+
+    def _let_go(self, state: str) -> None:
+        self._state = state
+        self.kept.clear()
+        self._folder.close()  # first: it tells an EBADF of the others from the kernel's
+        self._close_both()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, or a fork left us with our parent's memory."""
+        return self._state in _CLOSED_STATES
+
+    @property
+    def kernel_thread(self) -> bool:
+        """Whether this is a thread of the kernel, which has no mappings and no page table."""
+        return self._state == "kernel thread"
+
+    @property
+    def page_size(self) -> int:
+        """The size of a page in bytes."""
+        return PAGE_SIZE
+
+    @property
+    def can_scan(self) -> bool:
+        """Whether PAGEMAP_SCAN can be used: the kernel has it (6.7), and it is not disabled.
+
+        ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
+        """
+        fd = self.fileno()
+        if self._can_scan is None:
+            disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
+            # ESRCH: the target is gone, but the kernel has it; what is called next will say so
+            error = ENOTTY if disabled else _native.probe_scan(fd, _POPULATED)
+            self._can_scan = error in (0, ESRCH)
+        return self._can_scan
+
+    def can_find(self, category: str) -> bool:
+        """Whether PAGEMAP_SCAN finds pages by this category (flags.SCAN_CATEGORIES) here."""
+        bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+        check_names("category", [category], bits)
+        return self.can_scan and _native.probe_scan(self.fileno(), bits[category]) == 0
+
+    @property
+    def folder(self) -> Folder:
+        """The target's folder in /proc, pinned: for files that no method here reads."""
+        self.require_open()
+        return self._folder
+
+    @property
+    def name(self) -> str:
+        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
+        self.require_open()
+        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
+
+    @property
+    def reserved_pages(self) -> int:
+        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
+        return self._statm(0)
+
+    @property
+    def resident_pages(self) -> int:
+        """The number of pages that are present, about: the kernel's count may lag (statm)."""
+        return self._statm(1)
+
+    def _statm(self, field: int) -> int:
+        self.require_open()
+        return int(self._folder.read("statm").split()[field])
+
+    def fileno(self) -> int:
+        """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread.
+
+        The file stays open, after `close` too, until the number that you were given is let go.
+        """
+        fd = self._pagemap  # taken first: what is open afterwards was open then
+        self.require_open()
+        return fd
+
+    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
+        """The same results; an OSError among them becomes an error of this process.
+
+        Raises ClosedProcess for what came after `close`: the descriptor may be another file's.
+        """
+        try:
+            for result in results:
+                self.require_open()
+                yield result
+        except PagemapError:  # of mappings, which were read for these results
+            raise
+        except OSError as error:
+            raise self.read_error(error) from None
+
+    def read_error(self, error: OSError) -> PagemapError:
+        """The error of this process that stands for an OSError from its pagemap."""
+        self.require_open()
+        return self._folder.error(error, "read the page table", "pagemap")
+
+    def alive(self) -> bool:
+        """Whether the address space that was opened exists: not after exit, and not after exec."""
+        fd = self.fileno()
+        return self.kernel_thread or _native.alive(fd)
+
+    def end_page(self) -> int:
+        """The first page number past the address space. Raises TargetVanished when that is gone."""
+        from pagemap._native.scan import address_space_end
+
+        try:
+            return address_space_end(self.descriptor(), PAGE_SHIFT)
+        except OSError as error:
+            raise self.read_error(error) from None
+
+    def check(self) -> None:
+        """Raise TargetVanished when the process exited, or replaced its address space by exec."""
+        self.require_alive()
+        image = self._folder.image(self._image)
+        if image != self._image:
+            # its address space lives on as another's: a child of vfork borrows its parent's
+            raise self._folder.vanished("replaced itself by exec" if image else "exited")
+
+    def require_alive(self) -> None:
+        """Raise TargetVanished when the address space that was opened is gone."""
+        if not self.alive():
+            # a folder that is closed to us now is another user's: exec of a setuid program
+            execed = self._folder.image(b"of another user")
+            raise self._folder.vanished("replaced itself by exec" if execed else "exited")
+
+    def check_image(self) -> None:
+        """Raise TargetVanished when exec put another image behind the process; not for exit."""
+        self.require_open()
+        image = self._folder.image(self._image)
+        if image and image != self._image:
+            raise self._folder.vanished("replaced itself by exec")
+
+    def require_open(self) -> None:
+        """Raise ClosedProcess after `close`, and of oneself in a child that was forked since."""
+        if self._state in _CLOSED_STATES:
+            if self._state == _FORKED:
+                raise ClosedProcess(
+                    f"this Process of {self.pid} was opened by that process for itself, which then "
+                    f"forked: it would show the parent, not process {os.getpid()}; open another",
+                    pid=self.pid,
+                )
+            raise self._folder.closed()
+
+    def descriptor(self, address: int = 0) -> int:
+        """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
+        fd = self._pagemap
+        if fd < 0:
+            self.require_open()
+            raise NotMapped(
+                f"process {self.pid} is a kernel thread: it has no mappings",
+                address=address,
+                pid=self.pid,
+            )
+        return fd

@@ -1,0 +1,79 @@
+"""What a Table is made of, judged at the call: C reads these buffers by their lengths alone."""
+
+from __future__ import annotations
+
+from pagemap._errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from pagemap._vocabulary.schema import Schema
+
+__all__ = ["check_buffer", "check_codes", "check_known", "check_words", "rows_of"]
+
+FORMATS = {"int": "q", "float": "d", "bool": "?"}
+"""The formats of columns by their types, those of text apart, as `struct` has them."""
+
+
+def check_buffer(what: str, value: object, form: str) -> None:
+    """Raise TypeError where `what` is no memoryview of this format, of one dimension, unbroken."""
+    if not isinstance(value, memoryview):
+        raise TypeError(f"{what} is a memoryview of format {form!r}, not {type(value).__name__}")
+    if value.format != form or value.ndim != 1 or not value.c_contiguous:
+        broken = (
+            "" if value.c_contiguous and value.ndim == 1 else ", of several pieces or dimensions"
+        )
+        raise TypeError(
+            f"{what} is a memoryview of format {form!r}, contiguous and of one dimension, "
+            f"not of {value.format!r}{broken}"
+        )
+
+
+def check_words(words: Sequence[object]) -> tuple[str, ...]:
+    """The words of a column of text. Raises TypeError for what is no str."""
+    several = tuple(words)
+    for word in several:
+        if not isinstance(word, str):
+            raise TypeError(f"words are str, not {word!r}")
+    return several  # type: ignore[return-value] # just looked at
+
+
+def rows_of(schema: Schema, columns: Mapping[str, Any], texts: type) -> int:
+    """How many rows these columns have.
+
+    Raises TypeError for a column that is not of its type; UsageError where one is missing, or they
+    are not equally long.
+    """
+    for column in schema:
+        if column.name not in columns:
+            raise UsageError(f"a column is missing: {column.name!r}")
+        value = columns[column.name]
+        what = f"column {column.name!r}"
+        if column.type != "text":
+            check_buffer(what, value, FORMATS[column.type])
+        elif not isinstance(value, texts):
+            raise TypeError(f"{what} is a Texts, not {type(value).__name__}")
+    sizes = {len(columns[name]) for name in schema.names}
+    if len(sizes) > 1:
+        raise UsageError(f"columns of a table are equally long, not {sorted(sizes)}")
+    return sizes.pop() if sizes else 0
+
+
+def check_known(name: str, known: Any, rows: int) -> None:
+    """Raise TypeError, UsageError where `known` does not tell of each of `rows` cells."""
+    check_buffer(f"valid[{name!r}]", known, "?")
+    if len(known) != rows:
+        raise UsageError(f"valid[{name!r}] tells of each of {rows} rows, not of {len(known)}")
+
+
+def check_codes(name: str, codes: memoryview[int], words: Sequence[str]) -> None:
+    """Raise UsageError where a cell has the number of a word that there is not."""
+    from pagemap._native.columns import codes_end
+
+    row = codes_end(codes, len(words))
+    if row < len(codes):
+        raise UsageError(
+            f"column {name!r} has word {codes[row]} in row {row}; there are {len(words)} words"
+        )

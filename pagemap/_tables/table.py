@@ -1,0 +1,267 @@
+"""A result: columns of equal length in plain buffers, and small rows made when asked for."""
+
+from __future__ import annotations
+
+from array import array
+from collections import namedtuple
+
+from pagemap._errors import UsageError
+from pagemap._tables.checked import check_buffer, check_codes, check_known, check_words, rows_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias, overload
+
+    from pagemap._vocabulary.schema import Column, Schema
+
+    Values: TypeAlias = memoryview[Any] | "Texts"
+
+__all__ = ["Table", "Texts"]
+
+
+class Texts:
+    """A column of text: a sequence of str. `words` are those that occur, `codes` number them.
+
+    `codes` is a read-only memoryview of format ``i``, an item for each row. Raises TypeError for
+    another one, and for words that are no str.
+    """
+
+    __slots__ = ("codes", "words")
+
+    def __init__(self, codes: memoryview[int], words: Sequence[str]) -> None:
+        check_buffer("codes", codes, "i")
+        self.codes = codes
+        self.words = check_words(words)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: int) -> str:
+        return self.words[self.codes[index]]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.words.__getitem__, self.codes)
+
+    def __repr__(self) -> str:
+        return f"<Texts {len(self)}, {len(self.words)} different>"
+
+
+class Table:
+    """Rows under a `schema`. `about` holds what is true of all of them (pid, page size, ...).
+
+    ``table["rss"]`` is a column: a read-only memoryview (format ``q`` of integers, ``d`` of
+    floats, ``?`` of booleans), or `Texts`. ``table[0]`` and iteration give rows: named tuples, with
+    None for what is not known; in the column 0 stands there, and `valid` tells. Raises TypeError
+    for columns of other formats, UsageError where they are not equally long, or a word is missing.
+
+    Polars, pyarrow, pandas and DuckDB take a Table as it is (``pl.DataFrame(table)``).
+
+    >>> from pagemap._vocabulary.schema import Column, Schema
+    >>> schema = Schema("pagemap.example", 1, [Column("path", "text", "", "the file"),
+    ...                                        Column("rss", "int", "bytes", "resident")])
+    >>> table = Table.of_rows(schema, [("/bin/a", 8192), ("/bin/b", 4096)])
+    >>> table.sorted("rss")[0].path, table.total().rss
+    ('/bin/b', 12288)
+    """
+
+    __slots__ = ("_columns", "_row", "_size", "_valid", "about", "schema")
+
+    def __init__(
+        self,
+        schema: Schema,
+        columns: Mapping[str, Values],
+        *,
+        valid: Mapping[str, memoryview[bool]] | None = None,
+        about: Mapping[str, object] | None = None,
+    ) -> None:
+        self.schema = schema
+        self.about = dict(about or {})
+        self._size = rows_of(schema, columns, Texts)
+        self._columns = {name: columns[name] for name in schema.names}
+        self._valid = {name: known for name, known in (valid or {}).items() if name in columns}
+        for name, known in self._valid.items():
+            check_known(name, known, self._size)
+        for name, column in self._columns.items():
+            if isinstance(column, Texts):
+                check_codes(name, column.codes, column.words)
+        self._row = _row_type(schema.name, schema.names)
+
+    @classmethod
+    def of_rows(
+        cls,
+        schema: Schema,
+        rows: Sequence[Sequence[Any]],
+        *,
+        about: Mapping[str, object] | None = None,
+    ) -> Table:
+        """A table of rows, each with a value for each column, None where it is not known."""
+        columns: dict[str, Values] = {}
+        valid: dict[str, memoryview[bool]] = {}
+        for number, column in enumerate(schema):
+            cells = [row[number] for row in rows]
+            columns[column.name] = _packed(column, cells)
+            if column.nullable and None in cells:
+                known = array("B", (cell is not None for cell in cells))
+                valid[column.name] = memoryview(known).cast("B").cast("?").toreadonly()
+        return cls(schema, columns, valid=valid, about=about)
+
+    def __len__(self) -> int:
+        return self._size
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: str) -> Any: ...
+        @overload
+        def __getitem__(self, key: int) -> Any: ...
+
+    def __getitem__(self, key: int | str) -> Any:
+        """The column of a name, or the row of a number."""
+        if isinstance(key, str):
+            return self._columns[self.schema[key].name]
+        if key < 0:
+            key += self._size
+        if not 0 <= key < self._size:
+            raise IndexError(f"row {key} of {self._size}")
+        return self._row._make(self._cell(name, key) for name in self.schema.names)
+
+    def __iter__(self) -> Iterator[Any]:
+        columns = [self._cells(name) for name in self.schema.names]
+        return map(self._row._make, zip(*columns, strict=True))
+
+    def valid(self, name: str) -> memoryview[bool] | None:
+        """Which cells of a column are known (format ``?``); None where all are."""
+        return self._valid.get(self.schema[name].name)
+
+    def _cell(self, name: str, index: int) -> Any:
+        known = self._valid.get(name)
+        return self._columns[name][index] if known is None or known[index] else None
+
+    def _cells(self, name: str) -> Iterator[Any]:
+        known = self._valid.get(name)
+        column = self._columns[name]
+        if known is None:
+            return iter(column)
+        return (cell if is_known else None for cell, is_known in zip(column, known, strict=True))
+
+    def select(self, names: Sequence[str]) -> Table:
+        """The same rows with these columns alone, in this order."""
+        schema = self.schema.select(names)
+        return Table(schema, self._columns, valid=self._valid, about=self.about)
+
+    def sorted(self, name: str, *, reverse: bool = False) -> Table:
+        """The rows in order of a column, equal ones as they were; those not known come last."""
+        known, column = self._valid.get(name), self[name]
+        cells = column.tolist() if isinstance(column, memoryview) else list(column)
+        rows = range(self._size)
+        order = list(rows) if known is None else [i for i in rows if known[i]]
+        order.sort(key=cells.__getitem__, reverse=reverse)
+        if known is not None:
+            order += [i for i in rows if not known[i]]
+        return self._taken(order)
+
+    def top(self, count: int, name: str | None = None) -> Table:
+        """The first `count` rows or, of a column `name`, those with the largest values."""
+        if count < 0:
+            raise UsageError(f"count must be 0 or more, not {count}")
+        if name is not None:
+            return self.sorted(name, reverse=True).top(count)
+        return self._taken(range(min(count, self._size)))
+
+    def total(self) -> Any:
+        """A row of sums: of each column of integers or floats with a unit; None for the others.
+
+        What is not known adds nothing; a column of which nothing is known has None.
+        """
+        return self._row._make(self._sum(column, None) for column in self.schema)
+
+    def _sum(self, column: Column, rows: Sequence[int] | None) -> Any:
+        if not column.unit or column.type not in ("int", "float"):
+            return None
+        known, values = self._valid.get(column.name), self._columns[column.name]
+        if known is None and rows is None:
+            return sum(values)
+        numbers = range(self._size) if rows is None else rows
+        cells = [values[i] for i in numbers if known is None or known[i]]
+        return sum(cells) if cells or not numbers else None
+
+    def grouped(self, name: str) -> Table:
+        """A row for each different value of a column, with the sums of the others (see `total`).
+
+        In the order in which the values occur first.
+        """
+        groups: dict[Any, list[int]] = {}
+        for index, cell in enumerate(self._cells(self.schema[name].name)):
+            groups.setdefault(cell, []).append(index)
+        columns = [each for each in self.schema if each.name == name or self._is_summed(each)]
+        rows = [
+            [cell if each.name == name else self._sum(each, members) for each in columns]
+            for cell, members in groups.items()
+        ]
+        schema = self.schema.select([each.name for each in columns])
+        return Table.of_rows(schema, rows, about=self.about)
+
+    @staticmethod
+    def _is_summed(column: Column) -> bool:
+        return bool(column.unit) and column.type in ("int", "float")
+
+    def _taken(self, order: Sequence[int]) -> Table:
+        columns = {name: _take(column, order) for name, column in self._columns.items()}
+        valid = {name: _take(known, order) for name, known in self._valid.items()}
+        return Table(self.schema, columns, valid=valid, about=self.about)
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema, for consumers of Arrow."""
+        from pagemap._tables.arrow import schema_capsule
+
+        return schema_capsule(self.schema, self._words(), self.about)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows, for consumers of Arrow; in our schema, whichever is asked for."""
+        from pagemap._tables.arrow import table_capsule
+
+        values = {
+            name: (column.codes if isinstance(column, Texts) else column, self._valid.get(name))
+            for name, column in self._columns.items()
+        }
+        return table_capsule(self.schema, self._words(), self.about, values, self._size)
+
+    def _words(self) -> dict[str, Sequence[str]]:
+        return {n: c.words for n, c in self._columns.items() if isinstance(c, Texts)}
+
+    def __repr__(self) -> str:
+        return f"<Table {self.schema.name}, {self._size} rows: {', '.join(self.schema.names)}>"
+
+
+_FORMATS = {"int": "q", "float": "d", "bool": "B"}
+_rows: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+
+def _row_type(schema: str, names: tuple[str, ...]) -> Any:
+    """The type of rows, the same one for the same columns."""
+    made = _rows.get((schema, names))
+    if made is None:
+        made = _rows[schema, names] = namedtuple("Row", names)  # noqa: PYI024 - its fields are known at run time alone
+    return made
+
+
+def _packed(column: Column, cells: Sequence[Any]) -> Values:
+    if column.type != "text":
+        values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
+        view = memoryview(values).toreadonly()
+        return view.cast("B").cast("?") if column.type == "bool" else view
+    numbers: dict[str, int] = {}
+    codes = array(
+        "i", (numbers.setdefault("" if cell is None else cell, len(numbers)) for cell in cells)
+    )
+    return Texts(memoryview(codes).toreadonly(), list(numbers))
+
+
+def _take(column: Any, order: Sequence[int]) -> Any:
+    if isinstance(column, Texts):
+        return Texts(_take(column.codes, order), column.words)
+    form = column.format
+    taken = array("B" if form == "?" else form, map(column.__getitem__, order))
+    view = memoryview(taken).toreadonly()
+    return view.cast("B").cast("?") if form == "?" else view
