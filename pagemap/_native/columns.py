@@ -30,9 +30,16 @@ _TYPES: dict[str, int] = {
     "float": lib.PM_TYPE_FLOAT64,
     "bool": lib.PM_TYPE_BOOL,
     "text": lib.PM_TYPE_TEXT,
+    "list": lib.PM_TYPE_TEXT,  # numbers, parted by blanks
 }
 
-_ITEMS = {"int": "int64_t", "float": "double", "bool": "uint8_t", "text": "int32_t"}
+_ITEMS = {
+    "int": "int64_t",
+    "float": "double",
+    "bool": "uint8_t",
+    "text": "int32_t",
+    "list": "int32_t",
+}
 
 
 class Words:
@@ -84,7 +91,7 @@ class SchemaTable:
     __slots__ = ("_keep", "struct")
 
     def __init__(
-        self, schema: Schema, words: Mapping[str, Words], about: Mapping[str, str]
+        self, schema: Schema[Any], words: Mapping[str, Words], about: Mapping[str, str]
     ) -> None:
         fields = ffi.new("struct pm_field[]", len(schema))
         keep: list[Any] = [fields]
@@ -97,7 +104,7 @@ class SchemaTable:
             field.type = _TYPES[column.type]
             field.nullable = column.nullable
             keep += (name, metadata)
-            if column.type == "text":
+            if column.type in ("text", "list"):
                 words[column.name].put(field.words)
         whole = _metadata({"schema": schema.name, "version": str(schema.version), **about})
         keep += (whole, words)
@@ -118,7 +125,9 @@ def made(pointer: Any) -> int:
     return int(ffi.cast("uintptr_t", pointer))
 
 
-def schema_address(schema: Schema, words: Mapping[str, Words], about: Mapping[str, str]) -> int:
+def schema_address(
+    schema: Schema[Any], words: Mapping[str, Words], about: Mapping[str, str]
+) -> int:
     """The address of a new struct ArrowSchema."""
     ours = SchemaTable(schema, words, about)  # a name: it lives until C has copied it
     return made(lib.pm_arrow_schema(ours.struct))
@@ -135,7 +144,7 @@ def _bytes_of(valid: memoryview[bool] | None, rows: int) -> Any:
 
 
 def table_address(
-    schema: Schema,
+    schema: Schema[Any],
     words: Mapping[str, Words],
     about: Mapping[str, str],
     columns: Mapping[str, tuple[memoryview[Any], memoryview[bool] | None]],

@@ -38,7 +38,7 @@ class PageReader:
 
     def __init__(
         self,
-        schema: Schema,
+        schema: Schema[Any],
         bits: Mapping[str, int],
         *,
         spans: Spans,

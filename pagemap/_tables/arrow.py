@@ -20,7 +20,7 @@ __all__ = ["about_text", "schema_capsule", "stream_capsule", "table_capsule"]
 
 
 def schema_capsule(
-    schema: Schema, words: Mapping[str, Sequence[str]], about: Mapping[str, object]
+    schema: Schema[Any], words: Mapping[str, Sequence[str]], about: Mapping[str, object]
 ) -> object:
     """The capsule of a schema; `words` are those of its columns of text."""
     address = columns.schema_address(schema, _encoded(words), about_text(about))
@@ -32,7 +32,7 @@ def schema_capsule(
 
 
 def table_capsule(
-    schema: Schema,
+    schema: Schema[Any],
     words: Mapping[str, Sequence[str]],
     about: Mapping[str, object],
     values: Mapping[str, tuple[memoryview[Any], memoryview[bool] | None]],

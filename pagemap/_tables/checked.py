@@ -40,8 +40,8 @@ def check_words(words: Sequence[object]) -> tuple[str, ...]:
     return several  # type: ignore[return-value] # just looked at
 
 
-def rows_of(schema: Schema, columns: Mapping[str, Any], texts: type) -> int:
-    """How many rows these columns have.
+def rows_of(schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str, type]) -> int:
+    """How many rows these columns have; `others` are the classes of those of no plain numbers.
 
     Raises TypeError for a column that is not of its type; UsageError where one is missing, or they
     are not equally long.
@@ -51,10 +51,11 @@ def rows_of(schema: Schema, columns: Mapping[str, Any], texts: type) -> int:
             raise UsageError(f"a column is missing: {column.name!r}")
         value = columns[column.name]
         what = f"column {column.name!r}"
-        if column.type != "text":
+        if column.type in FORMATS:
             check_buffer(what, value, FORMATS[column.type])
-        elif not isinstance(value, texts):
-            raise TypeError(f"{what} is a Texts, not {type(value).__name__}")
+        elif not isinstance(value, others[column.type]):
+            wanted = others[column.type].__name__
+            raise TypeError(f"{what} is a {wanted}, not {type(value).__name__}")
     sizes = {len(columns[name]) for name in schema.names}
     if len(sizes) > 1:
         raise UsageError(f"columns of a table are equally long, not {sorted(sizes)}")
@@ -68,7 +69,7 @@ def check_known(name: str, known: Any, rows: int) -> None:
         raise UsageError(f"valid[{name!r}] tells of each of {rows} rows, not of {len(known)}")
 
 
-def check_codes(name: str, codes: memoryview[int], words: Sequence[str]) -> None:
+def check_codes(name: str, codes: memoryview[int], words: Sequence[object]) -> None:
     """Raise UsageError where a cell has the number of a word that there is not."""
     from pagemap._native.columns import codes_end
 

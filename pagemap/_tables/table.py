@@ -10,14 +10,33 @@ from pagemap._tables.checked import check_buffer, check_codes, check_known, chec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any, TypeAlias, overload
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Generic, TypeAlias, overload
+
+    from typing_extensions import TypeVar
 
     from pagemap._vocabulary.schema import Column, Schema
 
-    Values: TypeAlias = memoryview[Any] | "Texts"
+    Values: TypeAlias = memoryview[Any] | "Texts" | "Lists"
 
-__all__ = ["Table", "Texts"]
+    _Row = TypeVar("_Row", default=Any)
+
+    class _Base(Generic[_Row]):
+        """To type checkers a table is of its rows."""
+
+        __slots__ = ()
+else:
+
+    class _Base:
+        __slots__ = ()
+
+        def __class_getitem__(cls, row: object) -> type:
+            return cls
+
+
+__all__ = ["Lists", "Table", "Texts"]
+
+_UNSIGNED = (1 << 64) - 1
 
 
 class Texts:
@@ -47,13 +66,37 @@ class Texts:
         return f"<Texts {len(self)}, {len(self.words)} different>"
 
 
-class Table:
+class Lists:
+    """A column of lists of integers, a sequence of tuples: `words`, `codes` as in `Texts`."""
+
+    __slots__ = ("codes", "words")
+
+    def __init__(self, codes: memoryview[int], words: Sequence[tuple[int, ...]]) -> None:
+        check_buffer("codes", codes, "i")
+        self.codes = codes
+        self.words = tuple(words)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: int) -> tuple[int, ...]:
+        return self.words[self.codes[index]]
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return map(self.words.__getitem__, self.codes)
+
+    def __repr__(self) -> str:
+        return f"<Lists {len(self)}, {len(self.words)} different>"
+
+
+class Table(_Base["_Row"]):
     """Rows under a `schema`. `about` holds what is true of all of them (pid, page size, ...).
 
     ``table["rss"]`` is a column: a read-only memoryview (format ``q`` of integers, ``d`` of
-    floats, ``?`` of booleans), or `Texts`. ``table[0]`` and iteration give rows: named tuples, with
-    None for what is not known; in the column 0 stands there, and `valid` tells. Raises TypeError
-    for columns of other formats, UsageError where they are not equally long, or a word is missing.
+    floats, ``?`` of booleans), `Texts`, or `Lists`. ``table[0]`` and iteration give rows: named
+    tuples, with None for what is not known; in the column 0 stands there, and `valid` tells. An
+    address of 2**63 or more is negative in its column. Raises TypeError for columns of other
+    formats, UsageError where they are not equally long, or a word is missing.
 
     Polars, pyarrow, pandas and DuckDB take a Table as it is (``pl.DataFrame(table)``).
 
@@ -69,7 +112,7 @@ class Table:
 
     def __init__(
         self,
-        schema: Schema,
+        schema: Schema[_Row],
         columns: Mapping[str, Values],
         *,
         valid: Mapping[str, memoryview[bool]] | None = None,
@@ -77,25 +120,26 @@ class Table:
     ) -> None:
         self.schema = schema
         self.about = dict(about or {})
-        self._size = rows_of(schema, columns, Texts)
+        self._size = rows_of(schema, columns, {"text": Texts, "list": Lists})
         self._columns = {name: columns[name] for name in schema.names}
         self._valid = {name: known for name, known in (valid or {}).items() if name in columns}
         for name, known in self._valid.items():
             check_known(name, known, self._size)
         for name, column in self._columns.items():
-            if isinstance(column, Texts):
+            if not isinstance(column, memoryview):
                 check_codes(name, column.codes, column.words)
-        self._row = _row_type(schema.name, schema.names)
+        self._row: Any = schema.row or _row_type(schema.name, schema.names)
 
     @classmethod
     def of_rows(
         cls,
-        schema: Schema,
-        rows: Sequence[Sequence[Any]],
+        schema: Schema[_Row],
+        rows: Iterable[Sequence[Any]],
         *,
         about: Mapping[str, object] | None = None,
-    ) -> Table:
+    ) -> Table[_Row]:
         """A table of rows, each with a value for each column, None where it is not known."""
+        rows = list(rows)
         columns: dict[str, Values] = {}
         valid: dict[str, memoryview[bool]] = {}
         for number, column in enumerate(schema):
@@ -114,7 +158,7 @@ class Table:
         @overload
         def __getitem__(self, key: str) -> Any: ...
         @overload
-        def __getitem__(self, key: int) -> Any: ...
+        def __getitem__(self, key: int) -> _Row: ...
 
     def __getitem__(self, key: int | str) -> Any:
         """The column of a name, or the row of a number."""
@@ -124,36 +168,46 @@ class Table:
             key += self._size
         if not 0 <= key < self._size:
             raise IndexError(f"row {key} of {self._size}")
-        return self._row._make(self._cell(name, key) for name in self.schema.names)
+        return self._made(self._cell(column, key) for column in self.schema)
 
-    def __iter__(self) -> Iterator[Any]:
-        columns = [self._cells(name) for name in self.schema.names]
-        return map(self._row._make, zip(*columns, strict=True))
+    def __iter__(self) -> Iterator[_Row]:
+        return map(self._made, zip(*map(self.cells, self.schema.names), strict=True))
+
+    def _made(self, cells: Iterable[Any]) -> Any:
+        return self._row._make(cells)
 
     def valid(self, name: str) -> memoryview[bool] | None:
         """Which cells of a column are known (format ``?``); None where all are."""
         return self._valid.get(self.schema[name].name)
 
-    def _cell(self, name: str, index: int) -> Any:
-        known = self._valid.get(name)
-        return self._columns[name][index] if known is None or known[index] else None
+    def _cell(self, column: Column, index: int) -> Any:
+        known = self._valid.get(column.name)
+        if known is not None and not known[index]:
+            return None
+        cell = self._columns[column.name][index]
+        return cell & _UNSIGNED if column.hexadecimal else cell  # type: ignore[operator] # a number
 
-    def _cells(self, name: str) -> Iterator[Any]:
-        known = self._valid.get(name)
-        column = self._columns[name]
+    def cells(self, name: str) -> Iterable[Any]:
+        """The cells of a column as rows have them: None for what is not known."""
+        known, column = self.valid(name), self._columns[name]
+        cells: Iterable[Any] = column.tolist() if isinstance(column, memoryview) else column
+        if self.schema[name].hexadecimal and min(cells, default=0) < 0:
+            cells = [cell & _UNSIGNED for cell in cells]
         if known is None:
-            return iter(column)
-        return (cell if is_known else None for cell, is_known in zip(column, known, strict=True))
+            return cells
+        return [cell if is_known else None for cell, is_known in zip(cells, known, strict=True)]
 
-    def select(self, names: Sequence[str]) -> Table:
+    def select(self, names: Sequence[str] | None) -> Table[Any]:
         """The same rows with these columns alone, in this order."""
         schema = self.schema.select(names)
         return Table(schema, self._columns, valid=self._valid, about=self.about)
 
-    def sorted(self, name: str, *, reverse: bool = False) -> Table:
+    def sorted(self, name: str, *, reverse: bool = False) -> Table[_Row]:
         """The rows in order of a column, equal ones as they were; those not known come last."""
-        known, column = self._valid.get(name), self[name]
-        cells = column.tolist() if isinstance(column, memoryview) else list(column)
+        known, column = self.valid(name), self.schema[name]
+        cells = list(self._columns[name])
+        if column.hexadecimal:
+            cells = [cell & _UNSIGNED for cell in cells]
         rows = range(self._size)
         order = list(rows) if known is None else [i for i in rows if known[i]]
         order.sort(key=cells.__getitem__, reverse=reverse)
@@ -161,7 +215,7 @@ class Table:
             order += [i for i in rows if not known[i]]
         return self._taken(order)
 
-    def top(self, count: int, name: str | None = None) -> Table:
+    def top(self, count: int, name: str | None = None) -> Table[_Row]:
         """The first `count` rows or, of a column `name`, those with the largest values."""
         if count < 0:
             raise UsageError(f"count must be 0 or more, not {count}")
@@ -169,15 +223,20 @@ class Table:
             return self.sorted(name, reverse=True).top(count)
         return self._taken(range(min(count, self._size)))
 
-    def total(self) -> Any:
-        """A row of sums: of each column of integers or floats with a unit; None for the others.
+    def where(self, keep: Callable[[_Row], object]) -> Table[_Row]:
+        """The rows of which `keep` is true."""
+        return self._taken([number for number, row in enumerate(self) if keep(row)])
+
+    def total(self) -> _Row:
+        """A row of sums, of the columns that have one (`Column.adds`); None for the others.
 
         What is not known adds nothing; a column of which nothing is known has None.
         """
-        return self._row._make(self._sum(column, None) for column in self.schema)
+        row: _Row = self._made(self._sum(column, None) for column in self.schema)
+        return row
 
     def _sum(self, column: Column, rows: Sequence[int] | None) -> Any:
-        if not column.unit or column.type not in ("int", "float"):
+        if not column.adds:
             return None
         known, values = self._valid.get(column.name), self._columns[column.name]
         if known is None and rows is None:
@@ -186,27 +245,31 @@ class Table:
         cells = [values[i] for i in numbers if known is None or known[i]]
         return sum(cells) if cells or not numbers else None
 
-    def grouped(self, name: str) -> Table:
-        """A row for each different value of a column, with the sums of the others (see `total`).
+    def grouped(self, name: str) -> Table[Any]:
+        """A row for each different value of a column: how many `rows` have it, and their sums.
 
-        In the order in which the values occur first.
+        In the order in which the values occur first; the sums are those of `total`.
         """
+        from pagemap._vocabulary.schema import Column, Schema
+
         groups: dict[Any, list[int]] = {}
-        for index, cell in enumerate(self._cells(self.schema[name].name)):
+        for index, cell in enumerate(self.cells(name)):
             groups.setdefault(cell, []).append(index)
-        columns = [each for each in self.schema if each.name == name or self._is_summed(each)]
+        sums = [each for each in self.schema if each.name != name and each.adds]
         rows = [
-            [cell if each.name == name else self._sum(each, members) for each in columns]
+            [cell, len(members), *(self._sum(each, members) for each in sums)]
             for cell, members in groups.items()
         ]
-        schema = self.schema.select([each.name for each in columns])
-        return Table.of_rows(schema, rows, about=self.about)
+        count = Column("rows", "int", "rows", "how many there are", rank=1)
+        columns = [self.schema[name], count, *(each for each in sums if each.name != "rows")]
+        if len(columns) < 2 + len(sums):  # these rows are groups already: their numbers add up
+            rows = [[cell, *row[2:]] for cell, *row in rows]
+            columns = [self.schema[name], *sums]
+        return Table.of_rows(
+            Schema(self.schema.name, self.schema.version, columns), rows, about=self.about
+        )
 
-    @staticmethod
-    def _is_summed(column: Column) -> bool:
-        return bool(column.unit) and column.type in ("int", "float")
-
-    def _taken(self, order: Sequence[int]) -> Table:
+    def _taken(self, order: Sequence[int]) -> Table[_Row]:
         columns = {name: _take(column, order) for name, column in self._columns.items()}
         valid = {name: _take(known, order) for name, known in self._valid.items()}
         return Table(self.schema, columns, valid=valid, about=self.about)
@@ -222,13 +285,22 @@ class Table:
         from pagemap._tables.arrow import table_capsule
 
         values = {
-            name: (column.codes if isinstance(column, Texts) else column, self._valid.get(name))
+            name: (
+                column if isinstance(column, memoryview) else column.codes,
+                self._valid.get(name),
+            )
             for name, column in self._columns.items()
         }
         return table_capsule(self.schema, self._words(), self.about, values, self._size)
 
     def _words(self) -> dict[str, Sequence[str]]:
-        return {n: c.words for n, c in self._columns.items() if isinstance(c, Texts)}
+        words: dict[str, Sequence[str]] = {}
+        for name, column in self._columns.items():
+            if isinstance(column, Texts):
+                words[name] = column.words
+            elif isinstance(column, Lists):
+                words[name] = [" ".join(map(str, each)) for each in column.words]
+        return words
 
     def __repr__(self) -> str:
         return f"<Table {self.schema.name}, {self._size} rows: {', '.join(self.schema.names)}>"
@@ -247,20 +319,26 @@ def _row_type(schema: str, names: tuple[str, ...]) -> Any:
 
 
 def _packed(column: Column, cells: Sequence[Any]) -> Values:
-    if column.type != "text":
-        values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
-        view = memoryview(values).toreadonly()
-        return view.cast("B").cast("?") if column.type == "bool" else view
-    numbers: dict[str, int] = {}
-    codes = array(
-        "i", (numbers.setdefault("" if cell is None else cell, len(numbers)) for cell in cells)
-    )
-    return Texts(memoryview(codes).toreadonly(), list(numbers))
+    if column.type in ("text", "list"):
+        empty: Any = "" if column.type == "text" else ()
+        numbers: dict[Any, int] = {}
+        codes = array(
+            "i",
+            (numbers.setdefault(empty if cell is None else cell, len(numbers)) for cell in cells),
+        )
+        make: Any = Texts if column.type == "text" else Lists
+        made: Texts | Lists = make(memoryview(codes).toreadonly(), list(numbers))
+        return made
+    if column.hexadecimal:
+        cells = [cell if cell is None or cell >> 63 == 0 else cell - (1 << 64) for cell in cells]
+    values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
+    view = memoryview(values).toreadonly()
+    return view.cast("B").cast("?") if column.type == "bool" else view
 
 
 def _take(column: Any, order: Sequence[int]) -> Any:
-    if isinstance(column, Texts):
-        return Texts(_take(column.codes, order), column.words)
+    if not isinstance(column, memoryview):
+        return type(column)(_take(column.codes, order), column.words)
     form = column.format
     taken = array("B" if form == "?" else form, map(column.__getitem__, order))
     view = memoryview(taken).toreadonly()

@@ -3,12 +3,13 @@
     class Stretch(Record):
         '''Pages in a row.'''
 
-        start: int = field("bytes", "address of the first")
+        start: int = field("address", "address of the first")
         pages: int = field("pages", "how many there are")
 
 To a type checker `Record` is typing.NamedTuple. At run time it is made of collections.namedtuple,
 because typing takes longer to import than most of what is done here. A field without a default must
-be given, though a type checker cannot know that of `field`.
+be given, though a type checker cannot know that of `field`. A `Schema` can be made of a record, for
+a result whose rows it is.
 """
 
 from __future__ import annotations
@@ -20,27 +21,56 @@ if TYPE_CHECKING:
     from typing import Any
     from typing import NamedTuple as Record
 
-__all__ = ["Record", "field"]
+__all__ = ["Field", "Record", "field", "fields_of"]
 
 
-class _Field:
-    """What a field is; `unit` is empty for what has none."""
+class Field:
+    """What a field is: see `field`. `kind` is its annotation, as it is written."""
 
-    __slots__ = ("default", "meaning", "unit")
+    __slots__ = ("adds", "default", "key", "kind", "meaning", "rank", "source", "unit")
 
     def __init__(self, unit: str, meaning: str, default: Any) -> None:
         self.unit = unit
         self.meaning = meaning
         self.default = default
+        self.kind = ""
+        self.rank: int | None = None
+        self.key = False
+        self.adds: bool | None = None
+        self.source = ""
 
-    def doc(self, kind: str) -> str:
-        """The help for a field of this type."""
-        return f"{kind}, {self.unit}: {self.meaning}" if self.unit else f"{kind}: {self.meaning}"
+    def doc(self) -> str:
+        """The help for the field."""
+        about = f"{self.kind}, {self.unit}" if self.unit else self.kind
+        return f"{about}: {self.meaning}"
 
 
-def field(unit: str, meaning: str, default: Any = ...) -> Any:
-    """A field of a Record: its unit ("bytes", "pages", or "" for none) and its meaning."""
-    return _Field(unit, meaning, default)
+def field(
+    unit: str,
+    meaning: str,
+    default: Any = ...,
+    *,
+    rank: int | None = None,
+    key: bool = False,
+    adds: bool | None = None,
+    source: str = "",
+) -> Any:
+    """A field of a Record: its unit ("bytes", "pages", or "" for none) and its meaning.
+
+    The rest matters to tables: `rank` says which columns a narrow terminal shows first (None: only
+    where it is named); a `key` says, with the other keys, which row it is, from one look to the
+    next; `adds` whether it has a total, by default where its unit is an amount; `source` is the
+    kernel's own name for it.
+    """
+    made = Field(unit, meaning, default)
+    made.rank, made.key, made.adds, made.source = rank, key, adds, source
+    return made
+
+
+def fields_of(record: Any) -> dict[str, Field]:
+    """The fields of a class of records, in order."""
+    fields: dict[str, Field] = record.fields_
+    return fields
 
 
 if not TYPE_CHECKING:
@@ -56,9 +86,12 @@ if not TYPE_CHECKING:
             values = [getattr(value, "default", value) for value in given.values()]
             values = [value for value in values if value is not ...]
             made = namedtuple(name, kinds, defaults=values, module=space.pop("__module__"))  # noqa: PYI024 - it is this
+            made.fields_ = {}
             for each, value in given.items():
-                if isinstance(value, _Field):
-                    getattr(made, each).__doc__ = value.doc(kinds[each])
+                if isinstance(value, Field):
+                    value.kind = kinds[each]
+                    made.fields_[each] = value
+                    getattr(made, each).__doc__ = value.doc()
             made.__annotations__ = kinds
             for each, value in space.items():
                 setattr(made, each, value)

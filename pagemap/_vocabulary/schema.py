@@ -1,29 +1,72 @@
-"""The columns of a result: name, type, unit and meaning of each, declared once."""
+"""The columns of a result: name, type, unit and meaning of each, declared once.
+
+The table on the terminal, what can be named, help, CSV, JSON and Arrow are made from it.
+"""
 
 from __future__ import annotations
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any, Generic
 
-__all__ = ["TYPES", "Column", "Schema"]
+    from typing_extensions import TypeVar
 
-TYPES = ("int", "float", "bool", "text")
-"""The types of columns: 64-bit integers, 64-bit floats, booleans, and text."""
+    _Row = TypeVar("_Row", default=Any)
+
+    class _Base(Generic[_Row]):
+        """To type checkers a schema is of the rows that it describes."""
+
+        __slots__ = ()
+else:
+
+    class _Base:
+        __slots__ = ()
+
+        def __class_getitem__(cls, row: object) -> type:
+            return cls
+
+
+__all__ = ["AMOUNTS", "HEXADECIMAL", "TYPES", "Column", "Schema"]
+
+TYPES = ("int", "float", "bool", "text", "list")
+"""The types of columns: 64-bit integers, 64-bit floats, booleans, text, and lists of integers."""
+
+HEXADECIMAL = ("address", "offset", "pfn", "flags")
+"""Units of numbers that are written with 0x: addresses and offsets in bytes, PFNs, bits."""
+
+AMOUNTS = ("bytes", "pages", "frames", "mappings", "processes", "blocks", "rows", "share")
+"""Units of which a sum makes sense; a share is of a whole that is 1."""
+
+_KINDS = {"int": "int", "float": "float", "bool": "bool", "str": "text", "tuple[int, ...]": "list"}
 
 
 class Column:
     """A column: `name`, `type` (one of `TYPES`), `unit` ("bytes", or "" for none), `meaning`.
 
-    A cell of a `nullable` column may be unknown: None in a row, null in Arrow.
+    A cell of a `nullable` column may be unknown: None in a row, null in Arrow. `rank` says which
+    columns a narrow terminal shows first, None those that are shown only when named; `key` columns
+    together say which row it is; of those that `adds` there is a total. `source` is the kernel's
+    name for it, or "".
     """
 
-    __slots__ = ("meaning", "name", "nullable", "type", "unit")
+    __slots__ = ("adds", "key", "meaning", "name", "nullable", "rank", "source", "type", "unit")
 
     def __init__(
-        self, name: str, type: str, unit: str, meaning: str, *, nullable: bool = False
+        self,
+        name: str,
+        type: str,
+        unit: str,
+        meaning: str,
+        *,
+        nullable: bool = False,
+        rank: int | None = None,
+        key: bool = False,
+        adds: bool | None = None,
+        source: str = "",
     ) -> None:
         if type not in TYPES:
             raise UsageError(f"no type of columns is called {type!r}: take {', '.join(TYPES)}")
@@ -32,26 +75,61 @@ class Column:
         self.unit = unit
         self.meaning = meaning
         self.nullable = nullable
+        self.rank = rank
+        self.key = key
+        self.adds = (type in ("int", "float") and unit in AMOUNTS) if adds is None else adds
+        self.source = source
+
+    @property
+    def hexadecimal(self) -> bool:
+        """Whether its numbers are written with 0x; they are unsigned."""
+        return self.unit in HEXADECIMAL
 
     def __repr__(self) -> str:
         return f"<Column {self.name} {self.type}{' or null' if self.nullable else ''}>"
 
 
-class Schema:
+class Schema(_Base["_Row"]):
     """The columns of a result, in order; `name` and `version` say which result it is.
+
+    `row` is the class of its rows, None where it is one that is made for a choice of columns.
 
     >>> schema = Schema("pagemap.example", 1, [Column("rss", "int", "bytes", "resident")])
     >>> schema.names, schema["rss"].unit
     (('rss',), 'bytes')
     """
 
-    __slots__ = ("_by_name", "columns", "name", "version")
+    __slots__ = ("_by_name", "columns", "name", "row", "version")
 
-    def __init__(self, name: str, version: int, columns: Sequence[Column]) -> None:
+    def __init__(
+        self, name: str, version: int, columns: Sequence[Column], *, row: type[_Row] | None = None
+    ) -> None:
         self.name = name
         self.version = version
         self.columns = tuple(columns)
+        self.row = row
         self._by_name = {column.name: column for column in columns}
+
+    @classmethod
+    def of(cls, row: type[_Row], name: str, version: int) -> Schema[_Row]:
+        """The schema of a result whose rows are of this class of records."""
+        columns: list[Column] = []
+        for each, about in fields_of(row).items():
+            kind = about.kind.removesuffix(" | None")
+            columns.append(
+                Column(
+                    each,
+                    _KINDS[kind],
+                    about.unit,
+                    about.meaning,
+                    nullable=kind != about.kind,
+                    rank=about.rank,
+                    key=about.key,
+                    adds=about.adds,
+                    source=about.source,
+                )
+            )
+        return Schema(name, version, columns, row=row)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,12 +156,12 @@ class Schema:
             )
         return column
 
-    def select(self, names: Sequence[str] | None) -> Schema:
+    def select(self, names: Sequence[str] | None) -> Schema[Any]:
         """The same with these columns alone, in this order; with None, itself.
 
         Raises UsageError for an unknown name, one that is given twice, or none at all.
         """
-        if names is None:
+        if names is None or tuple(names) == self.names:
             return self
         if isinstance(names, str):
             raise UsageError(f"names must be a sequence of names, not the text {names!r}")
