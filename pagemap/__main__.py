@@ -2,9 +2,6 @@
 
 code: int | str
 try:
-    import gc
-
-    gc.disable()  # until all is imported: nothing of that is garbage
     from pagemap._cli import main
 
     code = main(own_process=True)

@@ -339,8 +339,3 @@ int32_t pm_probe_exclusive(const char *path);
 
 /* userfaultfd: the kernel's feature bits into *features; 0 or -errno. */
 int32_t pm_probe_userfaultfd(uint64_t *features);
-
-/* memory.c */
-
-/* Have malloc keep what is freed for the next block, from now on; before there are threads. */
-void pm_keep_memory(void);

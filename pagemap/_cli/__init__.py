@@ -7,7 +7,6 @@ what a small dump costs.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from errno import ENOMEM
@@ -29,8 +28,7 @@ NO_MEMORY = "pagemap: out of memory: allow this process more (ulimit -d, -v), or
 def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
     """Run the command with the arguments `argv`, those of this process by default.
 
-    In a process that is the command's own malloc keeps what is freed, and what was imported is not
-    looked at for garbage; collecting that may be off until then.
+    In a process that is the command's own an interrupt ends it, wherever it comes.
 
     Returns the exit code; no error of any sort leaves it but those that are mistakes of pagemap
     itself.
@@ -38,7 +36,7 @@ def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int
     try:
         if own_process:
             sys.unraisablehook = _unraised
-        code = _main(sys.argv[1:] if argv is None else argv, own_process)
+        code = _main(sys.argv[1:] if argv is None else argv)
         if own_process:
             _end_at_interrupts()
     except KeyboardInterrupt:  # from wherever: the imports take longer than many a dump
@@ -80,12 +78,12 @@ def _end_at_interrupts() -> None:
         _signal.signal(_signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
-def _main(argv: Sequence[str], own_process: bool) -> int:
+def _main(argv: Sequence[str]) -> int:
     from pagemap._cli.messages import complain, mute, why
     from pagemap._errors import PagemapError
 
     try:
-        code = _run(argv, own_process)
+        code = _run(argv)
         _flush()
     except PagemapError as error:
         complain(str(error))
@@ -116,19 +114,13 @@ def _flush() -> None:
         raise unwritten(error) from error
 
 
-def _run(argv: Sequence[str], own_process: bool) -> int:
+def _run(argv: Sequence[str]) -> int:
     arguments = _plain(argv) or _parsed(argv)
     if isinstance(arguments, int):
         return arguments
     # The name of the room is the name of the subcommand; the parser knows no other names.
     room = f"pagemap._cli.{arguments.command.replace('-', '_')}"
     __import__(room)
-    if own_process:
-        from pagemap._native import keep_memory
-
-        keep_memory()
-        gc.freeze()  # not to be looked at when the interpreter ends, either
-        gc.enable()
     code: int = sys.modules[room].run(arguments)
     return code
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from contextlib import ExitStack
 
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_OBJECTS = 100_000  # as of `pagemap maps`: rows are many, and in no cycle
-
 
 def run(arguments: Namespace) -> int:
     """Write the footprints to stdout. Returns 0, or the code of a target that was not read."""
@@ -62,7 +59,6 @@ def run(arguments: Namespace) -> int:
     if seconds is not None and arguments.csv:
         raise UsageError("--watch writes tables or JSON, not --csv")
     budget = _budget(arguments)
-    gc.set_threshold(_OBJECTS)
     with ExitStack() as stack:
         gentle = None
         if budget is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from pagemap._cli.huge_report import Report
@@ -19,13 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_OBJECTS = 100_000  # as of `pagemap maps`: rows are many, and in no cycle
-
 
 def run(arguments: Namespace) -> int:
     """Write the mappings, or the processes, to stdout. Returns the exit code."""
     report = Report(arguments)
-    gc.set_threshold(_OBJECTS)
     if arguments.target is None:
         from pagemap._cli.huge_everyone import write_processes
 

@@ -45,7 +45,6 @@ __all__ = [
     "alive",
     "bad_line",
     "bits",
-    "keep_memory",
     "kind_counts",
     "kinds",
     "lines",
@@ -272,11 +271,6 @@ def tally(entries: memoryview) -> tuple[int, ...]:
     counts = ffi.new("struct pm_tally *")
     lib.pm_tally(entries_of(entries), len(entries), counts)
     return tuple(getattr(counts, name) for name in COUNTS)
-
-
-def keep_memory() -> None:
-    """Keep what is freed for what is allocated next: for a process that is the command's alone."""
-    lib.pm_keep_memory()
 
 
 def probe_pfns(path: str = "/proc/self/pagemap") -> bool:

@@ -157,7 +157,7 @@ import os, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 script, files, null = sys.argv[1], sys.argv[2:], os.open(os.devnull, os.O_WRONLY)
 with open(script) as file:
-    first = [line.strip() for line in file].index("import gc") + 1
+    first = [line.strip() for line in file].index("from pagemap._cli import main") + 1
 
 def reaches(moment):
     seen = 0

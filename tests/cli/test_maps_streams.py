@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 from typing import TYPE_CHECKING
@@ -14,8 +13,6 @@ from pagemap._process import Process
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -61,7 +58,7 @@ def test_a_target_that_goes_away_midway(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The counts that the kernel is asked for, a sequence for each time."""
     calls: list[object] = []
     real = Process.tally
@@ -71,9 +68,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
         return real(self, counts, **more)
 
     monkeypatch.setattr(Process, "tally", tally)
-    threshold = gc.get_threshold()
-    yield calls
-    gc.set_threshold(*threshold)
+    return calls
 
 
 @pytest.mark.parametrize(
