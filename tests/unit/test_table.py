@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import pagemap
 from pagemap._native.columns import codes_end
 from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Column, Schema
 
 SCHEMA = Schema(
@@ -22,7 +23,7 @@ SCHEMA = Schema(
         Column("path", "text", "", "the file"),
         Column("rss", "int", "bytes", "resident"),
         Column("pss", "int", "bytes", "shared out", nullable=True),
-        Column("share", "float", "percent", "of the whole"),
+        Column("share", "float", "share", "of the whole"),
         Column("huge", "bool", "", "whether it is huge"),
     ],
 )
@@ -110,11 +111,11 @@ def test_total() -> None:
 
 def test_grouped() -> None:
     groups = table().grouped("path")
-    assert groups.schema.names == ("path", "rss", "pss", "share")
+    assert groups.schema.names == ("path", "rows", "rss", "pss", "share")
     assert [tuple(row) for row in groups] == [
-        ("/b", 9216, 50, 0.625),
-        ("/a", 4096, 100, 0.25),
-        ("/c", -1, None, 0.0),
+        ("/b", 2, 9216, 50, 0.625),
+        ("/a", 1, 4096, 100, 0.25),
+        ("/c", 1, -1, None, 0.0),
     ]
 
 
@@ -246,3 +247,32 @@ def test_a_capsule_that_nobody_takes() -> None:
         made.__arrow_c_stream__()
         made.__arrow_c_schema__()
     assert resident() - before < 1000  # pages; 10,000 tables of 8 KiB are 20,000
+
+
+class Stretch(Record):
+    """A row that is a record."""
+
+    start: int = field("address", "where it begins", key=True)
+    pids: tuple[int, ...] = field("", "who has it")
+    held: int | None = field("bytes", "how much")
+    name: str | None = field("", "what it is called")
+
+
+STRETCHES = Schema.of(Stretch, "pagemap.stretches", 1)
+
+
+def test_rows_are_records() -> None:
+    rows = [Stretch(1 << 63, (7, 8), None, None), Stretch(4096, (), 5, "x")]
+    made = Table.of_rows(STRETCHES, rows)
+    assert list(made) == rows
+    assert [made[0], made[-1]] == rows
+    assert type(made[0]) is Stretch
+    assert [each.start for each in made.sorted("start")] == [4096, 1 << 63]
+    assert made.total() == Stretch(None, None, 5, None)  # type: ignore[arg-type] # a row of sums
+    assert [each.pids for each in made.where(lambda row: row.held)] == [()]
+    arrow = pa.table(made)
+    assert arrow["pids"].to_pylist() == ["7 8", ""]
+    assert arrow["start"].to_pylist() == [-(1 << 63), 4096]
+    assert arrow["name"].to_pylist() == [None, "x"]
+    (column,) = [each for each in STRETCHES if each.name == "held"]
+    assert (column.type, column.unit, column.nullable, column.adds) == ("int", "bytes", True, True)
