@@ -15,14 +15,13 @@
 
 enum {
 	PSS_SHIFT = 12, /* the fixed point in which the kernel sums PSS, below a byte */
-	DIRTY_BIT = 4,	/* of kpageflags */
 };
 
 enum state { CLEAN, DIRTY, UNTOLD };
 
 /* Flags of a tail that are those of its whole folio, where older kernels do not tell them. */
-#define OF_FOLIO                                                                   \
-	(PM_BIT(PM_KPF_UPTODATE) | PM_BIT(DIRTY_BIT) | PM_BIT(PM_KPF_SWAPBACKED) | \
+#define OF_FOLIO                                                                      \
+	(PM_BIT(PM_KPF_UPTODATE) | PM_BIT(PM_KPF_DIRTY) | PM_BIT(PM_KPF_SWAPBACKED) | \
 	 PM_BIT(PM_KPF_SWAPCACHE))
 
 /*
@@ -41,9 +40,9 @@ static enum state state_of(uint64_t flags, const struct pm_footprint_pages *page
 	const unsigned filled = pm_flag(flags, PM_KPF_UPTODATE);
 	const unsigned kept = pm_flag(flags, PM_KPF_SWAPBACKED);
 
-	if (pm_flag(flags, DIRTY_BIT))
+	if (pm_flag(flags, PM_KPF_DIRTY))
 		return DIRTY;
-	if (pm_flag(flags, PM_KPF_ANON))
+	if (pm_flag(flags, PM_KPF_ANONYMOUS))
 		return kept && !pages->came_back && !pm_flag(flags, PM_KPF_SWAPCACHE) ? DIRTY
 										      : UNTOLD;
 	return pages->shared && (kept || !filled) ? UNTOLD : CLEAN;

@@ -14,6 +14,7 @@
 
 #include "kernel/core.h"
 #include "analyses/huge.h"
+#include "kernel/kpage_flags.h"
 
 enum {
 	GROUP = 4,   /* the least order of groups for which a word of each costs less than all */
@@ -104,7 +105,7 @@ static int begun_before(const struct walk *walk, const struct pm_stretch *stretc
 	uint64_t entry;
 	int64_t got;
 
-	if (!(stretch->words[0] & PM_KPF_TAIL) || stretch->vpn == span_start)
+	if (!pm_flag(stretch->words[0], PM_KPF_COMPOUND_TAIL) || stretch->vpn == span_start)
 		return 0;
 	got = pm_read(walk->job->fd, stretch->vpn - 1, 1, &entry);
 	if (got <= 0)
@@ -152,7 +153,7 @@ static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge
 		if (other < 0)
 			return other;
 		/* most kernels say of the huge page of zeros that it is of no file */
-		if (!other && word & PM_KPF_ZERO && !stretch->file)
+		if (!other && pm_flag(word, PM_KPF_ZERO_PAGE) && !stretch->file)
 			walk->counter.tally->anonymous -= pages;
 	}
 	return found;

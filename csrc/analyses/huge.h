@@ -11,16 +11,6 @@
 #include "analyses/huge.cdef.h"
 #include "kernel/kpage.cdef.h"
 
-/*
- * Bits of a word of /proc/kpageflags (KPF_* in the kernel's
- * include/uapi/linux/kernel-page-flags.h).
- */
-#define PM_KPF_ANON PM_BIT(12)
-#define PM_KPF_HEAD PM_BIT(15)
-#define PM_KPF_TAIL PM_BIT(16)
-#define PM_KPF_THP  PM_BIT(22)
-#define PM_KPF_ZERO PM_BIT(24)
-
 enum { PM_SMALL_GROUPS = 1024 };
 
 /*

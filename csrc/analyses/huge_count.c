@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "analyses/huge.h"
+#include "kernel/kpage_flags.h"
 #include "kernel/uapi.h"
 
 enum { REGIONS = 16 }; /* mapped by PMDs, found at a time */
@@ -87,16 +88,16 @@ int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint6
 {
 	const struct pm_huge_job *job = counter->job;
 	struct pm_huge *tally = counter->tally;
-	struct pm_huge_kind *kind = word & PM_KPF_ANON ? &tally->anon : &tally->file;
+	struct pm_huge_kind *kind = pm_flag(word, PM_KPF_ANONYMOUS) ? &tally->anon : &tally->file;
 	unsigned order;
 
-	if (word & PM_KPF_ZERO) {
+	if (pm_flag(word, PM_KPF_ZERO_PAGE)) {
 		tally->zero += pages;
 		return 0;
 	}
 	tally->thp += pages;
 	count_blocks(job->conts, vpn, pfn, pages, kind);
-	if (!(word & PM_KPF_HEAD) || pages != rest || rest & (rest - 1)) {
+	if (!pm_flag(word, PM_KPF_COMPOUND_HEAD) || pages != rest || rest & (rest - 1)) {
 		kind->partial += pages;
 		return 0;
 	}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "analyses/huge.h"
+#include "kernel/kpage_flags.h"
 
 enum {
 	LEAST_BLOCK = 8, /* words that tell a small folio from a large one */
@@ -61,7 +62,7 @@ static int order_of(struct pm_flags_reader *reader, uint64_t head, unsigned leas
 		error = read_word(reader, head + (UINT64_C(1) << (next - 1)), &word);
 		if (error)
 			return error;
-		if (word & PM_KPF_TAIL)
+		if (pm_flag(word, PM_KPF_COMPOUND_TAIL))
 			low = next++;
 		else
 			high = next - 1;
@@ -84,7 +85,7 @@ static int head_of(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t 
 		error = read_word(reader, *head, &word);
 		if (error)
 			return error;
-		if (!(word & PM_KPF_TAIL))
+		if (!pm_flag(word, PM_KPF_COMPOUND_TAIL))
 			break;
 	}
 	return 0;
@@ -134,7 +135,7 @@ static int next_in_groups(struct pm_flags_reader *reader, struct pm_stretch *str
 
 			if (error)
 				return error;
-			if (stretch->words[stretch->at] & PM_KPF_THP)
+			if (pm_flag(stretch->words[stretch->at], PM_KPF_THP))
 				return 1;
 			*small = group + 1;
 		}
@@ -155,7 +156,7 @@ int pm_next_huge(struct pm_flags_reader *reader, struct pm_stretch *stretch)
 				return error;
 		}
 		for (; stretch->at < stretch->have; stretch->at++)
-			if (stretch->words[stretch->at] & PM_KPF_THP)
+			if (pm_flag(stretch->words[stretch->at], PM_KPF_THP))
 				return 1;
 	}
 	return 0;
@@ -171,11 +172,11 @@ static int may_go_on(uint64_t head, uint64_t count)
 static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_stretch *stretch)
 {
 	const uint64_t pfn = stretch->pfn + stretch->at;
-	const int head_here = !(stretch->words[stretch->at] & PM_KPF_TAIL);
+	const int head_here = !pm_flag(stretch->words[stretch->at], PM_KPF_COMPOUND_TAIL);
 	uint64_t next = stretch->at + 1, head = pfn, seen, word = 0;
 	int order, error = 0;
 
-	while (next < stretch->have && stretch->words[next] & PM_KPF_TAIL)
+	while (next < stretch->have && pm_flag(stretch->words[next], PM_KPF_COMPOUND_TAIL))
 		next++;
 	seen = next - stretch->at;
 	if (next < stretch->have)
@@ -184,7 +185,7 @@ static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_stretch *
 		/* whatever follows is not mapped here: was that all of the folio? */
 		if (head_here && may_go_on(pfn, seen))
 			error = read_word(reader, pfn + seen, &word);
-		return error ? error : (int64_t)seen + !!(word & PM_KPF_TAIL);
+		return error ? error : (int64_t)seen + pm_flag(word, PM_KPF_COMPOUND_TAIL);
 	}
 	if (!head_here)
 		error = head_of(reader, pfn, &head);

@@ -24,7 +24,7 @@ static enum pm_kind kind_of(uint64_t flags)
 		return PM_KIND_ZERO;
 	if (pm_flag(flags, PM_KPF_KSM))
 		return PM_KIND_KSM;
-	if (pm_flag(flags, PM_KPF_ANON))
+	if (pm_flag(flags, PM_KPF_ANONYMOUS))
 		return PM_KIND_ANONYMOUS;
 	if (pm_flag(flags, PM_KPF_SWAPBACKED))
 		return PM_KIND_SHMEM;
@@ -48,7 +48,7 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 	uint64_t first = pfn;
 
 	if (!pm_flag(*flags, PM_KPF_COMPOUND_TAIL) || pm_flag(*flags, PM_KPF_UPTODATE) ||
-	    pm_flag(*flags, PM_KPF_ANON) || pm_flag(*flags, PM_KPF_HUGE))
+	    pm_flag(*flags, PM_KPF_ANONYMOUS) || pm_flag(*flags, PM_KPF_HUGE))
 		return 0; /* the last two are told of tails everywhere */
 	if (pfn >= last->first && pfn < last->end) {
 		*flags = last->flags;

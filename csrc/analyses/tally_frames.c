@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/kpage_flags.h"
 #include "analyses/tally.cdef.h"
 
 enum {
-	WORDS = 512,	    /* read at a time */
-	ZERO_PAGE_BIT = 24, /* of kpageflags */
+	WORDS = 512, /* read at a time */
 };
 
 /* The words of `count` frames from `pfn` on, WORDS at most; returns their number or -errno. */
@@ -106,7 +106,7 @@ static int64_t zeros_in_a_row(int flags, uint64_t pfn, uint64_t count)
 		if (got <= 0)
 			return got < 0 ? got : (int64_t)zeros;
 		for (int64_t i = 0; i < got; i++)
-			zeros += words[i] != PM_NO_VALUE && pm_flag(words[i], ZERO_PAGE_BIT);
+			zeros += words[i] != PM_NO_VALUE && pm_flag(words[i], PM_KPF_ZERO_PAGE);
 		done += (uint64_t)got;
 	}
 	return (int64_t)zeros;

@@ -13,21 +13,6 @@
 #include "kernel/kpage_flags.h"
 #include "analyses/types.h"
 
-/* Bits of a word beside those of kpage_flags.h: the kernel's, and from 47 on the tool's. */
-enum {
-	ERROR = 1,
-	WRITEBACK = 8,
-	OWNER_2 = 34,
-	SOFTDIRTY = 40,
-	ANON_EXCLUSIVE = 47,
-	READAHEAD = 48,
-	SLUB_FROZEN = 50,
-	SLUB_DEBUG = 51,
-	FILE_PAGE = 61,
-	SWAP = 62,
-	MMAP_EXCLUSIVE = 63,
-};
-
 static const uint64_t INTERNAL = UINT64_C(0xffff) << 32;
 static const uint64_t COMPOUND = PM_BIT(PM_KPF_COMPOUND_HEAD) | PM_BIT(PM_KPF_COMPOUND_TAIL);
 
@@ -39,16 +24,17 @@ static inline uint64_t moved(uint64_t word, unsigned from, unsigned to)
 
 static uint64_t expanded(uint64_t word, uint64_t entry)
 {
-	if (pm_flag(word, PM_KPF_ANON))
-		word = moved(word, OWNER_2, ANON_EXCLUSIVE);
+	if (pm_flag(word, PM_KPF_ANONYMOUS))
+		word = moved(word, PM_KPF_OWNER_2, PM_KPF_ANON_EXCLUSIVE);
 	if (pm_flag(word, PM_KPF_SLAB))
-		word = moved(moved(word, PM_KPF_ACTIVE, SLUB_FROZEN), ERROR, SLUB_DEBUG);
-	if (!pm_flag(word, WRITEBACK))
-		word = moved(word, PM_KPF_RECLAIM, READAHEAD);
-	return word | (uint64_t)pm_flag(entry, PM_SOFT_DIRTY_BIT) << SOFTDIRTY |
-	       (uint64_t)pm_flag(entry, PM_FILE_BIT) << FILE_PAGE |
-	       (uint64_t)pm_flag(entry, PM_SWAPPED_BIT) << SWAP |
-	       (uint64_t)pm_flag(entry, PM_EXCLUSIVE_BIT) << MMAP_EXCLUSIVE;
+		word = moved(moved(word, PM_KPF_ACTIVE, PM_KPF_SLUB_FROZEN), PM_KPF_ERROR,
+			     PM_KPF_SLUB_DEBUG);
+	if (!pm_flag(word, PM_KPF_WRITEBACK))
+		word = moved(word, PM_KPF_RECLAIM, PM_KPF_READAHEAD);
+	return word | (uint64_t)pm_flag(entry, PM_SOFT_DIRTY_BIT) << PM_KPF_SOFTDIRTY |
+	       (uint64_t)pm_flag(entry, PM_FILE_BIT) << PM_KPF_FILE |
+	       (uint64_t)pm_flag(entry, PM_SWAPPED_BIT) << PM_KPF_SWAP |
+	       (uint64_t)pm_flag(entry, PM_EXCLUSIVE_BIT) << PM_KPF_MMAP_EXCLUSIVE;
 }
 
 uint64_t pm_types_word(uint64_t word, uint64_t entry, uint32_t raw)

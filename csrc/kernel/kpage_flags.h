@@ -15,17 +15,24 @@
 
 #include "kernel/core.h"
 
-/* include/uapi/linux/kernel-page-flags.h */
+/*
+ * Named and numbered as PAGE_FLAGS of pagemap/_vocabulary/flags.py; a test compares them. Up to
+ * 26 KPF_* of include/uapi/linux/kernel-page-flags.h, from 32 on of the kernel's own
+ * include/linux/kernel-page-flags.h, from 47 on the tool page-types' bits.
+ */
 enum pm_kpf {
+	PM_KPF_ERROR = 1,
 	PM_KPF_REFERENCED = 2,
 	PM_KPF_UPTODATE = 3,
+	PM_KPF_DIRTY = 4,
 	PM_KPF_LRU = 5,
 	PM_KPF_ACTIVE = 6,
 	PM_KPF_SLAB = 7,
+	PM_KPF_WRITEBACK = 8,
 	PM_KPF_RECLAIM = 9,
 	PM_KPF_BUDDY = 10,
 	PM_KPF_MMAP = 11,
-	PM_KPF_ANON = 12,
+	PM_KPF_ANONYMOUS = 12,
 	PM_KPF_SWAPCACHE = 13,
 	PM_KPF_SWAPBACKED = 14,
 	PM_KPF_COMPOUND_HEAD = 15,
@@ -34,10 +41,20 @@ enum pm_kpf {
 	PM_KPF_UNEVICTABLE = 18,
 	PM_KPF_NOPAGE = 20,
 	PM_KPF_KSM = 21,
+	PM_KPF_THP = 22,
 	PM_KPF_OFFLINE = 23,
 	PM_KPF_ZERO_PAGE = 24,
 	PM_KPF_IDLE = 25,
 	PM_KPF_PGTABLE = 26,
+	PM_KPF_OWNER_2 = 34,
+	PM_KPF_SOFTDIRTY = 40,
+	PM_KPF_ANON_EXCLUSIVE = 47,
+	PM_KPF_READAHEAD = 48,
+	PM_KPF_SLUB_FROZEN = 50,
+	PM_KPF_SLUB_DEBUG = 51,
+	PM_KPF_FILE = 61,
+	PM_KPF_SWAP = 62,
+	PM_KPF_MMAP_EXCLUSIVE = 63,
 };
 
 /* Frames that no process has, */
@@ -47,7 +64,7 @@ enum pm_kpf {
 /* and what is true of frames alone that one may have. */
 #define PM_KPF_OF_USERS                                                                      \
 	(PM_BIT(PM_KPF_REFERENCED) | PM_BIT(PM_KPF_LRU) | PM_BIT(PM_KPF_ACTIVE) |            \
-	 PM_BIT(PM_KPF_RECLAIM) | PM_BIT(PM_KPF_MMAP) | PM_BIT(PM_KPF_ANON) |                \
+	 PM_BIT(PM_KPF_RECLAIM) | PM_BIT(PM_KPF_MMAP) | PM_BIT(PM_KPF_ANONYMOUS) |           \
 	 PM_BIT(PM_KPF_SWAPCACHE) | PM_BIT(PM_KPF_SWAPBACKED) | PM_BIT(PM_KPF_UNEVICTABLE) | \
 	 PM_BIT(PM_KPF_KSM) | PM_BIT(PM_KPF_IDLE))
 
