@@ -99,7 +99,7 @@ static int64_t look_ahead(const struct walk *walk, uint64_t vpn, uint64_t pfn, u
 }
 
 /* Whether the folio at the start of the stretch begins with the page before, or earlier. */
-static int begun_before(const struct walk *walk, const struct pm_stretch *stretch,
+static int begun_before(const struct walk *walk, const struct pm_huge_stretch *stretch,
 			uint64_t span_start)
 {
 	uint64_t entry;
@@ -117,7 +117,7 @@ static int begun_before(const struct walk *walk, const struct pm_stretch *stretc
  * Count the folios of a stretch. `edge` says that its first page is the first that
  * this walk looks at: the page before is then somebody else's.
  */
-static int count_stretch(struct walk *walk, struct pm_stretch *stretch, int edge,
+static int count_stretch(struct walk *walk, struct pm_huge_stretch *stretch, int edge,
 			 uint64_t span_start)
 {
 	int found;
@@ -227,7 +227,7 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 	const uint64_t first = at, end = at + run->count;
 	struct pm_tally tally = { 0 };
 
-	pm_tally(entries + at, run->count, &tally);
+	pm_tally_add(entries + at, run->count, &tally);
 	walk->counter.tally->present += tally.present;
 	if (is_hugetlb(walk->job, span)) {
 		walk->counter.tally->hugetlb += tally.present;
@@ -240,7 +240,7 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 		const uint64_t row = in_a_row(entries, at, end);
 		const uint64_t next = at + (row ? row : 1);
 		const int grouped = row && is_grouped(walk, span, entries[at]);
-		struct pm_stretch stretch = {
+		struct pm_huge_stretch stretch = {
 			.vpn = run->vpn + (at - first),
 			.pfn = entries[at] & PM_PLACE_MASK,
 			.count = row,

@@ -32,7 +32,7 @@ struct pm_flags_reader {
  * Pages in a row whose frames are in a row too, and where the walk through them
  * stands. words[i] is of frame pfn + i; those of at..have are read.
  */
-struct pm_stretch {
+struct pm_huge_stretch {
 	uint64_t vpn;
 	uint64_t pfn;
 	uint64_t count;
@@ -48,14 +48,14 @@ struct pm_stretch {
  * Move on to the next frame that is of a huge page, reading words where needed.
  * Returns 1, 0 at the end of the stretch, or -errno.
  */
-int pm_next_huge(struct pm_flags_reader *reader, struct pm_stretch *stretch);
+int pm_next_huge(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch);
 
 /*
  * How many frames from this one, a huge page's, on are of the same folio; where
  * that is more than the stretch has, and it is not open, any such number. Returns
  * that, 1 or more, or -errno.
  */
-int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_stretch *stretch);
+int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_huge_stretch *stretch);
 
 /* Whole folios in a row at their own place, which may be mapped by PMDs. */
 struct pm_pmds {

@@ -92,7 +92,7 @@ static int head_of(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t 
 }
 
 /* Read `count` words from stretch->at on: of frames that are mapped. */
-static int read_words(const struct pm_flags_reader *reader, struct pm_stretch *stretch,
+static int read_words(const struct pm_flags_reader *reader, struct pm_huge_stretch *stretch,
 		      uint64_t count)
 {
 	uint64_t *words = stretch->words + stretch->at;
@@ -110,7 +110,7 @@ static int read_words(const struct pm_flags_reader *reader, struct pm_stretch *s
 }
 
 /* Read a block of words from stretch->at on. */
-static int read_block(struct pm_flags_reader *reader, struct pm_stretch *stretch)
+static int read_block(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch)
 {
 	uint64_t rest = stretch->count - stretch->at;
 
@@ -124,7 +124,7 @@ static int read_block(struct pm_flags_reader *reader, struct pm_stretch *stretch
 }
 
 /* As pm_next_huge, where a word of each group will do. */
-static int next_in_groups(struct pm_flags_reader *reader, struct pm_stretch *stretch)
+static int next_in_groups(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch)
 {
 	while (stretch->at < stretch->count) {
 		const uint64_t group = (stretch->pfn + stretch->at) >> reader->group;
@@ -144,7 +144,7 @@ static int next_in_groups(struct pm_flags_reader *reader, struct pm_stretch *str
 	return 0;
 }
 
-int pm_next_huge(struct pm_flags_reader *reader, struct pm_stretch *stretch)
+int pm_next_huge(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch)
 {
 	if (stretch->grouped)
 		return next_in_groups(reader, stretch);
@@ -169,7 +169,7 @@ static int may_go_on(uint64_t head, uint64_t count)
 }
 
 /* As pm_folio_rest. */
-static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_stretch *stretch)
+static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_huge_stretch *stretch)
 {
 	const uint64_t pfn = stretch->pfn + stretch->at;
 	const int head_here = !pm_flag(stretch->words[stretch->at], PM_KPF_COMPOUND_TAIL);
@@ -198,7 +198,7 @@ static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_stretch *
 	return head > pfn + seen ? (int64_t)(head - pfn) : (int64_t)seen;
 }
 
-int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_stretch *stretch)
+int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_huge_stretch *stretch)
 {
 	const int64_t rest = rest_of(reader, stretch);
 

@@ -68,7 +68,7 @@ static uint64_t alike(const uint64_t *entries, uint64_t count)
 	return done;
 }
 
-void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
+void pm_tally_add(const uint64_t *entries, uint64_t count, struct pm_tally *tally)
 {
 	tally->pages += count;
 	while (count) {

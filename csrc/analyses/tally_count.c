@@ -49,7 +49,7 @@ int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64
 		if (got < 0)
 			return got;
 	}
-	pm_tally(entries, count, &bits);
+	pm_tally_add(entries, count, &bits);
 	to->present += bits.present;
 	to->uffd_wp += bits.uffd_wp;
 	/* of populated pages it would be a part; a scan counts all */

@@ -53,7 +53,7 @@ enum pm_batch_limits {
  */
 
 /* schema.c: a struct ArrowSchema of the struct of these fields. */
-void *pm_arrow_schema(const struct pm_schema *schema);
+void *pm_arrow_schema_of(const struct pm_schema *schema);
 
 /*
  * table.c: a struct ArrowArrayStream of a table of `rows` rows, in batches within the limits.

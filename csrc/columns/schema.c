@@ -97,7 +97,7 @@ int pm_shape_export(struct pm_shape *shape, struct pm_arrow_schema *out)
 	return 0;
 }
 
-void *pm_arrow_schema(const struct pm_schema *schema)
+void *pm_arrow_schema_of(const struct pm_schema *schema)
 {
 	struct pm_shape *shape = pm_shape_new(schema);
 	struct pm_arrow_schema *out = malloc(sizeof(*out));

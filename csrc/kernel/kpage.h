@@ -11,13 +11,13 @@
 #include "kernel/kpage.cdef.h"
 
 enum {
-	DIGIT_BITS = 11, /* 2,048 counters: they stay in the first cache */
-	DIGITS = 1 << DIGIT_BITS,
-	LONG_RUN = 2, /* PFNs in a row, on average, that are worth sorting as one */
+	PM_DIGIT_BITS = 11, /* 2,048 counters: they stay in the first cache */
+	PM_DIGITS = 1 << PM_DIGIT_BITS,
+	PM_LONG_RUN = 2, /* PFNs in a row, on average, that are worth sorting as one */
 };
 
 /* What is to be known of PFNs before they are sorted. */
-struct survey {
+struct pm_survey {
 	uint64_t stored;   /* how many a file may hold */
 	uint64_t runs;	   /* in which each is the next after the one before */
 	uint64_t descents; /* how often one is less than the one before */
@@ -26,19 +26,19 @@ struct survey {
 };
 
 /* A PFN as it is now, once: another thread of the caller's may change it any time. */
-static inline uint64_t load(const uint64_t *pfn)
+static inline uint64_t pm_load(const uint64_t *pfn)
 {
 	return *(const volatile uint64_t *)pfn;
 }
 
 /* Whether a file may hold it, and it has no bit that the survey has not seen. */
-static inline int is_wish(const struct survey *seen, uint64_t pfn)
+static inline int pm_is_wish(const struct pm_survey *seen, uint64_t pfn)
 {
 	return pfn < PM_PFN_END && !(pfn & ~seen->all);
 }
 
 /* kpage_sort.c */
-struct survey pm_kpage_survey(const uint64_t *pfns, uint64_t count);
+struct pm_survey pm_kpage_survey(const uint64_t *pfns, uint64_t count);
 
 /*
  * Sort `count` words at `from` by all but their lowest `bits`, with room for as many

@@ -24,19 +24,19 @@ _Static_assert(1 << PART_BITS == PM_PARTS, "a part for each value of its bits");
 int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uint64_t *spare,
 		      uint64_t *ends, uint64_t *out)
 {
-	const struct survey seen = pm_kpage_survey(pfns, count);
+	const struct pm_survey seen = pm_kpage_survey(pfns, count);
 	const unsigned bits = pm_place_bits(count);
 	const unsigned width = seen.differ ? 64 - (unsigned)__builtin_clzll(seen.differ) : 0;
 	const unsigned shift = bits + (width > PART_BITS ? width - PART_BITS : 0);
 	uint64_t places[PM_PARTS] = { 0 };
 	uint64_t stored = 0, place = 0, most = 0;
 
-	if (!bits || seen.all >> (64 - bits) || !seen.descents || seen.runs <= count / LONG_RUN)
+	if (!bits || seen.all >> (64 - bits) || !seen.descents || seen.runs <= count / PM_LONG_RUN)
 		return -ERANGE;
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = load(pfns + i);
+		const uint64_t pfn = pm_load(pfns + i);
 
-		if (!is_wish(&seen, pfn)) {
+		if (!pm_is_wish(&seen, pfn)) {
 			out[i] = PM_NO_VALUE;
 			continue;
 		}

@@ -15,46 +15,46 @@ _Static_assert(sizeof(struct pm_wish) == 16, "cffi and C agree on a wish");
 static void sort_by_digit(const struct pm_wish *from, uint64_t count, unsigned shift,
 			  struct pm_wish *to)
 {
-	uint64_t places[DIGITS] = { 0 };
+	uint64_t places[PM_DIGITS] = { 0 };
 	uint64_t place = 0;
 
 	for (uint64_t i = 0; i < count; i++)
-		places[from[i].pfn >> shift & (DIGITS - 1)]++;
-	for (unsigned digit = 0; digit < DIGITS; digit++) {
+		places[from[i].pfn >> shift & (PM_DIGITS - 1)]++;
+	for (unsigned digit = 0; digit < PM_DIGITS; digit++) {
 		uint64_t here = places[digit];
 
 		places[digit] = place;
 		place += here;
 	}
 	for (uint64_t i = 0; i < count; i++)
-		to[places[from[i].pfn >> shift & (DIGITS - 1)]++] = from[i];
+		to[places[from[i].pfn >> shift & (PM_DIGITS - 1)]++] = from[i];
 }
 
 /* The same of words, by the 11 bits of them from `shift` on. */
 static void sort_words(const uint64_t *from, uint64_t count, unsigned shift, uint64_t *to)
 {
-	uint64_t places[DIGITS] = { 0 };
+	uint64_t places[PM_DIGITS] = { 0 };
 	uint64_t place = 0;
 
 	for (uint64_t i = 0; i < count; i++)
-		places[from[i] >> shift & (DIGITS - 1)]++;
-	for (unsigned digit = 0; digit < DIGITS; digit++) {
+		places[from[i] >> shift & (PM_DIGITS - 1)]++;
+	for (unsigned digit = 0; digit < PM_DIGITS; digit++) {
 		uint64_t here = places[digit];
 
 		places[digit] = place;
 		place += here;
 	}
 	for (uint64_t i = 0; i < count; i++)
-		to[places[from[i] >> shift & (DIGITS - 1)]++] = from[i];
+		to[places[from[i] >> shift & (PM_DIGITS - 1)]++] = from[i];
 }
 
 uint64_t *pm_kpage_sort_words(uint64_t *from, uint64_t count, uint64_t differ, unsigned bits,
 			      uint64_t *to)
 {
-	for (unsigned shift = 0; shift < 64 - bits; shift += DIGIT_BITS) {
+	for (unsigned shift = 0; shift < 64 - bits; shift += PM_DIGIT_BITS) {
 		uint64_t *swap = from;
 
-		if (!(differ >> shift & (DIGITS - 1)))
+		if (!(differ >> shift & (PM_DIGITS - 1)))
 			continue;
 		sort_words(from, count, shift + bits, to);
 		from = to;
@@ -67,7 +67,7 @@ uint64_t *pm_kpage_sort_words(uint64_t *from, uint64_t count, uint64_t differ, u
  * Sort wishes whose PFN and place fit in one word, the place in its lowest `bits`:
  * half as much to move. `spare` holds two arrays of words. Returns their number.
  */
-static uint64_t sort_packed(const uint64_t *pfns, uint64_t count, const struct survey *seen,
+static uint64_t sort_packed(const uint64_t *pfns, uint64_t count, const struct pm_survey *seen,
 			    unsigned bits, struct pm_wish *sorted, struct pm_wish *spare,
 			    uint64_t *out)
 {
@@ -76,9 +76,9 @@ static uint64_t sort_packed(const uint64_t *pfns, uint64_t count, const struct s
 	uint64_t stored = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = load(pfns + i);
+		const uint64_t pfn = pm_load(pfns + i);
 
-		if (is_wish(seen, pfn))
+		if (pm_is_wish(seen, pfn))
 			words[stored++] = pfn << bits | i;
 		else
 			out[i] = PM_NO_VALUE;
@@ -95,10 +95,10 @@ static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 {
 	struct pm_wish *from = wishes, *to = spare;
 
-	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
+	for (unsigned shift = 0; shift < 64; shift += PM_DIGIT_BITS) {
 		struct pm_wish *swap = from;
 
-		if (!(differ >> shift & (DIGITS - 1)))
+		if (!(differ >> shift & (PM_DIGITS - 1)))
 			continue;
 		sort_by_digit(from, count, shift, to);
 		from = to;
@@ -108,13 +108,13 @@ static void sort_wishes(struct pm_wish *wishes, uint64_t count, uint64_t differ,
 		memcpy(wishes, from, count * sizeof(*wishes));
 }
 
-struct survey pm_kpage_survey(const uint64_t *pfns, uint64_t count)
+struct pm_survey pm_kpage_survey(const uint64_t *pfns, uint64_t count)
 {
-	struct survey seen = { 0 };
+	struct pm_survey seen = { 0 };
 	uint64_t first = 0, next = 0, last = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = load(pfns + i);
+		const uint64_t pfn = pm_load(pfns + i);
 
 		if (pfn >= PM_PFN_END) {
 			next = PM_NO_VALUE; /* the run ends */
@@ -135,8 +135,8 @@ struct survey pm_kpage_survey(const uint64_t *pfns, uint64_t count)
  * Sort what comes in runs, so that fewer words are to be moved than there are PFNs.
  * Returns 0 where runs overlap: then they must be taken apart.
  */
-static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *seen, unsigned bits,
-		     struct pm_wish *sorted, struct pm_wish *spare, uint64_t *out)
+static int sort_runs(const uint64_t *pfns, uint64_t count, const struct pm_survey *seen,
+		     unsigned bits, struct pm_wish *sorted, struct pm_wish *spare, uint64_t *out)
 {
 	const struct pm_wish *end = sorted + seen->stored;
 	uint64_t *words = (uint64_t *)spare;
@@ -144,9 +144,9 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 	uint64_t runs = 0, next = PM_NO_VALUE;
 
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = load(pfns + i);
+		const uint64_t pfn = pm_load(pfns + i);
 
-		if (!is_wish(seen, pfn)) {
+		if (!pm_is_wish(seen, pfn)) {
 			out[i] = next = PM_NO_VALUE;
 			continue;
 		}
@@ -165,7 +165,7 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 			if (sorted == end)
 				return 0; /* they have changed meanwhile */
 			*sorted++ = (struct pm_wish){ pfn++, at++ };
-		} while (at < count && load(pfns + at) == pfn && pfn < PM_PFN_END);
+		} while (at < count && pm_load(pfns + at) == pfn && pfn < PM_PFN_END);
 		next = pfn;
 	}
 	return sorted == end;
@@ -174,20 +174,20 @@ static int sort_runs(const uint64_t *pfns, uint64_t count, const struct survey *
 int64_t pm_kpage_sort(const uint64_t *pfns, uint64_t count, struct pm_wish *sorted,
 		      struct pm_wish *spare, uint64_t *out)
 {
-	const struct survey seen = pm_kpage_survey(pfns, count);
+	const struct pm_survey seen = pm_kpage_survey(pfns, count);
 	const unsigned bits = pm_place_bits(count);
 	const int packs = bits && !(seen.all >> (64 - bits));
 	uint64_t stored = 0;
 
-	if (seen.descents && packs && seen.runs <= count / LONG_RUN &&
+	if (seen.descents && packs && seen.runs <= count / PM_LONG_RUN &&
 	    sort_runs(pfns, count, &seen, bits, sorted, spare, out))
 		return (int64_t)seen.stored;
 	if (seen.descents && packs)
 		return (int64_t)sort_packed(pfns, count, &seen, bits, sorted, spare, out);
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t pfn = load(pfns + i);
+		const uint64_t pfn = pm_load(pfns + i);
 
-		if (is_wish(&seen, pfn))
+		if (pm_is_wish(&seen, pfn))
 			sorted[stored++] = (struct pm_wish){ pfn, i };
 		else
 			out[i] = PM_NO_VALUE;

@@ -235,7 +235,7 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 /* tally.c */
 
 /* Add the counts of `count` entries to *tally; what mappings hold, tally.cdef.h has. */
-void pm_tally(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
+void pm_tally_add(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
 
 /* rows.c: entries into rows of text, CSV or JSON lines */
 

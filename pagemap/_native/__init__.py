@@ -269,7 +269,7 @@ def kind_counts(entries: memoryview, table: bytes) -> list[int]:
 def tally(entries: memoryview) -> tuple[int, ...]:
     """How many entries carry each flag, in the order of `COUNTS`."""
     counts = ffi.new("struct pm_tally *")
-    lib.pm_tally(entries_of(entries), len(entries), counts)
+    lib.pm_tally_add(entries_of(entries), len(entries), counts)
     return tuple(getattr(counts, name) for name in COUNTS)
 
 

@@ -130,7 +130,7 @@ def schema_address(
 ) -> int:
     """The address of a new struct ArrowSchema."""
     ours = SchemaTable(schema, words, about)  # a name: it lives until C has copied it
-    return made(lib.pm_arrow_schema(ours.struct))
+    return made(lib.pm_arrow_schema_of(ours.struct))
 
 
 def codes_end(codes: memoryview[int], words: int) -> int:

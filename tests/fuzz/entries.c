@@ -91,9 +91,9 @@ static void check_sums(const uint64_t *entries, uint64_t count, uint64_t cut)
 	struct pm_footprint page = { 0 };
 	static const uint8_t kinds[PM_TYPES_OF_SWAP] = { PM_ENTRY_SWAP, PM_ENTRY_MARKER };
 
-	pm_tally(entries, count, &whole);
-	pm_tally(entries, cut, &first);
-	pm_tally(entries + cut, count - cut, &rest);
+	pm_tally_add(entries, count, &whole);
+	pm_tally_add(entries, cut, &first);
+	pm_tally_add(entries + cut, count - cut, &rest);
 	for (unsigned i = 0; i < sizeof(whole) / 8; i++)
 		CHECK_EQUAL(((uint64_t *)&first)[i] + ((uint64_t *)&rest)[i],
 			    ((uint64_t *)&whole)[i]);

@@ -70,7 +70,7 @@ static void check_rows(const struct pm_arrow_array *batch, uint64_t first)
 
 static void test_schema(void)
 {
-	struct pm_arrow_schema *whole = pm_arrow_schema(&schema), taken;
+	struct pm_arrow_schema *whole = pm_arrow_schema_of(&schema), taken;
 
 	CHECK(whole != NULL);
 	CHECK(!strcmp(whole->format, "+s"));

@@ -32,8 +32,8 @@ static void check_count(uint64_t count)
 		pm_bits(entries, count, bit, narrow);
 	for (uint64_t i = 0; i < count; i++)
 		CHECK_EQUAL(narrow[i], entries[i] >> 63);
-	pm_tally(entries, count, &tally);
-	pm_tally(entries, count, &tally);
+	pm_tally_add(entries, count, &tally);
+	pm_tally_add(entries, count, &tally);
 	CHECK_EQUAL(tally.pages, 2 * count);
 	CHECK_EQUAL(tally.present, 2 * present);
 	free(entries);
@@ -55,7 +55,7 @@ static void by_hand(void)
 	CHECK_EQUAL(narrow, 3);
 	pm_swap_offsets(&entry, 1, 0, &wide);
 	CHECK_EQUAL(wide, 0x12345);
-	pm_tally(&entry, 1, &tally);
+	pm_tally_add(&entry, 1, &tally);
 	CHECK_EQUAL(tally.pages, 1);
 	CHECK_EQUAL(tally.present, 0);
 	CHECK_EQUAL(tally.swapped, 1);
@@ -78,7 +78,7 @@ static void anonymous_by_hand(void)
 	};
 	struct pm_tally tally = { 0 };
 
-	pm_tally(entries, 8, &tally);
+	pm_tally_add(entries, 8, &tally);
 	CHECK_EQUAL(tally.pages, 8);
 	CHECK_EQUAL(tally.present, 5);
 	CHECK_EQUAL(tally.swapped, 4);

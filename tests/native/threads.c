@@ -161,7 +161,7 @@ static void *work(void *argument)
 		for (unsigned i = 0; i < SPANS; i++) {
 			CHECK(pm_read(all.pagemap, all.spans[i].vpn, SPAN_PAGES, entries) ==
 			      SPAN_PAGES);
-			pm_tally(entries, SPAN_PAGES, &tally);
+			pm_tally_add(entries, SPAN_PAGES, &tally);
 		}
 		found->tallied = tally.present;
 		find_rows(found);
