@@ -1,20 +1,20 @@
-"""The errors that pagemap raises, each with the exit code of the command.
+"""The errors that pagemap raises.
 
 ::
 
-    PagemapError                             1  the base: catch this for all
-     ├─ NoSuchProcess    ProcessLookupError  66  no process, a zombie, a name that fits nothing
-     ├─ AccessDenied     PermissionError     77  the kernel forbids it; names the capability
-     │   └─ PfnsHidden                       77  readable, but without physical addresses
-     ├─ TargetVanished   ProcessLookupError  75  exited or called exec; what was read stands
-     ├─ AddressError     LookupError         1  the address has no physical address:
+    PagemapError                              the base: catch this for all
+     ├─ NoSuchProcess    ProcessLookupError   no process, a zombie, a name that fits nothing
+     ├─ AccessDenied     PermissionError      the kernel forbids it; names the capability
+     │   └─ PfnsHidden                        readable, but without physical addresses
+     ├─ TargetVanished   ProcessLookupError   exited or called exec; what was read stands
+     ├─ AddressError     LookupError          the address has no physical address:
      │   ├─ NotMapped                           in no mapping
      │   ├─ NotPresent                          mapped, but no page behind it
      │   └─ SwappedOut                          the page lies in swap
-     ├─ Unsupported      NotImplementedError 69  this kernel lacks it
-     ├─ UsageError       ValueError          2  malformed address, range, pattern or name
+     ├─ Unsupported      NotImplementedError  this kernel lacks it
+     ├─ UsageError       ValueError           malformed address, range, pattern or name
      │   └─ AmbiguousName                       a name that fits several processes
-     └─ ClosedProcess    ValueError          1  the Process was closed
+     └─ ClosedProcess    ValueError           the Process was closed
 
 Every error carries ``pid``, ``errno``, ``operation`` and ``path``, each None where it does not
 apply, and survives pickling (so it crosses process pools).
@@ -52,7 +52,6 @@ __all__ = [
 class PagemapError(Exception):
     """The base of every error here; the message says what failed, on what, why, and what to do."""
 
-    exit_code = 1
     pid: int | None = None
     errno: int | None = None
     operation: str | None = None
@@ -94,13 +93,9 @@ def _rebuild(kind: type[PagemapError], state: dict[str, object]) -> PagemapError
 class NoSuchProcess(PagemapError, ProcessLookupError):
     """There is no such process, or it has ended and waits to be reaped."""
 
-    exit_code = 66
-
 
 class AccessDenied(PagemapError, PermissionError):
     """The kernel forbids reading this process."""
-
-    exit_code = 77
 
 
 class PfnsHidden(AccessDenied):
@@ -109,8 +104,6 @@ class PfnsHidden(AccessDenied):
 
 class TargetVanished(PagemapError, ProcessLookupError):
     """The process exited or replaced itself by exec midway. What was read until then stands."""
-
-    exit_code = 75
 
 
 class AddressError(PagemapError, LookupError):
@@ -149,13 +142,9 @@ class SwappedOut(AddressError):
 class Unsupported(PagemapError, NotImplementedError):
     """This kernel does not have what was asked for."""
 
-    exit_code = 69
-
 
 class UsageError(PagemapError, ValueError):
     """An argument that cannot be understood."""
-
-    exit_code = 2
 
 
 class AmbiguousName(UsageError):

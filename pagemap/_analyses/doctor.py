@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pagemap._space.arguments import HasPid
     from pagemap._vocabulary.flags import Flag
 
-__all__ = ["ESSENTIAL", "Finding", "diagnose", "exit_code"]
+__all__ = ["ESSENTIAL", "Finding", "diagnose"]
 
 ESSENTIAL = ("maps", "pagemap")
 """Without these nothing can be told of a process; everything else makes it more, or faster."""
@@ -86,13 +86,6 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
         soft_dirty,
         *_userfaultfd(),
     ]
-
-
-def exit_code(findings: list[Finding]) -> int:
-    """0 when the essentials work; else 77 forbidden, 69 lacking in this kernel, 66 no memory, 1."""
-    codes = {EACCES: 77, EPERM: 77, ENOENT: 69, ENOSYS: 69, ESRCH: 66}
-    failed = [each.errno for each in findings if each.name in ESSENTIAL and not each.ok]
-    return max((codes.get(number, 1) for number in failed), default=0)
 
 
 def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:

@@ -44,8 +44,6 @@ __all__ = ["UNTOLD", "Gentle"]
 UNTOLD = {"swap_pss": "how many use a page in swap no file of the kernel tells"}
 """What no gentle walk can tell, and why."""
 
-_WITHOUT = "without --gentle the kernel's own sums of your processes can be read"
-
 _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
 _PSS_SHIFT = 12
 _FILES = ("mapcounts", "flags")
@@ -84,9 +82,9 @@ class Gentle(Holder):
         except AccessDenied as error:
             self._reader.close()
             raise AccessDenied(
-                f"{error}; {_WITHOUT}",
+                error.message,
                 errno=error.errno,
-                operation=error.operation,
+                operation="walk gently",
                 path=error.path,
             ) from None
         self._room = native.Room()
@@ -139,10 +137,10 @@ class Gentle(Holder):
             raise PfnsHidden(
                 f"cannot walk process {process.pid} gently: the kernel hides the PFNs in "
                 f"/proc/{process.pid}/pagemap without CAP_SYS_ADMIN (in the initial user "
-                f"namespace); run with sudo; {_WITHOUT}",
+                f"namespace); run with sudo",
                 pid=process.pid,
                 errno=EACCES,
-                operation="read PFNs",
+                operation="walk gently",
                 path=f"/proc/{process.pid}/pagemap",
             )
         for block in process.maps_blocks():
@@ -206,10 +204,10 @@ class Gentle(Holder):
         return PagemapError(
             f"cannot walk process {process.pid} gently: {path} ends at frame {ends[path]:#x}, "
             "before the word of a frame that the process maps: it is not what a kernel shows of a "
-            f"whole machine; {_WITHOUT}",
+            "whole machine",
             pid=process.pid,
             errno=ENODATA,
-            operation="read the words of frames",
+            operation="walk gently",
             path=path,
         )
 

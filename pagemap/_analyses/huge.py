@@ -159,7 +159,7 @@ def _cut_short(process: AddressSpace, flags_fd: int) -> PagemapError:
     return PagemapError(
         f"cannot tell the huge pages of process {process.pid}: {path} ends at frame "
         f"{frames_end(flags_fd):#x}, before the word of a frame that the process maps: it is not "
-        f"what a kernel shows of a whole machine. {_ELSE}",
+        "what a kernel shows of a whole machine",
         pid=process.pid,
         errno=ENODATA,
         operation="count huge pages",
@@ -172,15 +172,12 @@ def _piece_pages(pages: int) -> int:
     return max(1 << 15, pages >> 7)
 
 
-_ELSE = "`pagemap maps` without --huge still tells how much is huge (mapped by PMDs, or of hugetlb)"
-
-
 def _require_pfns(process: AddressSpace) -> None:
     if not process.pfns_visible:
         raise PfnsHidden(
             f"cannot tell the huge pages of process {process.pid}: /proc/{process.pid}/pagemap "
             "hides PFNs from who opens it without CAP_SYS_ADMIN (in the initial user namespace); "
-            f"run with sudo. {_ELSE}",
+            "run with sudo",
             pid=process.pid,
             operation="count huge pages",
             path=f"/proc/{process.pid}/pagemap",
@@ -192,7 +189,7 @@ def _flags(frames: FrameReader, process: AddressSpace) -> int:
         return frames.fileno("flags")
     except AccessDenied as error:
         raise AccessDenied(
-            f"cannot tell the huge pages of process {process.pid}: {error.message}. {_ELSE}",
+            f"cannot tell the huge pages of process {process.pid}: {error.message}",
             pid=process.pid,
             errno=error.errno,
             operation="count huge pages",

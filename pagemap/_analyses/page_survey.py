@@ -183,10 +183,9 @@ class Survey(Holder):
             )
         except AccessDenied as error:
             raise AccessDenied(
-                f"{error.message}; 'pagemap maps' and 'pagemap regions' do without, and tell "
-                "what is present, swapped, of files and huge",
+                error.message,
                 errno=error.errno,
-                operation=error.operation,
+                operation="tell page types",
                 path=error.path,
             ) from None
 
@@ -256,10 +255,9 @@ class Survey(Holder):
         if not process.pfns_visible:
             raise PfnsHidden(
                 f"cannot tell the types of the pages of process {process.pid}: the kernel hides "
-                "their PFNs without CAP_SYS_ADMIN (in the initial user namespace); run with sudo; "
-                "'pagemap maps' and 'pagemap regions' do without",
+                "their PFNs without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
                 pid=process.pid,
-                operation="read PFNs",
+                operation="tell page types",
             )
         job = self._job(listed=listed, seen=seen)
         reach = _Reach(first=pipeline.ALONE_PAGES)

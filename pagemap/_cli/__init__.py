@@ -86,9 +86,10 @@ def _main(argv: Sequence[str]) -> int:
         code = _run(argv)
         _flush()
     except PagemapError as error:
-        complain(str(error))
-        # Whatever was not to be had for want of memory: that says nothing of the target.
-        code = 1 if error.errno == ENOMEM else error.exit_code
+        from pagemap._cli.exit_codes import code_of, message_of
+
+        complain(message_of(error))
+        code = code_of(error)
     except BrokenPipeError:
         code = BROKEN_PIPE
         mute(sys.stdout)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from errno import EACCES, ENOENT, ENOSYS, EPERM, ESRCH
 
-from pagemap._analyses.doctor import Finding, diagnose, exit_code
+from pagemap._analyses.doctor import ESSENTIAL, Finding, diagnose
 from pagemap._cli.output import open_output
 from pagemap._kernel.processes import resolve
 from pagemap._render.table import Column, write_table
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-__all__ = ["run"]
+__all__ = ["exit_code", "run"]
 
 SCHEMA = "pagemap.doctor/1"
 
@@ -39,6 +40,13 @@ def run(arguments: Namespace) -> int:
         else:
             write_table(COLUMNS, map(_row, findings), output.write, styles=STYLES)
     return exit_code(findings)
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 when the essentials work; else 77 forbidden, 69 lacking in this kernel, 66 no memory, 1."""
+    codes = {EACCES: 77, EPERM: 77, ENOENT: 69, ENOSYS: 69, ESRCH: 66}
+    failed = [each.errno for each in findings if each.name in ESSENTIAL and not each.ok]
+    return max((codes.get(number, 1) for number in failed), default=0)
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 
 from pagemap._analyses.footprints import Survey
+from pagemap._cli.exit_codes import VANISHED, code_of
 from pagemap._cli.left_out import tell_passed, tell_twins
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
@@ -16,7 +17,6 @@ from pagemap._errors import (
     AmbiguousName,
     NoSuchProcess,
     PagemapError,
-    TargetVanished,
     Unsupported,
     UsageError,
 )
@@ -82,7 +82,7 @@ def run(arguments: Namespace) -> int:
                 if not number:
                     raise
                 complain(str(error))
-                return TargetVanished.exit_code  # it was there
+                return VANISHED  # it was there
             if code:
                 return code
         return 0
@@ -140,7 +140,7 @@ class _Report:
             self._write_rows(rows, survey, output, most)
         self._tell(survey, failed)
         if failed:
-            return failed[0].exit_code
+            return code_of(failed[0])
         return self._code(survey, bool(rows))
 
     def _pids(self, failed: list[PagemapError]) -> list[int]:
@@ -217,7 +217,7 @@ class _Report:
         denied = _sorted_out(survey)["denied"]
         if self._arguments.cgroup is not None and not survey.passed:
             complain(f"cgroup {self._arguments.cgroup!r} has no processes")
-        return denied[0].error.exit_code if denied else 0
+        return code_of(denied[0].error) if denied else 0
 
 
 def _sorted_out(survey: Survey) -> dict[str, list[Passed]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pagemap._analyses import huge_counts as folios
+from pagemap._cli.exit_codes import DENIED
 from pagemap._cli.left_out import tell_passed, tell_twins
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
@@ -39,7 +40,7 @@ def write_processes(arguments: Namespace, report: Report) -> int:
     tell_twins(twins)
     if cgroup is not None and not pids:
         complain(f"cgroup {cgroup!r} has no processes")
-    return AccessDenied.exit_code if survey.denied and not survey.found else 0
+    return DENIED if survey.denied and not survey.found else 0
 
 
 class _Survey:

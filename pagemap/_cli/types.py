@@ -6,6 +6,7 @@ import os
 
 from pagemap._analyses.page_survey import Survey
 from pagemap._analyses.page_types import Histogram
+from pagemap._cli.exit_codes import code_of, message_of
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
 from pagemap._cli.words import parse_count, parse_ranges
@@ -47,8 +48,8 @@ class _Troubles:
 
     def tell(self, error: PagemapError) -> None:
         """Tell of an error, and go on."""
-        complain(str(error))
-        self.code = max(self.code, error.exit_code)
+        complain(message_of(error))
+        self.code = max(self.code, code_of(error))
 
     def file(self, error: PagemapError) -> None:
         """The same of a file that was found: alone, it fails as a whole."""

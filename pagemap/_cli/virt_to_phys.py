@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pagemap._cli.exit_codes import code_of
 from pagemap._cli.messages import complain
 from pagemap._cli.output import Output, open_output
 from pagemap._errors import PagemapError, TargetVanished, UsageError
@@ -50,7 +51,7 @@ def _translate(process: Process, address: int | PagemapError, output: Output) ->
         raise
     except PagemapError as error:
         complain(str(error))
-        return error.exit_code
+        return code_of(error)
     return 0
 
 

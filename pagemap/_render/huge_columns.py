@@ -1,6 +1,6 @@
 """The columns in which huge pages are shown: their names, titles and meanings, spelled once.
 
-As in `pagemap._render.columns`, for ``pagemap maps --huge``: of the mappings of a process, or of
+As in `pagemap._render.columns`, for huge pages: of the mappings of a process, or of
 processes. Nothing is imported that needs the compiled module.
 """
 
@@ -24,7 +24,7 @@ SHOWN = (
     Shown("aligned", "ALIGNED", "amount", 5, "whole, in their place, mapped by PTEs"),
     Shown("unaligned", "UNALIGNED", "amount", 7, "whole, at no multiple of their size"),
     Shown("partial", "PARTIAL", "amount", 6, "of pages that are mapped in part"),
-    Shown("cont", "CONT", "blocks", 8, "in blocks of each size of --cont, by PTEs"),
+    Shown("cont", "CONT", "blocks", 8, "in blocks of each size asked for, by PTEs"),
     Shown("zero", "ZERO", "amount", None, "pages of zeros, small and huge: nobody's memory"),
     Shown("hugetlb", "HUGETLB", "amount", None, "in memory, of the hugetlb pool"),
     Shown("thp_anon", "THP-ANON", "sizes", 10, "how much of which size: anonymous"),

@@ -137,7 +137,7 @@ def parse_filter(text: str, *, raw: bool, option: str = "bits") -> Filter:
     shown = parsed.mask if parsed.mask != _WORDS - 1 else parsed.bits
     if not raw and (hidden := shown & _RAW):
         raise UsageError(
-            f"{option} {text!r}: {', '.join(flag_names(hidden))} is seen with --raw alone"
+            f"{option} {text!r}: {', '.join(flag_names(hidden))} is seen with raw alone"
         )
     return parsed
 

@@ -316,7 +316,7 @@ def test_descriptions(pagemap: Pagemap) -> None:
     [
         ("self --bits anonymos", "--bits knows no 'anonymos'; did you mean anonymous?"),
         ("self --bits re", "--bits: 're' may be referenced, reclaim, reserved, readahead; write"),
-        ("self --bits reserved", "--bits 'reserved': reserved is seen with --raw alone"),
+        ("self --bits reserved", "--bits 'reserved': reserved is seen with raw alone"),
         ("self --bits lru=dirty", "--bits 'lru=dirty' fits nothing: dirty is not on the left"),
         ("--describe x", "--describe knows no 'x'; "),
         ("--describe 0xfffffffffffffffff", "--describe: '0xfffffffffffffffff' has more than 64"),

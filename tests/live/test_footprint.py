@@ -311,8 +311,6 @@ def test_a_gentle_walk_without_rights(need_root: None) -> None:
     message = str(caught.value)
     assert "/proc/kpagecount" in message
     assert "CAP_DAC_READ_SEARCH" in message
-    assert message.endswith("without --gentle the kernel's own sums of your processes can be read")
-    assert caught.value.exit_code == 77
 
 
 def test_where_pfns_are_hidden(start: Start, gentle: Gentle) -> None:

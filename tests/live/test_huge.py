@@ -232,9 +232,7 @@ def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags") as caught:
             next(process.huge())
     assert "CAP_DAC_READ_SEARCH" in str(caught.value)
-    assert "without --huge still tells" in str(caught.value)
     assert (caught.value.pid, caught.value.path) == (process.pid, "/proc/kpageflags")
-    assert caught.value.exit_code == 77
 
 
 def test_flags_that_end_early_are_an_error(start: Start, need_pfns: None, tmp_path: Path) -> None:
@@ -251,5 +249,4 @@ def test_flags_that_end_early_are_an_error(start: Start, need_pfns: None, tmp_pa
         pytest.raises(pagemap.PagemapError, match=said) as caught,
     ):
         list(process.huge())
-    assert caught.value.exit_code == 1
     assert caught.value.pid == target.pid

@@ -189,8 +189,8 @@ def test_filters(names: set[str], other: int, form: str, words: list[int]) -> No
         ("lru=~dirty", "do not go together"),
         ("0x10000000000000000", "more than 64 bits"),
         ("0xg", "a number is decimal"),
-        ("reserved", "is seen with --raw alone"),
-        ("=swap", "is seen with --raw alone"),
+        ("reserved", "is seen with raw alone"),
+        ("=swap", "is seen with raw alone"),
         ("bit_64", "knows no"),
     ],
 )

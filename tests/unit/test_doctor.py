@@ -12,6 +12,7 @@ import pytest
 
 from pagemap import _native
 from pagemap._analyses import doctor
+from pagemap._cli.doctor import exit_code
 from pagemap._errors import NoSuchProcess
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Machine:
         return {each.name: each for each in doctor.diagnose(77, procfs=str(self.root))}
 
     def code(self) -> int:
-        return doctor.exit_code(doctor.diagnose(77, procfs=str(self.root)))
+        return exit_code(doctor.diagnose(77, procfs=str(self.root)))
 
 
 @pytest.fixture

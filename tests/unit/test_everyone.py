@@ -76,7 +76,6 @@ def test_a_kernel_without_sums(tmp_path: Path) -> None:
     with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR") as caught:
         read_sums(folder)
     folder.close()
-    assert caught.value.exit_code == 69
     assert caught.value.path == f"{tmp_path}/10/smaps"
 
 

@@ -48,7 +48,6 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
         assert frames.cgroups is None
         with pytest.raises(pagemap.Unsupported, match=r"kpagecgroup.*CONFIG_MEMCG") as caught:
             reader.read([3], ("flags", "cgroups"))
-    assert caught.value.exit_code == 69
     assert caught.value.path == f"{tmp_path}/kpagecgroup"
     with Survey(procfs=str(tmp_path)) as survey:
         assert survey.memory().types().pages == 50
@@ -110,8 +109,7 @@ def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
             Survey(procfs=str(tmp_path))
     assert "CAP_DAC_READ_SEARCH" in str(one.value)
     assert "kpageflags" in str(one.value)
-    assert "pagemap maps" in str(other.value)
-    assert one.value.exit_code == other.value.exit_code == 77
+    assert str(other.value) == str(one.value)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,8 @@ def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
         fail(errno.EACCES, "gone")
     with pytest.raises(pagemap.UsageError, match="is threaded"):
         fail(errno.EOPNOTSUPP, "top")
-    with pytest.raises(pagemap.PagemapError, match="Input/output error") as caught:
+    with pytest.raises(pagemap.PagemapError, match="Input/output error"):
         fail(errno.EIO, "top")
-    assert caught.value.exit_code == 1
 
 
 def test_what_is_no_cgroup(tmp_path: Path) -> None:

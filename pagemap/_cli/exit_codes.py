@@ -1,0 +1,50 @@
+"""What the command makes of an error of the library: its exit code, and a hint where it has one."""
+
+from __future__ import annotations
+
+from errno import ENOMEM
+
+from pagemap._errors import (
+    AccessDenied,
+    NoSuchProcess,
+    PagemapError,
+    TargetVanished,
+    Unsupported,
+    UsageError,
+)
+
+__all__ = ["DENIED", "VANISHED", "code_of", "message_of"]
+
+DENIED = 77
+VANISHED = 75
+
+_CODES = {
+    NoSuchProcess: 66,
+    AccessDenied: DENIED,
+    TargetVanished: VANISHED,
+    Unsupported: 69,
+    UsageError: 2,
+    PagemapError: 1,
+}
+
+# By the operation that failed: what still works without it.
+_HINTS = {
+    "count huge pages": "'pagemap maps' still tells how much is huge (mapped by PMDs, or of "
+    "hugetlb)",
+    "tell page types": "'pagemap maps' and 'pagemap regions' do without, and tell what is "
+    "present, swapped, of files and huge",
+    "walk gently": "without --gentle the kernel's own sums of your processes can be read",
+}
+
+
+def code_of(error: PagemapError) -> int:
+    """The exit code: that of the nearest class which has one."""
+    if error.errno == ENOMEM:  # whatever it was of, that says nothing of the target
+        return 1
+    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+
+
+def message_of(error: PagemapError) -> str:
+    """The message, with the command's hint."""
+    hint = _HINTS.get(error.operation or "")
+    return f"{error}; {hint}" if hint else str(error)
