@@ -148,11 +148,7 @@ def capsules() -> Extension:
     return Extension(
         "pagemap._capsules",
         sources=["csrc/binding/capsules.c"],
-        depends=[
-            "csrc/kernel/core.h",
-            "csrc/kernel/pagemap.cdef.h",
-            *map(str, Path("csrc/columns").glob("*.h")),
-        ],
+        depends=[str(path) for path in Path("csrc").rglob("*.h")],
         include_dirs=["csrc"],
         define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
         extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wshadow"],

@@ -11,10 +11,14 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
-#include "analyses/footprint.cdef.h"
+#include "kernel/decode.cdef.h"
 #include "kernel/kpage.cdef.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
+#include "walk/spans.cdef.h"
+#include "analyses/footprint.cdef.h"
 
 enum {
 	CHUNK = PM_FOOTPRINT_CHUNK,

@@ -1,8 +1,18 @@
 /*
  * Footprints out of pagemap, kpagecount and kpageflags, a chunk at a time: what
  * smaps sums up, without holding the target's lock for as long as that takes.
- * Read by cffi too, as pagemap.cdef.h.
  */
+#ifndef PM_ANALYSES_FOOTPRINT_CDEF_H
+#define PM_ANALYSES_FOOTPRINT_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
 	PM_FOOTPRINT_CHUNK =
@@ -92,3 +102,9 @@ struct pm_footprint_pages {
  * PM_FOOTPRINT_CHUNK page numbers, which a PMD may map, is to be added together.
  */
 void pm_footprint_add(const struct pm_footprint_pages *pages, struct pm_footprint *sum);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -10,8 +10,8 @@
 
 #include "kernel/core.h"
 #include "kernel/entry_kinds.h"
-#include "analyses/footprint.cdef.h"
 #include "kernel/kpage_flags.h"
+#include "analyses/footprint.cdef.h"
 
 enum {
 	PSS_SHIFT = 12, /* the fixed point in which the kernel sums PSS, below a byte */

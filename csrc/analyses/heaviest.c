@@ -2,8 +2,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "kernel/core.h"
-#include "analyses/owners.cdef.h"
 #include "analyses/sharing.cdef.h"
 
 /* Whether `one` is to go before `other` does: lighter, or as heavy and later. */

@@ -13,8 +13,13 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
-#include "analyses/huge.h"
+#include "kernel/kpage.cdef.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
+#include "analyses/huge.h"
+#include "analyses/tally.cdef.h"
 
 enum {
 	GROUP = 4,   /* the least order of groups for which a word of each costs less than all */

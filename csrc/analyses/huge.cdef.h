@@ -1,7 +1,18 @@
 /*
  * Transparent huge pages: how much of each mapping lies in folios of which size.
- * Read by cffi too, as pagemap.cdef.h.
  */
+#ifndef PM_ANALYSES_HUGE_CDEF_H
+#define PM_ANALYSES_HUGE_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/kpage.cdef.h"
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum pm_huge_limits {
 	PM_HUGE_ORDERS = 16,   /* a folio of order k has 2^k pages; 15: of more, too */
@@ -81,3 +92,9 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 
 /* Add `count` tallies to others. */
 void pm_huge_add(const struct pm_huge *from, uint64_t count, struct pm_huge *to);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -7,9 +7,7 @@
 
 #include <stdint.h>
 
-#include "kernel/core.h"
 #include "analyses/huge.cdef.h"
-#include "kernel/kpage.cdef.h"
 
 enum { PM_SMALL_GROUPS = 1024 };
 

@@ -3,9 +3,11 @@
  */
 #include <stdint.h>
 
-#include "analyses/huge.h"
+#include "kernel/core.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
+#include "analyses/huge.h"
 
 enum { REGIONS = 16 }; /* mapped by PMDs, found at a time */
 

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "analyses/huge.h"
+#include "kernel/core.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
+#include "analyses/huge.h"
 
 enum {
 	LEAST_BLOCK = 8, /* words that tell a small folio from a large one */

@@ -9,8 +9,11 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
+#include "walk/spans.cdef.h"
 #include "walk/visit.h"
+#include "analyses/owners.cdef.h"
 
 enum {
 	AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */

@@ -1,7 +1,16 @@
 /*
- * Who maps given frames: entries of one process compared with many PFNs. Read by cffi
- * too, as pagemap.cdef.h.
+ * Who maps given frames: entries of one process compared with many PFNs.
  */
+#ifndef PM_ANALYSES_OWNERS_CDEF_H
+#define PM_ANALYSES_OWNERS_CDEF_H
+
+#include <stdint.h>
+
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* The pages of a process to go through: see pm_populated. */
 struct pm_visit {
@@ -56,3 +65,9 @@ enum pm_order {
  * PM_AFTER; or -errno: -ESRCH when one has ended, -ENOSYS without CONFIG_KCMP.
  */
 int32_t pm_compare_memory(int32_t pid, int32_t other);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,7 +1,18 @@
 /*
  * Which processes share which frames: a table from each frame to the set of those that
- * map it. Read by cffi too, as pagemap.cdef.h; struct pm_visit is of owners.cdef.h.
+ * map it.
  */
+#ifndef PM_ANALYSES_SHARING_CDEF_H
+#define PM_ANALYSES_SHARING_CDEF_H
+
+#include <stdint.h>
+
+#include "walk/spans.cdef.h"
+#include "analyses/owners.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What a shared frame is, by /proc/kpageflags. */
 enum pm_kind {
@@ -156,3 +167,9 @@ uint64_t pm_heaviest(const uint64_t *rows, uint64_t count, uint64_t stride, stru
 
 /* Sort what was put: from the heaviest on, equal ones by index. */
 void pm_heaviest_sort(struct pm_heavy *top, uint64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

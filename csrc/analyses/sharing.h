@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#include "kernel/core.h"
-#include "analyses/owners.cdef.h"
 #include "analyses/sharing.cdef.h"
 
 /* The last member of the set maps the frame more than once. */

@@ -9,7 +9,10 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
 #include "walk/visit.h"
+#include "analyses/owners.cdef.h"
 #include "analyses/sharing.cdef.h"
 
 enum {

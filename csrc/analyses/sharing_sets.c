@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "walk/spans.cdef.h"
 #include "analyses/sharing.h"
 
 _Static_assert(sizeof(struct pm_set) == 64, "a set is one cache line");

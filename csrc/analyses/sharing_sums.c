@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "kernel/core.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
 #include "analyses/sharing.h"
 
 enum {

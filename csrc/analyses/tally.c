@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "analyses/tally.cdef.h"
 
 enum {
 	TOGETHER = 16, /* entries whose flags are compared at a time */

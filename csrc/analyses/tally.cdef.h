@@ -1,7 +1,32 @@
 /*
  * What whole mappings hold, in the words of smaps, out of entries and scans.
- * Read by cffi too, as pagemap.cdef.h.
  */
+#ifndef PM_ANALYSES_TALLY_CDEF_H
+#define PM_ANALYSES_TALLY_CDEF_H
+
+#include <stdint.h>
+
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How many pages carry each bit; the fields are named as in flags.py. */
+struct pm_tally {
+	uint64_t pages;
+	uint64_t present;
+	uint64_t swapped;
+	uint64_t file_or_shared;
+	uint64_t exclusive;
+	uint64_t soft_dirty;
+	uint64_t uffd_wp;
+	uint64_t guard;
+	uint64_t anonymous; /* present, and neither of a file nor shared */
+};
+
+/* Add the counts of `count` entries to *tally. */
+void pm_tally_add(const uint64_t *entries, uint64_t count, struct pm_tally *tally);
 
 /*
  * Counts of pages, of one mapping or of all. rss is file_or_shared and anonymous
@@ -92,3 +117,9 @@ int64_t pm_exclusive_by_count(int mapcounts, uint64_t vpn, uint64_t *entries, ui
  */
 int64_t pm_zero_pages(int flags, uint64_t vpn, const uint64_t *entries, uint64_t count,
 		      uint32_t page_shift, uint64_t *marked);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

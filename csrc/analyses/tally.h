@@ -2,7 +2,9 @@
 #ifndef PM_TALLY_H
 #define PM_TALLY_H
 
-#include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
 
 enum {

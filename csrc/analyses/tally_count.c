@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/entry_kinds.h"
-#include "analyses/tally.h"
+#include "kernel/core.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "kernel/read.cdef.h"
 #include "kernel/uapi.h"
+#include "analyses/tally.h"
 
 /* Count what is not present of `count` entries, each by its kind. */
 static void add_kinds(const struct pm_tally_walk *walk, const uint64_t *entries, uint64_t count,

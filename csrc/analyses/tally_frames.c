@@ -6,6 +6,7 @@
 
 #include "kernel/core.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
 #include "analyses/tally.cdef.h"
 
 enum {

@@ -9,10 +9,13 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
-#include "analyses/tally.h"
 #include "kernel/uapi.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
+#include "analyses/tally.h"
 
 enum {
 	RUNS = 1024,

@@ -9,8 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/core.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
 #include "analyses/types.h"
 
 static const uint64_t INTERNAL = UINT64_C(0xffff) << 32;

@@ -1,7 +1,18 @@
 /*
- * Kinds of pages: how many have which flags, and which lie where. Read by cffi
- * too, as pagemap.cdef.h.
+ * Kinds of pages: how many have which flags, and which lie where.
  */
+#ifndef PM_ANALYSES_TYPES_CDEF_H
+#define PM_ANALYSES_TYPES_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/kpage.cdef.h"
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* How many pages have these flags. */
 struct pm_type {
@@ -145,3 +156,9 @@ int32_t pm_types_cacheable(int file, uint32_t page_shift, uint64_t pages);
  */
 int32_t pm_types_next_cached(int file, uint32_t page_shift, uint64_t step, uint64_t *page,
 			     uint64_t end);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -6,8 +6,6 @@
 
 #include <stdint.h>
 
-#include "kernel/core.h"
-#include "kernel/kpage.cdef.h"
 #include "analyses/types.cdef.h"
 
 /*

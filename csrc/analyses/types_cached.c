@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #include "kernel/sys.h"
-#include "analyses/types.h"
+#include "kernel/uapi.h"
+#include "analyses/types.cdef.h"
 
 /* f_type of statfs(2); include/uapi/linux/magic.h */
 static const uint64_t HUGETLBFS = 0x958458f6;

@@ -13,7 +13,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/core.h"
+#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
+#include "kernel/uapi.h"
 #include "analyses/types.h"
 
 enum {

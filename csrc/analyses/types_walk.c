@@ -6,6 +6,12 @@
  */
 #include <stdint.h>
 
+#include "kernel/core.h"
+#include "kernel/decode.cdef.h"
+#include "kernel/kpage.cdef.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/types.h"
 
 int64_t pm_types_gather(const struct pm_types_job *job, uint64_t count,

@@ -6,6 +6,7 @@ nothing of it and its paths begin at the root.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cffi import FFI
@@ -17,18 +18,32 @@ CSRC = Path("csrc")
 # -g0: debug information would name the folder of the build.
 COMPILE_ARGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 
-# pagemap.cdef.h first: the headers of single rooms use what it declares.
-HEADERS = sorted(
-    CSRC.rglob("*.cdef.h"), key=lambda path: (path.name != "pagemap.cdef.h", path.name)
-)
+HEADERS = sorted(CSRC.rglob("*.cdef.h"))
+
+
+def declarations(header: Path, seen: set[Path]) -> str:
+    """What cffi takes of a header, which knows no preprocessor: behind what it includes, its text.
+
+    Left out are its preprocessor lines (the guard and the includes, no other) and what stands
+    there for C++ alone.
+    """
+    if header in seen:
+        return ""
+    seen.add(header)
+    text = header.read_text(encoding="ascii")
+    needed = re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
+    text = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^#(?:ifndef|define|include|endif)\b.*\n", "", text, flags=re.MULTILINE)
+    return "".join(declarations(CSRC / name, seen) for name in needed) + text
+
 
 ffibuilder = FFI()
-for header in HEADERS:
-    ffibuilder.cdef(header.read_text(encoding="ascii"))
+included: set[Path] = set()
+for each in HEADERS:
+    ffibuilder.cdef(declarations(each, included))
 ffibuilder.set_source(
     "pagemap._core",
-    '#include "kernel/core.h"\n'
-    + "".join(f'#include "{header.relative_to(CSRC)}"\n' for header in HEADERS[1:]),
+    "".join(f'#include "{each.relative_to(CSRC)}"\n' for each in HEADERS),
     sources=sorted(str(each) for each in CSRC.rglob("*.c") if each.parent.name != "binding"),
     depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     include_dirs=[str(CSRC)],

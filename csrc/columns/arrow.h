@@ -13,7 +13,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
 #include "columns/columns.cdef.h"
 
 struct pm_arrow_schema {

@@ -1,7 +1,18 @@
 /*
  * Columns of tables, and tables handed on to other programs of this process as Arrow's C
- * data and stream interfaces want them. Read by cffi too, as pagemap.cdef.h.
+ * data and stream interfaces want them.
  */
+#ifndef PM_COLUMNS_COLUMNS_CDEF_H
+#define PM_COLUMNS_COLUMNS_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum pm_column_type {
 	PM_TYPE_INT64 = 0,   /* int64_t */
@@ -134,3 +145,9 @@ void *pm_arrow_pages(const struct pm_schema *schema, const uint32_t *columns,
 /* Release and free what was made above. */
 void pm_arrow_free_schema(void *schema);
 void pm_arrow_free_stream(void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

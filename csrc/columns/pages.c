@@ -5,10 +5,15 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "columns/arrow.h"
+#include "kernel/core.h"
+#include "kernel/decode.cdef.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/kpage.cdef.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
+#include "columns/columns.cdef.h"
 
 /* Take note of `count` pages of span `span` from `vpn` on, a run of their own or more of the last. */
 static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint64_t count)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "columns/arrow.h"
 #include "kernel/entry_kinds.cdef.h"
+#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
+#include "walk/spans.cdef.h"
+#include "columns/arrow.h"
 
 struct stream {
 	struct pm_shape *shape;

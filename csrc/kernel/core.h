@@ -6,8 +6,6 @@
 
 #include <stdint.h>
 
-#include "kernel/pagemap.cdef.h"
-
 /*
  * An entry of /proc/PID/pagemap, one 64-bit word in the machine's byte order
  * (pagemap_read in fs/proc/task_mmu.c):
@@ -44,25 +42,10 @@ enum pm_bit {
 
 _Static_assert(PM_PLACE_MASK == UINT64_C(0x007fffffffffffff), "55 bits of place");
 _Static_assert((PM_PLACE_MASK & PM_BIT(PM_SOFT_DIRTY_BIT)) == 0, "flags lie above the place");
-_Static_assert(sizeof(struct pm_range) == 16, "cffi and C agree on a range");
 
 static inline unsigned pm_flag(uint64_t entry, unsigned bit)
 {
 	return (unsigned)(entry >> bit) & 1u;
 }
-
-/* rows.c: the rows of those of a block that pass the filter; adds their number
- * to *pages, returns the end. */
-char *pm_rows_put(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
-		  const char *label, uint64_t label_size, char *out, uint64_t *pages);
-
-/* rows_text.c, rows_csv.c, rows_jsonl.c: the rows of one block; they return the end
- * of what they wrote. */
-char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
-		   uint64_t vpn, const char *label, uint64_t label_size, char *out);
-char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
-		  const char *label, uint64_t label_size, char *out);
-char *pm_rows_jsonl(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
-		    uint64_t vpn, const char *label, uint64_t label_size, char *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/decode.cdef.h"
 
 /* `value` where `known` is 1, all ones where it is 0. */
 static inline uint64_t value_if(uint64_t value, uint64_t known)

@@ -3,6 +3,7 @@
  */
 #include <stdint.h>
 
+#include "kernel/core.h"
 #include "kernel/entry_kinds.h"
 
 _Static_assert(PM_SWAP_TYPES + 1 == PM_TYPES_OF_SWAP, "a type is the low bits of a place");

@@ -3,6 +3,14 @@
  * the kernel's own markers. Bit 62 alone does not tell: besides pages in swap it
  * is set for whatever the kernel keeps in place of a page.
  */
+#ifndef PM_KERNEL_ENTRY_KINDS_CDEF_H
+#define PM_KERNEL_ENTRY_KINDS_CDEF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum pm_entry_kind {
 	PM_ENTRY_NONE = 0,	/* nothing is there */
@@ -31,3 +39,9 @@ void pm_entry_kinds_of(const uint64_t *entries, uint64_t count, const uint8_t *k
 /* Add to counts[kind] how many of `count` entries are of it; it has PM_ENTRY_KINDS items. */
 void pm_entry_kinds_count(const uint64_t *entries, uint64_t count, const uint8_t *kinds,
 			  uint64_t *counts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -9,6 +9,7 @@
 #include "kernel/core.h"
 #include "kernel/kpage.cdef.h"
 #include "kernel/kpage_flags.h"
+#include "kernel/read.cdef.h"
 
 enum {
 	/* words between two wishes that are read rather than left out by a call */

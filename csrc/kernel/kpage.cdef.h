@@ -1,7 +1,15 @@
 /*
  * Words about frames: /proc/kpageflags, kpagecount and kpagecgroup, which hold one
- * 64-bit word for each PFN. Read by cffi too, as pagemap.cdef.h.
+ * 64-bit word for each PFN.
  */
+#ifndef PM_KERNEL_KPAGE_CDEF_H
+#define PM_KERNEL_KPAGE_CDEF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* A frame asked for, and where its words go: out[at]. */
 struct pm_wish {
@@ -58,3 +66,9 @@ void pm_kpage_known(uint64_t *words, uint64_t count);
 
 /* The first PFN past those that `fd` has a word for, or -errno; found by trying. */
 int64_t pm_kpage_end(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,4 +1,12 @@
 /* maps_lines.c: the text of /proc/PID/maps, split into lines and their parts */
+#ifndef PM_KERNEL_MAPS_CDEF_H
+#define PM_KERNEL_MAPS_CDEF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* The rest of a line behind its addresses, from the permissions to the path. */
 struct pm_tail {
@@ -40,3 +48,9 @@ struct pm_lines {
  * ends, and is none where nothing of it is new.
  */
 int64_t pm_lines_split(struct pm_lines *lines);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

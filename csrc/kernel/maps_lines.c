@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernel/core.h"
 #include "kernel/maps.cdef.h"
 
 enum {

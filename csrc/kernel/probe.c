@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/probe.cdef.h"
+#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 

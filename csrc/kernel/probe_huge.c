@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/probe.cdef.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
 #include "kernel/procmap.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"

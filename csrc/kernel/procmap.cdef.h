@@ -1,7 +1,14 @@
 /*
  * What the kernel knows of mappings and of swap, besides what its text tells.
- * Read by cffi too, as pagemap.cdef.h.
  */
+#ifndef PM_KERNEL_PROCMAP_CDEF_H
+#define PM_KERNEL_PROCMAP_CDEF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* A mapping by PROCMAP_QUERY; addresses and page_size are in bytes. */
 struct pm_vma {
@@ -38,3 +45,9 @@ int64_t pm_swapped_shmem(int fd, uint64_t page, uint64_t count, uint32_t page_sh
 
 /* 1 while any page of the machine lies in swap, else 0, or -errno. */
 int32_t pm_swap_in_use(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
 
 enum {

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 

@@ -8,7 +8,10 @@
 #include <stdint.h>
 
 #include "kernel/entry_kinds.h"
+#include "kernel/read.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
+#include "rows/rows.h"
 
 enum {
 	TEXT_BOUND = 16 + 1 + 14 + 8,

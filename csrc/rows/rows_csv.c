@@ -7,6 +7,7 @@
 
 #include "kernel/core.h"
 #include "rows/digits.h"
+#include "rows/rows.h"
 
 /* `untold` is a constant for most kernels, which saves a twentieth of the time. */
 static inline __attribute__((always_inline)) char *

@@ -6,6 +6,7 @@
 
 #include "kernel/core.h"
 #include "rows/digits.h"
+#include "rows/rows.h"
 
 /* `literal` is the key with the comma before it and the colon after. */
 #define PUT_FLAG(out, literal, entry, bit)                   \

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
+#include "rows/rows.h"
 
 /* The longest label: rows of any span then fit where as many of these would. */
 static uint64_t longest_label(const struct pm_rows *rows, const struct pm_place *from,

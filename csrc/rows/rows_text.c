@@ -12,6 +12,7 @@
 
 #include "kernel/core.h"
 #include "rows/digits.h"
+#include "rows/rows.h"
 
 enum { BLOCK = 16 };
 

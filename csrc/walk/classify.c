@@ -5,8 +5,12 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "kernel/core.h"
 #include "kernel/entry_kinds.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
+#include "walk/classify.cdef.h"
 
 static const uint64_t told = PM_UAPI_IS_FILE | PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED |
 			     PM_UAPI_IS_SOFT_DIRTY | PM_UAPI_IS_GUARD;

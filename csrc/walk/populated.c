@@ -15,7 +15,11 @@
 #include <string.h>
 
 #include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 
 enum {
 	START_BLOCK = 512, /* pages read first of all where a span begins */

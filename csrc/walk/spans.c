@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "kernel/core.h"
+#include "walk/spans.cdef.h"
 
 int64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
 		    struct pm_span *spans)

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 
-#include "kernel/core.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/owners.cdef.h"
 
 enum { PM_VISIT_RUNS = 1024 };

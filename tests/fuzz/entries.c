@@ -4,9 +4,11 @@
  * first bytes of an input choose a filter and whether the kernel hides PFNs.
  */
 #include "../native/check.h"
-#include "kernel/core.h"
+#include "kernel/decode.cdef.h"
 #include "kernel/entry_kinds.cdef.h"
 #include "analyses/footprint.cdef.h"
+#include "analyses/tally.cdef.h"
+#include "rows/rows.cdef.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

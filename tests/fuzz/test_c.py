@@ -145,7 +145,7 @@ def test_a_mistake_is_found(clang: str, core: Path, tmp_path: Path) -> None:
     """The fuzzer does see csrc/: a buffer that is too small for one input in 65,536 stops it."""
     source = tmp_path / "mistake.c"
     source.write_text(
-        '#include "check.h"\n'
+        '#include "check.h"\n#include "kernel/decode.cdef.h"\n'
         "int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);\n"
         "int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)\n"
         "{\n"

@@ -5,8 +5,10 @@
 #include <pthread.h>
 
 #include "check.h"
-#include "columns/arrow.h"
 #include "kernel/entry_kinds.cdef.h"
+#include "walk/spans.cdef.h"
+#include "columns/arrow.h"
+#include "columns/columns.cdef.h"
 
 enum { ROWS = 1000, PAGES = 300 };
 

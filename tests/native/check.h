@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/core.h"
+#include "kernel/read.cdef.h"
 #include "lying_sys.h"
 
 /*

@@ -2,8 +2,9 @@
  * Regions out of entries in memory against a walk page by page: any pattern,
  * any ranges, any query, any number of regions that fit, any limit of pages, any page size.
  */
-#include "kernel/entry_kinds.h"
 #include "scene.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "walk/classify.cdef.h"
 
 /* What the swap type 5 of the scene is, and whether types that are hidden are swap. */
 static uint8_t kinds[PM_TYPES_OF_SWAP];

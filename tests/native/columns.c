@@ -4,6 +4,8 @@
  * Python in tests/property; here, one word computed by hand.
  */
 #include "check.h"
+#include "kernel/decode.cdef.h"
+#include "analyses/tally.cdef.h"
 
 static void check_count(uint64_t count)
 {

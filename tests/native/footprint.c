@@ -5,8 +5,8 @@
  * may be larger than what the target's lock can be held for.
  */
 #include "scene.h"
-
 #include "kernel/entry_kinds.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/footprint.cdef.h"
 
 enum { COUNTS = LIE_FRAMES, FLAGS, MOST_SPANS = 30, CHUNK = 512, REACH = 1 << 18 };

@@ -7,9 +7,10 @@
  * are those from FRAMES on, and below it lie the pages of the address space.
  */
 #include "scene.h"
-
-#include "analyses/huge.cdef.h"
 #include "kernel/kpage.cdef.h"
+#include "walk/spans.cdef.h"
+#include "analyses/huge.cdef.h"
+#include "rows/rows.cdef.h"
 
 enum {
 	FRAMES = 1 << 20,

@@ -3,6 +3,7 @@
  * mapping lies at page numbers of the lying pagemap: LIE_FILE_AT and those of the file.
  */
 #include "lying_sys.h"
+#include "kernel/uapi.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,6 @@
  * walk_end stays as the part before it left it.
  */
 #include "lying_sys.h"
-
 #include "kernel/uapi.h"
 
 #include <errno.h>

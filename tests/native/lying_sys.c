@@ -1,6 +1,5 @@
 /* See lying_sys.h. */
 #include "lying_sys.h"
-
 #include "kernel/uapi.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "kernel/maps.cdef.h"
+#include "walk/spans.cdef.h"
 
 enum { MOST = 64 };
 

@@ -4,7 +4,7 @@
  * that dies.
  */
 #include "scene.h"
-
+#include "walk/spans.cdef.h"
 #include "analyses/owners.cdef.h"
 
 enum { MOST_SPANS = 30, MOST_WANTED = 200, FRAMES = 300 };

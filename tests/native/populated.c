@@ -4,6 +4,8 @@
  * runs that say where they belong, none over the end of a span.
  */
 #include "scene.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 
 enum { MOST_SPANS = 40 };
 

@@ -4,6 +4,8 @@
  * What is told was read, each page at most once and in order, and it ends.
  */
 #include "scene.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
 
 static uint64_t now_there[SCENE];
 

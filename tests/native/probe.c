@@ -3,6 +3,7 @@
  * probe leaves neither a descriptor nor a mapping behind.
  */
 #include "check.h"
+#include "kernel/probe.cdef.h"
 
 #define PRESENT (UINT64_C(1) << 63)
 

@@ -3,7 +3,7 @@
  * or that it cannot be tried. Whatever happens the child ends, and all is given back.
  */
 #include "check.h"
-#include "kernel/uapi.h"
+#include "kernel/probe.cdef.h"
 
 #define PRESENT	  (UINT64_C(1) << 63)
 #define HUGE	  (UINT64_C(1) << 59) /* see lie_categories */

@@ -4,6 +4,7 @@
  * one byte more and AddressSanitizer stops the program.
  */
 #include "check.h"
+#include "rows/rows.cdef.h"
 
 enum { COUNT = 9 };
 

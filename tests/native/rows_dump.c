@@ -5,6 +5,8 @@
  * the buffer that it was planned for.
  */
 #include "check.h"
+#include "walk/spans.cdef.h"
+#include "rows/rows.cdef.h"
 
 enum { MOST_SPANS = 8, LABELS = 4000 };
 

@@ -1,5 +1,7 @@
 /* A dump that the kernel stops: its error is the result, `pages` and `missing` stay as they were. */
 #include "check.h"
+#include "walk/spans.cdef.h"
+#include "rows/rows.cdef.h"
 
 int main(void)
 {

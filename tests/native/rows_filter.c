@@ -2,8 +2,10 @@
  * Rows of those entries alone that have all bits of one mask and none of
  * another: the rows of a whole dump, one by one, without the others.
  */
-#include "kernel/entry_kinds.h"
 #include "scene.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "walk/spans.cdef.h"
+#include "rows/rows.cdef.h"
 
 static const uint64_t bits[] = { SCENE_PRESENT, SCENE_SWAPPED,	   SCENE_FILE,	     SCENE_GUARD,
 				 SCENE_DIRTY,	UINT64_C(1) << 56, UINT64_C(1) << 57 };

@@ -3,6 +3,8 @@
  * the spans, and none where not even one fits.
  */
 #include "check.h"
+#include "walk/spans.cdef.h"
+#include "rows/rows.cdef.h"
 
 static char label[200];
 

@@ -4,6 +4,8 @@
  * buffer.
  */
 #include "scene.h"
+#include "walk/spans.cdef.h"
+#include "rows/rows.cdef.h"
 
 enum { MOST_SPANS = 20, LABELS = 300 };
 

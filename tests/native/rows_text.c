@@ -1,5 +1,6 @@
 /* Rows of text are what printf would have written: the table that everybody knows. */
 #include "check.h"
+#include "rows/rows.cdef.h"
 
 enum { SHIFT = 12 };
 

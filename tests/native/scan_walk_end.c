@@ -5,7 +5,6 @@
  * for the same reason.
  */
 #include "scene.h"
-
 #include "kernel/uapi.h"
 
 enum { COLLECTED = 512 };

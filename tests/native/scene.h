@@ -6,6 +6,7 @@
 #define SCENE_H
 
 #include "check.h"
+#include "kernel/scan.cdef.h"
 
 enum { SCENE = 1 << 15 }; /* pages */
 

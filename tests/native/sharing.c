@@ -3,7 +3,8 @@
  * plain loops over a matrix of processes and frames.
  */
 #include "scene.h"
-
+#include "walk/spans.cdef.h"
+#include "analyses/owners.cdef.h"
 #include "analyses/sharing.h"
 
 enum { FRAMES = 5000, MOST_MEMBERS = 12, LABELS = 3, FIRST = 1000, KSM = 21, ANON = 12 };

@@ -2,7 +2,7 @@
  * With no more room for sets, frames are counted all the same, and nobody is named.
  */
 #include "scene.h"
-
+#include "walk/spans.cdef.h"
 #include "analyses/sharing.h"
 
 enum { FRAMES = 4, FIRST = 1000, SETS = PM_FIRST_SET + 2, ANON = 12 };

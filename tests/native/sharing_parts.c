@@ -3,8 +3,9 @@
  * the rows that weigh most.
  */
 #include "scene.h"
-
-#include "analyses/sharing.h"
+#include "walk/spans.cdef.h"
+#include "analyses/owners.cdef.h"
+#include "analyses/sharing.cdef.h"
 
 /*
  * Stretches out of entries: the frames that are present and not exclusive, in order, and

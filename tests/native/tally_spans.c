@@ -4,8 +4,8 @@
  * the address space; in pieces, and with limits of pages and of time.
  */
 #include "scene.h"
-
 #include "kernel/entry_kinds.cdef.h"
+#include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
 
 enum { MOST_SPANS = 30, ALL_ASKED = 8 | 16 | 32 | 64 | 128 | 256 };

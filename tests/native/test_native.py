@@ -91,7 +91,7 @@ def test_a_bug_is_seen(core: Path, tmp_path: Path) -> None:
     """The sanitizers do watch csrc/: a buffer one entry too small stops the program."""
     source = tmp_path / "overflow.c"
     source.write_text(
-        '#include "check.h"\n'
+        '#include "check.h"\n#include "kernel/decode.cdef.h"\n'
         "int main(void)\n"
         "{\n"
         "\tuint64_t *entries = exactly(9 * 8), *out = exactly(8 * 8);\n"

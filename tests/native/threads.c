@@ -13,10 +13,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/core.h"
-#include "analyses/huge.cdef.h"
 #include "kernel/kpage.cdef.h"
+#include "kernel/probe.cdef.h"
+#include "kernel/read.cdef.h"
+#include "walk/populated.cdef.h"
+#include "walk/spans.cdef.h"
+#include "analyses/huge.cdef.h"
 #include "analyses/owners.cdef.h"
+#include "analyses/tally.cdef.h"
+#include "rows/rows.cdef.h"
 
 enum { THREADS = 4, SPANS = 32, SPAN_PAGES = 256, WORDS = 1 << 16, WISHES = 3000, PIECE = 700 };
 

@@ -3,9 +3,11 @@
  * a kernel that tears, interrupts, ends and fails: each page once, as a naive walk
  * has it.
  */
-#include "kernel/entry_kinds.h"
 #include "scene.h"
 #include "types_block.h"
+#include "kernel/entry_kinds.cdef.h"
+#include "walk/spans.cdef.h"
+#include "analyses/types.cdef.h"
 
 enum { MOST_SPANS = 20, FRAMES_END = SCENE - 700 };
 

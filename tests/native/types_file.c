@@ -6,6 +6,7 @@
 
 #include "scene.h"
 #include "types_block.h"
+#include "analyses/types.cdef.h"
 
 enum { PAGES = 5000 };
 
