@@ -1,60 +1,77 @@
-"""What to say of processes that were not read when all were to be."""
+"""What to say of processes that were not read when many were to be."""
 
 from __future__ import annotations
 
 from pagemap._cli.messages import complain
 from pagemap._errors import remedy_for_others
+from pagemap._space.every_process import DENIED, ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from pagemap._space.every_space import Spaces
+    from pagemap._space.every_process import EveryProcess, LeftOut
     from pagemap._space.twins import Twins
 
-__all__ = ["tell_left_out", "tell_passed", "tell_twins"]
+__all__ = ["tell_left_out", "tell_passed", "tell_sharers", "tell_twins"]
 
-_NAMED = 20
+_NAMED = 3  # processes; of more, how many there are says enough
+_STOOD_FOR = 20
 
 
-def tell_left_out(spaces: Spaces) -> None:
-    """Name on stderr those that could not be read, and those that ended meanwhile."""
-    reasons: dict[str, list[int]] = {}
-    for pid, reason in spaces.unreadable.items():
-        reasons.setdefault(reason, []).append(pid)
-    for reason, pids in reasons.items():
-        complain(f"{_processes(pids)} could not be read ({reason}): {_named(pids)}")
-    if spaces.vanished:
-        pids = spaces.vanished
-        complain(f"{_processes(pids)} ended or called exec meanwhile: {_named(pids)}")
-    if not spaces.complete:
+def tell_left_out(every: EveryProcess, *, sums: bool = False) -> None:
+    """Say on stderr how many could not be read, why, and what to do; of a few, which.
+
+    `sums` alone take fewer rights than page tables.
+    """
+    reasons: dict[str, list[LeftOut]] = {}
+    for each in every.left_out:
+        reasons.setdefault(each.reason, []).append(each)
+    for reason, them in reasons.items():
+        _tell(reason, [_named(each) for each in them], sums=sums)
+    if not every.sees_all:
         complain(
             "processes of other PID namespaces cannot be seen from this one, and are left out; "
             "the initial namespace shows all"
         )
-    if not spaces.sharers_known:
+    if not every.sharers_known:
         _tell_unknown()
+
+
+def _tell(reason: str, names: list[str], *, sums: bool) -> None:
+    one = len(names) == 1
+    listed = f": {', '.join(names)}" if len(names) <= _NAMED else ""
+    if reason == DENIED:
+        remedy = remedy_for_others(sums=sums, of="it" if one else "them")
+        complain(f"{_processes(names)} forbid{'s' * one} reading{listed}; {remedy}")
+    elif reason == ENDED:
+        complain(f"{_processes(names)} {reason}{listed}")
+    else:
+        complain(f"{_processes(names)} could not be read ({reason}){listed}")
+
+
+def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:
+    """Say on stderr which processes were counted with others, having the same memory."""
+    if sharers:
+        told = [
+            f"process {pid} stands for {', '.join(map(str, others))} too"
+            for pid, others in sorted(sharers.items())
+        ]
+        more = f"; and {len(told) - _STOOD_FOR} more" if len(told) > _STOOD_FOR else ""
+        complain(f"counted once (vfork, CLONE_VM): {'; '.join(told[:_STOOD_FOR])}{more}")
 
 
 def tell_passed(denied: list[str], vanished: list[str], *, sums: bool = False) -> None:
     """Say on stderr who forbade reading, be it of `sums` alone, and who ended before that."""
     if denied:
-        words = "1 process forbids" if len(denied) == 1 else f"{len(denied)} processes forbid"
-        remedy = remedy_for_others(sums=sums, of="it" if len(denied) == 1 else "them")
-        complain(f"{words} reading: {_some(denied)}; {remedy}")
+        _tell(DENIED, denied, sums=sums)
     if vanished:
-        complain(f"{_processes(vanished)} ended before being read: {_some(vanished)}")
+        _tell(ENDED, vanished, sums=sums)
 
 
 def tell_twins(twins: Twins) -> None:
     """Say on stderr which processes were counted with others, having the same memory."""
-    if twins.sharers:
-        told = [
-            f"process {pid} stands for {', '.join(map(str, others))} too"
-            for pid, others in sorted(twins.sharers.items())
-        ]
-        more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-        complain(f"counted once (vfork, CLONE_VM): {'; '.join(told[:_NAMED])}{more}")
+    tell_sharers(twins.sharers)
     if not twins.known:
         _tell_unknown()
 
@@ -66,14 +83,9 @@ def _tell_unknown() -> None:
     )
 
 
-def _processes(pids: Sequence[object]) -> str:
-    return "1 process" if len(pids) == 1 else f"{len(pids)} processes"
+def _named(one: LeftOut) -> str:
+    return f"{one.pid} ({one.name})" if one.name else str(one.pid)
 
 
-def _named(pids: Iterable[int]) -> str:
-    return _some([str(pid) for pid in sorted(pids)])
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _processes(names: Sequence[object]) -> str:
+    return "1 process" if len(names) == 1 else f"{len(names)} processes"

@@ -239,7 +239,7 @@ class Table:
         """After `accumulate`: the frames that each process shares with others, by kind."""
         counts = ffi.new("uint64_t[]", max(members, 1) * _KINDS)
         lib.pm_sharing_members(self._state, counts)
-        return view_of(counts, "Q")
+        return view_of(counts, "Q")[: members * _KINDS]
 
     def heaviest_pairs(
         self, ranks: array[int], count: int, most: int, *, below: int = NO_RANK

@@ -96,7 +96,7 @@ def _verdict(owners: Owners, frame: Frame, processes: int) -> str:
     why = f"{_counted(unreadable, 'process', 'processes')} that could not be read, " * bool(
         unreadable
     )
-    if not owners.spaces.complete:
+    if not owners.spaces.sees_all:
         why += "processes of other PID namespaces, which cannot be seen from this one, "
     return (
         f"{text}; the kernel counts {frame.mapcount}, {missing} more: of {why}processes that "
@@ -147,7 +147,7 @@ def write_json(owners: Owners, write: Write) -> None:
             "unreadable": [{"pid": p, "reason": why} for p, why in spaces.unreadable.items()],
             "vanished": spaces.vanished,
             "sharers_known": spaces.sharers_known,
-            "all_namespaces": spaces.complete,
+            "all_namespaces": spaces.sees_all,
         }
         return "," + dumps(rest, separators=(",", ":"))[1:-1]
 

@@ -177,7 +177,7 @@ def write_json(sharing: Sharing, parts: Iterable[str], write: Write) -> None:
             {"pid": pid, "sharers": others} for pid, others in sorted(spaces.sharers.items())
         ],
         "sharers_known": spaces.sharers_known,
-        "all_namespaces": spaces.complete,
+        "all_namespaces": spaces.sees_all,
         "ksm_told": sharing.ksm_told,
     }
     write(f'{{"schema":"{SCHEMA}","page_size":{PAGE_SIZE}'.encode("ascii"))

@@ -13,7 +13,7 @@ import pytest
 import pagemap
 from pagemap._analyses.owners import Mapper, Owners
 from pagemap._kernel import maps
-from pagemap._space import every_space
+from pagemap._space import every_process
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
@@ -224,7 +224,7 @@ def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
     """A short-lived CLONE_VM child was chosen, ended, and its parent was not read."""
     with zoo.ZOO["CLONE_VM"]() as target:
         (child,) = target.children
-        monkeypatch.setattr(every_space, "pids", lambda _: [child, target.pid])
+        monkeypatch.setattr(every_process, "pids", lambda _: [child, target.pid])
         frame = frame_at(target.pid, target.first.start)
         owners = Owners([frame])
         assert owners.spaces.sharers == {child: [target.pid]}
@@ -251,7 +251,7 @@ def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.Mon
                 end(child, target.pid)
             return [(each // PAGE, 1) for each in met[-1:]], None
 
-        monkeypatch.setattr(every_space, "pids", lambda _: [child, target.pid])
+        monkeypatch.setattr(every_process, "pids", lambda _: [child, target.pid])
         owners = Owners([frame_at(target.pid, target.first.start)], threads=1)
         monkeypatch.setattr(owners, "_choose", choose)
         assert len(list(owners)) <= 1

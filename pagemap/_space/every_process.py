@@ -1,0 +1,244 @@
+"""Every process, or those of a choice: each address space once, and who was left out, and why.
+
+A process is one address space however many threads it has. Several processes may be one too, a
+child of vfork and its parent, or what clone made with CLONE_VM: such memory is read once.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from errno import EMFILE, ENFILE
+
+from pagemap._errors import (
+    AccessDenied,
+    NoSuchProcess,
+    PagemapError,
+    PfnsHidden,
+    TargetVanished,
+    Unsupported,
+    UsageError,
+)
+from pagemap._kernel.folder import Folder
+from pagemap._kernel.processes import pids
+from pagemap._native.descriptors import Holder
+from pagemap._space.address_space import AddressSpace
+from pagemap._space.twins import Twins
+from pagemap._vocabulary.record import Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
+
+__all__ = ["DENIED", "ENDED", "KERNEL_THREAD", "EveryProcess", "LeftOut"]
+
+DENIED = "permission denied"
+ENDED = "ended or called exec meanwhile"
+KERNEL_THREAD = "a kernel thread has no memory of its own"
+
+_ENDED = (NoSuchProcess, TargetVanished)
+# What would befall one process as another: it is no reason to leave one out.
+_OF_ALL = (Unsupported, PfnsHidden, UsageError)
+
+
+class LeftOut(Record):
+    """A process that was not read, or not to its end."""
+
+    pid: int = field("", "the process")
+    name: str | None = field("", "its command name; None where that could not be read either")
+    reason: str = field("", "why: permission denied, ended or called exec meanwhile, or an error")
+
+
+class EveryProcess(Holder):
+    """The processes `first`, then `others`: by default all that /proc shows.
+
+    `pids` are those to read, one for each address space, and ``sharers[pid]`` the other processes
+    with the memory of `pid`, as kcmp(2) told when this was made. Where `pid` ends before it was
+    read, the next of them is read in its place, and stands for it in `pids`. Where kcmp cannot be
+    used (`sharers_known` is False; it needs CONFIG_KCMP and may be forbidden) they are read apart,
+    and counted again and again. `named` of the `pids`, at their beginning, are of `first`.
+
+    Kernel threads and zombies have no memory: among `others` they do not count. `left_out` are
+    those that could not be read, `errors` the errors by pid; `names` the command names of those
+    that were opened. `sees_all` is False where processes were looked for and there are others that
+    /proc does not show: those of other PID namespaces than its own, or hidden ones.
+
+    Raises NoSuchProcess when processes are to be looked for, and /proc shows none.
+    """
+
+    def __init__(
+        self,
+        first: Iterable[int] = (),
+        *,
+        others: Iterable[int] | None = None,
+        procfs: str = "/proc",
+    ) -> None:
+        self.procfs = procfs
+        self.errors: dict[int, PagemapError] = {}
+        self.names: dict[int, str] = {}
+        self.sharers: dict[int, list[int]] = {}
+        self._left_out: dict[int, LeftOut] = {}
+        self._instead_of: dict[int, tuple[int, PagemapError]] = {}
+        self._twins = Twins(procfs=procfs)
+        self.sees_all = others is not None or self._sees_kernel_threads()
+        given = dict.fromkeys(first)
+        self.pids = [pid for pid in given if self._is_to_be_read(pid, named=True)]
+        self.named = len(self.pids)
+        rest = pids(procfs) if others is None else dict.fromkeys(others)
+        for pid in rest:
+            if pid not in given and self._is_to_be_read(pid, named=False):
+                self.pids.append(pid)
+
+    def _sees_kernel_threads(self) -> bool:
+        """Whether /proc shows the initial PID namespace, which holds all others."""
+        try:
+            with closing(Folder(2, "2", self.procfs)) as folder:
+                return folder.is_kernel_thread()
+        except PagemapError:
+            return False
+
+    def _is_to_be_read(self, pid: int, *, named: bool) -> bool:
+        """Whether the process has memory that was not met before; reading tells what is wrong."""
+        image = b""
+        try:
+            image = self._twins.image(pid)
+        except PagemapError as error:
+            _raise_for_want_of_files(error)
+        if not image:
+            return self._may_have_memory(pid, named=named)
+        twin = self._twins.find(pid, image)
+        if twin is not None:
+            self.sharers.setdefault(twin, []).append(pid)
+        return twin is None
+
+    def _may_have_memory(self, pid: int, *, named: bool) -> bool:
+        try:
+            with closing(Folder(pid, str(pid), self.procfs)) as folder:
+                if not folder.is_kernel_thread():
+                    return True  # it forbids reading, or is in the midst of exec
+        except PagemapError as error:
+            _raise_for_want_of_files(error)
+            return named or isinstance(error, AccessDenied)
+        if named:
+            self._left_out[pid] = LeftOut(int(pid), self._name_of(pid), KERNEL_THREAD)
+        return False
+
+    @property
+    def sharers_known(self) -> bool:
+        """Whether kcmp could tell who shares memory."""
+        return self._twins.known
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Those that were not read, or not to the end, in the order in which that was noted."""
+        return list(self._left_out.values())
+
+    def about(self) -> dict[str, object]:
+        """What the `about` of a result says of the processes that it is of."""
+        return {
+            "left_out": [each._asdict() for each in self.left_out],
+            "complete": self.sees_all and not self._left_out,
+            "sharers": {int(pid): list(map(int, each)) for pid, each in self.sharers.items()},
+            "sharers_known": self.sharers_known,
+        }
+
+    def meant(self, pid: int) -> int:
+        """The pid to open it by: no other process can have taken the number of a twin since."""
+        return self._twins.meant.get(pid, pid)
+
+    def open(self, pid: int) -> AddressSpace:
+        """Its address space, for the caller to close."""
+        space = AddressSpace(self.meant(pid), procfs=self.procfs)
+        try:
+            self.names[pid] = space.name
+        except BaseException:
+            space.close()
+            raise
+        return space
+
+    def folder(self, pid: int) -> Folder:
+        """Its folder in /proc, for the caller to close."""
+        folder = Folder(self.meant(pid), str(pid), self.procfs)
+        try:
+            self.names[pid] = _comm(folder.read("comm"))
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    def read(self, look: Callable[[int], _T]) -> Iterator[tuple[int, _T]]:
+        """The pid of each process, and what `look` gives of it.
+
+        `look` is given a pid, and opens it by `open` or `folder`. Raises what is no reason to leave
+        out one process: Unsupported, PfnsHidden, UsageError, and too many open files.
+        """
+        for first in tuple(self.pids):
+            pid: int | None = first
+            while pid is not None:
+                try:
+                    found = look(pid)
+                except PagemapError as error:
+                    pid = self.instead(pid, error)
+                else:
+                    yield pid, found
+                    break
+
+    def instead(self, pid: int, error: PagemapError) -> int | None:
+        """Another process to read in the place of `pid`, which ended and had the same memory.
+
+        None where there is none: then `pid` is left out. Who shares its memory with short-lived
+        processes is read that way.
+        """
+        if isinstance(error, _ENDED):
+            twins = self.sharers.pop(pid, [])
+            if twins:
+                twin = self.pids[self.pids.index(pid)] = twins.pop(0)
+                if twins:
+                    self.sharers[twin] = twins
+                self._instead_of[twin] = self._instead_of.get(pid, (pid, error))
+                return twin
+            pid, error = self._instead_of.get(pid, (pid, error))
+        self.leave_out(pid, error)
+        return None
+
+    def leave_out(self, pid: int, error: PagemapError) -> None:
+        """Take note that `pid` could not be read, or not to its end; raise as `read` does."""
+        _raise_for_want_of_files(error)
+        if isinstance(error, _OF_ALL):
+            raise error
+        self.errors.setdefault(pid, error)
+        if pid not in self._left_out:
+            name = self.names.get(pid) or self._name_of(pid)
+            self._left_out[pid] = LeftOut(int(pid), name, _reason(error))
+
+    def _name_of(self, pid: int) -> str | None:
+        try:
+            with closing(Folder(self.meant(pid), str(pid), self.procfs)) as folder:
+                comm = folder.peek("comm")
+        except PagemapError:
+            return None
+        return None if comm is None else _comm(comm)
+
+
+def _reason(error: PagemapError) -> str:
+    if isinstance(error, AccessDenied):
+        return DENIED
+    return ENDED if isinstance(error, _ENDED) else str(error)
+
+
+def _comm(data: bytes) -> str:
+    return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+
+
+def _raise_for_want_of_files(error: PagemapError) -> None:
+    """Raise an error of ours where a limit of open files is met: nobody is left out for that."""
+    if error.errno in (EMFILE, ENFILE):
+        raise PagemapError(
+            f"cannot look at all processes: {os.strerror(error.errno)}; "
+            "raise the limit (ulimit -n, or the sysctl fs.file-max)",
+            errno=error.errno,
+            operation="look at all processes",
+        ) from None
