@@ -15,13 +15,16 @@ from pagemap import _native
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import told
 from pagemap._native import scan
+from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["READABLE", "Asked", "Category", "require"]
+__all__ = ["READABLE", "Asked", "Category", "chosen", "require"]
 
 
 class Category(IntFlag):
@@ -41,6 +44,8 @@ class Category(IntFlag):
     SOFT_DIRTY = 1 << 7
     GUARD = 1 << 8
 
+
+_NAMES = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
 
 READABLE = Category.FILE | Category.PRESENT | Category.SWAP | Category.SOFT_DIRTY | Category.GUARD
 """The categories that an entry tells as well: what a kernel without PAGEMAP_SCAN can answer."""
@@ -97,6 +102,31 @@ class Asked:
         if self.any_of and not categories & self.any_of:
             return None
         return categories & self.returned
+
+
+def chosen(
+    only: Sequence[str], without: Sequence[str], names: tuple[str, str] = ("only", "without")
+) -> tuple[int, int, int]:
+    """What filters ask for (`pagemap._vocabulary.filters`): ``any_of``, ``all_of``, ``none_of``.
+
+    A filter of nothing gives (0, 0, 0). Raises UsageError for what cannot be understood, and for
+    alternatives in more than one place: the kernel's scan takes one set of them.
+    """
+    any_of = all_of = none_of = 0
+    for each in parse_filters(only, without, words_of(_NAMES), names=names):
+        all_of |= _bits(each.all_of)
+        none_of |= _bits(each.none_of)
+        if each.exact:
+            none_of |= sum(_NAMES.values()) & ~_bits(each.all_of)
+        for group in each.any_of:
+            if any_of:
+                raise UsageError(f"{names[0]}: categories with / between them can stand once")
+            any_of = _bits(group)
+    return any_of, all_of, none_of
+
+
+def _bits(names: Iterable[str]) -> int:
+    return sum(_NAMES[name] for name in set(names))
 
 
 def require(process: AddressSpace, wanted: int) -> None:

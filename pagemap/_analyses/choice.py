@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from errno import EPERM
 
-from pagemap._errors import PfnsHidden
+from pagemap._errors import PfnsHidden, UsageError
 from pagemap._kernel import told
 from pagemap._kernel.swap_types import in_use, kinds
-from pagemap._vocabulary.checks import check_names
+from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS, PAGE_WORDS
 
 TYPE_CHECKING = False
@@ -19,41 +19,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pagemap._space.handle import Handle
+    from pagemap._vocabulary.filters import Filter
 
 __all__ = ["Choice"]
 
 _KINDS = {word.name for word in ENTRY_KINDS} & {word for word, _ in PAGE_WORDS} - {"present"}
 _FLAGS = {flag.name: 1 << flag.bit for flag in ENTRY_FLAGS if flag.name != "swapped"}
+_PRESENT = _FLAGS["present"]
 _BIT = {kind.name: 1 << kind.number for kind in ENTRY_KINDS}
+_BIT_OF_WORD = {word: _BIT.get(word, 0) for word, _ in PAGE_WORDS}
+"""Each word, and the kind that it is of; 0 of a flag that several kinds may have."""
+
 _ALL = sum(_BIT.values())
 # What the walk over populated pages passes over: hugetlb has markers without bit 62.
 _PASSED_OVER = _BIT["none"] | _BIT["marker"]
 
 
 class Choice:
-    """Pages that are all of `only`, and nothing of `without`: words, as the command takes them too.
+    """Pages that fit the filters `only`, and are nothing of `without`; and `filters`, read already.
 
     Raises UsageError for other words, TypeError for what is no sequence of them.
     """
 
     __slots__ = ("_flags", "_words", "all_of", "kinds", "none_of", "populated", "wanted")
 
-    def __init__(self, only: Sequence[str], without: Sequence[str]) -> None:
-        known = [word for word, _ in PAGE_WORDS]
-        only = check_names("only", only, known)
-        without = check_names("without", without, known)
-        self._words = {*only, *without}
-        self.all_of, self.none_of = (_bits(set(names) - _KINDS) for names in (only, without))
+    def __init__(
+        self,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        *,
+        filters: Sequence[Filter] = (),
+    ) -> None:
+        self._words: set[str] = set()
+        self.all_of = self.none_of = 0
         self.wanted = _ALL
-        for name in only:
-            if name in _KINDS:
-                self.wanted &= _BIT[name]
-        for name in without:
-            if name in _KINDS:
-                self.wanted &= ~_BIT[name]
+        for each in (*parse_filters(only, without, words_of(_BIT_OF_WORD)), *filters):
+            self._words.update(each.all_of, each.none_of, *each.any_of)
+            without = [*each.none_of]
+            if each.exact:
+                without += [word for word in _BIT_OF_WORD if word not in each.all_of]
+            self.all_of |= _bits(set(each.all_of) - _KINDS)
+            self.none_of |= _bits(set(without) - _KINDS)
+            for word in each.all_of:
+                self.wanted &= _BIT_OF_WORD[word] if word in _KINDS else _ALL
+            for word in without:
+                self.wanted &= ~_BIT_OF_WORD[word] if word in _KINDS else _ALL
+            for group in each.any_of:
+                self.wanted &= _one_of(group)
         self._take_hidden_for("swap")
         self.kinds: bytes | None = None
-        self.populated = "present" in only or not self.wanted & _PASSED_OVER
+        self.populated = bool(self.all_of & _PRESENT) or not self.wanted & _PASSED_OVER
 
     def _take_hidden_for(self, name: str) -> None:
         """Take entries whose kind the kernel hides for this kind."""
@@ -91,6 +106,18 @@ class Choice:
         if in_use(process.procfs) is False:
             self._take_hidden_for("marker")  # or another that is no swap: all fare alike here
         return self
+
+
+def _one_of(group: Sequence[str]) -> int:
+    """The kinds of which a page must be one."""
+    for word in group:
+        if not _BIT_OF_WORD[word]:
+            kinds = ", ".join(word for word, bit in _BIT_OF_WORD.items() if bit)
+            raise UsageError(
+                f"pages cannot be chosen by {'/'.join(group)}: with / between them stand kinds of "
+                f"entries, which are {kinds}"
+            )
+    return sum(_BIT_OF_WORD[word] for word in set(group))
 
 
 def _bits(names: Iterable[str]) -> int:
