@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
-    from pagemap._export import dump
+    from pagemap._export.dump import dump
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import Frame, FrameReader, Frames
@@ -171,7 +171,7 @@ _ROOMS = {
     "Table": "_tables.table",
     "Tally": "_analyses.tally",
     "Texts": "_tables.table",
-    "dump": "_export",
+    "dump": "_export.dump",
     "find": "_kernel.processes",
     "virt_to_phys": "_process",
 }

@@ -10,7 +10,7 @@ from pagemap._cli.patterns import Patterns
 from pagemap._cli.progress import Bar
 from pagemap._cli.words import parse_count, parse_names, parse_ranges
 from pagemap._errors import UsageError
-from pagemap._export import dump
+from pagemap._export.dump import dump
 from pagemap._kernel import told
 from pagemap._kernel.processes import resolve
 from pagemap._kernel.swap_types import in_use

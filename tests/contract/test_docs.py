@@ -36,7 +36,7 @@ def test_there_are_examples_to_run() -> None:
             "_space.pages",
             "_kernel.maps",
             "_vocabulary.units",
-            "_export.stream",
+            "_export.dump",
         )
         for test in finder.find(importlib.import_module(f"pagemap.{name}"))
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap._export import stream
+from pagemap._export import dump as export
 from tests import oracle
 from tests.property import fake, strategies
 
@@ -80,7 +80,7 @@ def test_dump(
     pages = expected_pages(entries, maps, wanted)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(stream, "PIECE_BYTES", piece),
+        mock.patch.object(export, "PIECE_BYTES", piece),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
     ):
         fake.write_process(Path(folder), PID, entries, maps)

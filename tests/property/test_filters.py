@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap._export import stream
+from pagemap._export import dump as export
 from tests import naive, oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, expected_pages, mappings, ranges
@@ -68,7 +68,7 @@ def test_filters(
     dumps = {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(stream, "PIECE_BYTES", piece),
+        mock.patch.object(export, "PIECE_BYTES", piece),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 64),
         mock.patch("pagemap._space.walk.Reach.LEAST", 50),
     ):
