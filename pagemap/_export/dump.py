@@ -12,6 +12,7 @@ from errno import EIO
 from pagemap._analyses.choice import Choice
 from pagemap._analyses.tally_plan import open_frames
 from pagemap._errors import UsageError
+from pagemap._export.dump_formats import HEADERS, LABELS, printable_label
 from pagemap._kernel import told
 from pagemap._kernel.maps import decode_path, parse_labels
 from pagemap._native import pipeline
@@ -26,7 +27,6 @@ from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
     from typing import Any, Protocol
 
     from pagemap._space.arguments import Target
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "dump"]
 
-FORMATS = ("text", "csv", "jsonl")
+FORMATS = tuple(LABELS)
 
 # Rows that one call into C writes: long enough that the hand-over between threads does not count,
 # short enough for the cache and for progress.
@@ -102,7 +102,8 @@ def dump(
     >>> file.getvalue().count(b"\n") == rows + 1
     True
     """
-    form = _format(format)
+    if format not in FORMATS:
+        raise UsageError(f"there is no format {format!r}; choose from {', '.join(FORMATS)}")
     _check_file(file)
     if select is not None and not callable(select):
         raise TypeError(f"select is a function of a path, not {select!r}")
@@ -131,14 +132,14 @@ def dump(
             return dump(target, opened, **again)
     write = _writer(file)
     if header:
-        write(memoryview(form.header(target)))
+        write(memoryview(HEADERS[format]))
     total = None
     if progress and not select and not ranges and not target.kernel_thread:
         total = target.reserved_pages
 
     rows = done = 0
     reach = Reach(first=pipeline.ALONE_PAGES)
-    label = form.printable_label if printable and format == "text" else form.label
+    label = printable_label if printable and format == "text" else LABELS[format]
     batches = _batches(target, format, label, select, kept, choice)
     if populated or choice.populated:
         populated = True
@@ -163,13 +164,6 @@ def dump(
         target.require_alive()  # what is skipped is not told from what is gone
     target.check_image()
     return rows
-
-
-def _format(name: str) -> ModuleType:
-    if name not in FORMATS:
-        raise UsageError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
-    module: ModuleType = __import__(f"pagemap._export.{name}", fromlist=[name])
-    return module
 
 
 def _check_file(file: Writable | int | str | os.PathLike[str]) -> None:

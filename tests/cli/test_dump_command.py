@@ -70,13 +70,7 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     told = oracle.told_here()
     target = start(workloads.odd_path())
     target.stop()
-    about = {
-        "schema": "pagemap.dump/2",
-        "pid": target.pid,
-        "page_size": PAGE,
-        "pfns_visible": pfns_visible,
-    }
-    expected: list[dict[str, object]] = [about]
+    expected: list[dict[str, object]] = []
     for line in oracle.maps(target.pid):
         for at, entry in enumerate(oracle.entries(target.pid, line.start, line.end)):
             address = line.start + at * PAGE
@@ -88,7 +82,7 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     assert [json.loads(line) for line in result.out.splitlines()] == expected
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["text", "csv"])
 def test_without_the_header(pagemap: Pagemap, start: Start, form: str) -> None:
     target = start(workloads.idle())
     target.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -91,15 +90,10 @@ def test_dump(
                 file = io.BytesIO()
                 rows = pagemap.dump(process, file, format=form, ranges=wanted, threads=threads)
                 assert rows == len(pages)
-                header, _, dumps[form] = file.getvalue().partition(b"\n")
-                if form == "jsonl":
-                    assert json.loads(header) == {
-                        "schema": "pagemap.dump/2",
-                        "pid": PID,
-                        "page_size": PAGE,
-                        "pfns_visible": not hidden,
-                    }
-                elif form == "csv":
+                dumps[form] = file.getvalue()
+                if form != "jsonl":
+                    header, _, dumps[form] = dumps[form].partition(b"\n")
+                if form == "csv":
                     assert header.decode().split(",") == oracle.COLUMNS
 
     assert dumps["text"] == b"".join(

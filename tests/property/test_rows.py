@@ -8,17 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pagemap._export import csv, jsonl, text
+from pagemap._export.dump_formats import LABELS
 from pagemap._native import rows as native_rows
 from tests import oracle
 from tests.property import strategies
 
-FORMATS = {"text": text, "csv": csv, "jsonl": jsonl}
 UNTOUCHED = [1 << 55] * 600
 
 
 def rows(form: str, entries: list[int], vpn: int, raw: bytes, shift: int, *, hidden: bool) -> bytes:
-    label = FORMATS[form].label(raw)
+    label = LABELS[form](raw)
     view = strategies.view(entries)
     return native_rows.format_rows(view, vpn, label, form=form, page_shift=shift, hidden=hidden)
 
@@ -92,13 +91,13 @@ def test_flags_that_the_kernel_does_not_tell(
             form: native_rows.format_rows(
                 view,
                 5,
-                FORMATS[form].label(b"x"),
+                LABELS[form](b"x"),
                 form=form,
                 page_shift=12,
                 hidden=hidden,
                 untold=mask,
             )
-            for form in FORMATS
+            for form in LABELS
         }
         for mask in (bits, 0)
     )
@@ -114,7 +113,7 @@ def test_flags_that_the_kernel_does_not_tell(
     assert oracle.read_csv(got["csv"]) == rows_of_text
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", LABELS)
 @given(word=strategies.words, vpn=strategies.vpns, shift=strategies.shifts, hidden=st.booleans())
 @example(word=2**64 - 1, vpn=2**52 - 1, shift=12, hidden=False)
 def test_no_row_is_longer_than_its_bound(
