@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 KERNELS ?= 6.1 6.12
+VM_SECONDS ?= 300
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 # What `make test` does less often than one would like, as often as one would like.
@@ -15,7 +16,15 @@ LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGE
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
 
+# Where the wheel is installed to be tested, and by which Python: others than us must reach both.
+INSTALLED ?= build/installed
+SHARED_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+# What make test has tried at random already, and at length, is tried less often there.
+SHORT := PAGEMAP_EXITS=40 PAGEMAP_SAMPLES=200
+
 BUILD_INPUTS := pyproject.toml setup.py bin/pagemap pagemap/_version.py $(wildcard csrc/*/*.[ch] csrc/*/*.py)
+PACKAGE_FILES := README.md LICENSE $(shell find pagemap -name '*.py' -o -name '*.pyi' -o -name py.typed)
 PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
 C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*/*.c))
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)
@@ -36,12 +45,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
 .PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
-	lint-layout lint-tidy lint-compile lint-length fix wheel share clean
+	lint-layout lint-tidy lint-compile lint-length fix wheel share clean packages \
+	environment away test-wheel test-unprivileged test-pythons test-vm-short
 
 help: ## Print this help
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The virtual environment, and the package in it: the stamps are .venv/.run, with what it needs to
 # run, and .venv/.test, .venv/.lint, .venv/.vm, .venv/.fuzz and .venv/.dev with the extra of that
@@ -64,14 +74,22 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.vm $(VENV)/.fuzz $(VENV)/.dev: $(VENV)/.%: 
 	@$(COMPILE)
 	@touch $@
 
-# All extras at once, for who runs all: the C core is compiled once, and not for each of them.
-$(VENV)/.all: $(VENV)/.python $(BUILD_INPUTS)
-	$(BIN)/python -m pip install --quiet --editable '.[dev,fuzz,vm]'
-	@$(COMPILE)
-	@touch $@ $(addprefix $(VENV)/.,run test lint vm fuzz dev)
+# All extras at once, for who runs all: the C core is compiled once, and not for each of them. Of
+# Atheris and virtme-ng there is none for some machines, and the tests that need them say so.
+environment: $(VENV)/.python ## Install all that the other targets need into .venv
+	@for extras in dev,fuzz,vm dev,vm dev,fuzz dev; do \
+		echo "pip install --editable .[$$extras]"; \
+		$(BIN)/python -m pip install --quiet --editable ".[$$extras]" || continue; \
+		$(COMPILE); \
+		for extra in run test lint $$(echo "$$extras" | tr , ' '); do touch "$(VENV)/.$$extra"; done; \
+		exit 0; \
+	done; exit 1
 
 # The target of the demonstration is the shell that runs the recipe: it is alive, it belongs to
 # the caller, and it will not exec halfway. Exit code 77 is what an ordinary user gets.
+packages: ## As root on Debian: install the programs that the tests and lint need
+	tests/steps/packages.sh --vm
+
 demo: $(VENV)/.run ## See the page table of a live process
 	@set -eu; folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; rows=$$folder/rows; \
 	echo "The target is process $$$$: the shell that runs this recipe."; \
@@ -89,6 +107,39 @@ test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
 
 test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full length: some hours
 	$(LONG) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest $(ARGS)
+
+# What a wheel could lack or spoil: a module, a file, a symbol, the command. tests/native and
+# tests/fuzz compile csrc/ for themselves; what holds for every word that can be drawn, for every
+# kind of memory, at random moments, after thousands of calls and against strangers, does not depend
+# on how it was installed, and is shown by `make test`.
+WHEEL_TESTS := tests/cli tests/contract tests/live tests/unit --ignore=tests/live/test_matrix.py \
+	--ignore=tests/live/test_zoo.py --ignore-glob='*_exits*.py'
+# Where rights make a difference.
+RIGHTS_TESTS := tests/cli tests/live tests/unit
+FOLDER = $(abspath $(INSTALLED))
+INSTALLED_PYTEST = $(FOLDER)/venv/bin/python -m pytest -p no:cacheprovider
+OF_THE_WHEEL = PAGEMAP_SOURCE=$(FOLDER)/source PAGEMAP_WHEEL=$$(echo $(FOLDER)/wheel/*.whl) $(SHORT)
+
+$(INSTALLED)/.ready: dist/.wheel
+	tests/steps/install.sh $(FOLDER) $(SHARED_PYTHON) dist/*.whl
+	@touch $@
+
+away: $(INSTALLED)/.ready
+	@tests/steps/away.sh $(FOLDER)
+
+test-wheel: away ## Run the tests of what a wheel could lack, on the installed wheel
+	cd $(FOLDER)/away && $(OF_THE_WHEEL) $(INSTALLED_PYTEST) $(or $(ARGS),$(WHEEL_TESTS))
+
+test-unprivileged: away ## As root: run the tests as a user without rights
+	$(OF_THE_WHEEL) tests/steps/unprivileged.sh $(FOLDER)/away \
+		$(INSTALLED_PYTEST) $(or $(ARGS),$(RIGHTS_TESTS))
+
+test-pythons: away ## Try the wheel under each other Python that is here
+	tests/steps/pythons.sh $(FOLDER)
+
+test-vm-short: $(VENV)/.test ## Run a chosen part of test-vm, for 300 seconds (VM_SECONDS=600)
+	-$(MAKE) $(VENV)/.vm
+	$(BIN)/python -m tests.vm --within $(VM_SECONDS) $(KERNELS)
 
 test-vm: $(VENV)/.test $(VENV)/.vm ## Run the live tests under other kernels (KERNELS="6.1 6.12")
 	$(BIN)/python -m tests.vm $(KERNELS) -- $(ARGS)
@@ -151,8 +202,12 @@ fix: $(VENV)/.lint ## Rewrite the sources as lint wants them, where that can be 
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
-wheel: $(VENV)/.dev ## Build the sdist, and the wheel from it, into dist/
+dist/.wheel: $(BUILD_INPUTS) $(PACKAGE_FILES) | $(VENV)/.dev
+	rm -rf dist
 	$(BIN)/python -m build
+	@touch $@
+
+wheel: dist/.wheel ## Build the sdist, and the wheel from it, into dist/
 
 share: $(VENV)/.dev ## Write the man page and the shell completions to build/share
 	$(BIN)/python setup.py --quiet share
