@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import Frame, FrameReader, Frames
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.page_files import OpenFile
     from pagemap._kernel.processes import find
     from pagemap._kernel.smaps import Footprint
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Page, Pages
     from pagemap._tables.table import Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -146,7 +146,7 @@ _ROOMS = {
     "HugeTally": "_analyses.huge_counts",
     "Look": "_analyses.page_survey",
     "Mapper": "_analyses.owners",
-    "Mapping": "_kernel.maps",
+    "Mapping": "_vocabulary.rows.mapping",
     "OpenFile": "_kernel.page_files",
     "Owners": "_analyses.owners",
     "Page": "_space.pages",

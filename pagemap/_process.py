@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_types import PageTypes
     from pagemap._analyses.regions import Region
     from pagemap._analyses.tally import Tally
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.smaps import Footprint
     from pagemap._space.arguments import Range, Target
     from pagemap._space.pages import Pages
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Process", "virt_to_phys"]
 

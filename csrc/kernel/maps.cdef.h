@@ -1,4 +1,4 @@
-/* maps_lines.c: the text of /proc/PID/maps, split into lines and their parts */
+/* maps_lines.c: the text of /proc/PID/maps as columns */
 #ifndef PM_KERNEL_MAPS_CDEF_H
 #define PM_KERNEL_MAPS_CDEF_H
 
@@ -8,40 +8,48 @@
 extern "C" {
 #endif
 
-/* The rest of a line behind its addresses, from the permissions to the path. */
-struct pm_tail {
-	uint64_t at; /* in the text, in bytes */
+/* Where a word lies in the text, in bytes. */
+struct pm_line_word {
+	uint64_t at;
 	uint64_t size;
 };
 
 /*
- * The lines of `text`, whole ones of maps; empty lines are none. Line i maps
- * what lies from bounds[2 i] up to bounds[2 i + 1], in bytes, and its tail is
- * tails[numbers[i]]. Thousands of lines may end alike: their tail is there once,
- * as a rule, and tails stand in the order in which they come first.
- *
- * `capacity` is in lines, and all three tables have room for so many. `slots` is
- * scratch, a power of two of words; the fewer they are, the more tails stand
- * there twice.
+ * A column of text: line i has word number codes[i]. Thousands of lines may have the
+ * same word: it is there once, as a rule, and words stand in the order in which they
+ * come first. `slots` is scratch; the fewer they are, the more words stand twice.
+ */
+struct pm_line_words {
+	int32_t *codes;
+	struct pm_line_word *words;
+	uint64_t count; /* out: of words */
+	uint32_t *slots;
+};
+
+/*
+ * The lines of `text`, whole ones of maps; empty lines are none. Line i maps what lies
+ * from bounds[2 i] up to bounds[2 i + 1], in bytes. All columns have room for `capacity`
+ * lines, and as many words; of slots there are `slots_count` each, a power of two.
  */
 struct pm_lines {
 	const char *text;
 	uint64_t text_size;
 	uint64_t capacity;
-	uint64_t *bounds;
-	uint32_t *numbers;
-	struct pm_tail *tails;
-	uint64_t tails_count; /* out */
-	uint32_t *slots;
 	uint64_t slots_count;
-	uint64_t bad; /* out: where the line begins that is none of maps */
+	uint64_t *bounds;
+	uint64_t *offsets; /* in the file, in bytes */
+	uint64_t *inodes;
+	struct pm_line_words perms;   /* as "r-xp" */
+	struct pm_line_words devices; /* as "fe:01" */
+	struct pm_line_words paths;   /* the rest of a line, as it is written there */
+	uint64_t bad;		      /* out: where the line begins that is none of maps */
 };
 
 /*
- * Split the text. Returns the number of lines; -EINVAL where one does not begin
- * with two addresses in hex (up to 16 digits each) as in "400000-401000 ", -ERANGE
- * where it ends before it begins or lies below the line above it, -ENOSPC where
- * there are more than `capacity`.
+ * Split the text. Returns the number of lines; -EINVAL where one is not as the kernel
+ * writes them (show_map_vma in fs/proc/task_mmu.c: "400000-401000 r-xp 00001000 fe:01 658 ",
+ * with a path or without), -ERANGE where it ends before it begins or lies below the line
+ * above it, -ENOSPC where there are more than `capacity`, -EOVERFLOW where that is no int32.
  *
  * So the bounds are in order, and none overlap. Between two reads the kernel lists
  * again what grew or merged meanwhile: such a line begins where the one above it

@@ -1,7 +1,7 @@
 /*
- * Lines of /proc/PID/maps. A process may have sixty thousand, which the kernel
- * lists in 20 ms; most are alike but for their addresses, so only those are
- * read here, and the rest of a line is told apart from others as bytes.
+ * Lines of /proc/PID/maps as columns. A process may have sixty thousand, which the
+ * kernel lists in 20 ms; nothing is made for a line but its numbers, and text that
+ * comes again is told once.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -11,8 +11,9 @@
 
 enum {
 	MOST_DIGITS = 16,
-	/* Who makes the paths may make them collide: then a tail stands twice. */
+	/* Who makes the paths may make them collide: then a word stands twice. */
 	MOST_PROBES = 8,
+	PERMS = 4, /* letters */
 };
 
 static const uint64_t ODD = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
@@ -58,30 +59,94 @@ static uint64_t hash_of(const char *text, uint64_t size)
 	return hash ^ hash >> 32;
 }
 
-/* The number of this tail, which may be a new one. */
-static uint32_t number_of(struct pm_lines *lines, struct pm_tail tail)
+/* Past the decimal number at `at`, which a space follows; NULL where there is none. */
+static const char *decimal(const char *at, const char *end, uint64_t *value)
 {
-	const char *const text = lines->text + tail.at;
-	const uint64_t mask = lines->slots_count - 1;
-	uint64_t slot = hash_of(text, tail.size);
-	uint32_t *free_slot = NULL;
+	const char *const first = at;
+	uint64_t found = 0;
 
+	for (; at < end && *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(found, UINT64_C(10), &found) ||
+		    __builtin_add_overflow(found, (uint64_t)(*at - '0'), &found))
+			return NULL;
+	if (at == first || at == end || *at != ' ')
+		return NULL;
+	*value = found;
+	return at + 1;
+}
+
+/* Give line `line` the number of this word, which may be a new one. */
+static void put_word(const struct pm_lines *lines, struct pm_line_words *words,
+		     struct pm_line_word word, uint64_t line)
+{
+	const char *const text = lines->text + word.at;
+	const uint64_t mask = lines->slots_count - 1;
+	uint32_t *free_slot = NULL;
+	uint64_t slot;
+
+	if (line) { /* most often it is that of the line above */
+		const struct pm_line_word *last = &words->words[words->codes[line - 1]];
+
+		if (last->size == word.size && !memcmp(lines->text + last->at, text, word.size)) {
+			words->codes[line] = words->codes[line - 1];
+			return;
+		}
+	}
+	slot = hash_of(text, word.size);
 	for (unsigned probe = 0; probe < MOST_PROBES; probe++, slot++) {
-		uint32_t *const held = &lines->slots[slot & mask];
-		const struct pm_tail *known;
+		uint32_t *const held = &words->slots[slot & mask];
+		const struct pm_line_word *known;
 
 		if (!*held) {
 			free_slot = held;
 			break;
 		}
-		known = &lines->tails[*held - 1];
-		if (known->size == tail.size && !memcmp(lines->text + known->at, text, tail.size))
-			return *held - 1;
+		known = &words->words[*held - 1];
+		if (known->size == word.size && !memcmp(lines->text + known->at, text, word.size)) {
+			words->codes[line] = (int32_t)(*held - 1);
+			return;
+		}
 	}
-	lines->tails[lines->tails_count++] = tail;
+	words->words[words->count++] = word;
 	if (free_slot)
-		*free_slot = (uint32_t)lines->tails_count;
-	return (uint32_t)lines->tails_count - 1;
+		*free_slot = (uint32_t)words->count;
+	words->codes[line] = (int32_t)words->count - 1;
+}
+
+static struct pm_line_word word_of(const struct pm_lines *lines, const char *at, const char *end)
+{
+	return (struct pm_line_word){ (uint64_t)(at - lines->text), (uint64_t)(end - at) };
+}
+
+/* What stands behind the addresses of a line. */
+struct rest {
+	uint64_t offset, inode;
+	struct pm_line_word perms, device, path;
+};
+
+/* Read the rest of a line, from the permissions on; returns 0 where it is none. */
+static int read_rest(const struct pm_lines *lines, const char *at, const char *end,
+		     struct rest *rest)
+{
+	const char *device;
+	uint64_t number_part;
+
+	if (end - at <= PERMS || at[PERMS] != ' ' || memchr(at, ' ', PERMS))
+		return 0;
+	rest->perms = word_of(lines, at, at + PERMS);
+	device = number(at + PERMS + 1, end, ' ', &rest->offset);
+	at = device ? number(device, end, ':', &number_part) : NULL;
+	at = at ? number(at, end, ' ', &number_part) : NULL;
+	if (!at)
+		return 0;
+	rest->device = word_of(lines, device, at - 1);
+	at = decimal(at, end, &rest->inode);
+	if (!at)
+		return 0;
+	while (at < end && *at == ' ')
+		at++;
+	rest->path = word_of(lines, at, end);
+	return 1;
 }
 
 /*
@@ -99,18 +164,46 @@ static int settle(uint64_t *bounds, uint64_t above, uint64_t floor)
 	return 1;
 }
 
+/* Read a line; returns 1, 0 where it tells nothing new, or -errno. */
+static int read_line(struct pm_lines *lines, const char *line, const char *end, uint64_t count,
+		     uint64_t *above, uint64_t floor)
+{
+	uint64_t *const bounds = lines->bounds + 2 * count;
+	struct rest rest;
+	const char *at = number(line, end, '-', &bounds[0]);
+	uint64_t began;
+	int left;
+
+	at = at ? number(at, end, ' ', &bounds[1]) : NULL;
+	if (!at || !read_rest(lines, at, end, &rest))
+		return -EINVAL;
+	began = bounds[0];
+	left = settle(bounds, *above, floor);
+	if (left <= 0)
+		return left;
+	*above = began;
+	lines->offsets[count] = rest.offset;
+	lines->inodes[count] = rest.inode;
+	put_word(lines, &lines->perms, rest.perms, count);
+	put_word(lines, &lines->devices, rest.device, count);
+	put_word(lines, &lines->paths, rest.path, count);
+	return 1;
+}
+
 int64_t pm_lines_split(struct pm_lines *lines)
 {
+	struct pm_line_words *const words[] = { &lines->perms, &lines->devices, &lines->paths };
 	const char *const end = lines->text + lines->text_size;
-	uint64_t count = 0, above = 0, floor = 0;
+	uint64_t count = 0, above = 0;
 
-	lines->tails_count = 0;
-	memset(lines->slots, 0, lines->slots_count * sizeof(*lines->slots));
+	if (lines->capacity > INT32_MAX)
+		return -EOVERFLOW;
+	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		words[i]->count = 0;
+		memset(words[i]->slots, 0, lines->slots_count * sizeof(*words[i]->slots));
+	}
 	for (const char *line = lines->text, *stop; line < end; line = stop + 1) {
-		uint64_t *const bounds = lines->bounds + 2 * count;
-		uint64_t began;
-		const char *at;
-		int left;
+		int got;
 
 		stop = memchr(line, '\n', (size_t)(end - line));
 		if (!stop)
@@ -119,25 +212,13 @@ int64_t pm_lines_split(struct pm_lines *lines)
 			continue;
 		if (count == lines->capacity)
 			return -ENOSPC;
-		at = number(line, stop, '-', &bounds[0]);
-		at = at ? number(at, stop, ' ', &bounds[1]) : NULL;
-		if (!at) {
+		got = read_line(lines, line, stop, count, &above,
+				count ? lines->bounds[2 * count - 1] : 0);
+		if (got < 0) {
 			lines->bad = (uint64_t)(line - lines->text);
-			return -EINVAL;
+			return got;
 		}
-		began = bounds[0];
-		left = settle(bounds, above, floor);
-		if (left < 0) {
-			lines->bad = (uint64_t)(line - lines->text);
-			return left;
-		}
-		if (!left)
-			continue;
-		above = began;
-		floor = bounds[1];
-		lines->numbers[count++] =
-			number_of(lines, (struct pm_tail){ (uint64_t)(at - lines->text),
-							   (uint64_t)(stop - at) });
+		count += (uint64_t)got;
 	}
 	return (int64_t)count;
 }

@@ -19,9 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.smaps_accounts import Account
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Backing"]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.gentle import Gentle
     from pagemap._kernel.folder import Folder
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Footprint", "check_gentle", "footprint", "footprints", "read_sums", "total"]
 

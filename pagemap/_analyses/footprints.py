@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pagemap._analyses.gentle import Gentle
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.smaps import Footprint
+    from pagemap._vocabulary.rows.mapping import Mapping
 
     _T = TypeVar("_T")
 

@@ -36,8 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["UNTOLD", "Gentle"]
 

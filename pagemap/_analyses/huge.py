@@ -34,8 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Reader", "huge"]
 

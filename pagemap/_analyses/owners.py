@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._kernel.frames import Frame
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.every_space import Progress
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Mapper", "Owners"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pagemap._kernel import maps, told
 from pagemap._native import pipeline
+from pagemap._native.lines import Lines
 from pagemap._native.pool import pool
 from pagemap._native.scan import EntryBuffer, Spans
 from pagemap._space.pages import Pages
@@ -20,8 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["populated"]
 
@@ -38,8 +39,9 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
     reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)
     total = 0
     for block in process.maps_blocks():
-        of, bounds = maps.parse_later(block)  # when there is something to do for other threads
-        spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+        lines = Lines(block)
+        of = maps.mappings_of(lines)  # each when something of it is found
+        spans = Spans.of_bounds(lines.bounds, PAGE_SHIFT)
         reach.left = spans.pages
         pieces = spans.populated(
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.smaps_accounts import Account
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["COUNTABLE", "Plan", "Tally", "exclusive_by", "tally", "total"]
 

@@ -9,9 +9,9 @@ from pagemap._vocabulary.text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._errors import AddressError
-    from pagemap._kernel.maps import Mapping
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.pages import Page
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["translate"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from pagemap._kernel.maps import Mapping
+    from pagemap._vocabulary.rows.mapping import Mapping
 
     Counted = tuple[Mapping, Tally]
 

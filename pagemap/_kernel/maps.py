@@ -10,80 +10,35 @@ from __future__ import annotations
 
 import os
 from errno import EIO, ESPIPE
+from itertools import repeat
 
 from pagemap import _native
-from pagemap._errors import PagemapError
+from pagemap._native.lines import Lines, bad_line
 from pagemap._native.procmap import name_at
 from pagemap._native.threads import Workers
-from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
-    "Mapping",
     "as_written",
     "decode_path",
     "in_order",
+    "mappings_of",
     "parse",
     "parse_bounds",
     "parse_labels",
-    "parse_later",
     "parse_line",
     "read",
     "read_blocks",
     "settled",
 ]
 
-_DELETED = " (deleted)"
 _FIRST_READ = 1 << 14
 _BACKSLASH = "\0"  # what stands for one in `settled` lines
 _BOUNDS_SIZE = 40  # more than two addresses have
-
-
-class Mapping(Record):
-    r"""One line of /proc/PID/maps.
-
-    `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
-    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
-
-    >>> from pagemap._kernel import maps
-    >>> maps.parse(b"400000-401000 r-xp 00001000 fe:00 658    /bin/my file\n")[0].path
-    '/bin/my file'
-    """
-
-    start: int = field("bytes", "address of the first byte")
-    end: int = field("bytes", "address past the last byte")
-    perms: str = field("", 'rights, and p for private or s for shared, as in "r-xp"')
-    offset: int = field("bytes", "where in the file it begins")
-    dev: str = field("", 'the device of the file as "major:minor", in hex')
-    inode: int = field("", "the inode number of the file; 0 without one")
-    path: str = field("", "the file, a pseudo-path, or empty")
-
-    @property
-    def size(self) -> int:
-        """The length in bytes."""
-        return self.end - self.start
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether no file and no name stands behind it."""
-        return not self.path
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the file was unlinked; one really named "x (deleted)" reads the same."""
-        return self.inode != 0 and self.path.endswith(_DELETED)
-
-    @property
-    def device(self) -> int:
-        """The device number, as in `os.stat_result.st_dev`."""
-        major, _, minor = self.dev.partition(":")
-        try:
-            return os.makedev(int(major, 16), int(minor, 16))
-        except (ValueError, OverflowError):
-            raise PagemapError(f"no device of /proc/PID/maps: {self.dev!r}") from None
 
 
 def decode_path(label: bytes) -> str:
@@ -132,33 +87,34 @@ def parse(data: bytes) -> list[Mapping]:
 
     Raises PagemapError for other lines, and names the first of them.
     """
-    return parse_bounds(data)[0]
+    return list(mappings_of(Lines(data)))
 
 
 def parse_bounds(data: bytes) -> tuple[list[Mapping], memoryview]:
     """The same, and where they start and end as C wants it: two numbers each, format Q."""
-    bounds, numbers, tails = _native.lines(data)
-    return _mappings(bounds, numbers, tails), bounds
+    lines = Lines(data)
+    return list(mappings_of(lines)), lines.bounds
 
 
-def parse_later(data: bytes) -> tuple[Iterator[Mapping], memoryview]:
-    """The same, but for the mappings, which are made when the first is asked for."""
-    bounds, numbers, tails = _native.lines(data)
-
-    def later() -> Iterator[Mapping]:
-        yield from _mappings(bounds, numbers, tails)
-
-    return later(), bounds
-
-
-def _mappings(bounds: memoryview, numbers: memoryview, tails: list[bytes]) -> list[Mapping]:
-    rests = [_parse_rest(tail.decode("utf-8", "surrogateescape")) for tail in tails]
+def mappings_of(lines: Lines) -> Iterator[Mapping]:
+    """The mappings, each made when it is asked for."""
+    perms, devices = (
+        [word.decode("ascii", "surrogateescape") for word in column.words]
+        for column in (lines.perms, lines.devices)
+    )
+    paths = [decode_path(word) for word in lines.paths.words]
     new = tuple.__new__  # what _make does, without the call in between
-    words = bounds.tolist()
-    return [
-        new(Mapping, (start, end) + rests[number])
-        for start, end, number in zip(words[::2], words[1::2], numbers.tolist(), strict=True)
-    ]
+    cells = zip(
+        lines.bounds[::2],
+        lines.bounds[1::2],
+        map(perms.__getitem__, lines.perms.codes),
+        lines.offsets,
+        map(devices.__getitem__, lines.devices.codes),
+        lines.inodes,
+        map(paths.__getitem__, lines.paths.codes),
+        strict=True,
+    )
+    return map(new, repeat(Mapping), cells)
 
 
 def parse_line(line: bytes) -> Mapping:
@@ -167,9 +123,9 @@ def parse_line(line: bytes) -> Mapping:
     try:
         start, end = (int(bound, 16) for bound in span.split("-"))
     except ValueError:
-        raise _native.bad_line(line) from None
+        raise bad_line(line) from None
     if end <= start:
-        raise _native.bad_line(line, ordered=True)
+        raise bad_line(line, ordered=True)
     return Mapping(start, end, *_parse_rest(rest))
 
 
@@ -182,25 +138,18 @@ def _parse_rest(rest: str) -> tuple[str, int, str, int, str]:
                 path = _decoded(path)
         return perms, int(offset, 16), dev, int(inode), path
     except ValueError:
-        raise _native.bad_line(f"... {rest}") from None
+        raise bad_line(f"... {rest}") from None
 
 
 def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Only ``(start, end, label)`` of each line, the label as the kernel wrote the path.
 
-    Raises PagemapError for a line without these; the fields between them are not looked at.
+    Raises as `parse`.
     """
-    bounds, numbers, tails = _native.lines(data)
-    labels = [_label(tail) for tail in tails]
-    words = bounds.tolist()
-    return zip(words[::2], words[1::2], [labels[number] for number in numbers], strict=True)
-
-
-def _label(rest: bytes) -> bytes:
-    fields = rest.split(b" ", 4)
-    if len(fields) < 5:
-        raise _native.bad_line(b"... " + rest)
-    return fields[4].lstrip(b" ")
+    lines = Lines(data)
+    bounds = lines.bounds.tolist()
+    labels = map(lines.paths.words.__getitem__, lines.paths.codes)
+    return zip(bounds[::2], bounds[1::2], labels, strict=True)
 
 
 def in_order(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -225,7 +174,7 @@ def _above(block: bytes, above: int, floor: int) -> bytes:
         if end > floor:
             return b"%08x" % floor + block[block.index(b"-") :]
         if start < above:
-            raise _native.bad_line(block.partition(b"\n")[0], ordered=True)
+            raise bad_line(block.partition(b"\n")[0], ordered=True)
         block = block.partition(b"\n")[2]
     return block
 
@@ -235,7 +184,7 @@ def _bounds(line: bytes) -> tuple[int, int]:
         start, end = line[:_BOUNDS_SIZE].partition(b" ")[0].split(b"-")
         return int(start, 16), int(end, 16)
     except ValueError:
-        raise _native.bad_line(line.partition(b"\n")[0]) from None
+        raise bad_line(line.partition(b"\n")[0]) from None
 
 
 def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:

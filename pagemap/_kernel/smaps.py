@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pagemap._kernel.maps import Mapping
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["NAMES", "Footprint", "parse", "parse_rollup", "total"]
 

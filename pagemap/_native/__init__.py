@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import os
 import struct
-from errno import EINVAL, ERANGE
 
 # cffi would refuse itself, and in Python 3.12 leave behind what ends the process when another
 # interpreter imports it later. Where threads must be joined is where modules must be isolated.
@@ -21,8 +20,7 @@ if not getattr(_thread, "daemon_threads_allowed", lambda: True)():
     )
 
 from pagemap._core import ffi, lib
-from pagemap._errors import PagemapError, UsageError
-from pagemap._vocabulary.text import printable
+from pagemap._errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +41,9 @@ __all__ = [
     "addresses",
     "aligned",
     "alive",
-    "bad_line",
     "bits",
     "kind_counts",
     "kinds",
-    "lines",
     "pfns",
     "probe_exclusive",
     "probe_pfns",
@@ -67,7 +63,6 @@ __all__ = [
 ]
 
 NO_PFN = 2**64 - 1
-SHOWN_OF_LINE = 80
 NO_SWAP_TYPE: int = lib.PM_NO_SWAP_TYPE
 READ_BLOCK: int = lib.PM_READ_BLOCK
 COUNTS = (
@@ -149,52 +144,6 @@ def read_text(fd: int, view: memoryview, offset: int) -> int:
     with ffi.from_buffer("char[]", view, require_writable=True) as out:
         got = lib.pm_read_text(fd, offset, len(view), out)
     return checked(got)
-
-
-def lines(text: bytes) -> tuple[memoryview, memoryview, list[bytes]]:
-    """Lines of maps: ``(bounds, numbers, tails)``.
-
-    `bounds` are two addresses for each line, in bytes, format Q; line i ends as
-    ``tails[numbers[i]]``, where lines that end alike share one; format I. Raises PagemapError where
-    a line does not begin with two addresses, or lies below the one above it.
-    """
-    capacity = text.count(b"\n") + 1
-    bounds = allocate("uint64_t[]", 2 * capacity)
-    numbers = allocate("uint32_t[]", capacity)
-    tails = allocate("struct pm_tail[]", capacity)
-    slots = allocate("uint32_t[]", 1 << capacity.bit_length())
-    source = ffi.from_buffer("char[]", text)
-    job = ffi.new(
-        "struct pm_lines *",
-        {
-            "text": source,
-            "text_size": len(text),
-            "capacity": capacity,
-            "bounds": bounds,
-            "numbers": numbers,
-            "tails": tails,
-            "slots": slots,
-            "slots_count": len(slots),
-        },
-    )
-    count = lib.pm_lines_split(job)
-    if count in (-EINVAL, -ERANGE):
-        raise bad_line(text[job.bad :].partition(b"\n")[0], ordered=count == -ERANGE)
-    checked(count)
-    places = view_of(tails, "Q")[: 2 * job.tails_count].tolist()
-    return (
-        view_of(bounds, "Q")[: 2 * count],
-        view_of(numbers, "I")[:count],
-        [text[at : at + size] for at, size in zip(places[::2], places[1::2], strict=True)],
-    )
-
-
-def bad_line(line: bytes | str, *, ordered: bool = False) -> PagemapError:
-    """The error for a line of maps that cannot be parsed, or with `ordered` is out of place."""
-    text = line if isinstance(line, str) else line.decode("utf-8", "surrogateescape")
-    why = "out of order in" if ordered else "not a line of"
-    shown = printable(text[:SHOWN_OF_LINE])
-    return PagemapError(f"{why} /proc/PID/maps: '{shown}'", operation="read the mappings")
 
 
 def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:

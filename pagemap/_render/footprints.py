@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._kernel.smaps import Footprint
     from pagemap._render.document import Write
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = [
     "Row",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pagemap._analyses.huge_counts import HugeKind, HugeTally
-    from pagemap._kernel.maps import Mapping
+    from pagemap._vocabulary.rows.mapping import Mapping
 
     Place: TypeAlias = "Mapping | Owner"
     Row = tuple[Place, HugeTally]

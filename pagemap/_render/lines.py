@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import chain, groupby
 
 from pagemap._analyses.tally import Tally
-from pagemap._kernel.maps import Mapping
 from pagemap._render.columns import COUNTED
+from pagemap._vocabulary.rows.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pagemap._analyses.tally import Tally, total
-from pagemap._kernel.maps import Mapping
 from pagemap._render.columns import LEAST_WIDTH, SHOWN
 from pagemap._render.document import NEXT, write_list
 from pagemap._render.lines import HELD, Lines
 from pagemap._render.table import Column, compact_size, write_table
+from pagemap._vocabulary.rows.mapping import Mapping
 from pagemap._vocabulary.text import csv_cell, json_string, printable
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 

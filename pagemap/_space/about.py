@@ -9,14 +9,14 @@ from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.handle import Handle
 
 __all__ = ["about", "moment"]
 
 _boot: dict[str, str | None] = {}
 
 
-def about(begin: float, process: AddressSpace | None = None, **more: object) -> dict[str, object]:
+def about(begin: float, process: Handle | None = None, **more: object) -> dict[str, object]:
     """The `about` of a Table whose making began at `begin`, in seconds since 1970, and ends now.
 
     `pid`, where it is of one process; `host`, `kernel`, `boot_id` (None where it is not told),

@@ -6,22 +6,29 @@ method for each of them.
 
 from __future__ import annotations
 
+from time import time
+
 from pagemap import _native
 from pagemap._errors import NotMapped, UsageError
 from pagemap._kernel import maps, told
 from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._native.lines import Lines
+from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
 from pagemap._space.handle import Handle
+from pagemap._space.mapping_columns import mapping_columns
 from pagemap._space.pages import Page, Pages
+from pagemap._tables.table import Table
+from pagemap._vocabulary.rows.mapping import MAPPINGS
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable
 
-    from pagemap._kernel.maps import Mapping
     from pagemap._native import Buffer
     from pagemap._space.arguments import Range
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["AddressSpace"]
 
@@ -31,12 +38,14 @@ class AddressSpace(Handle):
 
     __slots__ = ()
 
-    def maps(self) -> list[Mapping]:
+    def maps(self) -> Table[Mapping]:
         """The mappings, in order of address; none for a kernel thread.
 
         Raises TargetVanished after exit or exec.
         """
-        return maps.parse(b"".join(self.maps_blocks()))
+        begin = time()
+        columns = mapping_columns(Lines(b"".join(self.maps_blocks())))
+        return Table(MAPPINGS, columns, about=about(begin, self))
 
     def maps_blocks(self) -> Generator[bytes, None, None]:
         """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
@@ -83,7 +92,7 @@ class AddressSpace(Handle):
             self.require_alive()
         return self._pages(entries, start)
 
-    def pages_of(self, ranges: Sequence[Range]) -> list[Pages]:
+    def pages_of(self, ranges: Iterable[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
         bounds = [range_of(where) for where in ranges]
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol, TypeAlias
 
-    from pagemap._kernel.maps import Mapping
+    from pagemap._vocabulary.rows.mapping import Mapping
 
     class HasPid(Protocol):
         """Any object with a `.pid`: of subprocess, psutil, multiprocessing."""

@@ -185,13 +185,13 @@ class Table(_Base["_Row"]):
         if known is not None and not known[index]:
             return None
         cell = self._columns[column.name][index]
-        return cell & _UNSIGNED if column.hexadecimal else cell  # type: ignore[operator] # a number
+        return cell & _UNSIGNED if column.unsigned else cell  # type: ignore[operator] # a number
 
     def cells(self, name: str) -> Iterable[Any]:
         """The cells of a column as rows have them: None for what is not known."""
         known, column = self.valid(name), self._columns[name]
         cells: Iterable[Any] = column.tolist() if isinstance(column, memoryview) else column
-        if self.schema[name].hexadecimal and min(cells, default=0) < 0:
+        if self.schema[name].unsigned and min(cells, default=0) < 0:
             cells = [cell & _UNSIGNED for cell in cells]
         if known is None:
             return cells
@@ -206,7 +206,7 @@ class Table(_Base["_Row"]):
         """The rows in order of a column, equal ones as they were; those not known come last."""
         known, column = self.valid(name), self.schema[name]
         cells = list(self._columns[name])
-        if column.hexadecimal:
+        if column.unsigned:
             cells = [cell & _UNSIGNED for cell in cells]
         rows = range(self._size)
         order = list(rows) if known is None else [i for i in rows if known[i]]
@@ -329,7 +329,7 @@ def _packed(column: Column, cells: Sequence[Any]) -> Values:
         make: Any = Texts if column.type == "text" else Lists
         made: Texts | Lists = make(memoryview(codes).toreadonly(), list(numbers))
         return made
-    if column.hexadecimal:
+    if column.unsigned:
         cells = [cell if cell is None or cell >> 63 == 0 else cell - (1 << 64) for cell in cells]
     values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
     view = memoryview(values).toreadonly()

@@ -30,13 +30,16 @@ else:
             return cls
 
 
-__all__ = ["AMOUNTS", "HEXADECIMAL", "TYPES", "Column", "Schema"]
+__all__ = ["AMOUNTS", "HEXADECIMAL", "TYPES", "UNSIGNED", "Column", "Schema"]
 
 TYPES = ("int", "float", "bool", "text", "list")
 """The types of columns: 64-bit integers, 64-bit floats, booleans, text, and lists of integers."""
 
 HEXADECIMAL = ("address", "offset", "pfn", "flags")
 """Units of numbers that are written with 0x: addresses and offsets in bytes, PFNs, bits."""
+
+UNSIGNED = (*HEXADECIMAL, "inode")
+"""Units of numbers of up to 64 bits without a sign: the highest are negative in a buffer."""
 
 AMOUNTS = ("bytes", "pages", "frames", "mappings", "processes", "blocks", "rows", "share")
 """Units of which a sum makes sense; a share is of a whole that is 1."""
@@ -82,8 +85,13 @@ class Column:
 
     @property
     def hexadecimal(self) -> bool:
-        """Whether its numbers are written with 0x; they are unsigned."""
+        """Whether its numbers are written with 0x."""
         return self.unit in HEXADECIMAL
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether its numbers have no sign, though in a buffer those of 2**63 or more have one."""
+        return self.unit in UNSIGNED
 
     def __repr__(self) -> str:
         return f"<Column {self.name} {self.type}{' or null' if self.nullable else ''}>"

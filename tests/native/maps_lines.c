@@ -1,5 +1,5 @@
 /*
- * Text of maps is split into lines, and tails that come again are told once,
+ * Text of maps is split into columns, and words that come again are told once,
  * within buffers of exactly their size; what is no line is refused.
  */
 #include "check.h"
@@ -8,6 +8,22 @@
 
 enum { MOST = 64 };
 
+static struct pm_line_words words_of(uint64_t capacity, uint64_t slots_count)
+{
+	return (struct pm_line_words){
+		.codes = exactly(capacity * sizeof(int32_t)),
+		.words = exactly(capacity * sizeof(struct pm_line_word)),
+		.slots = exactly(slots_count * sizeof(uint32_t)),
+	};
+}
+
+static void release_words(struct pm_line_words *words)
+{
+	free(words->codes);
+	free(words->words);
+	free(words->slots);
+}
+
 /* A copy of the text of exactly its size, split with `slots_count` slots. */
 static struct pm_lines split(const char *text, uint64_t capacity, uint64_t slots_count,
 			     int64_t wanted)
@@ -15,11 +31,13 @@ static struct pm_lines split(const char *text, uint64_t capacity, uint64_t slots
 	struct pm_lines lines = {
 		.text_size = strlen(text),
 		.capacity = capacity,
-		.bounds = exactly(2 * capacity * sizeof(uint64_t)),
-		.numbers = exactly(capacity * sizeof(uint32_t)),
-		.tails = exactly(capacity * sizeof(struct pm_tail)),
-		.slots = exactly(slots_count * sizeof(uint32_t)),
 		.slots_count = slots_count,
+		.bounds = exactly(2 * capacity * sizeof(uint64_t)),
+		.offsets = exactly(capacity * sizeof(uint64_t)),
+		.inodes = exactly(capacity * sizeof(uint64_t)),
+		.perms = words_of(capacity, slots_count),
+		.devices = words_of(capacity, slots_count),
+		.paths = words_of(capacity, slots_count),
 	};
 
 	lines.text = memcpy(exactly(lines.text_size), text, lines.text_size);
@@ -31,58 +49,72 @@ static void release(struct pm_lines *lines)
 {
 	free((char *)lines->text);
 	free(lines->bounds);
-	free(lines->numbers);
-	free(lines->tails);
-	free(lines->slots);
+	free(lines->offsets);
+	free(lines->inodes);
+	release_words(&lines->perms);
+	release_words(&lines->devices);
+	release_words(&lines->paths);
 }
 
-static void check_tail(const struct pm_lines *lines, uint64_t line, const char *wanted)
+static void check_word(const struct pm_lines *lines, const struct pm_line_words *words,
+		       uint64_t line, const char *wanted)
 {
-	const struct pm_tail *tail = &lines->tails[lines->numbers[line]];
+	const struct pm_line_word *word = &words->words[words->codes[line]];
 
-	CHECK(lines->numbers[line] < lines->tails_count);
-	CHECK_EQUAL(tail->size, strlen(wanted));
-	CHECK(!memcmp(lines->text + tail->at, wanted, tail->size));
+	CHECK((uint64_t)words->codes[line] < words->count);
+	CHECK_EQUAL(word->size, strlen(wanted));
+	CHECK(!memcmp(lines->text + word->at, wanted, word->size));
 }
 
 static void check_lines(void)
 {
 	/* an empty line, and no newline at the end */
-	struct pm_lines lines = split("1000-2000 rw-p a\n\n"
-				      "2000-abcdef00 \n"
-				      "abcdef00-abcdef0123456789 rw-p a\n"
-				      "abcdef0123456789-FFFFFFFFFFFFFFFF rw-p b",
-				      4, 8, 4);
+	struct pm_lines lines =
+		split("1000-2000 rw-p 00000000 00:00 0 \n\n"
+		      "2000-abcdef00 r-xp 0000f000 fe:1F 18446744073709551615    /a b \n"
+		      "abcdef00-abcdef0123456789 rw-p ffffffffffffffff 00:00 0 [heap]\n"
+		      "abcdef0123456789-FFFFFFFFFFFFFFFF rw-s 1 100:fffff 7   /a b ",
+		      4, 8, 4);
 
 	CHECK(lines.bounds[0] == 0x1000 && lines.bounds[1] == 0x2000);
 	CHECK(lines.bounds[2] == 0x2000 && lines.bounds[3] == 0xabcdef00);
 	CHECK(lines.bounds[4] == 0xabcdef00 && lines.bounds[5] == UINT64_C(0xabcdef0123456789));
 	CHECK(lines.bounds[6] == UINT64_C(0xabcdef0123456789) && lines.bounds[7] == UINT64_MAX);
-	CHECK_EQUAL(lines.tails_count, 3);
-	check_tail(&lines, 0, "rw-p a");
-	check_tail(&lines, 1, "");
-	check_tail(&lines, 2, "rw-p a");
-	check_tail(&lines, 3, "rw-p b");
-	CHECK_EQUAL(lines.numbers[2], lines.numbers[0]);
+	CHECK(lines.offsets[0] == 0 && lines.offsets[1] == 0xf000);
+	CHECK(lines.offsets[2] == UINT64_MAX && lines.offsets[3] == 1);
+	CHECK(lines.inodes[0] == 0 && lines.inodes[1] == UINT64_MAX && lines.inodes[3] == 7);
+	check_word(&lines, &lines.perms, 0, "rw-p");
+	check_word(&lines, &lines.perms, 1, "r-xp");
+	check_word(&lines, &lines.perms, 3, "rw-s");
+	check_word(&lines, &lines.devices, 1, "fe:1F");
+	check_word(&lines, &lines.devices, 3, "100:fffff");
+	check_word(&lines, &lines.paths, 0, "");
+	check_word(&lines, &lines.paths, 1, "/a b ");
+	check_word(&lines, &lines.paths, 2, "[heap]");
+	CHECK_EQUAL(lines.perms.count, 3);
+	CHECK_EQUAL(lines.perms.codes[2], lines.perms.codes[0]);
+	CHECK_EQUAL(lines.devices.count, 3);
+	CHECK_EQUAL(lines.paths.count, 3);
+	CHECK_EQUAL(lines.paths.codes[3], lines.paths.codes[1]);
 	release(&lines);
 }
 
-/* Nothing is lost where all tails want the same slot. */
+/* Nothing is lost where all paths want the same slot. */
 static void check_collisions(void)
 {
-	char text[MOST * 40] = "";
+	char text[MOST * 60] = "";
 
 	for (unsigned i = 0; i < MOST; i++)
-		sprintf(text + strlen(text), "%x-%x tail %u\n", i, i + 1, i % 40);
+		sprintf(text + strlen(text), "%x-%x rw-p 0 0:0 1 path %u\n", i, i + 1, i % 40);
 	for (uint64_t slots = 1; slots <= 2 * MOST; slots *= 2) {
 		struct pm_lines lines = split(text, MOST, slots, MOST);
 
-		CHECK(lines.tails_count >= 40);
+		CHECK(lines.paths.count >= 40);
 		for (unsigned i = 0; i < MOST; i++) {
 			char wanted[16];
 
-			sprintf(wanted, "tail %u", i % 40);
-			check_tail(&lines, i, wanted);
+			sprintf(wanted, "path %u", i % 40);
+			check_word(&lines, &lines.paths, i, wanted);
 			CHECK_EQUAL(lines.bounds[2 * i + 1], i + 1);
 		}
 		release(&lines);
@@ -115,6 +147,23 @@ static void check_refused(void)
 		"G-2 ",
 		"`-2 ",
 		"/-2 ",
+		"1-2 rw-p",
+		"1-2 rw-p ",
+		"1-2 rwp 0 0:0 0 ",
+		"1-2 rwxp- 0 0:0 0 ",
+		"1-2 rw-p  0:0 0 ",
+		"1-2 rw-p x 0:0 0 ",
+		"1-2 rw-p 11111111111111111 0:0 0 ",
+		"1-2 rw-p 0 0 0 ",
+		"1-2 rw-p 0 :0 0 ",
+		"1-2 rw-p 0 0: 0 ",
+		"1-2 rw-p 0 0:0",
+		"1-2 rw-p 0 0:0 ",
+		"1-2 rw-p 0 0:0 0",
+		"1-2 rw-p 0 0:0 a ",
+		"1-2 rw-p 0 0:0 -1 ",
+		"1-2 rw-p 0 0:0 18446744073709551616 ",
+		"1-2 rw-p 0 0:0 99999999999999999999 ",
 	};
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
@@ -123,9 +172,9 @@ static void check_refused(void)
 
 		CHECK_EQUAL(lines.bad, 0);
 		release(&lines);
-		sprintf(text, "1-2 fine\n%s", wrong[i]);
+		sprintf(text, "1-2 r--p 0 0:0 0 \n%s", wrong[i]);
 		lines = split(text, 3, 4, -EINVAL);
-		CHECK_EQUAL(lines.bad, 9);
+		CHECK_EQUAL(lines.bad, 18);
 		release(&lines);
 	}
 }
@@ -133,23 +182,25 @@ static void check_refused(void)
 /* What ends before it begins, or lies below what was listed, is refused. */
 static void check_order(void)
 {
-	static const char *const wrong[] = { "5-5 ", "6-5 ", "0-1 ", "1-2 ", "0-4 " };
+	static const char *const wrong[] = { "5-5", "6-5", "0-1", "1-2", "0-4" };
 	struct pm_lines lines;
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		char text[64];
 
-		sprintf(text, "2-4 fine\n%s", wrong[i]);
+		sprintf(text, "2-4 r--p 0 0:0 0 \n%s r--p 0 0:0 0 ", wrong[i]);
 		lines = split(text, 3, 4, -ERANGE);
-		CHECK_EQUAL(lines.bad, 9);
+		CHECK_EQUAL(lines.bad, 18);
 		release(&lines);
 	}
 	/* listed again: merged with the next one, and a part of the one above */
-	lines = split("2-4 a\n1-6 b\n3-6 c\n8-9 d\n", 4, 8, 3);
+	lines = split("2-4 r--p 0 0:0 0 a\n1-6 r--p 0 0:0 0 b\n"
+		      "3-6 r--p 0 0:0 0 c\n8-9 r--p 0 0:0 0 d\n",
+		      4, 8, 3);
 	CHECK(lines.bounds[2] == 4 && lines.bounds[3] == 6);
 	CHECK(lines.bounds[4] == 8 && lines.bounds[5] == 9);
-	check_tail(&lines, 1, "b");
-	check_tail(&lines, 2, "d");
+	check_word(&lines, &lines.paths, 1, "b");
+	check_word(&lines, &lines.paths, 2, "d");
 	release(&lines);
 }
 
@@ -193,7 +244,7 @@ int main(void)
 	release(&lines);
 	lines = split("\n\n", 0, 1, 0);
 	release(&lines);
-	lines = split("1-2 a\n2-3 b\n", 1, 2, -ENOSPC);
+	lines = split("1-2 r--p 0 0:0 0 a\n2-3 r--p 0 0:0 0 b\n", 1, 2, -ENOSPC);
 	release(&lines);
 	return 0;
 }

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pagemap._analyses import huge_counts as folios
 from pagemap._analyses.huge import Reader
-from pagemap._kernel.maps import Mapping
 from pagemap._native import huge as native
 from pagemap._native import pipeline
 from pagemap._native.scan import Spans
+from pagemap._vocabulary.rows.mapping import Mapping
 from tests import naive_huge, oracle
 from tests.property import fake
 

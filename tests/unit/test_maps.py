@@ -11,7 +11,7 @@ from pagemap._errors import PagemapError
 from pagemap._kernel import maps
 
 if TYPE_CHECKING:
-    from pagemap._kernel.maps import Mapping
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 FILE = b"7f1c2a028000-7f1c2a1bd000 r-xp 00028000 fe:01 658                        /lib/libc.so.6\n"
 ANONYMOUS = b"7f1c2a000000-7f1c2a021000 rw-p 00000000 00:00 0 \n"
@@ -170,7 +170,7 @@ def _in_blocks_of_a_line(text: bytes) -> list[Mapping]:
 
 
 def test_a_line_without_label() -> None:
-    with pytest.raises(PagemapError, match=r"not a line of /proc/PID/maps: '\.\.\. r--p 0'"):
+    with pytest.raises(PagemapError, match=r"not a line of /proc/PID/maps: '1000-2000 r--p 0'"):
         list(maps.parse_labels(b"1000-2000 r--p 0\n"))
 
 

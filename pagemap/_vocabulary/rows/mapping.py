@@ -1,0 +1,61 @@
+"""A mapping, as /proc/PID/maps lists it."""
+
+from __future__ import annotations
+
+import os
+
+from pagemap._errors import PagemapError
+from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.schema import Schema
+
+__all__ = ["MAPPINGS", "Mapping"]
+
+_DELETED = " (deleted)"
+
+
+class Mapping(Record):
+    r"""One line of /proc/PID/maps.
+
+    `path` is the file, a pseudo-path in brackets as ``[heap]``, or empty for anonymous memory;
+    bytes that are not UTF-8 stand as surrogate escapes, so `os.fsencode(path)` gives them back.
+
+    >>> import pagemap
+    >>> with pagemap.Process("self") as process:
+    ...     [mapping.perms for mapping in process.maps() if mapping.path == "[stack]"]
+    ['rw-p']
+    """
+
+    start: int = field("address", "address of the first byte", rank=0, key=True)
+    end: int = field("address", "address past the last byte", rank=0)
+    perms: str = field("", 'rights, and p for private or s for shared, as in "r-xp"', rank=1)
+    offset: int = field("offset", "where in the file it begins", rank=2)
+    dev: str = field("", 'the device of the file as "major:minor", in hex', rank=2)
+    inode: int = field("inode", "the inode number of the file; 0 without one", rank=2)
+    path: str = field("", "the file, a pseudo-path, or empty", rank=0)
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return self.end - self.start
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether no file and no name stands behind it."""
+        return not self.path
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the file was unlinked; one really named "x (deleted)" reads the same."""
+        return self.inode != 0 and self.path.endswith(_DELETED)
+
+    @property
+    def device(self) -> int:
+        """The device number, as in `os.stat_result.st_dev`."""
+        major, _, minor = self.dev.partition(":")
+        try:
+            return os.makedev(int(major, 16), int(minor, 16))
+        except (ValueError, OverflowError):
+            raise PagemapError(f"no device of /proc/PID/maps: {self.dev!r}") from None
+
+
+MAPPINGS = Schema.of(Mapping, "pagemap.mappings", 1)
