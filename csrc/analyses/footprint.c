@@ -17,7 +17,7 @@
 #include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/footprint.cdef.h"
 
 enum {
@@ -51,19 +51,12 @@ static void count_chunk(struct pm_chunks *chunks, uint64_t began)
 /* The page at which the walk leaves the span it is in. */
 static uint64_t last_page(const struct walk *walk)
 {
-	return walk->at.span == walk->to->span ? walk->to->page
-					       : walk->job->spans[walk->at.span].count;
+	return pm_last_page(walk->job->spans, &walk->at, walk->to);
 }
 
 _Static_assert(sizeof(((struct pm_footprint_room *)0)->wishes) ==
 		       PM_READ_BLOCK * sizeof(struct pm_wish),
 	       "room for a wish for each page");
-
-static int ended(const struct walk *walk)
-{
-	return walk->at.span > walk->to->span ||
-	       (walk->at.span == walk->to->span && walk->at.page >= walk->to->page);
-}
 
 /* Move to the next populated page of this span, within reach. Returns 0 or -errno. */
 static int64_t find(struct walk *walk)
@@ -145,12 +138,12 @@ static int64_t collect(struct walk *walk)
 {
 	int64_t error = 0;
 
-	while (!error && !ended(walk) && walk->chunks.count < CALLS &&
+	while (!error && pm_before(&walk->at, walk->to) && walk->chunks.count < CALLS &&
 	       walk->found + CHUNK <= PM_READ_BLOCK) {
 		const uint64_t rest = last_page(walk) - walk->at.page;
 
 		if (!rest) {
-			walk->at = (struct pm_place){ walk->at.span + 1, 0 };
+			walk->at = pm_next_span(&walk->at);
 			walk->look = walk->job->use_scan != 0;
 		} else if (walk->look && rest > CHUNK) {
 			error = find(walk);

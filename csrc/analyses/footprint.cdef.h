@@ -46,7 +46,7 @@ struct pm_chunks {
 
 /* What a walk needs; everything is read only. */
 struct pm_footprint_job {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	int32_t pagemap;   /* open with PFNs visible */
 	int32_t counts;	   /* /proc/kpagecount */
 	int32_t flags;	   /* /proc/kpageflags */

@@ -17,7 +17,7 @@
 #include "kernel/kpage_flags.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/huge.h"
 #include "analyses/tally.cdef.h"
 
@@ -70,14 +70,6 @@ static uint64_t in_a_row(const uint64_t *entries, uint64_t at, uint64_t end)
 static inline int is_grouped(const struct walk *walk, uint64_t span, uint64_t entry)
 {
 	return walk->reader.group && !(entry >> PM_FILE_BIT & 1) && !walk->job->shared[span];
-}
-
-/* The span that has the page `vpn`, from `span` on. */
-static inline uint64_t span_of(const struct pm_huge_job *job, uint64_t vpn, uint64_t span)
-{
-	while (vpn - job->spans[span].vpn >= job->spans[span].count)
-		span++;
-	return span;
 }
 
 /* How many of the pages from `vpn` on, `most` at most, have the frames from `pfn` on. */
@@ -177,7 +169,7 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 	for (uint64_t run = 0; run < runs; run++) {
 		const uint64_t end = at + scratch->runs[run].count;
 
-		span = span_of(walk->job, scratch->runs[run].vpn, span);
+		span = pm_span_of(walk->job->spans, scratch->runs[run].vpn, span);
 		while (at < end) {
 			const uint64_t row = in_a_row(scratch->entries, at, end);
 			const uint64_t next = at + (row ? row : 1);
@@ -281,7 +273,7 @@ static int64_t count_batch(struct walk *walk, struct pm_place *at, const struct 
 	for (uint64_t i = 0; !error && i < runs; i++) {
 		const struct pm_range *run = scratch->runs + i;
 
-		span = span_of(job, run->vpn, span);
+		span = pm_span_of(job->spans, run->vpn, span);
 		walk->counter.tally = tallies + (span - from->span);
 		walk->span_end = job->spans[span].vpn + job->spans[span].count;
 		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs, span);
@@ -309,7 +301,7 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 	walk.reader.group = job->anon_order < job->pmd_order ? job->anon_order : job->pmd_order;
 	if (walk.reader.group < GROUP)
 		walk.reader.group = 0;
-	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
+	while (pm_before(from, to)) {
 		const int64_t got = count_batch(&walk, from, &first, to, tallies);
 
 		if (got < 0)

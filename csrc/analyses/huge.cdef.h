@@ -49,7 +49,7 @@ struct pm_huge {
 
 /* How pages are counted; pmd stays 0 without `use_scan`. */
 struct pm_huge_job {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	int32_t fd;	  /* /proc/PID/pagemap, PFNs visible */
 	int32_t flags_fd; /* /proc/kpageflags */
 	uint32_t page_shift;

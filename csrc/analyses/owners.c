@@ -11,7 +11,7 @@
 #include "kernel/core.h"
 #include "kernel/read.cdef.h"
 #include "kernel/sys.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "walk/visit.h"
 #include "analyses/owners.cdef.h"
 
@@ -65,15 +65,16 @@ int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wan
 		read += (uint64_t)got;
 		for (uint64_t run = 0; run < block.runs_count; run++) {
 			const struct pm_range *range = block.runs + run;
-			const uint64_t span = pm_span_of(visit, &block, range->vpn);
 
+			block.span = pm_span_of(visit->spans, range->vpn, block.span);
 			for (uint64_t i = 0; i < range->count; i++) {
 				const uint64_t entry = *block.entries++;
 
 				if (pm_flag(entry, PM_PRESENT_BIT) &&
 				    is_wanted(wanted, entry & PM_PLACE_MASK))
-					out[found++] =
-						(struct pm_sighting){ span, range->vpn + i, entry };
+					out[found++] = (struct pm_sighting){ block.span,
+									     range->vpn + i,
+									     entry };
 			}
 		}
 	}

@@ -14,7 +14,7 @@ extern "C" {
 
 /* The pages of a process to go through: see pm_populated. */
 struct pm_visit {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	int32_t fd; /* /proc/PID/pagemap, with PFNs visible */
 	uint32_t page_shift;
 	uint32_t use_scan;

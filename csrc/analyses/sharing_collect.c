@@ -10,7 +10,7 @@
 
 #include "kernel/core.h"
 #include "kernel/read.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "walk/visit.h"
 #include "analyses/owners.cdef.h"
 #include "analyses/sharing.cdef.h"
@@ -82,9 +82,10 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 		read += (uint64_t)got;
 		for (uint64_t run = 0; run < block.runs_count; run++) {
 			const struct pm_range *range = block.runs + run;
-			const uint64_t span = pm_span_of(visit, &block, range->vpn);
 
-			stored = add_run(block.entries, range, pmd, (uint32_t)span, out, stored);
+			block.span = pm_span_of(visit->spans, range->vpn, block.span);
+			stored = add_run(block.entries, range, pmd, (uint32_t)block.span, out,
+					 stored);
 			block.entries += range->count;
 		}
 	}

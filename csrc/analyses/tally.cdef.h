@@ -71,7 +71,7 @@ enum pm_tally_ways {
 
 /* How a tally is made, and what it may cost. */
 struct pm_tally_job {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	const uint8_t *hugetlb; /* of each span, 1 where it is of hugetlb; NULL: none is */
 	const uint8_t *kinds;	/* what each type of swap entry is; see entry_kinds.cdef.h */
 	int32_t fd;

@@ -14,7 +14,7 @@
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/tally.h"
 
 enum {
@@ -22,18 +22,6 @@ enum {
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
 };
-
-/* The page at which a walk up to *to leaves the span of `at`. */
-static uint64_t last_page(const struct pm_tally_job *job, const struct pm_place *at,
-			  const struct pm_place *to)
-{
-	return at->span == to->span ? to->page : job->spans[at->span].count;
-}
-
-static int before(const struct pm_place *at, const struct pm_place *to)
-{
-	return at->span < to->span || (at->span == to->span && at->page < to->page);
-}
 
 /* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
 static int64_t attribute(const struct pm_tally_walk *walk, const struct pm_region *region,
@@ -43,7 +31,7 @@ static int64_t attribute(const struct pm_tally_walk *walk, const struct pm_regio
 	uint64_t from = region->start >> job->page_shift, stop = region->end >> job->page_shift;
 
 	while (from < stop) {
-		const struct pm_span *here;
+		const struct pm_range *here;
 		uint64_t end;
 
 		while (*span <= last && job->spans[*span].vpn + job->spans[*span].count <= from)
@@ -91,7 +79,7 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 	const uint64_t last = to->page ? to->span : to->span - 1; /* *at lies before *to */
 	const struct pm_place leave = { last, 0 };
 	const uint64_t start = job->spans[at->span].vpn + at->page;
-	uint64_t end = job->spans[last].vpn + last_page(job, &leave, to);
+	uint64_t end = job->spans[last].vpn + pm_last_page(job->spans, &leave, to);
 	uint64_t next, span = at->span, found = 0;
 	int64_t count;
 
@@ -119,7 +107,7 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 		return (int64_t)found;
 	}
 	while (job->spans[at->span].vpn + job->spans[at->span].count <= next)
-		*at = (struct pm_place){ at->span + 1, 0 };
+		*at = pm_next_span(at);
 	if (next > job->spans[at->span].vpn + at->page)
 		at->page = next - job->spans[at->span].vpn;
 	return (int64_t)found;
@@ -131,7 +119,7 @@ static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_p
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = *walk->to;
 
-	if (!job->use_scan && last_page(job, at, walk->to) - at->page > PASSED)
+	if (!job->use_scan && pm_last_page(job->spans, at, walk->to) - at->page > PASSED)
 		return (struct pm_place){ at->span, at->page + PASSED };
 	for (uint64_t i = at->span + 1; job->hugetlb && i < until.span + !!until.page; i++)
 		if (job->hugetlb[i])
@@ -154,8 +142,7 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
 		int64_t error;
 
-		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
-			span++;
+		span = pm_span_of(job->spans, runs[i].vpn, span);
 		error = pm_tally_entries(walk, span, runs[i].vpn, entries, runs[i].count);
 		if (error)
 			return error;
@@ -169,7 +156,7 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, u
 {
 	const struct pm_tally_job *job = walk->job;
 	const uint64_t vpn = job->spans[at->span].vpn + at->page;
-	uint64_t rest = last_page(job, at, walk->to) - at->page;
+	uint64_t rest = pm_last_page(job->spans, at, walk->to) - at->page;
 	int64_t got, error;
 
 	if (rest > most)
@@ -181,9 +168,9 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, u
 	if (error)
 		return error;
 	/* the address space ends where there are fewer entries than asked for */
-	at->page = (uint64_t)got < rest ? last_page(job, at, walk->to) : at->page + rest;
+	at->page = (uint64_t)got < rest ? pm_last_page(job->spans, at, walk->to) : at->page + rest;
 	if (at->page == job->spans[at->span].count)
-		*at = (struct pm_place){ at->span + 1, 0 };
+		*at = pm_next_span(at);
 	return got;
 }
 
@@ -200,7 +187,7 @@ static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at, 
 		got = read_all(walk, at, most);
 	else
 		got = read_populated(walk, at, most);
-	while (got >= 0 && walk->job->ways & PM_BY_SCAN && before(&done, at)) {
+	while (got >= 0 && walk->job->ways & PM_BY_SCAN && pm_before(&done, at)) {
 		int64_t more = scan_some(walk, &done, at, AT_ONCE);
 
 		if (more < 0)
@@ -213,7 +200,7 @@ static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at, 
 static void count_passed(const struct pm_tally_job *job, struct pm_place from,
 			 const struct pm_place *to, struct pm_counts *counts)
 {
-	for (; from.span < to->span; from = (struct pm_place){ from.span + 1, 0 })
+	for (; from.span < to->span; from = pm_next_span(&from))
 		(counts++)->pages += job->spans[from.span].count - from.page;
 	if (from.page < to->page)
 		counts->pages += to->page - from.page;
@@ -230,7 +217,7 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 
 	if (!(job->ways & (PM_BY_ENTRIES | PM_BY_SCAN)))
 		at = *to; /* nothing but how many pages there are */
-	while (before(&at, to)) {
+	while (pm_before(&at, to)) {
 		const uint64_t left = job->max_pages ? job->max_pages - found : AT_ONCE;
 		const uint64_t most = left < AT_ONCE ? left : AT_ONCE;
 		int64_t got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at, most)

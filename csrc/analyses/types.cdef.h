@@ -43,8 +43,8 @@ struct pm_types_filter {
 
 /* Where to look, and what for. Files that are not needed are -1. */
 struct pm_types_job {
-	const struct pm_span *spans; /* of a target; else NULL */
-	int32_t pagemap;	     /* the target's; for the pages of a file: our own */
+	const struct pm_range *spans; /* of a target; else NULL */
+	int32_t pagemap;	      /* the target's; for the pages of a file: our own */
 	int32_t kpageflags;
 	int32_t kpagecount;
 	int32_t kpagecgroup;

@@ -78,7 +78,7 @@ uint64_t pm_codes_end(const int32_t *codes, uint64_t count, uint64_t words);
 
 /* What pages are streamed, and how; see pages.c. */
 struct pm_pages_job {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	uint64_t spans_count;
 	const uint64_t *starts; /* of each span, the address of its mapping */
 	const int32_t *paths;	/* of each span, the number of its path */

@@ -11,7 +11,7 @@
 #include "kernel/kpage.cdef.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/tally.cdef.h"
 #include "columns/columns.cdef.h"
 
@@ -43,8 +43,7 @@ static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *a
 	if (got < 0)
 		return got;
 	for (uint64_t i = 0; i < stored; i++) {
-		while (runs[i].vpn - job->spans[span].vpn >= job->spans[span].count)
-			span++;
+		span = pm_span_of(job->spans, runs[i].vpn, span);
 		rows->spans[rows->runs_count + i] = span;
 	}
 	rows->runs_count += stored;
@@ -55,7 +54,7 @@ static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *a
 static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 			struct pm_page_rows *rows)
 {
-	const struct pm_span *span = job->spans + at->span;
+	const struct pm_range *span = job->spans + at->span;
 	uint64_t rest = span->count - at->page;
 	int64_t got;
 
@@ -72,7 +71,7 @@ static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 	at->page += rest;
 	/* fewer than asked for: the address space ends here */
 	if (at->page == span->count || (uint64_t)got < rest)
-		*at = (struct pm_place){ at->span + 1, 0 };
+		*at = pm_next_span(at);
 	return got;
 }
 

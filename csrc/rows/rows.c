@@ -9,7 +9,7 @@
 
 #include "kernel/entry_kinds.h"
 #include "kernel/read.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/tally.cdef.h"
 #include "rows/rows.h"
 
@@ -46,8 +46,8 @@ int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, ui
 		return -EINVAL;
 	size = size < PM_ROW_SLACK ? 0 : size - PM_ROW_SLACK;
 	while (at.span < rows->spans_count) {
-		const struct pm_span *span = rows->spans + at.span;
-		uint64_t row = bound + span->label_size;
+		const struct pm_range *span = rows->spans + at.span;
+		uint64_t row = bound + rows->labels[at.span].size;
 		uint64_t fit = size / row, rest = span->count - at.page;
 
 		if (fit < rest) {
@@ -59,32 +59,10 @@ int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, ui
 		}
 		pages += rest;
 		size -= rest * row;
-		at.span++;
-		at.page = 0;
+		at = pm_next_span(&at);
 	}
 	*to = at;
 	return (int64_t)pages;
-}
-
-uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from, uint64_t pages,
-			 struct pm_place *to)
-{
-	struct pm_place at = *from;
-	uint64_t passed = 0;
-
-	while (at.span < rows->spans_count) {
-		uint64_t rest = rows->spans[at.span].count - at.page;
-
-		if (pages - passed < rest) {
-			at.page += pages - passed;
-			passed = pages;
-			break;
-		}
-		passed += rest;
-		at = (struct pm_place){ at.span + 1, 0 };
-	}
-	*to = at;
-	return passed;
 }
 
 static char *format_all(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
@@ -146,7 +124,7 @@ int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint
 static uint64_t pages_left(const struct pm_rows *rows, struct pm_place at,
 			   const struct pm_place *to)
 {
-	return (at.span == to->span ? to->page : rows->spans[at.span].count) - at.page;
+	return pm_last_page(rows->spans, &at, to) - at.page;
 }
 
 /* How many pages from `at` on one read should take: up to a block, over the
@@ -158,10 +136,9 @@ static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 	uint64_t end = first + pages_left(rows, at, to);
 
 	while (end - first < PM_READ_BLOCK && at.span < to->span) {
-		const struct pm_span *next;
+		const struct pm_range *next;
 
-		at.span++;
-		at.page = 0;
+		at = pm_next_span(&at);
 		if (at.span == rows->spans_count || !pages_left(rows, at, to))
 			break;
 		next = rows->spans + at.span;
@@ -198,13 +175,13 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 	if (!pm_row_bound(rows->format))
 		return -EINVAL;
 	/* scratch holds the entries of `got` pages from `first` on; `wanted` were asked for */
-	while (at.span < to->span || (at.span == to->span && at.page < to->page)) {
-		const struct pm_span *span = rows->spans + at.span;
-		uint64_t vpn = span->vpn + at.page, rest = pages_left(rows, at, to), here, known;
+	while (pm_before(&at, to)) {
+		const struct pm_label *label = rows->labels + at.span;
+		uint64_t vpn = rows->spans[at.span].vpn + at.page, rest = pages_left(rows, at, to),
+			 here, known;
 
 		if (!rest) {
-			at.span++;
-			at.page = 0;
+			at = pm_next_span(&at);
 			continue;
 		}
 		if (vpn < first || vpn - first >= wanted) {
@@ -221,7 +198,7 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 		if (known > here)
 			known = here;
 		end = pm_rows_put(rows, scratch + (vpn - first), known, vpn,
-				  rows->labels + span->label_at, span->label_size, end, &shown);
+				  rows->label_bytes + label->at, label->size, end, &shown);
 		lost += here - known;
 		at.page += here;
 	}

@@ -21,11 +21,24 @@ enum pm_format {
 	PM_JSONL = 2,
 };
 
-/* Fixed for a whole dump. */
+/*
+ * How the rows of a span end: in the `size` bytes at label_bytes + at, quoted for the
+ * format, newline included.
+ */
+struct pm_label {
+	uint64_t at;
+	uint64_t size;
+};
+
+/*
+ * Fixed for a whole dump. Labels are copied in whole words: PM_ROW_SLACK readable bytes
+ * follow those of the last.
+ */
 struct pm_rows {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	uint64_t spans_count;
-	const char *labels;
+	const struct pm_label *labels; /* of each span */
+	const char *label_bytes;
 	uint32_t format;       /* enum pm_format */
 	uint32_t page_shift;   /* log2 of the page size: 12..16 */
 	uint32_t hidden;       /* 1 when the kernel hides PFNs and swap slots */
@@ -74,15 +87,10 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 			  const struct pm_place *to, uint64_t *scratch, struct pm_range *runs,
 			  char *out, uint64_t size, uint64_t *pages);
 
-/* The place `pages` pages after *from, or the end of the spans; returns how many
- * pages lie between. */
-uint64_t pm_rows_advance(const struct pm_rows *rows, const struct pm_place *from, uint64_t pages,
-			 struct pm_place *to);
-
 /*
- * The same from entries in memory: rows for entries[0..count) from `vpn` on.
+ * The rows of entries in memory, all of them: of entries[0..count) from `vpn` on.
  * `out` holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of
- * `rows` all but spans, labels, fd and use_scan is read. Returns the bytes written,
+ * `rows` all but spans, labels, label_bytes, fd and use_scan is read. Returns the bytes written,
  * or -EINVAL for an unknown format.
  */
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,

@@ -6,7 +6,7 @@
 
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/tally.cdef.h"
 #include "rows/rows.h"
 
@@ -17,8 +17,8 @@ static uint64_t longest_label(const struct pm_rows *rows, const struct pm_place 
 	uint64_t longest = 0;
 
 	for (uint64_t i = from->span; i <= to->span && i < rows->spans_count; i++)
-		if (rows->spans[i].label_size > longest)
-			longest = rows->spans[i].label_size;
+		if (rows->labels[i].size > longest)
+			longest = rows->labels[i].size;
 	return longest;
 }
 
@@ -34,11 +34,10 @@ static int64_t put_runs(const struct pm_rows *rows, const struct pm_range *runs,
 			if (error < 0)
 				return error;
 		}
-		while (runs[i].vpn - rows->spans[span].vpn >= rows->spans[span].count)
-			span++;
+		span = pm_span_of(rows->spans, runs[i].vpn, span);
 		*end = pm_rows_put(rows, entries, runs[i].count, runs[i].vpn,
-				   rows->labels + rows->spans[span].label_at,
-				   rows->spans[span].label_size, *end, shown);
+				   rows->label_bytes + rows->labels[span].at,
+				   rows->labels[span].size, *end, shown);
 		entries += runs[i].count;
 	}
 	return 0;
@@ -54,7 +53,7 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 
 	if (!pm_row_bound(rows->format))
 		return -EINVAL;
-	while (from->span < to->span || (from->span == to->span && from->page < to->page)) {
+	while (pm_before(from, to)) {
 		const uint64_t used = (uint64_t)(end - out) + PM_ROW_SLACK;
 		const uint64_t span = from->span;
 		uint64_t fit = size < used ? 0 : (size - used) / row, stored;

@@ -19,7 +19,7 @@
 #include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 
 enum {
 	START_BLOCK = 512, /* pages read first of all where a span begins */
@@ -33,7 +33,7 @@ enum {
 };
 
 struct walk {
-	const struct pm_span *spans;
+	const struct pm_range *spans;
 	const struct pm_place *to;
 	struct pm_place at;
 	uint64_t *out;
@@ -140,7 +140,7 @@ static int keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 /* The page of the span walk->at.span at which the walk leaves it. */
 static uint64_t last_page(const struct walk *walk)
 {
-	return walk->at.span == walk->to->span ? walk->to->page : walk->spans[walk->at.span].count;
+	return pm_last_page(walk->spans, &walk->at, walk->to);
 }
 
 /* The pages from walk->at on that lie in a row, over spans that touch; to `most`. */
@@ -150,7 +150,7 @@ static uint64_t in_a_row(const struct walk *walk, uint64_t most)
 	uint64_t pages = last_page(walk) - walk->at.page;
 
 	while (pages < most && next.at.span < walk->to->span) {
-		const struct pm_span *span = walk->spans + next.at.span;
+		const struct pm_range *span = walk->spans + next.at.span;
 
 		next.at.span++;
 		if (next.at.span == walk->to->span && !walk->to->page)
@@ -175,7 +175,7 @@ static int keep_all(struct walk *walk, const uint64_t *entries, uint64_t count)
 		entries += here;
 		count -= here;
 		if (count)
-			walk->at = (struct pm_place){ walk->at.span + 1, 0 };
+			walk->at = pm_next_span(&walk->at);
 	}
 	return 1;
 }
@@ -183,7 +183,7 @@ static int keep_all(struct walk *walk, const uint64_t *entries, uint64_t count)
 /* Find the next populated regions of this span. */
 static int find(struct walk *walk, int fd, uint32_t page_shift)
 {
-	const struct pm_span *span = walk->spans + walk->at.span;
+	const struct pm_range *span = walk->spans + walk->at.span;
 	const uint64_t last = last_page(walk);
 	const struct pm_query query = {
 		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
@@ -237,7 +237,7 @@ static uint64_t next_found(struct walk *walk, uint32_t page_shift, uint64_t most
 /* One loop over two ways forward, reading and finding, that hand over to each
  * other: apart they would share all of this state. */
 /* NOLINTNEXTLINE(readability-function-cognitive-complexity) */
-int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_span *spans,
+int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_range *spans,
 		     struct pm_place *from, const struct pm_place *to, uint64_t *out,
 		     uint64_t capacity, struct pm_range *runs, uint64_t runs_capacity,
 		     uint64_t *runs_stored)
@@ -254,16 +254,15 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 
 	if (!capacity || !runs_capacity)
 		return -EINVAL;
-	while (walk.stored < capacity &&
-	       (walk.at.span < to->span || (walk.at.span == to->span && walk.at.page < to->page))) {
-		const struct pm_span *span = spans + walk.at.span;
+	while (walk.stored < capacity && pm_before(&walk.at, to)) {
+		const struct pm_range *span = spans + walk.at.span;
 		const uint64_t last = last_page(&walk);
 		uint64_t rest = last - walk.at.page, room = capacity - walk.stored;
 		int finding = walk.found_at < walk.found_count;
 		int64_t got;
 
 		if (!rest) {
-			walk.at = (struct pm_place){ walk.at.span + 1, 0 };
+			walk.at = pm_next_span(&walk.at);
 			continue;
 		}
 		if (!finding && use_scan && walk.empty >= EMPTY && rest > FIRST_BLOCK) {

@@ -23,7 +23,7 @@ extern "C" {
  * and dropped: the answer is the same. `out` serves as scratch: past the entries
  * returned its content is lost.
  */
-int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_span *spans,
+int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_range *spans,
 		     struct pm_place *from, const struct pm_place *to, uint64_t *out,
 		     uint64_t capacity, struct pm_range *runs, uint64_t runs_capacity,
 		     uint64_t *runs_stored);

@@ -1,44 +1,42 @@
-/* Mappings as spans of pages, and where a walk over them stands. */
+/*
+ * Spans: ranges of pages in order of address, none of which overlap, as mappings are; and where
+ * a walk over them stands.
+ */
 #ifndef PM_WALK_SPANS_CDEF_H
 #define PM_WALK_SPANS_CDEF_H
 
 #include <stdint.h>
 
+#include "kernel/read.cdef.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/*
- * A mapping to dump: its pages, and how their rows end: in the `label_size`
- * bytes at labels + label_at, quoted for the format, newline included. The
- * labels are copied in whole words: PM_ROW_SLACK readable bytes follow them.
- */
-struct pm_span {
-	uint64_t vpn;
-	uint64_t count;
-	uint64_t label_at;
-	uint64_t label_size;
-};
-
-/*
- * Make spans, without labels, of `count` pairs of addresses, start and end in
- * bytes. Returns the number of pages in all, or -EINVAL where they are not in
- * order, overlap, or end before they begin. spans.c
- */
-int64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
-		    struct pm_span *spans);
-
-/*
- * Returns the number of pages in all spans, or -EINVAL where they are not in
- * order, overlap, or reach past 63 bits: a walk over such would not end. spans.c
- */
-int64_t pm_spans_pages(const struct pm_span *spans, uint64_t count);
-
-/* Where a walk over spans stands: `page` pages into spans[span]. */
+/* Where a walk stands: `page` pages into spans[span]; at its end behind the last span. */
 struct pm_place {
 	uint64_t span;
 	uint64_t page;
 };
+
+/*
+ * Make spans of `count` pairs of addresses, start and end in bytes. Returns the
+ * number of pages in all, or -EINVAL where they are not in order, overlap, or end
+ * before they begin.
+ */
+int64_t pm_spans_of(const uint64_t *bounds, uint64_t count, uint32_t page_shift,
+		    struct pm_range *spans);
+
+/*
+ * Returns the number of pages in all spans, or -EINVAL where they are not in
+ * order, overlap, or reach past 63 bits: a walk over such would not end.
+ */
+int64_t pm_spans_pages(const struct pm_range *spans, uint64_t count);
+
+/* Make *to the place `pages` pages after *from, or the end of the `count` spans; returns how
+ * many pages lie between. */
+uint64_t pm_spans_advance(const struct pm_range *spans, uint64_t count, const struct pm_place *from,
+			  uint64_t pages, struct pm_place *to);
 
 #ifdef __cplusplus
 }

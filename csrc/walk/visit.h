@@ -6,7 +6,7 @@
 
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/owners.cdef.h"
 
 enum { PM_VISIT_RUNS = 1024 };
@@ -15,14 +15,9 @@ enum { PM_VISIT_RUNS = 1024 };
 struct pm_block {
 	const uint64_t *entries;
 	uint64_t runs_count;
-	uint64_t span; /* of the last run asked about; see pm_span_of */
+	uint64_t span; /* that the first run lies in */
 	struct pm_range runs[PM_VISIT_RUNS];
 };
-
-static inline int pm_before(const struct pm_place *at, const struct pm_place *to)
-{
-	return at->span < to->span || (at->span == to->span && at->page < to->page);
-}
 
 /* Read the next block, moving *at; returns the number of entries or -errno. */
 static inline int64_t pm_visit_block(const struct pm_visit *visit, struct pm_place *at,
@@ -48,17 +43,6 @@ static inline int64_t pm_visited(const struct pm_visit *visit, const struct pm_p
 	if (alive < 0)
 		return alive;
 	return alive ? (int64_t)found : -ESRCH;
-}
-
-/* The span that a run beginning at `vpn` lies in; runs are asked about in order. */
-static inline uint64_t pm_span_of(const struct pm_visit *visit, struct pm_block *block,
-				  uint64_t vpn)
-{
-	const struct pm_span *spans = visit->spans;
-
-	while (vpn - spans[block->span].vpn >= spans[block->span].count)
-		block->span++;
-	return block->span;
 }
 
 #endif

@@ -209,8 +209,9 @@ def _batches(
     # selected
     known: dict[bytes, tuple[int, int] | None]
     for block in process.maps_blocks():
-        spans: list[int] = []  # flat: (vpn, count, label_at, label_size) of each
-        labels = bytearray()
+        spans: list[int] = []  # flat: (vpn, count) of each
+        labels: list[int] = []  # flat: where in label_bytes, and the size, of each
+        label_bytes = bytearray()
         known = {}
         for begin, end, raw in parse_labels(block):
             start = begin
@@ -224,22 +225,25 @@ def _batches(
                 known[raw] = None
                 if select is None or select(decode_path(raw)):
                     quoted = label(raw)
-                    known[raw] = len(labels), len(quoted)
-                    labels += quoted
+                    known[raw] = len(label_bytes), len(quoted)
+                    label_bytes += quoted
             place = known[raw]
             if place is None:
                 continue
             if ranges is None:
-                spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT, *place)
+                spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT)
+                labels += place
                 continue
             parts, at = _clipped(start, end, ranges, at)
             for first, last in parts:
-                spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT, *place)
+                spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT)
+                labels += place
         if spans:
             yield Rows(
                 process.fileno(),
                 spans,
-                bytes(labels),
+                labels,
+                bytes(label_bytes),
                 form=form,
                 page_shift=PAGE_SHIFT,
                 hidden=not process.pfns_visible,

@@ -111,13 +111,8 @@ def address_of(buffer: Any) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
-def span_table_of(words: Sequence[int]) -> Any:
-    """A table of struct pm_span out of four numbers for each: for less than out of tuples."""
-    return ffi.from_buffer("struct pm_span[]", struct.pack(f"={len(words)}Q", *words))
-
-
 def range_table_of(words: Sequence[int]) -> Any:
-    """A table of struct pm_range out of two numbers for each."""
+    """A table of struct pm_range out of two numbers for each: for less than out of tuples."""
     return ffi.from_buffer("struct pm_range[]", struct.pack(f"={len(words)}Q", *words))
 
 

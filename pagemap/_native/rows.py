@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from errno import ENOSPC
 
 from pagemap._core import ffi, lib
-from pagemap._native import READ_BLOCK, allocate, checked, entries_of, span_table_of
+from pagemap._native import READ_BLOCK, allocate, checked, entries_of, range_table_of
 from pagemap._native.descriptors import CLOSED
 
 TYPE_CHECKING = False
@@ -48,12 +49,12 @@ class RowBuffer:
 class Rows:
     """A batch of mappings to dump in one format.
 
-    `spans` holds ``vpn, count, label_at, label_size`` of each mapping in turn; `labels` the labels,
-    quoted and ended for the format. Only entries with every bit of `all_of` and none of `none_of`
-    get a row, and of these with `kinds`, what each type of swap entry is, only those whose kind has
-    its bit in `kinds_wanted`. Bits of `untold` are not known. With `mapcounts`, /proc/kpagecount,
-    huge pages are exclusive by their map counts (`pm_exclusive_by_count` in
-    csrc/analyses/tally.cdef.h).
+    `spans` holds ``vpn, count`` of each mapping in turn, `labels` where in `label_bytes` its label
+    begins, quoted and ended for the format, and its size. Only entries with every bit of `all_of`
+    and none of `none_of` get a row, and of these with `kinds`, what each type of swap entry is,
+    only those whose kind has its bit in `kinds_wanted`. Bits of `untold` are not known. With
+    `mapcounts`, /proc/kpagecount, huge pages are exclusive by their map counts
+    (`pm_exclusive_by_count` in csrc/analyses/tally.cdef.h).
     """
 
     __slots__ = ("_keep", "table")
@@ -62,7 +63,8 @@ class Rows:
         self,
         fd: int,
         spans: Sequence[int],
-        labels: bytes,
+        labels: Sequence[int],
+        label_bytes: bytes,
         *,
         form: str,
         page_shift: int,
@@ -76,11 +78,13 @@ class Rows:
         mapcounts: int = CLOSED,
     ) -> None:
         table = ffi.new("struct pm_rows *")
-        span_table = span_table_of(spans)
-        label_bytes = ffi.from_buffer("char[]", labels + bytes(ROW_SLACK))
+        span_table = range_table_of(spans)
+        label_table = ffi.from_buffer("struct pm_label[]", struct.pack(f"={len(labels)}Q", *labels))
+        label_text = ffi.from_buffer("char[]", label_bytes + bytes(ROW_SLACK))
         table.spans = span_table
-        table.spans_count = len(spans) // 4
-        table.labels = label_bytes
+        table.spans_count = len(span_table)
+        table.labels = label_table
+        table.label_bytes = label_text
         table.format = FORMATS[form]
         table.page_shift = page_shift
         table.hidden = hidden
@@ -97,7 +101,7 @@ class Rows:
             table.kinds = types
             table.kinds_wanted = kinds_wanted
         self.table = table
-        self._keep = (span_table, label_bytes, fd, types, mapcounts)
+        self._keep = (span_table, label_table, label_text, fd, types, mapcounts)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.
@@ -121,7 +125,7 @@ class Rows:
         at = ffi.new("struct pm_place *")
         while True:
             to = ffi.new("struct pm_place *")
-            count = lib.pm_rows_advance(self.table, at, pages(), to)
+            count = lib.pm_spans_advance(self.table.spans, self.table.spans_count, at, pages(), to)
             if not count:
                 return
             yield PopulatedRowPiece(self, ffi.new("struct pm_place *", at[0]), to, count)
@@ -211,7 +215,7 @@ def format_rows(
     untold: int = 0,
 ) -> bytes:
     """Rows for entries in memory, each ended by `label`."""
-    rows = Rows(-1, (), b"", form=form, page_shift=page_shift, hidden=hidden, untold=untold)
+    rows = Rows(-1, (), (), b"", form=form, page_shift=page_shift, hidden=hidden, untold=untold)
     count = len(entries)
     out = allocate("char[]", count * (row_bound(form) + len(label)) + ROW_SLACK)
     label_bytes = ffi.from_buffer("char[]", label + bytes(ROW_SLACK))

@@ -8,7 +8,6 @@ from pagemap._native import (
     checked,
     entries_of,
     range_table_of,
-    span_table_of,
     view_of,
 )
 
@@ -157,7 +156,7 @@ class Spans:
     __slots__ = ("count", "pages", "table")
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self.table = span_table_of([word for vpn, count in spans for word in (vpn, count, 0, 0)])
+        self.table = range_table_of([word for span in spans for word in span])
         self.count = len(spans)
         self.pages = checked(lib.pm_spans_pages(self.table, self.count))
 
@@ -166,7 +165,7 @@ class Spans:
         """The same of two addresses each, the first and that past the last, in bytes; format Q."""
         self = cls.__new__(cls)
         self.count = len(bounds) // 2
-        self.table = allocate("struct pm_span[]", self.count)
+        self.table = allocate("struct pm_range[]", self.count)
         self.pages = checked(
             lib.pm_spans_of(
                 ffi.from_buffer("uint64_t[]", bounds), self.count, page_shift, self.table
@@ -176,12 +175,11 @@ class Spans:
 
     def stretches(self, pages: Callable[[], int]) -> Iterator[tuple[Any, Any, int]]:
         """Places from and to, and the pages between: `pages()` each time, fewer at the end."""
-        rows = ffi.new("struct pm_rows *", {"spans": self.table, "spans_count": self.count})
-        new, advance = ffi.new, lib.pm_rows_advance
+        new, advance = ffi.new, lib.pm_spans_advance
         at = new(_PLACE)
         while True:
             to = new(_PLACE)
-            count = advance(rows, at, pages(), to)
+            count = advance(self.table, self.count, at, pages(), to)
             if not count:
                 return
             yield new(_PLACE, at[0]), to, count

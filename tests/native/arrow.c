@@ -188,8 +188,8 @@ static void test_any_thread_may_release(void)
 		pthread_join(threads[i], NULL);
 }
 
-static const struct pm_span spans[] = { { .vpn = 10, .count = PAGES },
-					{ .vpn = 4000, .count = 5 } };
+static const struct pm_range spans[] = { { .vpn = 10, .count = PAGES },
+					 { .vpn = 4000, .count = 5 } };
 static const uint64_t starts[] = { 10 << 12, 4000 << 12 };
 static const int32_t paths[] = { 0, 1 };
 static const struct pm_field page_fields[] = {

@@ -11,7 +11,7 @@
 
 enum { COUNTS = LIE_FRAMES, FLAGS, MOST_SPANS = 30, CHUNK = 512, REACH = 1 << 18 };
 
-static struct pm_span spans[MOST_SPANS];
+static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count;
 
 /* Every fourth frame is mapped by nobody; flags that no rule knows are set too. */
@@ -146,7 +146,7 @@ static void draw_spans(uint64_t pages)
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
-		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		spans[i] = (struct pm_range){ at, below(4) ? below(900) : below(2) };
 		at += spans[i].count;
 	}
 	if (!below(4))
@@ -266,7 +266,7 @@ static void reserved(void)
 	lie.scan = 1;
 	set(100);
 	spans_count = 1;
-	spans[0] = (struct pm_span){ 3, 3 * REACH + 5, 0, 0 };
+	spans[0] = (struct pm_range){ 3, 3 * REACH + 5 };
 	CHECK_EQUAL(walk(1, sums, &chunks), 0);
 	CHECK_EQUAL(lie.most_scanned, REACH);
 	CHECK(lie.scans <= 5);
@@ -278,7 +278,7 @@ static void failures(void)
 	struct pm_chunks chunks = { 0 };
 
 	spans_count = 1;
-	spans[0] = (struct pm_span){ 0, 2000, 0, 0 };
+	spans[0] = (struct pm_range){ 0, 2000 };
 	for (uint32_t use_scan = 0; use_scan < 2; use_scan++) {
 		alternate(2000);
 		set(3000);
@@ -310,7 +310,7 @@ static void deaths(void)
 		alternate(SCENE);
 		set(SCENE + 1);
 		spans_count = 1;
-		spans[0] = (struct pm_span){ 0, SCENE, 0, 0 };
+		spans[0] = (struct pm_range){ 0, SCENE };
 		lie.dies_after = calls;
 		CHECK(walk((uint32_t)calls % 2, sums, &chunks) <= (int64_t)calls * CHUNK);
 	}
@@ -323,7 +323,7 @@ static void short_reads(void)
 	int64_t whole;
 
 	spans_count = 1;
-	spans[0] = (struct pm_span){ 0, 900, 0, 0 };
+	spans[0] = (struct pm_range){ 0, 900 };
 	alternate(900);
 	set(1000);
 	whole = walk(0, sums, &chunks);
@@ -356,7 +356,7 @@ static void files_cut_short(void)
 	struct pm_chunks chunks = { 0 };
 
 	spans_count = 1;
-	spans[0] = (struct pm_span){ 0, 900, 0, 0 };
+	spans[0] = (struct pm_range){ 0, 900 };
 	alternate(900);
 	set(500);
 	CHECK_EQUAL(pm_footprint_step(&job, &at, &to, room, sums, &chunks), -ENODATA);

@@ -10,7 +10,6 @@
 #include "kernel/kpage.cdef.h"
 #include "walk/spans.cdef.h"
 #include "analyses/huge.cdef.h"
-#include "rows/rows.cdef.h"
 
 enum {
 	FRAMES = 1 << 20,
@@ -30,7 +29,7 @@ static uint64_t memory[MEMORY];
 static uint64_t zero_at;	/* the first of them, in memory */
 static unsigned orders[MEMORY]; /* of the folio that has a frame, */
 static uint64_t heads[MEMORY];	/* and where it begins */
-static struct pm_span spans[MOST_SPANS + 1];
+static struct pm_range spans[MOST_SPANS + 1];
 static uint8_t shared[MOST_SPANS];
 static uint8_t hugetlb[MOST_SPANS];
 static uint64_t spans_count;
@@ -161,7 +160,7 @@ static void draw_spans(uint64_t pages)
 			break;
 		if (count > pages - at || spans_count == MOST_SPANS - 1)
 			count = pages - at;
-		spans[spans_count++] = (struct pm_span){ .vpn = at, .count = count };
+		spans[spans_count++] = (struct pm_range){ .vpn = at, .count = count };
 		at += count;
 	}
 	draw_shared();
@@ -198,7 +197,7 @@ static int is_zero(uint64_t vpn)
 	return frame - FRAMES - zero_at < ZEROS || (word_of(vpn) & (THP | ZERO)) == (THP | ZERO);
 }
 
-static void count_naively(const struct pm_span *span, int of_hugetlb, uint32_t conts, int scan,
+static void count_naively(const struct pm_range *span, int of_hugetlb, uint32_t conts, int scan,
 			  struct pm_huge *tally)
 {
 	const uint64_t end = span->vpn + span->count;
@@ -270,10 +269,9 @@ static void make_scratch(void)
 /* Count by pieces of at most `most` pages; returns 0 or the first error. */
 static int64_t count_pieces(const struct pm_huge_job *job, uint64_t most, struct pm_huge *sums)
 {
-	const struct pm_rows rows = { .spans = spans, .spans_count = spans_count };
 	struct pm_place at = { 0, 0 }, to;
 
-	while (pm_rows_advance(&rows, &at, 1 + below(most), &to)) {
+	while (pm_spans_advance(spans, spans_count, &at, 1 + below(most), &to)) {
 		const uint64_t first = at.span, room = to.span - first + 1;
 		struct pm_huge *tallies = exactly(room * sizeof(*tallies));
 		int64_t got;

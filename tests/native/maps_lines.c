@@ -213,7 +213,7 @@ static void check_spans(void)
 		{ 0x3000, 0x4000, 0x1000, 0x2000 },
 		{ 0x1000, 0x3000, 0x2000, 0x4000 },
 	};
-	struct pm_span *spans = exactly(3 * sizeof(*spans));
+	struct pm_range *spans = exactly(3 * sizeof(*spans));
 
 	CHECK_EQUAL(pm_spans_of(fine, 3, 12, spans), (INT64_C(1) << 52) - 3);
 	CHECK(spans[1].vpn == 1 && spans[1].count == 2);
@@ -223,9 +223,9 @@ static void check_spans(void)
 	CHECK_EQUAL(pm_spans_pages(spans, 3), (INT64_C(1) << 52) - 3);
 	spans[2].count = UINT64_MAX;
 	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
-	spans[2] = (struct pm_span){ 2, 1, 0, 0 };
+	spans[2] = (struct pm_range){ 2, 1 };
 	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
-	spans[2] = (struct pm_span){ UINT64_MAX, 0, 0, 0 };
+	spans[2] = (struct pm_range){ UINT64_MAX, 0 };
 	CHECK_EQUAL(pm_spans_pages(spans, 3), -EINVAL);
 	free(spans);
 }

@@ -9,7 +9,7 @@
 
 enum { MOST_SPANS = 30, MOST_WANTED = 200, FRAMES = 300 };
 
-static struct pm_span spans[MOST_SPANS];
+static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count;
 
 static uint64_t pfns[MOST_WANTED];
@@ -57,7 +57,7 @@ static void draw(uint64_t pages)
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
-		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		spans[i] = (struct pm_range){ at, below(4) ? below(900) : below(2) };
 		at += spans[i].count;
 	}
 }
@@ -142,7 +142,7 @@ static void full(void)
 	draw_scene(SCENE, SCENE, 0);
 	for (uint64_t i = 0; i < SCENE; i++)
 		scene[i] = SCENE_PRESENT | 7;
-	spans[0] = (struct pm_span){ 0, SCENE, 0, 0 };
+	spans[0] = (struct pm_range){ 0, SCENE };
 	spans_count = 1;
 	pfns[0] = 7;
 	wanted = (struct pm_wanted){ pfns, 1, exactly(8), 63 };

@@ -9,7 +9,7 @@
 
 enum { MOST_SPANS = 40 };
 
-static struct pm_span spans[MOST_SPANS];
+static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count;
 
 static int there(uint64_t entry)
@@ -89,7 +89,7 @@ static void draw_spans(uint64_t pages)
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
-		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		spans[i] = (struct pm_range){ at, below(4) ? below(900) : below(2) };
 		at += spans[i].count;
 	}
 	if (!below(4))
@@ -127,7 +127,7 @@ static void one_by_one(void)
 {
 	for (int use_scan = 0; use_scan < 2; use_scan++) {
 		alternate(250);
-		spans[0] = (struct pm_span){ 0, 250, 0, 0 };
+		spans[0] = (struct pm_range){ 0, 250 };
 		spans_count = 1;
 		check_walk((struct pm_place){ 0, 0 }, (struct pm_place){ 1, 0 }, use_scan, 1, 1);
 		check_walk((struct pm_place){ 0, 0 }, (struct pm_place){ 1, 0 }, use_scan, 250, 1);
@@ -146,7 +146,7 @@ static void touching(void)
 
 		draw_scene(100, 1, 0);
 		for (uint64_t i = 0; i < MOST_SPANS; i++)
-			spans[i] = (struct pm_span){ i, 1, 0, 0 };
+			spans[i] = (struct pm_range){ i, 1 };
 		CHECK_EQUAL(pm_populated(3, (uint32_t)use_scan, 12, spans, &at, &to, out,
 					 MOST_SPANS + 1, runs, MOST_SPANS, &stored),
 			    MOST_SPANS);
@@ -169,7 +169,7 @@ static void holes_are_skipped(void)
 		scene[3] = scene[SCENE - 2] = SCENE_PRESENT | 1;
 		lie.entry = scene_entry;
 		lie.scan = 1;
-		spans[0] = (struct pm_span){ 0, SCENE, 0, 0 };
+		spans[0] = (struct pm_range){ 0, SCENE };
 		CHECK_EQUAL(pm_populated(3, (uint32_t)use_scan, 12, spans, &at, &to, out, 8, runs,
 					 8, &stored),
 			    2);

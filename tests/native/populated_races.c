@@ -22,7 +22,7 @@ struct answer {
 /* Walk over all of the scene; what is told must read as it reads now. */
 static struct answer walk(uint64_t capacity, uint64_t runs_capacity)
 {
-	struct pm_span span = { 0, SCENE, 0, 0 };
+	struct pm_range span = { 0, SCENE };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct answer answer = { 0, 0 };
 
@@ -158,7 +158,7 @@ static void refused(void)
 
 static void nonsense(void)
 {
-	struct pm_span span = { 0, SCENE, 0, 0 };
+	struct pm_range span = { 0, SCENE };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct pm_range run;
 	uint64_t out, stored;

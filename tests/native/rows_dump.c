@@ -10,13 +10,13 @@
 
 enum { MOST_SPANS = 8, LABELS = 4000 };
 
-static char *append_row(const struct pm_rows *rows, const struct pm_span *span, uint64_t page,
-			char *out)
+static char *append_row(const struct pm_rows *rows, uint64_t span, uint64_t page, char *out)
 {
-	uint64_t entry = lie_entry(span->vpn + page);
+	const struct pm_label *label = rows->labels + span;
+	const uint64_t vpn = rows->spans[span].vpn + page, entry = lie_entry(vpn);
 
-	return out + pm_rows_format(rows, &entry, 1, span->vpn + page,
-				    rows->labels + span->label_at, span->label_size, out);
+	return out + pm_rows_format(rows, &entry, 1, vpn, rows->label_bytes + label->at,
+				    label->size, out);
 }
 
 /* Row by row; returns the pages without an entry. */
@@ -28,7 +28,7 @@ static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *size)
 	for (uint64_t s = 0; s < rows->spans_count; s++)
 		for (uint64_t p = 0; p < rows->spans[s].count; p++)
 			if (rows->spans[s].vpn + p < lie.end)
-				end = append_row(rows, rows->spans + s, p, end);
+				end = append_row(rows, s, p, end);
 			else
 				missing++;
 	*size = (uint64_t)(end - out);
@@ -71,21 +71,23 @@ static void check_dump(const struct pm_rows *rows, uint64_t room, uint64_t piece
 
 static void random_dump(void)
 {
-	struct pm_span spans[MOST_SPANS];
-	char labels[LABELS + PM_ROW_SLACK];
+	struct pm_range spans[MOST_SPANS];
+	struct pm_label labels[MOST_SPANS];
+	char label_bytes[LABELS + PM_ROW_SLACK];
 	uint64_t at = (uint64_t)rand() % 1000, room = PM_ROW_SLACK, longest = 0;
 	struct pm_rows rows = {
 		.spans = spans,
 		.spans_count = (uint64_t)rand() % (MOST_SPANS + 1),
 		.labels = labels,
+		.label_bytes = label_bytes,
 		.format = (uint32_t)rand() % 3,
 		.page_shift = 12 + 2 * ((uint32_t)rand() % 3),
 		.hidden = (uint32_t)rand() % 2,
 		.fd = 3,
 	};
 
-	for (size_t i = 0; i < sizeof(labels); i++)
-		labels[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i < sizeof(label_bytes); i++)
+		label_bytes[i] = (char)('a' + i % 26);
 	for (uint64_t i = 0; i < rows.spans_count; i++) {
 		/* touching, near enough to be read over, far, or going back */
 		static const unsigned gaps[] = { 1, 2, 127, 140, 5000 };
@@ -94,13 +96,12 @@ static void random_dump(void)
 				: (uint64_t)rand() % 9000;
 		spans[i].vpn = at;
 		spans[i].count = rand() % 9 ? (uint64_t)rand() % 40 : (uint64_t)rand() % 6000;
-		spans[i].label_size = rand() % 20 ? (uint64_t)rand() % 40
-						  : (uint64_t)rand() % LABELS;
-		spans[i].label_at = (uint64_t)rand() % (LABELS - spans[i].label_size + 1);
+		labels[i].size = rand() % 20 ? (uint64_t)rand() % 40 : (uint64_t)rand() % LABELS;
+		labels[i].at = (uint64_t)rand() % (LABELS - labels[i].size + 1);
 		at += spans[i].count;
-		if (spans[i].label_size > longest)
-			longest = spans[i].label_size;
-		room += spans[i].count * (pm_row_bound(rows.format) + spans[i].label_size);
+		if (labels[i].size > longest)
+			longest = labels[i].size;
+		room += spans[i].count * (pm_row_bound(rows.format) + labels[i].size);
 	}
 	tell_truth(rand() % 2 ? UINT64_MAX : (uint64_t)rand() % (at + 1));
 	lie.interrupt = rand() % 3 ? 0 : 2;

@@ -58,12 +58,14 @@ static uint64_t one_by_one(const struct pm_rows *rows, uint64_t first, uint64_t 
 
 static void check_filter(uint64_t pages)
 {
-	char labels[40 + PM_ROW_SLACK] = "the first label\nand another\n";
-	struct pm_span spans[] = { { below(pages), below(3000), 0, 16 }, { 0, 0, 16, 12 } };
+	char label_bytes[40 + PM_ROW_SLACK] = "the first label\nand another\n";
+	struct pm_range spans[] = { { below(pages), below(3000) }, { 0, 0 } };
+	struct pm_label labels[] = { { 0, 16 }, { 16, 12 } };
 	struct pm_rows rows = {
 		.spans = spans,
 		.spans_count = 2,
 		.labels = labels,
+		.label_bytes = label_bytes,
 		.format = (uint32_t)below(3),
 		.page_shift = 12,
 		.hidden = (uint32_t)below(2),
@@ -85,10 +87,11 @@ static void check_filter(uint64_t pages)
 	for (unsigned i = 0; i < 2; i++)
 		for (uint64_t page = 0; page < spans[i].count; page++)
 			lost += spans[i].vpn + page >= lie.end;
-	size = one_by_one(&rows, spans[0].vpn, spans[0].count, labels, 16, expected, &rows_wanted);
+	size = one_by_one(&rows, spans[0].vpn, spans[0].count, label_bytes, 16, expected,
+			  &rows_wanted);
 	in_memory = size;
-	size += one_by_one(&rows, spans[1].vpn, spans[1].count, labels + 16, 12, expected + size,
-			   &rows_wanted);
+	size += one_by_one(&rows, spans[1].vpn, spans[1].count, label_bytes + 16, 12,
+			   expected + size, &rows_wanted);
 	CHECK_EQUAL(pm_rows_dump(&rows, &from, &to, scratch, got, &shown, &missing), size);
 	CHECK_EQUAL(memcmp(got, expected, size), 0);
 	CHECK_EQUAL(shown, rows_wanted);
@@ -97,7 +100,7 @@ static void check_filter(uint64_t pages)
 	/* and from memory */
 	if (spans[0].vpn + spans[0].count <= lie.end) {
 		CHECK_EQUAL(pm_rows_format(&rows, scene + spans[0].vpn, spans[0].count,
-					   spans[0].vpn, labels, 16, got),
+					   spans[0].vpn, label_bytes, 16, got),
 			    in_memory);
 		CHECK_EQUAL(memcmp(got, expected, in_memory), 0);
 	}

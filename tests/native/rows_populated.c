@@ -9,8 +9,9 @@
 
 enum { MOST_SPANS = 20, LABELS = 300 };
 
-static struct pm_span spans[MOST_SPANS];
-static char labels[LABELS + PM_ROW_SLACK];
+static struct pm_range spans[MOST_SPANS];
+static struct pm_label labels[MOST_SPANS];
+static char label_bytes[LABELS + PM_ROW_SLACK];
 
 static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *shown)
 {
@@ -25,8 +26,8 @@ static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *shown)
 			if (vpn >= lie.end || !(entry >> 62) || ~entry & rows->all_of ||
 			    entry & rows->none_of)
 				continue;
-			end += pm_rows_format(&plain, &entry, 1, vpn, labels + spans[i].label_at,
-					      spans[i].label_size, end);
+			end += pm_rows_format(&plain, &entry, 1, vpn, label_bytes + labels[i].at,
+					      labels[i].size, end);
 			++*shown;
 		}
 	return (uint64_t)(end - out);
@@ -72,6 +73,7 @@ static void drawn(void)
 			.spans = spans,
 			.spans_count = below(MOST_SPANS + 1),
 			.labels = labels,
+			.label_bytes = label_bytes,
 			.format = (uint32_t)below(3),
 			.page_shift = 12,
 			.hidden = (uint32_t)below(2),
@@ -87,11 +89,12 @@ static void drawn(void)
 			rows.none_of = below(2) ? SCENE_DIRTY : SCENE_GUARD | SCENE_FILE;
 		for (uint64_t i = 0; i < rows.spans_count; i++) {
 			at += below(2) ? 0 : below(300);
-			spans[i] = (struct pm_span){ at, below(700), below(100), below(200) };
+			spans[i] = (struct pm_range){ at, below(700) };
+			labels[i] = (struct pm_label){ below(100), below(200) };
 			at += spans[i].count;
 			all += spans[i].count;
-			if (spans[i].label_size > longest)
-				longest = spans[i].label_size;
+			if (labels[i].size > longest)
+				longest = labels[i].size;
 		}
 		longest += pm_row_bound(rows.format);
 		check_rows(&rows, all * longest + PM_ROW_SLACK,
@@ -101,9 +104,11 @@ static void drawn(void)
 
 static void refused(void)
 {
-	struct pm_rows rows = {
-		.spans = spans, .spans_count = 1, .labels = labels, .page_shift = 12
-	};
+	struct pm_rows rows = { .spans = spans,
+				.spans_count = 1,
+				.labels = labels,
+				.label_bytes = label_bytes,
+				.page_shift = 12 };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	const uint64_t row = pm_row_bound(PM_TEXT) + 9;
 	uint64_t *scratch = exactly(PM_READ_BLOCK * 8), pages = 77;
@@ -111,7 +116,8 @@ static void refused(void)
 	char *out = exactly(row + PM_ROW_SLACK);
 
 	draw_scene(100, 1, 0);
-	spans[0] = (struct pm_span){ 0, 100, 0, 9 };
+	spans[0] = (struct pm_range){ 0, 100 };
+	labels[0] = (struct pm_label){ 0, 9 };
 	CHECK_EQUAL(pm_rows_populated(&rows, &at, &to, scratch, runs, out, row + PM_ROW_SLACK - 1,
 				      &pages),
 		    -ENOSPC);
@@ -134,8 +140,8 @@ static void refused(void)
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
-	for (size_t i = 0; i < sizeof(labels); i++)
-		labels[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i < sizeof(label_bytes); i++)
+		label_bytes[i] = (char)('a' + i % 26);
 	drawn();
 	if (PM_FUZZED)
 		return 0;

@@ -339,7 +339,7 @@ static void drawn(void)
 
 static void failing(void)
 {
-	const struct pm_span span = { 0, 100, 0, 0 };
+	const struct pm_range span = { 0, 100 };
 	const struct pm_visit visit = { &span, 3, 12, 0 };
 	const struct pm_place to = { 1, 0 };
 	struct pm_place at = { 0, 0 };

@@ -15,8 +15,8 @@ static void collected(void)
 {
 	for (unsigned round = round_from(); round < round_to(100); round++) {
 		const uint64_t pages = 1 + below(9000);
-		const struct pm_span spans[] = { { below(20), pages / 2, 0, 0 },
-						 { 20 + pages / 2, pages / 2 + 1, 0, 0 } };
+		const struct pm_range spans[] = { { below(20), pages / 2 },
+						  { 20 + pages / 2, pages / 2 + 1 } };
 		const struct pm_visit visit = { spans, 3, 12, (uint32_t)below(2) };
 		const struct pm_place to = { 2, 0 };
 		struct pm_place at = { 0, 0 };

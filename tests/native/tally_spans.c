@@ -16,7 +16,7 @@ static const uint8_t kinds[PM_TYPES_OF_SWAP] = {
 	[0] = PM_ENTRY_SWAP,	   [5] = PM_ENTRY_SWAP,	   [24] = PM_ENTRY_POISONED,
 	[25] = PM_ENTRY_MIGRATING, [28] = PM_ENTRY_DEVICE, [31] = PM_ENTRY_MARKER,
 };
-static struct pm_span spans[MOST_SPANS + 1];
+static struct pm_range spans[MOST_SPANS + 1];
 static uint8_t hugetlb[MOST_SPANS + 1];
 static uint64_t spans_count;
 
@@ -196,7 +196,7 @@ static void draw_spans(uint64_t pages)
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
-		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		spans[i] = (struct pm_range){ at, below(4) ? below(900) : below(2) };
 		at += spans[i].count;
 	}
 	if (!below(4))
@@ -277,7 +277,7 @@ static void limits(void)
 		uint64_t steps = 0;
 
 		draw_scene(pages, 40, 3);
-		spans[0] = (struct pm_span){ 0, pages, 0, 0 };
+		spans[0] = (struct pm_range){ 0, pages };
 		spans_count = 1;
 		hugetlb[0] = 0;
 		add_kinds();
@@ -325,7 +325,7 @@ static void time_of_nothing(void)
 	memset(scene, 0, sizeof(scene));
 	lie.entry = scene_entry;
 	lie.tick = 1000;
-	spans[0] = (struct pm_span){ 0, 1 << 22, 0, 0 };
+	spans[0] = (struct pm_range){ 0, 1 << 22 };
 	CHECK_EQUAL(pm_tally_spans(&job, &at, &end, scratch, tally), 0);
 	CHECK(!past(&at, &end));
 	CHECK_EQUAL(tally[0].pages, at.page);
@@ -351,7 +351,7 @@ static void errors(void)
 		struct pm_counts tally[2] = { 0 };
 
 		draw_scene(5000, 40, 3);
-		spans[0] = (struct pm_span){ 0, 5000, 0, 0 };
+		spans[0] = (struct pm_range){ 0, 5000 };
 		if (ways[i] & PM_BY_SCAN) {
 			lie.scan_error = ENOTTY;
 			CHECK_EQUAL(pm_tally_spans(&job, &at, &end, scratch, tally), -ENOTTY);

@@ -31,7 +31,7 @@ enum { THREADS = 4, SPANS = 32, SPAN_PAGES = 256, WORDS = 1 << 16, WISHES = 3000
 static struct {
 	int pagemap, words;
 	uint32_t page_shift, use_scan;
-	struct pm_span spans[SPANS];
+	struct pm_range spans[SPANS];
 	uint64_t pages;
 	/* of all threads: what they sort and gather together */
 	struct pm_wish wishes[WISHES];
@@ -71,16 +71,20 @@ static void find_populated(struct found *found)
 
 static void find_rows(struct found *found)
 {
-	static const char label[PM_ROW_SLACK + 4] = " x\n";
+	static const char bytes[PM_ROW_SLACK + 4] = " x\n";
+	struct pm_label labels[SPANS];
 	const struct pm_rows rows = { .spans = all.spans,
 				      .spans_count = SPANS,
-				      .labels = label,
+				      .labels = labels,
+				      .label_bytes = bytes,
 				      .page_shift = all.page_shift,
 				      .fd = all.pagemap };
 	uint64_t *scratch = malloc(PM_READ_BLOCK * 8);
 	struct pm_place at = { 0, 0 }, to;
 	char *out = malloc(1 << 17);
 
+	for (unsigned i = 0; i < SPANS; i++)
+		labels[i] = (struct pm_label){ 0, 3 };
 	while (pm_rows_plan(&rows, &at, 1 << 17, &to) > 0) {
 		uint64_t pages, missing;
 
@@ -188,9 +192,8 @@ static void map_spans(void)
 	for (unsigned i = 0; i < SPANS; i++) {
 		char *start = memory + i * SPAN_PAGES * page;
 
-		all.spans[i] = (struct pm_span){ .vpn = (uintptr_t)start >> all.page_shift,
-						 .count = SPAN_PAGES,
-						 .label_size = 3 };
+		all.spans[i] = (struct pm_range){ .vpn = (uintptr_t)start >> all.page_shift,
+						  .count = SPAN_PAGES };
 		for (size_t at = 0; i % 2 && at < SPAN_PAGES; at += 2, all.pages++)
 			start[at * page] = 1;
 	}

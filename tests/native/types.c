@@ -11,7 +11,7 @@
 
 enum { MOST_SPANS = 20, FRAMES_END = SCENE - 700 };
 
-static struct pm_span spans[MOST_SPANS];
+static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count;
 
 /* Few different words, in runs; the map count and cgroup change now and then. */
@@ -67,7 +67,7 @@ static void draw_spans(uint64_t pages)
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
-		spans[i] = (struct pm_span){ at, below(4) ? below(900) : below(2), 0, 0 };
+		spans[i] = (struct pm_range){ at, below(4) ? below(900) : below(2) };
 		at += spans[i].count;
 	}
 	if (!below(4))
@@ -255,7 +255,7 @@ static void errors(void)
 	struct pm_place at = { 0, 0 }, end = { 1, 0 };
 	uint64_t pfn = 7;
 
-	spans[0] = (struct pm_span){ 0, 64, 0, 0 };
+	spans[0] = (struct pm_range){ 0, 64 };
 	for (uint64_t failing = 0; failing < 2; failing++) {
 		draw_scene(64, 64, 0);
 		for (uint64_t i = 0; i < 64; i++)

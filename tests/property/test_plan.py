@@ -33,8 +33,9 @@ def spans(draw: st.DrawFn) -> list[Span]:
 
 
 def make_rows(fd: int, table: Sequence[Span], form: str, *, hidden: bool) -> native_rows.Rows:
-    words = [word for span in table for word in span]
-    return native_rows.Rows(fd, words, LABELS, form=form, page_shift=12, hidden=hidden)
+    spans = [word for span in table for word in span[:2]]
+    labels = [word for span in table for word in span[2:]]
+    return native_rows.Rows(fd, spans, labels, LABELS, form=form, page_shift=12, hidden=hidden)
 
 
 def naive_plan(table: Sequence[Span], bound: int, size: int) -> list[int]:
