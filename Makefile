@@ -23,7 +23,7 @@ SHARED_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_i
 # What make test has tried at random already, and at length, is tried less often there.
 SHORT := PAGEMAP_EXITS=40 PAGEMAP_SAMPLES=200
 
-BUILD_INPUTS := pyproject.toml setup.py bin/pagemap pagemap/_version.py $(wildcard csrc/*/*.[ch] csrc/*/*.py)
+BUILD_INPUTS := pyproject.toml setup.py pagemap/_version.py $(wildcard csrc/*/*.[ch] csrc/*/*.py)
 PACKAGE_FILES := README.md LICENSE $(shell find pagemap -name '*.py' -o -name '*.pyi' -o -name py.typed)
 PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
 C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*/*.c))

@@ -1,15 +1,23 @@
-"""The command, as `python -m pagemap`."""
+"""The command: what is installed as `pagemap`, and `python -m pagemap`."""
 
-code: int | str
-try:
-    from pagemap._cli import main
+from __future__ import annotations
 
-    code = main(own_process=True)
-except KeyboardInterrupt:  # while it imports; main() lets none through
-    code = 130
-except (ImportError, MemoryError, OSError) as error:
-    code = f"pagemap: cannot start: {type(error).__name__}: {error}"
+import sys
 
-import sys  # noqa: E402 - within the try, an interrupt would leave it unknown here
+__all__ = ["run"]
 
-sys.exit(code)
+
+def run() -> int | str:
+    """Run the command with this process's arguments; what `sys.exit` takes."""
+    try:
+        from pagemap._cli import main
+
+        return main(own_process=True)
+    except KeyboardInterrupt:  # while it imports; main() lets none through
+        return 130
+    except (ImportError, MemoryError, OSError) as error:
+        return f"pagemap: cannot start: {type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(run())

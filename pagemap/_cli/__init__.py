@@ -71,11 +71,10 @@ def _unraised(about: UnraisableHookArgs) -> None:
 
 def _end_at_interrupts() -> None:
     """Let an interrupt end us at once: all is done but what Python does at its own end."""
-    # The module signal makes enumerations of these, and that costs more than a short command.
-    import _signal  # type: ignore[import-not-found] # builtin
+    import signal
 
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
 def _main(argv: Sequence[str]) -> int:
@@ -116,36 +115,16 @@ def _flush() -> None:
 
 
 def _run(argv: Sequence[str]) -> int:
-    arguments = _plain(argv) or _parsed(argv)
+    arguments = _parsed(argv)
     if isinstance(arguments, int):
         return arguments
-    # The name of the room is the name of the subcommand; the parser knows no other names.
-    room = f"pagemap._cli.{arguments.command.replace('-', '_')}"
-    __import__(room)
-    code: int = sys.modules[room].run(arguments)
-    return code
-
-
-class _Arguments:
-    """As argparse.Namespace."""
-
-    def __init__(self, command: str, values: dict[str, Any]) -> None:
-        self.command = command
-        self.__dict__.update(values)
-
-
-def _plain(argv: Sequence[str]) -> _Arguments | None:
-    """The arguments of a line that is plain: argparse takes longer to load than to dump a shell."""
     from pagemap._cli.commands import COMMANDS
-    from pagemap._cli.quick import Sketch
 
-    for name, _, room in COMMANDS:
-        if argv and argv[0] == name:
-            sketch = Sketch()
-            __import__(f"pagemap._cli.{room}", fromlist=[room]).add_arguments(sketch)
-            values = sketch.parse(argv[1:])
-            return None if values is None else _Arguments(name, values)
-    return None
+    (module,) = [each for name, _, each in COMMANDS if name == arguments.command]
+    module = f"pagemap._cli.{module.replace('options_', '')}"
+    __import__(module)
+    code: int = sys.modules[module].run(arguments)
+    return code
 
 
 def _parsed(argv: Sequence[str]) -> Any:

@@ -10,7 +10,8 @@ from pagemap._cli.exit_codes import VANISHED, code_of
 from pagemap._cli.left_out import tell_passed, tell_twins
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
-from pagemap._cli.watch import parse_seconds, room, rounds
+from pagemap._cli.terminal import lines_of
+from pagemap._cli.watch import parse_seconds, rounds
 from pagemap._cli.words import parse_count, parse_names
 from pagemap._errors import (
     AccessDenied,
@@ -77,7 +78,7 @@ def run(arguments: Namespace) -> int:
             return report.write(output)
         for number in rounds(seconds, output):
             try:
-                code = report.write(output, most=room(output))
+                code = report.write(output, most=max((lines_of(output.fd) or 1 << 60) - 6, 1))
             except NoSuchProcess as error:
                 if not number:
                     raise

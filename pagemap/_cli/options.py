@@ -5,6 +5,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
+
+    from pagemap._vocabulary.schema import Schema
 
 __all__ = [
     "TARGET_HELP",
@@ -12,6 +15,7 @@ __all__ = [
     "add_ranges",
     "add_target",
     "add_threads",
+    "columns_help",
     "complete_with_files",
     "in_lines",
 ]
@@ -72,6 +76,18 @@ def complete_with_files(action: argparse.Action) -> None:
 
 
 def in_lines(pairs: list[tuple[str, str]]) -> str:
-    """Names and their meanings, a line each, for a help text."""
+    """Names and their meanings, below each other, for a help text of 80 columns."""
+    from textwrap import wrap
+
     width = max(len(name) for name, _ in pairs)
-    return "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in pairs)
+    lines = []
+    for name, meaning in pairs:
+        first, *rest = wrap(meaning, 80 - width - 4) or [""]
+        lines.append(f"  {name:{width}}  {first}")
+        lines += (f"  {'':{width}}  {line}" for line in rest)
+    return "\n".join(lines)
+
+
+def columns_help(schema: Schema[Any], heading: str = "columns") -> str:
+    """What the columns of a result are, for a help text."""
+    return f"{heading}:\n{in_lines([(column.name, column.meaning) for column in schema])}"

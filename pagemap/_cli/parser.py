@@ -1,8 +1,8 @@
-"""The command line as argparse sees it: every subcommand; its options are in a room of their own.
+"""The command line as argparse sees it: every subcommand, with the options of its own module.
 
 The man page and the completions are made from `build_parser` too, so neither this file nor the
-options_*.py import the compiled module or rich. What the words mean is checked where they are used,
-by the subcommands.
+modules of the subcommands, before they run, import the compiled module or rich. What the words mean
+is checked where they are used, by the subcommands.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", title="commands", prog="pagemap"
     )
     coming = [each for each in COMMANDS if each[0] == command]
-    for name, summary, room in coming or COMMANDS:
-        options = __import__(f"pagemap._cli.{room}", fromlist=[room])
+    for name, summary, module in coming or COMMANDS:
+        options = __import__(f"pagemap._cli.{module}", fromlist=[module])
         options.add_arguments(
             commands.add_parser(
                 name,
                 help=summary,
                 description=options.DESCRIPTION,
-                epilog=options.EXAMPLES,
+                epilog=options.examples() if hasattr(options, "examples") else options.EXAMPLES,
                 formatter_class=_Formatter,
                 allow_abbrev=False,
             )

@@ -32,6 +32,7 @@ class Patterns:
             raise UsageError(
                 "an empty --map pattern fits nothing; write [anon] for anonymous memory"
             )
+        self.texts = texts
         self._unused = {text: _compile(text) for text in texts}
         self._all = dict(self._unused)
         self._answers: dict[str, bool] = {}

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 
     from pagemap._cli.output import Output
 
-__all__ = ["parse_seconds", "room", "rounds"]
+__all__ = ["parse_seconds", "rounds"]
 
 _MOST_SECONDS = 1 << 20  # twelve days: what poll() takes, in milliseconds, is less than twice that
 
 # To the upper left corner, and clear what is below.
 _CLEAR = b"\x1b[H\x1b[J"
-
-_USUAL_LINES = 24
-_OTHER_LINES = 6  # of the screen: titles, the total, some messages, and the cursor
 
 
 def parse_seconds(text: str | None, *, option: str) -> float | None:
@@ -39,31 +36,22 @@ def parse_seconds(text: str | None, *, option: str) -> float | None:
     return seconds
 
 
-def room(output: Output) -> int | None:
-    """The rows of a table that its terminal has room for; None when it is no terminal."""
-    if not os.isatty(output.fd):
-        return None
-    try:
-        lines = os.get_terminal_size(output.fd).lines or _USUAL_LINES
-    except OSError:
-        lines = _USUAL_LINES
-    return max(lines - _OTHER_LINES, 1)
-
-
-def rounds(seconds: float, output: Output) -> Iterator[int]:
+def rounds(seconds: float, output: Output, *, drawn: bool = True) -> Iterator[int]:
     """Count rounds, one each `seconds`; each writes to `output` what there is then.
 
+    What is `drawn`, and not rows alone, comes on a terminal in the place of the last, and elsewhere
+    after an empty line.
     Raises BrokenPipeError as soon as nobody reads any more, also between two rounds.
     """
-    drawn = os.isatty(output.fd)
+    in_place = drawn and os.isatty(output.fd)
     waiter = poll()
     waiter.register(output.fd, 0)
     number = 0
     while True:
         began = monotonic()
-        if drawn:
+        if in_place:
             output.write(_CLEAR)
-        elif number:
+        elif drawn and number:
             output.write(b"\n")
         yield number
         number += 1

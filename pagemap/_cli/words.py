@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pagemap._errors import UsageError
 from pagemap._vocabulary.units import page_ranges, parse_range
-from pagemap._vocabulary.words import nearest, spell, understand
+from pagemap._vocabulary.words import nearest, understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["parse_count", "parse_names", "parse_ranges"]
+__all__ = ["parse_count", "parse_limit", "parse_names", "parse_ranges"]
 
 
 def parse_names(
@@ -43,19 +43,27 @@ def parse_names(
 def _unknown(word: str, allowed: list[str], option: str) -> str:
     if not word:
         return f"{option} has an empty name; give names parted by commas"
-    choices = list(dict.fromkeys(map(spell, allowed)))
-    close = nearest(word, choices)
-    hint = f"did you mean {close}?" if close else f"choose from {', '.join(choices)}"
-    return f"{option} knows no {word!r}; {hint}"
+    close = nearest(word, allowed)
+    hint = f"did you mean {close}? " if close else ""
+    return f"{option} knows no {word!r}; {hint}choose from {', '.join(allowed)}"
 
 
 def parse_count(text: str | None, *, option: str) -> int | None:
     """The number from 1 on that `text` gives, None for None. Raises UsageError for all else."""
+    return _number(text, 1, option)
+
+
+def parse_limit(text: str | None, *, option: str) -> int | None:
+    """The same from 0 on."""
+    return _number(text, 0, option)
+
+
+def _number(text: str | None, least: int, option: str) -> int | None:
     if text is None:
         return None
-    if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) > 0:
+    if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= least:
         return int(text)
-    raise UsageError(f"{option} wants a number from 1 on, not {text!r}")
+    raise UsageError(f"{option} wants a number from {least} on, not {text!r}")
 
 
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:

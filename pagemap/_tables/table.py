@@ -6,18 +6,18 @@ from array import array
 from collections import namedtuple
 
 from pagemap._errors import UsageError
-from pagemap._tables.checked import check_buffer, check_codes, check_known, check_words, rows_of
+from pagemap._tables.checked import check_codes, check_known, rows_of
+from pagemap._tables.values import Lists, Texts, all_known, joined, packed, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Generic, TypeAlias, overload
+    from typing import Any, Generic, overload
 
     from typing_extensions import TypeVar
 
+    from pagemap._tables.values import Values
     from pagemap._vocabulary.schema import Column, Schema
-
-    Values: TypeAlias = memoryview[Any] | "Texts" | "Lists"
 
     _Row = TypeVar("_Row", default=Any)
 
@@ -37,56 +37,6 @@ else:
 __all__ = ["Lists", "Table", "Texts"]
 
 _UNSIGNED = (1 << 64) - 1
-
-
-class Texts:
-    """A column of text: a sequence of str. `words` are those that occur, `codes` number them.
-
-    `codes` is a read-only memoryview of format ``i``, an item for each row. Raises TypeError for
-    another one, and for words that are no str.
-    """
-
-    __slots__ = ("codes", "words")
-
-    def __init__(self, codes: memoryview[int], words: Sequence[str]) -> None:
-        check_buffer("codes", codes, "i")
-        self.codes = codes
-        self.words = check_words(words)
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, index: int) -> str:
-        return self.words[self.codes[index]]
-
-    def __iter__(self) -> Iterator[str]:
-        return map(self.words.__getitem__, self.codes)
-
-    def __repr__(self) -> str:
-        return f"<Texts {len(self)}, {len(self.words)} different>"
-
-
-class Lists:
-    """A column of lists of integers, a sequence of tuples: `words`, `codes` as in `Texts`."""
-
-    __slots__ = ("codes", "words")
-
-    def __init__(self, codes: memoryview[int], words: Sequence[tuple[int, ...]]) -> None:
-        check_buffer("codes", codes, "i")
-        self.codes = codes
-        self.words = tuple(words)
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, index: int) -> tuple[int, ...]:
-        return self.words[self.codes[index]]
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return map(self.words.__getitem__, self.codes)
-
-    def __repr__(self) -> str:
-        return f"<Lists {len(self)}, {len(self.words)} different>"
 
 
 class Table(_Base["_Row"]):
@@ -144,7 +94,7 @@ class Table(_Base["_Row"]):
         valid: dict[str, memoryview[bool]] = {}
         for number, column in enumerate(schema):
             cells = [row[number] for row in rows]
-            columns[column.name] = _packed(column, cells)
+            columns[column.name] = packed(column, cells)
             if column.nullable and None in cells:
                 known = array("B", (cell is not None for cell in cells))
                 valid[column.name] = memoryview(known).cast("B").cast("?").toreadonly()
@@ -197,6 +147,30 @@ class Table(_Base["_Row"]):
             return cells
         return [cell if is_known else None for cell, is_known in zip(cells, known, strict=True)]
 
+    @classmethod
+    def joined(cls, tables: Iterable[Table[_Row]]) -> Table[_Row]:
+        """The rows of tables of one schema, one after another, `about` as in the first.
+
+        Raises UsageError where there is no table, for then nobody knows the columns.
+        """
+        parts = list(tables)
+        if not parts:
+            raise UsageError("tables to be joined are one or more")
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        columns = {name: joined([each[name] for each in parts]) for name in first.schema.names}
+        partly = {name for name in first.schema.names if any(each.valid(name) for each in parts)}
+        valid = {
+            name: joined([each.valid(name) or all_known(len(each)) for each in parts])
+            for name in partly
+        }
+        return cls(first.schema, columns, valid=valid, about=first.about)
+
+    def part(self, first: int, last: int) -> Table[_Row]:
+        """The rows from number `first` up to `last`, which is not in it."""
+        return self._taken(range(*slice(first, last).indices(self._size)))
+
     def select(self, names: Sequence[str] | None) -> Table[Any]:
         """The same rows with these columns alone, in this order."""
         schema = self.schema.select(names)
@@ -214,6 +188,10 @@ class Table(_Base["_Row"]):
         if known is not None:
             order += [i for i in rows if not known[i]]
         return self._taken(order)
+
+    def reversed(self) -> Table[_Row]:
+        """The rows from the last to the first."""
+        return self._taken(range(self._size - 1, -1, -1))
 
     def top(self, count: int, name: str | None = None) -> Table[_Row]:
         """The first `count` rows or, of a column `name`, those with the largest values."""
@@ -250,28 +228,25 @@ class Table(_Base["_Row"]):
 
         In the order in which the values occur first; the sums are those of `total`.
         """
-        from pagemap._vocabulary.schema import Column, Schema
-
+        schema = self.schema.grouped(name)
         groups: dict[Any, list[int]] = {}
         for index, cell in enumerate(self.cells(name)):
             groups.setdefault(cell, []).append(index)
-        sums = [each for each in self.schema if each.name != name and each.adds]
+        counted = "rows" not in self.schema  # else these are groups, whose numbers add up
+        sums = [each for each in schema if each.name != name and each.name in self.schema]
         rows = [
-            [cell, len(members), *(self._sum(each, members) for each in sums)]
+            [
+                cell,
+                *([len(members)] if counted else []),
+                *(self._sum(each, members) for each in sums),
+            ]
             for cell, members in groups.items()
         ]
-        count = Column("rows", "int", "rows", "how many there are", rank=1)
-        columns = [self.schema[name], count, *(each for each in sums if each.name != "rows")]
-        if len(columns) < 2 + len(sums):  # these rows are groups already: their numbers add up
-            rows = [[cell, *row[2:]] for cell, *row in rows]
-            columns = [self.schema[name], *sums]
-        return Table.of_rows(
-            Schema(self.schema.name, self.schema.version, columns), rows, about=self.about
-        )
+        return Table.of_rows(schema, rows, about=self.about)
 
     def _taken(self, order: Sequence[int]) -> Table[_Row]:
-        columns = {name: _take(column, order) for name, column in self._columns.items()}
-        valid = {name: _take(known, order) for name, known in self._valid.items()}
+        columns = {name: take(column, order) for name, column in self._columns.items()}
+        valid = {name: take(known, order) for name, known in self._valid.items()}
         return Table(self.schema, columns, valid=valid, about=self.about)
 
     def __arrow_c_schema__(self) -> object:
@@ -306,7 +281,6 @@ class Table(_Base["_Row"]):
         return f"<Table {self.schema.name}, {self._size} rows: {', '.join(self.schema.names)}>"
 
 
-_FORMATS = {"int": "q", "float": "d", "bool": "B"}
 _rows: dict[tuple[str, tuple[str, ...]], Any] = {}
 
 
@@ -316,30 +290,3 @@ def _row_type(schema: str, names: tuple[str, ...]) -> Any:
     if made is None:
         made = _rows[schema, names] = namedtuple("Row", names)  # noqa: PYI024 - its fields are known at run time alone
     return made
-
-
-def _packed(column: Column, cells: Sequence[Any]) -> Values:
-    if column.type in ("text", "list"):
-        empty: Any = "" if column.type == "text" else ()
-        numbers: dict[Any, int] = {}
-        codes = array(
-            "i",
-            (numbers.setdefault(empty if cell is None else cell, len(numbers)) for cell in cells),
-        )
-        make: Any = Texts if column.type == "text" else Lists
-        made: Texts | Lists = make(memoryview(codes).toreadonly(), list(numbers))
-        return made
-    if column.unsigned:
-        cells = [cell if cell is None or cell >> 63 == 0 else cell - (1 << 64) for cell in cells]
-    values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
-    view = memoryview(values).toreadonly()
-    return view.cast("B").cast("?") if column.type == "bool" else view
-
-
-def _take(column: Any, order: Sequence[int]) -> Any:
-    if not isinstance(column, memoryview):
-        return type(column)(_take(column.codes, order), column.words)
-    form = column.format
-    taken = array("B" if form == "?" else form, map(column.__getitem__, order))
-    view = memoryview(taken).toreadonly()
-    return view.cast("B").cast("?") if form == "?" else view

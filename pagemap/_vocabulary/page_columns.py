@@ -5,17 +5,21 @@ from __future__ import annotations
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.schema import Column, Schema
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["FRAME_COLUMNS", "PAGES"]
 
 FRAME_COLUMNS = {"flags": "flags", "mapcounts": "mapcount", "cgroups": "cgroup"}
 """What can be asked of frames, and the column that tells it."""
 
-PAGES = Schema(
+PAGES: Schema[Any] = Schema(
     "pagemap.pages",
-    1,
+    2,
     [
-        Column("address", "int", "", "address of the page"),
-        Column("pfn", "int", "", "page frame number; unknown where it is hidden", nullable=True),
+        Column("address", "int", "address", "address of the page", rank=0, key=True),
+        Column("pfn", "int", "pfn", "its frame; unknown where it is hidden", nullable=True, rank=1),
         *(
             Column(
                 flag.name,
@@ -26,14 +30,21 @@ PAGES = Schema(
             )
             for flag in ENTRY_FLAGS
         ),
-        Column("kind", "text", "", "what the entry is; unknown where it is hidden", nullable=True),
+        Column(
+            "kind",
+            "text",
+            "",
+            "what the entry is; unknown where it is hidden",
+            nullable=True,
+            rank=2,
+        ),
         Column(
             "swap_type", "int", "", "swap area, or kind of a marker or migration", nullable=True
         ),
         Column("swap_offset", "int", "", "page within the swap area", nullable=True),
-        Column("mapping", "int", "", "address where its mapping begins"),
-        Column("path", "text", "", "what is mapped, as /proc/PID/maps has it"),
-        Column("flags", "int", "", "flags of its frame (/proc/kpageflags)", nullable=True),
+        Column("mapping", "int", "address", "address where its mapping begins"),
+        Column("path", "text", "", "what is mapped, as /proc/PID/maps has it", rank=3),
+        Column("flags", "int", "flags", "flags of its frame (/proc/kpageflags)", nullable=True),
         Column("mapcount", "int", "", "mappings of its frame (/proc/kpagecount)", nullable=True),
         Column("cgroup", "int", "", "inode of its frame's memory cgroup", nullable=True),
     ],

@@ -178,5 +178,16 @@ class Schema(_Base["_Row"]):
             raise UsageError("names must be one column or more, each once")
         return Schema(self.name, self.version, chosen)
 
+    def grouped(self, name: str) -> Schema[Any]:
+        """The columns of `Table.grouped`: that one, how many rows have its value, and the sums."""
+        head = [self[name]]
+        if "rows" not in self:
+            head.append(Column("rows", "int", "rows", "how many there are", rank=1))
+        return Schema(
+            self.name,
+            self.version,
+            [*head, *(each for each in self if each.name != name and each.adds)],
+        )
+
     def __repr__(self) -> str:
         return f"<Schema {self.name} {self.version}: {', '.join(self._by_name)}>"

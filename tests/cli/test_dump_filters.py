@@ -214,10 +214,10 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
     ("line", "said"),
     [
         ("--only presnt", "--only knows no 'presnt'; did you mean present?"),
-        ("--without Soft_Drity", "--without knows no 'Soft_Drity'; did you mean soft-dirty?"),
+        ("--without Soft_Drity", "--without knows no 'Soft_Drity'; did you mean soft_dirty?"),
         (
             "--only 5",
-            "--only knows no '5'; choose from soft-dirty, file, present, exclusive, uffd-wp, swap",
+            "--only knows no '5'; choose from soft_dirty, file_or_shared, present, exclusive",
         ),
         ("--only swapped", "--only knows no 'swapped'; did you mean swap?"),
         ("--only present,", "--only has an empty name; give names parted by commas"),

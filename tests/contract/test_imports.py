@@ -149,14 +149,6 @@ def test_the_library_in_use_loads_nothing_heavy() -> None:
     assert not loaded & {"typing", "enum", "re", "threading", "importlib.metadata"}
 
 
-def test_a_plain_command_loads_no_argparse() -> None:
-    """Nor what argparse brings along: together they take as long as Python's own start."""
-    code = "import pagemap._cli, os; os.dup2(os.open(os.devnull, os.O_WRONLY), 1)"
-    loaded = loaded_by(f"{code}; pagemap._cli.main(['dump', 'self'])", stream="stderr")
-    assert "pagemap._cli.dump" in loaded
-    assert not loaded & {*HEAVY, "re", "gettext", "locale", "functools"}
-
-
 @pytest.mark.parametrize("alone_pages", [1 << 40, 1])
 def test_a_text_dump_loads_no_threading(alone_pages: int) -> None:
     """Whether threads are at work or not: it takes longer to import than most dumps."""

@@ -49,7 +49,7 @@ def build_wheel(folder: Path) -> Path:
     copy.mkdir()
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    for name in ("bin", "csrc", "pagemap"):
+    for name in ("csrc", "pagemap"):
         ignored = shutil.ignore_patterns("*.so", "__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
@@ -113,7 +113,7 @@ def test_the_wheel_has_every_module_of_the_source_tree(names: set[str]) -> None:
 
 def test_the_wheel_installs_nothing_but_the_package_and_its_share(names: set[str]) -> None:
     data = {name.split(".data/")[1] for name in names if ".data/" in name}
-    assert data == {"scripts/pagemap", *(f"data/{name}" for name in GENERATED)}
+    assert data == {f"data/{name}" for name in GENERATED}
     package = {name for name in names if ".data/" not in name and ".dist-info/" not in name}
     assert {name.split("/")[0] for name in package} == {"pagemap"}
     assert {Path(name).suffix for name in package} == {".py", ".pyi", ".typed", ".so"}
@@ -128,7 +128,7 @@ def test_the_metadata_says_what_is_promised(wheel: Path) -> None:
     assert said["Requires-Python"] == ">=3.10"
     needed = {item for item in said.get_all("Requires-Dist", []) if "extra ==" not in item}
     assert {re.split(r"[^a-z]", item)[0] for item in needed} == {"cffi", "rich"}
-    assert read(wheel, ".data/scripts/pagemap").startswith("#!python\n")  # for pip to fill in
+    assert "pagemap = pagemap.__main__:run" in read(wheel, "entry_points.txt")
 
 
 def test_the_version_is_that_of_the_installed_distribution() -> None:
@@ -208,7 +208,7 @@ def test_each_shell_can_parse_its_completion(
     [
         (["pagemap", "d"], ["doctor", "dump"]),
         (["pagemap", "dump", "--f"], ["--format"]),
-        (["pagemap", "dump", "--format", ""], ["csv", "jsonl", "text"]),
+        (["pagemap", "dump", "--format", ""], ["arrow", "csv", "json", "jsonl", "table", "text"]),
     ],
 )
 def test_bash_completes(wheel: Path, typed: list[str], offered: list[str], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.fuzz import SECONDS, SEED
 if TYPE_CHECKING:
     from pathlib import Path
 
-TARGETS = ["maps_text", "smaps_text", "words", "numbers", "filters", "pid_file"]
+TARGETS = ["maps_text", "smaps_text", "numbers", "filters", "pid_file"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 with atheris.instrument_imports(include=["pagemap"]):
-    from pagemap._cli.commands import COMMANDS
     from pagemap._errors import PagemapError, UsageError
     from pagemap._kernel import maps, smaps
     from pagemap._kernel import processes as targets
     from pagemap._vocabulary import page_flags, units
 
 from tests import oracle
-from tests.property.test_quick import ODD, argparse_says, sketch_of, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,23 +95,6 @@ def smaps_text(data: bytes) -> None:
     for (_, footprint), sizes in zip(got, wanted, strict=True):
         told = [getattr(footprint, name.lower()) for name in names]
         assert told == sizes, (text, told)
-
-
-_VOCABULARY = {name: [*vocabulary(name), *ODD] for name, _, _ in COMMANDS}
-
-
-def words(data: bytes) -> None:
-    """A command line: where the quick way understands it, argparse does too, and alike."""
-    source = atheris.FuzzedDataProvider(data)
-    command = source.PickValueInList(sorted(_VOCABULARY))
-    line = []
-    for _ in range(source.ConsumeIntInRange(0, 8)):
-        if source.ConsumeBool():
-            line.append(source.PickValueInList(_VOCABULARY[command]))
-        else:
-            line.append(source.ConsumeUnicodeNoSurrogates(12))
-    quick = sketch_of(command).parse(line)
-    assert quick is None or quick == argparse_says(command, line), (command, line)
 
 
 def numbers(data: bytes) -> None:
@@ -192,7 +173,7 @@ def seeds(name: str) -> list[bytes]:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (maps_text, smaps_text, words, numbers, filters, pid_file)
+    target.__name__: target for target in (maps_text, smaps_text, numbers, filters, pid_file)
 }
 """By name."""
 

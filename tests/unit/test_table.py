@@ -276,3 +276,18 @@ def test_rows_are_records() -> None:
     assert arrow["name"].to_pylist() == [None, "x"]
     (column,) = [each for each in STRETCHES if each.name == "held"]
     assert (column.type, column.unit, column.nullable, column.adds) == ("int", "bytes", True, True)
+
+
+def test_tables_are_joined() -> None:
+    whole = Table.of_rows(SCHEMA, ROWS)
+    made = Table.joined([whole.part(0, 1), whole.part(1, 3), whole.part(3, 9)])
+    assert list(map(tuple, made)) == list(map(tuple, whole))
+    assert list(map(tuple, Table.joined([whole]))) == list(map(tuple, whole))
+    assert len(whole.part(2, 2)) == 0
+    with pytest.raises(pagemap.UsageError, match="one or more"):
+        Table.joined([])
+
+
+def test_groups_of_groups_add_up() -> None:
+    groups = table().grouped("huge").grouped("huge")
+    assert [tuple(row)[:3] for row in groups] == [(True, 2, 9216), (False, 2, 4095)]

@@ -1,11 +1,15 @@
-"""The subcommands: the name, what it gives in a few words, and the room that knows its options."""
+"""The subcommands, one file each: what it gives in a few words, and the module that has it.
+
+A module has `DESCRIPTION`, `examples()` (what stands below the options in help), `add_arguments`,
+which takes a parser, and `run`, which takes the arguments and returns the exit code.
+"""
 
 from __future__ import annotations
 
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
-    ("dump", "a row for every page of a process", "options_dump"),
+    ("dump", "a row for every page of a process", "commands.dump"),
     ("regions", "ranges of pages by what they are", "options_regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "options_footprint"),

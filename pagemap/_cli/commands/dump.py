@@ -1,0 +1,272 @@
+"""`pagemap dump TARGET`: a row for every page."""
+
+from __future__ import annotations
+
+import os
+
+from pagemap._cli import results
+from pagemap._cli.options import (
+    add_patterns,
+    add_ranges,
+    add_target,
+    add_threads,
+    columns_help,
+    in_lines,
+)
+from pagemap._vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
+from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
+from pagemap._vocabulary.words import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pagemap._cli.patterns import Patterns
+    from pagemap._process import Process
+    from pagemap._tables.table import Table
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Write one row for every page of every mapping: its address, what its page table
+entry says, and the file mapped there. Physical frame numbers need CAP_SYS_ADMIN
+(sudo); without it they are left out, and the flags are true all the same."""
+
+_FORMATS = ("text", *results.FORMATS)
+_WORDS = [word for word, _ in PAGE_WORDS]
+# what the rows of CSV and JSON are made of, where no columns are named
+_USUAL = (
+    "address",
+    "pfn",
+    *(flag.name for flag in ENTRY_FLAGS),
+    "swap_type",
+    "swap_offset",
+    "path",
+)
+# the columns of the text table that some kernels do not tell
+_TEXT = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in ("soft_dirty", "file_or_shared"))
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return f"""\
+A PATTERN is compared with the whole path of a mapping and with its base name.
+* and ? are wildcards, every other character means itself. [anon] selects the
+mappings without a path.
+
+words for --only and --without:
+{in_lines([(spell(name), meaning) for name, meaning in PAGE_WORDS])}
+
+{columns_help(PAGES)}
+
+The format text is a table of its own: address, PFN, soft-dirty, file or shared,
+swapped, present, path. table, and whatever is asked of --columns, --sort, --by
+and --top, is of the columns above. The kernel's own bit for swapped is in the
+column of that name: it is set for guard, marker, migrating, poisoned and device
+too. Which of these is which it hides without CAP_SYS_ADMIN.
+
+With --populated what is merely reserved costs next to nothing, so a process
+that has reserved terabytes takes as long as what it has touched.
+
+examples:
+  pagemap dump self
+  sudo pagemap dump self --map '[heap]' --map '[stack]'
+  sudo pagemap dump self --map 'libc*' --csv -o libc.csv
+  sudo pagemap dump self --populated --columns address,flags,mapcount,path
+  pagemap dump self --populated --by path --sort rows
+  pagemap dump self --range 0x400000-0x500000 --format jsonl"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    add_target(parser)
+    add_patterns(parser)
+    add_ranges(parser)
+    parser.add_argument(
+        "--populated",
+        action="store_true",
+        help="only pages whose entry is not empty; the others are not even looked at",
+    )
+    for option, what in (
+        ("--only", "that are all of these"),
+        ("--without", "that are none of them"),
+    ):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="NAME[,NAME...]",
+            help=f"only pages {what}; may be given again",
+        )
+    add_threads(parser)
+    results.add_arguments(parser, formats=_FORMATS)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
+    from pagemap._cli.patterns import Patterns
+    from pagemap._cli.words import parse_count, parse_names, parse_ranges
+    from pagemap._errors import UsageError
+    from pagemap._kernel.processes import resolve
+    from pagemap._process import Process
+
+    ranges = parse_ranges(arguments.ranges)
+    patterns = Patterns(arguments.patterns)
+    only = parse_names(arguments.only, _WORDS, option="--only")
+    without = parse_names(arguments.without, _WORDS, option="--without")
+    for name in only:
+        if name in without:
+            raise UsageError(f"no page is both: {spell(name)} stands in --only and in --without")
+    threads = parse_count(arguments.threads, option="--threads")
+    chosen = _Chosen(ranges, patterns, only, without, populated=arguments.populated)
+    shown = results.Results(arguments, PAGES, usual=_USUAL, plain="text")
+    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    # In this order: an existing file is not touched for a target that cannot be read.
+    with Process(pid) as process:
+        _remark(process, shown.format, {*only, *without})
+        if shown.is_plain and shown.format in ("text", "csv", "jsonl"):
+            rows = _write_rows(process, chosen, shown.format, arguments, threads)
+        else:
+            rows = _show(shown, process, chosen)
+        # Of pages chosen by what they are there may well be none: that is the answer.
+        some = bool(rows or arguments.populated or only or without)
+        return 0 if process.kernel_thread else _judge(process, patterns, some=some)
+
+
+class _Chosen:
+    """Which pages to write."""
+
+    def __init__(
+        self,
+        ranges: list[tuple[int, int]],
+        patterns: Patterns,
+        only: list[str],
+        without: list[str],
+        *,
+        populated: bool,
+    ) -> None:
+        self.ranges = ranges
+        self.patterns = patterns
+        self.only = only
+        self.without = without
+        self.populated = populated
+
+    @property
+    def all_mappings(self) -> bool:
+        """Whether no pattern says which mappings."""
+        return not self.patterns.texts
+
+    def ranges_in(self, process: Process) -> list[tuple[int, int]] | None:
+        """The ranges of addresses to keep to: of the mappings that fit, and within those given."""
+        if self.all_mappings:
+            return self.ranges or None
+        found = [(each.start, each.end) for each in process.maps() if self.patterns(each.path)]
+        if not self.ranges:
+            return found
+        return [
+            (max(start, first), min(end, last))
+            for start, end in found
+            for first, last in self.ranges
+            if max(start, first) < min(end, last)
+        ]
+
+
+def _write_rows(
+    process: Process, chosen: _Chosen, form: str, arguments: Namespace, threads: int | None
+) -> int:
+    """The fast way: rows made in C, of all columns."""
+    from pagemap._cli.output import open_output
+    from pagemap._cli.progress import Bar
+    from pagemap._export.dump import dump
+
+    with open_output(arguments.output) as output:
+        terminal = os.isatty(output.fd)
+        # A bar among rows on the same terminal would be of no use.
+        with Bar(wanted=not terminal) as bar:
+            return dump(
+                process,
+                output,
+                format=form,
+                header=arguments.header,
+                select=None if chosen.all_mappings else chosen.patterns,
+                ranges=chosen.ranges or None,
+                populated=chosen.populated,
+                only=chosen.only,
+                without=chosen.without,
+                printable=terminal,
+                progress=bar,
+                threads=threads,
+            )
+
+
+def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
+    """The columns that were named, or a table of them, in the order that was asked for."""
+    rows = 0
+    names = shown.wanted()
+    frames = [each for each, column in FRAME_COLUMNS.items() if column in names]
+
+    def make() -> Iterator[Table[Any]]:
+        nonlocal rows
+        stream = process.columns(
+            names,
+            populated=chosen.populated,
+            only=chosen.only,
+            without=chosen.without,
+            ranges=chosen.ranges_in(process),
+            frames=frames,
+        )
+        for table in stream:
+            rows += len(table)
+            yield table
+
+    shown.show(make)
+    return rows
+
+
+def _remark(process: Process, form: str, words: set[str]) -> None:
+    """Say what the rows will not show."""
+    from pagemap._cli.messages import complain
+    from pagemap._kernel import told
+    from pagemap._kernel.swap_types import in_use
+
+    if process.kernel_thread:
+        complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
+        return
+    asked = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in words)
+    if asked & ~told.bits(wanted=asked):
+        return  # there will be no rows, but an error that says why
+    if not process.pfns_visible:
+        complain(
+            f"PFNs of process {process.pid} are left out: the kernel hides them without "
+            "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
+        )
+        if "swap" in words and in_use() is not False:
+            complain(
+                "some of what passes for swap may be none (a marker of userfaultfd, say): "
+                "the kernel hides which"
+            )
+    if form != "text" or "exclusive" in words:
+        from pagemap._cli.exclusive import warn_of_huge_pages
+
+        warn_of_huge_pages(process)
+    if form == "text":
+        untold = _TEXT & ~told.bits(wanted=_TEXT)
+        for flag in ENTRY_FLAGS:
+            if untold >> flag.bit & 1:
+                complain(f"{spell(flag.name)} is 0 for every page: {told.why_not(flag.name)}")
+
+
+def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:
+    """The exit code of a dump that came to its end: what was asked for must have been there."""
+    from pagemap._cli.messages import complain
+
+    if patterns.unused:
+        for text in patterns.unused:
+            complain(f"no mapping of process {process.pid} fits the pattern {text!r}")
+        return 1
+    if not some:
+        complain(f"process {process.pid} has no pages there")
+        return 1
+    return 0

@@ -1,0 +1,318 @@
+"""What every command does with its result: the options of its output, and the output itself.
+
+A command adds these options to its own, says which schema its result has, and hands over a function
+that makes the result. Columns, order, totals and formats are made from the schema.
+"""
+
+from __future__ import annotations
+
+from pagemap._cli.options import complete_with_files
+from pagemap._cli.output import open_output
+from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of
+from pagemap._cli.watch import parse_seconds, rounds
+from pagemap._cli.words import parse_limit, parse_names
+from pagemap._errors import UsageError
+from pagemap._render.fitting import fitting
+from pagemap._space.about import moment
+from pagemap._tables.table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from pagemap._cli.output import Output
+    from pagemap._vocabulary.schema import Schema
+
+    Tables = Table[Any] | Iterable[Table[Any]]
+
+__all__ = ["FORMATS", "Results", "add_arguments"]
+
+FORMATS = ("table", "csv", "json", "jsonl", "arrow")
+
+_OTHER_LINES = 4  # of a screen: the time, the header, the total, the cursor
+
+
+def add_arguments(
+    parser: ArgumentParser, *, formats: Sequence[str] = FORMATS, grouped: bool = True
+) -> None:
+    """Add the options of output; without `grouped` a command that has a --by of its own."""
+    group = parser.add_argument_group("output")
+    forms = group.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--format",
+        choices=formats,
+        metavar="FORMAT",
+        help=f"{formats[0]} (the default), {', '.join(formats[1:])}",
+    )
+    for name in ("csv", "json"):
+        forms.add_argument(
+            f"--{name}", action="store_const", const=name, dest="format", help=f"--format {name}"
+        )
+    output = group.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to FILE (mode 0600), which is replaced only once all is written",
+    )
+    complete_with_files(output)
+    group.add_argument(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="NAME[,NAME...]",
+        help="what to show, in this order",
+    )
+    group.add_argument(
+        "--sort", metavar="COLUMN", help="amounts: the largest first; all else ascending"
+    )
+    group.add_argument("--reverse", action="store_true", help="the other way round")
+    group.add_argument(
+        "--top", metavar="N", help="the first N rows alone; totals are of all (0: the total alone)"
+    )
+    if grouped:
+        group.add_argument(
+            "--by", metavar="COLUMN", help="one row for each value of a column, with sums"
+        )
+    group.add_argument(
+        "--no-header", action="store_false", dest="header", help="leave out the names of columns"
+    )
+    group.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        help="look again every SECONDS, and show by how much amounts changed",
+    )
+
+
+class Results:
+    """The output of a command, as its arguments ask for it.
+
+    `schema` is that of the result, `order` the column by which it is sorted where nobody asks, and
+    `usual` those columns that are written where nobody names any, by default all (a table: those
+    that there is room for). Raises UsageError at once for a column that there is not, and for
+    options that do not go together.
+    """
+
+    def __init__(
+        self,
+        arguments: Namespace,
+        schema: Schema[Any],
+        *,
+        order: str | None = None,
+        usual: Sequence[str] | None = None,
+        plain: str = "table",
+    ) -> None:
+        self._path: str | None = arguments.output
+        self._header: bool = arguments.header
+        self._seconds = parse_seconds(arguments.watch, option="--watch")
+        self._top = parse_limit(arguments.top, option="--top")
+        self._reverse: bool = arguments.reverse
+        by: str | None = getattr(arguments, "by", None)
+        self._by = None if by is None else _one(by, schema, "--by")
+        if self._by is not None:
+            usual = None
+        self._made = schema
+        self.schema = schema if self._by is None else schema.grouped(self._by)
+        self._order = self._order_of(arguments.sort, order)
+        self._names = parse_names(arguments.columns, self.schema.names, option="--columns") or None
+        self._usual = usual
+        self.format: str = arguments.format or (plain if self.is_plain else "table")
+        self._check(plain)
+
+    def _order_of(self, asked: str | None, usual: str | None) -> str | None:
+        if asked is not None:
+            return _one(asked, self.schema, "--sort")
+        if usual is None or usual not in self.schema:
+            return None
+        return usual
+
+    def _check(self, plain: str) -> None:
+        if self.format == plain != "table" and not self.is_plain:
+            raise UsageError(
+                f"the format {plain} is one table, of all rows; choose columns, order, groups, a "
+                "number of rows or rounds with --format table"
+            )
+        if self._seconds is not None and self.format in ("json", "arrow"):
+            raise UsageError(
+                f"--watch writes again and again, which {self.format} cannot hold; "
+                "take --format jsonl"
+            )
+        if self._seconds is not None and self._path not in (None, "-"):
+            raise UsageError(
+                "-o writes a file when all is done, and --watch is never done; write to standard "
+                "output, and let the shell put that into a file (> FILE)"
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all rows are wanted, once, with the usual columns, in the order they come in."""
+        return self.in_order and self._names is None and self._top is None and self._seconds is None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether rows are written as they come, so that none need be held."""
+        return self._order is None and self._by is None and not self._reverse
+
+    def wanted(self, *more: str) -> list[str]:
+        """The columns of the result that are needed: what is shown, and what it is sorted by."""
+        names = set(self._shown(width_of(1) if self._path is None else None)) | set(more)
+        names |= {name for name in (self._order, self._by) if name is not None}
+        return [name for name in self._made.names if name in names]
+
+    def named(self, name: str) -> bool:
+        """Whether a column was asked for by its name."""
+        return name in (self._names or ()) or name in (self._order, self._by)
+
+    def _shown(self, width: int | None) -> list[str]:
+        if self._names is not None:
+            return self._names
+        if self._usual is not None and self.format != "table":
+            return list(self._usual)
+        if self.format != "table":
+            return list(self.schema.names)
+        return [column.name for column in fitting(self.schema, width)]
+
+    def show(self, make: Callable[[], Tables]) -> None:
+        """Write what `make` gives: a Table, or a stream of them; with --watch again and again.
+
+        The output is opened before anything is made.
+        """
+        with open_output(self._path) as output:
+            if self.format == "arrow" and width_of(output.fd) is not None:
+                raise UsageError(
+                    "arrow is of bytes, and this is a terminal; give -o FILE, or a program to "
+                    "read it"
+                )
+            if self._seconds is None:
+                self._write(make(), output)
+            else:
+                self._watch(make, output, self._seconds)
+
+    def _watch(self, make: Callable[[], Tables], output: Output, seconds: float) -> None:
+        import time
+
+        from pagemap._render.changes import Changes
+
+        changes = Changes()
+        for number in rounds(seconds, output, drawn=self.format == "table"):
+            now = moment(time.time())
+            if self.format != "table":
+                header = self._header and number == 0
+                self._write(make(), output, header=header, extra={"time": now})
+                continue
+            table = Table.joined(_several(make()))
+            output.write(f"{now}\n".encode("ascii"))
+            lines = lines_of(output.fd)
+            most = None if lines is None else max(lines - _OTHER_LINES, 1)
+            self._write(table, output, changes=changes, most=most)
+            changes.keep(self._grouped(table))
+
+    def _write(
+        self,
+        made: Tables,
+        output: Output,
+        *,
+        header: bool | None = None,
+        extra: Mapping[str, str] | None = None,
+        changes: Any = None,
+        most: int | None = None,
+    ) -> None:
+        header = self._header if header is None else header
+        sums = _Sums()
+        tables = self._first(sums.over(self._arranged(_several(made))), most)
+        if self.format == "table":
+            self._write_table(tables, output, sums, header=header, changes=changes)
+            return
+        names = self._names if self._names is not None else self._usual
+        chosen = (table.select(names) for table in tables)
+        if self.format == "csv":
+            from pagemap._export import csv
+
+            csv.write(chosen, output.write, header=header, extra=extra)
+        elif self.format == "jsonl":
+            from pagemap._export import jsonl
+
+            jsonl.write(chosen, output.write, extra=extra)
+        elif self.format == "json":
+            from pagemap._export import json
+
+            shown = names or self.schema.names
+            json.write(chosen, output.write, total=lambda: [sums.get(name) for name in shown])
+        else:
+            from pagemap._export import arrow
+
+            arrow.write(chosen, output.write)
+
+    def _write_table(
+        self,
+        tables: Iterable[Table[Any]],
+        output: Output,
+        sums: _Sums,
+        *,
+        header: bool,
+        changes: Any,
+    ) -> None:
+        from pagemap._render import terminal
+
+        encoding, unfit = encoding_of(output.fd)
+        terminal.write(
+            tables,
+            lambda text: output.write(text.encode(encoding, unfit)),
+            names=self._names,
+            width=width_of(output.fd),
+            header=header,
+            bold=is_bold(output.fd),
+            total=sums,
+            changes=changes,
+        )
+
+    def _arranged(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
+        """The rows grouped and in order; as they come, where neither is asked for."""
+        if self.in_order:
+            return tables
+        whole = self._grouped(Table.joined(tables))
+        if self._order is not None:
+            largest_first = self.schema[self._order].adds
+            return iter([whole.sorted(self._order, reverse=largest_first is not self._reverse)])
+        return iter([whole.reversed() if self._reverse else whole])
+
+    def _first(self, tables: Iterator[Table[Any]], most: int | None) -> Iterator[Table[Any]]:
+        """The first rows, as many as are wanted; all are gone through, for their sums."""
+        left = min((each for each in (self._top, most) if each is not None), default=None)
+        for number, table in enumerate(tables):
+            if left is None:
+                yield table
+            elif left or number == 0:
+                yield table.top(left)
+                left -= min(left, len(table))
+
+    def _grouped(self, table: Table[Any]) -> Table[Any]:
+        return table if self._by is None else table.grouped(self._by)
+
+
+def _several(made: Tables) -> Iterator[Table[Any]]:
+    return iter([made]) if isinstance(made, Table) else iter(made)
+
+
+def _one(text: str, schema: Schema[Any], option: str) -> str:
+    names = parse_names([text], schema.names, option=option)
+    if len(names) > 1:
+        raise UsageError(f"{option} takes one column, not {len(names)}")
+    return names[0]
+
+
+class _Sums(dict[str, "Any"]):
+    """The sums of all tables that went by, by the names of columns: whole once they have."""
+
+    def over(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
+        """The same tables, each added as it goes by."""
+        for table in tables:
+            total = table.total()
+            for column in table.schema:
+                if column.adds:
+                    value = getattr(total, column.name)
+                    before = self.get(column.name)
+                    known = [each for each in (before, value) if each is not None]
+                    self[column.name] = sum(known) if known else None
+            yield table

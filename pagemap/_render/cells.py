@@ -1,0 +1,76 @@
+"""The cells of a table as people read them."""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.text import printable
+from pagemap._vocabulary.units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from pagemap._render.changes import Changes
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Column
+
+__all__ = ["NUMBERS", "compact_size", "texts_of", "total_of"]
+
+NUMBERS = ("int", "float")
+"""The types of columns that are set to the right."""
+
+_UNKNOWN = "-"
+_ANONYMOUS = "[anon]"
+
+
+def compact_size(size: int) -> str:
+    """`size` bytes in a cell that is narrow and has no blanks: ``4.0K`` for 4.0 KiB.
+
+    >>> compact_size(4096), compact_size(0), compact_size(-4096)
+    ('4.0K', '0', '-4.0K')
+    """
+    if size < 0:
+        return f"-{compact_size(-size)}"
+    return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
+
+
+def texts_of(table: Table, column: Column, changes: Changes | None = None) -> list[str]:
+    """The cells of a column; where `changes` are given, an amount is followed by its own."""
+    cells = list(table.cells(column.name))
+    text = text_by(column)
+    words = {cell: _UNKNOWN if cell is None else text(cell) for cell in set(cells)}
+    texts = [words[cell] for cell in cells]
+    if changes is None or not column.adds:
+        return texts
+    return [
+        f"{said} {text(change) if change < 0 else f'+{text(change)}'}" if change else said
+        for said, change in zip(texts, changes.of(table, column.name), strict=True)
+    ]
+
+
+def total_of(column: Column, total: Mapping[str, Any]) -> str:
+    """The cell of a column in the row of sums."""
+    if not column.adds:
+        return ""
+    cell = total.get(column.name)
+    return _UNKNOWN if cell is None else text_by(column)(cell)
+
+
+def text_by(column: Column) -> Callable[[Any], str]:
+    """What makes a text of a cell that is known."""
+    if column.unit == "bytes":
+        return compact_size
+    if column.unit == "share":
+        return "{:.1%}".format
+    if column.hexadecimal:
+        return hex
+    if column.type == "bool":
+        return lambda cell: "yes" if cell else "no"
+    if column.type == "float":
+        return "{:.3f}".format
+    if column.type == "list":
+        return lambda cell: " ".join(map(str, cell)) or _UNKNOWN
+    if column.type == "text":
+        empty = _ANONYMOUS if column.name == "path" else ""
+        return lambda cell: printable(cell) or empty
+    return str

@@ -1,0 +1,68 @@
+"""Which columns there is room for, and how wide each may be."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pagemap._vocabulary.schema import Column, Schema
+
+__all__ = ["GAP", "fitting", "squeezed"]
+
+GAP = 2
+_LEAST_TEXT = 12  # of a text that is longer than its room
+_USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7}
+_USUAL_TEXT = {"path": 20, "name": 12}
+
+
+def fitting(
+    schema: Schema, width: int | None = None, natural: Mapping[Column, int] | None = None
+) -> list[Column]:
+    """The columns to show: all that have a rank, or as many as fit in `width`, by their rank.
+
+    `natural` says how wide their cells are, where these are known already. The first is shown
+    however narrow it is.
+    """
+    ranked = [column for column in schema if column.rank is not None]
+    if width is None:
+        return ranked
+    chosen: list[Column] = []
+    left = width + GAP
+    for column in sorted(ranked, key=lambda each: -1 if each.rank is None else each.rank):
+        if natural is not None and column not in natural:
+            continue
+        need = GAP + _least(column, None if natural is None else natural[column])
+        if chosen and need > left:
+            break
+        left -= need
+        chosen.append(column)
+    return [column for column in ranked if column in chosen]
+
+
+def _least(column: Column, natural: int | None) -> int:
+    title = len(column.name)
+    if column.type in ("text", "list"):
+        usual = _USUAL_TEXT.get(column.name, _LEAST_TEXT)
+        return max(title, usual if natural is None else min(natural, usual))
+    return max(title, _USUAL.get(column.unit, 0) if natural is None else natural)
+
+
+def squeezed(columns: Sequence[Column], natural: Sequence[int], width: int | None) -> list[int]:
+    """The widths of the columns: texts give way, from the longest on, where it is too narrow."""
+    widths = list(natural)
+    if width is None:
+        return widths
+    over = sum(widths) + GAP * (len(widths) - 1) - width
+    texts = [i for i, column in enumerate(columns) if column.type in ("text", "list")]
+    while over > 0 and texts:
+        longest = max(texts, key=widths.__getitem__)
+        second = max((widths[i] for i in texts if i != longest), default=0)
+        floor = max(min(_LEAST_TEXT, natural[longest]), len(columns[longest].name))
+        cut = min(over, widths[longest] - max(second - 1, floor))
+        if cut <= 0:
+            texts.remove(longest)
+            continue
+        widths[longest] -= cut
+        over -= cut
+    return widths

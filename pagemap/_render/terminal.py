@@ -1,0 +1,175 @@
+"""A Table for a person: aligned columns, as many as there is room for.
+
+Whoever calls says how wide the terminal is; nothing here asks. Without a width the text is the same
+wherever it goes, so that it can be cut and compared.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from pagemap._render.cells import NUMBERS, texts_of, total_of
+from pagemap._render.fitting import GAP, fitting, squeezed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from pagemap._render.changes import Changes
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Column, Schema
+
+    Row = Sequence[str]
+
+__all__ = ["write"]
+
+_BLOCK_ROWS = 4096  # looked at together: where cells are wider than before, columns get wider
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+_NARROW = 60  # below, what is to be read as sentences gets lines of its own
+
+
+def write(
+    tables: Iterable[Table],
+    put: Callable[[str], object],
+    *,
+    names: Sequence[str] | None = None,
+    width: int | None = None,
+    header: bool = True,
+    bold: bool = False,
+    total: Mapping[str, Any] | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """Write the rows of `tables`, one at least and all of one schema, by `put`.
+
+    `names` are the columns, by default those that have a rank, as many as fit in `width`
+    characters. `total` has the cells of a last row, None for no such row, and is looked at after
+    the rows. `changes` says what became of amounts since the rows were looked at before.
+    """
+    layout: _Layout | None = None
+    for table in tables:
+        if layout is None:
+            layout = _Layout(table.schema, names, width, named=names is not None)
+            layout.header = header
+            layout.bold = bold
+        for first in range(0, max(len(table), 1), _BLOCK_ROWS):
+            block = table if len(table) <= _BLOCK_ROWS else table.part(first, first + _BLOCK_ROWS)
+            put(layout.block(block, changes))
+    if layout is not None and total is not None:
+        last = layout.last(total)
+        if last:
+            put(last)
+
+
+class _Layout:
+    """The columns of a table, and how wide they are."""
+
+    header = True
+    bold = False
+
+    def __init__(
+        self, schema: Schema, names: Sequence[str] | None, width: int | None, *, named: bool
+    ) -> None:
+        self._schema = schema
+        self._columns: list[Column] = (
+            [schema[name] for name in names] if names is not None else fitting(schema, width)
+        )
+        self._named = named
+        self._width = width
+        self._widths: list[int] | None = None
+        self._begun = False
+
+    def block(self, table: Table, changes: Changes | None) -> str:
+        """The lines of these rows."""
+        rows = [texts_of(table, column, changes) for column in self._columns]
+        if self._is_prose():
+            return self._sentences(rows)
+        if self._widths is None and self._width is not None and not self._named:
+            rows = self._dropped(rows)
+        titles = [column.name.upper() for column in self._columns]
+        natural = [
+            max(chain(map(len, cells), (len(title) if self.header else 1,)))
+            for cells, title in zip(rows, titles, strict=True)
+        ]
+        if self._widths is not None:
+            natural = list(map(max, natural, self._widths))
+        self._widths = squeezed(self._columns, natural, self._width)
+        lines = [] if self._begun or not self.header else [self._styled(self._line(titles))]
+        self._begun = True
+        lines += map(self._line, zip(*rows, strict=True))
+        return "".join(lines)
+
+    def last(self, total: Mapping[str, Any]) -> str:
+        """The line of the sums; nothing where no column has one."""
+        if self._is_prose() or not any(column.adds for column in self._columns):
+            return ""
+        cells = [total_of(column, total) for column in self._columns]
+        for number, column in enumerate(self._columns):
+            if not column.adds:
+                cells[number] = "total"
+                break
+        assert self._widths is not None
+        self._widths = squeezed(
+            self._columns, list(map(max, map(len, cells), self._widths)), self._width
+        )
+        return self._line(cells)
+
+    def _dropped(self, rows: list[list[str]]) -> list[list[str]]:
+        """The columns without those, of the least rank, for which the cells leave no room."""
+        natural = [
+            max(chain(map(len, cells), (len(column.name),)))
+            for column, cells in zip(self._columns, rows, strict=True)
+        ]
+        kept = fitting(self._schema, self._width, dict(zip(self._columns, natural, strict=True)))
+        rows = [cells for column, cells in zip(self._columns, rows, strict=True) if column in kept]
+        self._columns = [column for column in self._columns if column in kept]
+        return rows
+
+    def _line(self, cells: Row) -> str:
+        assert self._widths is not None
+        parts = []
+        for column, cell, width in zip(self._columns, cells, self._widths, strict=True):
+            if len(cell) > width:
+                cell = shorten(cell, width)  # noqa: PLW2901 - what is shown of it
+            parts.append(cell.rjust(width) if column.type in NUMBERS else cell.ljust(width))
+        return (" " * GAP).join(parts).rstrip() + "\n"
+
+    def _styled(self, line: str) -> str:
+        return f"{_BOLD}{line[:-1]}{_PLAIN}\n" if self.bold else line
+
+    def _is_prose(self) -> bool:
+        narrow = self._width is not None and self._width < _NARROW
+        return narrow and any(column.unit == "prose" for column in self._columns)
+
+    def _sentences(self, rows: list[list[str]]) -> str:
+        """Each row as a paragraph: for what is to be read, where columns would be too narrow."""
+        from textwrap import fill
+
+        assert self._width is not None
+        lines = []
+        for row in zip(*rows, strict=True):
+            words = [
+                (column, cell)
+                for column, cell in zip(self._columns, row, strict=True)
+                if cell not in ("", "-")
+            ]
+            head = "  ".join(cell for column, cell in words if column.unit != "prose")
+            lines.append(f"{head}\n")
+            lines += (
+                fill(cell, self._width, initial_indent="  ", subsequent_indent="  ") + "\n"
+                for column, cell in words
+                if column.unit == "prose"
+            )
+        return "".join(lines)
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` in at most `width` characters; what is too much is taken out of its middle.
+
+    >>> shorten("/usr/lib/x86_64-linux-gnu/libc.so.6", 20)
+    '/usr/lib/…/libc.so.6'
+    """
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
