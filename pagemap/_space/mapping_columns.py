@@ -8,7 +8,7 @@ from pagemap._tables.table import Texts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._native.lines import Lines
-    from pagemap._tables.table import Values
+    from pagemap._tables.values import Values
 
 __all__ = ["mapping_columns"]
 
