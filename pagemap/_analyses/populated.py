@@ -14,7 +14,7 @@ from pagemap._native.lines import Lines
 from pagemap._native.pool import pool
 from pagemap._native.scan import EntryBuffer, Spans
 from pagemap._space.pages import Pages
-from pagemap._space.walk import LARGE, Reach
+from pagemap._space.walk import Reach
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -34,10 +34,8 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
     kept = process.kept
     process.require_open()
     blocks = kept["pool"] = pool(EntryBuffer.size)
-    large = (kept.get("populated") or process.resident_pages) >= LARGE
-    # a first piece that is done alone is small: the other threads wait for it
-    reach = Reach(first=None if large else pipeline.ALONE_PAGES, threads=threads)
-    total = 0
+    # the first piece is done alone, so it is small
+    reach = Reach(first=pipeline.ALONE_PAGES, threads=threads)
     for block in process.maps_blocks():
         lines = Lines(block)
         of = maps.mappings_of(lines)  # each when something of it is found
@@ -47,7 +45,7 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )
         mapping: Mapping | None = None
-        with pipeline.run(pieces, lambda: EntryBuffer(blocks), threads, large=large) as results:
+        with pipeline.run(pieces, lambda: EntryBuffer(blocks), threads) as results:
             for piece, (entries, runs) in process.reading(results):
                 at = 0
                 for vpn, count in zip(runs[::2], runs[1::2], strict=True):
@@ -56,8 +54,6 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
                         mapping = next(of)
                     yield mapping, over(entries[at : at + count], start, PAGE_SIZE, visible, flags)
                     at += count
-                total += at
                 if piece.done:
                     reach.learn(piece.pages, at)
     process.check()
-    kept["populated"] = total

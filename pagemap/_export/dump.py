@@ -19,7 +19,7 @@ from pagemap._native import pipeline
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.rows import RowBuffer, RowPiece, Rows
 from pagemap._process import Process
-from pagemap._space.walk import LARGE, Reach
+from pagemap._space.walk import Reach
 from pagemap._vocabulary.checks import check_int, check_threads
 from pagemap._vocabulary.flags import entry_flag
 from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
@@ -146,9 +146,7 @@ def dump(
         plans: Iterator[RowPiece] = (piece for batch in batches for piece in batch.stretches(reach))
     else:
         plans = (piece for batch in batches for piece in batch.plan(PIECE_BYTES))
-    # all that is mapped is written, where nothing narrows it
-    large = not (populated or select or ranges) and target.reserved_pages >= LARGE
-    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads, large=large) as pieces:
+    with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads) as pieces:
         for piece, (data, shown, missing) in target.reading(pieces):
             write(data)
             rows += shown

@@ -9,13 +9,13 @@ escaped: a file really named with these four characters reads the same (see `set
 from __future__ import annotations
 
 import os
-from errno import EIO, ESPIPE
+from errno import ESPIPE
 from itertools import repeat
 
 from pagemap import _native
+from pagemap._native import pipeline
 from pagemap._native.lines import Lines, bad_line
 from pagemap._native.procmap import name_at
-from pagemap._native.threads import Workers
 from pagemap._vocabulary.rows.mapping import Mapping
 
 TYPE_CHECKING = False
@@ -36,7 +36,6 @@ __all__ = [
     "settled",
 ]
 
-_FIRST_READ = 1 << 14
 _BACKSLASH = "\0"  # what stands for one in `settled` lines
 _BOUNDS_SIZE = 40  # more than two addresses have
 
@@ -191,76 +190,51 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
     """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
 
     The kernel hands out a page at a time, consistent in itself; a process may have millions of
-    mappings, so memory must not grow with their number. While a block is in use the next one is
-    read by a thread, which ends before this generator does. The first read is small: most
-    processes have no more, and memory that is new costs a page fault for each 4 KiB.
+    mappings, so memory must not grow with their number. What is longer than one block a thread
+    reads ahead, while the one before is in use.
     """
-    buffer = bytearray(min(size, _FIRST_READ))
-    filled = offset = 0
-    ahead: _Ahead | None = None
-    try:
-        while True:
-            room = memoryview(buffer)[filled:]
-            got = _read_at(fd, room, offset) if ahead is None else ahead.result()
-            ahead = None
-            ended = got < len(room)
-            room.release()
-            filled += got
-            offset += got
-            if not ended and len(buffer) < size:
-                buffer += bytes(size - len(buffer))
-                continue
-            whole = filled if ended else buffer.rfind(b"\n", 0, filled) + 1
-            block = bytes(buffer[:whole])
-            buffer[: filled - whole] = buffer[whole:filled]
-            filled -= whole
-            if not whole and not ended:  # a line without end: a path may be of any length
-                buffer += bytes(len(buffer))
-                continue
-            if not ended:
-                ahead = _Ahead(fd, memoryview(buffer)[filled:], offset)
-            if block:
-                yield block
+    text = _Text(fd)
+    rest = b""
+
+    def buffer() -> memoryview:
+        return _native.view_of(_native.allocate("char[]", size), "B")
+
+    with pipeline.run(text.reads(), buffer, in_turn=True) as results:
+        for _, read in results:
+            block = rest + read
+            ended = len(read) < size
+            whole = len(block) if ended else block.rfind(b"\n") + 1  # a line may be of any length
+            rest = block[whole:]
+            if whole:
+                yield block[:whole]
             if ended:
                 return
-    finally:
-        if ahead is not None:
-            ahead.wait()
 
 
-class _Ahead:
-    """A stretch of text that a thread reads meanwhile."""
+class _Text:
+    """The text of a file of maps; each step reads on where the one before it ended."""
 
-    def __init__(self, fd: int, room: memoryview, offset: int) -> None:
-        self._wanted = fd, room, offset
-        self._got: int | None = None
-        self._errno = 0  # and no error, whose traceback would hold the buffer
-        self._reader = Workers()
-        if not self._reader.start(self._read, self.wait):
-            self._read()
+    done = True
 
-    def _read(self) -> None:
-        fd, room, offset = self._wanted
-        try:
-            self._got = _read_at(fd, room, offset)
-        except OSError as error:
-            self._errno = error.errno or EIO
-        finally:
-            room.release()  # the buffer may have to grow
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._offset = 0
+        self._ended = False
+        self.work = pipeline.ALONE_PAGES  # what is left has a thread
 
-    def wait(self) -> None:
-        """Let the thread come to its end, where there is one."""
-        self._reader.join()
+    def reads(self) -> Iterator[_Text]:
+        """The pieces of a pipeline."""
+        while not self._ended:
+            yield self
 
-    def result(self) -> int:
-        """How many bytes were read. Raises the OSError that the thread met."""
-        self.wait()
-        if self._got is None and not self._errno and self._reader.lost:
-            self._read()
-        if self._errno:
-            raise OSError(self._errno, os.strerror(self._errno))
-        assert self._got is not None, "the thread that read maps ended early"
-        return self._got
+    def run(self, buffer: memoryview) -> bytes:
+        """As much as the buffer takes; less at the end, and nothing past it."""
+        if self._ended:
+            return b""
+        got = _read_at(self._fd, buffer, self._offset)
+        self._ended = got < len(buffer)
+        self._offset += got
+        return bytes(buffer[:got])
 
 
 def _read_at(fd: int, view: memoryview, offset: int) -> int:

@@ -57,9 +57,10 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
 
     `make_buffer()` makes what one step needs; it is used again for later steps, so a result that
     lies in it is to be used before the next is asked for. `threads` is None for as many as pay,
-    else as `arguments.check_threads` gives it.
-    Where the work is known to be `large` they start at once, else after ALONE_PAGES. Raises the
-    first error of a step, as it was.
+    else as `checks.check_threads` gives it. They start after ALONE_PAGES.
+
+    With `in_turn` one thread takes the steps, each after the one before it, while the caller uses
+    the results. Raises the first error of a step, as it was.
     """
 
     def __init__(
@@ -68,12 +69,12 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
         make_buffer: Callable[[], Any],
         threads: int | None = None,
         *,
-        large: bool = False,
+        in_turn: bool = False,
     ) -> None:
-        self._large = large
+        self._in_turn = in_turn
         self._pieces = pieces
         self._make_buffer = make_buffer
-        self._threads = default_threads() if threads is None else threads
+        self._threads = 2 if in_turn else default_threads() if threads is None else threads
         self._pool: _Pool | None = None
 
     def __enter__(self) -> Iterator[tuple[Any, Any]]:
@@ -89,10 +90,6 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
             self._pool.stop()
 
     def _run(self) -> Iterator[tuple[Any, Any]]:
-        if self._large and self._start():
-            assert self._pool is not None
-            yield from self._pool.run(self._pieces)
-            return
         buffer = self._make_buffer()
         done = 0
         for piece in self._pieces:
@@ -101,19 +98,12 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
                 if piece.done:
                     break
             done += piece.work
-            if done >= ALONE_PAGES and self._start():
-                assert self._pool is not None
-                yield from self._pool.run(self._pieces)
-                return
-
-    def _start(self) -> bool:
-        """Start the other threads; whether there are any."""
-        if self._threads > 1:
-            self._pool = _Pool(self._make_buffer)
-            if self._pool.start(self._threads - 1):  # the caller is one of them
-                return True
-            self._threads = 1
-        return False
+            if done >= ALONE_PAGES and self._threads > 1:
+                self._pool = _Pool(self._make_buffer, in_turn=self._in_turn)
+                if self._pool.start(self._threads - 1):  # the caller is one of them
+                    yield from self._pool.run(self._pieces)
+                    return
+                self._threads = 1
 
 
 class _Slot:
@@ -139,7 +129,8 @@ _EARLY = _Ended()  # of a slot whose step has not ended
 class _Pool:
     """Threads without `threading`, which with `queue` takes longer to import than most dumps."""
 
-    def __init__(self, make_buffer: Callable[[], Any]) -> None:
+    def __init__(self, make_buffer: Callable[[], Any], *, in_turn: bool) -> None:
+        self._in_turn = in_turn
         self._todo: SimpleQueue[_Slot | None] = SimpleQueue()
         self._stopping = False
         self._drained = False
@@ -175,27 +166,27 @@ class _Pool:
             slot.ready.release()
 
     def _wait(self, slot: _Slot) -> None:
-        """Do what nobody has begun until this one is ready."""
+        """Do what nobody has begun, if it may be done out of turn, until this one is ready."""
         while not slot.ready.acquire(False):
-            try:
-                other = self._todo.get_nowait()
-            except Empty:
-                self._begun_elsewhere()
-                slot.ready.acquire()
-                return
-            if other is not None:
-                self._step(other)
-                continue
-            self._todo.put(None)
             if self._stopping:
                 raise _Ended("the walk was stopped")
-            self._begun_elsewhere()
-            slot.ready.acquire()
-            return
+            if self._workers.lost:
+                raise _Ended("a walk that was begun before fork() goes on only there")
+            other = None if self._in_turn else self._next()
+            if other is None:
+                slot.ready.acquire()
+                return
+            self._step(other)
 
-    def _begun_elsewhere(self) -> None:
-        if self._workers.lost:
-            raise _Ended("a walk that was begun before fork() goes on only there") from None
+    def _next(self) -> _Slot | None:
+        """What nobody has begun, if there is any."""
+        try:
+            slot = self._todo.get_nowait()
+        except Empty:
+            return None
+        if slot is None:
+            self._todo.put(None)  # for the others
+        return slot
 
     def _start(self, slot: _Slot) -> None:
         slot.error = _EARLY
@@ -206,7 +197,8 @@ class _Pool:
 
     def run(self, pieces: Iterator[Piece]) -> Iterator[tuple[Any, Any]]:
         under_way: list[_Slot] = []
-        most = 2 * (len(self._workers) + 1)  # the caller is one of them
+        # two buffers for each who is at work; the caller is one of them, but where all is in turn
+        most = 2 if self._in_turn else 2 * (len(self._workers) + 1)
         failed: Exception | None = None
         while True:
             try:

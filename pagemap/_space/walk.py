@@ -5,11 +5,7 @@ from __future__ import annotations
 from pagemap._native import pipeline
 from pagemap._native.scan import EntryBuffer
 
-__all__ = ["LARGE", "Reach"]
-
-LARGE = 8 * pipeline.ALONE_PAGES
-"""So many resident pages are worth threads from the beginning."""
-
+__all__ = ["Reach"]
 
 class Reach:
     """How many pages the next piece takes: more where little was found, since holes cost nothing.

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,11 +84,11 @@ def buffer() -> list[object]:
     return [None]
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, None])
-def test_order(threads: int | None, large: bool) -> None:
+def test_order(threads: int | None, in_turn: bool) -> None:
     pieces = [Piece(name, 1 + name % 4) for name in range(50)]
-    with pipeline.run(iter(pieces), buffer, threads, large=large) as results:
+    with pipeline.run(iter(pieces), buffer, threads, in_turn=in_turn) as results:
         got = [result for _, result in results]
     assert got == [(name, step) for name in range(50) for step in range(1, 2 + name % 4)]
     assert all(piece.done for piece in pieces)
@@ -131,7 +132,7 @@ def test_walks_are_no_garbage() -> None:
     try:
         piece = Piece(0)
         gone = weakref.ref(piece)
-        with pipeline.run(iter([piece, Piece(1)]), buffer, 3, large=True) as results:
+        with pipeline.run(iter([piece, Piece(1)]), buffer, 3) as results:
             assert len(list(results)) == 2
         del piece, results
         assert gone() is None
@@ -147,7 +148,7 @@ def test_a_buffer_is_made_when_a_piece_needs_it() -> None:
         made.append([None])
         return made[-1]
 
-    with pipeline.run(iter([Piece(n) for n in range(3)]), counted, 50, large=True) as results:
+    with pipeline.run(iter([Piece(n) for n in range(3)]), counted, 50) as results:
         assert len(list(results)) == 3
     assert len(made) == 3
 
@@ -162,12 +163,24 @@ def test_small_work_starts_no_thread() -> None:
             assert tasks.count() == before
 
 
-def test_work_that_is_known_to_be_large() -> None:
-    """Its threads do not wait for a first piece."""
-    before = tasks.count()
-    with pipeline.run(iter([Piece(n) for n in range(40)]), buffer, 3, large=True) as results:
-        next(results)
-        assert tasks.count() == before + 2
+def test_steps_in_turn() -> None:
+    """One thread takes them, each begun after the one before; the caller takes the first alone."""
+    begun: list[int] = []
+    threads = set()
+
+    def action(name: int) -> None:
+        begun.append(name)
+        threads.add(threading.get_ident())
+        time.sleep(0.001 * (name % 3))
+        assert begun == list(range(name + 1))
+
+    pieces = [Piece(n, action=partial(action, n)) for n in range(40)]
+    with pipeline.run(iter(pieces), buffer, in_turn=True) as results:
+        for number, (piece, _) in enumerate(results):
+            assert piece.name == number
+            assert len(begun) <= number + 2  # one is ahead, and no more
+    assert len(threads) == 2
+    assert threading.get_ident() in threads
 
 
 def test_workers_end_with_the_work() -> None:
