@@ -199,9 +199,8 @@ class Process(AddressSpace):
         What is reserved and untouched costs next to nothing. A stretch may end where the next one
         begins. Entries are the kernel's, as they are: `Page` says what exclusive is worth in huge
         pages, and `tally` and `columns` have it by map counts. `threads` are as in `tally`; a
-        consumer that stops ends them. Up to
-        6 MiB of memory are kept for the next walk until `close`. Raises TargetVanished, at the
-        latest after the last page, and ClosedProcess where it was closed meanwhile.
+        consumer that stops ends them. Raises TargetVanished, at the latest after the last page, and
+        ClosedProcess where it was closed meanwhile.
         """
         from pagemap._analyses.populated import populated
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pagemap._kernel import maps, told
 from pagemap._native import pipeline
 from pagemap._native.lines import Lines
-from pagemap._native.pool import pool
 from pagemap._native.scan import EntryBuffer, Spans
 from pagemap._space.pages import Pages
 from pagemap._space.walk import Reach
@@ -31,9 +30,7 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
     """See `Process.populated`."""
     over = Pages.over
     visible, flags = process.pfns_visible, told.bits(process.procfs)
-    kept = process.kept
     process.require_open()
-    blocks = kept["pool"] = pool(EntryBuffer.size)
     # the first piece is done alone, so it is small
     reach = Reach(first=pipeline.ALONE_PAGES, threads=threads)
     for block in process.maps_blocks():
@@ -45,7 +42,7 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
             process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
         )
         mapping: Mapping | None = None
-        with pipeline.run(pieces, lambda: EntryBuffer(blocks), threads) as results:
+        with pipeline.run(pieces, EntryBuffer, threads) as results:
             for piece, (entries, runs) in process.reading(results):
                 at = 0
                 for vpn, count in zip(runs[::2], runs[1::2], strict=True):

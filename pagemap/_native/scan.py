@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from pagemap._native.pool import Pool
-
 __all__ = [
     "Batch",
     "EntryBuffer",
@@ -123,25 +121,18 @@ def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
 
 
 class EntryBuffer:
-    """What one step needs: memory for its entries, which are given away, and for their ranges."""
+    """What one step needs beside memory for its entries, which are given away."""
 
-    __slots__ = ("_block", "pool", "runs", "stored", "words")
+    __slots__ = ("_block", "runs", "stored", "words")
 
     size = 1 << 16
-    most_runs = size // 2  # of two words each: they fill a block
+    most_runs = size // 2
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self._block = self.entries(2 * self.most_runs)
+    def __init__(self) -> None:
+        self._block = allocate("uint64_t[]", 2 * self.most_runs)
         self.runs = ffi.cast("struct pm_range *", self._block)
         self.words = view_of(self._block, "Q")
         self.stored = ffi.new("uint64_t *")
-
-    def entries(self, count: int) -> Any:
-        """Memory for so many entries, up to `size`: a block of the pool unless they are few."""
-        if 8 * count > self.pool.size >= count:
-            return self.pool.take()
-        return allocate("uint64_t[]", count)
 
 
 _PLACE = ffi.typeof("struct pm_place *")
@@ -239,7 +230,7 @@ class PopulatedPiece:
     def run(self, out: EntryBuffer) -> tuple[memoryview, list[int]]:
         """Some more entries, in a buffer of their own, and ``[vpn, count, vpn, count, ...]``."""
         capacity = min(self.pages, out.size)
-        entries = out.entries(capacity)
+        entries = allocate("uint64_t[]", capacity)
         runs, stored = out.runs, out.stored
         got = checked(
             lib.pm_populated(

@@ -30,7 +30,7 @@ from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     from pagemap._space.arguments import Target
 
@@ -60,7 +60,6 @@ class Handle(Holder):
         "_maps_free",
         "_pagemap",
         "_state",
-        "kept",
         "pfns_visible",
         "pid",
         "procfs",
@@ -74,7 +73,6 @@ class Handle(Holder):
         self._can_scan: bool | None = None
         self.pfns_visible = False
         self.procfs = procfs
-        self.kept: dict[str, Any] = {}  # what a walk leaves for the next one
         if not isinstance(procfs, str):
             raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
         pid = pid_of(target)
@@ -173,7 +171,6 @@ class Handle(Holder):
 
     def _let_go(self, state: str) -> None:
         self._state = state
-        self.kept.clear()
         self._folder.close()  # first: it tells an EBADF of the others from the kernel's
         self._close_both()
 

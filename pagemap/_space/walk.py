@@ -7,13 +7,14 @@ from pagemap._native.scan import EntryBuffer
 
 __all__ = ["Reach"]
 
+
 class Reach:
     """How many pages the next piece takes: more where little was found, since holes cost nothing.
 
-    A piece of LEAST pages, all populated, is done in one step and fills a block of the pool; and
-    several threads share the work evenly. Of a terabyte with a page here and there such pieces
-    would be thousands. Where it is known how many pages are `left`, the last pieces are smaller,
-    down to LAST, so that `threads` end at about the same time.
+    A piece of LEAST pages is done in one step, and several threads share the work evenly. Of a
+    terabyte with a page here and there such pieces would be thousands. Where it is known how many
+    pages are `left`, the last pieces are smaller, down to LAST, so that `threads` end at about the
+    same time.
     """
 
     LEAST = EntryBuffer.size
