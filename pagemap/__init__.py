@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pagemap._errors import (
         AccessDenied,
         AddressError,
-        AmbiguousName,
         ClosedProcess,
         NoSuchProcess,
         NotMapped,
@@ -69,7 +68,6 @@ __all__ = [
     "AccessDenied",
     "AddressError",
     "AddressSpace",
-    "AmbiguousName",
     "Amounts",
     "Category",
     "ClosedProcess",

@@ -13,7 +13,6 @@
      │   └─ SwappedOut                          the page lies in swap
      ├─ Unsupported      NotImplementedError  this kernel lacks it
      ├─ UsageError       ValueError           malformed address, range, pattern or name
-     │   └─ AmbiguousName                       a name that fits several processes
      └─ ClosedProcess    ValueError           the Process was closed
 
 Every error carries ``pid``, ``errno``, ``operation`` and ``path``, each None where it does not
@@ -27,12 +26,11 @@ import os as _os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 __all__ = [
     "AccessDenied",
     "AddressError",
-    "AmbiguousName",
     "ClosedProcess",
     "NoSuchProcess",
     "NotMapped",
@@ -145,14 +143,6 @@ class Unsupported(PagemapError, NotImplementedError):
 
 class UsageError(PagemapError, ValueError):
     """An argument that cannot be understood."""
-
-
-class AmbiguousName(UsageError):
-    """A name that fits several processes; `pids` are theirs."""
-
-    def __init__(self, message: str, *, pids: Sequence[int]) -> None:
-        super().__init__(message)
-        self.pids = tuple(pids)
 
 
 class ClosedProcess(PagemapError, ValueError):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from errno import EACCES, ENOENT, ENOSYS, EPERM, ESRCH
 
 from pagemap._analyses.doctor import ESSENTIAL, Finding, diagnose
 from pagemap._cli.output import open_output
-from pagemap._kernel.processes import resolve
+from pagemap._cli.targets import one
 from pagemap._render.table import Column, write_table
 from pagemap._vocabulary.text import printable
 
@@ -32,7 +31,7 @@ STYLES = {"ok": "green", "no": "red"}
 def run(arguments: Namespace) -> int:
     """Write the findings to stdout; the exit code says whether the essentials can be read."""
     # Its own process is no target to be excluded: it is what gets tried by default.
-    pid = resolve(arguments.target or "self", exclude=(os.getpid(),))
+    pid = one(arguments.target or "self")
     findings = diagnose(pid)
     with open_output() as output:
         if arguments.json:

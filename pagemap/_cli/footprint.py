@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 
 from pagemap._analyses.footprints import Survey
@@ -10,12 +9,12 @@ from pagemap._cli.exit_codes import VANISHED, code_of
 from pagemap._cli.left_out import tell_passed, tell_twins
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
+from pagemap._cli.targets import several
 from pagemap._cli.terminal import lines_of
 from pagemap._cli.watch import parse_seconds, rounds
 from pagemap._cli.words import parse_count, parse_names
 from pagemap._errors import (
     AccessDenied,
-    AmbiguousName,
     NoSuchProcess,
     PagemapError,
     Unsupported,
@@ -153,9 +152,7 @@ class _Report:
         found: dict[int, None] = {}
         for text in self._arguments.targets:
             try:
-                found[targets.resolve(text, exclude=(os.getpid(),))] = None
-            except AmbiguousName as error:
-                found.update(dict.fromkeys(error.pids))
+                found.update(dict.fromkeys(several([text])))
             except UsageError:
                 raise
             except PagemapError as error:

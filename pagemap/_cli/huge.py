@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._cli.huge_report import Report
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
 from pagemap._cli.patterns import Patterns
-from pagemap._kernel.processes import resolve
+from pagemap._cli.targets import one
 from pagemap._process import Process
 
 TYPE_CHECKING = False
@@ -27,7 +25,7 @@ def run(arguments: Namespace) -> int:
 
         return write_processes(arguments, report)
     patterns = Patterns(arguments.patterns)
-    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    pid = one(arguments.target)
     with Process(pid) as process, open_output() as output:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._analyses.tally import Tally, exclusive_by
 from pagemap._analyses.tally_plan import BY_PAGE_TABLE, tellable
 from pagemap._cli.exclusive import warn
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
 from pagemap._cli.patterns import Patterns
+from pagemap._cli.targets import one
 from pagemap._cli.words import parse_count, parse_names
 from pagemap._errors import UsageError
 from pagemap._kernel import maps
-from pagemap._kernel.processes import resolve
 from pagemap._process import Process
 from pagemap._render.columns import ALIASES, COUNTED, SHOWN, fitting
 from pagemap._render.document import batches
@@ -51,7 +49,7 @@ def run(arguments: Namespace) -> int:
     threads = parse_count(arguments.threads, option="--threads")
     shown = _shown(arguments, named)
     counts = [name for name in _COUNTS if name in shown or name == order]
-    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    pid = one(arguments.target)
     with Process(pid) as process, open_output() as output:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
+from pagemap._cli.targets import one
 from pagemap._cli.words import parse_count, parse_names, parse_ranges
-from pagemap._kernel.processes import resolve
 from pagemap._kernel.swap_types import in_use
 from pagemap._process import Process
 from pagemap._render.regions import write_csv, write_json, write_text
@@ -56,7 +54,7 @@ def run(arguments: Namespace) -> int:
     }
     ranges = parse_ranges(arguments.ranges) or [(0, ADDRESS_END)]
     limit = parse_count(arguments.max_pages, option="--max-pages")
-    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    pid = one(arguments.target)
     with Process(pid) as process, open_output() as output:
         if process.kernel_thread:
             complain(f"process {pid} is a kernel thread: it has no mappings")

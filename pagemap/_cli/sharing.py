@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._analyses.sharing import Sharing
 from pagemap._cli.left_out import tell_left_out
 from pagemap._cli.messages import complain
@@ -11,9 +9,9 @@ from pagemap._cli.options_sharing import PARTS
 from pagemap._cli.output import open_output
 from pagemap._cli.progress import Bar
 from pagemap._cli.rights import with_what_else
+from pagemap._cli.targets import several
 from pagemap._cli.words import parse_count, parse_names
-from pagemap._errors import AccessDenied, AmbiguousName, UsageError
-from pagemap._kernel.processes import resolve
+from pagemap._errors import AccessDenied, UsageError
 from pagemap._render.sharing import write_csv, write_json, write_text
 from pagemap._vocabulary.units import PAGE_SHIFT, format_size
 
@@ -37,7 +35,7 @@ def run(arguments: Namespace) -> int:
         raise UsageError(f"--csv writes one part at a time, not {len(parts)}: name one by --what")
     if arguments.only and not arguments.targets:
         raise UsageError("--only wants targets: those that are to be looked at")
-    targets = [pid for text in arguments.targets for pid in _resolve(text)]
+    targets = several(arguments.targets)
     try:
         with Bar(unit="processes") as bar:
             sharing = Sharing(targets, only=arguments.only, top=top, threads=threads, progress=bar)
@@ -69,11 +67,3 @@ def run(arguments: Namespace) -> int:
         complain(f"{size} of what is mapped lie past the end of /proc/kpageflags: not looked at")
         return 1
     return 0
-
-
-def _resolve(text: str) -> list[int]:
-    """The pids that a target means: all that have a name, here."""
-    try:
-        return [resolve(text, exclude=(os.getpid(),))]
-    except AmbiguousName as error:
-        return list(error.pids)

@@ -9,9 +9,9 @@ from pagemap._analyses.page_types import Histogram
 from pagemap._cli.exit_codes import code_of, message_of
 from pagemap._cli.messages import complain
 from pagemap._cli.output import open_output
+from pagemap._cli.targets import several
 from pagemap._cli.words import parse_count, parse_ranges
 from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
-from pagemap._kernel.processes import resolve
 from pagemap._process import Process
 from pagemap._render import page_types
 from pagemap._space.twins import Twins
@@ -241,7 +241,7 @@ def _pids(targets: list[str]) -> list[int]:
 
     vfork and clone(CLONE_VM) make two processes of one memory.
     """
-    pids = list(dict.fromkeys(resolve(text, exclude=(os.getpid(),)) for text in targets))
+    pids = several(targets)
     if len(pids) < 2:
         return pids
     twins = Twins()

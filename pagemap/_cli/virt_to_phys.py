@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from pagemap._cli import targets
 from pagemap._cli.exit_codes import code_of
 from pagemap._cli.messages import complain
 from pagemap._cli.output import Output, open_output
 from pagemap._errors import PagemapError, TargetVanished, UsageError
-from pagemap._kernel.processes import resolve
 from pagemap._process import Process
 from pagemap._vocabulary.units import parse_address
 
@@ -34,7 +33,7 @@ def run(arguments: Namespace) -> int:
     # All of them, before the target is touched; None stands for those of standard input.
     addresses = [None if text == "-" else parse_address(text) for text in given]
     worst = 0
-    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    pid = targets.one(arguments.target)
     with Process(pid) as process, open_output() as output:
         for address in addresses:
             for one in _read_addresses() if address is None else (address,):

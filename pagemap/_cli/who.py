@@ -7,9 +7,9 @@ from pagemap._cli.left_out import tell_left_out
 from pagemap._cli.output import open_output
 from pagemap._cli.progress import Bar
 from pagemap._cli.rights import with_what_else
+from pagemap._cli.targets import one
 from pagemap._cli.words import parse_count
 from pagemap._errors import AccessDenied, UsageError
-from pagemap._kernel.processes import resolve
 from pagemap._process import Process
 from pagemap._render.owners import write_csv, write_json, write_text
 from pagemap._vocabulary.units import PAGE_SHIFT, parse_address
@@ -58,5 +58,5 @@ def _pfns(arguments: Namespace) -> list[int]:
             "a frame is given by --pfn or --phys"
         )
     address = parse_address(arguments.address)
-    with Process(resolve(arguments.target)) as process:
+    with Process(one(arguments.target)) as process:
         return [process.virt_to_phys(address) >> PAGE_SHIFT]

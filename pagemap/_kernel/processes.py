@@ -1,4 +1,4 @@
-"""Who is meant: processes by name, and the TARGET of the command line.
+"""Processes by name, and which there are.
 
 Only /proc is read, and only what anybody may read of any process: comm, cmdline and stat, and exe
 where it is allowed. A process that ends or hides itself during the search is passed over: it was
@@ -10,19 +10,18 @@ from __future__ import annotations
 import os
 from errno import EMFILE, ENFILE
 
-from pagemap._errors import AmbiguousName, NoSuchProcess, PagemapError, UsageError
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError
 from pagemap._kernel.chosen import Chosen
 from pagemap._kernel.executables import path_of, runs_file
 from pagemap._kernel.folder import Folder
-from pagemap._kernel.pid_files import number, read_pid_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     Fits = Callable[[Folder], bool]
 
-__all__ = ["command_line", "find", "pids", "resolve"]
+__all__ = ["find", "pids"]
 
 # The bytes that the kernel keeps of a command name: TASK_COMM_LEN, less its final NUL.
 _COMM_SIZE = 15
@@ -93,54 +92,6 @@ def _fits_or_thread(folder: Folder, fits: Fits) -> bool:
     return path_of(folder) is None and folder.find_living() and fits(folder)
 
 
-def resolve(text: str, *, procfs: str = "/proc", exclude: Collection[int] = ()) -> int:
-    """The pid that `text`, the TARGET of a command line, names.
-
-    TARGET is a number, ``self``, ``@FILE`` for the number at the start of a pid file, or a name as
-    `find` takes it. A number is handed on as it is, whether or not there is such a process. Pids in
-    `exclude` are left out of what a name fits.
-
-    What a name or a pid file gave is looked at again by who opens it (see `find`, and
-    `pagemap._kernel.pid_files` for what such a file can prove).
-
-    Raises NoSuchProcess when nothing has the name or there is no such pid file, AmbiguousName when
-    several processes have the name, AccessDenied when the pid file may not be read, UsageError for
-    anything else.
-    """
-    if not text:
-        raise UsageError("the target is empty: give a pid, self, a name, or @FILE")
-    if text == "self":
-        return _self(procfs)
-    if text.startswith("@"):
-        return read_pid_file(text[1:])
-    if text.isascii() and text.isdecimal():
-        return number(text)
-    pids = [pid for pid in find(text, procfs=procfs) if pid not in exclude]
-    if not pids:
-        signed = text[1:].isdecimal() and text[0] in "+-"
-        hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
-        raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
-    if len(pids) > 1:
-        listed = "\n".join(f"  {pid:>7}  {command_line(pid, procfs=procfs)}" for pid in pids)
-        raise AmbiguousName(
-            f"{len(pids)} processes have the name {text!r}; give the pid of one:\n{listed}",
-            pids=pids,
-        )
-    return pids[0]
-
-
-def command_line(pid: int, *, procfs: str = "/proc", width: int = 100) -> str:
-    """What process `pid` was run as, in one line of at most `width` characters, or "?"."""
-    # A process may write there what it likes: no byte of it may drive the reader's terminal.
-    raw = _read(f"{procfs}/{pid}/cmdline") or b""
-    words = raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")
-    if not words:
-        comm = _read(f"{procfs}/{pid}/comm")
-        words = f"[{comm.rstrip().decode('utf-8', 'replace')}]" if comm is not None else "?"
-    line = "".join(c if c.isprintable() else "?" for c in words)
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
 def _fits_path(wanted: bytes) -> Fits:
     is_run = runs_file(wanted)
     # The names of kernel threads have slashes too (kworker/0:1). One that begins with a slash is
@@ -204,30 +155,3 @@ def pids(procfs: str = "/proc") -> list[int]:
             path=procfs,
         )
     return found
-
-
-def _self(procfs: str) -> int:
-    # Not getpid(): in a PID namespace with an outer /proc they differ, and /proc is what gets read.
-    path = f"{procfs}/self"
-    try:
-        return int(os.readlink(path))
-    except OSError as error:
-        raise NoSuchProcess(
-            f"cannot tell which process this is: {path}: {error.strerror}; "
-            "is /proc mounted, and of this PID namespace?",
-            errno=error.errno,
-            operation="find",
-            path=path,
-        ) from error
-
-
-def _read(path: str) -> bytes | None:
-    """The first 4096 bytes of a file in /proc, or None where there is none to read."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.read(fd, 4096)
-        finally:
-            os.close(fd)
-    except OSError:
-        return None

@@ -27,7 +27,6 @@ def test_codes(kind: type[pagemap.PagemapError], code: int) -> None:
 
 
 def test_codes_of_kinds_with_more() -> None:
-    assert code_of(pagemap.AmbiguousName("said", pids=[1, 2])) == 2
     assert code_of(pagemap.SwappedOut("said", address=4096)) == 1
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, workloads
+from tests import everyone, oracle, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,16 +69,16 @@ def test_a_name_that_fits_several_lists_them(
 ) -> None:
     path = os.readlink(f"/proc/{sleepers[0].pid}/exe")
     name = os.path.basename(path)
-    for command in (("dump",), ("maps",), ("virt-to-phys",), ("doctor",)):
+    for command in (("dump",), ("virt-to-phys",), ("doctor",)):
         rest = ["0x1000"] if command == ("virt-to-phys",) else []
         code, out, err = pagemap(*command, name, *rest)
         assert (code, out) == (2, b"")
         assert err[0] == f"pagemap: 2 processes have the name {name!r}; give the pid of one:"
-        assert [line.split()[0] for line in err[1:]] == sorted(
+        assert [line.split()[0] for line in err[2:]] == sorted(
             (str(process.pid) for process in sleepers), key=int
         )
         # A long path is cut at the end; how it begins is always there.
-        assert all(path[:60] in line for line in err[1:])
+        assert all(path[:60] in line for line in err[2:])
 
 
 def test_a_name_that_fits_nothing(pagemap: Pagemap) -> None:
@@ -125,3 +125,19 @@ def test_a_stale_pid_file(pagemap: Pagemap, unused_pid: int, tmp_path: Path) -> 
     code, out, err = pagemap("dump", f"@{tmp_path}/pid")
     assert (code, out) == (66, b"")
     assert f"no process {unused_pid}" in err[0]
+
+
+def test_several_of_one_name_are_told_with_user_and_age(
+    pagemap: Pagemap, namesakes: list[int]
+) -> None:
+    """What `ps` says of them is said of each."""
+    name = everyone.status(namesakes[0], "Name")
+    code, _, err = pagemap("dump", name)
+    assert code == 2
+    rows = [line.split(maxsplit=3) for line in err[2:]]
+    asked = ["ps", "-ww", "-o", "pid=,user:32=,args=", "-p", ",".join(map(str, namesakes))]
+    said = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.splitlines()
+    parts = [row[3].split() for row in rows]  # an age of minutes has a blank in it
+    assert [[pid, user, *part[1:]] for (pid, user, *_), part in zip(rows, parts, strict=True)] == [
+        line.split() for line in said
+    ]

@@ -11,7 +11,6 @@ DOOR = [
     "AccessDenied",
     "AddressError",
     "AddressSpace",
-    "AmbiguousName",
     "Amounts",
     "Category",
     "ClosedProcess",

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 with atheris.instrument_imports(include=["pagemap"]):
+    from pagemap._cli import targets
     from pagemap._errors import PagemapError, UsageError
     from pagemap._kernel import maps, smaps
-    from pagemap._kernel import processes as targets
     from pagemap._vocabulary import page_flags, units
 
 from tests import oracle
@@ -146,7 +146,7 @@ def pid_file(data: bytes) -> None:
     with open(path, "wb") as file:
         file.write(data)
     try:
-        pid = targets.resolve(f"@{path}")
+        pid = targets.one(f"@{path}")
     except PagemapError as refused:
         message = str(refused)
     else:

@@ -17,8 +17,8 @@ import pytest
 import pagemap
 from pagemap._analyses.footprints import Survey
 from pagemap._analyses.owners import Owners
+from pagemap._cli import targets
 from pagemap._kernel import cgroup_members as members
-from pagemap._kernel import processes as targets
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def test_a_number_that_is_another_process_s_by_now(
     pid_file.write_text(f"{target.pid}\n")
     (tmp_path / "cgroup.procs").write_text(f"{target.pid}\n")
     resolve: dict[str, Callable[[], int]] = {
-        "name": lambda: targets.resolve(os.path.basename(path), exclude=Others(target.pid)),
-        "path": lambda: targets.resolve(path, exclude=Others(target.pid)),
+        "name": lambda: targets.one(os.path.basename(path), exclude=Others(target.pid)),
+        "path": lambda: targets.one(path, exclude=Others(target.pid)),
         "find": lambda: next(each for each in pagemap.find(path) if each == target.pid),
-        "pid file": lambda: targets.resolve(f"@{pid_file}"),
+        "pid file": lambda: targets.one(f"@{pid_file}"),
         "cgroup": lambda: members.pids_of(str(tmp_path))[0],
     }
     pid = resolve[by]()
@@ -256,19 +256,19 @@ def test_a_pid_file_of_another_user_s(start: Start, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     pid_file.write_text(f"{target.pid}\n")
     os.chown(pid_file, 12345, 12345)
-    pid = targets.resolve(f"@{pid_file}")
+    pid = targets.one(f"@{pid_file}")
     with pytest.raises(pagemap.UsageError, match=r"belongs to user 12345, and process .* does not"):
         pagemap.Process(pid)
     with subprocess.Popen(["sleep", "60"], user=12345) as his:
         pid_file.write_text(f"{his.pid}\n")
-        with pagemap.Process(targets.resolve(f"@{pid_file}")) as process:
+        with pagemap.Process(targets.one(f"@{pid_file}")) as process:
             assert process.pid == his.pid
         his.kill()
     pid_file.write_text(f"{target.pid}\n")
     os.chown(pid_file, 0, 0)
     pid_file.chmod(0o666)
     with pytest.raises(pagemap.UsageError, match="everybody may write"):
-        targets.resolve(f"@{pid_file}")
+        targets.one(f"@{pid_file}")
 
 
 @pytest.mark.usefixtures("need_root")

@@ -23,7 +23,6 @@ EVERY = [
     errors.SwappedOut("i", address=4096, pid=9, swap_type=1, swap_offset=77),
     errors.Unsupported("j", errno=errno.ENOTTY),
     errors.UsageError("k"),
-    errors.AmbiguousName("l", pids=[3, 4]),
     errors.ClosedProcess("m", pid=1),
 ]
 
@@ -39,7 +38,6 @@ TABLE = {
     "SwappedOut": LookupError,
     "Unsupported": NotImplementedError,
     "UsageError": ValueError,
-    "AmbiguousName": ValueError,
     "ClosedProcess": ValueError,
 }
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pagemap._cli import targets
 from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
-from pagemap._kernel import processes as targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 def test_a_pid_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "pid").write_bytes(content)
-    assert targets.resolve(f"@{tmp_path}/pid") == 4242
+    assert targets.one(f"@{tmp_path}/pid") == 4242
 
 
 @pytest.mark.parametrize(
@@ -32,33 +32,31 @@ def test_a_pid_file_with_something_else_in_it(tmp_path: Path, content: bytes) ->
     with pytest.raises(
         UsageError, match=r"no pid in the pid file '.*/pid': it must begin with a number"
     ):
-        targets.resolve(f"@{tmp_path}/pid")
+        targets.one(f"@{tmp_path}/pid")
 
 
 def test_a_pid_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(
         NoSuchProcess, match=r"no pid file '.*/pid': is its process running\?"
     ) as caught:
-        targets.resolve(f"@{tmp_path}/pid")
+        targets.one(f"@{tmp_path}/pid")
     assert caught.value.path == f"{tmp_path}/pid"
 
 
 def test_a_pid_file_that_is_a_directory(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Is a directory"):
-        targets.resolve(f"@{tmp_path}")
+        targets.one(f"@{tmp_path}")
 
 
 def test_a_pid_file_without_a_name() -> None:
     with pytest.raises(UsageError, match="needs the name of a pid file"):
-        targets.resolve("@")
+        targets.one("@")
 
 
 def test_a_pid_file_that_is_a_fifo_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pid")
     # In a child: to wait would be for ever.
-    script = (
-        "import sys; from pagemap._kernel import processes as targets; targets.resolve(sys.argv[1])"
-    )
+    script = "import sys; from pagemap._cli import targets; targets.one(sys.argv[1])"
     done = subprocess.run(
         [sys.executable, "-c", script, f"@{tmp_path}/pid"],
         capture_output=True,
@@ -73,7 +71,7 @@ def test_a_pid_file_full_of_digits(tmp_path: Path) -> None:
     """A message is a line or two, whatever is in the file."""
     (tmp_path / "pid").write_text("9" * 5000)
     with pytest.raises(NoSuchProcess) as caught:
-        targets.resolve(f"@{tmp_path}/pid")
+        targets.one(f"@{tmp_path}/pid")
     assert len(str(caught.value)) < 100
 
 
@@ -82,4 +80,4 @@ def test_a_pid_file_that_may_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "pid").write_text("4242\n")
     (tmp_path / "pid").chmod(0)
     with pytest.raises(AccessDenied, match="permission denied; run with sudo"):
-        targets.resolve(f"@{tmp_path}/pid")
+        targets.one(f"@{tmp_path}/pid")

@@ -107,9 +107,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
     from pagemap._cli.patterns import Patterns
+    from pagemap._cli.targets import one
     from pagemap._cli.words import parse_count, parse_names, parse_ranges
     from pagemap._errors import UsageError
-    from pagemap._kernel.processes import resolve
     from pagemap._process import Process
 
     ranges = parse_ranges(arguments.ranges)
@@ -122,7 +122,7 @@ def run(arguments: Namespace) -> int:
     threads = parse_count(arguments.threads, option="--threads")
     chosen = _Chosen(ranges, patterns, only, without, populated=arguments.populated)
     shown = results.Results(arguments, PAGES, usual=_USUAL, plain="text")
-    pid = resolve(arguments.target, exclude=(os.getpid(),))
+    pid = one(arguments.target)
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process:
         _remark(process, shown.format, {*only, *without})

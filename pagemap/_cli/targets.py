@@ -1,0 +1,151 @@
+"""TARGET: the processes that are meant by a word of the command line.
+
+It is a pid, ``self``, ``@FILE`` for the number at the start of a pid file, or a name as
+`pagemap.find` takes it. What a name or a pid file gave is looked at again by whoever opens the
+process, for a number may be another's by then.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError
+from pagemap._kernel.folder import Folder
+from pagemap._kernel.pid_files import number, read_pid_file
+from pagemap._kernel.processes import find
+from pagemap._vocabulary.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+__all__ = ["one", "several"]
+
+_WIDTH = 100
+_LISTED = 50  # of the processes that have a name
+
+
+def several(
+    texts: Iterable[str], *, exclude: Collection[int] | None = None, procfs: str = "/proc"
+) -> list[int]:
+    """The pids of all processes that are meant by these words, each once, in their order.
+
+    A number is handed on as it is, whether or not there is such a process. Pids in `exclude`, by
+    default that of this process, are left out of what a name fits. Raises NoSuchProcess when
+    nothing has a name or there is no such pid file, AccessDenied when the pid file may not be read,
+    UsageError for an empty word.
+    """
+    found: dict[int, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(_meant(text, exclude, procfs)))
+    return list(found)
+
+
+def one(text: str, *, exclude: Collection[int] | None = None, procfs: str = "/proc") -> int:
+    """The pid of the one process that is meant; as `several`, which says what it raises.
+
+    Raises UsageError, which lists them, where a name fits several processes.
+    """
+    pids = _meant(text, exclude, procfs)
+    if len(pids) > 1:
+        raise UsageError(
+            f"{len(pids)} processes have the name {text!r}; give the pid of one:\n"
+            + "\n".join(_listed(pids, procfs))
+        )
+    return pids[0]
+
+
+def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]:
+    if not text:
+        raise UsageError("the target is empty: give a pid, self, a name, or @FILE")
+    if text == "self":
+        return [_self(procfs)]
+    if text.startswith("@"):
+        return [read_pid_file(text[1:])]
+    if text.isascii() and text.isdecimal():
+        return [number(text)]
+    others = (os.getpid(),) if exclude is None else exclude
+    pids = [pid for pid in find(text, procfs=procfs) if pid not in others]
+    if not pids:
+        signed = text[1:].isdecimal() and text[0] in "+-"
+        hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
+        raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
+    return pids
+
+
+def _self(procfs: str) -> int:
+    # Not getpid(): in a PID namespace with an outer /proc they differ, and /proc is what gets read.
+    path = f"{procfs}/self"
+    try:
+        return int(os.readlink(path))
+    except OSError as error:
+        raise NoSuchProcess(
+            f"cannot tell which process this is: {path}: {error.strerror}; "
+            "is /proc mounted, and of this PID namespace?",
+            errno=error.errno,
+            operation="find",
+            path=path,
+        ) from error
+
+
+def _listed(pids: list[int], procfs: str) -> list[str]:
+    """A line of each: pid, user, how long ago it began, and what it was run as."""
+    rows = [("PID", "USER", "AGE", "COMMAND")]
+    for pid in pids[:_LISTED]:
+        try:
+            folder = Folder(pid, str(pid), procfs)
+        except PagemapError:  # it ended meanwhile
+            rows.append((str(pid), "?", "?", "?"))
+            continue
+        try:
+            rows.append((str(pid), _user(folder), _age(folder), _command(folder)))
+        finally:
+            folder.close()
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        f"  {pid:>{widths[0]}}  {user:{widths[1]}}  {age:>{widths[2]}}  {command}"
+        for pid, user, age, command in rows
+    ]
+    lines = [line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…" for line in lines]
+    if len(pids) > _LISTED:
+        lines.append(f"  and {len(pids) - _LISTED} more")
+    return lines
+
+
+def _user(folder: Folder) -> str:
+    import pwd
+
+    for line in (folder.peek("status") or b"").split(b"\n"):
+        if line.startswith(b"Uid:"):
+            uid = int(line.split()[2])  # the effective one
+            try:
+                return pwd.getpwuid(uid).pw_name
+            except KeyError:
+                return str(uid)
+    return "?"
+
+
+def _age(folder: Folder) -> str:
+    try:
+        begun = folder.start() / os.sysconf("SC_CLK_TCK")
+    except PagemapError:
+        return "?"
+    if not begun:
+        return "?"
+    minutes, seconds = divmod(max(int(time.clock_gettime(time.CLOCK_BOOTTIME) - begun), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {seconds}s"
+
+
+def _command(folder: Folder) -> str:
+    # A process may write there what it likes: no byte of it may drive the reader's terminal.
+    raw = (folder.peek("cmdline") or b"")[:4096]
+    words = raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")
+    if not words:
+        comm = folder.peek("comm")
+        words = "?" if comm is None else f"[{comm.rstrip().decode('utf-8', 'surrogateescape')}]"
+    return printable(words)
