@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.page_survey import Look, Survey
     from pagemap._analyses.page_types import Histogram, PageRun, PageType, PageTypes
-    from pagemap._analyses.regions import Category, Region
+    from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.sharing import (
         Amounts,
         Group,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.region import RegionRow
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -69,7 +70,6 @@ __all__ = [
     "AddressError",
     "AddressSpace",
     "Amounts",
-    "Category",
     "ClosedProcess",
     "Column",
     "Counts",
@@ -102,7 +102,8 @@ __all__ = [
     "Pair",
     "PfnsHidden",
     "Process",
-    "Region",
+    "RegionRow",
+    "RegionStream",
     "Sample",
     "Sampler",
     "Schema",
@@ -129,7 +130,6 @@ __all__ = [
 _ROOMS = {
     "AddressSpace": "_space.address_space",
     "Amounts": "_analyses.sharing",
-    "Category": "_analyses.regions",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
     "Folder": "_kernel.folder",
@@ -156,7 +156,8 @@ _ROOMS = {
     "Pages": "_space.pages",
     "Pair": "_analyses.sharing",
     "Process": "_process",
-    "Region": "_analyses.regions",
+    "RegionRow": "_vocabulary.rows.region",
+    "RegionStream": "_analyses.regions",
     "Sample": "_history.sampler",
     "Sampler": "_history.sampler",
     "Schema": "_vocabulary.schema",

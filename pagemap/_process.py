@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagemap import _native
 from pagemap._space.address_space import AddressSpace
+from pagemap._space.arguments import range_of
 from pagemap._vocabulary.checks import check_int, check_names, check_threads
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.huge_counts import HugeTally
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.page_types import PageTypes
-    from pagemap._analyses.regions import Region
+    from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.tally import Tally
     from pagemap._kernel.smaps import Footprint
     from pagemap._space.arguments import Range, Target
@@ -63,40 +64,44 @@ class Process(AddressSpace):
     def regions(
         self,
         *,
-        any_of: int = 0,
-        all_of: int = 0,
-        none_of: int = 0,
-        returned: int | None = None,
-        start: int = 0,
-        end: int | None = None,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        tell: Sequence[str] | None = None,
+        ranges: Sequence[Range] | None = None,
         max_pages: int | None = None,
-    ) -> Iterator[Region]:
-        """Ranges of pages alike, in order, between the addresses `start` and `end`.
+    ) -> RegionStream:
+        """Neighbouring pages that are alike: tables of `pagemap.RegionRow`, in order of address.
 
-        Those with all of `all_of`, none of `none_of`, and one at least of `any_of`: categories of
-        `pagemap.Category`. Neighbours with equal `returned` categories (by default those asked for)
-        are one region. Stops after `max_pages` pages. What is reserved and untouched costs next to
-        nothing; asking for FILE costs a look at each frame.
+        Pages that fit the filters `only`, and are nothing of `without`: ``["present,~file"]``, or
+        ``["huge/swap"]`` for either; the words are present, swap, file, huge, pfnzero, soft_dirty,
+        guard, wpallowed, written. With no filter, those that are present or in swap; what only
+        denies fits untouched pages too. Neighbours that are alike
+        in the words of `tell` (by default those of `only`) are one region. `ranges` are
+        ``(start, end)`` in bytes to keep to; it stops after `max_pages` pages. What is reserved and
+        untouched costs next to nothing; asking for file costs a look at each frame.
 
-        SWAP is what lies in swap: not guard regions, userfaultfd's markers, or pages that
-        migrate or are broken, which the kernel's scan calls so too. Where it hides which (without
-        CAP_SYS_ADMIN), and something is in swap, SWAP holds those as well, but for guards. HUGE
-        is what is present: not the untouched places of hugetlb mappings, which the scan calls huge,
-        unless `none_of` has PRESENT.
+        swap is what lies in swap: not guard regions, userfaultfd's markers, or pages that migrate
+        or are broken, which the kernel's scan calls so too. Where it hides which (without
+        CAP_SYS_ADMIN), and something is in swap, swap holds those as well, but for guards, and
+        `swap_is_certain` in the tables' `about` is False. huge is what is present: not the
+        untouched places of hugetlb mappings, which the scan calls huge, unless `without` has
+        present.
 
-        Raises Unsupported for a category that this kernel lacks or never sets, UsageError,
-        TargetVanished.
+        Raises Unsupported for a word that this kernel lacks or never tells, UsageError; reading
+        raises TargetVanished.
+
+        >>> import pagemap
+        >>> with pagemap.Process("self") as process:
+        ...     resident = sum(region.size for region in process.regions(only=["present"]).rows())
         """
-        from pagemap._analyses.regions import regions
+        from pagemap._analyses.regions import RegionStream
 
-        return regions(
+        return RegionStream(
             self,
-            any_of=any_of,
-            all_of=all_of,
-            none_of=none_of,
-            returned=returned,
-            start=start,
-            end=end,
+            only=only,
+            without=without,
+            tell=tell,
+            ranges=None if ranges is None else [range_of(each) for each in ranges],
             max_pages=max_pages,
         )
 

@@ -31,6 +31,19 @@ class Query(NamedTuple):
     none_of: int = 0
     returned: int = 0
 
+    def words(self) -> dict[str, list[str]]:
+        """The same as `Process.regions` takes it."""
+        any_of, all_of, none_of, told = (
+            [word for word, bit in CATEGORIES.items() if mask & bit] for mask in self
+        )
+        only = [*all_of, "/".join([*any_of, any_of[0]])] if any_of else all_of
+        return {"only": only, "without": none_of, "tell": told}
+
+
+def bits(text: str) -> int:
+    """The categories that a region tells, as bits."""
+    return sum(CATEGORIES[word] for word in text.split("|") if word)
+
 
 TYPES = oracle.swap_type_names()
 
@@ -99,6 +112,8 @@ def regions(
     max_pages: int | None = None,
 ) -> list[Stretch]:
     """Those that match, from `start` to `end` widened to pages, up to `max_pages` of them."""
+    if not query.any_of | query.all_of | query.none_of:
+        query = query._replace(any_of=CATEGORIES["present"] | CATEGORIES["swap"])
     start, end = start // PAGE * PAGE, -(-end // PAGE) * PAGE
     result = []
     left = 2**64 if max_pages is None else max_pages

@@ -128,23 +128,22 @@ def sample(target: Target) -> Rows:
 
 
 REGIONS = {
-    "present": pagemap.Category.PRESENT,
-    "swap": pagemap.Category.SWAP,
-    "guard": pagemap.Category.GUARD,
-    "zero": pagemap.Category.PFNZERO,
-    "huge": pagemap.Category.HUGE,
+    "present": "present",
+    "swap": "swap",
+    "guard": "guard",
+    "zero": "pfnzero",
+    "huge": "huge",
 }
 
 
 def regions(target: Target) -> Rows:
-    """`pagemap regions --any WORD`."""
+    """`pagemap regions --only WORD`."""
     with pagemap.Process(target.pid) as process:
         words: Words = {}
         for word, category in REGIONS.items():
             # an entry tells these without PAGEMAP_SCAN
-            if word in ("present", "swap") or process.can_find(str(category.name).lower()):
-                found = process.regions(any_of=category)
-                words[word] = sum(each.end - each.start for each in found)
+            if word in ("present", "swap") or process.can_find(category):
+                words[word] = process.regions(only=[category]).snapshot().total().size
         return {WHOLE: words}
 
 

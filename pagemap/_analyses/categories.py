@@ -8,7 +8,6 @@ is there.
 from __future__ import annotations
 
 import os
-from enum import IntFlag
 from errno import EINVAL, ENOTTY
 
 from pagemap import _native
@@ -24,33 +23,46 @@ if TYPE_CHECKING:
 
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["READABLE", "Asked", "Category", "chosen", "require"]
+__all__ = ["BITS", "Asked", "bits_of", "chosen", "require"]
+
+BITS = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+"""The bit of each category; they are the kernel's (PAGE_IS_* in include/uapi/linux/fs.h).
+
+`swap` has the bit of PAGE_IS_SWAPPED, which the kernel says of markers, guard regions and pages
+that migrate too (pagemap_page_category in fs/proc/task_mmu.c). Here it is what lies in swap.
+"""
 
 
-class Category(IntFlag):
-    """What a page can be to PAGEMAP_SCAN; the bits are the kernel's, and so are the names but one.
-
-    SWAP has the bit of PAGE_IS_SWAPPED, which the kernel says of markers, guard regions and pages
-    that migrate too (pagemap_page_category in fs/proc/task_mmu.c). Here it is what lies in swap.
-    """
-
-    WPALLOWED = 1 << 0
-    WRITTEN = 1 << 1
-    FILE = 1 << 2
-    PRESENT = 1 << 3
-    SWAP = 1 << 4
-    PFNZERO = 1 << 5
-    HUGE = 1 << 6
-    SOFT_DIRTY = 1 << 7
-    GUARD = 1 << 8
+def bits_of(names: Iterable[str]) -> int:
+    """The bits of these categories."""
+    return sum(BITS[name] for name in set(names))
 
 
-_NAMES = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
-
-READABLE = Category.FILE | Category.PRESENT | Category.SWAP | Category.SOFT_DIRTY | Category.GUARD
+_READABLE = bits_of(("file", "present", "swap", "soft_dirty", "guard"))
 """The categories that an entry tells as well: what a kernel without PAGEMAP_SCAN can answer."""
 
-_PRESENT, _SWAP, _HUGE = int(Category.PRESENT), int(Category.SWAP), int(Category.HUGE)
+_PRESENT, _SWAP, _HUGE = BITS["present"], BITS["swap"], BITS["huge"]
+
+
+def chosen(
+    only: Sequence[str], without: Sequence[str], names: tuple[str, str] = ("only", "without")
+) -> tuple[int, int, int]:
+    """What filters ask for (`pagemap._vocabulary.filters`): ``any_of``, ``all_of``, ``none_of``.
+
+    A filter of nothing gives (0, 0, 0). Raises UsageError for what cannot be understood, and for
+    alternatives in more than one place: the kernel's scan takes one set of them.
+    """
+    any_of = all_of = none_of = 0
+    for each in parse_filters(only, without, words_of(BITS), names=names):
+        all_of |= bits_of(each.all_of)
+        none_of |= bits_of(each.none_of)
+        if each.exact:
+            none_of |= sum(BITS.values()) & ~bits_of(each.all_of)
+        for group in each.any_of:
+            if any_of:
+                raise UsageError(f"{names[0]}: categories with / between them can stand once")
+            any_of = bits_of(group)
+    return any_of, all_of, none_of
 
 
 class Asked:
@@ -60,14 +72,14 @@ class Asked:
     places in a hugetlb mapping where nothing is. So it is asked for more, and to tell more.
     """
 
-    __slots__ = ("all_of", "any_of", "by_huge", "by_swap", "none_of", "returned")
+    __slots__ = ("all_of", "any_of", "by_huge", "by_swap", "mentioned", "none_of", "returned")
 
     def __init__(self, any_of: int, all_of: int, none_of: int, returned: int) -> None:
         self.any_of, self.all_of, self.none_of, self.returned = any_of, all_of, none_of, returned
-        mentioned = any_of | all_of | none_of | returned
-        self.by_swap = bool(mentioned & _SWAP)
+        self.mentioned = any_of | all_of | none_of | returned
+        self.by_swap = bool(self.mentioned & _SWAP)
         # who wants what is not present, and huge, gets what the kernel calls so
-        self.by_huge = bool(mentioned & _HUGE) and not none_of & _PRESENT
+        self.by_huge = bool(self.mentioned & _HUGE) and not none_of & _PRESENT
 
     def query(self, limit: int | None, *, exactly: bool = True) -> scan.Query:
         """The query for that, or for a scan that is to find all such pages and perhaps others."""
@@ -104,31 +116,6 @@ class Asked:
         return categories & self.returned
 
 
-def chosen(
-    only: Sequence[str], without: Sequence[str], names: tuple[str, str] = ("only", "without")
-) -> tuple[int, int, int]:
-    """What filters ask for (`pagemap._vocabulary.filters`): ``any_of``, ``all_of``, ``none_of``.
-
-    A filter of nothing gives (0, 0, 0). Raises UsageError for what cannot be understood, and for
-    alternatives in more than one place: the kernel's scan takes one set of them.
-    """
-    any_of = all_of = none_of = 0
-    for each in parse_filters(only, without, words_of(_NAMES), names=names):
-        all_of |= _bits(each.all_of)
-        none_of |= _bits(each.none_of)
-        if each.exact:
-            none_of |= sum(_NAMES.values()) & ~_bits(each.all_of)
-        for group in each.any_of:
-            if any_of:
-                raise UsageError(f"{names[0]}: categories with / between them can stand once")
-            any_of = _bits(group)
-    return any_of, all_of, none_of
-
-
-def _bits(names: Iterable[str]) -> int:
-    return sum(_NAMES[name] for name in set(names))
-
-
 def require(process: AddressSpace, wanted: int) -> None:
     """Raise Unsupported for a category that cannot be had here, and name the kernel that can."""
     for flag in SCAN_CATEGORIES:
@@ -138,7 +125,7 @@ def require(process: AddressSpace, wanted: int) -> None:
         if process.can_scan:
             error = _native.probe_scan(process.fileno(), bit)
         else:
-            error = 0 if READABLE & bit else ENOTTY
+            error = 0 if _READABLE & bit else ENOTTY
         if error not in (0, EINVAL, ENOTTY):
             raise process.read_error(OSError(error, os.strerror(error)))
         if error:
@@ -150,9 +137,5 @@ def require(process: AddressSpace, wanted: int) -> None:
                 operation="scan",
             )
         # these a kernel takes, or reads as never set, and finds none
-        if bit == Category.SOFT_DIRTY or (bit == Category.GUARD and not process.can_scan):
+        if flag.name == "soft_dirty" or (flag.name == "guard" and not process.can_scan):
             told.require(1 << entry_flag(flag.name).bit, procfs=process.procfs, pid=process.pid)
-        wanted &= ~bit
-    if wanted:
-        names = ", ".join(flag.name for flag in SCAN_CATEGORIES)
-        raise UsageError(f"{wanted:#x} is no category; there are {names}")

@@ -7,73 +7,160 @@ entries read in bulk, for the categories that an entry can tell.
 
 from __future__ import annotations
 
+import operator
+import time
+from array import array
+
 from pagemap import _native
-from pagemap._analyses.categories import Asked, Category, require
-from pagemap._errors import UsageError
+from pagemap._analyses.categories import BITS, Asked, bits_of, chosen, require
 from pagemap._kernel import maps, swap_types
 from pagemap._native import scan
-from pagemap._vocabulary.checks import check_int
-from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.units import ADDRESS_END, PAGE_SHIFT, page_range
+from pagemap._space.about import about
+from pagemap._tables.stream import Stream
+from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.checks import check_int, check_names
+from pagemap._vocabulary.rows.region import REGIONS, RegionRow
+from pagemap._vocabulary.units import ADDRESS_END, PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["Category", "Region", "regions"]
-
-
-class Region(Record):
-    """Neighbouring pages that are alike."""
-
-    start: int = field("bytes", "address of the first page")
-    end: int = field("bytes", "address past the last page")
-    categories: Category = field("", "what all of them are, of what was asked for")
-
+__all__ = ["RegionStream"]
 
 VECTOR = 512
 """Regions asked for at a time: as many as the kernel collects, and no more (see
 csrc/kernel/scan.c)."""
 
 CHUNK = 1 << 15  # pages read at a time
+ROWS = 1 << 16  # of a table: enough that a table costs little beside its rows
+
+USUAL = bits_of(("present", "swap"))
+"""What is told, and found, where nothing is asked for."""
 
 
-def regions(
-    process: AddressSpace,
-    *,
-    any_of: int,
-    all_of: int,
-    none_of: int,
-    returned: int | None,
-    start: int,
-    end: int | None,
-    max_pages: int | None,
-    vector: int = VECTOR,
-) -> Iterator[Region]:
-    """See `Process.regions`; `vector` is how many regions are asked for at a time."""
-    categories = {"any_of": any_of, "all_of": all_of, "none_of": none_of, "returned": returned or 0}
-    for name, value in {**categories, "start": start}.items():
-        check_int(name, value, 0, 1 << 64)
-    if end is not None:
-        check_int("end", end, 1, (1 << 64) + 1)
-    if max_pages is not None:
-        check_int("max_pages", max_pages, 1, 1 << 64)
-    if returned is None:
-        returned = any_of | all_of or Category.PRESENT | Category.SWAP
-    if vector < 1:
-        raise UsageError(f"vector must be 1 or more, not {vector}")
-    require(process, any_of | all_of | none_of | returned)
-    start, end = page_range(start, ADDRESS_END if end is None else end)
-    asked = Asked(any_of, all_of, none_of, returned)
-    walk = _scanned if process.can_scan else _read
-    return _merged(walk(process, asked, start, end, max_pages, vector))
+class RegionStream(Stream[RegionRow]):
+    """See `Process.regions`; `vector` is how many regions are asked of the kernel at a time."""
+
+    __slots__ = ("_asked", "_max_pages", "_process", "_ranges", "_vector")
+
+    def __init__(
+        self,
+        process: AddressSpace,
+        *,
+        only: Sequence[str],
+        without: Sequence[str],
+        tell: Sequence[str] | None,
+        ranges: Sequence[tuple[int, int]] | None,
+        max_pages: int | None,
+        vector: int = VECTOR,
+    ) -> None:
+        self.schema = REGIONS
+        any_of, all_of, none_of = chosen(only, without)
+        if tell is not None:
+            told = bits_of(check_names("tell", tell, BITS))
+        else:
+            told = any_of | all_of or USUAL
+        if not any_of | all_of | none_of:
+            any_of = USUAL
+        self._asked = Asked(any_of, all_of, none_of, told)
+        self._ranges = page_ranges([(0, ADDRESS_END)] if ranges is None else ranges)
+        self._max_pages = max_pages
+        if max_pages is not None:
+            check_int("max_pages", max_pages, 1, 1 << 64)
+        self._vector = check_int("vector", vector, 1, 1 << 32)
+        self._process = process
+        if not process.kernel_thread:
+            require(process, self._asked.mentioned)
+
+    def __iter__(self) -> Iterator[Table[RegionRow]]:
+        """The tables, in order of address."""
+        begin = time.time()
+        rows = _Rows()
+        start = end = categories = 0
+        for first, last, what in self._found():
+            if first == end and what == categories:  # wherever one call ended, and the next began
+                end = last
+                continue
+            if end:
+                rows.add(start, end, categories)
+                if len(rows) == ROWS:
+                    yield self._table(rows, begin)
+                    begin, rows = time.time(), _Rows()
+            start, end, categories = first, last, what
+        if end:
+            rows.add(start, end, categories)
+        yield self._table(rows, begin)
+
+    def _table(self, rows: _Rows, begin: float) -> Table[RegionRow]:
+        process, certain = self._process, self.swap_is_certain
+        more = {} if certain is None else {"swap_is_certain": certain}
+        return Table(REGIONS, rows.columns(process.pid), about=about(begin, process, **more))
+
+    @property
+    def swap_is_certain(self) -> bool | None:
+        """Whether what is told as swap surely is: from some readers the kernel hides it.
+
+        None where it does not matter.
+        """
+        process = self._process
+        if process.kernel_thread or not self._asked.by_swap:
+            return None
+        return process.pfns_visible or swap_types.in_use(process.procfs) is False
+
+    def _found(self) -> Iterator[tuple[int, int, int]]:
+        process, limit = self._process, self._max_pages
+        if process.kernel_thread:
+            return
+        walk = _scanned if process.can_scan else _read
+        for start, end in self._ranges:
+            for found in walk(process, self._asked, start, end, limit, self._vector):
+                yield from found
+                if limit is not None:
+                    limit -= _pages(found)
+            if limit is not None and limit <= 0:
+                return
+
+
+class _Rows:
+    """Columns that grow."""
+
+    __slots__ = ("_codes", "_ends", "_numbers", "_starts")
+
+    def __init__(self) -> None:
+        self._starts, self._ends, self._codes = array("Q"), array("Q"), array("i")
+        self._numbers: dict[int, int] = {}  # of each set of categories that occurs
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def add(self, start: int, end: int, categories: int) -> None:
+        self._starts.append(start)
+        self._ends.append(end)
+        self._codes.append(self._numbers.setdefault(categories, len(self._numbers)))
+
+    def columns(self, pid: int) -> dict[str, memoryview | Texts]:
+        sizes = array("Q", map(operator.sub, self._ends, self._starts))
+        words = ["|".join(name for name in BITS if bits & BITS[name]) for bits in self._numbers]
+        return {
+            "pid": _view(array("Q", [pid]) * len(self)),
+            "start": _view(self._starts),
+            "end": _view(self._ends),
+            "size": _view(sizes),
+            "categories": Texts(memoryview(self._codes).toreadonly(), words),
+        }
+
+
+def _view(values: array[int]) -> memoryview:
+    return memoryview(values).toreadonly().cast("B").cast("q")
 
 
 def _scanned(
     process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
-) -> Iterator[tuple[int, int, int]]:
+) -> Iterator[list[tuple[int, int, int]]]:
+    """Regions from `start` up to `end`, some at a time: no more than `limit` pages, where given."""
     end = min(end, process.end_page() << PAGE_SHIFT)
     while start < end:
         query = asked.query(limit, exactly=False)
@@ -82,17 +169,17 @@ def _scanned(
         except OSError as error:
             raise process.read_error(error) from None
         if asked.by_swap or asked.by_huge:
-            for region in _judged(process, asked, found, vector):
-                yield region
-                if limit is not None:
-                    limit -= (region[1] - region[0]) >> PAGE_SHIFT
-        else:
-            yield from found
-            if limit is not None:
-                limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
-        if limit is not None and limit <= 0:
-            return
+            found = list(_judged(process, asked, found, vector))
+        yield found
+        if limit is not None:
+            limit -= _pages(found)
+            if limit <= 0:
+                return
     process.require_alive()
+
+
+def _pages(found: list[tuple[int, int, int]]) -> int:
+    return sum(end - start for start, end, _ in found) >> PAGE_SHIFT
 
 
 def _judged(
@@ -103,8 +190,9 @@ def _judged(
     scanned: list[int] = []  # and what else it says of that
     waiting: list[tuple[int, int, int]] = []  # regions between these, or after them
     room = CHUNK
+    swapped = BITS["swap"] if asked.by_swap else 0
     for start, end, categories in found:
-        if not (asked.by_swap and categories & Category.SWAP):
+        if not categories & swapped:
             told = asked.told(categories)
             if told is not None:
                 waiting.append((start, end, told))
@@ -142,14 +230,15 @@ def _by_entries(
 
 def _read(
     process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
-) -> Iterator[tuple[int, int, int]]:
+) -> Iterator[list[tuple[int, int, int]]]:
+    """The same out of entries."""
     for ranges in _chunks(process, start >> PAGE_SHIFT, end >> PAGE_SHIFT):
         batch = _batch(process, ranges)
         while not batch.done:
             found = batch.regions(asked.query(limit), vector)
-            yield from found
+            yield found
             if limit is not None:
-                limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
+                limit -= _pages(found)
                 if limit <= 0:
                     return
 
@@ -198,17 +287,3 @@ def _chunks(process: AddressSpace, start: int, end: int) -> Iterator[list[tuple[
         if ranges:
             yield ranges
             ranges, room = [], CHUNK
-
-
-def _merged(found: Iterator[tuple[int, int, int]]) -> Iterator[Region]:
-    """Neighbours alike as one region, wherever one call ended and the next began."""
-    start = end = categories = 0
-    for first, last, what in found:
-        if first == end and what == categories:
-            end = last
-            continue
-        if end:
-            yield Region(start, end, Category(categories))
-        start, end, categories = first, last, what
-    if end:
-        yield Region(start, end, Category(categories))

@@ -42,7 +42,7 @@ examples:
   sudo pagemap dump nginx | less           every page of a process, as a table
   sudo pagemap virt-to-phys self 0x400000  one address
   pagemap maps @/run/nginx.pid             its mappings, and what each holds
-  pagemap regions nginx --any swap         the ranges that lie in swap
+  pagemap regions nginx --only swap        the ranges that lie in swap
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""

@@ -56,7 +56,8 @@ def _examples() -> list[Example]:
     found = _of_help("--help", parser.EXAMPLES)
     for name, _, room in COMMANDS:
         options = __import__(f"pagemap._cli.{room}", fromlist=[room])
-        found += _of_help(f"{name} --help", options.EXAMPLES)
+        text = options.examples() if hasattr(options, "examples") else options.EXAMPLES
+        found += _of_help(f"{name} --help", text)
     readme = ROOT / "README.md"
     if readme.exists():
         lines = re.findall(r"^\$ ((?:sudo )?pagemap .*)$", readme.read_text("utf-8"), re.MULTILINE)

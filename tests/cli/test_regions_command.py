@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from tests import oracle, workloads
@@ -41,10 +42,10 @@ def stopped(request: pytest.FixtureRequest, start: Start) -> workloads.Target:
 
 
 def naive(
-    pid: int, any_of: str = "", all_of: str = "", none_of: str = "", show: str = ""
+    pid: int, any_of: str = "", all_of: str = "", none_of: str = "", tell: str = ""
 ) -> list[Region]:
     """The regions, made of one page after another."""
-    wanted = [text.split(",") if text else [] for text in (any_of, all_of, none_of, show)]
+    wanted = [text.split(",") if text else [] for text in (any_of, all_of, none_of, tell)]
     regions: list[Region] = []
     for line in oracle.maps(pid):
         if line.label.startswith(b"[vvar"):
@@ -65,24 +66,31 @@ def naive(
     return regions
 
 
-def document(pid: int, regions: list[Region]) -> dict[str, object]:
-    return {
-        "schema": "pagemap.regions/2",
-        "pid": pid,
-        "regions": [
-            {"start": hex(start), "end": hex(end), "size": end - start, "categories": names}
-            for start, end, names in regions
-        ],
-    }
+def rows(pid: int, regions: list[Region]) -> list[dict[str, object]]:
+    return [
+        {
+            "pid": pid,
+            "start": hex(start),
+            "end": hex(end),
+            "size": end - start,
+            "categories": "|".join(names),
+        }
+        for start, end, names in regions
+    ]
 
 
 def found(pagemap: Pagemap, *arguments: str | int) -> list[Region]:
     code, out, err = pagemap("regions", *arguments, "--json")
     assert (code, err) == (0, [])
     about = json.loads(out)
+    assert about["total"]["size"] == sum(each["size"] for each in about["rows"])
     return [
-        (int(each["start"], 16), int(each["end"], 16), each["categories"])
-        for each in about["regions"]
+        (
+            int(each["start"], 16),
+            int(each["end"], 16),
+            each["categories"].split("|") if each["categories"] else [],
+        )
+        for each in about["rows"]
     ]
 
 
@@ -91,45 +99,77 @@ def test_what_is_populated(pagemap: Pagemap, stopped: workloads.Target, can_scan
     assert (code, err) == (0, [])
     expected = naive(stopped.pid, any_of="present,swap")
     assert expected
-    assert json.loads(out) == document(stopped.pid, expected)
+    about = json.loads(out)
+    assert (about["schema"], about["version"]) == ("pagemap.regions", 3)
+    assert about["about"]["pid"] == stopped.pid
+    assert about["rows"] == rows(stopped.pid, expected)
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    ("options", "wanted"),
     [
-        {"any_of": "swap"},
-        {"any_of": "file,swap", "show": "present"},
-        {"all_of": "present,file"},
-        {"all_of": "present", "none_of": "file"},
-        {"any_of": "present,swap", "none_of": "present"},
-        {"all_of": "present", "any_of": "file,swap", "show": "swap,present,file"},
+        ("--only swap", {"all_of": "swap"}),
+        ("--only file/swap --tell present", {"any_of": "file,swap", "tell": "present"}),
+        ("--only present,file", {"all_of": "present,file"}),
+        ("--only present --only file", {"all_of": "present,file"}),
+        ("--only present,~file", {"all_of": "present", "none_of": "file"}),
+        ("--only present --without file", {"all_of": "present", "none_of": "file"}),
+        ("--only present/swap --without present", {"any_of": "present,swap", "none_of": "present"}),
+        (
+            "--only present,file/swap --tell swap,present,file",
+            {"all_of": "present", "any_of": "file,swap", "tell": "swap,present,file"},
+        ),
     ],
-    ids=str,
 )
 def test_queries(
-    pagemap: Pagemap, stopped: workloads.Target, can_scan: bool, wanted: dict[str, str]
+    pagemap: Pagemap,
+    stopped: workloads.Target,
+    can_scan: bool,
+    options: str,
+    wanted: dict[str, str],
 ) -> None:
-    options = [f"--{name.removesuffix('_of')}={text}" for name, text in wanted.items()]
-    assert found(pagemap, stopped.pid, *options) == naive(stopped.pid, **wanted)
+    assert found(pagemap, stopped.pid, *options.split()) == naive(stopped.pid, **wanted)
 
 
-def test_text_and_csv_say_the_same(
+def test_all_formats_say_the_same(
     pagemap: Pagemap, stopped: workloads.Target, can_scan: bool
 ) -> None:
-    show = ["--any", "present,swap", "--show", "file,present"]
-    expected = naive(stopped.pid, any_of="present,swap", show="file,present")
-    code, out, err = pagemap("regions", stopped.pid, *show, "--csv")
+    asked = ["--only", "present/swap", "--tell", "file,present"]
+    expected = naive(stopped.pid, any_of="present,swap", tell="file,present")
+    code, out, err = pagemap("regions", stopped.pid, *asked, "--csv")
     assert (code, err) == (0, [])
-    assert out.decode() == "start,end,size,categories\n" + "".join(
-        f"{start:#x},{end:#x},{end - start},{'|'.join(names)}\n" for start, end, names in expected
+    assert out.decode() == "pid,start,end,size,categories\n" + "".join(
+        f"{stopped.pid},{start:#x},{end:#x},{end - start},{'|'.join(names)}\n"
+        for start, end, names in expected
     )
-    code, out, err = pagemap("regions", stopped.pid, *show)
+    code, out, err = pagemap("regions", stopped.pid, *asked)
     assert (code, err) == (0, [])
     lines = [line.split() for line in out.decode().splitlines()]
     assert lines[0] == TITLES
-    assert [[line[0], line[1], line[3]] for line in lines[1:]] == [
-        [hex(start), hex(end), ",".join(names) or "-"] for start, end, names in expected
+    assert [[line[0], line[1], *line[3:]] for line in lines[1:-1]] == [
+        [hex(start), hex(end), *(["|".join(names)] if names else [])]
+        for start, end, names in expected
     ]
+    assert lines[-1][0] == "total"
+    code, out, err = pagemap("regions", stopped.pid, *asked, "--format", "jsonl")
+    assert (code, err) == (0, [])
+    assert [json.loads(line) for line in out.splitlines()] == rows(stopped.pid, expected)
+    code, out, err = pagemap("regions", stopped.pid, *asked, "--format", "arrow")
+    assert (code, err) == (0, [])
+    columns = pa.ipc.open_stream(out).read_all().to_pydict()
+    assert columns["start"] == [start for start, _, _ in expected]
+    assert columns["categories"] == ["|".join(names) for _, _, names in expected]
+
+
+def test_what_there_is_of_each_sort(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(3 * MIB))
+    target.stop()
+    code, out, err = pagemap("regions", target.pid, "--by", "categories", "--json")
+    assert (code, err) == (0, [])
+    sums: dict[str, int] = {}
+    for first, last, names in naive(target.pid, any_of="present,swap"):
+        sums["|".join(names)] = sums.get("|".join(names), 0) + last - first
+    assert {row["categories"]: row["size"] for row in json.loads(out)["rows"]} == sums
 
 
 def test_sizes_are_short(pagemap: Pagemap, start: Start) -> None:
@@ -163,11 +203,11 @@ def test_ranges_widen_and_join(pagemap: Pagemap, start: Start, can_scan: bool) -
 
 def test_guard_regions(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
     target = start(workloads.guard())
-    code, _, err = pagemap("regions", target.pid, "--any", "guard", "--csv")
+    code, _, err = pagemap("regions", target.pid, "--only", "guard", "--csv")
     if code == 69:
         pytest.skip(err[0])
     area = target.first
-    assert found(pagemap, target.pid, "--any", "guard") == [
+    assert found(pagemap, target.pid, "--only", "guard") == [
         (area.start + at * PAGE, area.start + (at + 1) * PAGE, ["guard"])
         for at in range(1, area.pages, 2)
     ]
@@ -177,7 +217,7 @@ def test_guard_regions(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
 def test_what_only_a_scan_tells(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
     target = start(workloads.zero())
     area = target.first
-    assert found(pagemap, target.pid, "--all", "pfnzero", "--show", "present,pfnzero")[0][:2] == (
+    assert found(pagemap, target.pid, "--only", "pfnzero", "--tell", "present,pfnzero")[0][:2] == (
         area.start,
         area.end,
     )
@@ -188,4 +228,6 @@ def test_what_only_a_scan_tells(pagemap: Pagemap, start: Start, can_scan: bool) 
         map(int, re.findall(rb"^(?:AnonHugePages|\w+PmdMapped): +(\d+)", smaps, re.MULTILINE))
     )
     assert huge
-    assert sum(end - start for start, end, _ in found(pagemap, target.pid, "--any", "huge")) == huge
+    assert (
+        sum(end - start for start, end, _ in found(pagemap, target.pid, "--only", "huge")) == huge
+    )

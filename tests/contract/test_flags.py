@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._vocabulary.flags import PAGE_FLAGS, SCAN_CATEGORIES
+from pagemap._vocabulary.flags import PAGE_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
 
-@pytest.mark.parametrize(
-    ("kind", "table"), [(pagemap.PageFlag, PAGE_FLAGS), (pagemap.Category, SCAN_CATEGORIES)]
-)
+@pytest.mark.parametrize(("kind", "table"), [(pagemap.PageFlag, PAGE_FLAGS)])
 def test_each_flag_of_the_table_is_a_member(kind: type[IntFlag], table: Sequence[Flag]) -> None:
     """`PageFlag.RESERVED` ran, and mypy denied it: 25 of 45 flags were spelled for it."""
     assert {name: int(member) for name, member in kind.__members__.items()} == {
@@ -32,7 +30,7 @@ def test_each_flag_of_the_table_is_a_member(kind: type[IntFlag], table: Sequence
 
 @pytest.mark.parametrize(
     ("kind", "file"),
-    [("PageFlag", "_vocabulary/frame_flags"), ("Category", "_analyses/categories")],
+    [("PageFlag", "_vocabulary/frame_flags")],
 )
 def test_type_checkers_see_what_runs(kind: str, file: str) -> None:
     """The members stand in the one class that there is, as numbers: no twin can lack some."""

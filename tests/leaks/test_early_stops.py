@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses.regions import regions
 from tests import tasks, workloads
 from tests.leaks.test_leaks import repeat
 
@@ -73,21 +72,13 @@ def test_populated_where_threads_work(
     repeat(call, max(60, STOPS // 20))
 
 
-def test_regions(process: pagemap.Process) -> None:
+def test_regions(process: pagemap.Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pagemap._analyses.regions.ROWS", 100)
+
     def call() -> None:
-        walk = regions(
-            process,
-            any_of=8,
-            all_of=0,
-            none_of=0,
-            returned=None,
-            start=0,
-            end=None,
-            max_pages=None,
-            vector=1,
-        )
-        next(walk)
-        walk.close()  # type: ignore[attr-defined] # it is a generator
+        tables = iter(process.regions())
+        next(tables)
+        tables.close()  # type: ignore[attr-defined] # it is a generator
 
     repeat(call, STOPS)
 

@@ -132,11 +132,11 @@ def test_regions(process: pagemap.Process, still: tuple[int, int]) -> None:
     with mapping_and_unmapping():
         for _ in for_a_while():
             last = 0
-            for region in process.regions(any_of=8, returned=8):
+            for region in process.regions(only=["present"]).rows():
                 assert last <= region.start < region.end
                 last = region.end
-            inside = list(process.regions(any_of=8, returned=8, start=still[0], end=still[1]))
-            assert [tuple(region) for region in inside] == [(*still, 8)]
+            [inside] = process.regions(only=["present"], ranges=[still]).rows()
+            assert (inside.start, inside.end) == still
 
 
 def test_sample(process: pagemap.Process, still: tuple[int, int]) -> None:

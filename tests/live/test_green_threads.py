@@ -58,7 +58,7 @@ with pagemap.Process("self") as process:
             told = [tally for m, tally in process.huge(threads=threads) if holds(m)]
             assert told[0].present >= PAGES
             assert sum(each.pages for each in process.page_types(threads=threads)) >= PAGES
-    assert any(holds(region) for region in process.regions(any_of=pagemap.Category.PRESENT))
+    assert any(holds(region) for region in process.regions().rows())
     assert process.footprint().rss >= PAGES * mmap.PAGESIZE
 
     unfinished = process.populated(threads=2)

@@ -202,7 +202,7 @@ while len(areas) < 6000:  # so many that a thread reads the next block of their 
     areas.append(mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ * (1 + len(areas) % 2 * 2)))
 assert len(process.maps()) > 6000
 """,
-    "regions": "list(process.regions(any_of=pagemap.Category.PRESENT))",
+    "regions": "list(process.regions().rows())",
     "opening": "pagemap.Process('self').close()",
     "closing": "pagemap.Process('self').maps(); pagemap.Sampler().close()",
     "forgotten": "next(process.populated(threads=2))",

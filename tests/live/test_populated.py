@@ -250,5 +250,5 @@ def test_kernel_thread_and_odd_threads() -> None:
     with kthreadd:
         if kthreadd.kernel_thread:
             assert list(kthreadd.populated()) == []
-            assert list(kthreadd.regions(any_of=8)) == []
+            assert list(kthreadd.regions().rows()) == []
             assert list(kthreadd.tally()) == []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap._analyses.regions import Category, Region, regions
+from pagemap._analyses.regions import RegionStream
 from tests import naive, oracle, workloads
 from tests.live import scanning
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
@@ -36,7 +36,9 @@ QUERIES = [
 masks = st.one_of(
     st.just(0), st.just(HERE), st.sampled_from(BITS), st.sets(st.sampled_from(BITS)).map(sum)
 )
-queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, returned=masks)
+queries = st.builds(naive.Query, any_of=masks, all_of=masks, none_of=masks, returned=masks).filter(
+    lambda query: not query.all_of & query.none_of
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +63,13 @@ def found(
     max_pages: int | None = None,
     vector: int = 512,
 ) -> list[naive.Stretch]:
-    got = regions(
-        process, **query._asdict(), start=start, end=end, max_pages=max_pages, vector=vector
-    )
-    return [(region.start, region.end, int(region.categories)) for region in got]
+    ranges = None if (start, end) == (0, None) else [(start, 2**64 if end is None else end)]
+    got = RegionStream(process, **query.words(), ranges=ranges, max_pages=max_pages, vector=vector)
+    return told(got)
+
+
+def told(stream: RegionStream) -> list[naive.Stretch]:
+    return [(row.start, row.end, naive.bits(row.categories)) for row in stream.rows()]
 
 
 def check(process: pagemap.Process, seen: Seen, got: object, wanted: object) -> None:
@@ -142,15 +147,16 @@ def test_any_query_in_any_range(process: pagemap.Process, seen: Seen) -> None:
 
 
 def test_defaults(process: pagemap.Process, seen: Seen) -> None:
-    """What is asked for is returned; with nothing asked for, present and swap."""
-    for asked, query in (
-        ({"any_of": Category.PRESENT}, naive.Query(any_of=8, returned=8)),
-        ({"all_of": Category.FILE | 8}, naive.Query(all_of=12, returned=12)),
-        ({"any_of": 16, "none_of": 8}, naive.Query(any_of=16, none_of=8, returned=16)),
-        ({"none_of": HERE}, naive.Query(none_of=HERE, returned=HERE)),
-        ({}, naive.Query(returned=HERE)),
-    ):
-        got = [tuple(region) for region in process.regions(**asked)]
+    """What is asked for is told; with nothing asked for, present and swap."""
+    cases: list[tuple[dict[str, Any], naive.Query]] = [
+        ({"only": ["present"]}, naive.Query(any_of=8, returned=8)),
+        ({"only": ["file", "present"]}, naive.Query(all_of=12, returned=12)),
+        ({"only": ["swap"], "without": ["present"]}, naive.Query(16, 0, 8, 16)),
+        ({"without": ["present", "swap"]}, naive.Query(none_of=HERE, returned=HERE)),
+        ({}, naive.Query(any_of=HERE, returned=HERE)),
+    ]
+    for asked, query in cases:
+        got = told(process.regions(**asked))
         check(process, seen, got, naive.regions(seen.stretches, query))
 
 
@@ -193,35 +199,41 @@ def alternating_entries(alternating: Target) -> list[int]:
     return oracle.entries(alternating.pid, alternating.first.start, alternating.first.end)
 
 
-def whole(area: workloads.Area, categories: Category) -> list[Region]:
-    return [Region(area.start, area.end, categories)]
+Span = tuple[int, int, str]
 
 
-def within(area: workloads.Area, got: Iterator[Region]) -> list[Region]:
-    return [r for r in got if r.start < area.end and area.start < r.end]
+def whole(area: workloads.Area, categories: str) -> list[Span]:
+    return [(area.start, area.end, categories)]
+
+
+def within(area: workloads.Area, got: RegionStream) -> list[Span]:
+    return [
+        (row.start, row.end, row.categories)
+        for row in got.rows()
+        if row.start < area.end and area.start < row.end
+    ]
 
 
 def test_huge(start: Start) -> None:
     """What smaps calls AnonHugePages, and the tail of the mapping is not."""
     target = start(workloads.thp())
     with scanning.opened(target, scan=True) as process:
-        got = within(target.first, process.regions(any_of=Category.HUGE))
-        assert got == whole(target.first, Category.HUGE)
+        got = within(target.first, process.regions(only=["huge"]))
+        assert got == whole(target.first, "huge")
 
 
 def test_hugetlb(start: Start) -> None:
     target = start(workloads.hugetlb())
     with scanning.opened(target, scan=True) as process:
-        asked = Category.HUGE | Category.PRESENT
-        got = within(target.first, process.regions(all_of=asked))
-        assert got == whole(target.first, asked)
+        got = within(target.first, process.regions(only=["huge", "present"]))
+        assert got == whole(target.first, "present|huge")
 
 
 def test_zero(start: Start) -> None:
     target = start(workloads.zero())
     with scanning.opened(target, scan=True) as process:
-        got = within(target.first, process.regions(any_of=Category.PFNZERO))
-        assert got == whole(target.first, Category.PFNZERO)
+        got = within(target.first, process.regions(only=["pfnzero"]))
+        assert got == whole(target.first, "pfnzero")
 
 
 def test_written(start: Start) -> None:
@@ -229,63 +241,59 @@ def test_written(start: Start) -> None:
     target = start(workloads.uffd_wp())
     with scanning.opened(target, scan=True) as process:
         protected, free = target.areas["protected"], target.areas["open"]
-        asked = {"start": protected.start, "end": free.end, "all_of": Category.PRESENT}
-        written = Category.WRITTEN
-        assert list(process.regions(**asked, none_of=written, returned=written)) == [
-            Region(protected.start, protected.end, Category(0))
-        ]
-        assert list(process.regions(**asked, any_of=written, returned=written)) == [
-            Region(free.start, free.end, written)
-        ]
+        ranges = [(protected.start, free.end)]
+        written = ["written"]
+        got = process.regions(only=["present"], without=written, tell=written, ranges=ranges)
+        assert within(protected, got) == whole(protected, "")
+        assert within(free, got) == []
+        got = process.regions(only=["present", "written"], tell=written, ranges=ranges)
+        assert within(free, got) == whole(free, "written")
+        assert within(protected, got) == []
 
 
 def test_what_this_kernel_lacks(start: Start) -> None:
     target = start(workloads.idle())
     with scanning.opened(target, scan=False) as process:
-        for category in (Category.HUGE, Category.WRITTEN, Category.PFNZERO, Category.WPALLOWED):
-            for word in ("any_of", "all_of", "none_of", "returned"):
-                name = str(category.name).lower()
-                with pytest.raises(pagemap.Unsupported, match=rf"{name}.*6\.7"):
-                    list(process.regions(**{word: category}))
+        for category in ("huge", "written", "pfnzero", "wpallowed"):
+            for word in ("only", "without", "tell"):
+                asked: dict[str, Any] = {word: [category]}
+                with pytest.raises(pagemap.Unsupported, match=rf"{category}.*6\.7"):
+                    process.regions(**asked)
     with scanning.opened(target, scan=True) as process:
         assert process.can_find("present")
-        for word in ("any_of", "all_of", "none_of", "returned"):
-            with pytest.raises(pagemap.UsageError, match="0x80000 is no category"):
-                list(process.regions(**{word: 1 << 19}))
 
 
 def test_nonsense(start: Start) -> None:
     target = start(workloads.idle())
     for scan in (True, False):
         with scanning.opened(target, scan=scan) as process:
-            for bad in ({"max_pages": 0}, {"max_pages": -1}, {"start": 5 * PAGE, "end": PAGE}):
+            bad: dict[str, Any]
+            for bad in ({"max_pages": 0}, {"max_pages": -1}, {"ranges": [(5 * PAGE, PAGE)]}):
                 with pytest.raises(pagemap.UsageError):
-                    list(process.regions(**bad))
-            assert list(process.regions(any_of=8, none_of=8)) == []
+                    process.regions(**bad)
+            none = process.regions(only=["present/swap"], without=["present", "swap"])
+            assert list(none.rows()) == []
             # past the end of the address space there is nothing, and nothing is wrong
-            assert list(process.regions(any_of=8, start=2**63)) == []
+            past = process.regions(only=["present"], ranges=[(2**63, 2**64)])
+            assert list(past.rows()) == []
 
 
-def test_vanished(start: Start) -> None:
+def test_vanished(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pagemap._analyses.regions.ROWS", 1)
     for scan in (True, False):
         target = start(workloads.sparse())
         with scanning.opened(target, scan=scan) as process:
-            walk = regions(
-                process,
-                **QUERIES[0]._asdict(),
-                start=0,
-                end=None,
-                max_pages=None,
-                vector=1,
-            )
+            walk = RegionStream(
+                process, **QUERIES[0].words(), ranges=None, max_pages=None, vector=1
+            ).rows()
             next(walk)
             target.kill()
             with pytest.raises(pagemap.TargetVanished):
                 list(walk)
             # and from the beginning, whatever is asked for
-            for category in (Category.PRESENT, Category.GUARD):
+            for category in ("present", "guard"):
                 with pytest.raises(pagemap.TargetVanished):
-                    list(process.regions(any_of=category))
+                    list(process.regions(only=[category]))
 
 
 def test_vanished_before_the_first_question(start: Start) -> None:
@@ -293,10 +301,10 @@ def test_vanished_before_the_first_question(start: Start) -> None:
     with pagemap.Process(target.pid) as process:
         target.kill()
         # without PAGEMAP_SCAN nobody can ask for huge pages, of the living neither
-        huge = [Category.HUGE] if process.can_scan else []
-        for category in (Category.PRESENT, *huge):
+        huge = ["huge"] if process.can_scan else []
+        for category in ("present", *huge):
             with pytest.raises(pagemap.TargetVanished):
-                list(process.regions(any_of=category))
+                list(process.regions(only=[category]))
         for asked in (None, ["present"], ["huge"] if huge else [], ["exclusive"]):
             with pytest.raises(pagemap.TargetVanished):
                 list(process.tally(asked))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap import Category
 from tests import oracle, userfault, workloads
 from tests.live import scanning
 from tests.live.as_nobody import as_nobody
@@ -45,15 +44,13 @@ def made(context: Any) -> Iterator[Any]:
 
 
 def found(
-    process: pagemap.Process, area: tuple[int, int], **asked: int
-) -> list[tuple[int, int, int]]:
-    start, end = area
-    return [
-        (r.start, r.end, int(r.categories)) for r in process.regions(start=start, end=end, **asked)
-    ]
+    process: pagemap.Process, area: tuple[int, int], **asked: list[str]
+) -> list[tuple[int, int, str]]:
+    stream: pagemap.RegionStream = process.regions(ranges=[area], **asked)  # type: ignore[arg-type]
+    return [(row.start, row.end, row.categories) for row in stream.rows()]
 
 
-def size_of(regions: list[tuple[int, int, int]]) -> int:
+def size_of(regions: list[tuple[int, int, str]]) -> int:
     return sum(end - start for start, end, _ in regions)
 
 
@@ -64,11 +61,11 @@ def test_markers_are_not_in_swap(scan: bool) -> None:
         start = area[0]
         with scanning.opened("self", scan=scan) as process:
             assert smaps(start)["Swap"] == 0
-            there = [(start, start + 16 * PAGE, int(Category.PRESENT))]
+            there = [(start, start + 16 * PAGE, "present")]
             if process.pfns_visible or not oracle.swap_in_use():
-                assert found(process, area, any_of=Category.SWAP) == []
-                assert found(process, area, any_of=Category.SWAP | Category.PRESENT) == there
-                none = found(process, area, none_of=Category.SWAP | Category.PRESENT)
+                assert found(process, area, only=["swap"]) == []
+                assert found(process, area, only=["swap/present"]) == there
+                none = found(process, area, without=["swap", "present"])
                 assert size_of(none) == MIB - 16 * PAGE
 
 
@@ -78,7 +75,7 @@ def test_what_is_declared_broken_is_not_in_swap(scan: bool) -> None:
     with marked as area, scanning.opened("self", scan=scan) as process:
         assert smaps(area[0])["Swap"] == 0
         if process.pfns_visible or not oracle.swap_in_use():
-            assert found(process, area, any_of=Category.SWAP) == []
+            assert found(process, area, only=["swap"]) == []
 
 
 @WAYS
@@ -89,16 +86,16 @@ def test_guards_are_not_in_swap(scan: bool, start: Start) -> None:
     area = target.first.start, target.first.end
     with scanning.opened(target, scan=scan) as process:
         assert smaps(area[0], target.pid)["Swap"] == 0
-        assert found(process, area, any_of=Category.SWAP) == []
+        assert found(process, area, only=["swap"]) == []
         if "guard" in oracle.told_here():
             both = found(
                 process,
                 area,
-                any_of=Category.GUARD,
-                returned=Category.GUARD | Category.SWAP,
+                only=["guard"],
+                tell=["guard", "swap"],
             )
             assert size_of(both) == (area[1] - area[0]) // 2
-            assert {what for _, _, what in both} == {int(Category.GUARD)}
+            assert {what for _, _, what in both} == {"guard"}
 
 
 @WAYS
@@ -109,15 +106,13 @@ def test_swapped_is_what_smaps_calls_swap(scan: bool, limit: int | None, start: 
     first, last = (target.areas[name] for name in ("swapped", "resident"))
     area = min(first.start, last.start), max(first.end, last.end)
     with scanning.opened(target, scan=scan) as process:
-        regions = list(
-            process.regions(any_of=Category.SWAP, start=area[0], end=area[1], max_pages=limit)
-        )
+        regions = list(process.regions(only=["swap"], ranges=[area], max_pages=limit).rows())
         swap = workloads.smaps_number(target.pid, "Swap")
         assert swap >= 200 * PAGE
         got = sum(r.end - r.start for r in regions)
         assert got == (swap if limit is None else limit * PAGE)
-        rest = found(process, area, all_of=Category.PRESENT, none_of=Category.SWAP)
-        assert all(what == int(Category.PRESENT) for _, _, what in rest)
+        rest = found(process, area, only=["present"], without=["swap"])
+        assert all(what == "present" for _, _, what in rest)
 
 
 def test_where_types_are_hidden_and_nothing_is_in_swap() -> None:
@@ -128,7 +123,7 @@ def test_where_types_are_hidden_and_nothing_is_in_swap() -> None:
 
         def look() -> tuple[bool, int]:
             with userfault.marked(MIB) as mine, pagemap.Process("self") as process:
-                return process.pfns_visible, size_of(found(process, mine, any_of=Category.SWAP))
+                return process.pfns_visible, size_of(found(process, mine, only=["swap"]))
 
         try:
             assert as_nobody(look) == (False, 0)
@@ -139,20 +134,20 @@ def test_where_types_are_hidden_and_nothing_is_in_swap() -> None:
 
 
 def test_huge_is_what_is_there() -> None:
-    """`all_of=HUGE` listed untouched places of a hugetlb mapping: 4 pages where 1 was."""
+    """`only=HUGE` listed untouched places of a hugetlb mapping: 4 pages where 1 was."""
     with made(userfault.marked_hugetlb(4, touch=1)) as area:
         size = (area[1] - area[0]) // 4
         with scanning.opened("self", scan=True) as process:
             sums = smaps(area[0])
             there = sums["Private_Hugetlb"] + sums["Shared_Hugetlb"]
             assert there == size
-            for asked in ({"all_of": Category.HUGE}, {"any_of": Category.HUGE}):
+            for asked in ({"only": ["huge"]}, {"only": ["huge"]}):
                 assert size_of(found(process, area, **asked)) == there
-            told = found(process, area, any_of=Category.PRESENT, returned=Category.HUGE)
-            assert told == [(area[0], area[0] + size, int(Category.HUGE))]
-            assert size_of(found(process, area, none_of=Category.HUGE)) == 3 * size
+            told = found(process, area, only=["present"], tell=["huge"])
+            assert told == [(area[0], area[0] + size, "huge")]
+            assert size_of(found(process, area, without=["huge"])) == 3 * size
             # who asks for what is huge and not there, gets the kernel's word
-            asked = {"all_of": Category.HUGE, "none_of": Category.PRESENT}
+            asked = {"only": ["huge"], "without": ["present"]}
             assert size_of(found(process, area, **asked)) == 3 * size
 
 
@@ -162,7 +157,7 @@ def test_protected_hugetlb_is_not_in_swap(scan: bool) -> None:
     marked = made(userfault.marked_hugetlb(3, touch=1))
     with marked as area, scanning.opened("self", scan=scan) as process:
         assert smaps(area[0])["Swap"] == 0
-        assert found(process, area, any_of=Category.SWAP) == []
+        assert found(process, area, only=["swap"]) == []
         pages = process.pages(area)
         assert pages.count("swapped") == 0
         assert pages.count("uffd_wp") == len(pages)
@@ -175,8 +170,8 @@ def test_a_category_that_the_kernel_never_sets(scan: bool, start: Start) -> None
     area = target.first.start, target.first.end
     with scanning.opened(target, scan=scan) as process:
         if "soft_dirty" in oracle.told_here():
-            assert size_of(found(process, area, any_of=Category.SOFT_DIRTY)) == MIB
+            assert size_of(found(process, area, only=["soft_dirty"])) == MIB
             return
-        for word in ("any_of", "all_of", "none_of", "returned"):
+        for word in ("only", "without", "tell"):
             with pytest.raises(pagemap.Unsupported, match="CONFIG_MEM_SOFT_DIRTY"):
-                list(process.regions(**{word: Category.SOFT_DIRTY}))
+                process.regions(**{word: ["soft_dirty"]})  # type: ignore[arg-type] # of these

@@ -8,7 +8,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 import pagemap
-from pagemap import Category, PageFlag
+from pagemap import PageFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,13 @@ def walks(process: pagemap.Process) -> Iterator[int]:
         assert_type(mapping, pagemap.Mapping)
         assert_type(pages, pagemap.Pages)
         yield len(pages)
-    for region in process.regions(any_of=Category.PRESENT | Category.HUGE):
-        assert_type(region, pagemap.Region)
-        assert_type(region.categories, Category)
+    regions = process.regions(only=["present", "huge"])
+    assert_type(regions.snapshot(), "pagemap.Table[pagemap.RegionRow]")
+    for table in regions:
+        assert_type(table, "pagemap.Table[pagemap.RegionRow]")
+    for region in regions.rows():
+        assert_type(region, pagemap.RegionRow)
+        assert_type(region.categories, str)
     for _, tally in process.tally(["present"], threads=1):
         assert_type(tally, pagemap.Tally)
         assert_type(tally.present, "int | None")

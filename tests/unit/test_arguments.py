@@ -71,7 +71,7 @@ class Calls:
             ),
             "column": lambda: self.pages.column(value),
             "count": lambda: self.pages.count(value),
-            "regions": lambda: self.process.regions(**{"any_of": 8, **named}),
+            "regions": lambda: self.process.regions(**named),
         }
         if where in calls:
             return calls[where]()
@@ -93,12 +93,10 @@ TABLE: dict[str, list[object]] = {
     "pages_of ranges": NO_SEVERAL_RANGES,
     "entry address": [*NO_COUNTS, 2**64, None],
     "virt_to_phys address": [*NO_COUNTS, 2**64, None],
-    "regions any_of": NO_COUNTS,
-    "regions all_of": NO_COUNTS,
-    "regions none_of": NO_COUNTS,
-    "regions returned": NO_COUNTS,
-    "regions start": NO_COUNTS,
-    "regions end": [*NO_COUNTS, 0],
+    "regions only": NO_NAMES,
+    "regions without": NO_NAMES,
+    "regions tell": NO_NAMES,
+    "regions ranges": NO_SEVERAL_RANGES,
     "regions max_pages": [*NO_COUNTS, 0, 2**64],
     "tally counts": NO_NAMES,
     "tally threads": [1.5, "1", True, 0, -1, object()],
@@ -148,7 +146,7 @@ NUMBERS = [
     ("sample", "max_pages"),
     ("entry", "address"),
     ("virt_to_phys", "address"),
-    *(("regions", each) for each in ("any_of", "none_of", "returned", "start", "end", "max_pages")),
+    ("regions", "max_pages"),
     *(("read_into", each) for each in ("start", "count")),
     *(("between", each) for each in ("start", "end")),
 ]

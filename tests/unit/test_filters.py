@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses.categories import Category, chosen
+from pagemap._analyses.categories import BITS, bits_of, chosen
 from pagemap._vocabulary.filters import Filter, parse_filters, words_of
 from tests.property import fake
 
@@ -103,11 +103,11 @@ def test_filters_of_a_dump(tmp_path: Path) -> None:
 
 
 def test_filters_of_regions() -> None:
-    present, swap, file = Category.PRESENT, Category.SWAP, Category.FILE
+    present, swap, file = (bits_of([word]) for word in ("present", "swap", "file"))
     assert chosen(["present/swap"], ["file"]) == (present | swap, 0, file)
     assert chosen(["present,~file"], []) == (0, present, file)
     assert chosen([], []) == (0, 0, 0)
     any_of, all_of, none_of = chosen(["=present,file"], [])
-    assert (any_of, all_of, none_of) == (0, present | file, sum(Category) & ~(present | file))
+    assert (any_of, all_of, none_of) == (0, present | file, sum(BITS.values()) & ~(present | file))
     with pytest.raises(pagemap.UsageError, match="--only: categories with / between them can"):
         chosen(["present/swap", "file/huge"], [], ("--only", "--without"))

@@ -34,7 +34,7 @@ CALLS: dict[str, Callable[[pagemap.Process], object]] = {
     "populated, threads": lambda process: list(process.populated(threads=2)),
     "dump": lambda process: pagemap.dump(process, io.BytesIO()),
     "dump, populated": lambda process: pagemap.dump(process, io.BytesIO(), populated=True),
-    "regions": lambda process: list(process.regions(any_of=pagemap.Category.PRESENT)),
+    "regions": lambda process: list(process.regions(only=["present"])),
     "huge": lambda process: list(process.huge()),
     "page_types": lambda process: process.page_types(),
 }

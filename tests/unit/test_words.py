@@ -73,9 +73,3 @@ def test_every_word_is_understood_as_it_is_spelt(known: list[str]) -> None:
         assert understand(spell(word), known) == understand(word, known) == word
     assert "swap" in known
     assert "swapped" not in known
-
-
-def test_the_category_of_what_lies_in_swap() -> None:
-    """Its bit is that of PAGE_IS_SWAPPED in the kernel's include/uapi/linux/fs.h."""
-    assert pagemap.Category.SWAP == 1 << 4
-    assert "PAGE_IS_SWAPPED" in str(pagemap.Category.__doc__)

@@ -10,7 +10,7 @@ __all__ = ["COMMANDS"]
 
 COMMANDS = (
     ("dump", "a row for every page of a process", "commands.dump"),
-    ("regions", "ranges of pages by what they are", "options_regions"),
+    ("regions", "ranges of pages by what they are", "commands.regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "options_footprint"),
     ("types", "pages by the kernel's flags, counted or listed", "options_types"),

@@ -1,0 +1,97 @@
+"""`pagemap regions TARGET`: ranges of pages by what they are."""
+
+from __future__ import annotations
+
+from pagemap._cli import results
+from pagemap._cli.options import add_ranges, add_target, columns_help, in_lines
+from pagemap._vocabulary.filters import LANGUAGE
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.rows.region import REGIONS
+from pagemap._vocabulary.words import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Print the ranges of pages that are alike: present, in swap, huge, and so on.
+Neighbours with the same categories are one row. The kernel skips what is
+empty, so terabytes reserved and untouched cost next to nothing."""
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return f"""\
+categories:
+{in_lines([(spell(flag.name), flag.meaning) for flag in SCAN_CATEGORIES])}
+
+a FILTER:
+{LANGUAGE}
+
+Without a filter it is present/swap. One that only denies fits untouched pages
+too. swap is what lies in swap, and not guard regions, userfaultfd's markers, or
+pages that migrate, as PAGE_IS_SWAPPED is to the kernel; without CAP_SYS_ADMIN
+it hides which are which. huge is what is present and huge: with --without
+present it is the kernel's word, which holds untouched places of hugetlb
+mappings too.
+
+A kernel without PAGEMAP_SCAN (before 6.7) knows those that a page table entry
+tells: file, present, swap, soft-dirty and guard.
+
+{columns_help(REGIONS)}
+
+examples:
+  pagemap regions self
+  pagemap regions java --only swap --json | jq .total.size
+  pagemap regions nginx --only present,file,~pfnzero
+  pagemap regions nginx --only present --tell huge,file --by categories
+  pagemap regions nginx --only present/swap --range 0x400000-0x500000"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    add_target(parser)
+    for option, metavar, text in (
+        ("only", "FILTER", "only pages that fit; may be given again, for all to hold"),
+        ("without", "NAME[,NAME...]", "only pages that are none of these"),
+        ("tell", "NAME[,NAME...]", "the categories to tell, by default those of --only"),
+    ):
+        parser.add_argument(f"--{option}", action="append", default=[], metavar=metavar, help=text)
+    add_ranges(parser)
+    parser.add_argument("--max-pages", metavar="N", help="stop after this many pages")
+    results.add_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the regions."""
+    from pagemap._analyses.categories import BITS, chosen
+    from pagemap._cli import targets
+    from pagemap._cli.messages import complain
+    from pagemap._cli.words import parse_count, parse_names, parse_ranges
+    from pagemap._process import Process
+
+    chosen(arguments.only, arguments.without, ("--only", "--without"))  # or it is told of these
+    tell = parse_names(arguments.tell, BITS, option="--tell")
+    ranges = parse_ranges(arguments.ranges)
+    limit = parse_count(arguments.max_pages, option="--max-pages")
+    shown = results.Results(arguments, REGIONS)
+    pid = targets.one(arguments.target)
+    with Process(pid) as process:
+        regions = process.regions(
+            only=arguments.only,
+            without=arguments.without,
+            tell=tell or None,
+            ranges=ranges or None,
+            max_pages=limit,
+        )
+        if process.kernel_thread:
+            complain(f"process {pid} is a kernel thread: it has no mappings")
+        elif regions.swap_is_certain is False:
+            complain(
+                "some of what is shown as swap may be none (a marker of userfaultfd, say): "
+                "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
+            )
+        shown.show(lambda: regions)
+    return 0
