@@ -51,7 +51,7 @@ static void count_chunk(struct pm_chunks *chunks, uint64_t began)
 /* The page at which the walk leaves the span it is in. */
 static uint64_t last_page(const struct walk *walk)
 {
-	return pm_last_page(walk->job->spans, &walk->at, walk->to);
+	return pm_last_page(walk->job->source.spans, &walk->at, walk->to);
 }
 
 _Static_assert(sizeof(((struct pm_footprint_room *)0)->wishes) ==
@@ -65,8 +65,8 @@ static int64_t find(struct walk *walk)
 		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
 		.max_pages = CHUNK,
 	};
-	const uint32_t shift = walk->job->page_shift;
-	const uint64_t first = walk->job->spans[walk->at.span].vpn;
+	const uint32_t shift = walk->job->source.page_shift;
+	const uint64_t first = walk->job->source.spans[walk->at.span].vpn;
 	uint64_t start = walk->at.page, end = last_page(walk), began, next;
 	struct pm_region region;
 	int64_t got;
@@ -74,8 +74,8 @@ static int64_t find(struct walk *walk)
 	if (end - start > REACH)
 		end = start + REACH;
 	began = pm_sys_now();
-	got = pm_scan(walk->job->pagemap, &query, (first + start) << shift, (first + end) << shift,
-		      &region, 1, &next);
+	got = pm_scan(walk->job->source.fd, &query, (first + start) << shift,
+		      (first + end) << shift, &region, 1, &next);
 	count_chunk(&walk->chunks, began);
 	if (got == -EFAULT) {
 		walk->look = 0; /* past the address space: read up to where that ends */
@@ -92,7 +92,7 @@ static int64_t find(struct walk *walk)
 static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 {
 	struct pm_footprint_room *room = walk->room;
-	const uint64_t vpn = walk->job->spans[walk->at.span].vpn + walk->at.page;
+	const uint64_t vpn = walk->job->source.spans[walk->at.span].vpn + walk->at.page;
 	uint64_t empty = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
@@ -107,7 +107,7 @@ static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 		room->vpns[walk->found] = vpn + i;
 		room->spans[walk->found++] = walk->at.span;
 	}
-	walk->look = walk->job->use_scan && empty >= EMPTY;
+	walk->look = walk->job->source.use_scan && empty >= EMPTY;
 }
 
 /*
@@ -116,7 +116,7 @@ static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
  */
 static int64_t read_chunk(struct walk *walk)
 {
-	const uint64_t first = walk->job->spans[walk->at.span].vpn;
+	const uint64_t first = walk->job->source.spans[walk->at.span].vpn;
 	const uint64_t whole = CHUNK - (first + walk->at.page) % CHUNK;
 	uint64_t rest = last_page(walk) - walk->at.page, began;
 	int64_t got;
@@ -124,7 +124,7 @@ static int64_t read_chunk(struct walk *walk)
 	if (rest > whole)
 		rest = whole;
 	began = pm_sys_now();
-	got = pm_read(walk->job->pagemap, first + walk->at.page, rest, walk->room->block);
+	got = pm_read(walk->job->source.fd, first + walk->at.page, rest, walk->room->block);
 	count_chunk(&walk->chunks, began);
 	if (got < 0)
 		return got;
@@ -144,7 +144,7 @@ static int64_t collect(struct walk *walk)
 
 		if (!rest) {
 			walk->at = pm_next_span(&walk->at);
-			walk->look = walk->job->use_scan != 0;
+			walk->look = walk->job->source.use_scan != 0;
 		} else if (walk->look && rest > CHUNK) {
 			error = find(walk);
 		} else {
@@ -204,7 +204,7 @@ static void add_found(const struct walk *walk, struct pm_footprint *sums)
 			.counts = room->counts + at,
 			.flags = room->flags + at,
 			.kinds = walk->job->kinds,
-			.page_shift = walk->job->page_shift,
+			.page_shift = walk->job->source.page_shift,
 			.shared = walk->job->shared[span],
 			.came_back = walk->job->came_back,
 		};
@@ -225,7 +225,7 @@ int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *f
 		.to = to,
 		.room = room,
 		.at = *from,
-		.look = job->use_scan != 0,
+		.look = job->source.use_scan != 0,
 	};
 	int64_t error = collect(&walk);
 

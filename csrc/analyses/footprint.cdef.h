@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kernel/read.cdef.h"
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -46,16 +47,13 @@ struct pm_chunks {
 
 /* What a walk needs; everything is read only. */
 struct pm_footprint_job {
-	const struct pm_range *spans;
-	int32_t pagemap;   /* open with PFNs visible */
-	int32_t counts;	   /* /proc/kpagecount */
-	int32_t flags;	   /* /proc/kpageflags */
-	uint32_t use_scan; /* PAGEMAP_SCAN may skip what is empty */
-	uint32_t page_shift;
-	uint64_t frames_end;   /* each frame below has a word in both files */
-	const uint8_t *shared; /* 1 for each span of shared memory, 0 for others */
-	const uint8_t *kinds;  /* what types of swap are: entry_kinds.cdef.h */
-	uint32_t came_back;    /* 1: some page of the machine may have come back from swap */
+	struct pm_source source; /* its pagemap open with PFNs visible */
+	int32_t counts;		 /* /proc/kpagecount */
+	int32_t flags;		 /* /proc/kpageflags */
+	uint64_t frames_end;	 /* each frame below has a word in both files */
+	const uint8_t *shared;	 /* 1 for each span of shared memory, 0 for others */
+	const uint8_t *kinds;	 /* what types of swap are: entry_kinds.cdef.h */
+	uint32_t came_back;	 /* 1: some page of the machine may have come back from swap */
 };
 
 /* Room for the pages of one step. */

@@ -81,7 +81,7 @@ static int64_t look_ahead(const struct walk *walk, uint64_t vpn, uint64_t pfn, u
 		most = walk->span_end - vpn;
 	while (done < most) {
 		const uint64_t some = most - done < AHEAD ? most - done : AHEAD;
-		const int64_t got = pm_read(walk->job->fd, vpn + done, some, entries);
+		const int64_t got = pm_read(walk->job->source.fd, vpn + done, some, entries);
 		uint64_t fit = 0;
 
 		if (got <= 0)
@@ -104,7 +104,7 @@ static int begun_before(const struct walk *walk, const struct pm_huge_stretch *s
 
 	if (!pm_flag(stretch->words[0], PM_KPF_COMPOUND_TAIL) || stretch->vpn == span_start)
 		return 0;
-	got = pm_read(walk->job->fd, stretch->vpn - 1, 1, &entry);
+	got = pm_read(walk->job->source.fd, stretch->vpn - 1, 1, &entry);
 	if (got <= 0)
 		return (int)got;
 	return present(entry) && (entry & PM_PLACE_MASK) + 1 == stretch->pfn;
@@ -169,7 +169,7 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 	for (uint64_t run = 0; run < runs; run++) {
 		const uint64_t end = at + scratch->runs[run].count;
 
-		span = pm_span_of(walk->job->spans, scratch->runs[run].vpn, span);
+		span = pm_span_of(walk->job->source.spans, scratch->runs[run].vpn, span);
 		while (at < end) {
 			const uint64_t row = in_a_row(scratch->entries, at, end);
 			const uint64_t next = at + (row ? row : 1);
@@ -248,7 +248,7 @@ static int count_run(struct walk *walk, const struct pm_range *run, uint64_t at,
 			.words = walk->scratch->words + at,
 		};
 		const int error = count_stretch(walk, &stretch, edge && at == first,
-						walk->job->spans[span].vpn);
+						walk->job->source.spans[span].vpn);
 
 		if (error < 0)
 			return error;
@@ -263,19 +263,18 @@ static int64_t count_batch(struct walk *walk, struct pm_place *at, const struct 
 {
 	const struct pm_huge_job *job = walk->job;
 	const struct pm_huge_scratch *scratch = walk->scratch;
-	const uint64_t edge = job->spans[from->span].vpn + from->page;
+	const uint64_t edge = job->source.spans[from->span].vpn + from->page;
 	uint64_t span = at->span, runs, entry = 0;
-	const int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at,
-					 to, scratch->entries, PM_HUGE_BATCH, scratch->runs,
-					 PM_HUGE_RUNS, &runs);
+	const int64_t got = pm_populated(&job->source, at, to, scratch->entries, PM_HUGE_BATCH,
+					 scratch->runs, PM_HUGE_RUNS, &runs);
 	int error = got < 0 ? (int)got : gather_scattered(walk, span, runs);
 
 	for (uint64_t i = 0; !error && i < runs; i++) {
 		const struct pm_range *run = scratch->runs + i;
 
-		span = pm_span_of(job->spans, run->vpn, span);
+		span = pm_span_of(job->source.spans, run->vpn, span);
 		walk->counter.tally = tallies + (span - from->span);
-		walk->span_end = job->spans[span].vpn + job->spans[span].count;
+		walk->span_end = job->source.spans[span].vpn + job->source.spans[span].count;
 		error = count_run(walk, run, entry, run->vpn == edge, i + 1 == runs, span);
 		entry += run->count;
 	}

@@ -8,6 +8,7 @@
 
 #include "kernel/kpage.cdef.h"
 #include "kernel/read.cdef.h"
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -49,13 +50,10 @@ struct pm_huge {
 
 /* How pages are counted; pmd stays 0 without `use_scan`. */
 struct pm_huge_job {
-	const struct pm_range *spans;
-	int32_t fd;	  /* /proc/PID/pagemap, PFNs visible */
-	int32_t flags_fd; /* /proc/kpageflags */
-	uint32_t page_shift;
-	uint32_t use_scan;  /* PAGEMAP_SCAN skips holes, and finds what is mapped by PMDs */
-	uint32_t pmd_order; /* a PMD maps 2^pmd_order pages; 0: nothing is mapped so */
-	uint32_t conts;	    /* bit k: count blocks of 2^k pages */
+	struct pm_source source; /* PFNs visible; scans find what is mapped by PMDs, too */
+	int32_t flags_fd;	 /* /proc/kpageflags */
+	uint32_t pmd_order;	 /* a PMD maps 2^pmd_order pages; 0: nothing is mapped so */
+	uint32_t conts;		 /* bit k: count blocks of 2^k pages */
 	uint32_t anon_order; /* no anonymous folio is of an order from 1 to below this; 0: not known */
 	const uint8_t *shared;	/* 1 for each span of shared memory, 0 for others */
 	const uint8_t *hugetlb; /* likewise of hugetlb; NULL: none is */

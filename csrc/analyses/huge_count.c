@@ -34,14 +34,14 @@ int pm_settle_pmds(struct pm_counter *counter)
 		.all_of = PM_UAPI_IS_HUGE | PM_UAPI_IS_PRESENT,
 		.returned = PM_UAPI_IS_HUGE,
 	};
-	const unsigned shift = counter->job->page_shift;
+	const unsigned shift = counter->job->source.page_shift;
 	const uint64_t end = counter->pmds.end << shift;
 	uint64_t next = counter->pmds.vpn << shift, pages = 0;
 
 	while (next < end) {
 		struct pm_region regions[REGIONS];
-		const int64_t found =
-			pm_scan(counter->job->fd, &query, next, end, regions, REGIONS, &next);
+		const int64_t found = pm_scan(counter->job->source.fd, &query, next, end, regions,
+					      REGIONS, &next);
 
 		if (found < 0)
 			return (int)found;
@@ -111,7 +111,7 @@ int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint6
 		return 0;
 	}
 	kind->aligned[order] += pages;
-	if (job->use_scan && job->pmd_order && order >= job->pmd_order)
+	if (job->source.use_scan && job->pmd_order && order >= job->pmd_order)
 		return keep_in_mind(counter, vpn, pages, order, kind);
 	return 0;
 }

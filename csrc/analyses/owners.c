@@ -48,7 +48,7 @@ static int is_wanted(const struct pm_wanted *wanted, uint64_t pfn)
 	return 0;
 }
 
-int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wanted,
+int64_t pm_owners_find(const struct pm_source *source, const struct pm_wanted *wanted,
 		       struct pm_place *from, const struct pm_place *to, uint64_t *scratch,
 		       struct pm_sighting *out, uint64_t capacity, uint64_t *seen)
 {
@@ -58,7 +58,7 @@ int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wan
 	if (capacity < PM_READ_BLOCK)
 		return -EINVAL;
 	while (capacity - found >= PM_READ_BLOCK && read < AT_ONCE && pm_before(from, to)) {
-		int64_t got = pm_visit_block(visit, from, to, scratch, &block);
+		int64_t got = pm_visit_block(source, from, to, scratch, &block);
 
 		if (got < 0)
 			return got;
@@ -66,7 +66,7 @@ int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wan
 		for (uint64_t run = 0; run < block.runs_count; run++) {
 			const struct pm_range *range = block.runs + run;
 
-			block.span = pm_span_of(visit->spans, range->vpn, block.span);
+			block.span = pm_span_of(source->spans, range->vpn, block.span);
 			for (uint64_t i = 0; i < range->count; i++) {
 				const uint64_t entry = *block.entries++;
 
@@ -79,7 +79,7 @@ int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wan
 		}
 	}
 	*seen = read;
-	return pm_visited(visit, from, to, found);
+	return pm_visited(source, from, to, found);
 }
 
 int32_t pm_compare_memory(int32_t pid, int32_t other)

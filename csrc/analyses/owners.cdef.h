@@ -6,19 +6,12 @@
 
 #include <stdint.h>
 
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The pages of a process to go through: see pm_populated. */
-struct pm_visit {
-	const struct pm_range *spans;
-	int32_t fd; /* /proc/PID/pagemap, with PFNs visible */
-	uint32_t page_shift;
-	uint32_t use_scan;
-};
 
 /*
  * The PFNs looked for, ascending and each once, and a filter that turns nearly all
@@ -49,7 +42,7 @@ void pm_owners_filter(const struct pm_wanted *wanted);
  * seen. *from becomes the place to go on: at or past *to when all was seen, before it
  * when `out` is full or a step was long; *seen the number of populated pages seen.
  */
-int64_t pm_owners_find(const struct pm_visit *visit, const struct pm_wanted *wanted,
+int64_t pm_owners_find(const struct pm_source *source, const struct pm_wanted *wanted,
 		       struct pm_place *from, const struct pm_place *to, uint64_t *scratch,
 		       struct pm_sighting *out, uint64_t capacity, uint64_t *seen);
 

@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
-#include "analyses/owners.cdef.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -97,7 +97,7 @@ struct pm_heavy {
  * Returns the number of stretches or -errno: -ESRCH where the target is gone when all was
  * seen. *from becomes the place to go on, *seen the number of populated pages seen.
  */
-int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
+int64_t pm_sharing_collect(const struct pm_source *source, struct pm_place *from,
 			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,
 			   uint64_t capacity, uint64_t *seen);
 

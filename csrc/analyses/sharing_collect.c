@@ -12,7 +12,6 @@
 #include "kernel/read.cdef.h"
 #include "walk/spans.h"
 #include "walk/visit.h"
-#include "analyses/owners.cdef.h"
 #include "analyses/sharing.cdef.h"
 
 enum {
@@ -63,19 +62,19 @@ static uint64_t add_run(const uint64_t *entries, const struct pm_range *range, u
 	return stored;
 }
 
-int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
+int64_t pm_sharing_collect(const struct pm_source *source, struct pm_place *from,
 			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,
 			   uint64_t capacity, uint64_t *seen)
 {
 	/* a table of the lowest level is a page of entries: so many pages a PMD maps */
-	const uint64_t pmd = UINT64_C(1) << (visit->page_shift - 3);
+	const uint64_t pmd = UINT64_C(1) << (source->page_shift - 3);
 	struct pm_block block;
 	uint64_t stored = 0, read = 0;
 
 	if (capacity < PM_READ_BLOCK)
 		return -EINVAL;
 	while (capacity - stored >= PM_READ_BLOCK && read < AT_ONCE && pm_before(from, to)) {
-		int64_t got = pm_visit_block(visit, from, to, scratch, &block);
+		int64_t got = pm_visit_block(source, from, to, scratch, &block);
 
 		if (got < 0)
 			return got;
@@ -83,12 +82,12 @@ int64_t pm_sharing_collect(const struct pm_visit *visit, struct pm_place *from,
 		for (uint64_t run = 0; run < block.runs_count; run++) {
 			const struct pm_range *range = block.runs + run;
 
-			block.span = pm_span_of(visit->spans, range->vpn, block.span);
+			block.span = pm_span_of(source->spans, range->vpn, block.span);
 			stored = add_run(block.entries, range, pmd, (uint32_t)block.span, out,
 					 stored);
 			block.entries += range->count;
 		}
 	}
 	*seen = read;
-	return pm_visited(visit, from, to, stored);
+	return pm_visited(source, from, to, stored);
 }

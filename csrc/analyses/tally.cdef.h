@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -71,20 +72,17 @@ enum pm_tally_ways {
 
 /* How a tally is made, and what it may cost. */
 struct pm_tally_job {
-	const struct pm_range *spans;
-	const uint8_t *hugetlb; /* of each span, 1 where it is of hugetlb; NULL: none is */
-	const uint8_t *kinds;	/* what each type of swap entry is; see entry_kinds.cdef.h */
-	int32_t fd;
-	int32_t mapcounts; /* /proc/kpagecount, or -1: exclusive is by bit 56 alone */
-	int32_t flags;	   /* /proc/kpageflags, for PM_ZEROS */
-	uint32_t page_shift;
-	uint32_t ways;	    /* enum pm_tally_ways, added up */
-	uint32_t use_scan;  /* by entries: as in pm_populated */
-	uint64_t end;	    /* pm_end: the first page past the address space */
-	uint64_t any_of;    /* by scan: which pages to find (categories of flags.py), */
-	uint64_t returned;  /* and what is to be known of them */
-	uint64_t max_pages; /* stop after so many pages found; 0: never */
-	uint64_t max_ns;    /* stop after about so many nanoseconds; 0: never */
+	struct pm_source source; /* by entries it may scan for what is populated */
+	const uint8_t *hugetlb;	 /* of each span, 1 where it is of hugetlb; NULL: none is */
+	const uint8_t *kinds;	 /* what each type of swap entry is; see entry_kinds.cdef.h */
+	int32_t mapcounts;	 /* /proc/kpagecount, or -1: exclusive is by bit 56 alone */
+	int32_t flags;		 /* /proc/kpageflags, for PM_ZEROS */
+	uint32_t ways;		 /* enum pm_tally_ways, added up */
+	uint64_t end;		 /* pm_end: the first page past the address space */
+	uint64_t any_of;	 /* by scan: which pages to find (categories of flags.py), */
+	uint64_t returned;	 /* and what is to be known of them */
+	uint64_t max_pages;	 /* stop after so many pages found; 0: never */
+	uint64_t max_ns;	 /* stop after about so many nanoseconds; 0: never */
 };
 
 /*

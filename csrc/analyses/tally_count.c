@@ -47,7 +47,8 @@ int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64
 	int64_t got;
 
 	if (job->mapcounts >= 0 && !hugetlb) {
-		got = pm_exclusive_by_count(job->mapcounts, vpn, entries, count, job->page_shift);
+		got = pm_exclusive_by_count(job->mapcounts, vpn, entries, count,
+					    job->source.page_shift);
 		if (got < 0)
 			return got;
 	}
@@ -70,7 +71,8 @@ int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64
 	if (job->ways & PM_ZEROS) {
 		uint64_t marked;
 
-		got = pm_zero_pages(job->flags, vpn, entries, count, job->page_shift, &marked);
+		got = pm_zero_pages(job->flags, vpn, entries, count, job->source.page_shift,
+				    &marked);
 		if (got < 0)
 			return got;
 		to->zero += (uint64_t)got;
@@ -87,7 +89,8 @@ static int64_t read_kinds(const struct pm_tally_walk *walk, uint64_t span, uint6
 
 	while (count) {
 		const uint64_t room = PM_READ_BLOCK - PM_WORDS_OF_REGIONS;
-		int64_t got = pm_read(walk->job->fd, vpn, count < room ? count : room, entries);
+		int64_t got =
+			pm_read(walk->job->source.fd, vpn, count < room ? count : room, entries);
 
 		if (got <= 0)
 			return got;
@@ -103,7 +106,7 @@ static int64_t add_marks(const struct pm_tally_walk *walk, struct pm_counts *to,
 			 uint64_t pages)
 {
 	uint64_t entry = 0;
-	int64_t got = pm_read(walk->job->fd, vpn, 1, &entry);
+	int64_t got = pm_read(walk->job->source.fd, vpn, 1, &entry);
 
 	to->marked_zero += got == 1 && pm_flag(entry, PM_FILE_BIT) ? pages : 0;
 	return got < 0 ? got : 0;

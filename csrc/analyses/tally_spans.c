@@ -28,17 +28,19 @@ static int64_t attribute(const struct pm_tally_walk *walk, const struct pm_regio
 			 uint64_t *span, uint64_t last)
 {
 	const struct pm_tally_job *job = walk->job;
-	uint64_t from = region->start >> job->page_shift, stop = region->end >> job->page_shift;
+	uint64_t from = region->start >> job->source.page_shift,
+		 stop = region->end >> job->source.page_shift;
 
 	while (from < stop) {
 		const struct pm_range *here;
 		uint64_t end;
 
-		while (*span <= last && job->spans[*span].vpn + job->spans[*span].count <= from)
+		while (*span <= last &&
+		       job->source.spans[*span].vpn + job->source.spans[*span].count <= from)
 			(*span)++;
 		if (*span > last)
 			return 0;
-		here = job->spans + *span;
+		here = job->source.spans + *span;
 		/* what lies between spans was not asked for, or is newly mapped */
 		if (from < here->vpn)
 			from = here->vpn < stop ? here->vpn : stop;
@@ -78,8 +80,8 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 	};
 	const uint64_t last = to->page ? to->span : to->span - 1; /* *at lies before *to */
 	const struct pm_place leave = { last, 0 };
-	const uint64_t start = job->spans[at->span].vpn + at->page;
-	uint64_t end = job->spans[last].vpn + pm_last_page(job->spans, &leave, to);
+	const uint64_t start = job->source.spans[at->span].vpn + at->page;
+	uint64_t end = job->source.spans[last].vpn + pm_last_page(job->source.spans, &leave, to);
 	uint64_t next, span = at->span, found = 0;
 	int64_t count;
 
@@ -89,8 +91,8 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 		*at = *to; /* the rest lies past the address space, as [vsyscall] */
 		return 0;
 	}
-	count = pm_scan(job->fd, &query, start << job->page_shift, end << job->page_shift, regions,
-			PM_REGIONS, &next);
+	count = pm_scan(job->source.fd, &query, start << job->source.page_shift,
+			end << job->source.page_shift, regions, PM_REGIONS, &next);
 	if (count < 0)
 		return count;
 	for (int64_t i = 0; i < count; i++) {
@@ -99,17 +101,17 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 		if (error)
 			return error;
 		if (counts_as_found(regions[i].categories))
-			found += (regions[i].end - regions[i].start) >> job->page_shift;
+			found += (regions[i].end - regions[i].start) >> job->source.page_shift;
 	}
-	next >>= job->page_shift;
+	next >>= job->source.page_shift;
 	if (next >= end) {
 		*at = *to;
 		return (int64_t)found;
 	}
-	while (job->spans[at->span].vpn + job->spans[at->span].count <= next)
+	while (job->source.spans[at->span].vpn + job->source.spans[at->span].count <= next)
 		*at = pm_next_span(at);
-	if (next > job->spans[at->span].vpn + at->page)
-		at->page = next - job->spans[at->span].vpn;
+	if (next > job->source.spans[at->span].vpn + at->page)
+		at->page = next - job->source.spans[at->span].vpn;
 	return (int64_t)found;
 }
 
@@ -119,7 +121,8 @@ static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_p
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = *walk->to;
 
-	if (!job->use_scan && pm_last_page(job->spans, at, walk->to) - at->page > PASSED)
+	if (!job->source.use_scan &&
+	    pm_last_page(job->source.spans, at, walk->to) - at->page > PASSED)
 		return (struct pm_place){ at->span, at->page + PASSED };
 	for (uint64_t i = at->span + 1; job->hugetlb && i < until.span + !!until.page; i++)
 		if (job->hugetlb[i])
@@ -137,12 +140,11 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 	uint64_t stored, span = at->span;
 	int64_t got;
 
-	got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &until, entries,
-			   most, runs, RUNS, &stored);
+	got = pm_populated(&job->source, at, &until, entries, most, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
 		int64_t error;
 
-		span = pm_span_of(job->spans, runs[i].vpn, span);
+		span = pm_span_of(job->source.spans, runs[i].vpn, span);
 		error = pm_tally_entries(walk, span, runs[i].vpn, entries, runs[i].count);
 		if (error)
 			return error;
@@ -155,21 +157,22 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
 {
 	const struct pm_tally_job *job = walk->job;
-	const uint64_t vpn = job->spans[at->span].vpn + at->page;
-	uint64_t rest = pm_last_page(job->spans, at, walk->to) - at->page;
+	const uint64_t vpn = job->source.spans[at->span].vpn + at->page;
+	uint64_t rest = pm_last_page(job->source.spans, at, walk->to) - at->page;
 	int64_t got, error;
 
 	if (rest > most)
 		rest = most;
-	got = pm_read(job->fd, vpn, rest, walk->scratch);
+	got = pm_read(job->source.fd, vpn, rest, walk->scratch);
 	if (got < 0)
 		return got;
 	error = pm_tally_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);
 	if (error)
 		return error;
 	/* the address space ends where there are fewer entries than asked for */
-	at->page = (uint64_t)got < rest ? pm_last_page(job->spans, at, walk->to) : at->page + rest;
-	if (at->page == job->spans[at->span].count)
+	at->page = (uint64_t)got < rest ? pm_last_page(job->source.spans, at, walk->to)
+					: at->page + rest;
+	if (at->page == job->source.spans[at->span].count)
 		*at = pm_next_span(at);
 	return got;
 }
@@ -201,7 +204,7 @@ static void count_passed(const struct pm_tally_job *job, struct pm_place from,
 			 const struct pm_place *to, struct pm_counts *counts)
 {
 	for (; from.span < to->span; from = pm_next_span(&from))
-		(counts++)->pages += job->spans[from.span].count - from.page;
+		(counts++)->pages += job->source.spans[from.span].count - from.page;
 	if (from.page < to->page)
 		counts->pages += to->page - from.page;
 }

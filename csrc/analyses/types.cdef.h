@@ -8,6 +8,7 @@
 
 #include "kernel/kpage.cdef.h"
 #include "kernel/read.cdef.h"
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -43,15 +44,12 @@ struct pm_types_filter {
 
 /* Where to look, and what for. Files that are not needed are -1. */
 struct pm_types_job {
-	const struct pm_range *spans; /* of a target; else NULL */
-	int32_t pagemap;	      /* the target's; for the pages of a file: our own */
+	struct pm_source source; /* of the pages of a file: our own pagemap, and no spans */
 	int32_t kpageflags;
 	int32_t kpagecount;
 	int32_t kpagecgroup;
-	uint32_t page_shift;
-	uint32_t use_scan; /* as in pm_populated */
-	uint32_t raw;	   /* see pm_types_word */
-	uint32_t list;	   /* not 0: pages in rows are wanted, else how many are alike */
+	uint32_t raw;  /* see pm_types_word */
+	uint32_t list; /* not 0: pages in rows are wanted, else how many are alike */
 	uint32_t by_cgroup;
 	int32_t sink;	 /* for the pages of files: one in memory, which takes a byte of each */
 	uint64_t cgroup; /* with by_cgroup: only frames of this memory cgroup */

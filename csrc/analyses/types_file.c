@@ -51,7 +51,7 @@ static int64_t touch(int sink, struct iovec *bytes, int count)
 static int64_t touch_cached(const struct pm_types_job *job, char *memory, uint64_t count,
 			    const uint8_t *cached, const uint64_t *entries, uint64_t window)
 {
-	const uint64_t first = (uint64_t)(uintptr_t)memory >> job->page_shift;
+	const uint64_t first = (uint64_t)(uintptr_t)memory >> job->source.page_shift;
 	struct iovec bytes[TOUCHED];
 	uint64_t touched = PM_NO_VALUE; /* the window that was */
 	int64_t failed = 0, all = 0;
@@ -62,7 +62,8 @@ static int64_t touch_cached(const struct pm_types_job *job, char *memory, uint64
 
 		if ((cached[i] & 1) && here != touched &&
 		    !(entries && pm_flag(entries[i], PM_PRESENT_BIT))) {
-			bytes[filled++] = (struct iovec){ memory + (i << job->page_shift), 1 };
+			bytes[filled++] =
+				(struct iovec){ memory + (i << job->source.page_shift), 1 };
 			touched = here;
 		}
 		if (filled == TOUCHED || (filled && i + 1 == count)) {
@@ -117,22 +118,22 @@ static int64_t look(const struct pm_types_job *job, char *memory,
 		    const struct pm_types_range *range, uint8_t *cached, uint64_t *entries)
 {
 	const uint64_t count = range->count;
-	const uint64_t vpn = (uint64_t)(uintptr_t)memory >> job->page_shift;
-	const uint64_t size = count << job->page_shift;
+	const uint64_t vpn = (uint64_t)(uintptr_t)memory >> job->source.page_shift;
+	const uint64_t size = count << job->source.page_shift;
 	int64_t got, read = 0;
 
 	if (pm_sys_madvise(memory, size, MADV_RANDOM) < 0)
 		return -errno;
-	got = find_cached(job->page_shift, memory, range, cached);
+	got = find_cached(job->source.page_shift, memory, range, cached);
 	if (got >= 0)
 		got = touch_cached(job, memory, count, cached, NULL, AROUND);
 	if (got >= 0)
-		got = read = pm_read(job->pagemap, vpn, count, entries);
+		got = read = pm_read(job->source.fd, vpn, count, entries);
 	/* what faults nearby left out: locked, or where reading ahead would go on */
 	if (got >= 0)
 		got = touch_cached(job, memory, count, cached, entries, 1);
 	if (got > 0)
-		got = read = pm_read(job->pagemap, vpn, count, entries);
+		got = read = pm_read(job->source.fd, vpn, count, entries);
 	if (pm_sys_madvise(memory, size, MADV_SEQUENTIAL) < 0 && got >= 0)
 		got = -errno;
 	return got < 0 ? got : read;
@@ -142,8 +143,9 @@ static int64_t look(const struct pm_types_job *job, char *memory,
 static int64_t map_and_look(const struct pm_types_job *job, const struct pm_types_range *range,
 			    uint8_t *cached, uint64_t *entries)
 {
-	const uint64_t size = range->count << job->page_shift;
-	char *memory = pm_sys_map_file(range->file, size, (off_t)(range->page << job->page_shift));
+	const uint64_t size = range->count << job->source.page_shift;
+	char *memory =
+		pm_sys_map_file(range->file, size, (off_t)(range->page << job->source.page_shift));
 	int64_t got;
 
 	if (memory == MAP_FAILED)

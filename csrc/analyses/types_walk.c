@@ -45,9 +45,8 @@ int64_t pm_types_of_spans(const struct pm_types_job *job, struct pm_place *from,
 {
 	struct pm_place at = *from;
 	uint64_t runs;
-	int64_t got = pm_populated(job->pagemap, job->use_scan, job->page_shift, job->spans, &at,
-				   to, block->entries, block->capacity, block->runs,
-				   block->capacity, &runs);
+	int64_t got = pm_populated(&job->source, &at, to, block->entries, block->capacity,
+				   block->runs, block->capacity, &runs);
 
 	if (got >= 0) {
 		const int64_t failed = pm_types_gather(job, (uint64_t)got, block);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kernel/read.cdef.h"
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -78,25 +79,21 @@ uint64_t pm_codes_end(const int32_t *codes, uint64_t count, uint64_t words);
 
 /* What pages are streamed, and how; see pages.c. */
 struct pm_pages_job {
-	const struct pm_range *spans;
-	uint64_t spans_count;
+	struct pm_source source;
 	const uint64_t *starts; /* of each span, the address of its mapping */
 	const int32_t *paths;	/* of each span, the number of its path */
 	int32_t pid;		/* for messages */
-	int32_t fd;		/* /proc/PID/pagemap */
 	int32_t words[3];	/* /proc/kpageflags, kpagecount, kpagecgroup; -1: not asked for */
-	uint32_t page_shift;
-	uint32_t use_scan;     /* PAGEMAP_SCAN may skip what is empty */
-	uint32_t populated;    /* pages alone that are present or swapped */
-	uint32_t hidden;       /* the kernel hides PFNs and swap slots */
-	uint64_t all_of;       /* entries alone with all of these bits, */
-	uint64_t none_of;      /* with none of these, */
-	const uint8_t *kinds;  /* and of a kind by these types (entry_kinds.cdef.h) that */
-	uint32_t kinds_wanted; /* has its bit here */
-	uint32_t counted;      /* 1: exclusive is by map counts, see pm_exclusive_by_count */
-	int32_t mapcounts;     /* /proc/kpagecount, for that */
-	uint64_t untold;       /* bits that the kernel does not tell: unknown */
-	uint64_t rows;	       /* of a batch at most */
+	uint32_t populated;	/* pages alone that are present or swapped */
+	uint32_t hidden;	/* the kernel hides PFNs and swap slots */
+	uint64_t all_of;	/* entries alone with all of these bits, */
+	uint64_t none_of;	/* with none of these, */
+	const uint8_t *kinds;	/* and of a kind by these types (entry_kinds.cdef.h) that */
+	uint32_t kinds_wanted;	/* has its bit here */
+	uint32_t counted;	/* 1: exclusive is by map counts, see pm_exclusive_by_count */
+	int32_t mapcounts;	/* /proc/kpagecount, for that */
+	uint64_t untold;	/* bits that the kernel does not tell: unknown */
+	uint64_t rows;		/* of a batch at most */
 };
 
 enum pm_page_column {

@@ -33,17 +33,17 @@ static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint
 static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *at,
 			      struct pm_page_rows *rows)
 {
-	const struct pm_place to = { job->spans_count, 0 };
+	const struct pm_place to = { job->source.spans_count, 0 };
 	struct pm_range *runs = rows->runs + rows->runs_count;
 	uint64_t span = at->span, stored;
-	int64_t got = pm_populated(job->fd, job->use_scan, job->page_shift, job->spans, at, &to,
-				   rows->entries + rows->count, rows->capacity - rows->count, runs,
+	int64_t got = pm_populated(&job->source, at, &to, rows->entries + rows->count,
+				   rows->capacity - rows->count, runs,
 				   rows->capacity - rows->runs_count, &stored);
 
 	if (got < 0)
 		return got;
 	for (uint64_t i = 0; i < stored; i++) {
-		span = pm_span_of(job->spans, runs[i].vpn, span);
+		span = pm_span_of(job->source.spans, runs[i].vpn, span);
 		rows->spans[rows->runs_count + i] = span;
 	}
 	rows->runs_count += stored;
@@ -54,13 +54,15 @@ static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *a
 static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 			struct pm_page_rows *rows)
 {
-	const struct pm_range *span = job->spans + at->span;
+	const struct pm_range *span = job->source.spans + at->span;
 	uint64_t rest = span->count - at->page;
 	int64_t got;
 
 	if (rest > rows->capacity - rows->count)
 		rest = rows->capacity - rows->count;
-	got = rest ? pm_read(job->fd, span->vpn + at->page, rest, rows->entries + rows->count) : 0;
+	got = rest ? pm_read(job->source.fd, span->vpn + at->page, rest,
+			     rows->entries + rows->count)
+		   : 0;
 	if (got < 0)
 		return got;
 	if (got) { /* a run of its own: those before it may have been filtered already */
@@ -91,7 +93,7 @@ static int64_t count_mappings(const struct pm_pages_job *job, const struct pm_pa
 	for (; run < rows->runs_count; run++) {
 		const struct pm_range *range = rows->runs + run;
 		int64_t got = pm_exclusive_by_count(job->mapcounts, range->vpn, entries,
-						    range->count, job->page_shift);
+						    range->count, job->source.page_shift);
 
 		if (got < 0)
 			return got;
@@ -139,9 +141,9 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 	if (!rows->capacity)
 		return -EINVAL;
 	rows->count = rows->runs_count = 0;
-	if (!job->spans_count)
+	if (!job->source.spans_count)
 		return 0; /* a kernel thread: it has no page table either */
-	while (at->span < job->spans_count && rows->count < rows->capacity) {
+	while (at->span < job->source.spans_count && rows->count < rows->capacity) {
 		const uint64_t first = rows->count, run = rows->runs_count;
 		int64_t got = job->populated ? read_populated(job, at, rows)
 					     : read_all(job, at, rows);
@@ -156,9 +158,9 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		if (filtered)
 			filter(job, rows, first, run);
 	}
-	if (at->span >= job->spans_count) {
+	if (at->span >= job->source.spans_count) {
 		/* an address space that is gone reads like one that ends here */
-		int32_t alive = pm_alive(job->fd);
+		int32_t alive = pm_alive(job->source.fd);
 
 		if (alive <= 0)
 			return alive ? alive : -ESRCH;
@@ -171,8 +173,8 @@ static void addresses(const struct pm_pages_job *job, const struct pm_page_rows 
 	for (uint64_t i = 0; i < rows->runs_count; i++) {
 		const uint64_t count = rows->runs[i].count;
 
-		pm_addresses(rows->runs[i].vpn << job->page_shift, UINT64_C(1) << job->page_shift,
-			     count, (uint64_t *)out);
+		pm_addresses(rows->runs[i].vpn << job->source.page_shift,
+			     UINT64_C(1) << job->source.page_shift, count, (uint64_t *)out);
 		out += count;
 	}
 }

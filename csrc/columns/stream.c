@@ -36,7 +36,7 @@ static void *copy_of(const void *from, uint64_t size)
 
 static void close_all(struct stream *stream)
 {
-	const int32_t fds[] = { stream->job.fd, stream->job.words[0], stream->job.words[1],
+	const int32_t fds[] = { stream->job.source.fd, stream->job.words[0], stream->job.words[1],
 				stream->job.words[2], stream->job.mapcounts };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -48,7 +48,7 @@ static void close_all(struct stream *stream)
 static void destroy(struct stream *stream)
 {
 	close_all(stream);
-	free((void *)stream->job.spans);
+	free((void *)stream->job.source.spans);
 	free((void *)stream->job.starts);
 	free((void *)stream->job.paths);
 	free(stream->rows.entries);
@@ -74,7 +74,7 @@ static int double_of(int32_t *fd)
 static int open_all(struct stream *stream)
 {
 	struct pm_pages_job *job = &stream->job;
-	int32_t *const fds[] = { &job->fd, job->words, job->words + 1, job->words + 2,
+	int32_t *const fds[] = { &job->source.fd, job->words, job->words + 1, job->words + 2,
 				 &job->mapcounts };
 	int error = 0;
 
@@ -91,7 +91,7 @@ static int open_all(struct stream *stream)
 static int take(struct stream *stream, const struct pm_schema *schema, const uint32_t *columns,
 		const struct pm_pages_job *job)
 {
-	const uint64_t spans = job->spans_count, rows = job->rows;
+	const uint64_t spans = job->source.spans_count, rows = job->rows;
 	int words = 0;
 
 	int error;
@@ -100,7 +100,7 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	stream->own = job->pid == pm_sys_pid();
 	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
 	stream->job.kinds = stream->kinds;
-	stream->job.spans = NULL;
+	stream->job.source.spans = NULL;
 	stream->job.starts = NULL;
 	stream->job.paths = NULL;
 	error = open_all(stream);
@@ -109,7 +109,7 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	for (uint64_t i = 0; i < schema->count; i++)
 		words |= columns[i] >= PM_COLUMN_WORDS;
 	stream->shape = pm_shape_new(schema);
-	stream->job.spans = copy_of(job->spans, spans * sizeof(*job->spans));
+	stream->job.source.spans = copy_of(job->source.spans, spans * sizeof(*job->source.spans));
 	stream->job.starts = copy_of(job->starts, spans * sizeof(*job->starts));
 	stream->job.paths = copy_of(job->paths, spans * sizeof(*job->paths));
 	stream->columns = copy_of(columns, schema->count * sizeof(*columns));
@@ -119,9 +119,10 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	stream->rows.runs = malloc(rows * sizeof(struct pm_range));
 	stream->rows.spans = malloc(rows * sizeof(uint64_t));
 	stream->scratch = malloc(words ? (5 * rows + PM_READ_BLOCK) * sizeof(uint64_t) : 1);
-	return stream->shape && stream->job.spans && stream->job.starts && stream->job.paths &&
-			       stream->columns && stream->batch && stream->rows.entries &&
-			       stream->rows.runs && stream->rows.spans && stream->scratch
+	return stream->shape && stream->job.source.spans && stream->job.starts &&
+			       stream->job.paths && stream->columns && stream->batch &&
+			       stream->rows.entries && stream->rows.runs && stream->rows.spans &&
+			       stream->scratch
 		       ? 0
 		       : ENOMEM;
 }

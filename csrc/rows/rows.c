@@ -45,8 +45,8 @@ int64_t pm_rows_plan(const struct pm_rows *rows, const struct pm_place *from, ui
 	if (!bound)
 		return -EINVAL;
 	size = size < PM_ROW_SLACK ? 0 : size - PM_ROW_SLACK;
-	while (at.span < rows->spans_count) {
-		const struct pm_range *span = rows->spans + at.span;
+	while (at.span < rows->source.spans_count) {
+		const struct pm_range *span = rows->source.spans + at.span;
 		uint64_t row = bound + rows->labels[at.span].size;
 		uint64_t fit = size / row, rest = span->count - at.page;
 
@@ -124,7 +124,7 @@ int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint
 static uint64_t pages_left(const struct pm_rows *rows, struct pm_place at,
 			   const struct pm_place *to)
 {
-	return pm_last_page(rows->spans, &at, to) - at.page;
+	return pm_last_page(rows->source.spans, &at, to) - at.page;
 }
 
 /* How many pages from `at` on one read should take: up to a block, over the
@@ -132,16 +132,16 @@ static uint64_t pages_left(const struct pm_rows *rows, struct pm_place at,
 static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 			   const struct pm_place *to)
 {
-	const uint64_t first = rows->spans[at.span].vpn + at.page;
+	const uint64_t first = rows->source.spans[at.span].vpn + at.page;
 	uint64_t end = first + pages_left(rows, at, to);
 
 	while (end - first < PM_READ_BLOCK && at.span < to->span) {
 		const struct pm_range *next;
 
 		at = pm_next_span(&at);
-		if (at.span == rows->spans_count || !pages_left(rows, at, to))
+		if (at.span == rows->source.spans_count || !pages_left(rows, at, to))
 			break;
-		next = rows->spans + at.span;
+		next = rows->source.spans + at.span;
 		if (next->vpn < end || next->vpn - end > BRIDGED)
 			break;
 		end = next->vpn + pages_left(rows, at, to);
@@ -153,13 +153,13 @@ static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 static int64_t read_block(const struct pm_rows *rows, uint64_t vpn, uint64_t count,
 			  uint64_t *entries)
 {
-	const int64_t got = pm_read(rows->fd, vpn, count, entries);
+	const int64_t got = pm_read(rows->source.fd, vpn, count, entries);
 	int64_t error;
 
 	if (got < 0 || !rows->counted)
 		return got;
 	error = pm_exclusive_by_count(rows->mapcounts, vpn, entries, (uint64_t)got,
-				      rows->page_shift);
+				      rows->source.page_shift);
 	return error < 0 ? error : got;
 }
 
@@ -177,8 +177,8 @@ int64_t pm_rows_dump(const struct pm_rows *rows, const struct pm_place *from,
 	/* scratch holds the entries of `got` pages from `first` on; `wanted` were asked for */
 	while (pm_before(&at, to)) {
 		const struct pm_label *label = rows->labels + at.span;
-		uint64_t vpn = rows->spans[at.span].vpn + at.page, rest = pages_left(rows, at, to),
-			 here, known;
+		uint64_t vpn = rows->source.spans[at.span].vpn + at.page,
+			 rest = pages_left(rows, at, to), here, known;
 
 		if (!rest) {
 			at = pm_next_span(&at);

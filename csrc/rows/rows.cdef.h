@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kernel/read.cdef.h"
+#include "walk/source.cdef.h"
 #include "walk/spans.cdef.h"
 
 #ifdef __cplusplus
@@ -35,15 +36,11 @@ struct pm_label {
  * follow those of the last.
  */
 struct pm_rows {
-	const struct pm_range *spans;
-	uint64_t spans_count;
+	struct pm_source source;
 	const struct pm_label *labels; /* of each span */
 	const char *label_bytes;
 	uint32_t format;       /* enum pm_format */
-	uint32_t page_shift;   /* log2 of the page size: 12..16 */
 	uint32_t hidden;       /* 1 when the kernel hides PFNs and swap slots */
-	int32_t fd;	       /* /proc/PID/pagemap */
-	uint32_t use_scan;     /* pm_rows_populated may skip with PAGEMAP_SCAN */
 	uint64_t all_of;       /* rows only for entries with all of these bits, */
 	uint64_t none_of;      /* and with none of these, */
 	const uint8_t *kinds;  /* and of a kind by these types (entry_kinds.cdef.h) */
@@ -88,10 +85,10 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 			  char *out, uint64_t size, uint64_t *pages);
 
 /*
- * The rows of entries in memory, all of them: of entries[0..count) from `vpn` on.
- * `out` holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of
- * `rows` all but spans, labels, label_bytes, fd and use_scan is read. Returns the bytes written,
- * or -EINVAL for an unknown format.
+ * The rows of entries in memory: of entries[0..count) from `vpn` on. `out`
+ * holds count * (pm_row_bound + label_size) + PM_ROW_SLACK bytes. Of `rows` neither the
+ * labels nor of its source more than page_shift is read. Returns the bytes written, or
+ * -EINVAL for an unknown format.
  */
 int64_t pm_rows_format(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		       uint64_t vpn, const char *label, uint64_t label_size, char *out);

@@ -23,7 +23,7 @@ put_rows(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, ui
 		uint64_t entry = entries[i], place = entry & PM_PLACE_MASK;
 
 		out = PM_PUT(out, "0x");
-		out = pm_put_hex(out, (vpn + i) << rows->page_shift);
+		out = pm_put_hex(out, (vpn + i) << rows->source.page_shift);
 		*out++ = ',';
 		if (pm_flag(entry, PM_PRESENT_BIT) && place)
 			out = pm_put_hex(PM_PUT(out, "0x"), place);

@@ -16,7 +16,7 @@ static uint64_t longest_label(const struct pm_rows *rows, const struct pm_place 
 {
 	uint64_t longest = 0;
 
-	for (uint64_t i = from->span; i <= to->span && i < rows->spans_count; i++)
+	for (uint64_t i = from->span; i <= to->span && i < rows->source.spans_count; i++)
 		if (rows->labels[i].size > longest)
 			longest = rows->labels[i].size;
 	return longest;
@@ -29,12 +29,13 @@ static int64_t put_runs(const struct pm_rows *rows, const struct pm_range *runs,
 	for (uint64_t i = 0; i < count; i++) {
 		if (rows->counted) {
 			int64_t error = pm_exclusive_by_count(rows->mapcounts, runs[i].vpn, entries,
-							      runs[i].count, rows->page_shift);
+							      runs[i].count,
+							      rows->source.page_shift);
 
 			if (error < 0)
 				return error;
 		}
-		span = pm_span_of(rows->spans, runs[i].vpn, span);
+		span = pm_span_of(rows->source.spans, runs[i].vpn, span);
 		*end = pm_rows_put(rows, entries, runs[i].count, runs[i].vpn,
 				   rows->label_bytes + rows->labels[span].at,
 				   rows->labels[span].size, *end, shown);
@@ -65,8 +66,8 @@ int64_t pm_rows_populated(const struct pm_rows *rows, struct pm_place *from,
 			break;
 		if (fit > PM_READ_BLOCK)
 			fit = PM_READ_BLOCK;
-		got = pm_populated(rows->fd, rows->use_scan, rows->page_shift, rows->spans, from,
-				   to, scratch, fit, runs, PM_READ_BLOCK, &stored);
+		got = pm_populated(&rows->source, from, to, scratch, fit, runs, PM_READ_BLOCK,
+				   &stored);
 		if (got >= 0)
 			got = put_runs(rows, runs, stored, span, scratch, &end, &shown);
 		if (got < 0)

@@ -98,7 +98,7 @@ char *pm_rows_text(const struct pm_rows *rows, const uint64_t *entries, uint64_t
 		   uint64_t vpn, const char *label, uint64_t label_size, char *out)
 {
 	const uint64_t held = rows->hidden ? PM_BIT(PM_PRESENT_BIT) | PM_BIT(PM_SWAPPED_BIT) : 0;
-	const unsigned shift = rows->page_shift;
+	const unsigned shift = rows->source.page_shift;
 	uint64_t i = 0;
 
 	while (i < count) {

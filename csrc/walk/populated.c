@@ -181,8 +181,9 @@ static int keep_all(struct walk *walk, const uint64_t *entries, uint64_t count)
 }
 
 /* Find the next populated regions of this span. */
-static int find(struct walk *walk, int fd, uint32_t page_shift)
+static int find(struct walk *walk, const struct pm_source *source)
 {
+	const uint32_t page_shift = source->page_shift;
 	const struct pm_range *span = walk->spans + walk->at.span;
 	const uint64_t last = last_page(walk);
 	const struct pm_query query = {
@@ -190,7 +191,7 @@ static int find(struct walk *walk, int fd, uint32_t page_shift)
 		.max_pages = PAGES,
 	};
 	uint64_t next, pages = 0;
-	int64_t found = pm_scan(fd, &query, (span->vpn + walk->at.page) << page_shift,
+	int64_t found = pm_scan(source->fd, &query, (span->vpn + walk->at.page) << page_shift,
 				(span->vpn + last) << page_shift, walk->found, REGIONS, &next);
 
 	if (found == -EFAULT) {
@@ -237,13 +238,12 @@ static uint64_t next_found(struct walk *walk, uint32_t page_shift, uint64_t most
 /* One loop over two ways forward, reading and finding, that hand over to each
  * other: apart they would share all of this state. */
 /* NOLINTNEXTLINE(readability-function-cognitive-complexity) */
-int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struct pm_range *spans,
-		     struct pm_place *from, const struct pm_place *to, uint64_t *out,
-		     uint64_t capacity, struct pm_range *runs, uint64_t runs_capacity,
-		     uint64_t *runs_stored)
+int64_t pm_populated(const struct pm_source *source, struct pm_place *from,
+		     const struct pm_place *to, uint64_t *out, uint64_t capacity,
+		     struct pm_range *runs, uint64_t runs_capacity, uint64_t *runs_stored)
 {
 	struct walk walk = {
-		.spans = spans,
+		.spans = source->spans,
 		.to = to,
 		.at = *from,
 		.out = out,
@@ -255,7 +255,7 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 	if (!capacity || !runs_capacity)
 		return -EINVAL;
 	while (walk.stored < capacity && pm_before(&walk.at, to)) {
-		const struct pm_range *span = spans + walk.at.span;
+		const struct pm_range *span = source->spans + walk.at.span;
 		const uint64_t last = last_page(&walk);
 		uint64_t rest = last - walk.at.page, room = capacity - walk.stored;
 		int finding = walk.found_at < walk.found_count;
@@ -265,8 +265,8 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 			walk.at = pm_next_span(&walk.at);
 			continue;
 		}
-		if (!finding && use_scan && walk.empty >= EMPTY && rest > FIRST_BLOCK) {
-			int error = find(&walk, fd, page_shift);
+		if (!finding && source->use_scan && walk.empty >= EMPTY && rest > FIRST_BLOCK) {
+			int error = find(&walk, source);
 
 			if (error)
 				return error;
@@ -275,10 +275,10 @@ int64_t pm_populated(int fd, uint32_t use_scan, uint32_t page_shift, const struc
 		if (room > PM_READ_BLOCK)
 			room = PM_READ_BLOCK;
 		if (finding)
-			rest = next_found(&walk, page_shift, room);
+			rest = next_found(&walk, source->page_shift, room);
 		else
 			rest = in_a_row(&walk, block < room ? block : room);
-		got = pm_read(fd, span->vpn + walk.at.page, rest, out + walk.stored);
+		got = pm_read(source->fd, span->vpn + walk.at.page, rest, out + walk.stored);
 		if (got < 0)
 			return got;
 		if (!keep_all(&walk, out + walk.stored, (uint64_t)got))

@@ -7,7 +7,7 @@
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
 #include "walk/spans.h"
-#include "analyses/owners.cdef.h"
+#include "walk/source.cdef.h"
 
 enum { PM_VISIT_RUNS = 1024 };
 
@@ -20,14 +20,14 @@ struct pm_block {
 };
 
 /* Read the next block, moving *at; returns the number of entries or -errno. */
-static inline int64_t pm_visit_block(const struct pm_visit *visit, struct pm_place *at,
+static inline int64_t pm_visit_block(const struct pm_source *source, struct pm_place *at,
 				     const struct pm_place *to, uint64_t *scratch,
 				     struct pm_block *block)
 {
 	block->entries = scratch;
 	block->span = at->span;
-	return pm_populated(visit->fd, visit->use_scan, visit->page_shift, visit->spans, at, to,
-			    scratch, PM_READ_BLOCK, block->runs, PM_VISIT_RUNS, &block->runs_count);
+	return pm_populated(source, at, to, scratch, PM_READ_BLOCK, block->runs, PM_VISIT_RUNS,
+			    &block->runs_count);
 }
 
 /*
@@ -35,10 +35,10 @@ static inline int64_t pm_visit_block(const struct pm_visit *visit, struct pm_pla
  * the target is gone by now, so that nobody knows what was missed. Asked here, because a
  * call of its own costs Python a wait for its lock.
  */
-static inline int64_t pm_visited(const struct pm_visit *visit, const struct pm_place *at,
+static inline int64_t pm_visited(const struct pm_source *source, const struct pm_place *at,
 				 const struct pm_place *to, uint64_t found)
 {
-	int32_t alive = pm_before(at, to) ? 1 : pm_alive(visit->fd);
+	int32_t alive = pm_before(at, to) ? 1 : pm_alive(source->fd);
 
 	if (alive < 0)
 		return alive;

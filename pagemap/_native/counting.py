@@ -96,15 +96,12 @@ class Job:
         self.table = ffi.new(
             "struct pm_tally_job *",
             {
-                "spans": spans.table,
+                "source": spans.source(fd, page_shift, use_scan=way.use_scan),
                 "hugetlb": marks,
                 "kinds": kinds,
-                "fd": fd,
                 "mapcounts": way.mapcounts,
                 "flags": way.flags,
-                "page_shift": page_shift,
                 "ways": way.ways,
-                "use_scan": way.use_scan,
                 "end": end,
                 "any_of": way.any_of,
                 "returned": way.returned,
@@ -214,7 +211,7 @@ class Sample:
         """
         job = self._job
         held = self._fds  # for as long as C reads from their numbers
-        job.fd, job.mapcounts, job.flags = held
+        job.source.fd, job.mapcounts, job.flags = held
         ways = job.ways
         if not kinds:
             job.ways = ways & ~ABSENT

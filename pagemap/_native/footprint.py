@@ -96,12 +96,9 @@ class Walk:
         self._job = ffi.new(
             "struct pm_footprint_job *",
             {
-                "spans": spans.table,
-                "pagemap": pagemap,
+                "source": spans.source(pagemap, page_shift, use_scan=use_scan),
                 "counts": counts,
                 "flags": flags,
-                "use_scan": use_scan,
-                "page_shift": page_shift,
                 "frames_end": frames_end,
                 "shared": self._kept[0],
                 "kinds": self._kept[1],

@@ -65,11 +65,8 @@ def pieces(
     job = ffi.new(
         "struct pm_huge_job *",
         {
-            "spans": spans.table,
-            "fd": fd,
+            "source": spans.source(fd, page_shift, use_scan=use_scan),
             "flags_fd": flags_fd,
-            "page_shift": page_shift,
-            "use_scan": use_scan,
             "pmd_order": pmd_order,
             "anon_order": anon_order,
             "shared": kept,

@@ -70,10 +70,7 @@ class Visit:
         self._spans = spans
         self._fd = fd  # held for as long as C may read from its number
         self.tag = tag
-        self.table = ffi.new(
-            "struct pm_visit *",
-            {"spans": spans.table, "fd": fd, "page_shift": page_shift, "use_scan": use_scan},
-        )
+        self.table = ffi.new("struct pm_source *", spans.source(fd, page_shift, use_scan=use_scan))
 
     def pieces(
         self, make: Callable[[Visit, Any, Any, int], VisitPiece], pages: Callable[[], int]

@@ -62,13 +62,13 @@ class PageReader:
         self._columns = [self._number(column.name, bits) for column in schema]
         self.job = ffi.new("struct pm_pages_job *")
         job = self.job
-        job.spans, job.spans_count = spans.table, spans.count
+        job.source = spans.source(fd, page_shift, use_scan=use_scan)
         job.starts = ffi.from_buffer("uint64_t[]", starts)
         job.paths = ffi.from_buffer("int32_t[]", paths)
-        job.pid, job.fd = pid, fd
+        job.pid = pid
         for number, name in enumerate(_WORDS):
             job.words[number] = frames.get(name, -1)
-        job.page_shift, job.use_scan, job.populated = page_shift, use_scan, populated
+        job.populated = populated
         job.hidden, job.all_of, job.none_of = hidden, all_of, none_of
         types = ffi.from_buffer("uint8_t[]", kinds)
         job.kinds, job.kinds_wanted, job.untold = types, kinds_wanted, untold

@@ -81,15 +81,17 @@ class Rows:
         span_table = range_table_of(spans)
         label_table = ffi.from_buffer("struct pm_label[]", struct.pack(f"={len(labels)}Q", *labels))
         label_text = ffi.from_buffer("char[]", label_bytes + bytes(ROW_SLACK))
-        table.spans = span_table
-        table.spans_count = len(span_table)
+        table.source = {
+            "spans": span_table,
+            "spans_count": len(span_table),
+            "fd": fd,
+            "page_shift": page_shift,
+            "use_scan": use_scan,
+        }
         table.labels = label_table
         table.label_bytes = label_text
         table.format = FORMATS[form]
-        table.page_shift = page_shift
         table.hidden = hidden
-        table.fd = fd
-        table.use_scan = use_scan
         table.all_of = all_of
         table.none_of = none_of
         table.untold = untold
@@ -122,10 +124,11 @@ class Rows:
 
     def stretches(self, pages: Callable[[], int]) -> Iterator[PopulatedRowPiece]:
         """The whole batch in pieces of `pages()` pages, whose populated ones are to be written."""
+        source = self.table.source
         at = ffi.new("struct pm_place *")
         while True:
             to = ffi.new("struct pm_place *")
-            count = lib.pm_spans_advance(self.table.spans, self.table.spans_count, at, pages(), to)
+            count = lib.pm_spans_advance(source.spans, source.spans_count, at, pages(), to)
             if not count:
                 return
             yield PopulatedRowPiece(self, ffi.new("struct pm_place *", at[0]), to, count)

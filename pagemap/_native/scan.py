@@ -176,12 +176,23 @@ class Spans:
             yield new(_PLACE, at[0]), to, count
             at = to
 
+    def source(self, fd: int, page_shift: int, *, use_scan: bool) -> dict[str, object]:
+        """A struct pm_source of them, by whose pagemap; it holds neither these nor `fd`."""
+        return {
+            "spans": self.table,
+            "spans_count": self.count,
+            "fd": fd,
+            "page_shift": page_shift,
+            "use_scan": use_scan,
+        }
+
     def populated(
         self, fd: int, page_shift: int, *, use_scan: bool, pages: Callable[[], int]
     ) -> Iterator[PopulatedPiece]:
         """Pieces of `pages()` pages each, to read the populated entries of."""
+        source = ffi.new("struct pm_source *", self.source(fd, page_shift, use_scan=use_scan))
         for at, to, count in self.stretches(pages):
-            yield PopulatedPiece(self, fd, page_shift, use_scan, at, to, count)
+            yield PopulatedPiece((source, self, fd), at, to, count)
 
 
 def _reached(at: Any, to: Any) -> bool:
@@ -212,17 +223,12 @@ class PopulatedPiece:
     `work` is how many pages were looked at, about; `done` whether nothing is left.
     """
 
-    __slots__ = ("_at", "_fd", "_page_shift", "_spans", "_to", "_use_scan", "done", "pages", "work")
+    __slots__ = ("_at", "_source", "_to", "done", "pages", "work")
 
-    def __init__(
-        self, spans: Spans, fd: int, page_shift: int, use_scan: bool, at: Any, to: Any, pages: int
-    ) -> None:
-        self._spans = spans
+    def __init__(self, source: tuple[Any, Spans, int], at: Any, to: Any, pages: int) -> None:
+        self._source = source  # and what it points to
         self._at = at
         self._to = to
-        self._fd = fd
-        self._page_shift = page_shift
-        self._use_scan = use_scan
         self.pages = pages
         self.work = 0
         self.done = False
@@ -234,10 +240,7 @@ class PopulatedPiece:
         runs, stored = out.runs, out.stored
         got = checked(
             lib.pm_populated(
-                self._fd,
-                self._use_scan,
-                self._page_shift,
-                self._spans.table,
+                self._source[0],
                 self._at,
                 self._to,
                 entries,

@@ -125,11 +125,10 @@ class Job:
         self.table = ffi.new(
             "struct pm_types_job *",
             {
-                "pagemap": -1,
+                "source": {"fd": -1, "page_shift": page_shift},
                 "kpageflags": kpageflags,
                 "kpagecount": kpagecount,
                 "kpagecgroup": kpagecgroup,
-                "page_shift": page_shift,
                 "raw": raw,
                 "list": listed,
                 "by_cgroup": cgroup is not None,
@@ -152,10 +151,9 @@ class Job:
         self, spans: Spans, fd: int, *, use_scan: bool, pages: Any
     ) -> Iterator[SpansPiece]:
         """Look at the populated pages of `spans` of the pagemap `fd`, `pages()` in a piece."""
-        self.table.spans = spans.table
-        self.table.pagemap = fd
+        page_shift = self.table.source.page_shift
+        self.table.source = spans.source(fd, page_shift, use_scan=use_scan)
         self._looked_at: tuple[int, ...] = (fd,)
-        self.table.use_scan = use_scan
         for at, to, count in spans.stretches(pages):
             yield SpansPiece(self, spans, at, to, count)
 
@@ -165,7 +163,7 @@ class Job:
 
     def of_files(self, pagemap: int, sink: int) -> None:
         """Be for pages of files, by our own pagemap; then there are a `FilesPiece` and more."""
-        self.table.pagemap, self.table.sink = pagemap, sink
+        self.table.source.fd, self.table.sink = pagemap, sink
         self._looked_at = pagemap, sink
 
     def _ranges(self, call: Any, start: int, end: int, pages: int) -> Iterator[RangePiece]:

@@ -177,7 +177,7 @@ static void check_rows(const uint64_t *entries, uint64_t count, struct pm_rows *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t head[2] = { 0 }, count, *entries;
-	struct pm_rows rows = { .page_shift = 12 };
+	struct pm_rows rows = { .source.page_shift = 12 };
 
 	if (size < sizeof(head))
 		return 0;

@@ -209,17 +209,17 @@ static const uint8_t types[PM_TYPES_OF_SWAP];
 static struct pm_arrow_stream *pages_of(uint32_t populated, uint64_t rows)
 {
 	const struct pm_pages_job job = {
-		.spans = spans,
-		.spans_count = 2,
+		.source.spans = spans,
+		.source.spans_count = 2,
 		.starts = starts,
 		.paths = paths,
 		.pid = 77,
-		.fd = 3,
+		.source.fd = 3,
 		.words = { -1, -1, -1 },
 		.mapcounts = -1,
 		.kinds = types,
 		.kinds_wanted = UINT32_MAX,
-		.page_shift = 12,
+		.source.page_shift = 12,
 		.populated = populated,
 		.rows = rows,
 	};

@@ -157,12 +157,12 @@ static void draw_spans(uint64_t pages)
 static struct pm_footprint_job job_of(uint32_t use_scan, uint64_t frames_end)
 {
 	return (struct pm_footprint_job){
-		.spans = spans,
-		.pagemap = 3,
+		.source.spans = spans,
+		.source.fd = 3,
 		.counts = COUNTS,
 		.flags = FLAGS,
-		.use_scan = use_scan,
-		.page_shift = 12,
+		.source.use_scan = use_scan,
+		.source.page_shift = 12,
 		.frames_end = frames_end,
 		.shared = shared,
 		.kinds = kinds,

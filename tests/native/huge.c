@@ -293,9 +293,9 @@ static int64_t count_pieces(const struct pm_huge_job *job, uint64_t most, struct
 static struct pm_huge_job draw_job(void)
 {
 	return (struct pm_huge_job){
-		.spans = spans,
-		.page_shift = 12,
-		.use_scan = below(4) != 0,
+		.source.spans = spans,
+		.source.page_shift = 12,
+		.source.use_scan = below(4) != 0,
 		.pmd_order = PMD_ORDER,
 		.shared = shared,
 		.hugetlb = hugetlb,
@@ -322,9 +322,10 @@ static void test_random(uint64_t pages, uint64_t most)
 	draw(pages);
 	job.anon_order = least_order();
 	job.zero_pfn = FRAMES + zero_at;
-	job.spans = spans;
+	job.source.spans = spans;
 	for (uint64_t i = 0; i < spans_count; i++)
-		count_naively(spans + i, hugetlb[i], job.conts, (int)job.use_scan, wanted + i);
+		count_naively(spans + i, hugetlb[i], job.conts, (int)job.source.use_scan,
+			      wanted + i);
 	if (below(3) == 0)
 		lie.most = 8 * (1 + below(3000));
 	lie.interrupt = (unsigned)below(2);
@@ -349,7 +350,7 @@ static void test_failures(void)
 	int64_t got;
 
 	draw(4000);
-	job.spans = spans;
+	job.source.spans = spans;
 	lie.error = EIO;
 	lie.error_at = below(2) ? below(4000) : FRAMES + below(MEMORY);
 	got = count_pieces(&job, 4000, sums);
@@ -358,11 +359,11 @@ static void test_failures(void)
 	draw(4000);
 	lie.error = ESRCH;
 	lie.error_at = spans[0].vpn;
-	job.use_scan = 0;
+	job.source.use_scan = 0;
 	CHECK_EQUAL(count_pieces(&job, 4000, sums), -ESRCH);
 
 	draw(4000);
-	job.use_scan = (uint32_t)below(2);
+	job.source.use_scan = (uint32_t)below(2);
 	lie.dies_after = 1 + below(200);
 	got = count_pieces(&job, 1000, sums);
 	CHECK(got == 0 || got == -ESRCH);

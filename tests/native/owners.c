@@ -78,7 +78,7 @@ static int next_wanted(uint64_t *span, uint64_t *page)
 /* `faithful`: nothing goes wrong, so all must be found. Returns an error if there was one. */
 static int64_t check_all(int use_scan, int faithful)
 {
-	const struct pm_visit visit = { spans, 3, 12, (uint32_t)use_scan };
+	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan };
 	const struct pm_place to = { spans_count, 0 };
 	struct pm_place at = { 0, 0 };
 	uint64_t span = 0, page = 0, seen;
@@ -88,7 +88,7 @@ static int64_t check_all(int use_scan, int faithful)
 	int64_t got = 0;
 
 	for (unsigned steps = 0; at.span < to.span; steps++) {
-		got = pm_owners_find(&visit, &wanted, &at, &to, scratch, out, room, &seen);
+		got = pm_owners_find(&source, &wanted, &at, &to, scratch, out, room, &seen);
 		if (got < 0)
 			break;
 		CHECK((uint64_t)got <= room && (uint64_t)got <= seen);
@@ -154,13 +154,13 @@ static void full(void)
 
 static void little_room(void)
 {
-	const struct pm_visit visit = { spans, 3, 12, 0 };
+	const struct pm_source source = { spans, 1, 3, 12, 0 };
 	const struct pm_place to = { 1, 0 };
 	struct pm_place at = { 0, 0 };
 	struct pm_sighting out[1];
 	uint64_t scratch[1], seen;
 
-	CHECK_EQUAL(pm_owners_find(&visit, &wanted, &at, &to, scratch, out, 1, &seen), -EINVAL);
+	CHECK_EQUAL(pm_owners_find(&source, &wanted, &at, &to, scratch, out, 1, &seen), -EINVAL);
 }
 
 static void memory(void)

@@ -47,6 +47,7 @@ static int next_there(struct pm_place *at, const struct pm_place *to)
 static void check_walk(struct pm_place from, struct pm_place to, int use_scan, uint64_t capacity,
 		       uint64_t runs_capacity)
 {
+	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan };
 	struct pm_place at = from, wanted = from;
 	uint64_t steps = 0;
 
@@ -54,8 +55,8 @@ static void check_walk(struct pm_place from, struct pm_place to, int use_scan, u
 		uint64_t *out = exactly(capacity * 8), stored = 0, seen = 0;
 		struct pm_range *runs = exactly(runs_capacity * sizeof(*runs));
 		struct pm_place before = at;
-		int64_t got = pm_populated(3, (uint32_t)use_scan, 12, spans, &at, &to, out,
-					   capacity, runs, runs_capacity, &stored);
+		int64_t got = pm_populated(&source, &at, &to, out, capacity, runs, runs_capacity,
+					   &stored);
 
 		CHECK(got >= 0 && (uint64_t)got <= capacity && stored <= runs_capacity);
 		check_untouched(runs + stored, (runs_capacity - stored) * sizeof(*runs));
@@ -142,13 +143,14 @@ static void touching(void)
 	uint64_t out[MOST_SPANS + 1], stored;
 
 	for (int use_scan = 0; use_scan < 2; use_scan++) {
+		const struct pm_source source = { spans, MOST_SPANS, 3, 12, (uint32_t)use_scan };
 		struct pm_place at = { 0, 0 }, to = { MOST_SPANS, 0 };
 
 		draw_scene(100, 1, 0);
 		for (uint64_t i = 0; i < MOST_SPANS; i++)
 			spans[i] = (struct pm_range){ i, 1 };
-		CHECK_EQUAL(pm_populated(3, (uint32_t)use_scan, 12, spans, &at, &to, out,
-					 MOST_SPANS + 1, runs, MOST_SPANS, &stored),
+		CHECK_EQUAL(pm_populated(&source, &at, &to, out, MOST_SPANS + 1, runs, MOST_SPANS,
+					 &stored),
 			    MOST_SPANS);
 		CHECK_EQUAL(stored, MOST_SPANS);
 		CHECK(past(&at, &to));
@@ -162,6 +164,7 @@ static void holes_are_skipped(void)
 	struct pm_range runs[8];
 
 	for (int use_scan = 0; use_scan < 2; use_scan++) {
+		const struct pm_source source = { spans, 1, 3, 12, (uint32_t)use_scan };
 		struct pm_place at = { 0, 0 }, to = { 1, 0 };
 
 		tell_truth(SCENE);
@@ -170,9 +173,7 @@ static void holes_are_skipped(void)
 		lie.entry = scene_entry;
 		lie.scan = 1;
 		spans[0] = (struct pm_range){ 0, SCENE };
-		CHECK_EQUAL(pm_populated(3, (uint32_t)use_scan, 12, spans, &at, &to, out, 8, runs,
-					 8, &stored),
-			    2);
+		CHECK_EQUAL(pm_populated(&source, &at, &to, out, 8, runs, 8, &stored), 2);
 		if (use_scan)
 			CHECK(lie.pages_asked < 1000 && lie.scans < 5);
 		else

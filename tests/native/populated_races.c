@@ -22,7 +22,8 @@ struct answer {
 /* Walk over all of the scene; what is told must read as it reads now. */
 static struct answer walk(uint64_t capacity, uint64_t runs_capacity)
 {
-	struct pm_range span = { 0, SCENE };
+	const struct pm_range span = { 0, SCENE };
+	const struct pm_source source = { &span, 1, 3, 12, 1 };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct answer answer = { 0, 0 };
 
@@ -30,8 +31,8 @@ static struct answer walk(uint64_t capacity, uint64_t runs_capacity)
 		uint64_t *out = exactly(capacity * 8), stored = 0, seen = 0;
 		struct pm_range *runs = exactly(runs_capacity * sizeof(*runs));
 		struct pm_place before = at;
-		int64_t got = pm_populated(3, 1, 12, &span, &at, &to, out, capacity, runs,
-					   runs_capacity, &stored);
+		int64_t got = pm_populated(&source, &at, &to, out, capacity, runs, runs_capacity,
+					   &stored);
 
 		if (got < 0) {
 			/* nothing moved: the caller may try again from there */
@@ -158,14 +159,15 @@ static void refused(void)
 
 static void nonsense(void)
 {
-	struct pm_range span = { 0, SCENE };
+	const struct pm_range span = { 0, SCENE };
+	const struct pm_source source = { &span, 1, 3, 12, 1 };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct pm_range run;
 	uint64_t out, stored;
 
 	prepare(5);
-	CHECK_EQUAL(pm_populated(3, 1, 12, &span, &at, &to, &out, 0, &run, 1, &stored), -EINVAL);
-	CHECK_EQUAL(pm_populated(3, 1, 12, &span, &at, &to, &out, 1, &run, 0, &stored), -EINVAL);
+	CHECK_EQUAL(pm_populated(&source, &at, &to, &out, 0, &run, 1, &stored), -EINVAL);
+	CHECK_EQUAL(pm_populated(&source, &at, &to, &out, 1, &run, 0, &stored), -EINVAL);
 }
 
 int main(int argc, char **argv)

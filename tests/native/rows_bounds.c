@@ -24,7 +24,9 @@ static void check_room(uint32_t format, uint32_t page_shift, uint32_t hidden, ui
 		       uint64_t label_size)
 {
 	const uint64_t bound = pm_row_bound(format), room = COUNT * (bound + label_size);
-	struct pm_rows rows = { .format = format, .page_shift = page_shift, .hidden = hidden };
+	struct pm_rows rows = { .format = format,
+				.source.page_shift = page_shift,
+				.hidden = hidden };
 	char *label = exactly(label_size + PM_ROW_SLACK);
 	char *out = exactly(room + PM_ROW_SLACK);
 	uint64_t *entries = exactly(sizeof(words));
@@ -47,7 +49,7 @@ static void check_room(uint32_t format, uint32_t page_shift, uint32_t hidden, ui
 
 int main(void)
 {
-	struct pm_rows unknown = { .format = 3, .page_shift = 12 };
+	struct pm_rows unknown = { .format = 3, .source.page_shift = 12 };
 	char nothing = 'n';
 
 	for (uint32_t format = PM_TEXT; format <= PM_JSONL; format++)

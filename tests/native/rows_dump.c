@@ -13,7 +13,7 @@ enum { MOST_SPANS = 8, LABELS = 4000 };
 static char *append_row(const struct pm_rows *rows, uint64_t span, uint64_t page, char *out)
 {
 	const struct pm_label *label = rows->labels + span;
-	const uint64_t vpn = rows->spans[span].vpn + page, entry = lie_entry(vpn);
+	const uint64_t vpn = rows->source.spans[span].vpn + page, entry = lie_entry(vpn);
 
 	return out + pm_rows_format(rows, &entry, 1, vpn, rows->label_bytes + label->at,
 				    label->size, out);
@@ -25,9 +25,9 @@ static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *size)
 	uint64_t missing = 0;
 	char *end = out;
 
-	for (uint64_t s = 0; s < rows->spans_count; s++)
-		for (uint64_t p = 0; p < rows->spans[s].count; p++)
-			if (rows->spans[s].vpn + p < lie.end)
+	for (uint64_t s = 0; s < rows->source.spans_count; s++)
+		for (uint64_t p = 0; p < rows->source.spans[s].count; p++)
+			if (rows->source.spans[s].vpn + p < lie.end)
 				end = append_row(rows, s, p, end);
 			else
 				missing++;
@@ -61,7 +61,7 @@ static void check_dump(const struct pm_rows *rows, uint64_t room, uint64_t piece
 		if (!pages)
 			break;
 	}
-	CHECK_EQUAL(at.span, rows->spans_count);
+	CHECK_EQUAL(at.span, rows->source.spans_count);
 	CHECK_EQUAL(end - all, size);
 	CHECK_EQUAL(memcmp(all, wanted, size), 0);
 	CHECK_EQUAL(missing, lost);
@@ -76,19 +76,19 @@ static void random_dump(void)
 	char label_bytes[LABELS + PM_ROW_SLACK];
 	uint64_t at = (uint64_t)rand() % 1000, room = PM_ROW_SLACK, longest = 0;
 	struct pm_rows rows = {
-		.spans = spans,
-		.spans_count = (uint64_t)rand() % (MOST_SPANS + 1),
+		.source.spans = spans,
+		.source.spans_count = (uint64_t)rand() % (MOST_SPANS + 1),
 		.labels = labels,
 		.label_bytes = label_bytes,
 		.format = (uint32_t)rand() % 3,
-		.page_shift = 12 + 2 * ((uint32_t)rand() % 3),
+		.source.page_shift = 12 + 2 * ((uint32_t)rand() % 3),
 		.hidden = (uint32_t)rand() % 2,
-		.fd = 3,
+		.source.fd = 3,
 	};
 
 	for (size_t i = 0; i < sizeof(label_bytes); i++)
 		label_bytes[i] = (char)('a' + i % 26);
-	for (uint64_t i = 0; i < rows.spans_count; i++) {
+	for (uint64_t i = 0; i < rows.source.spans_count; i++) {
 		/* touching, near enough to be read over, far, or going back */
 		static const unsigned gaps[] = { 1, 2, 127, 140, 5000 };
 

@@ -8,11 +8,11 @@ int main(void)
 	char label_bytes[8 + PM_ROW_SLACK] = " label\n";
 	struct pm_range spans[] = { { 100, 10 }, { 110, 0 }, { 300, 5000 } };
 	struct pm_label labels[] = { { 0, 7 }, { 0, 7 }, { 0, 7 } };
-	struct pm_rows rows = { .spans = spans,
-				.spans_count = 3,
+	struct pm_rows rows = { .source.spans = spans,
+				.source.spans_count = 3,
 				.labels = labels,
 				.label_bytes = label_bytes,
-				.page_shift = 12 };
+				.source.page_shift = 12 };
 	struct pm_place from = { 0, 0 }, end = { 3, 0 };
 	const uint64_t room = 5010 * (pm_row_bound(PM_TEXT) + 7) + PM_ROW_SLACK;
 	static const uint64_t places[] = { 100, 105, 109, 300, 4000, 5299 };

@@ -12,12 +12,12 @@ static void one_byte_less_is_one_row_less(uint32_t format)
 {
 	struct pm_range spans[] = { { 0, 1000 } };
 	struct pm_label labels[] = { { 0, 100 } };
-	struct pm_rows rows = { .spans = spans,
-				.spans_count = 1,
+	struct pm_rows rows = { .source.spans = spans,
+				.source.spans_count = 1,
 				.labels = labels,
 				.label_bytes = bytes,
 				.format = format,
-				.page_shift = 12 };
+				.source.page_shift = 12 };
 	const uint64_t row = pm_row_bound(format) + 100;
 	struct pm_place from = { 0, 3 }, to = { 55, 55 };
 
@@ -43,11 +43,11 @@ static void spans_share_a_piece(void)
 {
 	struct pm_range spans[] = { { 0, 0 }, { 5, 2 }, { 9, 0 }, { 9, 3 } };
 	struct pm_label labels[] = { { 0, 0 }, { 0, 61 }, { 0, 200 }, { 0, 1 } };
-	struct pm_rows rows = { .spans = spans,
-				.spans_count = 4,
+	struct pm_rows rows = { .source.spans = spans,
+				.source.spans_count = 4,
 				.labels = labels,
 				.label_bytes = bytes,
-				.page_shift = 12 };
+				.source.page_shift = 12 };
 	const uint64_t bound = pm_row_bound(PM_TEXT), first = 2 * (bound + 61), row = bound + 1;
 	struct pm_place from = { 0, 0 }, to;
 
@@ -70,11 +70,11 @@ static void huge_spans(void)
 {
 	struct pm_range spans[] = { { 0, UINT64_C(1) << 60 }, { 0, UINT64_MAX >> 1 } };
 	struct pm_label labels[] = { { 0, 200 }, { 0, 7 } };
-	struct pm_rows rows = { .spans = spans,
-				.spans_count = 2,
+	struct pm_rows rows = { .source.spans = spans,
+				.source.spans_count = 2,
 				.labels = labels,
 				.label_bytes = bytes,
-				.page_shift = 12 };
+				.source.page_shift = 12 };
 	const uint64_t row = pm_row_bound(PM_TEXT) + 200;
 	struct pm_place from = { 0, 0 }, to;
 

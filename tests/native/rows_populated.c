@@ -19,7 +19,7 @@ static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *shown)
 	char *end = out;
 
 	plain.all_of = plain.none_of = 0;
-	for (uint64_t i = 0; i < rows->spans_count; i++)
+	for (uint64_t i = 0; i < rows->source.spans_count; i++)
 		for (uint64_t page = 0; page < spans[i].count; page++) {
 			const uint64_t vpn = spans[i].vpn + page, entry = scene_entry(vpn);
 
@@ -36,7 +36,7 @@ static uint64_t expected(const struct pm_rows *rows, char *out, uint64_t *shown)
 static void check_rows(const struct pm_rows *rows, uint64_t room, uint64_t size)
 {
 	char *wanted = exactly(room), *got = exactly(room);
-	struct pm_place at = { 0, 0 }, to = { rows->spans_count, 0 };
+	struct pm_place at = { 0, 0 }, to = { rows->source.spans_count, 0 };
 	uint64_t bytes = 0, shown = 0, told = 0, wanted_bytes = expected(rows, wanted, &shown);
 	uint64_t steps = 0;
 
@@ -70,15 +70,15 @@ static void drawn(void)
 		const uint64_t pages = 1 + below(5000);
 		uint64_t at = below(40), longest = 0, all = 0;
 		struct pm_rows rows = {
-			.spans = spans,
-			.spans_count = below(MOST_SPANS + 1),
+			.source.spans = spans,
+			.source.spans_count = below(MOST_SPANS + 1),
 			.labels = labels,
 			.label_bytes = label_bytes,
 			.format = (uint32_t)below(3),
-			.page_shift = 12,
+			.source.page_shift = 12,
 			.hidden = (uint32_t)below(2),
-			.fd = 3,
-			.use_scan = (uint32_t)below(2),
+			.source.fd = 3,
+			.source.use_scan = (uint32_t)below(2),
 		};
 
 		draw_scene(pages, 1 + below(below(2) ? 5 : 400), (unsigned)below(11));
@@ -87,7 +87,7 @@ static void drawn(void)
 			rows.all_of = below(2) ? SCENE_FILE : SCENE_PRESENT;
 		if (!below(3))
 			rows.none_of = below(2) ? SCENE_DIRTY : SCENE_GUARD | SCENE_FILE;
-		for (uint64_t i = 0; i < rows.spans_count; i++) {
+		for (uint64_t i = 0; i < rows.source.spans_count; i++) {
 			at += below(2) ? 0 : below(300);
 			spans[i] = (struct pm_range){ at, below(700) };
 			labels[i] = (struct pm_label){ below(100), below(200) };
@@ -104,11 +104,11 @@ static void drawn(void)
 
 static void refused(void)
 {
-	struct pm_rows rows = { .spans = spans,
-				.spans_count = 1,
+	struct pm_rows rows = { .source.spans = spans,
+				.source.spans_count = 1,
 				.labels = labels,
 				.label_bytes = label_bytes,
-				.page_shift = 12 };
+				.source.page_shift = 12 };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	const uint64_t row = pm_row_bound(PM_TEXT) + 9;
 	uint64_t *scratch = exactly(PM_READ_BLOCK * 8), pages = 77;

@@ -12,7 +12,7 @@ static unsigned bit(uint64_t entry, int number)
 static void check_row(uint64_t entry, uint64_t vpn, int hidden)
 {
 	struct pm_rows rows = { .format = PM_TEXT,
-				.page_shift = SHIFT,
+				.source.page_shift = SHIFT,
 				.hidden = (uint32_t)hidden };
 	char wanted[200], pfn[32], got[200], label[16 + PM_ROW_SLACK] = " /bin/bash\n";
 	int size;

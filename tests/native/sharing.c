@@ -340,7 +340,7 @@ static void drawn(void)
 static void failing(void)
 {
 	const struct pm_range span = { 0, 100 };
-	const struct pm_visit visit = { &span, 3, 12, 0 };
+	const struct pm_source source = { &span, 1, 3, 12, 0 };
 	const struct pm_place to = { 1, 0 };
 	struct pm_place at = { 0, 0 };
 	struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
@@ -348,8 +348,9 @@ static void failing(void)
 
 	draw_scene(100, 1, 0);
 	lie.error = EIO;
-	CHECK_EQUAL(pm_sharing_collect(&visit, &at, &to, scratch, out, PM_READ_BLOCK, &seen), -EIO);
-	CHECK_EQUAL(pm_sharing_collect(&visit, &at, &to, scratch, out, 1, &seen), -EINVAL);
+	CHECK_EQUAL(pm_sharing_collect(&source, &at, &to, scratch, out, PM_READ_BLOCK, &seen),
+		    -EIO);
+	CHECK_EQUAL(pm_sharing_collect(&source, &at, &to, scratch, out, 1, &seen), -EINVAL);
 	free(scratch);
 	free(out);
 }

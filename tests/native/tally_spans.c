@@ -211,15 +211,15 @@ static struct pm_tally_job draw_job(uint64_t pages)
 					 PM_BY_ENTRIES | PM_UNTOUCHED, PM_BY_ENTRIES | PM_BY_SCAN };
 	static const uint64_t asked[] = { 8, 8 | 16, 64, 128, 16, 32, 8 | 32, ALL_ASKED & ~64 };
 	struct pm_tally_job job = {
-		.spans = spans,
+		.source.spans = spans,
 		.hugetlb = hugetlb,
 		.kinds = kinds,
-		.fd = 3,
+		.source.fd = 3,
 		.mapcounts = -1,
 		.flags = -1,
-		.page_shift = 12,
+		.source.page_shift = 12,
 		.ways = ways[below(5)],
-		.use_scan = (uint32_t)below(2),
+		.source.use_scan = (uint32_t)below(2),
 		.end = pages,
 	};
 
@@ -312,11 +312,11 @@ static void time_of_nothing(void)
 	struct pm_place at = { 0, 0 }, end = { 1, 0 };
 	struct pm_counts tally[2] = { 0 };
 	uint64_t scratch[PM_READ_BLOCK];
-	struct pm_tally_job job = { .spans = spans,
-				    .fd = 3,
+	struct pm_tally_job job = { .source.spans = spans,
+				    .source.fd = 3,
 				    .mapcounts = -1,
 				    .kinds = kinds,
-				    .page_shift = 12,
+				    .source.page_shift = 12,
 				    .end = 1 << 22,
 				    .ways = PM_BY_ENTRIES,
 				    .max_ns = 2000 };
@@ -337,11 +337,11 @@ static void errors(void)
 					 PM_BY_ENTRIES | PM_BY_SCAN };
 
 	for (unsigned i = 0; i < 4; i++) {
-		struct pm_tally_job job = { .spans = spans,
-					    .fd = 3,
+		struct pm_tally_job job = { .source.spans = spans,
+					    .source.fd = 3,
 					    .mapcounts = -1,
 					    .kinds = kinds,
-					    .page_shift = 12,
+					    .source.page_shift = 12,
 					    .ways = ways[i],
 					    .end = 5000,
 					    .any_of = 64,

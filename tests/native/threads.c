@@ -29,9 +29,9 @@ enum { THREADS = 4, SPANS = 32, SPAN_PAGES = 256, WORDS = 1 << 16, WISHES = 3000
 	((truth) ? (void)0 : (fprintf(stderr, "line %d: %s\n", __LINE__, #truth), exit(1)))
 
 static struct {
-	int pagemap, words;
-	uint32_t page_shift, use_scan;
+	struct pm_source source; /* of `spans` */
 	struct pm_range spans[SPANS];
+	int words;
 	uint64_t pages;
 	/* of all threads: what they sort and gather together */
 	struct pm_wish wishes[WISHES];
@@ -60,9 +60,8 @@ static void find_populated(struct found *found)
 	while (before(&at)) {
 		uint64_t out[PIECE], stored;
 		struct pm_range runs[PIECE];
-		const int64_t got = pm_populated(all.pagemap, all.use_scan, all.page_shift,
-						 all.spans, &at, &whole, out, PIECE, runs, PIECE,
-						 &stored);
+		const int64_t got =
+			pm_populated(&all.source, &at, &whole, out, PIECE, runs, PIECE, &stored);
 
 		CHECK(got >= 0);
 		found->populated += (uint64_t)got;
@@ -73,12 +72,9 @@ static void find_rows(struct found *found)
 {
 	static const char bytes[PM_ROW_SLACK + 4] = " x\n";
 	struct pm_label labels[SPANS];
-	const struct pm_rows rows = { .spans = all.spans,
-				      .spans_count = SPANS,
+	const struct pm_rows rows = { .source = all.source,
 				      .labels = labels,
-				      .label_bytes = bytes,
-				      .page_shift = all.page_shift,
-				      .fd = all.pagemap };
+				      .label_bytes = bytes };
 	uint64_t *scratch = malloc(PM_READ_BLOCK * 8);
 	struct pm_place at = { 0, 0 }, to;
 	char *out = malloc(1 << 17);
@@ -98,14 +94,13 @@ static void find_rows(struct found *found)
 
 static void find_wanted(struct found *found)
 {
-	const struct pm_visit visit = { all.spans, all.pagemap, all.page_shift, all.use_scan };
 	uint64_t *scratch = malloc(PM_READ_BLOCK * 8), seen;
 	struct pm_sighting *out = malloc(PM_READ_BLOCK * sizeof(*out));
 	struct pm_place at = { 0, 0 };
 
 	while (before(&at)) {
-		CHECK(pm_owners_find(&visit, &all.wanted, &at, &whole, scratch, out, PM_READ_BLOCK,
-				     &seen) >= 0);
+		CHECK(pm_owners_find(&all.source, &all.wanted, &at, &whole, scratch, out,
+				     PM_READ_BLOCK, &seen) >= 0);
 		found->sighted += seen;
 	}
 	free(scratch);
@@ -115,11 +110,8 @@ static void find_wanted(struct found *found)
 static void find_huge(struct found *found)
 {
 	static const uint8_t shared[SPANS];
-	const struct pm_huge_job job = { .spans = all.spans,
-					 .fd = all.pagemap,
+	const struct pm_huge_job job = { .source = all.source,
 					 .flags_fd = all.words,
-					 .page_shift = all.page_shift,
-					 .use_scan = all.use_scan,
 					 .shared = shared };
 	struct pm_huge_scratch scratch = {
 		.entries = malloc(PM_HUGE_BATCH * 8),
@@ -168,7 +160,7 @@ static void *work(void *argument)
 		       sizeof(*found) - sizeof(found->number));
 		find_populated(found);
 		for (unsigned i = 0; i < SPANS; i++) {
-			CHECK(pm_read(all.pagemap, all.spans[i].vpn, SPAN_PAGES, entries) ==
+			CHECK(pm_read(all.source.fd, all.spans[i].vpn, SPAN_PAGES, entries) ==
 			      SPAN_PAGES);
 			pm_tally_add(entries, SPAN_PAGES, &tally);
 		}
@@ -184,7 +176,7 @@ static void *work(void *argument)
 /* Every second page of every second span is there. */
 static void map_spans(void)
 {
-	const size_t page = (size_t)1 << all.page_shift, size = SPANS * SPAN_PAGES * page;
+	const size_t page = (size_t)1 << all.source.page_shift, size = SPANS * SPAN_PAGES * page;
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(memory != MAP_FAILED);
@@ -192,7 +184,7 @@ static void map_spans(void)
 	for (unsigned i = 0; i < SPANS; i++) {
 		char *start = memory + i * SPAN_PAGES * page;
 
-		all.spans[i] = (struct pm_range){ .vpn = (uintptr_t)start >> all.page_shift,
+		all.spans[i] = (struct pm_range){ .vpn = (uintptr_t)start >> all.source.page_shift,
 						  .count = SPAN_PAGES };
 		for (size_t at = 0; i % 2 && at < SPAN_PAGES; at += 2, all.pages++)
 			start[at * page] = 1;
@@ -223,11 +215,13 @@ int main(void)
 	pthread_t threads[THREADS];
 	static struct found found[THREADS];
 
-	while (1L << all.page_shift < sysconf(_SC_PAGESIZE))
-		all.page_shift++;
-	all.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	CHECK(all.pagemap >= 0);
-	all.use_scan = pm_probe_scan(all.pagemap, 8) == 0;
+	all.source.spans = all.spans;
+	all.source.spans_count = SPANS;
+	while (1L << all.source.page_shift < sysconf(_SC_PAGESIZE))
+		all.source.page_shift++;
+	all.source.fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	CHECK(all.source.fd >= 0);
+	all.source.use_scan = pm_probe_scan(all.source.fd, 8) == 0;
 	map_spans();
 	make_words();
 	for (uint64_t i = 0; i < THREADS; i++) {

@@ -150,13 +150,13 @@ static void check_types(const struct pm_types_job *job, const struct pm_type *su
 static struct pm_types_job draw_job(struct pm_types_filter *filters)
 {
 	struct pm_types_job job = {
-		.spans = spans,
-		.pagemap = 3,
+		.source.spans = spans,
+		.source.fd = 3,
 		.kpageflags = LIE_FRAMES,
 		.kpagecount = LIE_FRAMES + 1,
 		.kpagecgroup = LIE_FRAMES + 2,
-		.page_shift = 12,
-		.use_scan = (uint32_t)below(2),
+		.source.page_shift = 12,
+		.source.use_scan = (uint32_t)below(2),
 		.raw = (uint32_t)below(2),
 		.list = (uint32_t)below(2),
 		.by_cgroup = !below(3),
@@ -214,11 +214,11 @@ static void memory(void)
 {
 	for (unsigned round = round_from(); round < round_to(50); round++) {
 		const uint64_t start = below(2000), last = start + 1 + below(9000);
-		struct pm_types_job job = { .pagemap = -1,
+		struct pm_types_job job = { .source.fd = -1,
 					    .kpageflags = LIE_FRAMES,
 					    .kpagecount = LIE_FRAMES + 1,
 					    .kpagecgroup = LIE_FRAMES + 2,
-					    .page_shift = 12,
+					    .source.page_shift = 12,
 					    .list = 1 };
 		struct pm_types_block block = make_block(1 + below(3000), 1, 1);
 		uint64_t at = start, next = start, stop;
@@ -246,12 +246,12 @@ static void memory(void)
 static void errors(void)
 {
 	struct pm_types_block block = make_block(64, 0, 1);
-	struct pm_types_job job = { .spans = spans,
-				    .pagemap = 3,
+	struct pm_types_job job = { .source.spans = spans,
+				    .source.fd = 3,
 				    .kpageflags = LIE_FRAMES,
 				    .kpagecount = LIE_FRAMES + 1,
 				    .kpagecgroup = LIE_FRAMES + 2,
-				    .page_shift = 12 };
+				    .source.page_shift = 12 };
 	struct pm_place at = { 0, 0 }, end = { 1, 0 };
 	uint64_t pfn = 7;
 

@@ -40,11 +40,11 @@ static uint64_t word_of(int fd, uint64_t pfn)
 	return fd == LIE_FRAMES ? 0x28 | (pfn / 9 % 2) << 4 : 0;
 }
 
-static struct pm_types_job job = { .pagemap = 3,
+static struct pm_types_job job = { .source.fd = 3,
 				   .kpageflags = LIE_FRAMES,
 				   .kpagecount = -1,
 				   .kpagecgroup = -1,
-				   .page_shift = 12,
+				   .source.page_shift = 12,
 				   .raw = 1,
 				   .list = 1 };
 
