@@ -10,7 +10,8 @@ import os
 from errno import ENOENT, ESRCH
 
 from pagemap._errors import NoSuchProcess, TargetVanished, Unsupported
-from pagemap._kernel import maps, smaps
+from pagemap._kernel import smaps
+from pagemap._kernel.maps_blocks import read_blocks
 from pagemap._kernel.smaps import Footprint, total
 
 TYPE_CHECKING = False
@@ -99,7 +100,7 @@ def _read_sums(folder: Folder) -> Footprint:
 def _smaps_blocks(folder: Folder) -> Generator[bytes, None, None]:
     fd = _open(folder, "smaps")
     try:
-        yield from maps.read_blocks(fd)
+        yield from read_blocks(fd)
     except OSError as error:
         raise folder.error(error, _OPERATION, "smaps") from None
     finally:

@@ -3,45 +3,35 @@ r"""/proc/PID/maps: text into mappings.
 The format is the kernel's (show_map_vma in fs/proc/task_mmu.c): ``start-end perms offset dev inode
 path``, addresses, offset and device in hex, the inode in decimal. The path is the rest of the line,
 whatever bytes it holds; the kernel writes a newline in it as ``\012``, and nothing else is
-escaped: a file really named with these four characters reads the same (see `settled`).
+escaped: a file really named with these four characters reads the same (see `maps_blocks`).
 """
 
 from __future__ import annotations
 
-import os
-from errno import ESPIPE
 from itertools import repeat
 
-from pagemap import _native
-from pagemap._native import pipeline
 from pagemap._native.lines import Lines, bad_line
-from pagemap._native.procmap import name_at
 from pagemap._vocabulary.rows.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = [
     "as_written",
     "decode_path",
-    "in_order",
     "mappings_of",
     "parse",
     "parse_bounds",
     "parse_labels",
     "parse_line",
-    "read",
-    "read_blocks",
-    "settled",
 ]
 
-_BACKSLASH = "\0"  # what stands for one in `settled` lines
-_BOUNDS_SIZE = 40  # more than two addresses have
+_BACKSLASH = "\0"  # what stands for one in lines that are `maps_blocks.settled`
 
 
 def decode_path(label: bytes) -> str:
-    """The path that maps wrote as `label`, or `settled` has made of it."""
+    """The path that maps wrote as `label`, or `maps_blocks.settled` has made of it."""
     path = label.decode("utf-8", "surrogateescape")
     return _decoded(path) if "\\" in path or _BACKSLASH in path else path
 
@@ -53,32 +43,6 @@ def _decoded(path: str) -> str:
 def as_written(label: bytes) -> bytes:
     """A label just as the kernel wrote it."""
     return label.replace(_BACKSLASH.encode(), b"\\")
-
-
-def settled(block: bytes, fd: int) -> bytes:
-    """The same lines of maps, in which four characters that look like a newline are told apart.
-
-    Maps writes a newline as backslash and 012, and a backslash as itself. The kernel is asked for
-    the name by PROCMAP_QUERY (Linux 6.11) on the maps file `fd`: where it has a backslash there,
-    that becomes a NUL, which no path holds, and `decode_path` makes it one again. Where it cannot
-    be asked a newline is what is meant.
-    """
-    if b"\\012" not in block:
-        return block
-    lines = block.split(b"\n")
-    for number, line in enumerate(lines):
-        if b"\\012" not in line:
-            continue
-        path = line.find(b"/")
-        if path < 0:
-            continue
-        try:
-            name = name_at(fd, _bounds(line)[0])
-        except OSError:
-            continue
-        if name.replace(b"\n", b"\\012") == line[path:]:
-            lines[number] = line[:path] + name.replace(b"\\", b"\0").replace(b"\n", b"\\012")
-    return b"\n".join(lines)
 
 
 def parse(data: bytes) -> list[Mapping]:
@@ -149,107 +113,3 @@ def parse_labels(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     bounds = lines.bounds.tolist()
     labels = map(lines.paths.words.__getitem__, lines.paths.codes)
     return zip(bounds[::2], bounds[1::2], labels, strict=True)
-
-
-def in_order(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines, of which no line reaches back into the block before it.
-
-    Within a block C sees to it. Raises PagemapError where lines are out of order.
-    """
-    above = floor = 0
-    for read in blocks:
-        block = _above(read, above, floor) if floor else read
-        if block:
-            above, floor = _bounds(read[read.rfind(b"\n", 0, -1) + 1 :])
-            yield block
-
-
-def _above(block: bytes, above: int, floor: int) -> bytes:
-    """What of a block lies above `floor`; as pm_lines_split (csrc/kernel/maps_lines.c) has it."""
-    while block:
-        start, end = _bounds(block)
-        if start >= floor or end <= start:
-            return block
-        if end > floor:
-            return b"%08x" % floor + block[block.index(b"-") :]
-        if start < above:
-            raise bad_line(block.partition(b"\n")[0], ordered=True)
-        block = block.partition(b"\n")[2]
-    return block
-
-
-def _bounds(line: bytes) -> tuple[int, int]:
-    try:
-        start, end = line[:_BOUNDS_SIZE].partition(b" ")[0].split(b"-")
-        return int(start, 16), int(end, 16)
-    except ValueError:
-        raise bad_line(line.partition(b"\n")[0]) from None
-
-
-def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
-    """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
-
-    The kernel hands out a page at a time, consistent in itself; a process may have millions of
-    mappings, so memory must not grow with their number. What is longer than one block a thread
-    reads ahead, while the one before is in use.
-    """
-    text = _Text(fd)
-    rest = b""
-
-    def buffer() -> memoryview:
-        return _native.view_of(_native.allocate("char[]", size), "B")
-
-    with pipeline.run(text.reads(), buffer, in_turn=True) as results:
-        for _, read in results:
-            block = rest + read
-            ended = len(read) < size
-            whole = len(block) if ended else block.rfind(b"\n") + 1  # a line may be of any length
-            rest = block[whole:]
-            if whole:
-                yield block[:whole]
-            if ended:
-                return
-
-
-class _Text:
-    """The text of a file of maps; each step reads on where the one before it ended."""
-
-    done = True
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._offset = 0
-        self._ended = False
-        self.work = pipeline.ALONE_PAGES  # what is left has a thread
-
-    def reads(self) -> Iterator[_Text]:
-        """The pieces of a pipeline."""
-        while not self._ended:
-            yield self
-
-    def run(self, buffer: memoryview) -> bytes:
-        """As much as the buffer takes; less at the end, and nothing past it."""
-        if self._ended:
-            return b""
-        got = _read_at(self._fd, buffer, self._offset)
-        self._ended = got < len(buffer)
-        self._offset += got
-        return bytes(buffer[:got])
-
-
-def _read_at(fd: int, view: memoryview, offset: int) -> int:
-    try:
-        return _native.read_text(fd, view, offset)
-    except OSError as error:
-        if error.errno != ESPIPE:
-            raise
-    # a pipe: somebody else's text of maps
-    filled = 0
-    while filled < len(view) and (got := os.readv(fd, [view[filled:]])):
-        filled += got
-    return filled
-
-
-def read(fd: int) -> bytes:
-    """The whole text of the maps file `fd`."""
-    return b"".join(read_blocks(fd))

@@ -10,7 +10,7 @@ from time import time
 
 from pagemap import _native
 from pagemap._errors import NotMapped, UsageError
-from pagemap._kernel import maps, told
+from pagemap._kernel import maps_blocks, told
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.lines import Lines
 from pagemap._space.about import about
@@ -64,8 +64,8 @@ class AddressSpace(Handle):
             fd = self._maps if ours else Descriptor(self._folder.open("maps"))
             if not ours:
                 self.check()
-            for block in maps.in_order(maps.read_blocks(fd)):
-                yield maps.settled(block, fd)
+            for block in maps_blocks.in_order(maps_blocks.read_blocks(fd)):
+                yield maps_blocks.settled(block, fd)
         except OSError as error:
             raise self._folder.error(error, "read the mappings", "maps") from None
         finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._kernel import maps
+from pagemap._kernel import maps, maps_blocks
 from pagemap._native import procmap
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_where_the_kernel_cannot_be_asked_a_newline_is_meant() -> None:
     line = b"1000-2000 r--p 00000000 fe:00 658    /tmp/back\\012slash\n"
     fd = os.memfd_create("a copy of maps")
     try:
-        assert maps.settled(line, fd) == line
+        assert maps_blocks.settled(line, fd) == line
     finally:
         os.close(fd)
     assert maps.parse(line)[0].path == "/tmp/back\nslash"

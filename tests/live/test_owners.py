@@ -12,7 +12,7 @@ import pytest
 
 import pagemap
 from pagemap._analyses.owners import Mapper, Owners
-from pagemap._kernel import maps
+from pagemap._kernel import maps, maps_blocks
 from pagemap._space import every_process
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
@@ -237,7 +237,8 @@ def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
 
 def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """What its maps had not told of yet when the chosen one ended was not looked at."""
-    monkeypatch.setattr(maps, "read_blocks", partial(maps.read_blocks, size=512))  # several
+    several = partial(maps_blocks.read_blocks, size=512)
+    monkeypatch.setattr(maps_blocks, "read_blocks", several)
     with zoo.ZOO["CLONE_VM"]() as target:
         (child,) = target.children
         expected = [line.start for line in oracle.maps(target.pid)]

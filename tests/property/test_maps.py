@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemap._errors import PagemapError
-from pagemap._kernel import maps
+from pagemap._kernel import maps, maps_blocks
 from tests import oracle
 from tests.property import strategies
 
@@ -77,7 +77,7 @@ def test_parse_labels(text: bytes) -> None:
         return
     expected = [(line.start, line.end, line.label) for line in found]
     assert list(maps.parse_labels(text)) == expected
-    again = b"".join(maps.in_order(re.findall(rb"[^\n]*\n", text)))
+    again = b"".join(maps_blocks.in_order(re.findall(rb"[^\n]*\n", text)))
     assert list(maps.parse_labels(again)) == expected
 
 
@@ -87,7 +87,7 @@ def test_blocks_hold_whole_lines(text: bytes, size: int) -> None:
     try:
         os.write(fd, text)
         os.lseek(fd, 0, os.SEEK_SET)
-        blocks = list(maps.read_blocks(fd, size))
+        blocks = list(maps_blocks.read_blocks(fd, size))
     finally:
         os.close(fd)
     assert b"".join(blocks) == text

@@ -34,9 +34,9 @@ BUSY = PIECES.replace("0.001", "0.01").replace("0.05", "0")
 BLOCKS = """
 import os, time
 from pagemap import _native
-from pagemap._kernel import maps
+from pagemap._kernel import maps_blocks
 
-walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
+walk = maps_blocks.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
 next(walk)
 next(walk)
 read = _native.read_text
@@ -117,7 +117,7 @@ def test_collected_by_its_own_thread() -> None:
     script = """
 import gc, os, threading
 from pagemap import _native
-from pagemap._kernel import maps
+from pagemap._kernel import maps_blocks
 
 gc.disable()
 dropped, collected = threading.Event(), threading.Event()
@@ -132,7 +132,7 @@ def collect(*about):
     return read(*about)
 
 _native.read_text = collect
-walk = maps.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
+walk = maps_blocks.read_blocks(os.open("/proc/self/maps", os.O_RDONLY), 512)
 next(walk)  # by the caller
 next(walk)  # by the thread, which goes on to the next
 cycle = [walk]

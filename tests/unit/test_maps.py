@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap._errors import PagemapError
-from pagemap._kernel import maps
+from pagemap._kernel import maps, maps_blocks
 
 if TYPE_CHECKING:
     from pagemap._vocabulary.rows.mapping import Mapping
@@ -166,7 +166,7 @@ def test_what_the_kernel_lists_again_counts_once(
 
 
 def _in_blocks_of_a_line(text: bytes) -> list[Mapping]:
-    return maps.parse(b"".join(maps.in_order(text.splitlines(keepends=True))))
+    return maps.parse(b"".join(maps_blocks.in_order(text.splitlines(keepends=True))))
 
 
 def test_a_line_without_label() -> None:
@@ -205,7 +205,7 @@ def test_blocks_hold_whole_lines_whatever_their_size(size: int) -> None:
     )
     fd = in_a_pipe(data)
     try:
-        blocks = list(maps.read_blocks(fd, size))
+        blocks = list(maps_blocks.read_blocks(fd, size))
     finally:
         os.close(fd)
     assert b"".join(blocks) == data
@@ -216,6 +216,7 @@ def test_blocks_hold_whole_lines_whatever_their_size(size: int) -> None:
 def test_a_last_line_without_newline_is_not_lost() -> None:
     fd = in_a_pipe(ANONYMOUS + FILE[:-1])
     try:
-        assert [mapping.path for mapping in maps.parse(maps.read(fd))] == ["", "/lib/libc.so.6"]
+        mappings = maps.parse(maps_blocks.read(fd))
+        assert [mapping.path for mapping in mappings] == ["", "/lib/libc.so.6"]
     finally:
         os.close(fd)
