@@ -1,82 +1,113 @@
-"""Rows as text: the cells of every format, and the rows that are made of them."""
+"""Rows of tables as text. What a cell looks like is the same whichever command it comes from.
+
+Numbers are decimal, but addresses, offsets, PFNs and bits hex with ``0x``, in JSON as a string, for
+numbers past 2**53 lose digits in many readers. Booleans are true and false, in CSV 1 and 0; floats
+as short as they can be read back. Text is guarded in CSV (`csv_cell`), ASCII in JSON, where stray
+bytes are lone surrogates. Lists are numbers with blanks between in CSV. What is not known, or no
+finite number, is null, and empty in CSV.
+"""
 
 from __future__ import annotations
 
+import struct
+from array import array
 from math import isfinite
 
+from pagemap._native.cells import BOOL, DECIMAL, HEX, WORD, Cells, write_cells
 from pagemap._vocabulary.text import csv_cell, json_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Column
 
-__all__ = ["csv_lines", "json_object", "json_rows"]
+    Encode = Callable[[Any], str]
+
+__all__ = ["csv_lines", "json_items", "json_lines"]
 
 
-def csv_lines(table: Table[Any], extra: Mapping[str, str]) -> bytes:
-    """The rows of a table, each a line."""
-    lead = [csv_cell(text) for text in extra.values()]
-    columns = [_texts(table, column, _csv, "") for column in table.schema]
-    lines = [",".join((*lead, *cells)) or '""' for cells in zip(*columns, strict=True)]
-    return "".join(f"{line}\n" for line in lines).encode()
+def csv_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
+    """The rows as lines of CSV; the texts of `extra` begin each."""
+    empty = "" if extra or len(table.schema) > 1 else '""'  # an empty line would be no row
+    befores = [""] + [","] * (len(table.schema) - 1)
+    befores[0] = "".join(f"{csv_cell(text)}," for text in extra.values())
+    columns = _columns(table, befores, _CSV, empty)
+    return write_cells(columns, len(table), unknown=empty.encode(), after=b"\n", quoted=False)
 
 
-def json_rows(table: Table[Any], extra: Mapping[str, str]) -> list[str]:
-    """The rows of a table, each an object."""
-    lead = [f"{json_string(name)}:{json_string(text)}," for name, text in extra.items()]
-    heads = [f"{json_string(name)}:" for name in table.schema.names]
-    columns = [_texts(table, column, _json, "null") for column in table.schema]
+def json_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
+    """The rows as objects, a line each; the texts of `extra` begin each."""
+    return _objects(table, "{", extra, b"}\n")
+
+
+def json_items(table: Table[Any]) -> Iterator[bytes]:
+    """The rows as objects, each on a line of its own after a comma."""
+    return _objects(table, ",\n{", {}, b"}")
+
+
+def _objects(
+    table: Table[Any], begin: str, extra: Mapping[str, str], after: bytes
+) -> Iterator[bytes]:
+    befores = [f",{json_string(name)}:" for name in table.schema.names]
+    first = "".join(f"{json_string(name)}:{json_string(text)}," for name, text in extra.items())
+    befores[0] = begin + first + befores[0][1:]
+    columns = _columns(table, befores, _JSON, "null")
+    return write_cells(columns, len(table), unknown=b"null", after=after, quoted=True)
+
+
+_CSV: dict[str, Encode] = {
+    "bool": lambda cell: "1" if cell else "0",
+    "text": csv_cell,
+    "list": lambda cell: " ".join(map(str, cell)),
+}
+_JSON: dict[str, Encode] = {
+    "bool": lambda cell: "true" if cell else "false",
+    "text": json_string,
+    "list": lambda cell: f"[{','.join(map(str, cell))}]",
+}
+
+
+def _columns(
+    table: Table[Any], befores: Sequence[str], encode: Mapping[str, Encode], unknown: str
+) -> list[Cells]:
     return [
-        "{" + "".join(lead) + ",".join(map("".join, zip(heads, cells, strict=True))) + "}"
-        for cells in zip(*columns, strict=True)
+        _cells(column, table[column.name], table.valid(column.name), before, encode, unknown)
+        for column, before in zip(table.schema, befores, strict=True)
     ]
 
 
-def json_object(columns: Iterable[Column], cells: Iterable[Any]) -> str:
-    """One row, without the columns that are None."""
-    parts = [
-        f"{json_string(column.name)}:{_json(column)(cell)}"
-        for column, cell in zip(columns, cells, strict=True)
-        if cell is not None
-    ]
-    return "{" + ",".join(parts) + "}"
+def _cells(
+    column: Column,
+    values: Any,
+    valid: memoryview[bool] | None,
+    before: str,
+    encode: Mapping[str, Encode],
+    unknown: str,
+) -> Cells:
+    head = before.encode()
+    if column.type == "int":
+        return Cells(HEX if column.hexadecimal else DECIMAL, values, valid, head)
+    if column.type == "float":
+        codes, words = _floats(values, unknown)
+        return Cells(WORD, codes, valid, head, words)
+    make = encode[column.type]
+    if column.type == "bool":
+        return Cells(BOOL, values, valid, head, [make(each).encode() for each in (False, True)])
+    words = [(make(word) or unknown).encode() for word in values.words]
+    return Cells(WORD, values.codes, valid, head, words)
 
 
-def _texts(
-    table: Table[Any], column: Column, cell: Callable[[Column], Callable[[Any], str]], unknown: str
-) -> list[str]:
-    make = cell(column)
-    return [
-        unknown if each is None or (column.type == "float" and not isfinite(each)) else make(each)
-        for each in table.cells(column.name)
-    ]
+def _floats(values: memoryview[float], unknown: str) -> tuple[memoryview[int], list[bytes]]:
+    """Numbers of words, and the words: each different float is spelled once.
 
-
-def _csv(column: Column) -> Callable[[Any], str]:
-    if column.hexadecimal and column.type == "int":
-        return "0x{:x}".format
-    makers: dict[str, Callable[[Any], str]] = {
-        "int": str,
-        "float": repr,
-        "bool": lambda cell: "1" if cell else "0",
-        "text": csv_cell,
-        "list": lambda cell: " ".join(map(str, cell)),
-    }
-    return makers[column.type]
-
-
-def _json(column: Column) -> Callable[[Any], str]:
-    if column.hexadecimal and column.type == "int":
-        return '"0x{:x}"'.format
-    makers: dict[str, Callable[[Any], str]] = {
-        "int": str,
-        "float": repr,
-        "bool": lambda cell: "true" if cell else "false",
-        "text": json_string,
-        "list": lambda cell: "[" + ",".join(map(str, cell)) + "]",
-    }
-    return makers[column.type]
+    They are told apart by their bits, for 0.0 and -0.0 are equal.
+    """
+    numbers: dict[int, int] = {}
+    bits: memoryview[Any] = values.cast("B").cast("q")
+    codes = array("i", (numbers.setdefault(each, len(numbers)) for each in bits))
+    floats = struct.unpack(f"{len(numbers)}d", struct.pack(f"{len(numbers)}q", *numbers))
+    words = [(repr(each) if isfinite(each) else unknown).encode() for each in floats]
+    return memoryview(codes), words

@@ -1,7 +1,6 @@
 """Tables as CSV (RFC 4180, but with bare newlines): the names of the columns, then the rows.
 
-Addresses, PFNs and bits are hex with ``0x``, other numbers decimal, booleans 0 or 1; what is not
-known is empty. Text drives neither a terminal nor a spreadsheet (`csv_cell`).
+What is not known is empty; text drives neither a terminal nor a spreadsheet.
 """
 
 from __future__ import annotations
@@ -31,4 +30,5 @@ def write(
         if header:
             write(",".join((*extra, *table.schema.names)).encode() + b"\n")
             header = False
-        write(csv_lines(table, extra))
+        for lines in csv_lines(table, extra):
+            write(lines)

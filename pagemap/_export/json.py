@@ -1,16 +1,11 @@
-r"""Tables as one JSON document: what they are, what holds for all rows, the rows, their total.
-
-Addresses, PFNs and bits are hex strings, for numbers past 2**53 lose digits in many readers; what
-is not known is null. Bytes of a text that are not UTF-8 are lone surrogates (``\udc80`` for 0x80),
-as Python's surrogateescape reads them back.
-"""
+"""Tables as one JSON document: what they are, what holds for all rows, the rows, their total."""
 
 from __future__ import annotations
 
 import json
 
 from pagemap._errors import TargetVanished
-from pagemap._export.cells import json_object, json_rows
+from pagemap._export.cells import json_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +24,9 @@ def write(tables: Iterable[Table[Any]], write: Write, *, total: Total | None = N
     """Write the tables, one at least, which are of one schema, as one document.
 
     `total` is a row of sums, as `Table.total` gives, or a function that is asked for one at the
-    end; what of it is None is left out. Where the tables raise TargetVanished midway, the document
-    ends there, without a total, and that is raised. Nothing is written before the first is there.
+    end; only columns that add are written of it. Where the tables raise TargetVanished midway, the
+    document ends there, without a total, and that is raised. Nothing is written before the first
+    table is there.
     """
     ahead = iter(tables)
     table = next(ahead)
@@ -48,8 +44,12 @@ def write(tables: Iterable[Table[Any]], write: Write, *, total: Total | None = N
         write(b"\n]}\n")
         raise
     sums = total() if callable(total) else total
-    end = "" if sums is None else ',"total":' + json_object(schema, sums)
-    write(f"\n]{end}}}\n".encode("ascii"))
+    if sums is not None:
+        cells = zip(schema, sums, strict=True)
+        known = {column.name: cell for column, cell in cells if column.adds}
+        write(b'\n],"total":' + _dumps(known) + b"}\n")
+    else:
+        write(b"\n]}\n")
 
 
 def write_several(
@@ -70,13 +70,16 @@ def write_several(
 
 def _head(schema: str, version: int, about: Mapping[str, object]) -> bytes:
     """A document from its beginning until after `about`."""
-    head = {"schema": schema, "version": version, "about": dict(about)}
-    return json.dumps(head, separators=(",", ":"), default=str)[:-1].encode("ascii")
+    return _dumps({"schema": schema, "version": version, "about": dict(about)})[:-1]
+
+
+def _dumps(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), default=str).encode("ascii")
 
 
 def _write_rows(table: Table[Any], write: Write, *, follows: bool) -> bool:
     """Write the items of a list, of which some `follows`; whether it has any now."""
-    for row in json_rows(table, {}):
-        write((",\n" if follows else "\n").encode() + row.encode("ascii"))
+    for items in json_items(table):
+        write(items if follows else items[1:])
         follows = True
     return follows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._export.cells import json_rows
+from pagemap._export.cells import json_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,4 +22,5 @@ def write(
 ) -> None:
     """Write the tables, which are of one schema; `extra` begins each row."""
     for table in tables:
-        write("".join(f"{row}\n" for row in json_rows(table, extra or {})).encode("ascii"))
+        for lines in json_lines(table, extra or {}):
+            write(lines)
