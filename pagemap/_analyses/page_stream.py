@@ -6,6 +6,7 @@ a time (pagemap_read in fs/proc/task_mmu.c), so memory stays flat however large 
 
 from __future__ import annotations
 
+import time
 from array import array
 
 from pagemap._analyses.choice import Choice
@@ -16,11 +17,12 @@ from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
+from pagemap._space.about import about as about_of
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS
 from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
-from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
+from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,17 +131,13 @@ class PageStream:
         `exclusive_by` says by what pages that a PMD maps are exclusive, where that is told or asked
         for: "map count", or "page table", which is the word of the first one (Linux 6.15 on).
         """
-        about: dict[str, object] = {
-            "pid": self._process.pid,
-            "page_size": PAGE_SIZE,
-            "pfns_visible": self._process.pfns_visible,
-        }
+        about: dict[str, object] = {"pfns_visible": self._process.pfns_visible}
         if self._tells_exclusive():
             if self._exclusive_by is None:
                 counted = open_frames(self._process, "kpagecount") != CLOSED
                 self._exclusive_by = BY_MAP_COUNT if counted else BY_PAGE_TABLE
             about["exclusive_by"] = self._exclusive_by
-        return about
+        return about_of(time.time(), self._process, **about)
 
     def _tells_exclusive(self) -> bool:
         chosen = (self._choice.all_of | self._choice.none_of) & _EXCLUSIVE

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from pagemap._vocabulary.filters import LANGUAGE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
     from pagemap._vocabulary.schema import Schema
 
 __all__ = [
     "TARGET_HELP",
+    "add_filters",
     "add_patterns",
     "add_ranges",
     "add_target",
     "add_threads",
     "columns_help",
     "complete_with_files",
+    "filters_help",
     "in_lines",
 ]
 
@@ -55,6 +60,29 @@ def add_ranges(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add ``--only`` and ``--without``, in the language of `pagemap._vocabulary.filters`."""
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="only pages that fit, as present,~file; may be given again",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="WORD[,WORD...]",
+        help="only pages that are none of these; may be given again",
+    )
+
+
+def filters_help(words: Sequence[tuple[str, str]]) -> str:
+    """What a FILTER may be, and the words in it, for a help text."""
+    return f"a FILTER is one of:\n{LANGUAGE}\n\nwords in it:\n{in_lines(words)}"
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
     parser.add_argument(
@@ -75,7 +103,7 @@ def complete_with_files(action: argparse.Action) -> None:
     }
 
 
-def in_lines(pairs: list[tuple[str, str]]) -> str:
+def in_lines(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and their meanings, below each other, for a help text of 80 columns."""
     from textwrap import wrap
 

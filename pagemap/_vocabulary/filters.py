@@ -126,4 +126,4 @@ def _plain(word: str, read: Read, what: str) -> str:
     for sign in "~/=":
         if sign in bare:
             raise UsageError(f"{what} {bare!r}: {sign} cannot stand there")
-    return read(bare, what)
+    return read(bare.lower(), what)

@@ -213,15 +213,15 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--only presnt", "--only knows no 'presnt'; did you mean present?"),
-        ("--without Soft_Drity", "--without knows no 'Soft_Drity'; did you mean soft_dirty?"),
+        ("--only presnt", "--only has no 'presnt'. Did you mean 'present'? There are: soft_dirty,"),
+        ("--without Soft_Drity", "--without has no 'soft_drity'. Did you mean 'soft_dirty'?"),
         (
             "--only 5",
-            "--only knows no '5'; choose from soft_dirty, file_or_shared, present, exclusive",
+            "--only has no '5'. There are: soft_dirty, file_or_shared, present, exclusive",
         ),
-        ("--only swapped", "--only knows no 'swapped'; did you mean swap?"),
-        ("--only present,", "--only has an empty name; give names parted by commas"),
-        ("--only file --without FILE", "no page is both: file stands in --only and in --without"),
+        ("--only swapped", "--only has no 'swapped'. Did you mean 'swap'?"),
+        ("--only present,", "--only has an empty word; give words parted by commas"),
+        ("--only file --without FILE", "no page is both file_or_shared and not file_or_shared"),
         ("--threads 0", "--threads wants a number from 1 on, not '0'"),
         ("--threads=-1", "--threads wants a number from 1 on, not '-1'"),
         ("--threads two", "--threads wants a number from 1 on, not 'two'"),

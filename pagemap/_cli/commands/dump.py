@@ -6,12 +6,13 @@ import os
 
 from pagemap._cli import results
 from pagemap._cli.options import (
+    add_filters,
     add_patterns,
     add_ranges,
     add_target,
     add_threads,
     columns_help,
-    in_lines,
+    filters_help,
 )
 from pagemap._vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
 from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
@@ -56,8 +57,7 @@ A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
 
-words for --only and --without:
-{in_lines([(spell(name), meaning) for name, meaning in PAGE_WORDS])}
+{filters_help(PAGE_WORDS)}
 
 {columns_help(PAGES)}
 
@@ -89,17 +89,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="only pages whose entry is not empty; the others are not even looked at",
     )
-    for option, what in (
-        ("--only", "that are all of these"),
-        ("--without", "that are none of them"),
-    ):
-        parser.add_argument(
-            option,
-            action="append",
-            default=[],
-            metavar="NAME[,NAME...]",
-            help=f"only pages {what}; may be given again",
-        )
+    add_filters(parser)
     add_threads(parser)
     results.add_arguments(parser, formats=_FORMATS)
 
@@ -108,30 +98,31 @@ def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.targets import one
-    from pagemap._cli.words import parse_count, parse_names, parse_ranges
-    from pagemap._errors import UsageError
+    from pagemap._cli.words import parse_count, parse_ranges
     from pagemap._process import Process
+    from pagemap._vocabulary.filters import parse_filters, words_of
 
     ranges = parse_ranges(arguments.ranges)
     patterns = Patterns(arguments.patterns)
-    only = parse_names(arguments.only, _WORDS, option="--only")
-    without = parse_names(arguments.without, _WORDS, option="--without")
-    for name in only:
-        if name in without:
-            raise UsageError(f"no page is both: {spell(name)} stands in --only and in --without")
+    filters = parse_filters(
+        arguments.only, arguments.without, words_of(_WORDS), names=("--only", "--without")
+    )
+    words = {
+        word for each in filters for word in (*each.all_of, *each.none_of, *sum(each.any_of, ()))
+    }
     threads = parse_count(arguments.threads, option="--threads")
-    chosen = _Chosen(ranges, patterns, only, without, populated=arguments.populated)
+    chosen = _Chosen(ranges, patterns, arguments)
     shown = results.Results(arguments, PAGES, usual=_USUAL, plain="text")
     pid = one(arguments.target)
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process:
-        _remark(process, shown.format, {*only, *without})
+        _remark(process, shown.format, words)
         if shown.is_plain and shown.format in ("text", "csv", "jsonl"):
             rows = _write_rows(process, chosen, shown.format, arguments, threads)
         else:
             rows = _show(shown, process, chosen)
         # Of pages chosen by what they are there may well be none: that is the answer.
-        some = bool(rows or arguments.populated or only or without)
+        some = bool(rows or arguments.populated or words)
         return 0 if process.kernel_thread else _judge(process, patterns, some=some)
 
 
@@ -139,19 +130,13 @@ class _Chosen:
     """Which pages to write."""
 
     def __init__(
-        self,
-        ranges: list[tuple[int, int]],
-        patterns: Patterns,
-        only: list[str],
-        without: list[str],
-        *,
-        populated: bool,
+        self, ranges: list[tuple[int, int]], patterns: Patterns, arguments: Namespace
     ) -> None:
         self.ranges = ranges
         self.patterns = patterns
-        self.only = only
-        self.without = without
-        self.populated = populated
+        self.only: list[str] = arguments.only
+        self.without: list[str] = arguments.without
+        self.populated: bool = arguments.populated
 
     @property
     def all_mappings(self) -> bool:

@@ -1,0 +1,254 @@
+"""Every command in every format: one truth, cell by cell, at every width, with rights or none."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow.ipc
+import pytest
+
+from pagemap._cli.commands import COMMANDS
+from tests import oracle, workloads
+from tests.cli.test_narrow_terminal import lines_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+FORMATS = ("table", "csv", "json", "jsonl", "arrow")
+WIDTHS = (40, 80, 200)
+
+
+class Case(NamedTuple):
+    """How a command is asked of one process, and the columns that others change meanwhile."""
+
+    words: tuple[str, ...]
+    volatile: frozenset[str] = frozenset()
+    needs_root: bool = False
+
+
+SHARED = frozenset(
+    [
+        "pss",
+        "uss",
+        "shared",
+        "clean",
+        "dirty",
+        "shared_clean",
+        "shared_dirty",
+        "private_clean",
+        "private_dirty",
+        "pss_anon",
+        "pss_file",
+        "pss_shmem",
+        "pss_dirty",
+        "share",
+        "referenced",
+    ]
+)
+CASES = {
+    "dump": Case(("dump", "PID", "--populated"), frozenset(["exclusive"])),
+    "maps": Case(("maps", "PID"), SHARED),
+    "regions": Case(("regions", "PID")),
+    "footprint": Case(("footprint", "PID"), SHARED),
+    "huge": Case(("huge", "PID"), needs_root=True),
+    "types": Case(("types", "PID"), frozenset(["flags", "pages", "bytes"]), needs_root=True),
+    "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
+    "sharing": Case(("sharing", "PID", "--what", "frames"), needs_root=True),
+    "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
+    "doctor": Case(("doctor", "PID")),
+}
+COMMON = [name for name, _, module in COMMANDS if module.startswith("commands.")]
+
+
+def test_every_command_is_here() -> None:
+    assert {name for name, _, _ in COMMANDS} <= set(CASES)
+
+
+@pytest.fixture
+def target(start: Start) -> Iterator[tuple[int, int]]:
+    """A process that does nothing, and is stopped; and an address of its own stack."""
+    process = start(workloads.idle())
+    os.kill(process.pid, signal.SIGSTOP)
+    stack = next(each for each in oracle.maps(process.pid) if each.path == "[stack]")
+    populated = next(
+        stack.start + number * oracle.PAGE
+        for number, entry in enumerate(oracle.entries(process.pid, stack.start, stack.end))
+        if entry >> 63
+    )
+    yield process.pid, populated
+    os.kill(process.pid, signal.SIGCONT)
+
+
+def words_of(asked: str, target: tuple[int, int]) -> list[str]:
+    pid, address = target
+    fitting = {"PID": str(pid), "ADDRESS": f"{address:#x}"}
+    return [fitting.get(word, word) for word in CASES[asked].words]
+
+
+def rows_of(form: str, out: bytes) -> list[dict[str, Any]]:
+    """The rows as JSON has them; of CSV all cells are texts."""
+    if form == "json":
+        rows: list[dict[str, Any]] = json.loads(out)["rows"]
+        return rows
+    if form == "jsonl":
+        return [json.loads(line) for line in out.splitlines()]
+    if form == "csv":
+        return list(csv.DictReader(io.StringIO(out.decode())))
+    return list(pyarrow.ipc.open_stream(out).read_all().to_pylist())
+
+
+def as_csv(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def as_arrow(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("0x"):
+        number = int(value, 16)
+        return number - (1 << 64) if number >> 63 else number
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("asked", COMMON)
+def test_formats_agree_cell_by_cell(
+    pagemap: Pagemap, target: tuple[int, int], asked: str, request: pytest.FixtureRequest
+) -> None:
+    case = CASES[asked]
+    if case.needs_root:
+        request.getfixturevalue("need_pfns")
+        request.getfixturevalue("need_root")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for form in FORMATS[1:]:
+        code, out, err = pagemap(*words_of(asked, target), "--format", form)
+        assert (code, out != b"") == (0, True), err
+        found[form] = rows_of(form, out)
+        for row in found[form]:
+            for name in case.volatile:
+                row.pop(name, None)
+    assert found["json"], "nothing to compare"
+    assert found["jsonl"] == found["json"]
+    assert found["csv"] == [
+        {name: as_csv(cell) for name, cell in row.items()} for row in found["json"]
+    ]
+    assert found["arrow"] == [
+        {name: as_arrow(cell) for name, cell in row.items()} for row in found["json"]
+    ]
+    for short in ("json", "csv"):
+        code, out, _ = pagemap(*words_of(asked, target), f"--{short}")
+        assert code == 0
+        assert [set(row) for row in rows_of(short, out)] == [
+            set(row) | (case.volatile & set(rows_of(short, out)[0])) for row in found[short]
+        ]
+
+
+@pytest.mark.parametrize("asked", COMMON)
+def test_the_document(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+    code, out, err = pagemap(*words_of(asked, target), "--json")
+    if code == 77:
+        pytest.skip(err[0])
+    document = json.loads(out)
+    assert list(document)[:4] == ["schema", "version", "about", "rows"]
+    assert document["schema"].startswith("pagemap.")
+    assert document["version"] >= 1
+    about = document["about"]
+    assert about["host"] == os.uname().nodename
+    assert about["page_size"] == oracle.PAGE
+    assert about["begin"] <= about["end"]
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        assert about["boot_id"] == file.read().strip()
+
+
+@pytest.mark.parametrize("asked", COMMON)
+def test_columns_order_and_number(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+    """--columns, --sort, --reverse, --top and --no-header mean the same everywhere."""
+    words = words_of(asked, target)
+    code, out, err = pagemap(*words, "--json")
+    if code == 77:
+        pytest.skip(err[0])
+    names = list(json.loads(out)["rows"][0])
+    chosen = [names[-1], names[0]]
+    code, out, err = pagemap(*words, "--columns", ",".join(chosen), "--csv")
+    assert code == 0, err
+    assert out.decode().splitlines()[0] == ",".join(chosen)
+    code, out, _ = pagemap(*words, "--columns", chosen[0], "--top", "1", "--csv", "--no-header")
+    assert code == 0
+    assert len(out.decode().splitlines()) == 1
+    code, out, err = pagemap(
+        *words, "--sort", names[0], "--reverse", "--columns", names[0], "--json"
+    )
+    assert code == 0, err
+    cells = [as_arrow(row[names[0]]) for row in json.loads(out)["rows"]]
+    code, out, _ = pagemap(*words, "--sort", names[0], "--columns", names[0], "--json")
+    assert code == 0
+    assert [as_arrow(row[names[0]]) for row in json.loads(out)["rows"]] == cells[::-1]
+    code, out, err = pagemap(*words, "--columns", "no_such_column")
+    assert (code, out) == (2, b"")
+    assert "--columns knows no 'no_such_column'" in err[0]
+    assert all(name in err[0] for name in names)
+    code, out, err = pagemap(*words, "--sort", "no_such_column")
+    assert (code, out) == (2, b"")
+    assert "--sort knows no 'no_such_column'" in err[0]
+
+
+@pytest.mark.parametrize("asked", COMMON)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_table_fits_its_terminal(
+    pagemap: Pagemap,
+    target: tuple[int, int],
+    asked: str,
+    width: int,
+    request: pytest.FixtureRequest,
+) -> None:
+    if CASES[asked].needs_root:
+        request.getfixturevalue("need_pfns")
+        request.getfixturevalue("need_root")
+    lines = lines_on(pagemap, width, *words_of(asked, target), "--format", "table")
+    assert lines
+    assert max(map(len, lines)) <= width
+    if asked != "doctor":
+        assert all(title == title.upper() for title in lines[0].split())
+
+
+@pytest.mark.parametrize("asked", COMMON)
+@pytest.mark.parametrize("form", FORMATS)
+def test_without_rights(
+    unprivileged: Pagemap, target: tuple[int, int], asked: str, form: str
+) -> None:
+    """Of root's process nothing, and the reason; no half of a document."""
+    code, out, err = unprivileged(*words_of(asked, target), "--format", form)
+    if asked == "doctor":
+        assert out
+        return
+    assert (code, out) == (77, b"")
+    assert err
+    assert "Traceback" not in "".join(err)
+
+
+@pytest.mark.parametrize("asked", COMMON)
+def test_arrow_is_not_for_terminals(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+    from tests.cli.test_terminal import Terminal, colourful
+
+    terminal = Terminal(80)
+    try:
+        words = [*words_of(asked, target), "--format", "arrow"]
+        process = pagemap.start(*words, stdout=terminal.fd, env=colourful())
+        said = process.communicate(timeout=120)[1].decode()
+    finally:
+        written = terminal.close()
+    if process.returncode == 77:
+        pytest.skip(said)
+    assert (process.returncode, written) == (2, b"")
+    assert "-o FILE" in said
