@@ -68,8 +68,8 @@ class Table(_Base["_Row"]):
         valid: Mapping[str, memoryview[bool]] | None = None,
         about: Mapping[str, object] | None = None,
     ) -> None:
-        self.schema = schema
-        self.about = dict(about or {})
+        self.schema: Schema[_Row] = schema
+        self.about: dict[str, object] = dict(about or {})
         self._size = rows_of(schema, columns, {"text": Texts, "list": Lists})
         self._columns = {name: columns[name] for name in schema.names}
         self._valid = {name: known for name, known in (valid or {}).items() if name in columns}

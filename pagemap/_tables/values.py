@@ -31,8 +31,8 @@ class Texts:
 
     def __init__(self, codes: memoryview[int], words: Sequence[str]) -> None:
         check_buffer("codes", codes, "i")
-        self.codes = codes
-        self.words = check_words(words)
+        self.codes: memoryview[int] = codes
+        self.words: tuple[str, ...] = check_words(words)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -54,8 +54,8 @@ class Lists:
 
     def __init__(self, codes: memoryview[int], words: Sequence[tuple[int, ...]]) -> None:
         check_buffer("codes", codes, "i")
-        self.codes = codes
-        self.words = tuple(words)
+        self.codes: memoryview[int] = codes
+        self.words: tuple[tuple[int, ...], ...] = tuple(words)
 
     def __len__(self) -> int:
         return len(self.codes)

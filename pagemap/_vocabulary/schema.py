@@ -73,15 +73,15 @@ class Column:
     ) -> None:
         if type not in TYPES:
             raise UsageError(f"no type of columns is called {type!r}: take {', '.join(TYPES)}")
-        self.name = name
-        self.type = type
-        self.unit = unit
-        self.meaning = meaning
-        self.nullable = nullable
-        self.rank = rank
-        self.key = key
-        self.adds = (type in ("int", "float") and unit in AMOUNTS) if adds is None else adds
-        self.source = source
+        self.name: str = name
+        self.type: str = type
+        self.unit: str = unit
+        self.meaning: str = meaning
+        self.nullable: bool = nullable
+        self.rank: int | None = rank
+        self.key: bool = key
+        self.adds: bool = (type in ("int", "float") and unit in AMOUNTS) if adds is None else adds
+        self.source: str = source
 
     @property
     def hexadecimal(self) -> bool:
@@ -112,10 +112,10 @@ class Schema(_Base["_Row"]):
     def __init__(
         self, name: str, version: int, columns: Sequence[Column], *, row: type[_Row] | None = None
     ) -> None:
-        self.name = name
-        self.version = version
-        self.columns = tuple(columns)
-        self.row = row
+        self.name: str = name
+        self.version: int = version
+        self.columns: tuple[Column, ...] = tuple(columns)
+        self.row: type[_Row] | None = row
         self._by_name = {column.name: column for column in columns}
 
     @classmethod

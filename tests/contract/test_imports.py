@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,20 @@ def test_the_wings_are_those_that_there_are() -> None:
     there = {wing_of(module_of(path)) for path in FILES} | {"_core", "_capsules"}
     assert len(set(placed)) == len(placed)
     assert set(placed) == there
+
+
+def test_the_picture_is_of_the_code() -> None:
+    """ARCHITECTURE.md draws the wings from top to bottom, as they may import each other."""
+    path = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2])) / "ARCHITECTURE.md"
+    if not path.exists():
+        pytest.skip("ARCHITECTURE.md lies in the source tree, which is not here")
+    picture = path.read_text(encoding="utf-8").split("```")[1]
+    drawn = re.findall(r"\b(_[a-z]+)(?:/|\.py)", picture)
+    rows = [set(row) & set(drawn) for row in WINGS]
+    order = [name for row in rows for name in drawn if name in row]
+    assert drawn == order
+    told = {wing for row in WINGS for wing in row} - {"__main__", "_core", "_capsules", "_version"}
+    assert set(drawn) == told
 
 
 def test_only_native_touches_the_compiled_module() -> None:
