@@ -44,7 +44,7 @@ def all_epilogs(parser: Any) -> dict[str, str]:
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to subcommands
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
             for name, command in action.choices.items():
-                epilogs[f"pagemap {name}"] = command.epilog or ""
+                epilogs[f"pagemap {name}"] = command.examples()
     return epilogs
 
 

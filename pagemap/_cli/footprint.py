@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
         raise UsageError("give targets, --all or --cgroup PATH, not several of them")
     names = parse_names(arguments.columns, VIEWS[view], option="--columns", aliases=ALIASES)
     order = _sort_column(arguments.sort, view)
-    seconds = parse_seconds(arguments.watch, option="--watch")
+    seconds = None if arguments.watch is None else parse_seconds(arguments.watch, option="--watch")
     if seconds is not None and arguments.csv:
         raise UsageError("--watch writes tables or JSON, not --csv")
     budget = _budget(arguments)

@@ -16,7 +16,8 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
     from _typeshed import SupportsWrite
 
@@ -39,10 +40,11 @@ physical memory, whether it is present, swapped, shared or written."""
 
 EXAMPLES = f"""\
 examples:
-  sudo pagemap dump nginx | less           every page of a process, as a table
-  sudo pagemap virt-to-phys self 0x400000  one address
+  pagemap footprint                        what memory every process takes
+  pagemap footprint nginx                  all that have this name
   pagemap maps @/run/nginx.pid             its mappings, and what each holds
-  pagemap regions nginx --only swap        the ranges that lie in swap
+  sudo pagemap dump 4242                   every page of a process, as a table
+  sudo pagemap virt-to-phys 4242 0x400000  one address
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""
@@ -60,7 +62,16 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Leaves errors to `main`, which tells them as all others: those of usage, and of output."""
+    """Leaves errors to `main`, which tells them as all others: those of usage, and of output.
+
+    `examples` gives what stands below the options, when help is asked for.
+    """
+
+    examples: Callable[[], str] = staticmethod(lambda: "")
+
+    def format_help(self) -> str:
+        self.epilog = self.epilog or self.examples()
+        return super().format_help()
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         # argparse's own keeps silent, and exits with 0, when the disk is full.
@@ -70,6 +81,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\ntry '{self.prog} --help'")
+
+
+def _examples_of(options: Any) -> Callable[[], str]:
+    return getattr(options, "examples", None) or (lambda: str(options.EXAMPLES))
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -92,14 +107,13 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     coming = [each for each in COMMANDS if each[0] == command]
     for name, summary, module in coming or COMMANDS:
         options = __import__(f"pagemap._cli.{module}", fromlist=[module])
-        options.add_arguments(
-            commands.add_parser(
-                name,
-                help=summary,
-                description=options.DESCRIPTION,
-                epilog=options.examples() if hasattr(options, "examples") else options.EXAMPLES,
-                formatter_class=_Formatter,
-                allow_abbrev=False,
-            )
+        made = commands.add_parser(
+            name,
+            help=summary,
+            description=options.DESCRIPTION,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
         )
+        made.examples = _examples_of(options)
+        options.add_arguments(made)
     return parser

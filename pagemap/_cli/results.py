@@ -9,7 +9,6 @@ from __future__ import annotations
 from pagemap._cli.options import complete_with_files
 from pagemap._cli.output import open_output
 from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of
-from pagemap._cli.watch import parse_seconds, rounds
 from pagemap._cli.words import parse_limit, parse_names
 from pagemap._errors import UsageError
 from pagemap._render.fitting import fitting
@@ -105,7 +104,7 @@ class Results:
     ) -> None:
         self._path: str | None = arguments.output
         self._header: bool = arguments.header
-        self._seconds = parse_seconds(arguments.watch, option="--watch")
+        self._seconds = None if arguments.watch is None else _seconds(arguments.watch)
         self._top = parse_limit(arguments.top, option="--top")
         self._reverse: bool = arguments.reverse
         by: str | None = getattr(arguments, "by", None)
@@ -192,6 +191,7 @@ class Results:
     def _watch(self, make: Callable[[], Tables], output: Output, seconds: float) -> None:
         import time
 
+        from pagemap._cli.watch import rounds
         from pagemap._render.changes import Changes
 
         changes = Changes()
@@ -300,6 +300,12 @@ def _one(text: str, schema: Schema[Any], option: str) -> str:
     if len(names) > 1:
         raise UsageError(f"{option} takes one column, not {len(names)}")
     return names[0]
+
+
+def _seconds(text: str) -> float:
+    from pagemap._cli.watch import parse_seconds
+
+    return parse_seconds(text, option="--watch")
 
 
 class _Sums(dict[str, "Any"]):

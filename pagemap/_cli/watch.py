@@ -23,10 +23,8 @@ _MOST_SECONDS = 1 << 20  # twelve days: what poll() takes, in milliseconds, is l
 _CLEAR = b"\x1b[H\x1b[J"
 
 
-def parse_seconds(text: str | None, *, option: str) -> float | None:
-    """The time that `text` gives, None for None. Raises UsageError for what is none."""
-    if text is None:
-        return None
+def parse_seconds(text: str, *, option: str) -> float:
+    """The time that `text` gives. Raises UsageError for what is none."""
     try:
         seconds = float(text)
     except ValueError:

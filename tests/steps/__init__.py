@@ -1,1 +1,0 @@
-"""What the longer targets of the Makefile do."""
