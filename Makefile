@@ -27,11 +27,13 @@ BUILD_INPUTS := pyproject.toml setup.py pagemap/_version.py $(wildcard csrc/*/*.
 PACKAGE_FILES := README.md LICENSE $(shell find pagemap -name '*.py' -o -name '*.pyi' -o -name py.typed)
 PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
 C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*/*.c))
+HEADERS := $(patsubst csrc/%,%,$(wildcard csrc/*/*.h))
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)
 C_FILES := $(wildcard csrc/*/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchmarks/*.[ch])
 
 C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
+CXX_FLAGS := $(subst gnu11,gnu++11,$(C_FLAGS)) $(filter-out -Wmissing-prototypes,$(C_WARNINGS))
 
 # Runs a command for each of the lines, on all processors; fails when one of them failed.
 EACH = xargs -P "$$(nproc)"
@@ -45,7 +47,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
 .PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
-	lint-layout lint-tidy lint-compile lint-length fix wheel share clean packages \
+	lint-layout lint-tidy lint-compile lint-headers lint-length fix wheel share clean packages \
 	environment away test-wheel test-unprivileged test-pythons test-vm-short
 
 help: ## Print this help
@@ -157,7 +159,7 @@ bench: $(VENV)/.test ## Time the library and the command against their rivals
 # Every part speaks, also after another has failed.
 lint: ## Check style, types and C warnings
 	@$(MAKE) --no-print-directory --keep-going \
-		lint-ruff lint-format lint-mypy lint-pyright lint-layout lint-tidy lint-compile lint-length
+		lint-ruff lint-format lint-mypy lint-pyright lint-layout lint-tidy lint-compile lint-headers lint-length
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
@@ -195,6 +197,18 @@ lint-compile:
 		echo "$$compiler $(C_SOURCES) $(TEST_C_SOURCES)"; \
 		printf '%s\n' $(C_SOURCES) $(TEST_C_SOURCES) | $(EACH) -n 1 \
 			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null || exit 1; \
+	done
+
+# Each header alone, in C and, by each compiler that knows it, in C++: it includes what it needs.
+lint-headers:
+	@for compiler in $(GCC) $(CLANG); do \
+		for header in $(HEADERS); do \
+			echo "#include \"$$header\"" | \
+				$$compiler $(C_FLAGS) $(C_WARNINGS) -x c -fsyntax-only - || exit 1; \
+			! $$compiler -x c++ -fsyntax-only /dev/null 2>/dev/null || \
+			echo "#include \"$$header\"" | \
+				$$compiler $(CXX_FLAGS) -x c++ -fsyntax-only - || exit 1; \
+		done; \
 	done
 
 fix: $(VENV)/.lint ## Rewrite the sources as lint wants them, where that can be done

@@ -7,6 +7,7 @@
  * frames need no lock of anybody's. So the walk reads pagemap in chunks of that
  * size, times each of them, and looks frames up between.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -54,9 +55,9 @@ static uint64_t last_page(const struct walk *walk)
 	return pm_last_page(walk->job->source.spans, &walk->at, walk->to);
 }
 
-_Static_assert(sizeof(((struct pm_footprint_room *)0)->wishes) ==
-		       PM_READ_BLOCK * sizeof(struct pm_wish),
-	       "room for a wish for each page");
+static_assert(sizeof(((struct pm_footprint_room *)0)->wishes) ==
+		      PM_READ_BLOCK * sizeof(struct pm_wish),
+	      "room for a wish for each page");
 
 /* Move to the next populated page of this span, within reach. Returns 0 or -errno. */
 static int64_t find(struct walk *walk)

@@ -9,6 +9,10 @@
 
 #include "analyses/huge.cdef.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PM_SMALL_GROUPS = 1024 };
 
 /*
@@ -79,5 +83,9 @@ int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint6
 
 /* Find which of the folios kept in mind are mapped by PMDs. Returns 0 or -errno. */
 int pm_settle_pmds(struct pm_counter *counter);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * What pages in a row of one folio count as, and which folios PMDs map.
  */
+#include <assert.h>
 #include <stdint.h>
 
 #include "kernel/core.h"
@@ -11,7 +12,7 @@
 
 enum { REGIONS = 16 }; /* mapped by PMDs, found at a time */
 
-_Static_assert(sizeof(struct pm_huge) % sizeof(uint64_t) == 0, "a tally is made of counts alone");
+static_assert(sizeof(struct pm_huge) % sizeof(uint64_t) == 0, "a tally is made of counts alone");
 
 static void count_pmds(struct pm_counter *counter, uint64_t pages)
 {

@@ -5,6 +5,7 @@
  * processes have most of is left out here, and costs no more than its reading. Frames
  * in a row, as files and huge pages have them, are one stretch.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@ enum {
 	AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */
 };
 
-_Static_assert(sizeof(struct pm_stretch) == 16, "cffi and C agree on a stretch");
+static_assert(sizeof(struct pm_stretch) == 16, "cffi and C agree on a stretch");
 
 /*
  * The PFN of a page that may be shared, or 0: hidden, exclusive, or not there.

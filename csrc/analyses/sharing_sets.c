@@ -9,13 +9,14 @@
  * which one it grows to is the same for all frames that had it: neighbours mostly
  * cost a comparison with the frame before, and nothing is ever merged.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 
 #include "walk/spans.cdef.h"
 #include "analyses/sharing.h"
 
-_Static_assert(sizeof(struct pm_set) == 64, "a set is one cache line");
+static_assert(sizeof(struct pm_set) == 64, "a set is one cache line");
 
 /* What was found last: where sets of `from` go. */
 struct step {

@@ -2,18 +2,24 @@
 #ifndef PM_TALLY_H
 #define PM_TALLY_H
 
+#include <assert.h>
+
 #include "kernel/read.cdef.h"
 #include "kernel/scan.cdef.h"
 #include "walk/spans.cdef.h"
 #include "analyses/tally.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
 	PM_REGIONS = 512, /* what the kernel collects at a time */
 	PM_WORDS_OF_REGIONS = PM_REGIONS * sizeof(struct pm_region) / sizeof(uint64_t),
 };
 
-_Static_assert(PM_WORDS_OF_REGIONS <= PM_READ_BLOCK / 2,
-	       "the scratch holds the regions, and entries");
+static_assert(PM_WORDS_OF_REGIONS <= PM_READ_BLOCK / 2,
+	      "the scratch holds the regions, and entries");
 
 /* A walk, and where its counts go: those of span i to counts[i - first]. */
 struct pm_tally_walk {
@@ -39,5 +45,9 @@ int64_t pm_tally_region(const struct pm_tally_walk *walk, uint64_t span, uint64_
 
 /* What follows from the other counts. They are of two moments, so no sum is taken as given. */
 void pm_tally_conclude(const struct pm_tally_job *job, struct pm_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

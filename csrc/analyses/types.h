@@ -8,6 +8,10 @@
 
 #include "analyses/types.cdef.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Read what the kernel says of the frames behind the block's `count` entries, into
  * the columns that there are. 0, or -errno.
@@ -21,5 +25,9 @@ int64_t pm_types_gather(const struct pm_types_job *job, uint64_t count,
  */
 int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 			struct pm_types_block *block);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,10 +10,13 @@
 #ifndef PM_ARROW_H
 #define PM_ARROW_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "columns/columns.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct pm_arrow_schema {
 	const char *format;
@@ -52,15 +55,31 @@ enum pm_arrow_flags {
 	PM_ARROW_NULLABLE = 2,
 };
 
+/* How many hold something; any thread may. */
+struct pm_holders {
+	unsigned count;
+};
+
+static inline void pm_hold(struct pm_holders *holders)
+{
+	__atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);
+}
+
+/* Returns whether it was the last one that let go. */
+static inline int pm_drop(struct pm_holders *holders)
+{
+	return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
 /* A copy of a schema, which lives as long as anybody holds it. */
 struct pm_shape {
-	atomic_uint holders;
+	struct pm_holders holders;
 	struct pm_schema schema;
 };
 
 /* Memory of columns, likewise. */
 struct pm_memory {
-	atomic_uint holders;
+	struct pm_holders holders;
 	uint8_t *bytes; /* aligned to 64 */
 };
 
@@ -108,5 +127,9 @@ static inline uint64_t pm_values_size(uint32_t type, uint64_t rows)
 
 	return ((size ? rows * size : (rows + 7) / 8) + 63) & ~UINT64_C(63);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

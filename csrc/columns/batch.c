@@ -16,7 +16,7 @@ struct node {
 
 /* The arrays of one batch, but for the outermost, which is the caller's. */
 struct batch {
-	atomic_uint left; /* not released yet, the outermost too */
+	struct pm_holders left; /* not released yet, the outermost too */
 	struct pm_shape *shape;
 	struct pm_memory *memory;
 	const void *no_buffer; /* of the outermost: all rows are known */
@@ -37,7 +37,7 @@ static void release(struct pm_arrow_array *array)
 	if (array->dictionary && array->dictionary->release)
 		array->dictionary->release(array->dictionary);
 	array->release = NULL;
-	if (atomic_fetch_sub_explicit(&batch->left, 1, memory_order_acq_rel) != 1)
+	if (!pm_drop(&batch->left))
 		return;
 	pm_shape_drop(batch->shape);
 	pm_memory_drop(batch->memory);
@@ -99,7 +99,7 @@ int pm_batch_export(struct pm_shape *shape, struct pm_memory *memory, uint64_t r
 				put_words(batch, batch->nodes + used++, &schema->fields[i].words);
 		batch->children[i] = &child->array;
 	}
-	atomic_init(&batch->left, used + 1);
+	batch->left.count = used + 1;
 	*out = array_of(batch, rows, 0, &batch->no_buffer, 1);
 	out->n_children = (int64_t)schema->count;
 	out->children = batch->children;

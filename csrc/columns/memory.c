@@ -18,18 +18,18 @@ struct pm_memory *pm_memory_new(uint64_t size)
 		return NULL;
 	}
 	memory->bytes = bytes;
-	atomic_init(&memory->holders, 1);
+	memory->holders.count = 1;
 	return memory;
 }
 
 void pm_memory_hold(struct pm_memory *memory)
 {
-	atomic_fetch_add_explicit(&memory->holders, 1, memory_order_relaxed);
+	pm_hold(&memory->holders);
 }
 
 void pm_memory_drop(struct pm_memory *memory)
 {
-	if (atomic_fetch_sub_explicit(&memory->holders, 1, memory_order_acq_rel) != 1)
+	if (!pm_drop(&memory->holders))
 		return;
 	free(memory->bytes);
 	free(memory);

@@ -8,7 +8,7 @@
 
 /* The structures of one export, but for the outermost, which is the caller's. */
 struct tree {
-	atomic_uint left; /* not released yet, the outermost too */
+	struct pm_holders left; /* not released yet, the outermost too */
 	struct pm_shape *shape;
 	struct pm_arrow_schema **children;
 	struct pm_arrow_schema nodes[];
@@ -39,7 +39,7 @@ static void release(struct pm_arrow_schema *schema)
 	if (schema->dictionary && schema->dictionary->release)
 		schema->dictionary->release(schema->dictionary);
 	schema->release = NULL;
-	if (atomic_fetch_sub_explicit(&tree->left, 1, memory_order_acq_rel) != 1)
+	if (!pm_drop(&tree->left))
 		return;
 	pm_shape_drop(tree->shape);
 	free((void *)tree->children);
@@ -90,7 +90,7 @@ int pm_shape_export(struct pm_shape *shape, struct pm_arrow_schema *out)
 		}
 		tree->children[i] = child;
 	}
-	atomic_init(&tree->left, used + 1);
+	tree->left.count = used + 1;
 	*out = node(tree, "+s", "", schema->metadata, 0);
 	out->n_children = (int64_t)schema->count;
 	out->children = tree->children;

@@ -65,17 +65,17 @@ struct pm_shape *pm_shape_new(const struct pm_schema *schema)
 		return NULL;
 	pen = (struct pen){ .at = (char *)(shape + 1) };
 	shape->schema = put_schema(&pen, schema);
-	atomic_init(&shape->holders, 1);
+	shape->holders.count = 1;
 	return shape;
 }
 
 void pm_shape_hold(struct pm_shape *shape)
 {
-	atomic_fetch_add_explicit(&shape->holders, 1, memory_order_relaxed);
+	pm_hold(&shape->holders);
 }
 
 void pm_shape_drop(struct pm_shape *shape)
 {
-	if (atomic_fetch_sub_explicit(&shape->holders, 1, memory_order_acq_rel) == 1)
+	if (pm_drop(&shape->holders))
 		free(shape);
 }

@@ -4,6 +4,7 @@
 #ifndef PM_CORE_H
 #define PM_CORE_H
 
+#include <assert.h>
 #include <stdint.h>
 
 /*
@@ -40,8 +41,8 @@ enum pm_bit {
 /* A PFN below it has its words at offsets that pread can take: 63 bits. */
 #define PM_PFN_END ((uint64_t)INT64_MAX / sizeof(uint64_t))
 
-_Static_assert(PM_PLACE_MASK == UINT64_C(0x007fffffffffffff), "55 bits of place");
-_Static_assert((PM_PLACE_MASK & PM_BIT(PM_SOFT_DIRTY_BIT)) == 0, "flags lie above the place");
+static_assert(PM_PLACE_MASK == UINT64_C(0x007fffffffffffff), "55 bits of place");
+static_assert((PM_PLACE_MASK & PM_BIT(PM_SOFT_DIRTY_BIT)) == 0, "flags lie above the place");
 
 static inline unsigned pm_flag(uint64_t entry, unsigned bit)
 {

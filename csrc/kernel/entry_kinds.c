@@ -1,12 +1,13 @@
 /*
  * Kinds of entries, many at a time.
  */
+#include <assert.h>
 #include <stdint.h>
 
 #include "kernel/core.h"
 #include "kernel/entry_kinds.h"
 
-_Static_assert(PM_SWAP_TYPES + 1 == PM_TYPES_OF_SWAP, "a type is the low bits of a place");
+static_assert(PM_SWAP_TYPES + 1 == PM_TYPES_OF_SWAP, "a type is the low bits of a place");
 
 void pm_entry_kinds_of(const uint64_t *entries, uint64_t count, const uint8_t *kinds, uint8_t *out)
 {

@@ -46,7 +46,9 @@ static inline uint32_t pm_kind_of_absent(uint64_t entry, const uint8_t *kinds)
 /* The enum pm_entry_kind of `entry`; `kinds` has PM_TYPES_OF_SWAP items. */
 static inline uint32_t pm_kind_of_entry(uint64_t entry, const uint8_t *kinds)
 {
-	return pm_flag(entry, PM_PRESENT_BIT) ? PM_ENTRY_PRESENT : pm_kind_of_absent(entry, kinds);
+	if (pm_flag(entry, PM_PRESENT_BIT))
+		return PM_ENTRY_PRESENT;
+	return pm_kind_of_absent(entry, kinds);
 }
 
 #endif

@@ -10,6 +10,10 @@
 #include "kernel/core.h"
 #include "kernel/kpage.cdef.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
 	PM_DIGIT_BITS = 11, /* 2,048 counters: they stay in the first cache */
 	PM_DIGITS = 1 << PM_DIGIT_BITS,
@@ -53,5 +57,9 @@ static inline unsigned pm_place_bits(uint64_t count)
 {
 	return count ? 64 - (unsigned)__builtin_clzll(count) : 0;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

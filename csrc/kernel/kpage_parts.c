@@ -5,6 +5,7 @@
  * one pass parts them by their highest bits, and each thread sorts the stretch that it
  * reads next, which fits its processor's cache.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,7 +20,7 @@ enum {
 	UNPACKED = 1024,      /* wishes that are read at a time */
 };
 
-_Static_assert(1 << PART_BITS == PM_PARTS, "a part for each value of its bits");
+static_assert(1 << PART_BITS == PM_PARTS, "a part for each value of its bits");
 
 int64_t pm_kpage_part(const uint64_t *pfns, uint64_t count, uint64_t *words, uint64_t *spare,
 		      uint64_t *ends, uint64_t *out)

@@ -4,13 +4,14 @@
  * The sort is by radix, least digit first. What comes in long runs is sorted as runs;
  * of many in no order kpage_parts.c leaves the sort to the threads that read.
  */
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "kernel/core.h"
 #include "kernel/kpage.h"
 
-_Static_assert(sizeof(struct pm_wish) == 16, "cffi and C agree on a wish");
+static_assert(sizeof(struct pm_wish) == 16, "cffi and C agree on a wish");
 
 static void sort_by_digit(const struct pm_wish *from, uint64_t count, unsigned shift,
 			  struct pm_wish *to)

@@ -4,6 +4,7 @@
  * One TiB reserved and untouched costs 0.1 ms, where reading its entries costs
  * 1.3 s. The kernel gives no PFN here, and asks for no capability.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -11,7 +12,7 @@
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 
-_Static_assert(sizeof(struct pm_region) == sizeof(struct pm_uapi_region), "the kernel fills ours");
+static_assert(sizeof(struct pm_region) == sizeof(struct pm_uapi_region), "the kernel fills ours");
 
 /* Whether no page at all can match: then the kernel need not be asked. It could
  * not be told, either, because it inverts a category for mask and anyof alike. */

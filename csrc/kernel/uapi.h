@@ -6,6 +6,7 @@
 #ifndef PM_UAPI_H
 #define PM_UAPI_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 
@@ -54,8 +55,8 @@ struct pm_uapi_scan {
 
 #define PM_UAPI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_uapi_scan)
 
-_Static_assert(sizeof(struct pm_uapi_region) == 24, "struct page_region");
-_Static_assert(sizeof(struct pm_uapi_scan) == 96, "struct pm_scan_arg");
+static_assert(sizeof(struct pm_uapi_region) == 24, "struct page_region");
+static_assert(sizeof(struct pm_uapi_scan) == 96, "struct pm_scan_arg");
 
 enum {
 	PM_UAPI_IS_WPALLOWED = 1 << 0,
@@ -90,7 +91,7 @@ struct pm_uapi_procmap_query {
 
 #define PM_UAPI_PROCMAP_QUERY _IOWR('f', 17, struct pm_uapi_procmap_query)
 
-_Static_assert(sizeof(struct pm_uapi_procmap_query) == 104, "struct procmap_query");
+static_assert(sizeof(struct pm_uapi_procmap_query) == 104, "struct procmap_query");
 
 /* userfaultfd, since 4.3: the handshake that tells the kernel's features. */
 struct pm_uapi_uffd_api {
@@ -125,9 +126,9 @@ enum {
 #define PM_UAPI_UFFDIO_REGISTER	    _IOWR(0xaa, 0x00, struct pm_uapi_uffd_register)
 #define PM_UAPI_UFFDIO_WRITEPROTECT _IOWR(0xaa, 0x06, struct pm_uapi_uffd_protect)
 
-_Static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");
-_Static_assert(sizeof(struct pm_uapi_uffd_register) == 32, "struct uffdio_register");
-_Static_assert(sizeof(struct pm_uapi_uffd_protect) == 24, "struct uffdio_writeprotect");
+static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");
+static_assert(sizeof(struct pm_uapi_uffd_register) == 32, "struct uffdio_register");
+static_assert(sizeof(struct pm_uapi_uffd_protect) == 24, "struct uffdio_writeprotect");
 
 /* madvise, since 6.13 */
 enum { PM_UAPI_MADV_GUARD_INSTALL = 102 };

@@ -6,6 +6,10 @@
 
 #include "rows/rows.cdef.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* rows.c: the rows of those of a block that pass the filter; adds their number
  * to *pages, returns the end. */
 char *pm_rows_put(const struct pm_rows *rows, const uint64_t *entries, uint64_t count, uint64_t vpn,
@@ -19,5 +23,9 @@ char *pm_rows_csv(const struct pm_rows *rows, const uint64_t *entries, uint64_t 
 		  const char *label, uint64_t label_size, char *out);
 char *pm_rows_jsonl(const struct pm_rows *rows, const uint64_t *entries, uint64_t count,
 		    uint64_t vpn, const char *label, uint64_t label_size, char *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
