@@ -30,6 +30,8 @@ struct pm_footprint {
 	uint64_t private_dirty;
 	uint64_t shared_untold; /* in rss and not in the four above: clean or dirty, who knows */
 	uint64_t private_untold;
+	uint64_t anon;	/* of rss */
+	uint64_t shmem; /* of rss */
 	uint64_t swap;
 	uint64_t swap_untold;	 /* in swap or not: the kernel hides it */
 	uint64_t shared_hugetlb; /* hugetlb pages are in none of the fields above */

@@ -72,6 +72,10 @@ static void count_present(unsigned alone, uint64_t mapcount, uint64_t flags,
 	if (!mapcount || pm_flag(flags, PM_KPF_ZERO_PAGE))
 		return;
 	sum->rss++;
+	if (pm_flag(flags, PM_KPF_ANONYMOUS))
+		sum->anon++;
+	else if (pm_flag(flags, PM_KPF_SWAPBACKED))
+		sum->shmem++; /* pages of other files never go to swap */
 	sum->pss += (size << PSS_SHIFT) / mapcount;
 	switch (state_of(flags, pages)) {
 	case CLEAN:

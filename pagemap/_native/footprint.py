@@ -20,6 +20,8 @@ HELD = (
     "private_dirty",
     "shared_untold",
     "private_untold",
+    "anon",
+    "shmem",
     "swap",
     "swap_untold",
     "shared_hugetlb",

@@ -118,6 +118,7 @@ static void check_sums(const uint64_t *entries, uint64_t count, uint64_t cut)
 		CHECK_EQUAL(page.rss, page.shared_clean + page.shared_dirty + page.shared_untold +
 					      page.private_clean + page.private_dirty +
 					      page.private_untold);
+		CHECK(page.anon + page.shmem <= page.rss);
 		CHECK(page.pss - before.pss <= UINT64_C(4 * 4096) * 4096);
 	}
 }

@@ -110,6 +110,8 @@ static void add_page(struct pm_footprint *sum, uint64_t vpn, uint64_t first, uin
 		sum->hugetlb_pss += UINT64_C(4096) * 4096 / (mapped ? mapped : 1);
 	} else if (mapped && !bit(flags, 24)) {
 		sum->rss++;
+		sum->anon += bit(flags, 12);
+		sum->shmem += !bit(flags, 12) && bit(flags, 14);
 		sum->pss += UINT64_C(4096) * 4096 / mapped;
 		sum->private_dirty += alone && dirty;
 		sum->private_untold += alone && untold;
@@ -124,6 +126,8 @@ static void check_sum(const struct pm_footprint *got, const struct pm_footprint 
 {
 	CHECK_EQUAL(got->rss, wanted->rss);
 	CHECK_EQUAL(got->pss, wanted->pss);
+	CHECK_EQUAL(got->anon, wanted->anon);
+	CHECK_EQUAL(got->shmem, wanted->shmem);
 	CHECK_EQUAL(got->shared_clean, wanted->shared_clean);
 	CHECK_EQUAL(got->shared_dirty, wanted->shared_dirty);
 	CHECK_EQUAL(got->private_clean, wanted->private_clean);
