@@ -17,6 +17,7 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.huge_counts import HugeKind, HugeTally
     from pagemap._analyses.owners import Mapper, Owners
@@ -54,13 +55,18 @@ if TYPE_CHECKING:
     from pagemap._kernel.frames import Frame, FrameReader, Frames
     from pagemap._kernel.page_files import OpenFile
     from pagemap._kernel.processes import find
-    from pagemap._kernel.smaps import Footprint
     from pagemap._native.types import SeenFrames
     from pagemap._process import Process, virt_to_phys
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.pages import Counts, Page, Pages
     from pagemap._tables.table import Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.rows.footprint import (
+        FootprintRow,
+        FootprintSums,
+        MappingFootprintRow,
+        PathFootprintRow,
+    )
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.region import RegionRow
     from pagemap._vocabulary.schema import Column, Schema
@@ -74,7 +80,8 @@ __all__ = [
     "Column",
     "Counts",
     "Folder",
-    "Footprint",
+    "FootprintRow",
+    "FootprintSums",
     "Frame",
     "FrameReader",
     "Frames",
@@ -86,6 +93,7 @@ __all__ = [
     "Look",
     "Mapper",
     "Mapping",
+    "MappingFootprintRow",
     "NoSuchProcess",
     "NotMapped",
     "NotPresent",
@@ -100,6 +108,7 @@ __all__ = [
     "PagemapError",
     "Pages",
     "Pair",
+    "PathFootprintRow",
     "PfnsHidden",
     "Process",
     "RegionRow",
@@ -123,6 +132,7 @@ __all__ = [
     "__version__",
     "dump",
     "find",
+    "footprints",
     "load",
     "virt_to_phys",
 ]
@@ -133,7 +143,8 @@ _ROOMS = {
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
     "Folder": "_kernel.folder",
-    "Footprint": "_kernel.smaps",
+    "FootprintRow": "_vocabulary.rows.footprint",
+    "FootprintSums": "_vocabulary.rows.footprint",
     "Frame": "_kernel.frames",
     "FrameReader": "_kernel.frames",
     "Frames": "_kernel.frames",
@@ -145,6 +156,7 @@ _ROOMS = {
     "Look": "_analyses.page_survey",
     "Mapper": "_analyses.owners",
     "Mapping": "_vocabulary.rows.mapping",
+    "MappingFootprintRow": "_vocabulary.rows.footprint",
     "OpenFile": "_kernel.page_files",
     "Owners": "_analyses.owners",
     "Page": "_space.pages",
@@ -155,6 +167,7 @@ _ROOMS = {
     "PageTypes": "_analyses.page_types",
     "Pages": "_space.pages",
     "Pair": "_analyses.sharing",
+    "PathFootprintRow": "_vocabulary.rows.footprint",
     "Process": "_process",
     "RegionRow": "_vocabulary.rows.region",
     "RegionStream": "_analyses.regions",
@@ -172,6 +185,7 @@ _ROOMS = {
     "Texts": "_tables.table",
     "dump": "_export.dump",
     "find": "_kernel.processes",
+    "footprints": "_analyses.footprints",
     "virt_to_phys": "_process",
 }
 
@@ -188,6 +202,7 @@ _LATE = (
     "pagemap._analyses.translate",
     "pagemap._errors",
     "pagemap._tables.arrow",
+    "pwd",
     "resource",
     "zlib",
 )

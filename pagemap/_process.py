@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_types import PageTypes
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.tally import Tally
-    from pagemap._kernel.smaps import Footprint
     from pagemap._space.arguments import Range, Target
     from pagemap._space.pages import Pages
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.rows.footprint import FootprintRow, MappingFootprintRow
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Process", "virt_to_phys"]
@@ -126,24 +127,25 @@ class Process(AddressSpace):
         asked = None if counts is None else check_names("counts", counts, COUNTABLE)
         return tally(self, asked, check_threads(threads))
 
-    def footprint(self, *, gentle: Gentle | None = None) -> Footprint:
+    def footprint(self, *, gentle: Gentle | None = None) -> FootprintRow:
         """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
 
         The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
         where it is large; with `gentle` (a `pagemap.Gentle`) by a walk in small chunks, which
-        needs root. That cannot tell `swap_pss`, nor what of shared memory lies in swap; nor where
-        any page of this machine ever came back from swap, which of anonymous memory is clean.
+        needs root. That cannot tell `swap_pss`, `thp`, `locked`, `lazyfree`, `referenced`, nor what
+        of shared memory lies in swap; nor where any page of this machine ever came back from swap,
+        which of anonymous memory is clean.
 
-        Raises PfnsHidden when a gentle walk sees no PFNs, AccessDenied, Unsupported without
-        CONFIG_PROC_PAGE_MONITOR, TargetVanished.
+        `pagemap.footprints` tells it of many processes. Raises PfnsHidden when a gentle walk sees
+        no PFNs, AccessDenied, Unsupported without CONFIG_PROC_PAGE_MONITOR, TargetVanished.
         """
         from pagemap._analyses.footprint import check_gentle, footprint
 
         check_gentle(gentle)
         return footprint(self, gentle)
 
-    def footprints(self, *, gentle: Gentle | None = None) -> Iterator[tuple[Mapping, Footprint]]:
-        """Each mapping with what `footprint` tells of it, in order (/proc/PID/smaps).
+    def footprints(self, *, gentle: Gentle | None = None) -> Table[MappingFootprintRow]:
+        """What `footprint` tells, of each mapping, in order (/proc/PID/smaps).
 
         Raises what `footprint` raises.
         """

@@ -18,7 +18,6 @@ from tests import oracle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pagemap._kernel.smaps import Footprint
     from tests.target import Target
 
     Words = dict[str, int | None]
@@ -93,7 +92,7 @@ FOOTPRINT = (
 )
 
 
-def _words(footprint: Footprint) -> Words:
+def _words(footprint: pagemap.FootprintRow | pagemap.MappingFootprintRow) -> Words:
     words = {word: getattr(footprint, word) for word in FOOTPRINT}
     if words["pss"] is not None:
         words["pss"] = words["pss"] >> 10 << 10  # the kernel tells it in KiB
@@ -101,9 +100,9 @@ def _words(footprint: Footprint) -> Words:
 
 
 def footprints(target: Target) -> Rows:
-    """`pagemap footprint PID --maps`, or as it is called: smaps."""
+    """`pagemap footprint PID --by mapping`, or as it is called: smaps."""
     with pagemap.Process(target.pid) as process:
-        return {mapping.start: _words(each) for mapping, each in process.footprints()}
+        return {each.start: _words(each) for each in process.footprints()}
 
 
 def footprint(target: Target) -> Rows:
@@ -115,7 +114,7 @@ def footprint(target: Target) -> Rows:
 def gentle(target: Target) -> Rows:
     """`pagemap footprint --gentle`."""
     with pagemap.Process(target.pid) as process, Gentle(1) as walk:
-        return {mapping.start: _words(each) for mapping, each in process.footprints(gentle=walk)}
+        return {each.start: _words(each) for each in process.footprints(gentle=walk)}
 
 
 def sample(target: Target) -> Rows:

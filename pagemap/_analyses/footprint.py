@@ -7,12 +7,22 @@ The kernel sums up in smaps_rollup and smaps, which need no right beyond reading
 from __future__ import annotations
 
 import os
+import time
 from errno import ENOENT, ESRCH
 
-from pagemap._errors import NoSuchProcess, TargetVanished, Unsupported
-from pagemap._kernel import smaps
+from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
+from pagemap._kernel import meminfo, smaps, task
 from pagemap._kernel.maps_blocks import read_blocks
-from pagemap._kernel.smaps import Footprint, total
+from pagemap._kernel.shmem_devices import devices_of_shmem, devices_without_shmem
+from pagemap._space.about import about
+from pagemap._tables.table import Table
+from pagemap._vocabulary.record import fields_of
+from pagemap._vocabulary.rows.footprint import (
+    MAPPING_FOOTPRINTS,
+    FootprintRow,
+    FootprintSums,
+    MappingFootprintRow,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,33 +33,80 @@ if TYPE_CHECKING:
     from pagemap._space.address_space import AddressSpace
     from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["Footprint", "check_gentle", "footprint", "footprints", "read_sums", "total"]
+__all__ = [
+    "about_gentle",
+    "check_gentle",
+    "footprint",
+    "footprints",
+    "mapping_rows",
+    "parted",
+    "read_sums",
+    "with_share",
+]
 
 _OPERATION = "read the memory sums"
 _MOST = 1 << 16  # bytes of smaps_rollup, which has some 800
+_SHARE_DIGITS = 6
+
+# The lines of smaps that each field is the sum of; the fields without one follow from others.
+_LINES = {
+    name: tuple(each.source.encode("ascii").split(b" + ")) if each.source else ()
+    for name, each in fields_of(FootprintSums).items()
+}
+_NAMES = frozenset(line for lines in _LINES.values() for line in lines)
+_NOTHING = FootprintSums._make([0] * len(_LINES))
 
 
-def footprint(process: AddressSpace, gentle: Gentle | None) -> Footprint:
+def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
     """See `Process.footprint`."""
     if process.kernel_thread:
-        return total([])
-    if gentle is not None:
-        return gentle.total(process)
-    process.check()
-    result = read_sums(process.folder)
-    process.check()
-    return result
+        sums = _NOTHING
+    elif gentle is not None:
+        sums = gentle.total(process)
+    else:
+        process.check()
+        sums = parted(read_sums(process.folder), process.folder)
+        process.check()
+    memory = meminfo.total(procfs=process.procfs)
+    return FootprintRow._make(
+        (process.pid, None, *with_share(sums, memory), process.name, None, None, None)
+    )
 
 
-def footprints(process: AddressSpace, gentle: Gentle | None) -> Iterator[tuple[Mapping, Footprint]]:
+def footprints(process: AddressSpace, gentle: Gentle | None) -> Table[MappingFootprintRow]:
     """See `Process.footprints`."""
+    began = time.time()
+    memory = meminfo.total(procfs=process.procfs)
+    rows = list(mapping_rows(process, gentle, memory))
+    more = about_gentle(gentle)
+    return Table.of_rows(
+        MAPPING_FOOTPRINTS, rows, about=about(began, process, memory=memory, **more)
+    )
+
+
+def mapping_rows(
+    process: AddressSpace, gentle: Gentle | None, memory: int | None
+) -> Iterator[MappingFootprintRow]:
+    """A row for each mapping, in order of address."""
     if process.kernel_thread:
         return
-    if gentle is not None:
-        yield from gentle.walk(process)
-        return
+    name = process.name
     process.check()
-    yield from smaps.parse(_smaps_blocks(process.folder))
+    found = _of_mappings(process) if gentle is None else gentle.walk(process)
+    for mapping, sums in found:
+        yield MappingFootprintRow._make(
+            (
+                process.pid,
+                mapping.start,
+                mapping.end,
+                mapping.perms,
+                *with_share(sums, memory),
+                name,
+                mapping.dev,
+                mapping.inode,
+                mapping.path,
+            )
+        )
     process.check()
 
 
@@ -63,7 +120,72 @@ def check_gentle(gentle: Gentle | None) -> None:
         raise TypeError(f"gentle is a pagemap.Gentle, or None, not {gentle!r}")
 
 
-def read_sums(folder: Folder) -> Footprint:
+def about_gentle(gentle: Gentle | None) -> dict[str, object]:
+    """What the `about` of a result says of the walk that it comes from."""
+    if gentle is None:
+        return {}
+    return {
+        "gentle": {
+            "chunks": gentle.chunks,
+            "longest_seconds": gentle.longest,
+            "held_seconds": gentle.held,
+            "paused_seconds": gentle.paused,
+        }
+    }
+
+
+def with_share(sums: FootprintSums, memory: int | None) -> FootprintSums:
+    """The same with what share of all `memory`, in bytes, its pss is."""
+    if memory is None or sums.pss is None:
+        return sums
+    return sums._replace(share=round(sums.pss / memory, _SHARE_DIGITS))
+
+
+def parted(sums: FootprintSums, folder: Folder) -> FootprintSums:
+    """The same with what is of files, and of shared memory, by the kernel's running count."""
+    if sums.rss is None or sums.anon is None:
+        return sums
+    shmem = task.resident_shmem(folder)
+    if shmem is None:
+        return sums
+    shmem = min(shmem, sums.rss - sums.anon)
+    return sums._replace(file=sums.rss - sums.anon - shmem, shmem=shmem)
+
+
+def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums]]:
+    """Each mapping with its sums: its device says whether it is of shared memory."""
+    try:
+        mounts = process.folder.read("mountinfo")
+    except PagemapError:
+        mounts = b""
+    shmem, others = devices_of_shmem(mounts), devices_without_shmem(mounts)
+    for mapping, lines in smaps.parse(_smaps_blocks(process.folder), _NAMES):
+        sums = _sums_of(lines)
+        if sums.rss is not None and sums.anon is not None:
+            rest = sums.rss - sums.anon
+            if mapping.inode and mapping.dev in shmem:
+                sums = sums._replace(file=0, shmem=rest)
+            elif not rest or not mapping.inode or mapping.dev[:3] != "00:" or mapping.dev in others:
+                sums = sums._replace(file=rest, shmem=0)
+        yield mapping, sums
+
+
+def _sums_of(lines: dict[bytes, int]) -> FootprintSums:
+    """The sums of what the kernel told; what it did not tell is not known."""
+    found: list[int | None] = []
+    for names in _LINES.values():
+        total: int | None = 0 if names else None
+        for name in names:
+            size = lines.get(name)
+            total = None if size is None or total is None else total + size
+        found.append(total)
+    sums = FootprintSums._make(found)
+    if sums.shared_hugetlb == 0:  # else by how many it is divided, is not told
+        sums = sums._replace(hugetlb_pss=sums.private_hugetlb)
+    return sums
+
+
+def read_sums(folder: Folder) -> FootprintSums:
     """The kernel's sums of the process whose folder this is, whichever program it runs now.
 
     For who has no need of a `Process`: this opens one file. Raises NoSuchProcess for what has no
@@ -77,15 +199,11 @@ def read_sums(folder: Folder) -> Footprint:
     return _read_sums(folder)
 
 
-def _read_sums(folder: Folder) -> Footprint:
+def _read_sums(folder: Folder) -> FootprintSums:
     try:
         fd = _open(folder, "smaps_rollup")
     except Unsupported:  # before Linux 4.14
-        result = total(each for _, each in smaps.parse(_smaps_blocks(folder)))
-        # smaps of a process that ends midway ends as if it were whole
-        if folder.is_kernel_thread() and result.rss == 0:
-            raise folder.error(OSError(ESRCH, os.strerror(ESRCH)), _OPERATION, "smaps") from None
-        return result
+        return _sum_up(folder)
     try:
         data = os.read(fd, _MOST)
     except OSError as error:
@@ -94,7 +212,20 @@ def _read_sums(folder: Folder) -> Footprint:
         os.close(fd)
     if not data:
         raise folder.error(OSError(ESRCH, os.strerror(ESRCH)), _OPERATION, "smaps_rollup")
-    return smaps.parse_rollup(data)
+    return _sums_of(smaps.parse_rollup(data, _NAMES))
+
+
+def _sum_up(folder: Folder) -> FootprintSums:
+    total: dict[bytes, int] = {}
+    for number, (_, lines) in enumerate(smaps.parse(_smaps_blocks(folder), _NAMES)):
+        if number:
+            total = {name: size + total[name] for name, size in lines.items() if name in total}
+        else:
+            total = lines
+    # smaps of a process that ends midway ends as if it were whole
+    if not total.get(b"Rss") and folder.is_kernel_thread():
+        raise folder.error(OSError(ESRCH, os.strerror(ESRCH)), _OPERATION, "smaps") from None
+    return _sums_of(total)
 
 
 def _smaps_blocks(folder: Folder) -> Generator[bytes, None, None]:

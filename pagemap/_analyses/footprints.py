@@ -1,139 +1,248 @@
-"""All processes, or those of a cgroup, one after another, whatever happens to them meanwhile.
+"""Footprints of many processes, whatever happens to them meanwhile.
 
-A process that ends or forbids reading is noted and passed over. Totals cost one open and one read
-of smaps_rollup each, below a descriptor of the process's folder, so that a pid that is reused
-midway never lends its name to another's numbers.
+Those that end or forbid reading are left out, and named in the `about` of the result. Totals cost
+one open and one read of smaps_rollup each, below a descriptor of the process's folder, so that a
+pid that is reused midway never lends its name to another's numbers.
 """
 
 from __future__ import annotations
 
-from pagemap._analyses.footprint import footprint, footprints, read_sums
-from pagemap._errors import (
-    AccessDenied,
-    NoSuchProcess,
-    PagemapError,
-    TargetVanished,
+import time
+from contextlib import closing
+
+from pagemap._analyses.footprint import (
+    about_gentle,
+    check_gentle,
+    mapping_rows,
+    parted,
+    read_sums,
+    with_share,
 )
-from pagemap._kernel.folder import Folder
-from pagemap._native.descriptors import Holder
-from pagemap._space.address_space import AddressSpace
-from pagemap._space.twins import Twins
-from pagemap._vocabulary.record import Record, field
+from pagemap._errors import UsageError
+from pagemap._kernel import meminfo, task
+from pagemap._kernel.cgroup_members import pids_of
+from pagemap._space.about import about
+from pagemap._space.every_process import EveryProcess
+from pagemap._tables.table import Table
+from pagemap._vocabulary.rows.footprint import (
+    FOOTPRINTS,
+    MAPPING_FOOTPRINTS,
+    PATH_FOOTPRINTS,
+    FootprintRow,
+    FootprintSums,
+    MappingFootprintRow,
+    PathFootprintRow,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Literal, overload
 
     from pagemap._analyses.gentle import Gentle
-    from pagemap._kernel.smaps import Footprint
-    from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._kernel.folder import Folder
+    from pagemap._vocabulary.schema import Schema
 
-    _T = TypeVar("_T")
+__all__ = ["SCHEMAS", "footprints", "footprints_of"]
 
-__all__ = ["Passed", "Survey"]
+SCHEMAS: dict[str, Schema[Any]] = {
+    "process": FOOTPRINTS,
+    "mapping": MAPPING_FOOTPRINTS,
+    "path": PATH_FOOTPRINTS,
+}
+"""The schema of the rows for each process, each mapping, and each file."""
+
+_TOLD_APART = {"user": task.user, "cgroup": task.cgroup, "cmdline": task.cmdline}
+_PARTS = {"file", "shmem"}
+
+if TYPE_CHECKING:
+
+    @overload
+    def footprints(
+        pids: Iterable[int] | None = ...,
+        *,
+        by: Literal["process"] = ...,
+        cgroup: str | None = ...,
+        gentle: Gentle | None = ...,
+        procfs: str = ...,
+    ) -> Table[FootprintRow]: ...
+    @overload
+    def footprints(
+        pids: Iterable[int] | None = ...,
+        *,
+        by: Literal["mapping"],
+        cgroup: str | None = ...,
+        gentle: Gentle | None = ...,
+        procfs: str = ...,
+    ) -> Table[MappingFootprintRow]: ...
+    @overload
+    def footprints(
+        pids: Iterable[int] | None = ...,
+        *,
+        by: Literal["path"],
+        cgroup: str | None = ...,
+        gentle: Gentle | None = ...,
+        procfs: str = ...,
+    ) -> Table[PathFootprintRow]: ...
+    @overload
+    def footprints(
+        pids: Iterable[int] | None = ...,
+        *,
+        names: Sequence[str] | None,
+        by: Literal["process", "mapping", "path"] = ...,
+        cgroup: str | None = ...,
+        gentle: Gentle | None = ...,
+        procfs: str = ...,
+    ) -> Table[Any]: ...
 
 
-class Passed(Record):
-    """A process that was passed over."""
+def footprints(
+    pids: Iterable[int] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    by: Literal["process", "mapping", "path"] = "process",
+    cgroup: str | None = None,
+    gentle: Gentle | None = None,
+    procfs: str = "/proc",
+) -> Table[Any]:
+    """What memory processes take: those of `pids`, or of the directory of a `cgroup`, or all.
 
-    pid: int = field("", "the process")
-    name: str | None = field("", "its command name; None where it could not be read either")
-    error: PagemapError = field("", "why it was passed over")
+    A row for each process (`FootprintRow`), or `by` "mapping" or "path" for each mapping or each
+    file that is mapped (`MappingFootprintRow`, `PathFootprintRow`). `names` are the columns, by
+    default all; user, cgroup and cmdline of processes are read only where they are named, for they
+    cost more. With `gentle` (a `pagemap.Gentle`) each is walked in small chunks.
 
+    The `about` of the table has `left_out`: those that ended, or forbid reading; `complete` says
+    whether there are none, and ``sharers[pid]`` who else has the memory of `pid`, which is read
+    once (`sharers_known`: whether that could be told). `memory` is that of the machine, in bytes.
 
-class Survey(Holder):
-    """Footprints of many processes; `passed` are those that were passed over, and why.
+    Raises what is no reason to leave out one process: Unsupported, PfnsHidden, UsageError; and
+    NoSuchProcess where there is no cgroup, or no process is to be seen.
 
-    Kernel threads have no memory, and no row: `kernel_threads` are their pids. A process whose main
-    thread has ended is read through one that lives. With `gentle` each is walked in small chunks.
-
-    An address space that several processes have (vfork, CLONE_VM) is read once, under the first of
-    them: ``twins.sharers[pid]`` are the others. Where `twins.known` is False that is not told, and
-    each of them has it.
+    >>> import os, pagemap
+    >>> table = pagemap.footprints([os.getpid()])
+    >>> table[0].pid == os.getpid(), table[0].uss <= table[0].rss
+    (True, True)
     """
-
-    def __init__(
-        self, pids: Iterable[int], *, gentle: Gentle | None = None, procfs: str = "/proc"
-    ) -> None:
-        self._pids = pids
-        self._gentle = gentle
-        self._procfs = procfs
-        self.twins = Twins(procfs=procfs)
-        self._seen: list[str] = []  # the name of the process that is being read
-        self.passed: list[Passed] = []
-        self.kernel_threads: list[int] = []
-
-    def totals(self) -> Iterator[tuple[int, str, Footprint]]:
-        """The pid of each process, its command name, and what it takes."""
-        read = self._sums if self._gentle is None else self._walked
-        for pid in self.twins.each(self._pids):
-            found = self._try(pid, read)
-            if found:
-                yield pid, *found
-
-    def mappings(self) -> Iterator[tuple[int, str, list[tuple[Mapping, Footprint]]]]:
-        """The pid of each process, its command name, and its mappings with what they take."""
-        for pid in self.twins.each(self._pids):
-            found = self._try(pid, self._listed)
-            if found:
-                yield pid, *found
-
-    def _try(self, pid: int, read: Callable[[int], tuple[str, _T] | None]) -> tuple[str, _T] | None:
-        """What `read` gives of the process."""
-        self._seen.clear()
-        try:
-            return read(pid)
-        except (NoSuchProcess, TargetVanished, AccessDenied) as error:
-            failure: PagemapError = error
-        try:
-            if self._is_kernel_thread(pid):  # who is not root is denied what there is not
-                self.kernel_threads.append(pid)
-                return None
-        except PagemapError as error:  # it says how it ended
-            failure = failure if isinstance(failure, TargetVanished) else error
-        name = self._seen[-1] if self._seen else self._name_of(pid)
-        self.passed.append(Passed(pid, name, failure))
-        return None
-
-    def _is_kernel_thread(self, pid: int) -> bool:
-        folder = Folder(pid, str(pid), self._procfs)
-        try:
-            return folder.is_kernel_thread()
-        finally:
-            folder.close()
-
-    def _name_of(self, pid: int) -> str | None:
-        try:
-            with open(f"{self._procfs}/{pid}/comm", "rb") as file:
-                return _comm(file.read())
-        except OSError:
-            return None
-
-    def _sums(self, pid: int) -> tuple[str, Footprint]:
-        folder = Folder(pid, str(pid), self._procfs)
-        try:
-            self._seen.append(_comm(folder.read("comm")))
-            return self._seen[-1], read_sums(folder)
-        finally:
-            folder.close()
-
-    def _walked(self, pid: int) -> tuple[str, Footprint] | None:
-        with AddressSpace(pid, procfs=self._procfs) as process:
-            self._seen.append(process.name)
-            if process.kernel_thread:
-                self.kernel_threads.append(pid)
-                return None
-            return self._seen[-1], footprint(process, self._gentle)
-
-    def _listed(self, pid: int) -> tuple[str, list[tuple[Mapping, Footprint]]] | None:
-        with AddressSpace(pid, procfs=self._procfs) as process:
-            self._seen.append(process.name)
-            if process.kernel_thread:
-                self.kernel_threads.append(pid)
-                return None
-            return self._seen[-1], list(footprints(process, self._gentle))
+    check_gentle(gentle)
+    if by not in SCHEMAS:
+        raise UsageError(f"by is one of {', '.join(SCHEMAS)}, not {by!r}")
+    if pids is not None and cgroup is not None:
+        raise UsageError("give pids or a cgroup, not both")
+    if names is not None:
+        names = SCHEMAS[by].select(names).names
+    others: Iterable[int] | None = None if pids is None else ()
+    if cgroup is not None:
+        others = pids_of(cgroup, procfs=procfs)
+    every = EveryProcess(pids or (), others=others, procfs=procfs)
+    table = footprints_of(every, names=names, by=by, gentle=gentle)
+    return table.select(names)
 
 
-def _comm(data: bytes) -> str:
-    return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+def footprints_of(
+    every: EveryProcess,
+    *,
+    names: Sequence[str] | None = None,
+    by: str = "process",
+    gentle: Gentle | None = None,
+) -> Table[Any]:
+    """See `footprints`; of these processes, with all columns: some are read where named."""
+    began = time.time()
+    memory = meminfo.total(procfs=every.procfs)
+    rows: list[Any]
+    if by == "process":
+        wanted = set(_PARTS if names is None else names)
+        rows = _of_processes(every, wanted, gentle, memory)
+    else:
+        rows = _of_mappings(every, gentle, memory)
+        if by == "path":
+            rows = _of_paths(rows, every, memory)
+    more = {**every.about(), **about_gentle(gentle)}
+    return Table.of_rows(SCHEMAS[by], rows, about=about(began, None, memory=memory, **more))
+
+
+def _of_processes(
+    every: EveryProcess, wanted: set[str], gentle: Gentle | None, memory: int | None
+) -> list[FootprintRow]:
+    def more(folder: Folder) -> list[str | None]:
+        return [read(folder) if name in wanted else None for name, read in _TOLD_APART.items()]
+
+    def sums_of(pid: int) -> tuple[FootprintSums, list[str | None]]:
+        with closing(every.folder(pid)) as folder:
+            sums = read_sums(folder)
+            return parted(sums, folder) if _PARTS & wanted else sums, more(folder)
+
+    def walked(pid: int) -> tuple[FootprintSums, list[str | None]]:
+        assert gentle is not None
+        with every.open(pid) as process:
+            return gentle.total(process), more(process.folder)
+
+    found = list(every.read(sums_of if gentle is None else walked))
+    return [
+        FootprintRow._make(
+            (
+                int(pid),
+                tuple(map(int, every.sharers.get(pid, ()))) if every.sharers_known else None,
+                *with_share(sums, memory),
+                every.names[pid],
+                *told,
+            )
+        )
+        for pid, (sums, told) in found
+    ]
+
+
+def _of_mappings(
+    every: EveryProcess, gentle: Gentle | None, memory: int | None
+) -> list[MappingFootprintRow]:
+    def listed(pid: int) -> list[MappingFootprintRow]:
+        with every.open(pid) as process:
+            return list(mapping_rows(process, gentle, memory))
+
+    return [row for _, rows in every.read(listed) for row in rows]
+
+
+def _of_paths(
+    rows: Iterable[MappingFootprintRow], every: EveryProcess, memory: int | None
+) -> list[PathFootprintRow]:
+    """The rows of mappings as one for each file, or for each name of what is none."""
+    groups: dict[tuple[object, ...], list[MappingFootprintRow]] = {}
+    for row in rows:
+        groups.setdefault(_file(row), []).append(row)
+    return [
+        PathFootprintRow._make(
+            (
+                len({pid for row in group for pid in (row.pid, *every.sharers.get(row.pid, ()))}),
+                len(group),
+                *with_share(_together(group), memory),
+                group[0].dev if group[0].inode else None,
+                group[0].inode or None,
+                group[0].path,
+            )
+        )
+        for group in groups.values()
+    ]
+
+
+def _file(row: MappingFootprintRow) -> tuple[object, ...]:
+    """What a mapping is of. A path is no identity, nor has each a path of its own.
+
+    One path is another file in another mount namespace, and of deleted ones, memfds and segments of
+    System V there are many. One file has several paths by hard links and bind mounts. But what has
+    an inode and no path of a file (anon_inode:[perf_event]) shares the inode with others.
+    """
+    if not row.inode:
+        return (row.path,)
+    alone = row.path[:1] == "/"
+    return (row.dev, row.inode) if alone else (row.dev, row.inode, row.path)
+
+
+def _together(rows: Sequence[MappingFootprintRow]) -> FootprintSums:
+    """The sums of mappings; not known where a part is not, or may be of the same pages."""
+    found: list[int | None] = []
+    for name in FootprintSums._fields:
+        sizes: list[int | None] = [getattr(row, name) for row in rows]
+        several = not MAPPING_FOOTPRINTS[name].adds and sum(size != 0 for size in sizes) > 1
+        known = [size for size in sizes if size is not None]
+        found.append(None if several or len(known) < len(sizes) else sum(known))
+    return FootprintSums._make(found)

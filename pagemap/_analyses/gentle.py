@@ -24,12 +24,12 @@ from pagemap._analyses.swapped_shmem import SwappedShmem
 from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError
 from pagemap._kernel import maps, swap_types
 from pagemap._kernel.frames import FrameReader
-from pagemap._kernel.smaps import Footprint
 from pagemap._kernel.zones import memory_end
 from pagemap._native import footprint as native
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._native.frames import frames_end
 from pagemap._native.scan import Spans
+from pagemap._vocabulary.rows.footprint import FootprintSums
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["UNTOLD", "Gentle"]
-
-UNTOLD = {"swap_pss": "how many use a page in swap no file of the kernel tells"}
-"""What no gentle walk can tell, and why."""
 
 _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
 _PSS_SHIFT = 12
@@ -118,12 +115,12 @@ class Gentle(Holder):
         """All of them together, in seconds."""
         return self._chunks.total
 
-    def walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, Footprint]]:
+    def walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums]]:
         """Each mapping with what it holds. Raises PfnsHidden, TargetVanished."""
         for mapping, sums in self._walk(process):
             yield mapping, _made(sums)
 
-    def total(self, process: AddressSpace) -> Footprint:
+    def total(self, process: AddressSpace) -> FootprintSums:
         """What the whole process holds: PSS is rounded once. Raises as `walk`."""
         sums = (0,) * len(native.HELD)
         for _, held in self._walk(process):
@@ -227,24 +224,40 @@ class Gentle(Holder):
             os.sched_yield()
 
 
-def _made(sums: tuple[int, ...]) -> Footprint:
-    """The footprint, in bytes. How many share a page in swap, the kernel alone knows."""
+def _made(sums: tuple[int, ...]) -> FootprintSums:
+    """The sums, in bytes; None for what only the kernel's own tell."""
     pages = dict(zip(native.HELD, sums, strict=True))
 
     def size(*names: str, known: bool = True) -> int | None:
         return sum(pages[name] for name in names) << PAGE_SHIFT if known else None
 
-    return Footprint(
-        rss=size("rss"),
-        pss=pages["pss"] >> _PSS_SHIFT,
-        uss=size("private_clean", "private_dirty", "private_untold"),
-        swap=size("swap", known=not pages["swap_untold"]),
-        swap_pss=None,
-        shared_clean=size("shared_clean", known=not pages["shared_untold"]),
-        shared_dirty=size("shared_dirty", known=not pages["shared_untold"]),
-        private_clean=size("private_clean", known=not pages["private_untold"]),
-        private_dirty=size("private_dirty", known=not pages["private_untold"]),
-        shared_hugetlb=size("shared_hugetlb"),
-        private_hugetlb=size("private_hugetlb"),
-        hugetlb_pss=None if pages["hugetlb_untold"] else pages["hugetlb_pss"] >> _PSS_SHIFT,
-    )
+    shared, private = not pages["shared_untold"], not pages["private_untold"]
+    told = {
+        "rss": size("rss"),
+        "anon": size("anon"),
+        "file": (pages["rss"] - pages["anon"] - pages["shmem"]) << PAGE_SHIFT,
+        "shmem": size("shmem"),
+        "pss": pages["pss"] >> _PSS_SHIFT,
+        "uss": size("private_clean", "private_dirty", "private_untold"),
+        "swap": size("swap", known=not pages["swap_untold"]),
+        "shared": size("shared_clean", "shared_dirty", "shared_untold"),
+        "dirty": size("shared_dirty", "private_dirty", known=shared and private),
+        "clean": size("shared_clean", "private_clean", known=shared and private),
+        "shared_clean": size("shared_clean", known=shared),
+        "shared_dirty": size("shared_dirty", known=shared),
+        "private_clean": size("private_clean", known=private),
+        "private_dirty": size("private_dirty", known=private),
+        "hugetlb": size("shared_hugetlb", "private_hugetlb"),
+        "shared_hugetlb": size("shared_hugetlb"),
+        "private_hugetlb": size("private_hugetlb"),
+        "hugetlb_pss": None if pages["hugetlb_untold"] else pages["hugetlb_pss"] >> _PSS_SHIFT,
+    }
+    return FootprintSums._make(map(told.get, FootprintSums._fields))
+
+
+UNTOLD = tuple(
+    name
+    for name, size in _made((0,) * len(native.HELD))._asdict().items()
+    if size is None and name != "share"
+)
+"""What no gentle walk can tell: only the kernel's own sums have it."""

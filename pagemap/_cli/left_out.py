@@ -8,7 +8,7 @@ from pagemap._space.every_process import DENIED, ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pagemap._space.every_process import EveryProcess, LeftOut
     from pagemap._space.twins import Twins
@@ -19,14 +19,15 @@ _NAMED = 3  # processes; of more, how many there are says enough
 _STOOD_FOR = 20
 
 
-def tell_left_out(every: EveryProcess, *, sums: bool = False) -> None:
+def tell_left_out(every: EveryProcess, *, sums: bool = False, told: Collection[int] = ()) -> None:
     """Say on stderr how many could not be read, why, and what to do; of a few, which.
 
-    `sums` alone take fewer rights than page tables.
+    `sums` alone take fewer rights than page tables. Of those in `told` it was said already.
     """
     reasons: dict[str, list[LeftOut]] = {}
     for each in every.left_out:
-        reasons.setdefault(each.reason, []).append(each)
+        if each.pid not in told:
+            reasons.setdefault(each.reason, []).append(each)
     for reason, them in reasons.items():
         _tell(reason, [_named(each) for each in them], sums=sums)
     if not every.sees_all:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["amount"]
+__all__ = ["amount", "total"]
 
 
 def amount(name: str, *, procfs: str = "/proc") -> int | None:
@@ -23,3 +23,8 @@ def amount(name: str, *, procfs: str = "/proc") -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return None
+
+
+def total(*, procfs: str = "/proc") -> int | None:
+    """The bytes of memory that the machine has; None where that is not told, or as 0."""
+    return amount("MemTotal", procfs=procfs) or None

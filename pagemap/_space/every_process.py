@@ -209,10 +209,21 @@ class EveryProcess(Holder):
         _raise_for_want_of_files(error)
         if isinstance(error, _OF_ALL):
             raise error
+        if isinstance(error, NoSuchProcess):
+            error = self._how_it_ended(pid, error)
         self.errors.setdefault(pid, error)
         if pid not in self._left_out:
             name = self.names.get(pid) or self._name_of(pid)
             self._left_out[pid] = LeftOut(int(pid), name, _reason(error))
+
+    def _how_it_ended(self, pid: int, error: PagemapError) -> PagemapError:
+        """The error that tells a zombie from what is gone."""
+        try:
+            with closing(Folder(self.meant(pid), str(pid), self.procfs)) as folder:
+                folder.is_kernel_thread()
+        except PagemapError as more:
+            return more
+        return error
 
     def _name_of(self, pid: int) -> str | None:
         try:

@@ -9,7 +9,7 @@
 To a type checker `Record` is typing.NamedTuple. At run time it is made of collections.namedtuple,
 because typing takes longer to import than most of what is done here. A field without a default must
 be given, though a type checker cannot know that of `field`. A `Schema` can be made of a record, for
-a result whose rows it is.
+a result whose rows it is. Fields that several records have are spelled once: see `extended`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
     from typing import NamedTuple as Record
 
-__all__ = ["Field", "Record", "field", "fields_of"]
+    _Record = TypeVar("_Record")
+
+__all__ = ["Field", "Record", "extended", "field", "fields_of"]
 
 
 class Field:
@@ -71,6 +73,25 @@ def fields_of(record: Any) -> dict[str, Field]:
     """The fields of a class of records, in order."""
     fields: dict[str, Field] = record.fields_
     return fields
+
+
+def extended(record: type[_Record]) -> type[_Record]:
+    """A record of a class that derives from one: a decorator.
+
+    Its own fields come first, then those of its base, then its own ones that have a default.
+    """
+    own = {name: vars(record)[name] for name in record.__annotations__}
+    base = fields_of(record.__bases__[0])
+    apart = {*own, "__dict__", "__weakref__"}
+    space = {name: value for name, value in vars(record).items() if name not in apart}
+    first = [name for name, value in own.items() if value.default is ...]
+    kinds = {name: record.__annotations__[name] for name in own}
+    kinds |= {name: value.kind for name, value in base.items()}
+    space |= own | base
+    space["__annotations__"] = {name: kinds[name] for name in (*first, *base, *own)}
+    make: Any = type(Record)
+    made: type[_Record] = make(record.__name__, (Record,), space)
+    return made
 
 
 if not TYPE_CHECKING:

@@ -180,7 +180,20 @@ class Schema(_Base["_Row"]):
 
     def grouped(self, name: str) -> Schema[Any]:
         """The columns of `Table.grouped`: that one, how many rows have its value, and the sums."""
-        head = [self[name]]
+        one = self[name]
+        head = [
+            Column(
+                one.name,
+                one.type,
+                one.unit,
+                one.meaning,
+                nullable=one.nullable,
+                rank=0,  # shown before the sums, whatever it was among the others
+                key=True,
+                adds=False,
+                source=one.source,
+            )
+        ]
         if "rows" not in self:
             head.append(Column("rows", "int", "rows", "how many there are", rank=1))
         return Schema(

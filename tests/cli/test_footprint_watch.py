@@ -52,20 +52,26 @@ def test_one_table_below_another(pagemap: Pagemap, start: Start) -> None:
         assert process.returncode == 130
     tables = b"".join(lines).split(b"\n\n")
     assert len(tables) == 3
-    assert all(each.split()[:3] == [b"PID", b"RSS", b"%d" % target.pid] for each in tables)
+    for each in tables:
+        time, head, row = each.split(b"\n")[:3]
+        assert time.startswith(b"20")
+        assert head.split() == [b"PID", b"RSS"]
+        assert row.split()[0] == b"%d" % target.pid
 
 
-def test_one_document_below_another(pagemap: Pagemap, start: Start) -> None:
+def test_rows_again_and_again(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.idle())
-    with pagemap.start("footprint", target.pid, "--watch", SECONDS, "--json") as process:
-        lines = lines_until(process, 2, b'"sharers_known"')
+    options = ("--watch", SECONDS, "--format", "jsonl", "--columns", "pid,rss")
+    with pagemap.start("footprint", target.pid, *options) as process:
+        lines = lines_until(process, 3, b"{")
         assert process.stdout
         process.stdout.close()
         assert process.stderr
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 141
-    documents = [json.loads(text) for text in b"".join(lines).split(b"\n\n")]
-    assert [each["processes"][0]["pid"] for each in documents] == [target.pid] * 2
+    rows = [json.loads(line) for line in lines]
+    assert [row["pid"] for row in rows] == [target.pid] * 3
+    assert len({row["time"] for row in rows}) == 3
 
 
 def test_a_reader_that_leaves_between_two_rounds(pagemap: Pagemap) -> None:
@@ -90,7 +96,7 @@ def test_a_target_that_ends(pagemap: Pagemap, start: Start) -> None:
 def test_on_a_terminal(pagemap: Pagemap, start: Start, terminal: Terminal) -> None:
     """Each table in the place of the last, no longer than the screen."""
     target = start(workloads.python())
-    arguments = ("footprint", target.pid, "--maps", "--watch", SECONDS)
+    arguments = ("footprint", target.pid, "--by", "mapping", "--watch", SECONDS)
     with pagemap.start(*arguments, stdout=terminal.fd, env=colourful()) as process:
         wait_for(lambda: terminal.written.count(CLEAR) >= 4)
         process.send_signal(signal.SIGINT)
@@ -99,7 +105,8 @@ def test_on_a_terminal(pagemap: Pagemap, start: Start, terminal: Terminal) -> No
     screens = terminal.close().split(CLEAR)
     assert screens[0] == b""
     whole = screens[1].splitlines()
-    assert b"START" in whole[0]
+    assert whole[0].startswith(b"20")
+    assert b"START" in whole[1]
     assert whole[-1].lstrip(b"\x1b[0m").startswith(b"total")
     # the terminal has 50 lines; the process has more mappings
     assert 40 <= len(whole) < 50

@@ -86,7 +86,7 @@ def public() -> list[tuple[str, str, str]]:
 def test_what_a_public_call_takes_or_gives_is_at_the_door(
     where: str, module: str, annotation: str
 ) -> None:
-    """`process.footprint()` gave a Footprint that nobody could name, `gentle=` took an unknown."""
+    """`process.footprint()` gave what nobody could name, `gentle=` took an unknown."""
     missing = {
         each.__name__
         for each in classes_in(annotation, module)

@@ -71,17 +71,21 @@ def _kept(data: bytes) -> list[tuple[int, int]]:
 
 def smaps_text(data: bytes) -> None:
     """Any bytes as smaps and smaps_rollup; then smaps of numbers that the input chose."""
-    for parse in (lambda: list(smaps.parse([data])), lambda: [smaps.parse_rollup(data)]):
+    names = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty", "Swap")
+    lines = {name.encode() for name in names}
+    for parse in (
+        lambda: list(smaps.parse([data], lines)),
+        lambda: [smaps.parse_rollup(data, lines)],
+    ):
         try:
             rows: list[Any] = parse()
         except REFUSED:
             continue
         assert len(rows) <= data.count(b"\n") + 1
     source = atheris.FuzzedDataProvider(data)
-    names = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty", "Swap")
     text, wanted = b"", []
     for number in range(source.ConsumeIntInRange(0, 4)):
-        sizes = [source.ConsumeIntInRange(0, 1 << 50) for _ in names]
+        sizes = [source.ConsumeIntInRange(0, 1 << 49) for _ in names]
         start = 4096 * (number + 1)
         text += b"%08x-%08x rw-p 00000000 00:00 0 \n" % (start, start + 4096)
         text += b"".join(
@@ -90,10 +94,10 @@ def smaps_text(data: bytes) -> None:
         )
         text += b"VmFlags: rd wr mr mw me ac sd \n"
         wanted.append([1024 * size for size in sizes])
-    got = list(smaps.parse([text]))
+    got = list(smaps.parse([text], lines))
     assert [(m.start, m.end) for m, _ in got] == _kept(text)
-    for (_, footprint), sizes in zip(got, wanted, strict=True):
-        told = [getattr(footprint, name.lower()) for name in names]
+    for (_, found), sizes in zip(got, wanted, strict=True):
+        told = [found[name.encode()] for name in names]
         assert told == sizes, (text, told)
 
 

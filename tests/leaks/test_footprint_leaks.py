@@ -1,4 +1,4 @@
-"""Footprints made again and again, given up midway, or of nobody: nothing is kept."""
+"""Footprints made again and again, or of nobody: nothing is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses.footprints import Survey
 from pagemap._analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.leaks.test_leaks import everything_stays_flat, repeat
@@ -31,20 +30,18 @@ def test_sums_and_walks(start: Start, need_frames: None) -> None:
         def look() -> None:
             for way in (None, gentle):
                 process.footprint(gentle=way)
-                list(process.footprints(gentle=way))
-                next(process.footprints(gentle=way))  # and given up
+                len(process.footprints(gentle=way))
 
         repeat(look, ROUNDS)
 
 
-def test_surveys(start: Start, unused: int) -> None:
+def test_many(start: Start, unused: int) -> None:
     target = start(workloads.idle())
     pids = [target.pid, unused, 2]
 
     def look() -> None:
-        list(Survey(pids).totals())
-        list(Survey(pids).mappings())
-        next(Survey(pids).totals())
+        pagemap.footprints(pids)
+        pagemap.footprints(pids, by="mapping")
 
     repeat(look, ROUNDS)
 

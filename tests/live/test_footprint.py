@@ -10,15 +10,15 @@ import pytest
 
 import pagemap
 from pagemap._analyses.gentle import Gentle
+from pagemap._kernel import smaps
 from pagemap._native.footprint import Chunks, Room, Walk
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
-    from pagemap._kernel.smaps import Footprint
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -38,16 +38,28 @@ KEYS = {
     "private_dirty": "Private_Dirty",
     "shared_hugetlb": "Shared_Hugetlb",
     "private_hugetlb": "Private_Hugetlb",
+    "anon": "Anonymous",
+    "referenced": "Referenced",
+    "lazyfree": "LazyFree",
+    "locked": "Locked",
 }
+
+THP = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped")
 
 Sums = dict[str, int]
 Rows = list[tuple[int, int, Sums]]
+Row = pagemap.FootprintRow | pagemap.MappingFootprintRow
 
 
 def named(sizes: Sums) -> Sums:
     found = {name: sizes[key] for name, key in KEYS.items()}
     found["uss"] = found["private_clean"] + found["private_dirty"]
     found["hugetlb_pss"] = found["private_hugetlb"]  # nobody shares any here
+    found["shared"] = found["shared_clean"] + found["shared_dirty"]
+    found["clean"] = found["shared_clean"] + found["private_clean"]
+    found["dirty"] = found["shared_dirty"] + found["private_dirty"]
+    found["hugetlb"] = found["private_hugetlb"]
+    found["thp"] = sum(sizes.get(key, 0) for key in THP)
     return found
 
 
@@ -63,6 +75,7 @@ def exact(sums: Sums) -> Sums:
     dirty = sums["shared_dirty"] + sums["private_dirty"]
     return {
         "rss": sums["rss"],
+        "anon": sums["anon"],
         "uss": sums["private_clean"] + sums["private_dirty"],
         "shared": sums["shared_clean"] + sums["shared_dirty"],
         "swap": sums["swap"],
@@ -98,8 +111,12 @@ def agreed(pid: int, look: Callable[[Sums, Rows], tuple[object, object]]) -> Non
 
 def check_kernels_sums(pid: int) -> None:
     def look(rollup: Sums, mappings: Rows) -> tuple[object, object]:
-        whole = process.footprint()._asdict()
-        each = [(m.start, m.end, held._asdict()) for m, held in process.footprints()]
+        row = process.footprint()
+        whole = {name: getattr(row, name) for name in rollup}
+        each = [
+            (row.start, row.end, {name: getattr(row, name) for name in rollup})
+            for row in process.footprints()
+        ]
         return (whole, each), (rollup, mappings)
 
     with pagemap.Process(pid) as process:
@@ -107,7 +124,7 @@ def check_kernels_sums(pid: int) -> None:
 
 
 def check_walk(pid: int, gentle: Gentle) -> None:
-    def told(held: Footprint, sums: Sums, most: int) -> tuple[object, object]:
+    def told(held: Row, sums: Sums, most: int) -> tuple[object, object]:
         """What a walk tells, and what it must: PSS is to be near."""
         wanted = exact(sums)
         near = {**wanted, "pss is near": True, "swap_pss": None}
@@ -126,8 +143,8 @@ def check_walk(pid: int, gentle: Gentle) -> None:
         rows = [(0, 0, *told(process.footprint(gentle=gentle), rollup, KIB))]
         each = list(process.footprints(gentle=gentle))
         assert len(each) == len(mappings)
-        for (mapping, held), (start, end, sums) in zip(each, mappings, strict=True):
-            assert (mapping.start, mapping.end) == (start, end)
+        for held, (start, end, sums) in zip(each, mappings, strict=True):
+            assert (held.start, held.end) == (start, end)
             rows.append((start, end, *told(held, sums, PAGE)))
         return [(*row[:2], row[2]) for row in rows], [(*row[:2], row[3]) for row in rows]
 
@@ -173,7 +190,7 @@ def test_what_a_family_takes_together(start: Start, gentle: Gentle) -> None:
         pss = 0
         for pid in family:
             with pagemap.Process(pid) as process:
-                (held,) = (h for m, h in process.footprints(gentle=way) if m.start == area.start)
+                (held,) = (row for row in process.footprints(gentle=way) if row.start == area.start)
                 assert held.rss == held.shared == area.end - area.start
                 pss += held.pss or 0
         assert 4 * MIB - len(family) * KIB <= pss <= 4 * MIB
@@ -253,30 +270,54 @@ def test_a_target_that_is_gone(start: Start, gentle: Gentle) -> None:
             with pytest.raises(pagemap.TargetVanished):
                 process.footprint(gentle=way)
             with pytest.raises(pagemap.TargetVanished):
-                list(process.footprints(gentle=way))
+                process.footprints(gentle=way)
 
 
-def test_a_target_that_is_killed_within_a_walk(start: Start, gentle: Gentle) -> None:
+def after_one_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have `act` called once, between two steps of a walk, or two mappings of smaps."""
+    pending = [act]
+    step, parse = Walk.step, smaps.parse
+
+    def watched(walk: Walk, room: Room, chunks: Chunks) -> int:
+        found = step(walk, room, chunks)
+        while pending:
+            pending.pop()()
+        return found
+
+    def parsed(blocks: Iterator[bytes], names: Container[bytes]) -> Iterator[object]:
+        for each in parse(blocks, names):
+            yield each
+            while pending:
+                pending.pop()()
+
+    monkeypatch.setattr(Walk, "step", watched)
+    monkeypatch.setattr(smaps, "parse", parsed)
+
+
+def test_a_target_that_is_killed_within_a_walk(
+    start: Start, gentle: Gentle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = start(workloads.many(20_000))
     with pagemap.Process(target.pid) as process:
-        walk = process.footprints(gentle=gentle)
-        next(walk)
-        target.kill()
+        after_one_step(monkeypatch, target.kill)
         with pytest.raises(pagemap.TargetVanished):
-            list(walk)
+            process.footprints(gentle=gentle)
 
 
-def test_an_exec_within_a_walk(start: Start, gentle: Gentle) -> None:
+@pytest.mark.parametrize("walked", [False, True])
+def test_an_exec_within_a_walk(
+    start: Start, gentle: Gentle, monkeypatch: pytest.MonkeyPatch, walked: bool
+) -> None:
     target = start(workloads.many(20_000))
-    with pagemap.Process(target.pid) as process:
-        walks = [process.footprints(gentle=gentle), process.footprints()]
-        for walk in walks:
-            next(walk)
+
+    def exec_now() -> None:
         target.tell("e")
         target.wait_ready()
-        for walk in walks:
-            with pytest.raises(pagemap.TargetVanished, match="exec"):
-                list(walk)
+
+    with pagemap.Process(target.pid) as process:
+        after_one_step(monkeypatch, exec_now)
+        with pytest.raises(pagemap.TargetVanished, match="exec"):
+            process.footprints(gentle=gentle if walked else None)
         with pytest.raises(pagemap.TargetVanished, match="exec"):
             process.footprint()
 
@@ -289,14 +330,14 @@ def test_a_kernel_thread(need_root: None) -> None:
     with process:
         if not process.kernel_thread:
             pytest.skip("process 2 of this PID namespace is no kernel thread")
-        assert set(process.footprint()) == {0}
-        assert list(process.footprints()) == []
+        assert process.footprint().rss == process.footprint().swap == 0
+        assert len(process.footprints()) == 0
 
 
 def own_footprint() -> tuple[int, int, int]:
     with pagemap.Process("self") as process:
         held = process.footprint()
-        return held.rss or 0, held.pss or 0, sum(each.rss or 0 for _, each in process.footprints())
+        return held.rss or 0, held.pss or 0, process.footprints().total().rss or 0
 
 
 def test_ones_own_without_rights(need_root: None) -> None:

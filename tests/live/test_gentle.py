@@ -20,7 +20,7 @@ from tests.zoo import ZOO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap._kernel.smaps import Footprint
+    from pagemap import MappingFootprintRow
     from tests.conftest import Start
     from tests.target import Target
 
@@ -56,10 +56,12 @@ def gentle(need_pfns: None) -> Iterator[Gentle]:
         yield gentle
 
 
-def of_areas(target: Target, gentle: Gentle) -> list[tuple[str, Footprint, dict[str, int]]]:
+def of_areas(
+    target: Target, gentle: Gentle
+) -> list[tuple[str, MappingFootprintRow, dict[str, int]]]:
     """Of each mapping of the target's own: its area, what the walk says, and what smaps does."""
     with pagemap.Process(target.pid) as process:
-        held = {mapping.start: found for mapping, found in process.footprints(gentle=gentle)}
+        held = {row.start: row for row in process.footprints(gentle=gentle)}
     return [
         (area.name, held[each.start], each.sizes)
         for each in oracle.parse_smaps(Path(f"/proc/{target.pid}/smaps").read_bytes())
@@ -102,7 +104,7 @@ def test_shared_memory_that_was_read_first_is_not_called_clean(gentle: Gentle) -
         for at in range(0, len(memory) // 2, PAGE):
             memory[at] = 1
         with pagemap.Process(os.getpid()) as process:
-            (held,) = (h for m, h in process.footprints(gentle=gentle) if m.start == start)
+            (held,) = (row for row in process.footprints(gentle=gentle) if row.start == start)
         mappings = oracle.parse_smaps(Path("/proc/self/smaps").read_bytes())
         (sizes,) = (each.sizes for each in mappings if each.start == start)
     assert held.rss == sizes["Rss"] == 16 * PAGE
@@ -134,9 +136,9 @@ def test_swapped_shared_memory_is_counted_but_for_what_was_copied(gentle: Gentle
         memory.madvise(21, 0, 32 * PAGE)  # MADV_PAGEOUT
         with pagemap.Process(os.getpid()) as process:
             found = [
-                (mapping.perms, mapping.size // PAGE, mapping.start, held.swap)
-                for mapping, held in process.footprints(gentle=gentle)
-                if "memfd:swapped" in mapping.path
+                (row.perms, (row.end - row.start) // PAGE, row.start, row.swap)
+                for row in process.footprints(gentle=gentle)
+                if "memfd:swapped" in row.path
             ]
         mappings = oracle.parse_smaps(Path("/proc/self/smaps").read_bytes())
         swap = {each.start: each.sizes["Swap"] for each in mappings}

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
-from pagemap._analyses.footprints import Survey
 from pagemap._analyses.owners import Owners
 from pagemap._cli import targets
 from pagemap._kernel import cgroup_members as members
@@ -89,9 +88,9 @@ def test_a_number_that_is_another_process_s_by_now(
         pagemap.Process(pid)
     with pytest.raises(pagemap.NoSuchProcess):
         pagemap.Sampler(pid)
-    survey = Survey([pid])
-    assert list(survey.totals()) == []
-    assert [passed.pid for passed in survey.passed] == [pid]
+    table = pagemap.footprints([pid])
+    left_out: Any = table.about["left_out"]
+    assert (len(table), [each["pid"] for each in left_out]) == (0, [pid])
     with pagemap.Process(other.pid) as process:  # a bare number is what it is
         assert process.pages((other.first.start, other.first.end)).count("present") == 16
 

@@ -193,7 +193,7 @@ def test_targets_are_what_processes_are_elsewhere() -> None:
 COMMANDS = {
     "sharing": ("sharing", "--json"),
     "who": ("who", "{pid}", "{address}", "--json"),
-    "footprint": ("footprint", "--all", "--json"),
+    "footprint": ("footprint", "--json"),
 }
 
 

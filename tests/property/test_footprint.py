@@ -20,7 +20,7 @@ from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 PAGE = oracle.PAGE
 TYPES = swap_types.kinds()
@@ -43,6 +43,7 @@ FIELDS = {
     "shared_hugetlb": "Shared_Hugetlb",
     "private_hugetlb": "Private_Hugetlb",
 }
+NAMES = {name.encode() for name in FIELDS.values()}
 UPTODATE, DIRTY, ANONYMOUS, SWAPCACHE, SWAPBACKED, HEAD, TAIL, HUGE, ZERO = FLAGS = [
     1 << bit for bit in (3, 4, 12, 13, 14, 15, 16, 17, 24)
 ]
@@ -79,7 +80,7 @@ def plain(
     entries: list[int], counts: list[int], flags: list[int], *, shared: bool, back: bool
 ) -> dict[str, int | None]:
     """What these pages hold, by the rules of smaps; in bytes, both pss in 2^-12 of one."""
-    sums = dict.fromkeys((*FIELDS, "uss", "hugetlb_pss", *UNTOLD), 0)
+    sums = dict.fromkeys((*FIELDS, "uss", "hugetlb_pss", "anon", "shmem", *UNTOLD), 0)
     frames = [
         frame if frame is not None and frame < len(counts) else None
         for frame in map(oracle.pfn, entries)
@@ -115,6 +116,8 @@ def plain(
                 if word & DIRTY:
                     state = "dirty"
                 sums["rss"] += PAGE
+                sums["anon"] += PAGE * bool(word & ANONYMOUS)
+                sums["shmem"] += PAGE * (word & (ANONYMOUS | SWAPBACKED) == SWAPBACKED)
                 sums["uss"] += PAGE * private
                 sums["pss"] += (PAGE << 12) // counts[frame]
                 sums[f"{whose}?" if state == "?" else f"{whose}_{state}"] += PAGE
@@ -123,7 +126,7 @@ def plain(
 
 def rounded(sums: dict[str, int | None]) -> dict[str, int | None]:
     """As a footprint has them: None where a page's state is not known."""
-    result = {name: sums[name] for name in (*FIELDS, "uss", "hugetlb_pss")}
+    result = {name: sums[name] for name in (*FIELDS, "uss", "hugetlb_pss", "anon", "shmem")}
     for name in ("pss", "hugetlb_pss"):
         result[name] = (sums[name] or 0) >> 12
     for untold, names in UNTOLD.items():
@@ -132,13 +135,8 @@ def rounded(sums: dict[str, int | None]) -> dict[str, int | None]:
     return {**result, "swap_pss": None}
 
 
-def told(sums: Mapping[str, int | None]) -> dict[str, int | None]:
-    """With what follows of the kernel's sums."""
-    clean, dirty = sums["private_clean"], sums["private_dirty"]
-    assert clean is not None
-    assert dirty is not None
-    hugetlb = sums["private_hugetlb"] if not sums["shared_hugetlb"] else None
-    return {**sums, "uss": clean + dirty, "hugetlb_pss": hugetlb}
+def picked(row: pagemap.FootprintRow | pagemap.MappingFootprintRow, names: Iterable[str]) -> object:
+    return {name: getattr(row, name) for name in names}
 
 
 @given(
@@ -173,6 +171,7 @@ def test_gentle(
         for line, part in zip(lines, parts, strict=True)
     ]
     mapped = [oracle.pfn(entry) for part in parts for entry in part]
+    no_sums = plain([], [], [], shared=False, back=False)
     wordless = any(frame is not None and frame >= frames for frame in mapped)
     with tempfile.TemporaryDirectory() as folder:
         fake.write_process(Path(folder), PID, entries, maps)
@@ -189,16 +188,14 @@ def test_gentle(
                 with pytest.raises(pagemap.PagemapError, match="ends at frame"):
                     process.footprint(gentle=gentle)
                 return
-            found = list(process.footprints(gentle=gentle))
+            found = process.footprints(gentle=gentle)
             whole = process.footprint(gentle=gentle)
-    assert [(m.start, m.end, held._asdict()) for m, held in found] == [
+    assert [(row.start, row.end, picked(row, rounded(no_sums))) for row in found] == [
         (start, end, rounded(sums)) for start, end, sums in expected
     ]
-    total = {
-        name: sum(sums[name] or 0 for _, _, sums in expected)
-        for name in (*FIELDS, "uss", "hugetlb_pss", *UNTOLD)
-    }
-    assert whole._asdict() == rounded({**total})
+    total = {name: sum(sums[name] or 0 for _, _, sums in expected) for name in no_sums}
+    assert picked(whole, rounded(no_sums)) == rounded({**total})
+    assert whole.file == total["rss"] - total["anon"] - total["shmem"]
 
 
 @st.composite
@@ -220,17 +217,14 @@ def test_smaps(text: bytes, cuts: list[int]) -> None:
     lines = text.splitlines(keepends=True)
     bounds = [0, *sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
     blocks = [b"".join(lines[one:two]) for one, two in itertools.pairwise(bounds)]
-    found = list(smaps.parse(blocks))
+    found = list(smaps.parse(blocks, NAMES))
     expected = [
-        (each.start, each.end, told({name: each.sizes[key] for name, key in FIELDS.items()}))
+        (each.start, each.end, {key.encode(): each.sizes[key] for key in FIELDS.values()})
         for each in oracle.parse_smaps(text)
     ]
-    assert [(m.start, m.end, held._asdict()) for m, held in found] == expected
-    total = smaps.total(held for _, held in found)
-    assert {name: getattr(total, name) for name in FIELDS} == {
-        name: sum(sizes[name] or 0 for _, _, sizes in expected) for name in FIELDS
-    }
-    rollup = b"00400000-7fff0000 ---p 00000000 00:00 0      [rollup]\n" + b"".join(
-        b"%s: %d kB\n" % (key.encode(), getattr(total, name) >> 10) for name, key in FIELDS.items()
-    )
-    assert smaps.parse_rollup(rollup)[:-1] == total[:-1]
+    assert [(m.start, m.end, sizes) for m, sizes in found] == expected
+    for _, sizes in found[:1]:
+        rollup = b"00400000-7fff0000 ---p 00000000 00:00 0      [rollup]\n" + b"".join(
+            b"%s: %d kB\n" % (name, size >> 10) for name, size in sizes.items()
+        )
+        assert smaps.parse_rollup(rollup, NAMES) == sizes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pagemap
 from pagemap import PageFlag
@@ -72,12 +72,20 @@ def walks(process: pagemap.Process) -> Iterator[int]:
     process.tally(threads="2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
-def footprints(process: pagemap.Process) -> pagemap.Footprint:
+def footprints(process: pagemap.Process) -> pagemap.FootprintRow:
     gentle = pagemap.Gentle()
     held = process.footprint(gentle=gentle)
-    assert_type(held, pagemap.Footprint)
+    assert_type(held, pagemap.FootprintRow)
     assert_type(held.uss, "int | None")
-    assert_type(process.footprints(), "Iterator[tuple[pagemap.Mapping, pagemap.Footprint]]")
+    assert_type(held.sharers, "tuple[int, ...] | None")
+    assert_type(process.footprints(), "pagemap.Table[pagemap.MappingFootprintRow]")
+    assert_type(pagemap.footprints([1]), "pagemap.Table[pagemap.FootprintRow]")
+    assert_type(pagemap.footprints(by="path"), "pagemap.Table[pagemap.PathFootprintRow]")
+    for row in pagemap.footprints(by="mapping", cgroup="/", gentle=gentle):
+        assert_type(row.start, int)
+        assert_type(row.path, str)
+    names: pagemap.Table[Any] = pagemap.footprints(names=["pid", "user"])
+    assert_type(names.schema, "pagemap.Schema[Any]")
     return held
 
 

@@ -18,11 +18,11 @@ import pytest
 
 import pagemap
 from pagemap._analyses import gentle, owners, page_survey, sharing
-from pagemap._analyses.footprints import Survey
 from pagemap._kernel import frames, page_files
 from pagemap._kernel.folder import Folder
 from pagemap._native.descriptors import Descriptor, Holder
 from pagemap._space import every_space as spaces
+from pagemap._space.every_process import EveryProcess
 from pagemap._space.handle import Handle
 from tests import oracle
 
@@ -45,8 +45,8 @@ def made(name: str, stack: ExitStack, folder: Path) -> object:
         return Descriptor(os.open("/dev/null", os.O_RDONLY))
     if name == "Sampler":
         return stack.enter_context(pagemap.Sampler())
-    if name == "everyone.Survey":
-        return Survey([os.getpid()])
+    if name == "EveryProcess":
+        return EveryProcess([os.getpid()], others=())
     if name == "OpenFile":
         file = folder / "file"
         file.write_bytes(bytes(PAGE))
@@ -73,7 +73,7 @@ def made(name: str, stack: ExitStack, folder: Path) -> object:
 
 
 NAMES = [
-    *("Process", "Handle", "Folder", "Descriptor", "Sampler", "everyone.Survey", "OpenFile"),
+    *("Process", "Handle", "Folder", "Descriptor", "Sampler", "EveryProcess", "OpenFile"),
     *("FrameReader", "Gentle", "page_survey.Survey", "Look", "Spaces", "Owners", "Sharing"),
 ]
 WAYS: dict[str, Callable[[object], object]] = {

@@ -12,7 +12,7 @@ COMMANDS = (
     ("dump", "a row for every page of a process", "commands.dump"),
     ("regions", "ranges of pages by what they are", "commands.regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
-    ("footprint", "what memory processes take", "options_footprint"),
+    ("footprint", "what memory processes take", "commands.footprint"),
     ("types", "pages by the kernel's flags, counted or listed", "options_types"),
     ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
     ("sharing", "which processes share which memory", "options_sharing"),

@@ -1,0 +1,68 @@
+"""What anybody may read of a process: whose it is, its cgroup, how it was run."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._kernel.folder import Folder
+
+__all__ = ["cgroup", "cmdline", "resident_shmem", "user"]
+
+_names: dict[int, str] = {}
+
+
+def resident_shmem(folder: Folder) -> int | None:
+    """The kernel's running count of resident shared memory, in bytes; before Linux 4.5 None.
+
+    It lags behind by some pages for each processor before Linux 6.17.
+    """
+    found = _status(folder, b"RssShmem")
+    return None if found is None else int(found.split()[0]) << 10
+
+
+def user(folder: Folder) -> str | None:
+    """The name of the user with whose rights it runs, or the number of one that has no name."""
+    found = _status(folder, b"Uid")
+    return None if found is None else _name(int(found.split()[1]))  # the effective one
+
+
+def _name(uid: int) -> str:
+    if uid not in _names:
+        import pwd
+
+        try:
+            _names[uid] = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            _names[uid] = str(uid)
+    return _names[uid]
+
+
+def cgroup(folder: Folder) -> str | None:
+    """Its cgroup: in the unified hierarchy, or in that of memory where that is of version 1."""
+    text = folder.peek("cgroup")
+    if text is None:
+        return None
+    found: bytes | None = None
+    for line in text.splitlines():
+        number, _, rest = line.partition(b":")
+        controllers, _, path = rest.partition(b":")
+        if b"memory" in controllers.split(b","):
+            return _text(path)
+        if number == b"0":
+            found = path
+    return None if found is None else _text(found)
+
+
+def cmdline(folder: Folder) -> str | None:
+    """Its arguments with blanks between: what it says that it was run as, 4096 bytes at most."""
+    text = folder.peek("cmdline")
+    return None if text is None else _text(text.rstrip(b"\0").replace(b"\0", b" "))
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _status(folder: Folder, name: bytes) -> bytes | None:
+    _, found, rest = folder.read("status").partition(b"\n" + name + b":")
+    return rest.partition(b"\n")[0] if found else None

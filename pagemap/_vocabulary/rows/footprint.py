@@ -1,0 +1,136 @@
+"""Rows of footprints: of processes, of their mappings, of the files that are mapped."""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.record import Record, extended, field
+from pagemap._vocabulary.schema import Schema
+
+__all__ = [
+    "FOOTPRINTS",
+    "MAPPING_FOOTPRINTS",
+    "PATH_FOOTPRINTS",
+    "FootprintRow",
+    "FootprintSums",
+    "MappingFootprintRow",
+    "PathFootprintRow",
+]
+
+
+class FootprintSums(Record):
+    """What memory something takes, in bytes. A `source` is of /proc/PID/smaps: lines to add up."""
+
+    rss: int | None = field("bytes", "in memory", rank=3, source="Rss")
+    anon: int | None = field("bytes", "of rss: of no file", source="Anonymous")
+    file: int | None = field(
+        "bytes", "of rss: of files; of a process an estimate: rss without anon and shmem"
+    )
+    shmem: int | None = field(
+        "bytes", "of rss: shared memory; of a process the running RssShmem, an estimate"
+    )
+    pss: int | None = field(
+        "bytes", "in memory, each page divided by its mappings", rank=1, source="Pss"
+    )
+    uss: int | None = field(
+        "bytes",
+        "in memory, mapped once: free if the process ended",
+        rank=2,
+        source="Private_Clean + Private_Dirty",
+    )
+    swap: int | None = field("bytes", "in swap", rank=4, source="Swap")
+    swap_pss: int | None = field(
+        "bytes", "in swap, each page divided by its users", rank=7, source="SwapPss"
+    )
+    shared: int | None = field(
+        "bytes", "in memory, mapped more than once", rank=6, source="Shared_Clean + Shared_Dirty"
+    )
+    dirty: int | None = field(
+        "bytes",
+        "must be written before it can be dropped",
+        rank=9,
+        source="Shared_Dirty + Private_Dirty",
+    )
+    clean: int | None = field(
+        "bytes", "can be dropped and read again", rank=10, source="Shared_Clean + Private_Clean"
+    )
+    shared_clean: int | None = field("bytes", "shared and clean", source="Shared_Clean")
+    shared_dirty: int | None = field("bytes", "shared and dirty", source="Shared_Dirty")
+    private_clean: int | None = field("bytes", "mapped once and clean", source="Private_Clean")
+    private_dirty: int | None = field("bytes", "mapped once and dirty", source="Private_Dirty")
+    thp: int | None = field(
+        "bytes",
+        "in transparent huge pages, mapped as such",
+        source="AnonHugePages + ShmemPmdMapped + FilePmdMapped",
+    )
+    hugetlb: int | None = field(
+        "bytes",
+        "of the hugetlb pool; not in rss",
+        rank=11,
+        adds=False,
+        source="Shared_Hugetlb + Private_Hugetlb",
+    )
+    shared_hugetlb: int | None = field(
+        "bytes", "of hugetlb: mapped more than once", adds=False, source="Shared_Hugetlb"
+    )
+    private_hugetlb: int | None = field(
+        "bytes", "of hugetlb: mapped once", source="Private_Hugetlb"
+    )
+    hugetlb_pss: int | None = field(
+        "bytes", "hugetlb, each page divided by its mappings", rank=12, adds=False
+    )
+    locked: int | None = field("bytes", "of pss: locked in memory", source="Locked")
+    lazyfree: int | None = field(
+        "bytes", "given up (MADV_FREE), and there until memory is short", source="LazyFree"
+    )
+    referenced: int | None = field("bytes", "marked as used lately", source="Referenced")
+    share: float | None = field("share", "pss, as a share of all memory", rank=5)
+
+
+@extended
+class FootprintRow(FootprintSums):
+    """What memory a process takes, in bytes; None for what is not known, or was not asked for.
+
+    The sums of several processes count shared pages again and again, but for `pss` and
+    `hugetlb_pss`. The page of zeros is in none, and hugetlb in its own fields alone.
+    """
+
+    pid: int = field("", "the process", rank=0, key=True)
+    sharers: tuple[int, ...] | None = field(
+        "", "other processes with the same memory, counted here: vfork, CLONE_VM"
+    )
+    name: str | None = field("", "the command name", None, rank=2)
+    user: str | None = field("", "whose it is: a name, or a number that has none", None)
+    cgroup: str | None = field("", "its cgroup, as /proc/PID/cgroup has it", None)
+    cmdline: str | None = field("", "what it was run as", None)
+
+
+@extended
+class MappingFootprintRow(FootprintSums):
+    """What memory a mapping takes, in bytes, as a FootprintRow has it."""
+
+    pid: int = field("", "the process", rank=0, key=True)
+    start: int = field("address", "its first address", rank=1, key=True)
+    end: int = field("address", "the address past its last")
+    perms: str = field("", "as in /proc/PID/maps", rank=12)
+    name: str | None = field("", "the command name", None, rank=20)
+    dev: str = field("", "the file's device", "00:00")
+    inode: int = field("", "the file's inode, or 0", 0)
+    path: str = field("", "the file, or a name in brackets", "", rank=2)
+
+
+@extended
+class PathFootprintRow(FootprintSums):
+    """What memory all mappings of a file take, or those without a file of one name, in bytes.
+
+    A file is told by device and inode: it may have several paths, and several may have one path.
+    """
+
+    processes: int = field("processes", "how many map it", rank=4, adds=False)
+    mappings: int = field("mappings", "in how many mappings", rank=8)
+    dev: str | None = field("", "the file's device", None, key=True)
+    inode: int | None = field("", "the file's inode", None, key=True)
+    path: str = field("", "the file, or a name in brackets", "", rank=2, key=True)
+
+
+FOOTPRINTS = Schema.of(FootprintRow, "pagemap.footprints", 3)
+MAPPING_FOOTPRINTS = Schema.of(MappingFootprintRow, "pagemap.footprints.mappings", 3)
+PATH_FOOTPRINTS = Schema.of(PathFootprintRow, "pagemap.footprints.paths", 3)

@@ -1,0 +1,215 @@
+"""Footprints of all processes of a made-up /proc."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+import pagemap
+from pagemap._kernel import meminfo
+from pagemap._kernel.folder import Folder
+from tests.unit import fake_proc
+from tests.unit.test_smaps import RECORD, ROLLUP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KIB = 1024
+# What a line of smaps is part of.
+PARTS = {
+    "Rss": ["rss", "file"],
+    "Pss": ["pss", "share"],
+    "Anonymous": ["anon", "file"],
+    "Shared_Clean": ["shared_clean", "shared", "clean"],
+    "Shared_Dirty": ["shared_dirty", "shared", "dirty"],
+    "Private_Clean": ["private_clean", "uss", "clean"],
+    "Private_Dirty": ["private_dirty", "uss", "dirty"],
+    "AnonHugePages": ["thp"],
+    "Shared_Hugetlb": ["shared_hugetlb", "hugetlb"],
+    "Private_Hugetlb": ["private_hugetlb", "hugetlb"],
+    "Swap": ["swap"],
+    "SwapPss": ["swap_pss"],
+    "Locked": ["locked"],
+    "LazyFree": ["lazyfree"],
+    "Referenced": ["referenced"],
+}
+
+
+def process(root: Path, pid: int, *, stat: str = fake_proc.ORDINARY, **files: bytes) -> None:
+    # auxiliary vectors that are alike are compared by kcmp, which knows nothing of these
+    fake_proc.make(
+        root, pid=pid, stat=stat, auxv=b"" if stat != fake_proc.ORDINARY else b"%d" % pid
+    )
+    for name, data in {"status": b"Name:\tfake\nRssShmem:\t 8 kB\n", **files}.items():
+        (root / str(pid) / name).write_bytes(data)
+
+
+def table(root: Path, **asked: Any) -> pagemap.Table[Any]:
+    made: pagemap.Table[Any] = pagemap.footprints(procfs=str(root), **asked)
+    return made
+
+
+def reasons(made: pagemap.Table[Any]) -> list[tuple[int, str | None, str]]:
+    left_out: Any = made.about["left_out"]
+    return [(each["pid"], each["name"], each["reason"]) for each in left_out]
+
+
+def test_a_row_is_what_smaps_says(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 3850 kB\n")
+    process(tmp_path, 10, smaps_rollup=ROLLUP + b"ShmemPmdMapped: 0 kB\nFilePmdMapped: 0 kB\n")
+    (row,) = table(tmp_path)
+    kib = {
+        "rss": 884,
+        "anon": 68,
+        "file": 884 - 68 - 8,
+        "shmem": 8,
+        "pss": 385,
+        "uss": 188,
+        "swap": 8,
+        "swap_pss": 4,
+        "shared": 696,
+        "dirty": 68,
+        "clean": 816,
+        "shared_clean": 696,
+        "shared_dirty": 0,
+        "private_clean": 120,
+        "private_dirty": 68,
+        "thp": 0,
+        "hugetlb": 6144,
+        "shared_hugetlb": 2048,
+        "private_hugetlb": 4096,
+        "locked": 385,
+        "lazyfree": 0,
+        "referenced": 884,
+    }
+    assert row._asdict() == {
+        **{name: size * KIB for name, size in kib.items()},
+        "pid": 10,
+        "sharers": None,  # kcmp knows the pids of /proc alone
+        "hugetlb_pss": None,  # how often it is mapped, nobody tells
+        "share": 0.1,
+        "name": "fake",
+        **dict.fromkeys(("user", "cgroup", "cmdline")),
+    }
+
+
+def test_hugetlb_that_nobody_shares(tmp_path: Path) -> None:
+    rollup = ROLLUP.replace(b"Shared_Hugetlb:     2048", b"Shared_Hugetlb:        0")
+    process(tmp_path, 10, smaps_rollup=rollup)
+    assert table(tmp_path)[0].hugetlb_pss == 4096 * KIB
+
+
+@pytest.mark.parametrize("lacking", PARTS)
+def test_a_line_that_a_kernel_lacks_is_not_known_and_not_0(tmp_path: Path, lacking: str) -> None:
+    """Rss and Pss of qemu-user, SwapPss before Linux 4.3, hugetlb before 4.4."""
+    (tmp_path / "meminfo").write_text("MemTotal: 3850 kB\n")
+    whole = ROLLUP + b"FilePmdMapped: 0 kB\n"
+    lines = [line for line in whole.split(b"\n") if not line.startswith(lacking.encode() + b":")]
+    process(tmp_path, 10, smaps_rollup=whole)
+    process(tmp_path, 11, smaps_rollup=b"\n".join(lines))
+    head = RECORD.split(b"\n")[0]
+    process(tmp_path, 12, smaps=b"\n".join([head, *lines[1:]]))
+    before, *rows = table(tmp_path)
+    for row in rows:
+        known = before._asdict() | {"pid": row.pid}
+        gone = {*PARTS[lacking], *(["shmem"] if lacking in ("Rss", "Anonymous") else [])}
+        if lacking in ("Private_Hugetlb", "Shared_Hugetlb"):
+            gone.add("hugetlb_pss")
+        assert row._asdict() == known | dict.fromkeys(gone), lacking
+
+
+def test_who_is_left_out(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    process(tmp_path, 11, stat=fake_proc.KERNEL_THREAD, smaps_rollup=b"")
+    process(tmp_path, 12, stat=fake_proc.ZOMBIE, smaps_rollup=b"")
+    process(tmp_path, 14, smaps_rollup=ROLLUP, comm=b"two\nlines\n")
+    made = table(tmp_path, pids=[10, 11, 12, 13, 14])
+    assert [(row.pid, row.name, row.rss) for row in made] == [
+        (10, "fake", 884 * KIB),
+        (14, "two\nlines", 884 * KIB),
+    ]
+    assert reasons(made) == [
+        (11, "fake", "a kernel thread has no memory of its own"),
+        (12, "fake", "ended or called exec meanwhile"),
+        (13, None, "ended or called exec meanwhile"),
+    ]
+    assert made.about["complete"] is False
+    everyone = table(tmp_path)  # nothing was left out that has memory
+    assert ([row.pid for row in everyone], reasons(everyone)) == ([10, 14], [])
+
+
+def test_no_pids_are_none(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    assert len(table(tmp_path, pids=[])) == 0
+
+
+def test_who_forbids_reading(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    process(tmp_path, 11, smaps_rollup=ROLLUP)
+    process(tmp_path, 12, stat=fake_proc.KERNEL_THREAD)
+    really_open = Folder.open
+
+    def refuse(folder: Folder, name: str) -> int:
+        if folder.pid in (10, 12) and name == "smaps_rollup":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(folder, name)
+
+    with mock.patch.object(Folder, "open", refuse):
+        made = table(tmp_path)
+    assert [row.pid for row in made] == [11]
+    assert reasons(made) == [(10, "fake", "permission denied")]
+
+
+def test_a_kernel_without_rollups(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps=RECORD + RECORD)
+    (row,) = table(tmp_path)
+    assert (row.rss, row.pss, row.swap_pss) == (16384, 8192, None)
+    assert (row.uss, row.shared) == (0, 16384)
+
+
+def test_a_kernel_without_sums(tmp_path: Path) -> None:
+    process(tmp_path, 10)
+    with pytest.raises(pagemap.Unsupported, match="CONFIG_PROC_PAGE_MONITOR") as caught:
+        table(tmp_path)
+    assert caught.value.path == f"{tmp_path}/10/smaps"
+
+
+def test_what_costs_more_is_read_where_it_is_named(tmp_path: Path) -> None:
+    process(
+        tmp_path,
+        10,
+        smaps_rollup=ROLLUP,
+        status=b"Name:\tRssShmem:\nUid:\t7\t4294967294\t7\t7\nRssShmem:\t4 kB\n",
+        cmdline=b"/bin/some thing\0-x\0\0",
+        cgroup=b"12:cpu:/cpu\n3:memory,hugetlb:/of memory\n0::/unified\n",
+    )
+    process(tmp_path, 11, smaps_rollup=ROLLUP, cgroup=b"0::/unified:1\n", status=b"Name:\tx\n")
+    names = ["pid", "user", "cgroup", "cmdline", "shmem"]
+    assert [tuple(row) for row in table(tmp_path, names=names)] == [
+        (10, "4294967294", "/of memory", "/bin/some thing -x", 4096),
+        (11, None, "/unified:1", None, None),
+    ]
+    assert table(tmp_path, names=names).schema.names == tuple(names)
+    with pytest.raises(pagemap.UsageError, match="no column 'rs'"):
+        table(tmp_path, names=["rs"])
+    with pytest.raises(pagemap.UsageError, match="by is one of process, mapping, path, not 'x'"):
+        table(tmp_path, by="x")
+    with pytest.raises(pagemap.UsageError, match="not both"):
+        table(tmp_path, pids=[1], cgroup="/")
+
+
+def test_the_memory_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:       24683656 kB\nMemFree: 1 kB\n")
+    procfs = str(tmp_path)
+    assert meminfo.amount("MemTotal", procfs=procfs) == 24683656 * 1024
+    assert meminfo.amount("MemFree", procfs=procfs) == 1024
+    assert meminfo.amount("MemAvailable", procfs=procfs) is None
+    for text in ("", "MemTotal:\n", "MemTotal: much kB\n", "MemTotal"):
+        (tmp_path / "meminfo").write_text(text)
+        assert meminfo.amount("MemTotal", procfs=procfs) is None
+    (tmp_path / "meminfo").unlink()
+    assert meminfo.amount("MemTotal", procfs=procfs) is None
