@@ -201,6 +201,8 @@ _LATE = (
     "pagemap._analyses.tally_plan",
     "pagemap._analyses.translate",
     "pagemap._errors",
+    "pagemap._export.arrow",
+    "pagemap._export.json",
     "pagemap._tables.arrow",
     "pwd",
     "resource",

@@ -40,20 +40,18 @@ def csv_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
 
 def json_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
     """The rows as objects, a line each; the texts of `extra` begin each."""
-    return _objects(table, "{", extra, b"}\n")
+    return _objects(table, extra, b"}\n")
 
 
 def json_items(table: Table[Any]) -> Iterator[bytes]:
-    """The rows as objects, each on a line of its own after a comma."""
-    return _objects(table, ",\n{", {}, b"}")
+    """The rows as objects, each with a comma and the end of a line after it, the last too."""
+    return _objects(table, {}, b"},\n")
 
 
-def _objects(
-    table: Table[Any], begin: str, extra: Mapping[str, str], after: bytes
-) -> Iterator[bytes]:
+def _objects(table: Table[Any], extra: Mapping[str, str], after: bytes) -> Iterator[bytes]:
     befores = [f",{json_string(name)}:" for name in table.schema.names]
     first = "".join(f"{json_string(name)}:{json_string(text)}," for name, text in extra.items())
-    befores[0] = begin + first + befores[0][1:]
+    befores[0] = "{" + first + befores[0][1:]
     columns = _columns(table, befores, _JSON, "null")
     return write_cells(columns, len(table), unknown=b"null", after=after, quoted=True)
 

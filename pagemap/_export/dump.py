@@ -12,12 +12,13 @@ from errno import EIO
 from pagemap._analyses.choice import Choice
 from pagemap._errors import UsageError
 from pagemap._export.dump_formats import HEADERS, LABELS, printable_label
-from pagemap._export.dump_mappings import batches
+from pagemap._export.dump_mappings import batches, selected
 from pagemap._native import pipeline
 from pagemap._native.rows import RowBuffer, RowPiece
 from pagemap._process import Process
 from pagemap._space.walk import Reach
 from pagemap._vocabulary.checks import check_int, check_threads
+from pagemap._vocabulary.page_columns import DUMPED, PAGES
 from pagemap._vocabulary.units import page_ranges
 
 TYPE_CHECKING = False
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
+    from pagemap._analyses.page_stream import PageStream
+    from pagemap._native.rows import Rows
     from pagemap._space.arguments import Target
+    from pagemap._tables.table import Table
 
     class Writable(Protocol):
         """A binary file, buffered or raw."""
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "dump"]
 
-FORMATS = tuple(LABELS)
+FORMATS = (*LABELS, "arrow")
 
 # Rows that one call into C writes: long enough that the hand-over between threads does not count,
 # short enough for the cache and for progress.
@@ -73,22 +77,28 @@ def dump(
     ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
     PFNs and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
 
+    `format` is one of ``text``, ``csv``, ``json``, ``jsonl`` and ``arrow``. JSON is one document,
+    with `PageStream.about` at its top; JSON lines are rows alone; Arrow is a stream of its IPC
+    format, written through pyarrow by one thread, and holds names that are not UTF-8 as bytes.
+    `header` is for text and CSV.
+
     Names are their owners' choice. In CSV what drives a terminal or a spreadsheet is in octal
-    (``\033``), JSON lines hold it all as ASCII; the table of text has the bytes of maps, and octal
+    (``\033``), JSON holds it all as ASCII; the table of text has the bytes of maps, and octal
     too with `printable`, for a terminal.
 
-    A flag that this kernel does not tell is empty in CSV and null in JSON lines; the table of text
-    has 0 for it.
+    A flag that this kernel does not tell is empty in CSV and null in JSON and Arrow; the table of
+    text has 0 for it.
 
     `file` is a path, a binary file or a file descriptor; a file that is made has mode 0600, for a
-    page table is worth protecting. `format` is one of `FORMATS`. `select(path)` says
-    which mappings to dump, `ranges` are ``(start, end)`` in bytes to keep to, widened to whole
-    pages. `progress(done, total)` is told the pages done now and then, from this thread; `total` is
-    None when `select` or `ranges` are given. `threads` read and format; by default as many as pay.
+    page table is worth protecting. `select(path)` says which mappings to dump, `ranges` are
+    ``(start, end)`` in bytes to keep to, widened to whole pages. `progress(done, total)` is told
+    the pages done now and then, from this thread; `total` is None when `select` or `ranges` are
+    given, and for Arrow. `threads` read and format; by default as many as pay.
 
     Raises TargetVanished when the target exits or calls exec midway (the rows written until then
     stand), UsageError for an unknown format or word, Unsupported for a flag to choose by that this
-    kernel does not tell, PfnsHidden for a word that it hides, and whatever writing raises.
+    kernel does not tell, and for Arrow without pyarrow, PfnsHidden for a word that it hides, and
+    whatever writing raises.
 
     >>> import io, pagemap
     >>> file = io.BytesIO()
@@ -125,36 +135,83 @@ def dump(
         with open(os.open(file, flags, 0o600), "wb", buffering=0) as opened:
             return dump(target, opened, **again)
     write = _writer(file)
-    if header:
-        write(memoryview(HEADERS[format]))
+    if format == "arrow":
+        where = kept if select is None else selected(target, select, kept)
+        stream = target.columns(
+            DUMPED, populated=populated, only=only, without=without, ranges=where
+        )
+        return _write_arrow(stream, write, progress)
     total = None
     if progress and not select and not ranges and not target.kernel_thread:
         total = target.reserved_pages
-
-    rows = done = 0
-    reach = Reach(first=pipeline.ALONE_PAGES)
     label = printable_label if printable and format == "text" else LABELS[format]
     batched = batches(target, format, label, select, kept, choice)
-    if populated or choice.populated:
-        populated = True
-        plans: Iterator[RowPiece] = (piece for batch in batched for piece in batch.stretches(reach))
+    populated = populated or choice.populated
+
+    def write_rows(put: Callable[[memoryview], object]) -> int:
+        return _write_rows(target, batched, put, populated, progress, total, threads)
+
+    if format == "json":
+        from pagemap._export.json import Document
+
+        about = target.columns(DUMPED, only=only, without=without).about
+        with Document(PAGES.select(DUMPED), about, write) as document:
+            return write_rows(lambda data: document.rows(data[:-2]))  # the last comma is too many
+    if header and format in HEADERS:
+        write(HEADERS[format])
+    return write_rows(write)
+
+
+def _write_rows(
+    process: Process,
+    batched: Iterator[Rows],
+    put: Callable[[memoryview], object],
+    populated: bool,
+    progress: Progress | None,
+    total: int | None,
+    threads: int | None,
+) -> int:
+    rows = done = 0
+    reach = Reach(first=pipeline.ALONE_PAGES)
+    plans: Iterator[RowPiece]
+    if populated:
+        plans = (piece for batch in batched for piece in batch.stretches(reach))
     else:
         plans = (piece for batch in batched for piece in batch.plan(PIECE_BYTES))
     with pipeline.run(plans, lambda: RowBuffer(PIECE_BYTES), threads) as pieces:
-        for piece, (data, shown, missing) in target.reading(pieces):
-            write(data)
+        for piece, (data, shown, missing) in process.reading(pieces):
+            put(data)
             rows += shown
             if piece.done:
                 done += piece.pages
                 reach.learn(piece.pages, shown)
             if missing:
                 # no entry: past the end of the address space, or the target is gone
-                target.require_alive()
+                process.require_alive()
             if progress:
                 progress(done, total)
     if populated:
-        target.require_alive()  # what is skipped is not told from what is gone
-    target.check_image()
+        process.require_alive()  # what is skipped is not told from what is gone
+    process.check_image()
+    return rows
+
+
+def _write_arrow(
+    stream: PageStream, write: Callable[[bytes], None], progress: Progress | None
+) -> int:
+    from pagemap._export import arrow
+
+    rows = 0
+
+    def counted() -> Iterator[Table]:
+        nonlocal rows
+        for table in stream:
+            yield table
+            rows += len(table)
+            if progress:
+                progress(rows, None)
+
+    arrow.write(counted(), write)
     return rows
 
 
@@ -168,16 +225,17 @@ def _check_file(file: Writable | int | str | os.PathLike[str]) -> None:
         raise UsageError("file is an empty path")
 
 
-def _writer(file: Writable | int) -> Callable[[memoryview], None]:
+def _writer(file: Writable | int) -> Callable[[bytes | memoryview], None]:
     """A function that writes all of its argument: raw files may take less at a time."""
 
-    def write(data: memoryview) -> None:
-        while data:
-            took = os.write(file, data) if isinstance(file, int) else file.write(data)
+    def write(data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        while left:
+            took = os.write(file, left) if isinstance(file, int) else file.write(left)
             if took is None:
                 raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
             if took == 0:
                 raise OSError(EIO, f"{file!r} takes nothing more")
-            data = data[took:]
+            left = left[took:]
 
     return write

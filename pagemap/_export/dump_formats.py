@@ -2,26 +2,22 @@ r"""What the rows of a dump begin and end with; the rows themselves are made in 
 
 Text is ``address pfn soft-dirty file/shared swapped present label``, numbers in hex; where PFNs are
 hidden, ``-`` stands in the pfn column of a present or swapped page. CSV and JSON have the columns
-of `COLUMNS`, and their cells are those of every other result (`pagemap._native.cells`).
+of `DUMPED`, and their cells are those of every other result (`pagemap._export.cells`).
 """
 
 from __future__ import annotations
 
 from pagemap._kernel.maps import as_written, decode_path
-from pagemap._space.pages import COLUMNS as _OF_PAGES
+from pagemap._vocabulary.page_columns import DUMPED
 from pagemap._vocabulary.text import csv_cell, json_string, printable
 
-__all__ = ["COLUMNS", "HEADERS", "LABELS", "printable_label"]
-
-COLUMNS = (*_OF_PAGES, "path")
-"""The names of the columns."""
+__all__ = ["HEADERS", "LABELS", "printable_label"]
 
 HEADERS = {
     "text": b"addr pfn soft-dirty file/shared swapped present library\n",
-    "csv": ",".join(COLUMNS).encode("ascii") + b"\n",
-    "jsonl": b"",
+    "csv": ",".join(DUMPED).encode("ascii") + b"\n",
 }
-"""What stands before the rows."""
+"""What stands before the rows, in formats that have a header."""
 
 
 def _text_label(raw: bytes) -> bytes:
@@ -43,5 +39,9 @@ def _jsonl_label(raw: bytes) -> bytes:
     return json_string(decode_path(raw)).encode("ascii") + b"}\n"
 
 
-LABELS = {"text": _text_label, "csv": _csv_label, "jsonl": _jsonl_label}
+def _json_label(raw: bytes) -> bytes:
+    return json_string(decode_path(raw)).encode("ascii") + b"},\n"
+
+
+LABELS = {"text": _text_label, "csv": _csv_label, "json": _json_label, "jsonl": _jsonl_label}
 """What turns a mapping's path, as maps wrote it, into the end of that mapping's rows."""

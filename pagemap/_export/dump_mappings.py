@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.choice import Choice
     from pagemap._process import Process
 
-__all__ = ["batches", "clipped"]
+__all__ = ["batches", "selected"]
 
 _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 
@@ -65,7 +65,7 @@ def batches(
                 spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT)
                 labels += place
                 continue
-            parts, at = clipped(start, end, ranges, at)
+            parts, at = _clipped(start, end, ranges, at)
             for first, last in parts:
                 spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT)
                 labels += place
@@ -88,7 +88,24 @@ def batches(
             )
 
 
-def clipped(
+def selected(
+    process: Process, select: Callable[[str], bool], ranges: list[tuple[int, int]] | None
+) -> list[tuple[int, int]]:
+    """The ranges of addresses of the mappings to dump, and of these what lies in `ranges`."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for mapping in process.maps():
+        if not select(mapping.path):
+            continue
+        if ranges is None:
+            found.append((mapping.start, mapping.end))
+            continue
+        parts, at = _clipped(mapping.start, mapping.end, ranges, at)
+        found += parts
+    return found
+
+
+def _clipped(
     start: int, end: int, ranges: list[tuple[int, int]], at: int
 ) -> tuple[list[tuple[int, int]], int]:
     """What of a mapping lies in the ranges from number `at` on, and the first that goes past it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 
 from pagemap._errors import TargetVanished
 from pagemap._export.cells import json_items
@@ -13,11 +14,53 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Schema
 
-    Write: TypeAlias = Callable[[bytes], object]
+    Write: TypeAlias = Callable[[Any], object]  # of bytes, or of what a dump makes of rows
     Total: TypeAlias = Sequence[Any] | Callable[[], Sequence[Any]]
 
-__all__ = ["write", "write_several"]
+__all__ = ["Document", "write", "write_several"]
+
+_NEXT = b",\n"
+
+
+class Document:
+    """A document of one list of rows, which is whole also where TargetVanished ends them.
+
+    Nothing is written before `begin`, which the first `rows` call too. Any other error leaves the
+    document as it is.
+    """
+
+    def __init__(self, schema: Schema[Any], about: Mapping[str, object], write: Write) -> None:
+        self._head = _head(schema.name, schema.version, about) + b',"rows":['
+        self._before = b""  # until it is begun
+        self._write = write
+        self.total: Mapping[str, object] = {}
+
+    def __enter__(self) -> Document:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
+        if error is None:
+            self.begin()
+            total = b',"total":' + _dumps(self.total) if self.total else b""
+            self._write(b"\n]" + total + b"}\n")
+        elif issubclass(error, TargetVanished) and self._before:
+            self._write(b"\n]}\n")
+
+    def begin(self) -> None:
+        """Write what comes before the rows."""
+        if not self._before:
+            self._write(self._head)
+            self._before = b"\n"
+
+    def rows(self, items: bytes | memoryview) -> None:
+        """Write some rows, whole objects with a comma and a newline between."""
+        if items:
+            self.begin()
+            self._write(self._before)
+            self._write(items)
+            self._before = _NEXT
 
 
 def write(tables: Iterable[Table[Any]], write: Write, *, total: Total | None = None) -> None:
@@ -29,27 +72,17 @@ def write(tables: Iterable[Table[Any]], write: Write, *, total: Total | None = N
     table is there.
     """
     ahead = iter(tables)
-    table = next(ahead)
-    schema = table.schema
-    write(_head(schema.name, schema.version, table.about) + b',"rows":[')
-    follows = False
-    try:
-        while True:
-            follows = _write_rows(table, write, follows=follows)
-            following = next(ahead, None)
-            if following is None:
-                break
-            table = following
-    except TargetVanished:
-        write(b"\n]}\n")
-        raise
-    sums = total() if callable(total) else total
-    if sums is not None:
-        cells = zip(schema, sums, strict=True)
-        known = {column.name: cell for column, cell in cells if column.adds}
-        write(b'\n],"total":' + _dumps(known) + b"}\n")
-    else:
-        write(b"\n]}\n")
+    first = next(ahead)
+    schema = first.schema
+    with Document(schema, first.about, write) as document:
+        document.begin()
+        for table in chain([first], ahead):
+            for items in json_items(table):
+                document.rows(items[: -len(_NEXT)])
+        sums = total() if callable(total) else total
+        if sums is not None:
+            cells = zip(schema, sums, strict=True)
+            document.total = {column.name: cell for column, cell in cells if column.adds}
 
 
 def write_several(
@@ -63,7 +96,10 @@ def write_several(
     write(_head(schema, version, about))
     for name, table in tables.items():
         write(f',"{name}":['.encode("ascii"))
-        _write_rows(table, write, follows=False)
+        before = b"\n"
+        for items in json_items(table):
+            write(before + items[: -len(_NEXT)])
+            before = _NEXT
         write(b"\n]")
     write(b"}\n")
 
@@ -75,11 +111,3 @@ def _head(schema: str, version: int, about: Mapping[str, object]) -> bytes:
 
 def _dumps(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), default=str).encode("ascii")
-
-
-def _write_rows(table: Table[Any], write: Write, *, follows: bool) -> bool:
-    """Write the items of a list, of which some `follows`; whether it has any now."""
-    for items in json_items(table):
-        write(items if follows else items[1:])
-        follows = True
-    return follows

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "RowBuffer", "RowPiece", "Rows", "format_rows", "row_bound"]
 
-FORMATS: dict[str, int] = {"text": lib.PM_TEXT, "csv": lib.PM_CSV, "jsonl": lib.PM_JSONL}
+FORMATS: dict[str, int] = {
+    "text": lib.PM_TEXT,
+    "csv": lib.PM_CSV,
+    "json": lib.PM_JSONL,  # their labels end in a comma
+    "jsonl": lib.PM_JSONL,
+}
 ROW_SLACK: int = lib.PM_ROW_SLACK
 
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["FRAME_COLUMNS", "PAGES"]
+__all__ = ["DUMPED", "FRAME_COLUMNS", "PAGES"]
 
 FRAME_COLUMNS = {"flags": "flags", "mapcounts": "mapcount", "cgroups": "cgroup"}
 """What can be asked of frames, and the column that tells it."""
@@ -50,3 +50,13 @@ PAGES: Schema[Any] = Schema(
     ],
 )
 """All of them; `flags`, `mapcount` and `cgroup` are read only where they are asked for."""
+
+DUMPED = (
+    "address",
+    "pfn",
+    *(flag.name for flag in ENTRY_FLAGS),
+    "swap_type",
+    "swap_offset",
+    "path",
+)
+"""Those that a dump has, where no others are named."""

@@ -82,6 +82,24 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     assert [json.loads(line) for line in result.out.splitlines()] == expected
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_named_columns_are_written_as_all_are(pagemap: Pagemap, start: Start, form: str) -> None:
+    """Rows are made in one way where no columns are named, and in another where they are."""
+    target = start(workloads.odd_path())
+    target.stop()
+    words = ("dump", target.pid, "--map", "[stack]", "--map", "* two *", "--format", form)
+    plain = pagemap(*words).out
+    named = pagemap(*words, "--columns", ",".join(oracle.COLUMNS)).out
+    if form == "json":
+        documents = [json.loads(plain), json.loads(named)]
+        for each in documents:
+            assert each["about"].pop("begin") <= each["about"].pop("end")
+        assert documents[0] == documents[1]
+        plain, named = (text.partition(b"\n")[2] for text in (plain, named))
+    assert plain == named
+    assert plain.count(b"\n") > 16
+
+
 @pytest.mark.parametrize("form", ["text", "csv"])
 def test_without_the_header(pagemap: Pagemap, start: Start, form: str) -> None:
     target = start(workloads.idle())

@@ -213,4 +213,5 @@ def test_load_leaves_nothing_to_be_imported_late() -> None:
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in FILES
     }
     wanted = set().union(*(late(path) for name, path in sources.items() if name in loaded))
-    assert wanted - loaded - {"_xxsubinterpreters"} == set()
+    # what few have installed is theirs to import
+    assert wanted - loaded - {"_xxsubinterpreters", "pyarrow", "pyarrow.ipc"} == set()

@@ -6,6 +6,7 @@ Nothing here hopes for a race: the target is told what to do between two writes 
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,19 @@ def test_rows_read_so_far_stand(
     assert got.endswith(b"\n")
     same = whole.startswith(got)
     assert same, "the rows are not those of the target before it ended"
+
+
+@pytest.mark.parametrize("end", [kill, exec_another])
+def test_a_document_stays_whole(end: Callable[[workloads.Target], None], start: Start) -> None:
+    target = start(workloads.dense(20_000 * PAGE))
+    area = target.first
+    file = Interrupted(lambda: end(target), after=1000)
+    with pytest.raises(pagemap.TargetVanished):
+        pagemap.dump(target.pid, file, format="json", ranges=[(area.start, area.end)], threads=1)
+    document = json.loads(file.getvalue())
+    assert document["schema"] == "pagemap.pages"
+    assert 0 < len(document["rows"]) < 20_000
+    assert document["rows"][0]["address"] == hex(area.start)
 
 
 @pytest.mark.parametrize(

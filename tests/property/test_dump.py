@@ -86,12 +86,12 @@ def test_dump(
         with pagemap.Process(PID, procfs=folder) as process:
             process.pfns_visible = not hidden
             dumps = {}
-            for form in ("text", "csv", "jsonl"):
+            for form in ("text", "csv", "json", "jsonl"):
                 file = io.BytesIO()
                 rows = pagemap.dump(process, file, format=form, ranges=wanted, threads=threads)
                 assert rows == len(pages)
                 dumps[form] = file.getvalue()
-                if form != "jsonl":
+                if form in ("text", "csv"):
                     header, _, dumps[form] = dumps[form].partition(b"\n")
                 if form == "csv":
                     assert header.decode().split(",") == oracle.COLUMNS
@@ -99,6 +99,12 @@ def test_dump(
     assert dumps["text"] == b"".join(
         oracle.text_row(entry, address, line.label, hidden=hidden) for entry, address, line in pages
     )
+    # one document, whose rows are those lines
+    about, _, rest = dumps["json"].partition(b"\n")
+    assert about.startswith(b'{"schema":"pagemap.pages","version":')
+    assert about.endswith(b',"rows":[')
+    lines = dumps["jsonl"].splitlines(keepends=True)
+    assert rest == b",\n".join(line[:-1] for line in lines) + b"\n" * bool(lines) + b"]}\n"
     assert dumps["jsonl"] == b"".join(
         oracle.json_row(entry, address, line.path, hidden=hidden) for entry, address, line in pages
     )

@@ -222,6 +222,23 @@ def test_a_stream_of_tables_is_as_one() -> None:
     assert got.to_pylist() == pa.table(joined).to_pylist()
 
 
+@pytest.mark.parametrize("odd_first", [True, False])
+def test_arrow_of_names_that_are_utf8_and_of_others(*, odd_first: bool) -> None:
+    """The first table decides what the column is; both are read back."""
+    schema = Schema("pagemap.example", 1, [Column("path", "text", "", "the file", nullable=True)])
+    odd = Table.of_rows(schema, [("not \udcff UTF-8",), (None,), ("caf\xe9",)])
+    plain = Table.of_rows(schema, [("/bin/sh",), ("caf\xe9",), (None,)])
+    tables = [odd, plain] if odd_first else [plain, odd]
+    got = pa.ipc.open_stream(written(arrow_format.write, tables)).read_all()
+    got.validate(full=True)
+    odd_names: list[Any] = [b"not \xff UTF-8", None, b"caf\xc3\xa9"]
+    if odd_first:
+        wanted = [*odd_names, b"/bin/sh", b"caf\xc3\xa9", None]
+    else:
+        wanted = ["/bin/sh", "caf\xe9", None, "not \\377 UTF-8", None, "caf\xe9"]
+    assert got["path"].to_pylist() == wanted
+
+
 def test_a_time_comes_first() -> None:
     extra = {"time": "12:00", "note": '=a "b"'}
     text = written(csv_format.write, [table()], extra=extra)

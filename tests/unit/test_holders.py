@@ -97,7 +97,7 @@ def test_no_holder_is_copied(name: str, way: str, tmp_path: Path) -> None:
 
 
 # Context managers that hold no descriptor.
-HOLD_NONE = {"run"}
+HOLD_NONE = {"Document", "run"}
 
 
 def test_whoever_is_closed_is_a_holder() -> None:

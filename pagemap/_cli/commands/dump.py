@@ -15,7 +15,7 @@ from pagemap._cli.options import (
     filters_help,
 )
 from pagemap._vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
-from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
+from pagemap._vocabulary.page_columns import DUMPED, FRAME_COLUMNS, PAGES
 from pagemap._vocabulary.words import spell
 
 TYPE_CHECKING = False
@@ -37,15 +37,6 @@ entry says, and the file mapped there. Physical frame numbers need CAP_SYS_ADMIN
 
 _FORMATS = ("text", *results.FORMATS)
 _WORDS = [word for word, _ in PAGE_WORDS]
-# what the rows of CSV and JSON are made of, where no columns are named
-_USUAL = (
-    "address",
-    "pfn",
-    *(flag.name for flag in ENTRY_FLAGS),
-    "swap_type",
-    "swap_offset",
-    "path",
-)
 # the columns of the text table that some kernels do not tell
 _TEXT = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in ("soft_dirty", "file_or_shared"))
 
@@ -112,12 +103,12 @@ def run(arguments: Namespace) -> int:
     }
     threads = parse_count(arguments.threads, option="--threads")
     chosen = _Chosen(ranges, patterns, arguments)
-    shown = results.Results(arguments, PAGES, usual=_USUAL, plain="text")
+    shown = results.Results(arguments, PAGES, usual=DUMPED, plain="text")
     pid = one(arguments.target)
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process:
         _remark(process, shown.format, words)
-        if shown.is_plain and shown.format in ("text", "csv", "jsonl"):
+        if shown.is_plain and shown.format in ("text", "csv", "json", "jsonl"):
             rows = _write_rows(process, chosen, shown.format, arguments, threads)
         else:
             rows = _show(shown, process, chosen)
