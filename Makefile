@@ -104,8 +104,14 @@ demo: $(VENV)/.run ## See the page table of a live process
 	echo; echo "\$$ pagemap virt-to-phys $$$$ $$address"; \
 	$(BIN)/pagemap virt-to-phys $$$$ $$address || test $$? -eq 77
 
-test: $(VENV)/.test ## Run the whole test suite (ARGS="-k maps")
-	$(BIN)/python -m pytest $(ARGS)
+# Two runs at once, because most tests keep one processor busy. What changes settings of the kernel
+# and what looks at all processes is in the same run.
+SYSTEM_TESTS := tests/live tests/cli tests/attacks
+OTHER_TESTS := $(filter-out $(SYSTEM_TESTS),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+AT_ONCE := -m tests.steps.at_once
+
+test: $(VENV)/.test ## Run the whole test suite, half of it beside the other (ARGS="-k maps": one run)
+	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) -- $(SYSTEM_TESTS) -- $(OTHER_TESTS))
 
 test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full length: some hours
 	$(LONG) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest $(ARGS)
@@ -114,12 +120,12 @@ test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full le
 # tests/fuzz compile csrc/ for themselves; what holds for every word that can be drawn, for every
 # kind of memory, at random moments, after thousands of calls and against strangers, does not depend
 # on how it was installed, and is shown by `make test`.
-WHEEL_TESTS := tests/cli tests/contract tests/live tests/unit --ignore=tests/live/test_matrix.py \
-	--ignore=tests/live/test_zoo.py --ignore-glob='*_exits*.py'
+WHEEL_TESTS := --ignore=tests/live/test_matrix.py --ignore=tests/live/test_zoo.py \
+	--ignore-glob='*_exits*.py' -- tests/live -- tests/cli tests/contract tests/unit
 # Where rights make a difference.
-RIGHTS_TESTS := tests/cli tests/live tests/unit
+RIGHTS_TESTS := -- tests/live -- tests/cli tests/unit
 FOLDER = $(abspath $(INSTALLED))
-INSTALLED_PYTEST = $(FOLDER)/venv/bin/python -m pytest -p no:cacheprovider
+INSTALLED_PYTHON = $(FOLDER)/venv/bin/python
 OF_THE_WHEEL = PAGEMAP_SOURCE=$(FOLDER)/source PAGEMAP_WHEEL=$$(echo $(FOLDER)/wheel/*.whl) $(SHORT)
 
 $(INSTALLED)/.ready: dist/.wheel
@@ -130,11 +136,12 @@ away: $(INSTALLED)/.ready
 	@tests/steps/away.sh $(FOLDER)
 
 test-wheel: away ## Run the tests of what a wheel could lack, on the installed wheel
-	cd $(FOLDER)/away && $(OF_THE_WHEEL) $(INSTALLED_PYTEST) $(or $(ARGS),$(WHEEL_TESTS))
+	cd $(FOLDER)/away && $(OF_THE_WHEEL) $(INSTALLED_PYTHON) \
+		$(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) $(WHEEL_TESTS))
 
 test-unprivileged: away ## As root: run the tests as a user without rights
-	$(OF_THE_WHEEL) tests/steps/unprivileged.sh $(FOLDER)/away \
-		$(INSTALLED_PYTEST) $(or $(ARGS),$(RIGHTS_TESTS))
+	$(OF_THE_WHEEL) tests/steps/unprivileged.sh $(FOLDER)/away $(INSTALLED_PYTHON) \
+		$(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) $(RIGHTS_TESTS))
 
 test-pythons: away ## Try the wheel under each other Python that is here
 	tests/steps/pythons.sh $(FOLDER)

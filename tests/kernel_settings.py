@@ -66,6 +66,19 @@ def setting(path: Path, value: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def transparent_huge_pages() -> Iterator[int]:
+    """The size of a PMD; memory that asks for huge pages in the block gets them, and keeps them."""
+    try:
+        size = int(read(THP / "hpage_pmd_size"))
+        state = read(THP / "enabled")
+    except OSError as error:
+        raise Unavailable(f"THP: the kernel has none: {error.strerror}") from error
+    # held also where nothing is to be set: another test run may want huge pages of another size
+    with setting(THP / "enabled", "madvise" if state == "never" else state):
+        yield size
+
+
+@contextlib.contextmanager
 def huge_page_size(size: int) -> Iterator[None]:
     """Transparent huge pages are of `size` bytes, where memory asks for them; of no other size."""
     name = f"hugepages-{size // 1024}kB"

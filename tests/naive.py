@@ -6,6 +6,7 @@ entry at a time, with category logic of its own. Nothing of `pagemap` is importe
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests import oracle
@@ -48,6 +49,7 @@ def bits(text: str) -> int:
 TYPES = oracle.swap_type_names()
 
 
+@functools.lru_cache(maxsize=4096)
 def categories(entry: int, *, hidden_is_swap: bool = True) -> int:
     """What a page with this entry is; swap is what lies in swap, not whatever has bit 62."""
     here = {name: oracle.has(entry, _ENTRY_NAMES.get(name, name)) for name in CATEGORIES}

@@ -18,6 +18,7 @@ import os
 import re
 import struct
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -131,10 +132,16 @@ def swap_offset(entry: int, *, hidden: bool) -> int | None:
 
 def counts(entries: list[int]) -> dict[str, int]:
     """How many entries carry each flag."""
+    # most pages are alike but for their place: each sort is looked at once
+    alike = Counter(entry - place(entry) for entry in entries)
     result = {"pages": len(entries)}
-    result |= {name: sum(has(entry, name) for entry in entries) for name in FLAGS}
+    result |= {
+        name: sum(count for entry, count in alike.items() if has(entry, name)) for name in FLAGS
+    }
     result["anonymous"] = sum(
-        has(entry, "present") and not has(entry, "file_or_shared") for entry in entries
+        count
+        for entry, count in alike.items()
+        if has(entry, "present") and not has(entry, "file_or_shared")
     )
     return result
 

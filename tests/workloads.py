@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 
 from tests import build
 from tests.kernel_settings import (
-    THP,
     Unavailable,
     huge_page_size,
     huge_pages,
-    read,
     setting,
+    transparent_huge_pages,
     zram_swap,
 )
 from tests.target import Area, Target, run, wait_until
@@ -115,15 +114,9 @@ def shared(size: int = MIB) -> AbstractContextManager[Target]:
 @contextlib.contextmanager
 def thp(size: int = 8 * MIB) -> Iterator[Target]:
     """`size` bytes of private anonymous memory in PMD-mapped transparent huge pages."""
-    try:
-        huge = int(read(THP / "hpage_pmd_size"))
-        state = read(THP / "enabled")
-    except OSError as error:
-        raise Unavailable(f"THP: the kernel has none: {error.strerror}") from error
     with contextlib.ExitStack() as stack:
-        if state == "never":
-            stack.enter_context(setting(THP / "enabled", "madvise"))
-        target = stack.enter_context(own_target("thp", size, huge))
+        with transparent_huge_pages() as huge:
+            target = stack.enter_context(own_target("thp", size, huge))
         if smaps_number(target.pid, "AnonHugePages") < size:
             raise Unavailable("THP: memory is too fragmented for huge pages")
         yield target

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import everyone, workloads
-from tests.kernel_settings import THP, huge_pages, read, setting, zram_swap
+from tests.kernel_settings import huge_pages, transparent_huge_pages, zram_swap
 from tests.target import wait_until
 from tests.workloads import MIB, Unavailable, own_target, smaps_number
 
@@ -30,21 +30,6 @@ KIB = 1024
 PAGE = os.sysconf("SC_PAGESIZE")
 
 
-def _pmd_size() -> int:
-    try:
-        return int(read(THP / "hpage_pmd_size"))
-    except OSError as error:
-        raise Unavailable(f"THP: the kernel has none: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _thp_allowed() -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        if _pmd_size() and read(THP / "enabled") == "never":
-            stack.enter_context(setting(THP / "enabled", "madvise"))
-        yield
-
-
 @contextlib.contextmanager
 def forked_thp(deed: bytes, count: int = 3) -> Iterator[Target]:
     """Huge pages that were forked; the child `writes` the first page of each, or `keeps` only it.
@@ -52,8 +37,9 @@ def forked_thp(deed: bytes, count: int = 3) -> Iterator[Target]:
     Where it writes, the other pages of each are both processes'; where it keeps the first, they
     are the parent's alone.
     """
-    huge = _pmd_size()
-    with _thp_allowed(), own_target("forked_thp", count * huge, huge, deed) as target:
+    with contextlib.ExitStack() as stack:
+        with transparent_huge_pages() as huge:
+            target = stack.enter_context(own_target("forked_thp", count * huge, huge, deed))
         if smaps_number(target.pid, "AnonHugePages") < count * huge:
             raise Unavailable("THP: memory is too fragmented for huge pages")
         yield target
@@ -62,8 +48,9 @@ def forked_thp(deed: bytes, count: int = 3) -> Iterator[Target]:
 @contextlib.contextmanager
 def zero_huge(count: int = 2) -> Iterator[Target]:
     """The huge page of zeros."""
-    huge = _pmd_size()
-    with _thp_allowed(), own_target("zero_huge", count * huge, huge) as target:
+    with contextlib.ExitStack() as stack:
+        with transparent_huge_pages() as huge:
+            target = stack.enter_context(own_target("zero_huge", count * huge, huge))
         yield target
 
 

@@ -78,12 +78,14 @@ class PageStream:
         self._exclusive_by: str | None = None  # until it is asked for
 
     def __iter__(self) -> Iterator[Table]:
-        """The tables, in order of address, each of up to 2^20 rows."""
+        """The tables, one at least, in order of address, each of up to 2^20 rows."""
         reader, paths, frames = self._reader()
         process = self._process
         words, about = self._words(paths), self.about
+        rows = 0
         try:
-            for _, columns in process.reading(reader.batches()):
+            for count, columns in process.reading(reader.batches()):
+                rows += count
                 yield Table(
                     self.schema,
                     {
@@ -97,6 +99,8 @@ class PageStream:
             if frames is not None:
                 frames.close()
         process.check()
+        if not rows:
+            yield Table.of_rows(self.schema, (), about=about)
 
     def snapshot(self) -> list[Table]:
         """All tables, read now: for those who look at one moment more than once."""

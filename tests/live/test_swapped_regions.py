@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from tests import oracle, userfault, workloads
+from tests import kernel_settings, oracle, userfault, workloads
 from tests.live import scanning
 from tests.live.as_nobody import as_nobody
 
@@ -117,7 +117,8 @@ def test_swapped_is_what_smaps_calls_swap(scan: bool, limit: int | None, start: 
 
 def test_where_types_are_hidden_and_nothing_is_in_swap() -> None:
     """Without CAP_SYS_ADMIN a marker looks as what is in swap does; where no swap is, none is."""
-    with made(userfault.marked(MIB)):
+    # nobody else turns swap on meanwhile
+    with made(kernel_settings.locked("zram")), made(userfault.marked(MIB)):
         if oracle.swap_in_use():
             pytest.skip("this machine has something in swap")
 

@@ -1,0 +1,1 @@
+"""What the longer targets of the Makefile do."""
