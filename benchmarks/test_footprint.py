@@ -45,7 +45,7 @@ def test_everybody(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) ->
         pytest.skip("smem: not on the PATH (Debian: apt install smem)")
     with ExitStack() as stack:
         ours = [stack.enter_context(workloads.idle()).pid for _ in range(PROCESSES)]
-        told = (*pagemap_command(), "footprint", "--all")
+        told = (*pagemap_command(), "footprint")
         columns = ("--columns", "pid,rss,uss,swap", "--csv")
         rows = numbers(output_of((*told, *columns), cwd=tmp_path).replace(b",", b" "))
         theirs = (smem, "-H", "-c", "pid rss uss swap")
@@ -60,7 +60,7 @@ def test_everybody(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) ->
             {SMEM: Stopwatch((smem,), tmp_path), "python -c pass": Stopwatch(PASS, tmp_path)},
             rounds=10,
         )
-    title = f"footprint --all, {PROCESSES} processes"
+    title = f"footprint, {PROCESSES} processes"
     row = table.faster(title, figures[OURS], SMEM, figures[SMEM], at_least=2.0)
     table.cost(title, figures[OURS], "python -c pass", figures["python -c pass"])
     neighbours.tell(table, title)
