@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pagemap import FootprintSums
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 MIB = 1 << 20
-SUMS = [
-    *("rss", "anon", "file", "shmem", "pss", "uss", "swap", "swap_pss", "shared", "dirty", "clean"),
-    *("shared_clean", "shared_dirty", "private_clean", "private_dirty", "thp"),
-    *("hugetlb", "shared_hugetlb", "private_hugetlb", "hugetlb_pss"),
-    *("locked", "lazyfree", "referenced", "share"),
-]
+SUMS = list(FootprintSums._fields)
 # What may be the same pages in several processes has no total.
 NO_TOTAL = {"hugetlb", "shared_hugetlb", "hugetlb_pss"}
 TITLES = [
