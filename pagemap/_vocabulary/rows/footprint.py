@@ -56,6 +56,7 @@ class FootprintSums(Record):
     shared_dirty: int | None = field("bytes", "shared and dirty", source="Shared_Dirty")
     private_clean: int | None = field("bytes", "mapped once and clean", source="Private_Clean")
     private_dirty: int | None = field("bytes", "mapped once and dirty", source="Private_Dirty")
+    pss_dirty: int | None = field("bytes", "of pss: dirty; since Linux 6.0", source="Pss_Dirty")
     thp: int | None = field(
         "bytes",
         "in transparent huge pages, mapped as such",
