@@ -103,7 +103,7 @@ def test_filters(
     assert oracle.read_csv(dumps["csv"]) == fields
 
 
-@pytest.mark.parametrize("name", ["Present", "anonymous", "written", "swapped", "none"])
+@pytest.mark.parametrize("name", ["presents", "anonymous", "written", "swapped", "none"])
 def test_unknown_flags(name: str, tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with pagemap.Process(PID, procfs=str(tmp_path)) as process:
