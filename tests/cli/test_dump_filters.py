@@ -233,7 +233,7 @@ def test_what_cannot_be_understood(pagemap: Pagemap, unused_pid: int, line: str,
     assert err[0].startswith(f"pagemap: {said}")
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
 def test_stdout_closed_early(pagemap: Pagemap, start: Start, can_scan: bool, form: str) -> None:
     target = start(workloads.dense(16 * MIB))
     arguments = ("dump", target.pid, "--populated", "--without", "guard", "--format", form)

@@ -39,7 +39,7 @@ def big(start: Start) -> workloads.Target:
     return start(workloads.sparse())
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
 def test_stdout_closed_early(pagemap: Pagemap, big: workloads.Target, form: str) -> None:
     process = pagemap.start("dump", big.pid, "--format", form)
     with process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import io
 import os
 import tracemalloc
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap import Column, Schema, Table
 from tests import oracle, tasks, workloads
 
 if TYPE_CHECKING:
@@ -168,11 +170,29 @@ def test_denied_target() -> None:
     repeat(expect(pagemap.AccessDenied, lambda: pagemap.Process(1)))
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
 def test_dumps(form: str, start: Start) -> None:
     target = start(workloads.idle())
     with Path(os.devnull).open("wb") as file:
         repeat(lambda: pagemap.dump(target.pid, file, format=form), 300)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_formats_of_tables(form: str) -> None:
+    """Words and literals live as long as what C is given of them, and no longer."""
+    schema = Schema(
+        "pagemap.example",
+        1,
+        [
+            Column("path", "text", "", "a text", nullable=True),
+            Column("rss", "int", "bytes", "a number", nullable=True),
+            Column("share", "float", "share", "another"),
+        ],
+    )
+    rows = [(f"/{'x' * (i % 70)}", i or None, i / 7) for i in range(90)]
+    table = Table.of_rows(schema, rows, about={"pid": 1})
+    write = importlib.import_module(f"pagemap._export.{form}").write
+    repeat(lambda: write([table, table], len), 400)
 
 
 class Full(Exception):

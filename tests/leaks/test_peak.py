@@ -34,7 +34,7 @@ TARGETS: dict[str, Maker] = {
 }
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_peak_of_the_command(name: str, form: str, start: Start) -> None:
     target = start(TARGETS[name]())

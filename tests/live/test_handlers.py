@@ -57,7 +57,7 @@ def handler(number, frame):
             lambda: process.columns().__arrow_c_stream__(), lambda: process.columns().about,
             lambda: pagemap.Sampler().sample(), lambda: pagemap.find(sys.executable),
             *(lambda f=f: pagemap.dump("self", "/dev/null", format=f, populated=True)
-              for f in ("text", "csv", "jsonl")),
+              for f in ("text", "csv", "json", "jsonl")),
             lambda: pagemap.Owners([1]), lambda: pagemap.Sharing([os.getpid()], only=True),
         ):
             tell(call)

@@ -224,7 +224,7 @@ def test_a_path_longer_than_any_buffer(tmp_path: Path) -> None:
     path = "/" + "d" * 700_000
     with fake(tmp_path, maps=line(1, 3, path) + line(3, 4, "/b")) as process:
         assert [mapping.path for mapping in process.maps()] == [path, "/b"]
-        for form in ("text", "csv", "jsonl"):
+        for form in ("text", "csv", "json", "jsonl"):
             rows = io.BytesIO()
             assert pagemap.dump(process, rows, format=form, header=False) == 3
             assert rows.getvalue().count(path.encode()) == 2
