@@ -1,4 +1,4 @@
-"""`pagemap maps --huge` beside thpmaps, which counts the same."""
+"""`pagemap huge` beside thpmaps, which counts the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONT = (4, 9)
 
 def totals(about: dict[str, dict[str, int]]) -> dict[str, int]:
     """What can be compared: thpmaps tells nothing of pages of zeros."""
-    sums = about["totals"]
+    sums = about["total"]
     return {name: sums[name] for name in ("pmd", "aligned", "unaligned", "partial")}
 
 
@@ -61,7 +61,7 @@ def test_thpmaps(
     """Whole commands, Python's start and all."""
     tool = kernel_tool(THPMAPS)
     pid = target(name).pid
-    words = ("maps", str(pid), "--huge", "--totals-only", "--cont", "64K,2M")
+    words = ("huge", str(pid), "--top", "0", "--cont", "64K,2M")
     ours = Stopwatch((*pagemap_command(), *words), tmp_path)
     blocks = [word for order in CONT for word in ("--cont", str(naive_huge.PAGE << order))]
     theirs = Stopwatch((tool, "--pid", str(pid), "--rollup", *blocks), tmp_path)
@@ -79,10 +79,10 @@ def test_thpmaps(
     peak, peak_theirs = max(ours.peaks) / MIB, max(theirs.peaks) / MIB
     rows = [
         table.faster(
-            f"maps --huge, {name}, whole", figures[OURS], THPMAPS, figures[THPMAPS], at_least=5.0
+            f"huge, {name}, whole", figures[OURS], THPMAPS, figures[THPMAPS], at_least=5.0
         ),
         table.cost(
-            f"maps --huge, {name}, peak",
+            f"huge, {name}, peak",
             Figure(peak, peak),
             "limit",
             Figure(PEAK_MIB, PEAK_MIB),
@@ -90,7 +90,7 @@ def test_thpmaps(
             unit="MiB",
         ),
         table.cost(
-            f"maps --huge, {name}, peak",
+            f"huge, {name}, peak",
             Figure(peak, peak),
             THPMAPS,
             Figure(peak_theirs, peak_theirs),

@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
-    from pagemap._analyses.huge_counts import HugeKind, HugeTally
     from pagemap._analyses.owners import Mapper, Owners
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.page_survey import Look, Survey
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
         MappingFootprintRow,
         PathFootprintRow,
     )
+    from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.region import RegionRow
     from pagemap._vocabulary.schema import Column, Schema
@@ -88,8 +88,7 @@ __all__ = [
     "Gentle",
     "Group",
     "Histogram",
-    "HugeKind",
-    "HugeTally",
+    "HugeRow",
     "Look",
     "Mapper",
     "Mapping",
@@ -151,8 +150,7 @@ _ROOMS = {
     "Gentle": "_analyses.gentle",
     "Group": "_analyses.sharing",
     "Histogram": "_analyses.page_types",
-    "HugeKind": "_analyses.huge_counts",
-    "HugeTally": "_analyses.huge_counts",
+    "HugeRow": "_vocabulary.rows.huge",
     "Look": "_analyses.page_survey",
     "Mapper": "_analyses.owners",
     "Mapping": "_vocabulary.rows.mapping",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagemap import _native
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import range_of
-from pagemap._vocabulary.checks import check_int, check_names, check_threads
+from pagemap._vocabulary.checks import check_names, check_threads
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pagemap._analyses.gentle import Gentle
-    from pagemap._analyses.huge_counts import HugeTally
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.page_types import PageTypes
     from pagemap._analyses.regions import RegionStream
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Pages
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.footprint import FootprintRow, MappingFootprintRow
+    from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Process", "virt_to_phys"]
@@ -178,27 +178,21 @@ class Process(AddressSpace):
             return survey.process(self, ranges).types()
 
     def huge(
-        self, *, cont: Iterable[int] = (), threads: int | None = None
-    ) -> Iterator[tuple[Mapping, HugeTally]]:
-        """Each mapping with how much of it lies in transparent huge pages of which size, in order.
+        self, *, sizes: bool = False, cont: Iterable[int] = (), threads: int | None = None
+    ) -> Table[HugeRow]:
+        """How much of each mapping lies in transparent huge pages, in order, in bytes.
 
-        `pagemap.HugeTally` says what is counted; `cont` are sizes in bytes of
-        contiguous blocks to count besides. The kernel's tool thpmaps counts the same. `threads`
+        With `sizes` there is a column for each size of folios too, of each kind and way of mapping
+        (thp_64k, anon_aligned_64k, file_unaligned_2m ...). `cont` are sizes in bytes of contiguous
+        blocks to count besides (cont_64k ...). The kernel's tool thpmaps counts the same. `threads`
         are as in `tally`.
 
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
         """
-        from pagemap._analyses.huge import huge
-        from pagemap._analyses.huge_counts import order_of
+        from pagemap._analyses.huge import huge, orders_of
 
-        try:
-            sizes = [check_int("cont", size, 1, 1 << 64) for size in cont]
-        except TypeError:
-            raise TypeError(f"cont is a sequence of sizes in bytes, of int, not {cont!r}") from None
-        for size in sizes:
-            order_of(size)
-        return huge(self, sizes, check_threads(threads))
+        return huge(self, sizes=sizes, conts=orders_of(cont), threads=check_threads(threads))
 
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.

@@ -19,15 +19,14 @@ from tests import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from pagemap._analyses.huge_counts import HugeTally
+    from typing import Any
 
     Key = tuple[str, str, int]
     WordOf = Callable[[int], int]
 
 PAGE = oracle.PAGE
 ANON, HEAD, TAIL, HUGE, THP, ZERO = 12, 15, 16, 17, 22, 24
-PLAIN = ("rss", "anonymous", "zero", "hugetlb")
+PLAIN = ("rss", "anon", "zero", "hugetlb")
 PMD_SIZE = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 THPMAPS_PATTERN = re.compile(
     r"^(anon|file)-(thp|cont)-(pte|pmd)-(partial|aligned|unaligned)(?:-(\d+)kB)?:\s+(\d+) kB"
@@ -77,7 +76,7 @@ def count(
             kind = "zero" if bit(word, ZERO) else "hugetlb" if bit(word, HUGE) else "rss"
             result[kind, kind, 0] += 1
             if kind == "rss" and not oracle.has(entry, "file_or_shared"):
-                result["anonymous", "anonymous", 0] += 1
+                result["anon", "anon", 0] += 1
     for piece in pieces(vpn, entries, word_of):
         (first, frame), size = piece[0], len(piece)
         if bit(word_of(frame), ZERO):
@@ -149,15 +148,23 @@ def of_thpmaps(tool: str, pid: int, conts: Sequence[int] = ()) -> list[Counter[K
     return [+counts for counts in result]
 
 
-def of_tally(tally: HugeTally) -> Counter[Key]:
-    """A tally of ours in this form."""
+def word_of_size(order: int) -> str:
+    """What stands in the name of a column for folios of 2**order pages."""
+    size = PAGE << order
+    return f"{size >> 20}m" if size >= 1 << 20 else f"{size >> 10}k"
+
+
+def of_row(row: Any) -> Counter[Key]:
+    """A row of ours, of all columns, in this form: in pages."""
     result: Counter[Key] = Counter()
     for word in PLAIN:
-        result[word, word, 0] = getattr(tally, word)
-    for name, kind in (("anon", tally.anon), ("file", tally.file)):
-        result[name, "pmd", 0] = kind.pmd or 0
-        result[name, "partial", 0] = kind.partial
+        result[word, word, 0] = getattr(row, word)
+    for kind in ("anon", "file"):
+        for what in ("pmd", "partial"):
+            result[kind, what, 0] = getattr(row, f"{kind}_{what}") or 0
         for what in ("aligned", "unaligned", "cont"):
-            for order, pages in enumerate(getattr(kind, what)):
-                result[name, what, order] = pages or 0
-    return +result
+            for order in range(1, 14):
+                name = f"{kind}_{what}_{word_of_size(order)}"
+                result[kind, what, order] = getattr(row, name, 0)
+    assert not any(size % PAGE for size in result.values())
+    return +Counter({key: size // PAGE for key, size in result.items()})

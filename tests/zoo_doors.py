@@ -64,17 +64,17 @@ HUGE = {
     "rss": "rss",
     "zero": "zero",
     "hugetlb": "hugetlb",
-    "anon": "anonymous",
+    "anon": "anon",
     "thp": "pmd",
 }
 
 
 def huge(target: Target) -> Rows:
-    """`pagemap maps --huge`, and Process.huge."""
+    """`pagemap huge`, and Process.huge."""
     with pagemap.Process(target.pid) as process:
         return {
-            mapping.start: {word: _bytes(getattr(tally, name)) for word, name in HUGE.items()}
-            for mapping, tally in process.huge()
+            row.start: {word: getattr(row, name) for word, name in HUGE.items()}
+            for row in process.huge()
         }
 
 

@@ -3,111 +3,174 @@
 The entries of what is populated give the frames, /proc/kpageflags what they are: for large folios a
 few words tell where one ends, so memory in huge pages costs little more than its entries; and where
 the kernel says that no anonymous THP is small, few words tell that small pages are of none. What
-the counts mean, `pagemap._analyses.huge_counts` says.
+the columns mean, `pagemap._vocabulary.rows.huge` says.
 """
 
 from __future__ import annotations
 
+from array import array
 from errno import ENODATA
+from time import time
 
 from pagemap._analyses.backing import Backing
-from pagemap._analyses.huge_counts import (
-    ORDERS,
-    HugeKind,
-    HugeTally,
-    least_anon_order,
-    order_of,
-    pmd_order,
-)
-from pagemap._errors import AccessDenied, PagemapError, PfnsHidden
+from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError
 from pagemap._kernel import maps
 from pagemap._kernel.frames import FrameReader
+from pagemap._kernel.thp import least_anon_order, pmd_order
 from pagemap._kernel.zero_frames import zero_frames
 from pagemap._kernel.zones import memory_end
 from pagemap._native import huge as native
 from pagemap._native import pipeline
 from pagemap._native.frames import frames_end
+from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
-from pagemap._vocabulary.units import PAGE_SHIFT
+from pagemap._space.about import about
+from pagemap._space.mapping_columns import mapping_columns
+from pagemap._tables.table import Table
+from pagemap._vocabulary.checks import check_int
+from pagemap._vocabulary.rows.huge import HUGE, LARGEST, size_word, with_sizes
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.schema import Schema
 
-__all__ = ["Reader", "huge"]
-
-_KINDS_AT = (len(native.COUNTS), len(native.COUNTS) + 2 + 3 * ORDERS)
+__all__ = ["Counts", "huge", "orders_of"]
 
 
-class Reader:
-    """Makes tallies of what C counted."""
+def orders_of(sizes: Iterable[int]) -> list[int]:
+    """The orders of blocks of these sizes in bytes, ascending, each once.
 
-    def __init__(self, *, told: bool, conts: Iterable[int]) -> None:
-        self._told = told
-        self._conts = tuple(order in conts for order in range(ORDERS))
-        # most mappings have no THP at all, and share this
-        self._none = self._kind((0,) * (2 + 3 * ORDERS))
-
-    def _kind(self, words: Sequence[int]) -> HugeKind:
-        counts = words[2 + 2 * ORDERS :]
-        return HugeKind(
-            words[0] if self._told else None,
-            words[1],
-            tuple(words[2 : 2 + ORDERS]),
-            tuple(words[2 + ORDERS : 2 + 2 * ORDERS]),
-            tuple([n if asked else None for n, asked in zip(counts, self._conts, strict=True)]),
-        )
-
-    def tallies(self, mappings: Sequence[Mapping], words: memoryview) -> Iterator[HugeTally]:
-        """A tally for each mapping, out of native.WORDS counts for each."""
-        columns = [words[i :: native.WORDS].tolist() for i in range(len(native.COUNTS))]
-        rows = zip(mappings, *columns, strict=True)
-        for number, (mapping, present, anonymous, zero, hugetlb, thp) in enumerate(rows):
-            anon = file = self._none
-            if thp:
-                at = number * native.WORDS
-                first, second = (at + offset for offset in _KINDS_AT)
-                anon = self._kind(words[first:second].tolist())
-                file = self._kind(words[second : at + native.WORDS].tolist())
-            rss = max(present - zero - hugetlb, 0)
-            # what changes while it is counted may be looked at twice, and C wraps around 0
-            own = anonymous if anonymous <= rss else 0
-            yield HugeTally(
-                mapping.size >> PAGE_SHIFT, present, rss, own, zero, hugetlb, anon, file
+    Raises UsageError for what is no power of two of pages, less than two pages, or more than a PMD
+    maps; TypeError for what are no integers.
+    """
+    try:
+        several = [check_int("cont", size, 1, 1 << 64) for size in sizes]
+    except TypeError:
+        raise TypeError(f"cont is a sequence of sizes in bytes, of int, not {sizes!r}") from None
+    for size in several:
+        if size not in [PAGE_SIZE << order for order in range(1, LARGEST + 1)]:
+            raise UsageError(
+                f"a block of {size} bytes cannot be: its size is a power of two, "
+                f"from {format_size(2 * PAGE_SIZE)} to {format_size(PAGE_SIZE << LARGEST)}"
             )
+    return sorted({size.bit_length() - 1 - PAGE_SHIFT for size in several})
 
 
 def huge(
-    process: AddressSpace, cont: Iterable[int], threads: int | None
-) -> Iterator[tuple[Mapping, HugeTally]]:
-    """See `Process.huge`."""
-    conts = {order_of(size) for size in cont}
-    if process.kernel_thread:
-        return
-    _require_pfns(process)
-    reader = Reader(told=process.can_find("huge"), conts=conts)
-    with FrameReader(procfs=process.procfs) as frames:
-        walk = _Walk(process, _flags(frames, process), conts, threads)
-        for block in process.maps_blocks():
-            mappings, bounds = maps.parse_bounds(block)
-            hugetlb = walk.backing.hugetlb(block, mappings)
-            least = least_anon_order() or 0
-            sums = walk.count(mappings, bounds, hugetlb, least)
-            # some came meanwhile; or they moved between processors, whose counts the kernel adds up
-            if (least_anon_order() or 0) < least:
-                sums = walk.count(mappings, bounds, hugetlb, 0)
-            yield from zip(mappings, reader.tallies(mappings, sums.words()), strict=True)
-    process.check()
+    process: AddressSpace, *, sizes: bool, conts: Sequence[int], threads: int | None
+) -> Table[HugeRow]:
+    """See `Process.huge`; `conts` are orders of blocks."""
+    begin = time()
+    schema = with_sizes(HUGE, sizes=sizes, conts=conts)
+    parts = [Table.of_rows(schema, ())]
+    if not process.kernel_thread:
+        _require_pfns(process)
+        counts = Counts(schema, conts, told=process.can_find("huge"))
+        with FrameReader(procfs=process.procfs) as frames:
+            walk = _Walk(process, _flags(frames, process), conts, threads)
+            for block in process.maps_blocks():
+                lines = Lines(block)
+                mappings = list(maps.mappings_of(lines))
+                hugetlb = walk.backing.hugetlb(block, mappings)
+                least = least_anon_order() or 0
+                sums = walk.count(mappings, lines.bounds, hugetlb, least)
+                # some came meanwhile; or they moved between processors, whose counts the kernel
+                # adds up
+                if (least_anon_order() or 0) < least:
+                    sums = walk.count(mappings, lines.bounds, hugetlb, 0)
+                parts.append(counts.table(process.pid, lines, sums.words()))
+        process.check()
+    table = Table.joined(parts)
+    table.about = about(begin, process)
+    return table
+
+
+class Counts:
+    """Makes columns of what C counted: of each, the places of the numbers that it is the sum of."""
+
+    def __init__(self, schema: Schema[Any], conts: Sequence[int], *, told: bool) -> None:
+        self._schema = schema
+        self._told = told
+        at, both = native.place, ("anon", "file")
+        orders = range(1, native.ORDERS)
+        self._places: dict[str, list[int]] = {}
+        for what in ("pmd", "partial"):
+            self._places[what] = [at(kind, what) for kind in both]
+        for what in ("aligned", "unaligned"):
+            self._places[what] = [at(kind, what, order) for kind in both for order in orders]
+        for order in conts:
+            self._places[f"cont_{size_word(order)}"] = [at(kind, "cont", order) for kind in both]
+        for order in orders:
+            word = size_word(order)
+            whole = [at(kind, what, order) for kind in both for what in ("aligned", "unaligned")]
+            self._places[f"thp_{word}"] = whole + (self._places["pmd"] if order == LARGEST else [])
+            for kind in both:
+                for what in ("aligned", "unaligned", "cont"):
+                    self._places[f"{kind}_{what}_{word}"] = [at(kind, what, order)]
+        for kind in both:
+            for what in ("pmd", "partial"):
+                self._places[f"{kind}_{what}"] = [at(kind, what)]
+        self._places = {name: places for name, places in self._places.items() if name in schema}
+
+    def table(self, pid: int, lines: Lines, words: memoryview) -> Table[HugeRow]:
+        """The rows of these mappings, out of native.WORDS counts for each."""
+        rows, width, bounds = len(lines), native.WORDS, lines.bounds.tolist()
+        present, anonymous, zero, hugetlb, thp = (
+            words[number::width].tolist() for number in range(len(native.COUNTS))
+        )
+        # what changes while it is counted may be looked at twice, and C wraps around 0
+        rss = [
+            max(all_ - none - pool, 0)
+            for all_, none, pool in zip(present, zero, hugetlb, strict=True)
+        ]
+        columns = {
+            "size": [
+                (end - start) >> PAGE_SHIFT
+                for start, end in zip(bounds[::2], bounds[1::2], strict=True)
+            ],
+            "present": present,
+            "rss": rss,
+            "anon": [own if own <= most else 0 for own, most in zip(anonymous, rss, strict=True)],
+            "zero": zero,
+            "hugetlb": hugetlb,
+            "thp": thp,
+        }
+        parts = {name: [0] * rows for name in self._places}
+        for row in [number for number, pages in enumerate(thp) if pages]:  # few have any
+            counts = words[row * width : (row + 1) * width].tolist()
+            for name, places in self._places.items():
+                parts[name][row] = sum(map(counts.__getitem__, places))
+        unknown = memoryview(bytes(rows)).cast("?")
+        return Table(
+            self._schema,
+            {
+                **mapping_columns(lines),
+                "pid": _view([pid] * rows),
+                **{
+                    name: _view([n << PAGE_SHIFT for n in c])
+                    for name, c in (columns | parts).items()
+                },
+            },
+            valid={} if self._told else {n: unknown for n in parts if n.endswith("pmd")},
+        )
+
+
+def _view(numbers: list[int]) -> memoryview:
+    return memoryview(array("q", numbers)).toreadonly()
 
 
 class _Walk:
     """What all blocks of the maps of a process are counted with."""
 
     def __init__(
-        self, process: AddressSpace, flags_fd: int, conts: set[int], threads: int | None
+        self, process: AddressSpace, flags_fd: int, conts: Sequence[int], threads: int | None
     ) -> None:
         self.backing = Backing(process)
         self._process = process

@@ -38,11 +38,6 @@ _COUNTS = [column.name for column in SHOWN if column.kind == "count"]
 
 def run(arguments: Namespace) -> int:
     """Write the mappings to stdout. Returns 1 when a pattern fitted none of them."""
-    _check(arguments)
-    if arguments.huge:
-        from pagemap._cli import huge
-
-        return huge.run(arguments)
     named = parse_names(arguments.columns, _NAMES, option="--columns", aliases=ALIASES)
     order = _sort_column(arguments.sort)
     patterns = Patterns(arguments.patterns)
@@ -81,25 +76,6 @@ def run(arguments: Namespace) -> int:
         if by == BY_PAGE_TABLE:
             warn(totals.amounts())
         return _judge(process, patterns)
-
-
-def _check(arguments: Namespace) -> None:
-    """Raise UsageError where options do not go together."""
-    several = arguments.all or arguments.cgroup is not None
-    if not arguments.huge:
-        for name, given in (
-            ("--cont", arguments.cont),
-            ("--all", arguments.all),
-            ("--cgroup", arguments.cgroup is not None),
-        ):
-            if given:
-                raise UsageError(f"{name} belongs to --huge, which is not given")
-    if arguments.target is None and not several:
-        raise UsageError("the following arguments are required: TARGET\ntry 'pagemap maps --help'")
-    if arguments.target is not None and several:
-        raise UsageError("give TARGET, --all or --cgroup PATH, not several of them")
-    if several and arguments.patterns:
-        raise UsageError("--map is of the mappings of one TARGET, not of --all or --cgroup")
 
 
 def _sort_column(text: str | None) -> str | None:

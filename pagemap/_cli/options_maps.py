@@ -6,7 +6,6 @@ from pagemap._cli.options import (
     add_patterns,
     add_target,
     add_threads,
-    complete_with_files,
     in_lines,
 )
 from pagemap._render.columns import ALIASES
@@ -21,8 +20,7 @@ __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments"]
 DESCRIPTION = """\
 List the mappings of a process with what each holds, and the total: how much is
 reserved, in memory, in swap, of files, huge. Control characters in a path are
-written in octal, as \\012. With --huge: how much lies in transparent huge pages
-of which size; of all processes or of a cgroup, too."""
+written in octal, as \\012."""
 
 EXAMPLES: str
 
@@ -31,7 +29,7 @@ def __getattr__(name: str) -> str:
     # Read for help alone: a plain line need not pay for the tables of columns.
     if name != "EXAMPLES":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pagemap._render import columns, huge_columns
+    from pagemap._render import columns
 
     return f"""\
 columns:
@@ -53,17 +51,6 @@ is taken from smaps, where anything lies in swap.
 --json writes one object of schema pagemap.maps/2: sizes in bytes, page_size to
 make pages of them, addresses as strings, and the totals last.
 
-with --huge (needs root):
-{in_lines([(spell(column.name), column.meaning) for column in huge_columns.SHOWN])}
-
-A huge page is a folio of several pages, of 8K up to what a PMD maps (2M on
-x86). It is aligned where all of it is mapped, in a row, at a multiple of its
-size; partial where less is mapped. --cont counts aligned blocks of given sizes
-within huge pages, which a processor may keep as one entry of its TLB. With
---all or --cgroup there is a row for each process, and shared memory counts in
-each. In CSV thp-anon and thp-file are columns for each size; the schema of
-JSON is pagemap.huge/2.
-
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
@@ -72,14 +59,12 @@ examples:
   pagemap maps self
   pagemap maps nginx --sort rss --columns size,rss,uss,path | head
   pagemap maps java --map '[anon]' --totals-only --pages
-  sudo pagemap maps java --huge --cont 64K --sort thp | head
-  sudo pagemap maps --huge --all --totals-only
   pagemap maps nginx --json | jq '.mappings[] | select(.path == "[heap]").size'"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    add_target(parser, optional=True)
+    add_target(parser)
     parser.add_argument(
         "--columns",
         action="append",
@@ -94,24 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_patterns(parser)
     parser.add_argument(
         "--totals-only", action="store_true", help="leave out the mappings, write their total"
-    )
-    parser.add_argument(
-        "--huge", action="store_true", help="how much lies in huge pages, and how they are mapped"
-    )
-    parser.add_argument(
-        "--cont",
-        action="append",
-        default=[],
-        metavar="SIZE[,SIZE...]",
-        help="with --huge: count contiguous blocks of these sizes, as 64K",
-    )
-    parser.add_argument("--all", action="store_true", help="with --huge: a row for each process")
-    complete_with_files(
-        parser.add_argument(
-            "--cgroup",
-            metavar="PATH",
-            help="with --huge: the processes of a cgroup's directory, and of all below it",
-        )
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--pages", action="store_true", help="a table in pages, not in bytes")

@@ -12,13 +12,34 @@ if TYPE_CHECKING:
 
     from pagemap._native.scan import Spans
 
-__all__ = ["COUNTS", "KINDS", "ORDERS", "WORDS", "HugeBuffer", "HugePiece", "HugeSums", "pieces"]
+__all__ = [
+    "COUNTS",
+    "KINDS",
+    "ORDERS",
+    "WORDS",
+    "HugeBuffer",
+    "HugePiece",
+    "HugeSums",
+    "pieces",
+    "place",
+]
 
 ORDERS: int = lib.PM_HUGE_ORDERS
 COUNTS = ("present", "anonymous", "zero", "hugetlb", "thp")
 KINDS = ("pmd", "partial", "aligned", "unaligned", "cont")
 WORDS = len(COUNTS) + 2 * (2 + 3 * ORDERS)
 """How many counts there are of a mapping: COUNTS, and KINDS of anonymous pages and of others."""
+
+_BY_SIZE = KINDS[2:]
+
+
+def place(kind: str, what: str, order: int = 0) -> int:
+    """Which of the counts of a mapping this one is; `kind` is anon or file, `what` of KINDS."""
+    first = len(COUNTS) + ("anon", "file").index(kind) * (2 + 3 * ORDERS)
+    if what not in _BY_SIZE:
+        return first + KINDS.index(what)
+    return first + 2 + _BY_SIZE.index(what) * ORDERS + order
+
 
 assert ffi.sizeof("struct pm_huge") == 8 * WORDS
 

@@ -61,7 +61,8 @@ class EveryProcess(Holder):
     used (`sharers_known` is False; it needs CONFIG_KCMP and may be forbidden) they are read apart,
     and counted again and again. `named` of the `pids`, at their beginning, are of `first`.
 
-    Kernel threads and zombies have no memory: among `others` they do not count. `left_out` are
+    Kernel threads have no memory, and zombies: among what /proc shows they do not count, nor do
+    kernel threads among `others`. `left_out` are
     those that could not be read, `errors` the errors by pid; `names` the command names of those
     that were opened. `sees_all` is False where processes were looked for and there are others that
     /proc does not show: those of other PID namespaces than its own, or hidden ones.
@@ -83,7 +84,8 @@ class EveryProcess(Holder):
         self._left_out: dict[int, LeftOut] = {}
         self._instead_of: dict[int, tuple[int, PagemapError]] = {}
         self._twins = Twins(procfs=procfs)
-        self.sees_all = others is not None or self._sees_kernel_threads()
+        self._listed = others is not None  # by somebody who saw them
+        self.sees_all = self._listed or self._sees_kernel_threads()
         given = dict.fromkeys(first)
         self.pids = [pid for pid in given if self._is_to_be_read(pid, named=True)]
         self.named = len(self.pids)
@@ -121,7 +123,7 @@ class EveryProcess(Holder):
                     return True  # it forbids reading, or is in the midst of exec
         except PagemapError as error:
             _raise_for_want_of_files(error)
-            return named or isinstance(error, AccessDenied)
+            return named or self._listed or isinstance(error, AccessDenied)
         if named:
             self._left_out[pid] = LeftOut(int(pid), self._name_of(pid), KERNEL_THREAD)
         return False

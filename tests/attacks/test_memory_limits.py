@@ -16,7 +16,7 @@ COMMANDS = [
     "dump self",
     "dump self --format csv --populated",
     "maps self",
-    "maps self --huge",
+    "huge self",
     "regions self",
     "footprint self",
     "footprint",

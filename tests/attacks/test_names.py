@@ -50,9 +50,9 @@ LINES = [
     "dump {pid} --format csv",
     "maps {pid}",
     "maps {pid} --csv",
-    "maps {pid} --huge",
-    "maps {pid} --huge --csv",
-    "maps --huge --all --csv",
+    "huge {pid}",
+    "huge {pid} --csv",
+    "huge --csv",
     "footprint {pid}",
     "footprint {pid} --csv",
     "footprint {pid} --maps",
@@ -66,7 +66,7 @@ LINES = [
     "sharing {pid}",
     *(f"sharing {{pid}} --csv --what {part}" for part in ("processes", "pairs", "paths")),
 ]
-ROOTS = ("maps --huge", "maps {pid} --huge", "types", "who", "sharing")
+ROOTS = ("huge", "types", "who", "sharing")
 
 
 class Named:

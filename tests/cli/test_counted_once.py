@@ -76,8 +76,8 @@ def test_a_child_of_vfork_doubles_no_path(pagemap: Pagemap, pair: tuple[int, int
 def test_a_child_of_vfork_has_no_row_of_huge_pages(
     pagemap: Pagemap, pair: tuple[int, int], need_pfns: None
 ) -> None:
-    data, _ = shown(pagemap, "maps", "--huge", "--all")
-    rows = {row["pid"]: row["also"] for row in data["processes"]}
+    data, _ = shown(pagemap, "huge")
+    rows = {row["pid"]: row["sharers"] for row in data["rows"]}
     assert rows[pair[0]] == [pair[1]]
     assert pair[1] not in rows
 

@@ -1,11 +1,13 @@
-"""`pagemap maps --huge`: whole outputs, against huge pages counted one by one."""
+"""`pagemap huge`: whole outputs, against huge pages counted one by one."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from tests.cli.conftest import BELIEVING, Pagemap
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
 
     from tests.conftest import Start
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = oracle.PAGE
 SIZE, ORDER = 16 * PAGE, 4
-AMOUNTS = ["size", "present", "rss", "anonymous", "thp", "pmd", "aligned", "unaligned", "partial"]
+AMOUNTS = ["size", "present", "rss", "anon", "thp", "pmd", "aligned", "unaligned", "partial"]
 
 
 @pytest.fixture(scope="module")
@@ -40,40 +41,25 @@ def target(pfns_visible: bool) -> Iterator[workloads.Target]:
 
 
 def document(pagemap: Pagemap, *words: str | int) -> dict[str, Any]:
-    code, out, err = pagemap("maps", *words, "--huge", "--json")
+    code, out, err = pagemap("huge", *words, "--json")
     assert (code, err) == (0, [])
     about: dict[str, Any] = json.loads(out)
     return about
 
 
 def of_json(row: dict[str, Any]) -> Counter[Key]:
-    """A row of JSON in the form of naive_huge."""
-    result: Counter[Key] = type(naive_huge.count(0, [], lambda _: 0))()
-    for word in naive_huge.PLAIN:
-        result[word, word, 0] = row[word] // PAGE
-    for kind in ("anon", "file"):
-        counts = row[f"thp_{kind}"]
-        result[kind, "pmd", 0] = counts["pmd"] // PAGE
-        result[kind, "partial", 0] = counts["partial"] // PAGE
-        for what in ("aligned", "unaligned", "cont"):
-            for size, amount in counts.get(what, {}).items():
-                result[kind, what, (int(size) // PAGE).bit_length() - 1] = amount // PAGE
-    return +result
+    return naive_huge.of_row(SimpleNamespace(**row))
 
 
 def test_json(pagemap: Pagemap, target: workloads.Target) -> None:
     """Each mapping, its sums by all sizes, and the totals."""
-    about = document(pagemap, target.pid, "--cont", f"{SIZE},{2 * PAGE}")
-    assert list(about) == ["schema", "pid", "page_size", "mappings", "totals"]
-    assert (about["schema"], about["pid"], about["page_size"]) == (
-        "pagemap.huge/2",
-        target.pid,
-        PAGE,
-    )
+    about = document(pagemap, target.pid, "--sizes", "--cont", f"{SIZE},{2 * PAGE}")
+    assert (about["schema"], about["version"]) == ("pagemap.huge", 3)
+    assert (about["about"]["pid"], about["about"]["page_size"]) == (target.pid, PAGE)
     wanted = naive_huge.of_process(target.pid, [1, ORDER])
-    assert [of_json(row) for row in about["mappings"]] == wanted
+    assert list(map(of_json, about["rows"])) == wanted
     lines = oracle.maps(target.pid)
-    for row, line, counts in zip(about["mappings"], lines, wanted, strict=True):
+    for row, line, counts in zip(about["rows"], lines, wanted, strict=True):
         assert (row["start"], row["end"], row["path"]) == (
             hex(line.start),
             hex(line.end),
@@ -81,68 +67,62 @@ def test_json(pagemap: Pagemap, target: workloads.Target) -> None:
         )
         assert (row["perms"], row["offset"]) == (line.perms, hex(line.offset))
         assert (row["dev"], row["inode"]) == (line.dev, line.inode)
-        assert row["size"] == line.end - line.start
+        assert (row["pid"], row["size"]) == (target.pid, line.end - line.start)
         for name in ("aligned", "unaligned", "partial", "pmd"):
             assert row[name] == PAGE * sum(
                 counts[kind, what, order] for kind, what, order in counts if what == name
             )
         assert row["thp"] == sum(row[name] for name in ("aligned", "unaligned", "partial", "pmd"))
-        assert row["cont"] == {
-            str(PAGE << order): PAGE
-            * (counts["anon", "cont", order] + counts["file", "cont", order])
-            for order in (1, ORDER)
-        }
+        by_size = sum(row[f"thp_{naive_huge.word_of_size(order)}"] for order in range(1, 10))
+        assert row["thp"] == by_size + row["partial"] or PAGE != 4096
+        for order in (1, ORDER):
+            assert row[f"cont_{naive_huge.word_of_size(order)}"] == PAGE * (
+                counts["anon", "cont", order] + counts["file", "cont", order]
+            )
     for name in (*AMOUNTS, "zero"):
-        assert about["totals"][name] == sum(row[name] for row in about["mappings"])
-    assert of_json(about["totals"]) == sum(wanted, type(wanted[0])())
-    alone = json.loads(
-        pagemap("maps", target.pid, "--huge", "--json", "--totals-only", "--cont", "64k,8K").out
-    )
+        assert about["total"][name] == sum(row[name] for row in about["rows"])
+    zeros = dict.fromkeys(about["rows"][0], 0)
+    assert of_json({**zeros, **about["total"]}) == sum(wanted, Counter())
+    alone = document(pagemap, target.pid, "--top", "0", "--sizes", "--cont", "64k,8K")
     if PAGE == 4096:
-        assert alone == {name: about[name] for name in about if name != "mappings"}
+        assert (alone["rows"], alone["total"]) == ([], about["total"])
 
 
 def test_csv(pagemap: Pagemap, target: workloads.Target) -> None:
-    """The same numbers, a column for each size."""
-    cont = f"--cont={SIZE}"
-    code, out, err = pagemap("maps", target.pid, "--huge", "--csv", cont)
+    """The same numbers; those of each size where they are asked for."""
+    more = ["--sizes", f"--cont={SIZE}"]
+    code, out, err = pagemap("huge", target.pid, "--csv", *more)
     assert (code, err) == (0, [])
     titles, *rows = oracle.read_csv(out)
-    about = document(pagemap, target.pid, cont)
-    assert len(rows) == len(about["mappings"])
-    for fields, row in zip(rows, about["mappings"], strict=True):
-        found = dict(zip(titles, fields, strict=True))
-        for name in ("start", "end", "perms", "offset", "dev", "path", *AMOUNTS, "zero"):
-            assert found[name] == str(row[name])
-        assert found[f"cont_{SIZE}"] == str(row["cont"][str(SIZE)])
-        for kind in ("anon", "file"):
-            for what in ("pmd", "partial"):
-                assert found[f"thp_{kind}_{what}"] == str(row[f"thp_{kind}"][what])
-            for what in ("aligned", "unaligned"):
-                columns = [name for name in titles if name.startswith(f"thp_{kind}_{what}_")]
-                assert len(columns) == 9 or PAGE != 4096
-                for name in columns:
-                    size = name.rpartition("_")[2]
-                    assert found[name] == str(row[f"thp_{kind}"][what].get(size, 0))
-    chosen = pagemap("maps", target.pid, "--huge", "--csv", "--columns", "thp,pmd", "--totals-only")
-    totals = about["totals"]
-    assert chosen == (0, f"thp,pmd\n{totals['thp']},{totals['pmd']}\n".encode(), [])
+    about = document(pagemap, target.pid, *more)
+    for fields, row in zip(rows, about["rows"], strict=True):
+        # what a spreadsheet would compute is in octal
+        wanted = {name: str(value) for name, value in row.items()}
+        wanted["perms"] = wanted["perms"].replace("-", r"\055", wanted["perms"][0] == "-")
+        assert dict(zip(titles, fields, strict=True)) == wanted
+    code, out, err = pagemap("huge", target.pid, "--csv", "--cont", SIZE)
+    (titles, *_) = oracle.read_csv(out)
+    assert titles[:4] == ["pid", "start", "end", "perms"]
+    assert titles[-2:] == ["path", f"cont_{naive_huge.word_of_size(ORDER)}"]
+    one = f"anon_partial,anon_aligned_{naive_huge.word_of_size(ORDER)}"
+    code, out, err = pagemap("huge", target.pid, "--csv", "--columns", one)
+    assert (code, err, out.splitlines()[0].decode()) == (0, [], one)
 
 
 def test_text(pagemap: Pagemap, target: workloads.Target) -> None:
-    """A table, of chosen columns, in pages, the largest first."""
-    names = "start,present,thp,aligned,unaligned,partial,cont,thp-anon,path"
-    words = ["maps", str(target.pid), "--huge", "--cont", str(SIZE), "--map", "[anon]"]
-    code, out, err = pagemap(*words, "--columns", names, "--pages", "--sort", "thp")
+    """A table, of chosen columns, the largest first."""
+    size = naive_huge.word_of_size(ORDER)
+    names = f"start,present,thp,aligned,unaligned,partial,cont_{size},thp_{size},path"
+    words = ["huge", str(target.pid), "--cont", str(SIZE), "--map", "[anon]"]
+    code, out, err = pagemap(*words, "--columns", names, "--sort", "thp")
     assert (code, err) == (0, [])
     titles, *rows = [line.split() for line in out.decode().splitlines()]
-    size = f"{SIZE // 1024}K"
-    amounts = ["PRESENT", "THP", "ALIGNED", "UNALIGNED", "PARTIAL"]
-    assert titles == ["START", *amounts, f"CONT-{size}", "THP-ANON", "PATH"]
+    assert titles == names.upper().split(",")
     pages = target.areas["whole"].pages
     torn = pages - pages // (SIZE // PAGE)
-    whole = [str(pages), str(pages), "0", "0", str(pages), f"{size}:{pages}"]
-    by_start = {int(row[0], 16): row[2:] for row in rows[:-1]}
+    all_of, most = (text(count) for count in (pages, torn))
+    whole = [all_of, all_of, "0", "0", all_of, all_of]
+    by_start = {int(row[0], 16): row[2:8] for row in rows[:-1]}
     areas = {
         name: next(row for start, row in by_start.items() if start + SIZE >= area.start >= start)
         for name, area in target.areas.items()
@@ -151,50 +131,52 @@ def test_text(pagemap: Pagemap, target: workloads.Target) -> None:
     assert areas == {
         "whole": whole,
         "split": whole,
-        "moved": [str(pages), "0", str(pages), "0", "0", f"{size}:{pages}"],
-        "torn": [str(torn), "0", "0", str(torn), "0", f"part:{torn}"],
+        "moved": [all_of, "0", all_of, "0", "0", all_of],
+        "torn": [most, "0", "0", most, "0", "0"],
     }
-    together = 3 * pages + torn
     assert rows[-1][0] == "total"
     assert rows[-1][2:] == [
-        *map(str, (together, 2 * pages, pages, torn, 2 * pages)),
-        f"{size}:{3 * pages},part:{torn}",
+        text(count) for count in (3 * pages + torn, 2 * pages, pages, torn, 2 * pages, 3 * pages)
     ]
-    sums = [int(row[2]) for row in rows[:-1]]
+    about = document(pagemap, target.pid, "--sort", "thp", "--map", "[anon]")
+    sums = [row["thp"] for row in about["rows"]]
     assert sums == sorted(sums, reverse=True)
 
 
-def test_text_totals(pagemap: Pagemap, target: workloads.Target) -> None:
-    """A line for each amount; of sizes, for what there is."""
-    words = ["maps", str(target.pid), "--huge", "--totals-only", "--pages", "--cont", str(SIZE)]
-    code, out, err = pagemap(*words, "--columns", "thp,cont,thp-anon,path", "--map", "[anon]")
-    pages = target.areas["whole"].pages
-    torn = pages - pages // (SIZE // PAGE)
-    size = f"{SIZE // 1024}K"
-    assert (code, err) == (0, [])
-    assert [line.rsplit(None, 1) for line in out.decode().splitlines()] == [
-        ["WHAT", "TOTAL"],
-        ["THP", str(3 * pages + torn)],
-        [f"CONT {size}", str(2 * pages)],
-        ["THP-ANON partial", str(torn)],
-        [f"THP-ANON {size} aligned", str(2 * pages)],
-        [f"THP-ANON {size} unaligned", str(pages)],
-        [f"THP-ANON {size} cont", str(2 * pages)],
-    ]
+def text(pages: int) -> str:
+    """So many pages, a few MiB, as a table has them."""
+    mib = pages * PAGE / 2**20
+    assert 1 <= mib < 1024
+    return f"{mib:.1f}M"
+
+
+def test_one_row_of_a_process(pagemap: Pagemap, target: workloads.Target) -> None:
+    """With --by process, and where several are named; --by a column adds up its rows."""
+    mappings = document(pagemap, target.pid)
+    (row,) = document(pagemap, target.pid, "--by", "process")["rows"]
+    assert {name: row[name] for name in mappings["total"]} == mappings["total"]
+    assert row["name"] == Path(f"/proc/{target.pid}/comm").read_text().rstrip()
+    both = document(pagemap, target.pid, os.getpid())
+    assert {row["pid"] for row in both["rows"]} == {target.pid, os.getpid()}
+    paths = document(pagemap, target.pid, "--by", "path")
+    assert {row["path"] for row in paths["rows"]} == {row["path"] for row in mappings["rows"]}
+    assert paths["total"]["thp"] == mappings["total"]["thp"]
+    each = document(pagemap, target.pid, os.getpid(), "--by", "mapping", "--map", "[stack]")
+    assert {row["pid"] for row in each["rows"]} == {target.pid, os.getpid()}
 
 
 def test_without_a_scan(
     pagemap: Pagemap, target: workloads.Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What PMDs map is then unknown, and nothing else."""
-    seen = document(pagemap, target.pid)["totals"]
+    seen = document(pagemap, target.pid)["total"]
     monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
-    blind = document(pagemap, target.pid)["totals"]
-    assert (blind["pmd"], blind["thp_anon"]["pmd"], blind["thp_file"]["pmd"]) == (None, None, None)
+    blind = document(pagemap, target.pid, "--sizes")["total"]
+    assert (blind["pmd"], blind["anon_pmd"], blind["file_pmd"]) == (None, None, None)
     assert (blind["thp"], blind["partial"]) == (seen["thp"], seen["partial"])
-    totals = pagemap("maps", target.pid, "--huge", "--totals-only", "--columns", "pmd")
-    assert totals.out.split() == [b"WHAT", b"TOTAL", b"PMD", b"-"]
-    table = pagemap("maps", target.pid, "--huge", "--csv", "--totals-only", "--columns", "pmd,thp")
+    table = pagemap("huge", target.pid, "--top", "1", "--columns", "start,pmd")
+    assert [line.split()[-1] for line in table.out.splitlines()] == [b"PMD", b"-", b"-"]
+    table = pagemap("huge", target.pid, "--csv", "--columns", "pmd,thp")
     assert table.out.splitlines()[1].startswith(b",")
 
 
@@ -216,33 +198,36 @@ def test_cgroup(cgroup: tuple[Path, list[int]], target: workloads.Target) -> Non
     pagemap = Pagemap([sys.executable, "-c", BELIEVING])
     folder, pids = cgroup
     (gone,) = [pid for pid in pids if not Path(f"/proc/{pid}").exists()]
-    code, out, err = pagemap("maps", "--huge", "--cgroup", str(folder), "--json", "--cont", SIZE)
+    code, out, err = pagemap("huge", "--cgroup", str(folder), "--json", "--sizes", "--cont", SIZE)
     about = json.loads(out)
     assert (code, err) == (0, [f"pagemap: 1 process ended or called exec meanwhile: {gone}"])
-    assert list(about) == ["schema", "page_size", "processes", "totals"]
-    assert [row["pid"] for row in about["processes"]] == [pid for pid in pids if pid != gone]
-    for row in about["processes"]:
-        alone = document(pagemap, row["pid"], "--cont", SIZE)["totals"]
+    assert (about["schema"], about["about"]["complete"]) == ("pagemap.huge.processes", False)
+    assert [each["pid"] for each in about["about"]["left_out"]] == [gone]
+    assert sorted(row["pid"] for row in about["rows"]) == [pid for pid in pids if pid != gone]
+    for row in about["rows"]:
+        alone = document(pagemap, row["pid"], "--sizes", "--cont", SIZE)["total"]
         assert {name: row[name] for name in alone} == alone
         assert row["name"] == Path(f"/proc/{row['pid']}/comm").read_text().rstrip()
     for name in AMOUNTS:
-        assert about["totals"][name] == sum(row[name] for row in about["processes"])
-    lines = pagemap(
-        "maps", "--huge", "--cgroup", str(folder), "--columns", "pid,thp", "--pages"
-    ).out
-    rows = [line.split() for line in lines.decode().splitlines()]
-    assert rows[0] == ["PID", "THP"]
-    assert [str(target.pid), str(about["totals"]["thp"] // PAGE)] in rows
+        assert about["total"][name] == sum(row[name] for row in about["rows"])
+    sums = [row["thp"] for row in about["rows"]]
+    assert sums == sorted(sums, reverse=True)
+    lines = pagemap("huge", "--cgroup", str(folder), "--columns", "pid,thp", "--csv").out
+    rows = oracle.read_csv(lines)
+    assert rows[0] == ["pid", "thp"]
+    assert [target.pid, document(pagemap, target.pid)["total"]["thp"]] in [
+        list(map(int, row)) for row in rows[1:]
+    ]
 
 
 def test_all(pagemap: Pagemap, target: workloads.Target) -> None:
-    code, out, _ = pagemap("maps", "--huge", "--all", "--json", "--columns", "pid,thp,name")
+    code, out, _ = pagemap("huge", "--json", "--columns", "pid,thp,name")
     assert code == 0
     about = json.loads(out)
-    rows = {row["pid"]: row for row in about["processes"]}
-    assert rows[target.pid]["thp"] == document(pagemap, target.pid)["totals"]["thp"]
+    rows = {row["pid"]: row for row in about["rows"]}
+    assert rows[target.pid]["thp"] == document(pagemap, target.pid)["total"]["thp"]
     assert os.getpid() in rows
-    assert about["totals"]["thp"] == sum(row["thp"] for row in about["processes"])
+    assert about["total"]["thp"] == sum(row["thp"] for row in about["rows"])
 
 
 def test_hugetlb_is_no_anonymous_memory_and_its_holes_are_none(
@@ -251,12 +236,12 @@ def test_hugetlb_is_no_anonymous_memory_and_its_holes_are_none(
     """Private hugetlb was anonymous memory of its own; what is untouched is nothing."""
     target = start(ZOO["hugetlb untouched"]())
     wanted = oracle.smaps_rollup(target.pid)
-    totals = document(pagemap, target.pid, "--totals-only")["totals"]
+    total = document(pagemap, target.pid)["total"]
     assert wanted["Private_Hugetlb"] > 0
-    assert totals["hugetlb"] == wanted["Private_Hugetlb"] + wanted["Shared_Hugetlb"]
-    assert (totals["rss"], totals["anonymous"]) == (wanted["Rss"], wanted["Anonymous"])
-    assert totals["present"] == totals["rss"] + totals["hugetlb"] + totals["zero"]
-    assert (totals["thp"], totals["pmd"]) == (0, 0)
+    assert total["hugetlb"] == wanted["Private_Hugetlb"] + wanted["Shared_Hugetlb"]
+    assert (total["rss"], total["anon"]) == (wanted["Rss"], wanted["Anonymous"])
+    assert total["present"] == total["rss"] + total["hugetlb"] + total["zero"]
+    assert (total["thp"], total["pmd"]) == (0, 0)
 
 
 def test_pages_of_zeros_are_no_anonymous_memory(
@@ -265,6 +250,6 @@ def test_pages_of_zeros_are_no_anonymous_memory(
     """Memory that was only read, as numpy.zeros is, was anonymous memory."""
     target = start(workloads.zero(4 << 20))
     wanted = oracle.smaps_rollup(target.pid)
-    totals = document(pagemap, target.pid, "--totals-only")["totals"]
-    assert totals["zero"] >= 4 << 20
-    assert (totals["rss"], totals["anonymous"]) == (wanted["Rss"], wanted["Anonymous"])
+    total = document(pagemap, target.pid)["total"]
+    assert total["zero"] >= 4 << 20
+    assert (total["rss"], total["anon"]) == (wanted["Rss"], wanted["Anonymous"])

@@ -1,4 +1,4 @@
-"""`pagemap maps --huge` where it cannot be, or not all of it: what is said, and the exit code."""
+"""`pagemap huge` where it cannot be, or not all of it: what is said, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("maps self --cont 64K", "--cont belongs to --huge, "),
-        ("maps self --all", "--all belongs to --huge, "),
-        ("maps --huge", "required: TARGET"),
-        ("maps self --huge --all", "give TARGET, --all or --cgroup PATH"),
-        ("maps --huge --all --map x", "--map is of the mappings of one TARGET"),
-        ("maps self --huge --cont 12K", "a block of 12288 bytes cannot be"),
-        ("maps self --huge --cont 1K", "power of two, from"),
-        ("maps self --huge --cont 64T", "--cont wants a size such as 64K or 2M, not '64T'"),
-        ("maps self --huge --cont=", "--cont wants a size"),
-        ("maps self --huge --columns thb", "did you mean thp?"),
-        ("maps self --huge --columns cont", "no sizes of blocks: give --cont SIZE"),
-        ("maps self --huge --columns pid", "--columns knows no 'pid'"),
-        ("maps self --huge --sort thp-anon", "--sort knows no 'thp-anon'"),
-        ("maps self --huge --totals-only --columns path", "nothing to add up"),
-        ("maps --huge --cgroup /usr", "it has no cgroup.procs"),
+        ("huge self --cgroup /x", "give targets or --cgroup PATH, not both"),
+        ("huge --map x", "--map is of mappings; add --by mapping"),
+        ("huge self --cont 12K", "--cont 12K: a block of 12288 bytes cannot be"),
+        ("huge self --cont 1K", "power of two, from"),
+        ("huge self --cont 64T", "--cont 64T: give a size such as 64K or 2M, not '64T'"),
+        ("huge self --cont=", "give a size such as 64K"),
+        ("huge self --columns thb", "did you mean thp?"),
+        ("huge self --columns cont_64k", "--columns knows no 'cont_64k'"),
+        ("huge self --columns name", "--columns knows no 'name'"),
+        ("huge self --by start,end", "--by takes one column"),
+        ("huge --cgroup /usr", "it has no cgroup.procs"),
     ],
 )
 def test_usage(pagemap: Pagemap, words: str, said: str) -> None:
@@ -39,20 +35,20 @@ def test_usage(pagemap: Pagemap, words: str, said: str) -> None:
 
 
 def test_no_such_cgroup(pagemap: Pagemap) -> None:
-    code, out, err = pagemap("maps", "--huge", "--cgroup", "/no/where")
+    code, out, err = pagemap("huge", "--cgroup", "/no/where")
     assert (code, out) == (66, b"")
     assert "there is no cgroup '/no/where'" in err[0]
 
 
-@pytest.mark.parametrize("whose", ["self", "--all"])
-def test_without_rights(pagemap: Pagemap, pfns_visible: bool, whose: str) -> None:
+@pytest.mark.parametrize("whose", [["self"], []], ids=["self", "all"])
+def test_without_rights(pagemap: Pagemap, pfns_visible: bool, whose: list[str]) -> None:
     """It names the file and the capability, and what still works."""
     prefix: tuple[str, ...] = ()
     if pfns_visible:
         if shutil.which("setpriv") is None:
             pytest.skip("setpriv, to be without CAP_SYS_ADMIN, is missing (util-linux)")
         prefix = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
-    process = pagemap.start("maps", "--huge", whose, prefix=prefix)
+    process = pagemap.start("huge", *whose, prefix=prefix)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (77, b"")
     assert err.count(b"\n") == 1
@@ -64,12 +60,12 @@ def test_without_rights(pagemap: Pagemap, pfns_visible: bool, whose: str) -> Non
 def test_a_kernel_thread(pagemap: Pagemap, need_pfns: None) -> None:
     if not (Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"):
         pytest.skip("there are no kernel threads in this PID namespace")
-    code, out, err = pagemap("maps", 2, "--huge", "--columns", "thp")
+    code, out, err = pagemap("huge", 2, "--columns", "thp")
     assert (code, out.split()) == (0, [b"THP", b"0"])
     assert err == ["pagemap: process 2 is a kernel thread: it has no mappings"]
 
 
 def test_a_pattern_that_fits_nothing(pagemap: Pagemap, need_pfns: None) -> None:
-    code, _, err = pagemap("maps", "self", "--huge", "--map", "nothing")
+    code, _, err = pagemap("huge", "self", "--map", "nothing")
     assert code == 1
     assert "fits the pattern 'nothing'" in err[0]

@@ -380,7 +380,7 @@ def test_stdout_closed_early(pagemap: Pagemap, need_frames: None) -> None:
         assert process.wait(timeout=120) == 141
 
 
-@pytest.mark.parametrize("words", ["types", "footprint", "maps --huge"])
+@pytest.mark.parametrize("words", ["types", "footprint", "huge"])
 def test_a_cgroup_that_is_not_there(pagemap: Pagemap, tmp_path: Path, words: str) -> None:
     """It was exit 2 of types, and 66 of footprint."""
     code, out, err = pagemap(*words.split(), "--cgroup", str(tmp_path / "none"))

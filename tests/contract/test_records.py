@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._analyses.huge_counts import HugeKind
 from pagemap._analyses.sharing import Amounts
-from pagemap._native import COUNTS, counting, huge, sharing
+from pagemap._native import COUNTS, counting, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,5 +60,4 @@ def test_help_tells_the_unit_of_counts(record: type[Any]) -> None:
 def test_fields_stand_in_the_order_of_c() -> None:
     assert pagemap.Counts._fields == COUNTS
     assert pagemap.Tally._fields == counting.COUNTED[:-2]
-    assert HugeKind._fields == huge.KINDS
     assert Amounts._fields == sharing.KINDS

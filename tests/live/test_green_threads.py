@@ -55,8 +55,8 @@ with pagemap.Process("self") as process:
         assert rows == (end - start) // mmap.PAGESIZE
         assert file.getvalue().count(b"\\n") == rows + 1
         if huge and process.pfns_visible:
-            told = [tally for m, tally in process.huge(threads=threads) if holds(m)]
-            assert told[0].present >= PAGES
+            told = [row for row in process.huge(threads=threads) if holds(row)]
+            assert told[0].present >= PAGES * mmap.PAGESIZE
             assert sum(each.pages for each in process.page_types(threads=threads)) >= PAGES
     assert any(holds(region) for region in process.regions().rows())
     assert process.footprint().rss >= PAGES * mmap.PAGESIZE

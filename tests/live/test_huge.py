@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses import huge_counts as folios
 from pagemap._native import huge as native
 from tests import naive_huge, oracle, workloads
 from tests.live import scanning
@@ -74,7 +73,8 @@ def thpmaps() -> str:
 
 def ours(process: pagemap.Process, conts: list[int], threads: int | None = None) -> Counts:
     sizes = [PAGE << order for order in conts]
-    return [naive_huge.of_tally(tally) for _, tally in process.huge(cont=sizes, threads=threads)]
+    table = process.huge(sizes=True, cont=sizes, threads=threads)
+    return [naive_huge.of_row(row) for row in table]
 
 
 def settled(process: pagemap.Process, conts: list[int]) -> tuple[Counts, Counts]:
@@ -93,7 +93,7 @@ def test_each_sort(folio_order: int, sorted_out: Target) -> None:
     size = 1 << folio_order
     biggest = PAGE << folio_order == int(naive_huge.PMD_SIZE.read_text())
     with pagemap.Process(sorted_out.pid) as process:
-        found = {m.start: naive_huge.of_tally(tally) for m, tally in process.huge()}
+        found = {row.start: naive_huge.of_row(row) for row in process.huge(sizes=True)}
         told = process.can_scan
     areas = {name: area.start for name, area in sorted_out.areas.items()}
     by_pmd = biggest and told
@@ -148,19 +148,19 @@ def test_every_kind(kind: str, stopped: Target) -> None:
     with scanning.opened(stopped, scan=True) as process:
         found, wanted = settled(process, [1, 4])
         assert found == wanted
-        for (mapping, tally), smaps in zip(
+        for row, smaps in zip(
             process.huge(),
             oracle.parse_smaps(Path(f"/proc/{process.pid}/smaps").read_bytes()),
             strict=True,
         ):
-            assert (mapping.start, mapping.end) == (smaps.start, smaps.end)
-            assert tally.pages == mapping.size // PAGE
+            assert (row.start, row.end) == (smaps.start, smaps.end)
+            assert row.size == row.end - row.start
     with scanning.opened(stopped, scan=False) as process:
-        tallies = [tally for _, tally in process.huge()]
-    assert all(tally.pmd is None for tally in tallies)
+        table = process.huge()
+    assert all(row.pmd is None for row in table)
     other = ("cont", *naive_huge.PLAIN)
     sums = [counts[key] for counts in wanted for key in counts if key[1] not in other]
-    assert folios.total(tallies).thp == sum(sums)
+    assert table.total().thp == PAGE * sum(sums)
 
 
 def test_small_pieces_add_up(sorted_out: Target, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,18 +207,17 @@ def test_sizes_known_before_and_after(
 def test_vanished(start: Start) -> None:
     target = start(workloads.dense())
     with pagemap.Process(target.pid) as process:
-        walk = process.huge()
-        next(walk)
+        process.huge()
         target.kill()
         with pytest.raises(pagemap.TargetVanished):
-            list(walk)
+            process.huge()
 
 
 def test_sizes_of_blocks(start: Start) -> None:
     with pagemap.Process("self") as process:
         for size in (0, PAGE, 3 * PAGE, PAGE + 1, -PAGE, 1 << 60):
             with pytest.raises(pagemap.UsageError, match=r"power of two|cont must be from 1"):
-                list(process.huge(cont=[size]))
+                process.huge(cont=[size])
 
 
 def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +229,7 @@ def test_flags_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with pagemap.Process("self") as process:
         monkeypatch.setattr("pagemap._kernel.frames.os.open", refuse)
         with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags") as caught:
-            next(process.huge())
+            process.huge()
     assert "CAP_DAC_READ_SEARCH" in str(caught.value)
     assert (caught.value.pid, caught.value.path) == (process.pid, "/proc/kpageflags")
 
@@ -248,5 +247,5 @@ def test_flags_that_end_early_are_an_error(start: Start, need_pfns: None, tmp_pa
         pagemap.Process(target.pid, procfs=str(tmp_path)) as process,
         pytest.raises(pagemap.PagemapError, match=said) as caught,
     ):
-        list(process.huge())
+        process.huge()
     assert caught.value.pid == target.pid

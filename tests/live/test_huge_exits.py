@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses import huge_counts as folios
 from tests import oracle, workloads
 from tests.cli.conftest import BELIEVING
 from tests.live.test_random_exits import DONE, EXITS, NO_PROCESS, VANISHED, run_dump
@@ -70,14 +69,14 @@ def test_the_library(rng: random.Random) -> None:
     for _ in range(2 * EXITS):
         with drawn(rng) as target, pagemap.Process(target) as process:
             began = time.monotonic()
-            folios.total(tally for _, tally in process.huge())
+            process.huge()
             delay = rng.uniform(0, 1.2) * (time.monotonic() - began)
             end = threading.Timer(delay, target.tell, [rng.choice("xxxe")])
             end.start()
             try:
-                for mapping, tally in process.huge(cont=[16 * PAGE]):
-                    assert tally.thp + tally.zero <= tally.present + 511
-                    assert tally.present <= mapping.size // PAGE
+                for row in process.huge(cont=[16 * PAGE]):
+                    assert row.thp + row.zero <= row.present + 511 * PAGE
+                    assert row.present <= row.size
             except pagemap.TargetVanished:
                 vanished += 1
             finally:
@@ -89,13 +88,13 @@ def test_the_command(command: list[str], rng: random.Random) -> None:
     """Whole JSON, or what was read until then, and the exit code that says so."""
     with drawn(rng) as target:
         began = time.monotonic()
-        words = [*command, "maps", str(target.pid), "--huge", "--json"]
+        words = [*command, "huge", str(target.pid), "--json"]
         assert run_dump(words, lambda: None, 0)[0] == DONE
         whole = time.monotonic() - began
     outcomes = dict.fromkeys((DONE, NO_PROCESS, VANISHED), 0)
     for number in range(EXITS):
         with drawn(rng) as target:
-            words[-3] = str(target.pid)
+            words[-2] = str(target.pid)
             letter, delay = rng.choice("xxxe"), rng.uniform(0.5, 1.1) * whole
             code, output, errors = run_dump(words, lambda: target.tell(letter), delay)  # noqa: B023
         about = f"target {number}, {letter} after {delay:.4f} s: {errors}"
@@ -103,7 +102,7 @@ def test_the_command(command: list[str], rng: random.Random) -> None:
         assert "Traceback" not in errors, about
         assert code == DONE or str(target.pid) in errors, about
         if output:
-            assert json.loads(output)["pid"] == target.pid, about
+            assert json.loads(output)["about"]["pid"] == target.pid, about
         outcomes[code] += 1
     sys.stdout.write(f"whole, no such process, vanished: {list(outcomes.values())}\n")
 
@@ -116,7 +115,7 @@ def test_everyone(start: Start, rng: random.Random, tmp_path: Path) -> None:
         pids = "".join(f"{target.pid}\n" for target in targets)
         (tmp_path / "cgroup.procs").write_text(pids)
         command = [sys.executable, "-c", BELIEVING]
-        words = [*command, "maps", "--huge", "--cgroup", str(tmp_path), "--json"]
+        words = [*command, "huge", "--cgroup", str(tmp_path), "--json"]
 
         def end(leaving: list[workloads.Target] = leaving) -> None:
             for target in leaving:
@@ -125,9 +124,11 @@ def test_everyone(start: Start, rng: random.Random, tmp_path: Path) -> None:
 
         code, output, errors = run_dump(words, end, rng.uniform(0.02, 0.15))
         assert code == 0, errors
-        rows = {row["pid"] for row in json.loads(output)["processes"]}
+        about = json.loads(output)
+        rows = {row["pid"] for row in about["rows"]}
+        left_out = {each["pid"] for each in about["about"]["left_out"]}
         assert {target.pid for target in targets if target not in leaving} <= rows
         for target in leaving:
-            assert target.pid in rows or str(target.pid) in errors
+            assert (target.pid in rows) != (target.pid in left_out)
         for target in targets:
             target.kill()

@@ -6,24 +6,23 @@ Both read plain files. There is no scan of those, so nothing is mapped by PMDs h
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from errno import ENODATA
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap._analyses import huge_counts as folios
-from pagemap._analyses.huge import Reader
+from pagemap._analyses.huge import Counts
 from pagemap._native import huge as native
 from pagemap._native import pipeline
+from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
-from pagemap._vocabulary.rows.mapping import Mapping
+from pagemap._vocabulary.rows.huge import HUGE, with_sizes
 from tests import naive_huge, oracle
 from tests.property import fake
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from tests.naive_huge import Key
 
 PAGE = oracle.PAGE
@@ -152,15 +151,14 @@ def test_huge(
         with pipeline.run(pieces, native.HugeBuffer, threads) as results:
             for piece, _ in results:
                 piece.add_to(sums)
-    mappings = [
-        Mapping(start * PAGE, (start + count) * PAGE, "r--p", 0, "0:0", 0, "")
-        for start, count in ranges
-    ]
-    tallies = list(Reader(told=False, conts=conts).tallies(mappings, sums.words()))
-    assert [naive_huge.of_tally(tally) for tally in tallies] == wanted
-    together: Counter[Key] = sum(wanted, type(naive_huge.of_tally(folios.NOTHING))())
-    assert naive_huge.of_tally(folios.total(tallies)) == together
-    assert [tally.pages for tally in tallies] == [count for _, count in ranges]
+    text = "".join(
+        f"{start * PAGE:x}-{(start + count) * PAGE:x} r--p 0 0:0 0 \n" for start, count in ranges
+    )
+    schema = with_sizes(HUGE, sizes=True, conts=sorted(conts))
+    table = Counts(schema, sorted(conts), told=False).table(1, Lines(text.encode()), sums.words())
+    assert list(map(naive_huge.of_row, table)) == wanted
+    assert naive_huge.of_row(table.total()) == sum(wanted, Counter())
+    assert table["size"].tolist() == [count * PAGE for _, count in ranges]
 
 
 @given(scene=scenes(), pages=st.sampled_from([1, 64, 1 << 15]))

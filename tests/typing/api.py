@@ -66,9 +66,10 @@ def walks(process: pagemap.Process) -> Iterator[int]:
     for _, tally in process.tally(["present"], threads=1):
         assert_type(tally, pagemap.Tally)
         assert_type(tally.present, "int | None")
-    for _, huge in process.huge(cont=[65536]):
-        assert_type(huge, pagemap.HugeTally)
-        assert_type(huge.anon, pagemap.HugeKind)
+    assert_type(process.huge(), "pagemap.Table[pagemap.HugeRow]")
+    for huge in process.huge(cont=[65536]):
+        assert_type(huge, pagemap.HugeRow)
+        assert_type(huge.pmd, "int | None")
     process.tally(threads="2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 

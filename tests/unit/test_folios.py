@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap._analyses import huge_counts as folios
+from pagemap._analyses.huge import orders_of
 from pagemap._errors import UsageError
+from pagemap._kernel import thp
+from pagemap._vocabulary.rows.huge import LARGEST
 from pagemap._vocabulary.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def settings(folder: Path, counts: dict[int, str | None], pmd: int = 9) -> str:
 )
 def test_the_least_order(tmp_path: Path, counts: dict[int, str | None], least: int | None) -> None:
     """Nothing is taken for granted where one size is not counted."""
-    assert folios.least_anon_order(settings(tmp_path, counts)) == least
+    assert thp.least_anon_order(settings(tmp_path, counts)) == least
 
 
 @pytest.mark.parametrize("order", range(2, 9))
@@ -58,25 +60,30 @@ def test_a_size_that_is_hidden(tmp_path: Path, order: int) -> None:
     """As a container may see it: some of the folders are there."""
     folder = settings(tmp_path, {})
     (tmp_path / f"hugepages-{(PAGE_SIZE << order) // 1024}kB").rename(tmp_path / "hidden")
-    assert folios.least_anon_order(folder) is None
+    assert thp.least_anon_order(folder) is None
 
 
 def test_without_thp(tmp_path: Path) -> None:
-    assert folios.pmd_order(str(tmp_path)) is None
-    assert folios.least_anon_order(str(tmp_path)) is None
+    assert thp.pmd_order(str(tmp_path)) is None
+    assert thp.least_anon_order(str(tmp_path)) is None
 
 
 def test_the_order_of_a_pmd(tmp_path: Path) -> None:
-    assert folios.pmd_order(settings(tmp_path, {}, pmd=13)) == 13
+    assert thp.pmd_order(settings(tmp_path, {}, pmd=13)) == 13
 
 
 def test_orders_of_blocks() -> None:
-    assert [folios.order_of(PAGE_SIZE << order) for order in (1, 4)] == [1, 4]
-    for size in (0, -PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE + 1, 1 << 60):
+    assert orders_of([PAGE_SIZE << order for order in (4, 1, 4)]) == [1, 4]
+    for size in (PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE + 1, 1 << 60):
         with pytest.raises(UsageError, match="power of two"):
-            folios.order_of(size)
+            orders_of([size])
+    for size in (0, -PAGE_SIZE):
+        with pytest.raises(UsageError, match="cont must be from 1"):
+            orders_of([size])
 
 
-def test_a_sum_of_nothing() -> None:
-    assert folios.total([]) == folios.NOTHING
-    assert (folios.NOTHING.thp, folios.NOTHING.pmd, folios.NOTHING.cont(4)) == (0, 0, None)
+def test_the_largest_is_that_of_a_pmd() -> None:
+    most = thp.pmd_order()
+    if most is None:
+        pytest.skip("THP: the kernel has none")
+    assert most == LARGEST

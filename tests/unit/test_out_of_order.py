@@ -35,7 +35,7 @@ CALLS: dict[str, Callable[[pagemap.Process], object]] = {
     "dump": lambda process: pagemap.dump(process, io.BytesIO()),
     "dump, populated": lambda process: pagemap.dump(process, io.BytesIO(), populated=True),
     "regions": lambda process: list(process.regions(only=["present"])),
-    "huge": lambda process: list(process.huge()),
+    "huge": lambda process: process.huge(),
     "page_types": lambda process: process.page_types(),
 }
 

@@ -13,6 +13,7 @@ COMMANDS = (
     ("regions", "ranges of pages by what they are", "commands.regions"),
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "commands.footprint"),
+    ("huge", "how much lies in huge pages, of which size", "commands.huge"),
     ("types", "pages by the kernel's flags, counted or listed", "options_types"),
     ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
     ("sharing", "which processes share which memory", "options_sharing"),

@@ -1,0 +1,233 @@
+"""`pagemap huge [TARGET...]`: how much lies in huge pages, of which size, mapped how."""
+
+from __future__ import annotations
+
+from pagemap._cli import results
+from pagemap._cli.options import (
+    TARGET_HELP,
+    add_patterns,
+    add_threads,
+    columns_help,
+    complete_with_files,
+    in_lines,
+)
+from pagemap._vocabulary.rows.huge import HUGE, HUGE_PROCESSES, with_sizes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+    from typing import Any
+
+    from pagemap._cli.patterns import Patterns
+    from pagemap._space.every_process import EveryProcess
+    from pagemap._tables.table import Table
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Tell how much lies in transparent huge pages, of which size, and how it is
+mapped: the mappings of one TARGET, or processes; without a target, all of them.
+Needs CAP_SYS_ADMIN (sudo)."""
+
+_KINDS = ("mapping", "process")
+
+
+def examples() -> str:
+    """What stands below the options."""
+    apart = [(column.name, column.meaning) for column in HUGE_PROCESSES if column.name not in HUGE]
+    return f"""\
+{columns_help(HUGE)}
+
+columns of processes:
+{in_lines(apart)}
+
+With --sizes there is a column for each size of folios: thp_64k is how much lies
+in whole folios of 64 KiB; anon_aligned_64k, file_unaligned_64k and the like
+part it further. The kernel's tool thpmaps counts the same.
+
+SIZE is that of blocks that a processor may keep as one entry of its TLB, such as
+64K or 2M: contiguous, aligned in memory and in the address space, mapped by
+PTEs. Each is a column, cont_64k.
+
+One address space of several processes (vfork, CLONE_VM) is counted once, in the
+row of the first of them; the column sharers has the others.
+
+examples:
+  sudo pagemap huge self --sort thp --top 10
+  sudo pagemap huge --top 10
+  sudo pagemap huge --sizes --cont 64K,2M --json
+  sudo pagemap huge self --by path
+  sudo pagemap huge --cgroup /sys/fs/cgroup/system.slice --by mapping"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+    complete_with_files(
+        parser.add_argument(
+            "--cgroup", metavar="PATH", help="those of a cgroup's directory, and of all below it"
+        )
+    )
+    add_patterns(parser)
+    parser.add_argument(
+        "--sizes", action="store_true", help="a column for each size, kind and way of mapping"
+    )
+    parser.add_argument(
+        "--cont",
+        action="append",
+        default=[],
+        metavar="SIZE[,SIZE...]",
+        help="count contiguous blocks of this size too",
+    )
+    parser.add_argument(
+        "--by",
+        metavar="WHAT",
+        help="mapping or process: a row for each; or a column: a row for each of its values",
+    )
+    add_threads(parser)
+    results.add_arguments(parser, grouped=False)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the mappings, or the processes."""
+    from pagemap._cli import targets
+    from pagemap._errors import UsageError
+
+    if arguments.targets and arguments.cgroup is not None:
+        raise UsageError("give targets or --cgroup PATH, not both")
+    conts = _orders(arguments.cont)
+    pids = targets.several(arguments.targets)
+    by = arguments.by
+    arguments.by = None if by in _KINDS else by
+    mappings = by == "mapping" or (by in HUGE and by not in HUGE_PROCESSES)
+    mappings = mappings or (len(pids) == 1 and by != "process")
+    report = _Report(arguments, pids, conts, mappings=mappings)
+    return report.of_one(pids[0]) if mappings and len(pids) == 1 else report.of_many()
+
+
+class _Report:
+    """What is asked for, and how it is written."""
+
+    def __init__(
+        self, arguments: Namespace, pids: list[int], conts: Sequence[int], *, mappings: bool
+    ) -> None:
+        from pagemap._cli.patterns import Patterns
+        from pagemap._cli.words import parse_count
+        from pagemap._errors import UsageError
+
+        if arguments.patterns and not mappings:
+            raise UsageError("--map is of mappings; add --by mapping")
+        self._pids = pids
+        self._cgroup: str | None = arguments.cgroup
+        self._mappings = mappings
+        self._patterns: Patterns = Patterns(arguments.patterns)
+        schema: Any = HUGE if mappings else HUGE_PROCESSES
+        plain = with_sizes(schema, conts=conts)
+        self._shown = results.Results(
+            arguments,
+            with_sizes(schema, sizes=True, conts=conts),
+            order=None if mappings else "thp",
+            usual=None if arguments.sizes else plain.names,
+        )
+        self._conts = conts
+        self._sizes = arguments.sizes or any(name not in plain for name in self._shown.wanted())
+        self._threads = parse_count(arguments.threads, option="--threads")
+        self._every: EveryProcess | None = None
+
+    def of_one(self, pid: int) -> int:
+        """The mappings of a process. Returns 1 where a pattern fits none."""
+        from pagemap._cli.messages import complain
+        from pagemap._process import Process
+        from pagemap._vocabulary.units import PAGE_SIZE
+
+        sizes = [PAGE_SIZE << order for order in self._conts]
+        with Process(pid) as process:
+            if process.kernel_thread:
+                complain(f"process {pid} is a kernel thread: it has no mappings")
+            self._shown.show(
+                lambda: self._chosen(
+                    process.huge(sizes=self._sizes, cont=sizes, threads=self._threads)
+                )
+            )
+            for text in [] if process.kernel_thread else self._patterns.unused:
+                complain(f"no mapping of process {pid} fits the pattern {text!r}")
+            return 1 if self._patterns.unused and not process.kernel_thread else 0
+
+    def of_many(self) -> int:
+        """Those of a cgroup, or all. Returns 77 where none of them may be read."""
+        from pagemap._cli.exit_codes import DENIED, code_of, message_of
+        from pagemap._cli.left_out import tell_left_out, tell_sharers
+        from pagemap._cli.messages import complain
+        from pagemap._process import Process
+        from pagemap._space import every_process
+
+        with Process("self") as own:
+            own.huge()  # whoever may not see frames at all is told so, once
+        rows = 0
+
+        def make() -> Table[Any]:
+            nonlocal rows
+            table = self._chosen(self._read())
+            rows = len(table)
+            return table
+
+        self._shown.show(make)
+        every = self._every
+        assert every is not None
+        named = every.errors.values() if self._pids else ()
+        for error in named:
+            complain(message_of(error))
+        tell_left_out(every)
+        tell_sharers(every.sharers)
+        if self._cgroup is not None and not every.pids:
+            complain(f"cgroup {self._cgroup!r} has no processes")
+        denied = any(each.reason == every_process.DENIED for each in every.left_out)
+        return max([DENIED if denied and not rows else 0, *map(code_of, named)])
+
+    def _read(self) -> Table[Any]:
+        from pagemap._analyses.huge_of_many import huge_mappings, huge_processes
+        from pagemap._kernel.cgroup_members import pids_of
+        from pagemap._space.every_process import EveryProcess
+
+        if self._cgroup is not None:
+            self._every = EveryProcess(others=pids_of(self._cgroup))
+        else:
+            self._every = EveryProcess(self._pids, others=()) if self._pids else EveryProcess()
+        read: Any = huge_mappings if self._mappings else huge_processes
+        table: Table[Any] = read(
+            self._every, sizes=self._sizes, conts=self._conts, threads=self._threads
+        )
+        return table
+
+    def _chosen(self, table: Table[Any]) -> Table[Any]:
+        if not self._patterns.texts:
+            return table
+        return table.where(lambda row: self._patterns(row.path))
+
+
+_UNITS = {"k": 10, "m": 20, "g": 30}
+
+
+def _orders(texts: list[str]) -> list[int]:
+    """The orders of the sizes of --cont, ascending, each once."""
+    from pagemap._analyses.huge import orders_of
+    from pagemap._errors import UsageError
+
+    words = [word.strip() for text in texts for word in text.split(",")]
+    try:
+        return orders_of(map(_size, words))
+    except UsageError as error:
+        raise UsageError(f"--cont {','.join(words)}: {error.message}") from None
+
+
+def _size(word: str) -> int:
+    from pagemap._errors import UsageError
+
+    number, shift = word.lower().removesuffix("b").removesuffix("i"), 0
+    if number[-1:] in _UNITS:
+        shift = _UNITS[number[-1]]
+        number = number[:-1]
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise UsageError(f"give a size such as 64K or 2M, not {word!r}")
+    return int(number) << shift
