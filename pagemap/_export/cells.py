@@ -59,11 +59,13 @@ def _objects(table: Table[Any], extra: Mapping[str, str], after: bytes) -> Itera
 _CSV: dict[str, Encode] = {
     "bool": lambda cell: "1" if cell else "0",
     "text": csv_cell,
+    "rights": str,  # "---p" is the kernel's own, and no formula
     "list": lambda cell: " ".join(map(str, cell)),
 }
 _JSON: dict[str, Encode] = {
     "bool": lambda cell: "true" if cell else "false",
     "text": json_string,
+    "rights": json_string,
     "list": lambda cell: f"[{','.join(map(str, cell))}]",
 }
 
@@ -91,7 +93,7 @@ def _cells(
     if column.type == "float":
         codes, words = _floats(values, unknown)
         return Cells(WORD, codes, valid, head, words)
-    make = encode[column.type]
+    make = encode["rights" if column.unit == "rights" else column.type]
     if column.type == "bool":
         return Cells(BOOL, values, valid, head, [make(each).encode() for each in (False, True)])
     words = [(make(word) or unknown).encode() for word in values.words]

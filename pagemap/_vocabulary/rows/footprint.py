@@ -111,7 +111,7 @@ class MappingFootprintRow(FootprintSums):
     pid: int = field("", "the process", rank=0, key=True)
     start: int = field("address", "its first address", rank=1, key=True)
     end: int = field("address", "the address past its last")
-    perms: str = field("", "as in /proc/PID/maps", rank=12)
+    perms: str = field("rights", "as in /proc/PID/maps", rank=12)
     name: str | None = field("", "the command name", None, rank=20)
     dev: str = field("", "the file's device", "00:00")
     inode: int = field("", "the file's inode, or 0", 0)

@@ -81,7 +81,7 @@ class HugeRow(HugeSums):
     pid: int = field("", "the process", key=True)
     start: int = field("address", "its first address", rank=0, key=True)
     end: int = field("address", "the address past its last", rank=11)
-    perms: str = field("", 'rights, and p for private or s for shared, as in "r-xp"', rank=12)
+    perms: str = field("rights", 'rights, and p for private or s for shared, as in "r-xp"', rank=12)
     offset: int = field("offset", "where in the file it begins")
     dev: str = field("", 'the device of the file as "major:minor", in hex')
     inode: int = field("inode", "the inode number of the file; 0 without one")
