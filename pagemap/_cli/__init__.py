@@ -131,16 +131,20 @@ def _parsed(argv: Sequence[str]) -> Any:
     """The arguments, or the exit code of a line that asks for no subcommand."""
     from pagemap._cli.messages import tell, unwritten
     from pagemap._cli.parser import build_parser
+    from pagemap._errors import UsageError
 
     parser = build_parser(argv[0] if argv else None)
     try:
-        arguments = parser.parse_args(argv)
+        arguments, rest = parser.parse_known_args(argv)
     except SystemExit as stop:  # argparse's way to end --help and --version
         return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
         raise
     except OSError as error:  # of --help and --version too
         raise unwritten(error) from error
+    if rest:  # argparse itself would name the help of the whole command
+        command = f"pagemap {arguments.command or ''}".rstrip()
+        raise UsageError(f"unrecognized arguments: {' '.join(rest)}\ntry '{command} --help'")
     if arguments.command is None:
         tell(parser.format_help())
         return 2
