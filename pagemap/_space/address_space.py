@@ -9,9 +9,8 @@ from __future__ import annotations
 from time import time
 
 from pagemap import _native
-from pagemap._errors import NotMapped, UsageError
-from pagemap._kernel import maps_blocks, told
-from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._errors import NotMapped, PagemapError, UsageError
+from pagemap._kernel import told
 from pagemap._native.lines import Lines
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
@@ -24,11 +23,14 @@ from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable, Iterator
+    from typing import TypeVar
 
     from pagemap._native import Buffer
     from pagemap._space.arguments import Range
     from pagemap._vocabulary.rows.mapping import Mapping
+
+    _T = TypeVar("_T")
 
 __all__ = ["AddressSpace"]
 
@@ -37,6 +39,31 @@ class AddressSpace(Handle):
     """An open target, its mappings and its pages. Use `pagemap.Process`, which is one."""
 
     __slots__ = ()
+
+    @property
+    def page_size(self) -> int:
+        """The size of a page in bytes."""
+        return PAGE_SIZE
+
+    @property
+    def name(self) -> str:
+        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
+        self.require_open()
+        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
+
+    @property
+    def reserved_pages(self) -> int:
+        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
+        return self._statm(0)
+
+    @property
+    def resident_pages(self) -> int:
+        """The number of pages that are present, about: the kernel's count may lag (statm)."""
+        return self._statm(1)
+
+    def _statm(self, field: int) -> int:
+        self.require_open()
+        return int(self._folder.read("statm").split()[field])
 
     def maps(self) -> Table[Mapping]:
         """The mappings, in order of address; none for a kernel thread.
@@ -47,32 +74,35 @@ class AddressSpace(Handle):
         columns = mapping_columns(Lines(b"".join(self.maps_blocks())))
         return Table(MAPPINGS, columns, about=about(begin, self))
 
-    def maps_blocks(self) -> Generator[bytes, None, None]:
-        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
+    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
+        """The same results; an OSError among them becomes an error of this process.
 
-        It ends well only when the text was that of the address space whose pagemap is open; else
-        with TargetVanished.
+        Raises ClosedProcess for what came after `close`: the descriptor may be another file's.
         """
-        self.check()
-        if self.kernel_thread:
-            return
-        # The file that was opened along with the pagemap can serve one reader at a time; another
-        # one meanwhile gets a file of its own, of the address space that check() has seen.
-        ours = self._maps_free.acquire(blocking=False)
-        fd: int = CLOSED
         try:
-            fd = self._maps if ours else Descriptor(self._folder.open("maps"))
-            if not ours:
-                self.check()
-            for block in maps_blocks.in_order(maps_blocks.read_blocks(fd)):
-                yield maps_blocks.settled(block, fd)
+            for result in results:
+                self.require_open()
+                yield result
+        except PagemapError:  # of mappings, which were read for these results
+            raise
         except OSError as error:
-            raise self._folder.error(error, "read the mappings", "maps") from None
-        finally:
-            fd = CLOSED  # an error that somebody keeps would hold it else
-            if ours:
-                self._maps_free.release()
-        self.check()
+            raise self.read_error(error) from None
+
+    def end_page(self) -> int:
+        """The first page number past the address space. Raises TargetVanished when that is gone."""
+        from pagemap._native.scan import address_space_end
+
+        try:
+            return address_space_end(self.descriptor(), PAGE_SHIFT)
+        except OSError as error:
+            raise self.read_error(error) from None
+
+    def check_image(self) -> None:
+        """Raise TargetVanished when exec put another image behind the process; not for exit."""
+        self.require_open()
+        image = self._folder.image(self._image)
+        if image and image != self._image:
+            raise self._folder.vanished("replaced itself by exec")
 
     def pages(self, where: Range) -> Pages:
         """The pages of a mapping, or of a range ``(start, end)`` in bytes, read in one call.

@@ -1,8 +1,8 @@
 """Who is read: a target held so that it cannot be mistaken for another.
 
-A `Handle` keeps two descriptors: of the target's folder in /proc, and of its
-pagemap, which the kernel ties to the address space of the moment it is opened (proc_mem_open in
-fs/proc/base.c): after an exec it reads the old one, soon empty, and never the new one.
+A `Handle` keeps descriptors of the target's folder in /proc, of its maps, and of its pagemap, which
+the kernel ties to the address space of the moment it is opened (proc_mem_open in fs/proc/base.c):
+after an exec it reads the old one, soon empty, and never the new one.
 """
 
 from __future__ import annotations
@@ -11,30 +11,22 @@ import os
 from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap import _native
-from pagemap._errors import (
-    ClosedProcess,
-    NoSuchProcess,
-    NotMapped,
-    PagemapError,
-    Unsupported,
-)
+from pagemap._errors import ClosedProcess, NoSuchProcess, NotMapped, PagemapError
 from pagemap._kernel.folder import Folder
 from pagemap._native import forks
-from pagemap._native.descriptors import CLOSED, Descriptor, Holder
-from pagemap._native.threads import allocate_lock
+from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._space.arguments import is_own, pid_of
+from pagemap._space.files import MapsFile, open_maps, open_pagemap
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
-from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import TypeVar
 
     from pagemap._space.arguments import Target
 
-    _T = TypeVar("_T")
     _Handle = TypeVar("_Handle", bound="Handle")
 
 __all__ = ["Handle"]
@@ -42,7 +34,6 @@ __all__ = ["Handle"]
 _NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
 _TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swap, of flags.SCAN_CATEGORIES
-
 
 _FORKED = "forked"
 _CLOSED_STATES = ("closed", _FORKED)
@@ -57,7 +48,6 @@ class Handle(Holder):
         "_folder",
         "_image",
         "_maps",
-        "_maps_free",
         "_pagemap",
         "_state",
         "pfns_visible",
@@ -67,8 +57,7 @@ class Handle(Holder):
 
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
         self._pagemap: int = CLOSED
-        self._maps: int = CLOSED
-        self._maps_free = allocate_lock()
+        self._maps: MapsFile | None = None
         self._state = "closed"
         self._can_scan: bool | None = None
         self.pfns_visible = False
@@ -92,9 +81,9 @@ class Handle(Holder):
     def _open(self) -> str:
         for _ in range(_TRIES):
             self._image = self._folder.image()
-            self._open_pagemap()
+            self._pagemap = open_pagemap(self._folder)
             if self._pagemap >= 0 and _native.alive(self._pagemap):
-                self._open_maps()
+                self._maps = open_maps(self._folder)
                 if self._folder.image() == self._image:
                     break  # no exec between the two: both are of one address space
             self._close_both()
@@ -116,31 +105,10 @@ class Handle(Holder):
             self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
         return "open"
 
-    def _open_maps(self) -> None:
-        try:
-            self._maps = Descriptor(self._folder.open("maps"))
-        except OSError as error:
-            raise self._folder.error(error, "read the mappings", "maps") from None
-
     def _close_both(self) -> None:
-        self._pagemap = self._maps = CLOSED
-
-    def _open_pagemap(self) -> None:
-        try:
-            self._pagemap = Descriptor(self._folder.open("pagemap"))
-        except OSError as error:
-            if error.errno == ENOENT and self._folder.read("stat"):
-                raise Unsupported(
-                    f"this kernel gives no page table of process {self.pid}: "
-                    "it was built without CONFIG_PROC_PAGE_MONITOR",
-                    pid=self.pid,
-                    errno=ENOENT,
-                    operation="read the page table",
-                    path=f"{self._folder.path}/pagemap",
-                ) from None
-            # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
-            if error.errno != ESRCH:
-                raise self._folder.error(error, "read the page table", "pagemap") from None
+        self._pagemap = CLOSED
+        if self._maps is not None:
+            self._maps.close()
 
     def __enter__(self: _Handle) -> _Handle:  # noqa: PYI019 - typing.Self is of 3.11
         self.require_open()
@@ -185,11 +153,6 @@ class Handle(Holder):
         return self._state == "kernel thread"
 
     @property
-    def page_size(self) -> int:
-        """The size of a page in bytes."""
-        return PAGE_SIZE
-
-    @property
     def can_scan(self) -> bool:
         """Whether PAGEMAP_SCAN can be used: the kernel has it (6.7), and it is not disabled.
 
@@ -215,26 +178,6 @@ class Handle(Holder):
         self.require_open()
         return self._folder
 
-    @property
-    def name(self) -> str:
-        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
-        self.require_open()
-        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
-
-    @property
-    def reserved_pages(self) -> int:
-        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
-        return self._statm(0)
-
-    @property
-    def resident_pages(self) -> int:
-        """The number of pages that are present, about: the kernel's count may lag (statm)."""
-        return self._statm(1)
-
-    def _statm(self, field: int) -> int:
-        self.require_open()
-        return int(self._folder.read("statm").split()[field])
-
     def fileno(self) -> int:
         """The descriptor of /proc/PID/pagemap, for calls of your own; -1 for a kernel thread.
 
@@ -244,19 +187,23 @@ class Handle(Holder):
         self.require_open()
         return fd
 
-    def reading(self, results: Iterator[_T]) -> Iterator[_T]:
-        """The same results; an OSError among them becomes an error of this process.
+    def maps_blocks(self) -> Generator[bytes, None, None]:
+        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
 
-        Raises ClosedProcess for what came after `close`: the descriptor may be another file's.
+        It ends well only when the text was that of the address space whose pagemap is open; else
+        with TargetVanished.
         """
+        self.check()
+        if self.kernel_thread:
+            return
+        maps = self._maps
+        self.require_open()
+        assert maps is not None
         try:
-            for result in results:
-                self.require_open()
-                yield result
-        except PagemapError:  # of mappings, which were read for these results
-            raise
+            yield from maps.blocks(self._folder, self.check)
         except OSError as error:
-            raise self.read_error(error) from None
+            raise self._folder.error(error, "read the mappings", "maps") from None
+        self.check()
 
     def read_error(self, error: OSError) -> PagemapError:
         """The error of this process that stands for an OSError from its pagemap."""
@@ -267,15 +214,6 @@ class Handle(Holder):
         """Whether the address space that was opened exists: not after exit, and not after exec."""
         fd = self.fileno()
         return self.kernel_thread or _native.alive(fd)
-
-    def end_page(self) -> int:
-        """The first page number past the address space. Raises TargetVanished when that is gone."""
-        from pagemap._native.scan import address_space_end
-
-        try:
-            return address_space_end(self.descriptor(), PAGE_SHIFT)
-        except OSError as error:
-            raise self.read_error(error) from None
 
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
@@ -291,13 +229,6 @@ class Handle(Holder):
             # a folder that is closed to us now is another user's: exec of a setuid program
             execed = self._folder.image(b"of another user")
             raise self._folder.vanished("replaced itself by exec" if execed else "exited")
-
-    def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit."""
-        self.require_open()
-        image = self._folder.image(self._image)
-        if image and image != self._image:
-            raise self._folder.vanished("replaced itself by exec")
 
     def require_open(self) -> None:
         """Raise ClosedProcess after `close`, and of oneself in a child that was forked since."""
