@@ -3,6 +3,9 @@
 A `Handle` keeps descriptors of the target's folder in /proc, of its maps, and of its pagemap, which
 the kernel ties to the address space of the moment it is opened (proc_mem_open in fs/proc/base.c):
 after an exec it reads the old one, soon empty, and never the new one.
+
+A child of fork has the same descriptors, which go on to show the parent. So a process that opened
+itself is refused what it opened where it finds that it is its own child.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 from pagemap import _native
 from pagemap._errors import ClosedProcess, NoSuchProcess, NotMapped, PagemapError
 from pagemap._kernel.folder import Folder
-from pagemap._native import forks
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._space.arguments import is_own, pid_of
 from pagemap._space.files import MapsFile, open_maps, open_pagemap
@@ -35,9 +37,6 @@ _NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
 _TRIES = 16  # to open a page table that exec does not take away in that moment
 _POPULATED = 1 << 3 | 1 << 4  # the categories present and swap, of flags.SCAN_CATEGORIES
 
-_FORKED = "forked"
-_CLOSED_STATES = ("closed", _FORKED)
-
 
 class Handle(Holder):
     """An open target: its identity, its descriptors, what this kernel can do with them."""
@@ -48,6 +47,7 @@ class Handle(Holder):
         "_folder",
         "_image",
         "_maps",
+        "_owner",
         "_pagemap",
         "_state",
         "pfns_visible",
@@ -66,6 +66,7 @@ class Handle(Holder):
             raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
         pid = pid_of(target)
         self.pid = int(pid)
+        self._owner = os.getpid() if is_own(target, procfs) else 0
         if pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
         self._folder = Folder(pid, "self" if target == "self" else str(self.pid), procfs)
@@ -75,8 +76,6 @@ class Handle(Holder):
             if self._state == "closed":
                 self.close()
         self._folder.settle()
-        if is_own(target, procfs):
-            forks.remember(self)
 
     def _open(self) -> str:
         for _ in range(_TRIES):
@@ -130,22 +129,18 @@ class Handle(Holder):
 
         A call that another thread is in goes on to its end, and with it the file that it reads.
         """
-        forks.forget(self)
-        self._let_go("closed")
-
-    def forked(self) -> None:
-        """Let go of our parent's memory, for this is its child now: later calls are refused."""
-        self._let_go(_FORKED)
-
-    def _let_go(self, state: str) -> None:
-        self._state = state
+        self._state = "closed"
         self._folder.close()  # first: it tells an EBADF of the others from the kernel's
         self._close_both()
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called, or a fork left us with our parent's memory."""
-        return self._state in _CLOSED_STATES
+        return self._state == "closed" or self._forked
+
+    @property
+    def _forked(self) -> bool:
+        return self._owner != 0 and self._owner != os.getpid()
 
     @property
     def kernel_thread(self) -> bool:
@@ -232,20 +227,21 @@ class Handle(Holder):
 
     def require_open(self) -> None:
         """Raise ClosedProcess after `close`, and of oneself in a child that was forked since."""
-        if self._state in _CLOSED_STATES:
-            if self._state == _FORKED:
-                raise ClosedProcess(
-                    f"this Process of {self.pid} was opened by that process for itself, which then "
-                    f"forked: it would show the parent, not process {os.getpid()}; open another",
-                    pid=self.pid,
-                )
+        if self._state == "closed":
             raise self._folder.closed()
+        if self._forked:
+            raise ClosedProcess(
+                f"this Process of {self.pid} was opened by that process for itself, which then "
+                f"forked: it would show the parent, not process {os.getpid()}; open another",
+                pid=self.pid,
+            )
 
     def descriptor(self, address: int = 0) -> int:
         """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
-        fd = self._pagemap
-        if fd < 0:
+        fd = self._pagemap  # taken first: what is open afterwards was open then
+        if fd < 0 or self._owner:
             self.require_open()
+        if fd < 0:
             raise NotMapped(
                 f"process {self.pid} is a kernel thread: it has no mappings",
                 address=address,

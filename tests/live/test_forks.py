@@ -115,17 +115,6 @@ def test_a_sampler_of_oneself_counts_the_child(by: str, memory: mmap.mmap) -> No
         in_a_child(child)
 
 
-def test_closed_ones_are_forgotten() -> None:
-    from pagemap._native import forks
-
-    before = len(forks._own)
-    for _ in range(3):
-        pagemap.Process("self").close()
-        with pagemap.Process(os.getpid()):
-            assert len(forks._own) == before + 1
-    assert len(forks._own) == before
-
-
 def test_a_stream_of_oneself_is_refused_in_the_child() -> None:
     """Whoever consumed it there was given the parent's pages, without a word."""
     with pagemap.Process("self") as process:
