@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import math
 import os
-from weakref import WeakSet
 
-from pagemap._analyses import backing
-from pagemap._analyses.tally_plan import Plan, tellable
 from pagemap._errors import ClosedProcess, UsageError
-from pagemap._kernel import maps
-from pagemap._kernel import smaps_accounts as accounts
-from pagemap._native import counting, procmap
-from pagemap._native.descriptors import CLOSED, Descriptor, Holder
-from pagemap._native.threads import RLock
-from pagemap._space.address_space import AddressSpace
+from pagemap._history.counter import COUNTS, Counter
+from pagemap._native.descriptors import Holder
+from pagemap._native.threads import get_ident
 from pagemap._space.arguments import is_own
 from pagemap._vocabulary.checks import check_int, check_names
 from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
+from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    from pagemap._kernel.smaps_accounts import Account
     from pagemap._space.arguments import Target
 
-__all__ = ["COUNTS", "FIELDS", "Sample", "Sampler"]
+__all__ = ["COUNTS", "Sample", "Sampler"]
 
 
 class Sample(Record):
@@ -56,24 +48,7 @@ class Sample(Record):
 
 _BUSY = Sample._make(name == "partial" or None for name in Sample._fields)
 
-FIELDS = {
-    "rss": "rss",
-    "swap": "swap",
-    "anon": "anonymous",
-    "file_or_shared": "file_or_shared",
-    "huge": "huge",
-    "uss": "exclusive",
-    "present": "present",
-    "zero": "zero",
-    "hugetlb": "hugetlb",
-}
-"""The counts, and the fields of a Tally that they are."""
-
-COUNTS = tuple(FIELDS)
-
 _YEAR = 366 * 86400
-_STATUS = 1 << 14  # bytes: more than /proc/PID/status mostly has
-_NOWHERE = accounts.Account(0)
 
 
 class Sampler(Holder):
@@ -114,35 +89,14 @@ class Sampler(Holder):
         self._target: Target = "self" if is_own(target, procfs) else target
         self._counts = counts
         self._procfs = procfs
-        self._lock = RLock()
-        self._busy = False  # of the thread that has the lock: whether it is in a sample already
-        self._closed = False
-        self._open()
-        _samplers.add(self)
-
-    def _open(self) -> None:
-        self._process = AddressSpace(self._target, procfs=self._procfs)
-        try:
-            self._open_files()
-        except BaseException:
-            self._process.close()
-            raise
-        self._owner = os.getpid()
-
-    def _open_files(self) -> None:
-        process = self._process
-        asked = [FIELDS[name] for name in (COUNTS if self._counts is None else self._counts)]
-        if self._counts is None:
-            asked = tellable(process, asked)
-        self._plan = Plan(process, asked, lasting=True)
-        self._asked = {name for name, told in FIELDS.items() if told in asked}
-        self._sample = counting.Sample(process.fileno(), PAGE_SHIFT, self._plan.way)
-        self._files: dict[str, int] = {name: _open(process, name) for name in ("status", "statm")}
+        # who is in the midst of a sample, for handlers that interrupt it
+        self._sampling: set[tuple[int, int]] = set()
+        self._counter: Counter | None = Counter(self._target, counts, procfs)
 
     @property
     def uss_by(self) -> str:
         """By what `uss` is counted where a PMD maps many pages: "map count" or "page table"."""
-        return self._plan.exclusive_by
+        return self._opened().uss_by
 
     def sample(
         self, *, max_pages: int = 0, max_seconds: float = 0, resume: int | None = None
@@ -166,18 +120,21 @@ class Sampler(Holder):
             check_int("resume", resume, 0, 1 << 64)
         # 0 would mean no limit, and what is longer than a year might as well be
         max_ns = math.ceil(max_seconds * 1e9) if max_seconds < _YEAR else 0
-        with self._lock:
-            if self._busy:
-                return _BUSY._replace(resume=resume or 0)
-            self._require_open()
-            try:
-                self._busy = True
-                return self._take(max_pages, max_ns, (resume or 0) >> PAGE_SHIFT)
-            except OSError as error:
-                raise self._process.read_error(error) from None
-            finally:
-                self._busy = False
-                self._settle()
+        here = os.getpid(), get_ident()
+        if here in self._sampling:
+            return _BUSY._replace(resume=resume or 0)
+        first = (resume or 0) >> PAGE_SHIFT
+        counter = self._opened()
+        try:
+            self._sampling.add(here)
+            found, stopped = counter.take(max_pages, max_ns, first)
+        finally:
+            self._sampling.discard(here)
+        return Sample(
+            **found,
+            partial=bool(first) or stopped is not None,
+            resume=None if stopped is None else stopped << PAGE_SHIFT,
+        )
 
     def rss(self) -> int:
         """The resident set in bytes by the kernel's own counter (/proc/PID/statm), for 2 us.
@@ -185,140 +142,26 @@ class Sampler(Holder):
         Before Linux 6.17 it may lag behind by some dozen pages for each processor. In a handler
         too. Raises as `sample`.
         """
-        with self._lock:
-            self._require_open()
-            if not self._busy:
-                self._follow_fork()
-            process, statm = self._process, self._files["statm"]
-            try:
-                text = os.pread(statm, 256, 0)
-            except OSError as error:
-                raise process.read_error(error) from None
-            process.require_alive()
-            return int(text.split()[1]) * PAGE_SIZE
+        return self._opened().resident()
 
-    def _require_open(self) -> None:
-        if self._closed:
+    def _opened(self) -> Counter:
+        """What counts: of ourselves another one after a fork, for the old one counts the parent."""
+        counter = self._counter
+        if counter is None:
             raise ClosedProcess("this Sampler is closed; make another")
-
-    def _follow_fork(self) -> None:
-        if self._owner != os.getpid() and self._target == "self":
-            self._release()
-            self._open()
-
-    def _take(self, max_pages: int, max_ns: int, first: int) -> Sample:
-        self._follow_fork()
-        process = self._process
-        status = self._status()
-        hugetlb = backing.status(status, b"HugetlbPages") > 0
-        ranges = _ranges(process) if hugetlb or not process.can_scan else None
-        swap_used = "swap" in self._asked and procmap.swap_in_use()
-        tally, stopped = self._sample.take(max_pages, max_ns, ranges, first=first, kinds=swap_used)
-        if not tally.present:
-            process.require_alive()
-        partial = bool(first) or stopped is not None
-        # C counts for the next one into the same memory
-        found: dict[str, Any] = {
-            name: getattr(tally, FIELDS[name]) << PAGE_SHIFT if name in self._asked else None
-            for name in COUNTS
-        }
-        if "swap" in self._asked:
-            found["swap"] = self._swap(tally, status, partial=partial) if swap_used else 0
-        if self._plan.by_smaps:
-            whole = _NOWHERE if partial else self._rollup()
-            for name in self._asked.intersection(("rss", "anon", "file_or_shared")):
-                found[name] = getattr(whole, FIELDS[name])
-        return Sample(
-            **found, partial=partial, resume=None if stopped is None else stopped << PAGE_SHIFT
-        )
-
-    def _swap(self, tally: Any, status: bytes, *, partial: bool) -> int | None:
-        """What lies in swap, in bytes; None in a part where only the whole is told."""
-        known = backing.Backing(self._process)
-        text = b"".join(self._process.maps_blocks())
-        if known.only_disks(text) or not any(map(known.may_be_shared, maps.parse(text))):
-            if not tally.hidden:
-                swap: int = tally.swap << PAGE_SHIFT
-                return swap
-            return None if partial else backing.status(status, b"VmSwap")
-        return None if partial else self._rollup().swap
-
-    def _rollup(self) -> Account:
-        """The kernel's sums."""
-        try:
-            with open(self._process.folder.open("smaps_rollup"), "rb") as file:
-                return accounts.parse_rollup(file)
-        except OSError:
-            return _NOWHERE
-
-    def _status(self) -> bytes:
-        fd, size = self._files["status"], _STATUS
-        if fd < 0:
-            return b""
-        while len(text := os.pread(fd, size, 0)) == size:
-            size *= 4
-        return text
+        if self._target == "self" and counter.owner != os.getpid():
+            counter = self._counter = Counter("self", self._counts, self._procfs)
+        return counter
 
     def __enter__(self) -> Sampler:
-        self._require_open()
+        self._opened()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the descriptors. May be called again."""
-        with self._lock:
-            self._closed = True
-            self._settle()
-
-    def _settle(self) -> None:
-        """Give back what a closed Sampler holds, once no sample is under way."""
-        if self._closed and not self._busy:
-            self._release()
-
-    def _release(self) -> None:
-        self._files = dict.fromkeys(self._files, CLOSED)
-        self._sample.close()
-        self._plan.close()
-        self._process.close()
-
-
-_samplers: WeakSet[Sampler] = WeakSet()
-
-
-def _after_fork() -> None:
-    """A fork takes no thread along: whoever holds a lock will not give it back in the child."""
-    for sampler in _samplers:
-        if not sampler._lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - ours
-            sampler._lock = RLock()  # noqa: SLF001
-            sampler._busy = False  # noqa: SLF001
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def _open(process: AddressSpace, name: str) -> int:
-    """A file of the target's folder, to read again and again; CLOSED where there is none."""
-    try:
-        return Descriptor(process.folder.open(name))
-    except OSError:
-        return CLOSED
-
-
-def _ranges(process: AddressSpace) -> Iterator[tuple[int, int, bool]]:
-    """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
-    known = backing.Backing(process)
-    begin = stop = 0
-    before = 0
-    for block in process.maps_blocks():
-        mappings, _ = maps.parse_bounds(block)
-        marks = known.hugetlb(block, mappings) or bytes(len(mappings))
-        for mapping, mark in zip(mappings, marks, strict=True):
-            if mapping.start != stop or mark != before:
-                if stop:
-                    yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT, bool(before)
-                begin, before = mapping.start, mark
-            stop = mapping.end
-    if stop:
-        yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT, bool(before)
+        """Close the descriptors. May be called again; a sample under way goes on to its end."""
+        counter, self._counter = self._counter, None
+        if counter is not None and not self._sampling:
+            counter.close()  # else the last who samples lets go of it
