@@ -6,7 +6,6 @@ whole address space: no maps are parsed, and nothing in Python grows.
 
 from __future__ import annotations
 
-import math
 import os
 
 from pagemap._errors import ClosedProcess, UsageError
@@ -119,7 +118,7 @@ class Sampler(Holder):
         if resume is not None:
             check_int("resume", resume, 0, 1 << 64)
         # 0 would mean no limit, and what is longer than a year might as well be
-        max_ns = math.ceil(max_seconds * 1e9) if max_seconds < _YEAR else 0
+        max_ns = int(max_seconds * 1e9) + 1 if 0 < max_seconds < _YEAR else 0
         here = os.getpid(), get_ident()
         if here in self._sampling:
             return _BUSY._replace(resume=resume or 0)

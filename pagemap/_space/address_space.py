@@ -11,14 +11,10 @@ from time import time
 from pagemap import _native
 from pagemap._errors import NotMapped, PagemapError, UsageError
 from pagemap._kernel import told
-from pagemap._native.lines import Lines
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
 from pagemap._space.handle import Handle
-from pagemap._space.mapping_columns import mapping_columns
 from pagemap._space.pages import Page, Pages
-from pagemap._tables.table import Table
-from pagemap._vocabulary.rows.mapping import MAPPINGS
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
 
     from pagemap._native import Buffer
     from pagemap._space.arguments import Range
+    from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.mapping import Mapping
 
     _T = TypeVar("_T")
@@ -70,9 +67,11 @@ class AddressSpace(Handle):
 
         Raises TargetVanished after exit or exec.
         """
+        from pagemap._space.mapping_columns import mapping_table
+
         begin = time()
-        columns = mapping_columns(Lines(b"".join(self.maps_blocks())))
-        return Table(MAPPINGS, columns, about=about(begin, self))
+        text = b"".join(self.maps_blocks())
+        return mapping_table(text, about(begin, self))
 
     def reading(self, results: Iterator[_T]) -> Iterator[_T]:
         """The same results; an OSError among them becomes an error of this process.

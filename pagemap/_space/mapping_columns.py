@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pagemap._kernel.maps import decode_path
-from pagemap._tables.table import Texts
+from pagemap._native.lines import Lines
+from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.rows.mapping import MAPPINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._native.lines import Lines
     from pagemap._tables.values import Values
+    from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["mapping_columns"]
+__all__ = ["mapping_columns", "mapping_table"]
+
+
+def mapping_table(text: bytes, about: dict[str, object]) -> Table[Mapping]:
+    """The mappings in `text`, whole lines of maps."""
+    return Table(MAPPINGS, mapping_columns(Lines(text)), about=about)
 
 
 def mapping_columns(lines: Lines) -> dict[str, Values]:
