@@ -191,6 +191,7 @@ _ROOMS = {
 _LATE = (
     "difflib",
     "json",
+    "math",
     "mmap",
     "pagemap._kernel.maps",
     "pagemap._kernel.maps_blocks",

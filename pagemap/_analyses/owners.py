@@ -16,7 +16,8 @@ from pagemap._native.descriptors import Holder
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap._space.every_space import Spaces, require_pfns
 from pagemap._vocabulary.checks import check_threads
-from pagemap._vocabulary.flags import PAGE_FLAGS, PFN_BITS, entry_flag
+from pagemap._vocabulary.flags import PFN_BITS, entry_flag
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli.options import TARGET_HELP, add_ranges, add_threads, complete_with_files, in_lines
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
 from pagemap._vocabulary.checks import check_threads
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 

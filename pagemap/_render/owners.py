@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagemap._kernel.cgroups import directory_of
 from pagemap._render.document import batches, write_list
 from pagemap._render.table import Column, write_table
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.text import csv_cell, printable
 from pagemap._vocabulary.units import PAGE_SHIFT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._render.table import Column, compact_size, terminal_width, write_table
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.page_flags import flag_names, letters
 from pagemap._vocabulary.units import PAGE_SIZE
 

@@ -12,7 +12,6 @@ from pagemap._vocabulary.record import Record, field
 __all__ = [
     "ENTRY_FLAGS",
     "ENTRY_KINDS",
-    "PAGE_FLAGS",
     "PAGE_WORDS",
     "PFN_BITS",
     "SCAN_CATEGORIES",
@@ -95,60 +94,6 @@ SCAN_CATEGORIES = (
 """The categories of the PAGEMAP_SCAN ioctl (PAGE_IS_* in include/uapi/linux/fs.h).
 
 `swap` is what of the kernel's PAGE_IS_SWAPPED is in swap: see `pagemap._analyses.categories`.
-"""
-
-PAGE_FLAGS = (
-    Flag("locked", 0, "L", "locked, for I/O or while it is changed", "2.6.25"),
-    Flag("error", 1, "E", "an I/O error (no longer used)", "2.6.25"),
-    Flag("referenced", 2, "R", "used since reclaim last looked", "2.6.25"),
-    Flag("uptodate", 3, "U", "its content is valid", "2.6.25"),
-    Flag("dirty", 4, "D", "written, and not yet stored", "2.6.25"),
-    Flag("lru", 5, "l", "on one of the lists of reclaim", "2.6.25"),
-    Flag("active", 6, "A", "on an active list of reclaim", "2.6.25"),
-    Flag("slab", 7, "S", "of the kernel's slab allocator", "2.6.25"),
-    Flag("writeback", 8, "W", "being written to its file or to swap", "2.6.25"),
-    Flag("reclaim", 9, "I", "to be reclaimed soon; without writeback: read ahead", "2.6.25"),
-    Flag("buddy", 10, "B", "free", "2.6.25"),
-    Flag("mmap", 11, "M", "mapped by a process", "2.6.31"),
-    Flag("anonymous", 12, "a", "mapped, and of no file", "2.6.31"),
-    Flag("swapcache", 13, "s", "has a place in swap", "2.6.31"),
-    Flag("swapbacked", 14, "b", "would go to swap: anonymous, or of shared memory", "2.6.31"),
-    Flag("compound_head", 15, "H", "first of several frames allocated as one", "2.6.31"),
-    Flag("compound_tail", 16, "T", "of several frames allocated as one, not the first", "2.6.31"),
-    Flag("huge", 17, "G", "hugetlb", "2.6.31"),
-    Flag("unevictable", 18, "u", "not to be reclaimed", "2.6.31"),
-    Flag("hwpoison", 19, "X", "broken memory, not to be touched", "2.6.32"),
-    Flag("nopage", 20, "n", "no frame has this number", "2.6.31"),
-    Flag("ksm", 21, "x", "merged with others of the same content (KSM)", "2.6.32"),
-    Flag("thp", 22, "t", "of a transparent huge page of any size", "3.4"),
-    Flag("offline", 23, "o", "logically offline: ballooned, say", "5.1"),
-    Flag("zero_page", 24, "z", "the page of zeros, huge or not", "4.0"),
-    Flag("idle", 25, "i", "not used since it was marked idle", "4.3"),
-    Flag("pgtable", 26, "g", "a page table", "4.18"),
-    Flag("reserved", 32, "r", "not the allocator's (a hint: kernel-internal)", "2.6.31"),
-    Flag("mlocked", 33, "m", "locked in memory by mlock (a hint)", "2.6.31"),
-    Flag("owner_2", 34, "d", "its owner's own; anonymous: exclusive (a hint)", "2.6.31"),
-    Flag("private", 35, "P", "its file system keeps data with it (a hint)", "2.6.31"),
-    Flag("private_2", 36, "p", "its file system's, for a cache (a hint)", "2.6.31"),
-    Flag("owner_private", 37, "O", "its owner's own (a hint)", "2.6.31"),
-    Flag("arch", 38, "h", "the architecture's own (a hint)", "2.6.31"),
-    Flag("uncached", 39, "c", "not cached by the processor (a hint; no longer used)", "2.6.31"),
-    Flag("softdirty", 40, "f", "written since the last clear (a hint)", "3.11"),
-    Flag("arch_2", 41, "H", "the architecture's own (a hint)", "5.10"),
-    Flag("arch_3", 42, "J", "the architecture's own (a hint)", "6.2"),
-    Flag("anon_exclusive", 47, "d", "owner_2 of an anonymous page: of one process", "5.19"),
-    Flag("readahead", 48, "I", "reclaim without writeback: where reading ahead goes on", "2.6.31"),
-    Flag("slub_frozen", 50, "A", "active of a slab", "2.6.31"),
-    Flag("slub_debug", 51, "E", "error of a slab", "2.6.31"),
-    Flag("file", 61, "F", "of the page table: page of a file, or shared memory", "3.5"),
-    Flag("swap", 62, "w", "of the page table: in swap, or marked (a guard, say)", "2.6.31"),
-    Flag("mmap_exclusive", 63, "1", "of the page table: mapped nowhere else", "4.2"),
-)
-"""The flags of a frame: KPF_* of include/uapi/linux/kernel-page-flags.h (bits 0..26, stable) and of
-include/linux/kernel-page-flags.h (32..42: hints, which may change from kernel to kernel).
-
-From bit 47 on no kernel's word has them: there the tool page-types puts a flag whose bit means
-another thing in this place, and what it knows from the page table; bits and letters are its own.
 """
 
 

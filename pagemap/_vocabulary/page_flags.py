@@ -8,14 +8,13 @@ must all hold::
     a,~b     all of these, and none of those after a tilde
     =a,b     these flags and no others
 
-A flag is a name of `pagemap._vocabulary.flags.PAGE_FLAGS`, the beginning of one alone, or a number
-of bits.
+A flag is a name of a `pagemap.PageFlag`, the beginning of one alone, or a number of bits.
 """
 
 from __future__ import annotations
 
 from pagemap._errors import UsageError
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.record import Record, field
 
 __all__ = ["Filter", "flag_names", "letters", "parse_filter", "parse_flags", "parse_word"]

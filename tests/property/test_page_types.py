@@ -18,7 +18,7 @@ import pagemap
 from pagemap._analyses.page_survey import Survey
 from pagemap._kernel.frames import NO_WORD, FrameReader
 from pagemap._native import types as native
-from pagemap._vocabulary.flags import PAGE_FLAGS
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.page_flags import flag_names, letters, parse_filter, parse_flags
 from tests import naive, oracle, page_words
 from tests.property import fake, strategies
