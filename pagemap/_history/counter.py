@@ -46,6 +46,9 @@ class Counter:
     """
 
     def __init__(self, target: Target, counts: Sequence[str] | None, procfs: str) -> None:
+        # all that a sample may need: a handler that interrupted an import would get half of it
+        from pagemap._kernel import maps, maps_blocks, smaps_accounts  # noqa: F401
+
         self.owner = os.getpid()
         self._process = process = AddressSpace(target, procfs=procfs)
         try:

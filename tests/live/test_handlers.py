@@ -157,8 +157,8 @@ def handler(number, frame):
 
 signal.signal(signal.SIGALRM, handler)
 for _ in range(10):
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
     before = len(children)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
     while len(children) == before:
         sampler.sample()
 for child in children:
