@@ -206,6 +206,7 @@ _LATE = (
     "pagemap._errors",
     "pagemap._export.arrow",
     "pagemap._export.json",
+    "pagemap._space.page_arrow",
     "pagemap._tables.arrow",
     "pwd",
     "resource",

@@ -80,20 +80,21 @@ uint64_t pm_codes_end(const int32_t *codes, uint64_t count, uint64_t words);
 /* What pages are streamed, and how; see pages.c. */
 struct pm_pages_job {
 	struct pm_source source;
-	const uint64_t *starts; /* of each span, the address of its mapping */
-	const int32_t *paths;	/* of each span, the number of its path */
-	int32_t pid;		/* for messages */
-	int32_t words[3];	/* /proc/kpageflags, kpagecount, kpagecgroup; -1: not asked for */
-	uint32_t populated;	/* pages alone that are present or swapped */
-	uint32_t hidden;	/* the kernel hides PFNs and swap slots */
-	uint64_t all_of;	/* entries alone with all of these bits, */
-	uint64_t none_of;	/* with none of these, */
-	const uint8_t *kinds;	/* and of a kind by these types (entry_kinds.cdef.h) that */
-	uint32_t kinds_wanted;	/* has its bit here */
-	uint32_t counted;	/* 1: exclusive is by map counts, see pm_exclusive_by_count */
-	int32_t mapcounts;	/* /proc/kpagecount, for that */
-	uint64_t untold;	/* bits that the kernel does not tell: unknown */
-	uint64_t rows;		/* of a batch at most */
+	const uint64_t *entries; /* of its only span, read before; NULL: they are to be read */
+	const uint64_t *starts;	 /* of each span, the address of its mapping */
+	const int32_t *paths;	 /* of each span, the number of its path */
+	int32_t pid;		 /* for messages; 0: `entries` are of nobody's */
+	int32_t words[3];	 /* /proc/kpageflags, kpagecount, kpagecgroup; -1: not asked for */
+	uint32_t populated;	 /* pages alone that are present or swapped */
+	uint32_t hidden;	 /* the kernel hides PFNs and swap slots */
+	uint64_t all_of;	 /* entries alone with all of these bits, */
+	uint64_t none_of;	 /* with none of these, */
+	const uint8_t *kinds;	 /* and of a kind by these types (entry_kinds.cdef.h) that */
+	uint32_t kinds_wanted;	 /* has its bit here */
+	uint32_t counted;	 /* 1: exclusive is by map counts, see pm_exclusive_by_count */
+	int32_t mapcounts;	 /* /proc/kpagecount, for that */
+	uint64_t untold;	 /* bits that the kernel does not tell: unknown */
+	uint64_t rows;		 /* of a batch at most */
 };
 
 enum pm_page_column {

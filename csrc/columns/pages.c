@@ -50,6 +50,19 @@ static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *a
 	return got;
 }
 
+/* The entries of `count` pages from *at on. As pm_read. */
+static int64_t read_entries(const struct pm_pages_job *job, const struct pm_place *at,
+			    uint64_t count, uint64_t *out)
+{
+	if (!count)
+		return 0;
+	if (!job->entries)
+		return pm_read(job->source.fd, job->source.spans[at->span].vpn + at->page, count,
+			       out);
+	memcpy(out, job->entries + at->page, count * sizeof(*out));
+	return (int64_t)count;
+}
+
 /* Read pages of one span, whatever they hold. As read_populated. */
 static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 			struct pm_page_rows *rows)
@@ -60,9 +73,7 @@ static int64_t read_all(const struct pm_pages_job *job, struct pm_place *at,
 
 	if (rest > rows->capacity - rows->count)
 		rest = rows->capacity - rows->count;
-	got = rest ? pm_read(job->source.fd, span->vpn + at->page, rest,
-			     rows->entries + rows->count)
-		   : 0;
+	got = read_entries(job, at, rest, rows->entries + rows->count);
 	if (got < 0)
 		return got;
 	if (got) { /* a run of its own: those before it may have been filtered already */
@@ -158,7 +169,7 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		if (filtered)
 			filter(job, rows, first, run);
 	}
-	if (at->span >= job->source.spans_count) {
+	if (at->span >= job->source.spans_count && !job->entries) {
 		/* an address space that is gone reads like one that ends here */
 		int32_t alive = pm_alive(job->source.fd);
 

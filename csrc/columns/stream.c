@@ -49,6 +49,7 @@ static void destroy(struct stream *stream)
 {
 	close_all(stream);
 	free((void *)stream->job.source.spans);
+	free((void *)stream->job.entries);
 	free((void *)stream->job.starts);
 	free((void *)stream->job.paths);
 	free(stream->rows.entries);
@@ -101,6 +102,7 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
 	stream->job.kinds = stream->kinds;
 	stream->job.source.spans = NULL;
+	stream->job.entries = NULL;
 	stream->job.starts = NULL;
 	stream->job.paths = NULL;
 	error = open_all(stream);
@@ -110,6 +112,12 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 		words |= columns[i] >= PM_COLUMN_WORDS;
 	stream->shape = pm_shape_new(schema);
 	stream->job.source.spans = copy_of(job->source.spans, spans * sizeof(*job->source.spans));
+	if (job->entries) {
+		stream->job.entries =
+			copy_of(job->entries, job->source.spans->count * sizeof(*job->entries));
+		if (!stream->job.entries)
+			return ENOMEM;
+	}
 	stream->job.starts = copy_of(job->starts, spans * sizeof(*job->starts));
 	stream->job.paths = copy_of(job->paths, spans * sizeof(*job->paths));
 	stream->columns = copy_of(columns, schema->count * sizeof(*columns));
@@ -136,6 +144,8 @@ static int failed(struct stream *stream, int error)
 			 "process %d exited or called exec while it was read: "
 			 "the rows before this are not all of them",
 			 (int)stream->job.pid);
+	else if (stream->job.entries)
+		snprintf(stream->error, sizeof(stream->error), "not enough memory"); /* no other */
 	else if (!strerror_r(error, reason, sizeof(reason)))
 		snprintf(stream->error, sizeof(stream->error),
 			 "cannot read the pages of process %d: %s", (int)stream->job.pid, reason);

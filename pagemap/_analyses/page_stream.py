@@ -20,8 +20,7 @@ from pagemap._native.scan import Spans
 from pagemap._space.about import about as about_of
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.checks import check_names
-from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS
-from pagemap._vocabulary.page_columns import FRAME_COLUMNS, PAGES
+from pagemap._vocabulary.page_columns import ENTRY_BITS, FRAME_COLUMNS, KIND_WORDS, PAGES
 from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
 
 TYPE_CHECKING = False
@@ -34,9 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PageStream"]
 
-_BITS = {flag.name: flag.bit for flag in ENTRY_FLAGS}
-_EXCLUSIVE = 1 << _BITS["exclusive"]
-_KINDS = tuple(kind.name for kind in ENTRY_KINDS)
+_EXCLUSIVE = 1 << ENTRY_BITS["exclusive"]
 
 
 class PageStream:
@@ -149,7 +146,7 @@ class PageStream:
 
     @staticmethod
     def _words(paths: Sequence[str]) -> dict[str, Sequence[str]]:
-        return {"path": paths, "kind": _KINDS}
+        return {"path": paths, "kind": KIND_WORDS}
 
     def _paths(self) -> list[str]:
         return self._mapped()[3] if "path" in self.schema else []
@@ -167,7 +164,7 @@ class PageStream:
             fds = {FRAME_COLUMNS[name]: frames.fileno(name) for name in self._frames}
         reader = PageReader(
             self.schema,
-            _BITS,
+            ENTRY_BITS,
             spans=spans,
             starts=memoryview(starts),
             paths=memoryview(codes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._core import ffi, lib
-from pagemap._native import allocate, checked, view_of
+from pagemap._native import allocate, checked, entries_of, view_of
 from pagemap._native.columns import SchemaTable, made
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pagemap._native.scan import Spans
     from pagemap._vocabulary.schema import Schema
 
-__all__ = ["PageReader"]
+__all__ = ["PageReader", "entries_stream"]
 
 _OWN = {
     "address": lib.PM_COLUMN_ADDRESS,
@@ -29,6 +29,60 @@ _OWN = {
 _WORDS = ("flags", "mapcount", "cgroup")
 _FORMS = {"int": ("int64_t[]", "q"), "bool": ("uint8_t[]", "?"), "text": ("int32_t[]", "i")}
 _BITS = {"int": 65, "bool": 1, "text": 33}  # of a value in Arrow, one of them for null
+
+
+def _numbers(schema: Schema[Any], bits: Mapping[str, int]) -> list[int]:
+    """What the columns are in C; `bits` are of those that an entry has."""
+    words = {name: int(lib.PM_COLUMN_WORDS) + number for number, name in enumerate(_WORDS)}
+    known = {**bits, **_OWN, **words}
+    return [known[name] for name in schema.names]
+
+
+def _batch_rows(schema: Schema[Any]) -> int:
+    """A power of two: PM_BATCH_ROWS, or what fits into PM_BATCH_BYTES."""
+    row = sum(_BITS[column.type] for column in schema)
+    rows = int(lib.PM_BATCH_ROWS)
+    while rows * row > 8 * lib.PM_BATCH_BYTES:
+        rows //= 2
+    return rows
+
+
+def entries_stream(
+    schema: Schema[Any],
+    bits: Mapping[str, int],
+    entries: memoryview,
+    words: Mapping[str, Words],
+    about: Mapping[str, str],
+    *,
+    vpn: int,
+    page_shift: int,
+    hidden: bool,
+    kinds: bytes,
+    untold: int,
+) -> int:
+    """The address of a new struct ArrowArrayStream of entries from page `vpn` on, copied by C."""
+    spans = ffi.new("struct pm_range[]", [(vpn, len(entries))])
+    starts, paths = ffi.new("uint64_t *", vpn << page_shift), ffi.new("int32_t *")
+    given, types = entries_of(entries), ffi.from_buffer("uint8_t[]", kinds)
+    job = ffi.new(
+        "struct pm_pages_job *",
+        {
+            "source": {"spans": spans, "spans_count": 1, "fd": -1, "page_shift": page_shift},
+            "entries": given,
+            "starts": starts,
+            "paths": paths,
+            "words": (-1, -1, -1),
+            "hidden": hidden,
+            "kinds": types,
+            "kinds_wanted": (1 << lib.PM_ENTRY_KINDS) - 1,
+            "mapcounts": -1,
+            "untold": untold,
+            "rows": _batch_rows(schema),
+        },
+    )
+    columns = ffi.new("uint32_t[]", _numbers(schema, bits))
+    ours = SchemaTable(schema, words, about)
+    return made(lib.pm_arrow_pages(ours.struct, columns, job))
 
 
 class PageReader:
@@ -59,7 +113,7 @@ class PageReader:
         mapcounts: int,
     ) -> None:
         self.schema = schema
-        self._columns = [self._number(column.name, bits) for column in schema]
+        self._columns = _numbers(schema, bits)
         self.job = ffi.new("struct pm_pages_job *")
         job = self.job
         job.source = spans.source(fd, page_shift, use_scan=use_scan)
@@ -73,24 +127,10 @@ class PageReader:
         types = ffi.from_buffer("uint8_t[]", kinds)
         job.kinds, job.kinds_wanted, job.untold = types, kinds_wanted, untold
         job.counted, job.mapcounts = mapcounts >= 0, mapcounts
-        job.rows = self._batch_rows()
+        job.rows = _batch_rows(schema)
         # the descriptors too: they are open for as long as somebody holds them
         self._keep: list[object] = [spans, starts, paths, fd, *frames.values(), kinds, mapcounts]
         self._rows: Any = None
-
-    @staticmethod
-    def _number(name: str, bits: Mapping[str, int]) -> int:
-        if name in _WORDS:
-            return int(lib.PM_COLUMN_WORDS) + _WORDS.index(name)
-        return int(_OWN[name]) if name in _OWN else bits[name]
-
-    def _batch_rows(self) -> int:
-        """A power of two: PM_BATCH_ROWS, or what fits into PM_BATCH_BYTES."""
-        row = sum(_BITS[column.type] for column in self.schema)
-        rows = int(lib.PM_BATCH_ROWS)
-        while rows * row > 8 * lib.PM_BATCH_BYTES:
-            rows //= 2
-        return rows
 
     def stream_address(self, words: Mapping[str, Words], about: Mapping[str, str]) -> int:
         """The address of a new struct ArrowArrayStream; it has descriptors of its own."""

@@ -336,6 +336,22 @@ class Pages:
             "data": self.entries,
         }
 
+    def __arrow_c_schema__(self) -> object:
+        """The schema, for consumers of Arrow: the columns of `Process.columns`, as entries tell."""
+        from pagemap._space.page_arrow import schema_of
+
+        return schema_of(self.page_size, self.pfns_visible)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """These pages, for consumers of Arrow; in our schema, whichever is asked for.
+
+        They are copied, and made columns of batch by batch, as the consumer takes them. Raises
+        UsageError where `start` is no multiple of `page_size`, or that is no power of two.
+        """
+        from pagemap._space.page_arrow import stream_of
+
+        return stream_of(self.entries, self.start, self.page_size, self.pfns_visible, self.told)
+
     def __repr__(self) -> str:
         return f"<Pages {self.start:#x}-{self.end:#x} {len(self.entries)} pages>"
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pagemap._vocabulary.flags import ENTRY_FLAGS
+from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS
 from pagemap._vocabulary.schema import Column, Schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["DUMPED", "FRAME_COLUMNS", "PAGES"]
+__all__ = ["DUMPED", "ENTRIES", "ENTRY_BITS", "FRAME_COLUMNS", "KIND_WORDS", "PAGES"]
+
+ENTRY_BITS = {flag.name: flag.bit for flag in ENTRY_FLAGS}
+"""The columns that are bits of entries, and which."""
+
+KIND_WORDS = tuple(kind.name for kind in ENTRY_KINDS)
+"""The words of the column `kind`, by their numbers."""
 
 FRAME_COLUMNS = {"flags": "flags", "mapcounts": "mapcount", "cgroups": "cgroup"}
 """What can be asked of frames, and the column that tells it."""
@@ -60,3 +66,8 @@ DUMPED = (
     "path",
 )
 """Those that a dump has, where no others are named."""
+
+ENTRIES: Schema[Any] = PAGES.select(
+    [name for name in PAGES.names if name not in ("mapping", "path", *FRAME_COLUMNS.values())]
+)
+"""Those that entries alone tell."""

@@ -305,6 +305,50 @@ static void test_a_child_of_fork(void)
 	pm_arrow_free_stream(stream);
 }
 
+/* Entries that were read before: copied, so the lender may do with them what it likes. */
+static void test_entries(void)
+{
+	uint64_t *entries = exactly(PAGES * 8);
+	const struct pm_range range = { .vpn = 10, .count = PAGES };
+	const struct pm_pages_job job = {
+		.source = { &range, 1, -1, 12, 0 },
+		.entries = entries,
+		.starts = starts,
+		.paths = paths,
+		.words = { -1, -1, -1 },
+		.mapcounts = -1,
+		.kinds = types,
+		.kinds_wanted = UINT32_MAX,
+		.rows = 64,
+	};
+	struct pm_arrow_stream *stream;
+	struct pm_arrow_array batch;
+	uint64_t vpn = 10;
+
+	tell_truth(UINT64_MAX);
+	for (uint64_t i = 0; i < PAGES; i++)
+		entries[i] = lie_entry(10 + i);
+	stream = pm_arrow_pages(&page_schema, page_columns, &job);
+	CHECK(stream != NULL);
+	free(entries);
+	for (;;) {
+		CHECK_EQUAL(stream->get_next(stream, &batch), 0);
+		if (!batch.release)
+			break;
+		for (int64_t row = 0; row < batch.length; row++, vpn++) {
+			const uint64_t i = (uint64_t)row, entry = lie_entry(vpn);
+
+			CHECK_EQUAL(((const int64_t *)batch.children[0]->buffers[1])[i], vpn << 12);
+			CHECK_EQUAL(bit(batch.children[2]->buffers[1], i),
+				    pm_flag(entry, PM_PRESENT_BIT));
+		}
+		batch.release(&batch);
+	}
+	CHECK_EQUAL(vpn, 10 + PAGES);
+	CHECK_EQUAL(lie.reads + lie.opened + lie.closed, 0);
+	pm_arrow_free_stream(stream);
+}
+
 static void test_descriptors(void)
 {
 	struct pm_arrow_stream *stream;
@@ -336,5 +380,6 @@ int main(void)
 	test_a_target_that_is_gone();
 	test_a_child_of_fork();
 	test_descriptors();
+	test_entries();
 	return 0;
 }
