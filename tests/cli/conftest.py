@@ -26,6 +26,13 @@ NO_SOFT_DIRTY = (
     "pagemap: soft-dirty is 0 for every page: this kernel does not tell which pages are "
     "soft-dirty; Linux 3.11 with CONFIG_MEM_SOFT_DIRTY does"
 )
+
+
+def without_remarks(said: list[str]) -> list[str]:
+    """The lines of standard error but for those about what the kernel hides or does not tell."""
+    return [line for line in said if "PFNs of process" not in line and line != NO_SOFT_DIRTY]
+
+
 HEADER = b"addr pfn soft-dirty file/shared swapped present library\n"
 CSV_HEADER = b",".join(name.encode() for name in oracle.COLUMNS) + b"\n"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import oracle, workloads
-from tests.cli.conftest import HEADER, NO_SOFT_DIRTY
+from tests.cli.conftest import HEADER, without_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, list[str]]:
     """The exit code and the lines on stderr, once it has ended."""
     assert process.stderr
     err = process.stderr.read().decode().splitlines()
-    return process.wait(timeout=60), [
-        line for line in err if "PFNs of process" not in line and line != NO_SOFT_DIRTY
-    ]
+    return process.wait(timeout=60), without_remarks(err)
 
 
 @pytest.fixture

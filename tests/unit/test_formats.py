@@ -29,6 +29,7 @@ SCHEMA = Schema(
     [
         Column("path", "text", "", "the file", nullable=True),
         Column("address", "int", "address", "where it begins"),
+        Column("perms", "text", "rights", "what is allowed"),
         Column("offset", "int", "offset", "where in the file", nullable=True),
         Column("pfn", "int", "pfn", "its frame", nullable=True),
         Column("flags", "int", "flags", "bits of it", nullable=True),
@@ -65,7 +66,10 @@ def rows() -> list[tuple[Any, ...]]:
     for number, path in enumerate(HOSTILE):
         word = [0, 1, 0xFFFF800000000000, 2**64 - 1, 2**63, 2**55 - 1][number % 6]
         whole, part = NUMBERS[number % len(NUMBERS)], FLOATS[number % len(FLOATS)]
-        made.append((path, word, word, word, word, whole, part, number % 2 == 0, (number, 7)))
+        perms = ("r-xp", "---p")[number % 2]
+        made.append(
+            (path, word, perms, word, word, word, whole, part, number % 2 == 0, (number, 7))
+        )
     for at in range(len(SCHEMA)):
         if SCHEMA.columns[at].nullable:
             made.append(tuple(None if i == at else cell for i, cell in enumerate(made[3])))
@@ -93,7 +97,9 @@ def in_csv(column: Column, cell: Any) -> str:
         return " ".join(str(each) for each in cell)
     if column.type == "bool":
         return "1" if cell else "0"
-    return repr(cell) if column.type == "float" else cell_of_name(cell)
+    if column.type == "float" or column.unit == "rights":  # the kernel's own, and no formula
+        return str(cell)
+    return cell_of_name(cell)
 
 
 def cell_of_name(name: str) -> str:
@@ -193,7 +199,7 @@ def in_arrow(column: Column, cell: Any) -> Any:
         return None
     if column.type == "int":
         return signed(cell)
-    if column.type == "text":  # bytes, for not all are UTF-8
+    if column.name == "path":  # bytes, for not all are UTF-8
         return cell.encode("utf-8", "surrogateescape")
     return " ".join(map(str, cell)) if column.type == "list" else cell
 
