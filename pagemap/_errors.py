@@ -43,6 +43,7 @@ __all__ = [
     "UsageError",
     "from_file_error",
     "from_os_error",
+    "no_proc",
     "remedy_for_others",
 ]
 
@@ -165,6 +166,25 @@ def remedy_for_others(*, sums: bool, of: str = "it") -> str:
     return f"run as {'its' if of == 'it' else 'their'} user, or with sudo ({needed})"
 
 
+def no_proc(procfs: str) -> Unsupported | None:
+    """The error for a place where no proc file system is mounted; None where one may be."""
+    if _os.path.lexists(f"{procfs}/self"):
+        return None
+    try:
+        names = _os.listdir(procfs)
+    except OSError:
+        names = []
+    if any(name.isdecimal() for name in names):
+        return None
+    return Unsupported(
+        f"no proc file system is mounted at {procfs}, which is where all that is told comes from; "
+        f"mount it: mount -t proc proc {procfs}",
+        errno=_errno.ENOENT,
+        operation="read",
+        path=procfs,
+    )
+
+
 def from_os_error(
     error: OSError, *, pid: int | None, operation: str, path: str | None = None
 ) -> PagemapError:
@@ -207,9 +227,10 @@ def from_file_error(error: OSError, path: str) -> PagemapError:
     if code == _errno.ENOENT:
         folder = _os.path.dirname(path)
         option = "CONFIG_MEMCG" if path.endswith("cgroup") else "CONFIG_PROC_PAGE_MONITOR"
-        if not _os.path.lexists(f"{folder}/self"):
-            why = f"there is no {path}: no proc file system is mounted at {folder}"
-        elif not _os.path.exists(f"{folder}/version"):  # nor any file of the whole machine's
+        missing = no_proc(folder)
+        if missing is not None:
+            return missing
+        if not _os.path.exists(f"{folder}/version"):  # nor any file of the whole machine's
             why = f"there is no {path}: mount proc without subset=pid, which shows processes alone"
         else:
             why = f"this kernel has no {path}: it was built without {option}"

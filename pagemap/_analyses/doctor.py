@@ -10,7 +10,7 @@ import os
 from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
 
 from pagemap import _native
-from pagemap._errors import NoSuchProcess, PagemapError
+from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
 from pagemap._kernel.frames import FrameReader
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -54,7 +54,8 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
     """Try everything that pagemap can use; mappings and page table of `target`, or of this process.
 
     `target` is a pid or an object with a `.pid`; TypeError for anything else. Raises NoSuchProcess
-    when there is no such process or it is a zombie, and no other error of pagemap: what fails is
+    when there is no such process or it is a zombie, Unsupported where no proc file system is
+    mounted, and no other error of pagemap: what fails is
     what is to be told.
 
     >>> [finding.name for finding in diagnose() if finding.name in ESSENTIAL]
@@ -93,7 +94,7 @@ def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:
     try:
         # One folder for both, so that both are of the same process.
         folder = Folder(os.getpid() if pid is None else pid, name, procfs)
-    except NoSuchProcess:
+    except (NoSuchProcess, Unsupported):
         raise
     except PagemapError as error:
         raise NoSuchProcess(str(error), pid=pid, errno=error.errno, operation="open") from error

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 
-from pagemap._errors import NoSuchProcess, PagemapError, UsageError
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
+from pagemap._kernel import task
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.pid_files import number, read_pid_file
 from pagemap._kernel.processes import find
@@ -80,9 +82,9 @@ def _self(procfs: str) -> int:
     try:
         return int(os.readlink(path))
     except OSError as error:
-        raise NoSuchProcess(
+        raise no_proc(procfs) or NoSuchProcess(
             f"cannot tell which process this is: {path}: {error.strerror}; "
-            "is /proc mounted, and of this PID namespace?",
+            f"{procfs} is of another PID namespace",
             errno=error.errno,
             operation="find",
             path=path,
@@ -94,14 +96,11 @@ def _listed(pids: list[int], procfs: str) -> list[str]:
     rows = [("PID", "USER", "AGE", "COMMAND")]
     for pid in pids[:_LISTED]:
         try:
-            folder = Folder(pid, str(pid), procfs)
+            with closing(Folder(pid, str(pid), procfs)) as folder:
+                user = task.user(folder) or "?"
+                rows.append((str(pid), user, _age(folder), _command(folder)))
         except PagemapError:  # it ended meanwhile
             rows.append((str(pid), "?", "?", "?"))
-            continue
-        try:
-            rows.append((str(pid), _user(folder), _age(folder), _command(folder)))
-        finally:
-            folder.close()
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [
         f"  {pid:>{widths[0]}}  {user:{widths[1]}}  {age:>{widths[2]}}  {command}"
@@ -113,24 +112,8 @@ def _listed(pids: list[int], procfs: str) -> list[str]:
     return lines
 
 
-def _user(folder: Folder) -> str:
-    import pwd
-
-    for line in (folder.peek("status") or b"").split(b"\n"):
-        if line.startswith(b"Uid:"):
-            uid = int(line.split()[2])  # the effective one
-            try:
-                return pwd.getpwuid(uid).pw_name
-            except KeyError:
-                return str(uid)
-    return "?"
-
-
 def _age(folder: Folder) -> str:
-    try:
-        begun = folder.start() / os.sysconf("SC_CLK_TCK")
-    except PagemapError:
-        return "?"
+    begun = folder.start() / os.sysconf("SC_CLK_TCK")
     if not begun:
         return "?"
     minutes, seconds = divmod(max(int(time.clock_gettime(time.CLOCK_BOOTTIME) - begun), 0), 60)
@@ -143,8 +126,7 @@ def _age(folder: Folder) -> str:
 
 def _command(folder: Folder) -> str:
     # A process may write there what it likes: no byte of it may drive the reader's terminal.
-    raw = (folder.peek("cmdline") or b"")[:4096]
-    words = raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")
+    words = task.cmdline(folder)
     if not words:
         comm = folder.peek("comm")
         words = "?" if comm is None else f"[{comm.rstrip().decode('utf-8', 'surrogateescape')}]"

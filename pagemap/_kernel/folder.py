@@ -17,6 +17,7 @@ from pagemap._errors import (
     PagemapError,
     TargetVanished,
     from_os_error,
+    no_proc,
 )
 from pagemap._kernel.chosen import Chosen
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
@@ -41,8 +42,9 @@ class Folder(Holder):
     of a thread that lives, once `find_living` was called, as `image` does: ``task/TID`` below this
     same folder, so that it is surely of this process.
 
-    Raises NoSuchProcess, also where `pid` is `Chosen` and was not meant; AccessDenied. After
-    `settle()` a process that is gone is TargetVanished: it was there when the caller began.
+    Raises NoSuchProcess, also where `pid` is `Chosen` and was not meant; AccessDenied; Unsupported
+    where no proc file system is mounted. After `settle()` a process that is gone is TargetVanished:
+    it was there when the caller began.
     """
 
     __slots__ = ("_settled", "_within", "fd", "path", "pid")
@@ -56,7 +58,8 @@ class Folder(Holder):
         try:
             self.fd = Descriptor(os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
-            raise self.error(error, "open the folder") from None
+            missing = no_proc(procfs) if error.errno == ENOENT else None
+            raise missing or self.error(error, "open the folder") from None
         if isinstance(pid, Chosen):
             try:
                 pid.confirm(self)

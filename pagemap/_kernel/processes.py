@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from errno import EMFILE, ENFILE
 
-from pagemap._errors import NoSuchProcess, PagemapError, UsageError
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
 from pagemap._kernel.chosen import Chosen
 from pagemap._kernel.executables import path_of, runs_file
 from pagemap._kernel.folder import Folder
@@ -136,22 +136,18 @@ def _arguments(process: Folder) -> Iterator[bytes]:
 def pids(procfs: str = "/proc") -> list[int]:
     """The pids of all processes, ascending: kernel threads and zombies too.
 
-    Raises NoSuchProcess when /proc cannot be listed, or shows none.
+    Raises Unsupported where no proc file system is mounted, NoSuchProcess when it cannot be listed.
     """
     try:
         names = os.listdir(procfs)
     except OSError as error:
-        raise NoSuchProcess(
+        raise no_proc(procfs) or NoSuchProcess(
             f"cannot look for processes: {procfs}: {error.strerror}",
             errno=error.errno,
             operation="find",
             path=procfs,
         ) from error
-    found = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
-    if not found:
-        raise NoSuchProcess(
-            f"cannot look for processes: {procfs} shows none; is /proc mounted?",
-            operation="find",
-            path=procfs,
-        )
-    return found
+    missing = no_proc(procfs)
+    if missing is not None:
+        raise missing
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pagemap._errors import NoSuchProcess, TargetVanished
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
@@ -64,5 +66,9 @@ def _text(path: bytes) -> str:
 
 
 def _status(folder: Folder, name: bytes) -> bytes | None:
-    _, found, rest = folder.read("status").partition(b"\n" + name + b":")
+    try:
+        text = folder.read("status")
+    except (NoSuchProcess, TargetVanished):
+        return None
+    _, found, rest = text.partition(b"\n" + name + b":")
     return rest.partition(b"\n")[0] if found else None

@@ -223,5 +223,6 @@ def test_other_namespaces(tmp_path: Path) -> None:
 
 
 def test_no_proc(tmp_path: Path) -> None:
-    with pytest.raises(NoSuchProcess, match="is /proc mounted"):
-        EveryProcess(procfs=str(tmp_path))
+    for first in ((), (1,)):
+        with pytest.raises(Unsupported, match=f"no proc file system is mounted at {tmp_path}"):
+            list(EveryProcess(first, procfs=str(tmp_path)).read(lambda pid: pid))
