@@ -18,20 +18,18 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import LockType, RLock, allocate_lock, get_ident, start_new_thread
+    from _thread import LockType, allocate_lock, get_ident, start_new_thread
     from collections.abc import Callable
 else:
     _spec = _thread.__spec__
     _true = _spec.loader.create_module(_spec)
     _spec.loader.exec_module(_true)
-    RLock = _true.RLock
     allocate_lock = _true.allocate_lock
     get_ident = _true.get_ident
     start_new_thread = _true.start_new_thread
 
 __all__ = [
     "Latch",
-    "RLock",
     "Workers",
     "allocate_lock",
     "get_ident",

@@ -140,6 +140,13 @@ def test_only_native_touches_the_compiled_module() -> None:
     assert users == {PACKAGE / "_native"}
 
 
+def test_only_the_pipeline_starts_threads() -> None:
+    """Whatever C does in threads goes through it: the rules of fork and exit stand there alone."""
+    starts = re.compile(r"\bWorkers\(|\bstart_new_thread\(|\bimport threading\b|\bThread\(")
+    users = {module_of(path) for path in FILES if starts.search(path.read_text(encoding="utf-8"))}
+    assert users == {"pagemap._native.pipeline", "pagemap._native.threads"}
+
+
 def loaded_by(statement: str, *, stream: str = "stdout") -> set[str]:
     code = (
         f"import sys; before = set(sys.modules); {statement}; "
