@@ -17,6 +17,7 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.owners import Mapper, Owners
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Page, Pages
     from pagemap._tables.table import Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.rows.finding import FindingRow
     from pagemap._vocabulary.rows.footprint import (
         FootprintRow,
         FootprintSums,
@@ -79,6 +81,7 @@ __all__ = [
     "ClosedProcess",
     "Column",
     "Counts",
+    "FindingRow",
     "Folder",
     "FootprintRow",
     "FootprintSums",
@@ -129,6 +132,7 @@ __all__ = [
     "Unsupported",
     "UsageError",
     "__version__",
+    "doctor",
     "dump",
     "find",
     "footprints",
@@ -141,6 +145,7 @@ _ROOMS = {
     "Amounts": "_analyses.sharing",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
+    "FindingRow": "_vocabulary.rows.finding",
     "Folder": "_kernel.folder",
     "FootprintRow": "_vocabulary.rows.footprint",
     "FootprintSums": "_vocabulary.rows.footprint",
@@ -181,6 +186,7 @@ _ROOMS = {
     "Table": "_tables.table",
     "Tally": "_analyses.tally",
     "Texts": "_tables.table",
+    "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",

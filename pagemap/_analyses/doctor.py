@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
+from time import time
 
 from pagemap import _native
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
 from pagemap._kernel.frames import FrameReader
+from pagemap._space.about import about
+from pagemap._space.arguments import pid_of
+from pagemap._tables.table import Table
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
-from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.finding import FINDINGS, FindingRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap._space.arguments import HasPid
+    from pagemap._space.arguments import Target
     from pagemap._vocabulary.flags import Flag
 
-__all__ = ["ESSENTIAL", "Finding", "diagnose"]
-
-ESSENTIAL = ("maps", "pagemap")
-"""Without these nothing can be told of a process; everything else makes it more, or faster."""
+__all__ = ["doctor"]
 
 _FORBIDDEN = (EACCES, EPERM)
 
@@ -40,38 +41,27 @@ _SOFT_DIRTY = "a kernel with CONFIG_MEM_SOFT_DIRTY=y"
 _MONITOR = "a kernel with CONFIG_PROC_PAGE_MONITOR=y"
 
 
-class Finding(Record):
-    """One thing that was tried: whether it works, what was seen, and what would change it."""
+def doctor(target: Target = "self", *, procfs: str = "/proc") -> Table[FindingRow]:
+    """Try everything that pagemap can use; mappings and page table of `target`.
 
-    name: str = field("", "what was tried")
-    ok: bool = field("", "whether it works")
-    detail: str = field("", "what was seen")
-    remedy: str = field("", "what would change it; empty when it works", "")
-    errno: int = field("", "the number of the error; 0 when it works", 0)
-
-
-def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> list[Finding]:
-    """Try everything that pagemap can use; mappings and page table of `target`, or of this process.
-
-    `target` is a pid or an object with a `.pid`; TypeError for anything else. Raises NoSuchProcess
-    when there is no such process or it is a zombie, Unsupported where no proc file system is
-    mounted, and no other error of pagemap: what fails is
+    `target` is a pid, "self" for this process, or an object with a `.pid`. Raises TypeError and
+    UsageError for another one, NoSuchProcess when there is no such process or it is a zombie,
+    Unsupported where no proc file system is mounted, and no other error of pagemap: what fails is
     what is to be told.
 
-    >>> [finding.name for finding in diagnose() if finding.name in ESSENTIAL]
+    >>> import pagemap
+    >>> [finding.name for finding in pagemap.doctor() if finding.name in ("maps", "pagemap")]
     ['maps', 'pagemap']
     """
-    pid = target if isinstance(target, int) else getattr(target, "pid", None)
-    # None alone stands for ourselves: nobody who names another is to be told how we are.
-    if target is not None and (not isinstance(pid, int) or isinstance(pid, bool)):
-        raise TypeError(f"a process is a pid, or an object with a pid, not {target!r}")
+    begin = time()
+    pid = pid_of(target)
     own = f"{procfs}/self/pagemap"
     pfns = _pfns(own)
     flags = _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR)
     counts = _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR)
     soft_dirty = _soft_dirty(own)
-    return [
-        *_of_process(pid, procfs),
+    found = [
+        *_of_process(pid, "self" if target == "self" else str(pid), procfs),
         pfns,
         flags,
         counts,
@@ -87,19 +77,19 @@ def diagnose(target: HasPid | int | None = None, *, procfs: str = "/proc") -> li
         soft_dirty,
         *_userfaultfd(),
     ]
+    return Table.of_rows(FINDINGS, found, about={"pid": pid, **about(begin)})
 
 
-def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:
-    name = "self" if pid is None else str(pid)
+def _of_process(pid: int, name: str, procfs: str) -> Iterator[FindingRow]:
     try:
         # One folder for both, so that both are of the same process.
-        folder = Folder(os.getpid() if pid is None else pid, name, procfs)
+        folder = Folder(pid, name, procfs)
     except (NoSuchProcess, Unsupported):
         raise
     except PagemapError as error:
         raise NoSuchProcess(str(error), pid=pid, errno=error.errno, operation="open") from error
     try:
-        if pid is not None and folder.has_ended() and not folder.find_living():
+        if folder.has_ended() and not folder.find_living():
             raise NoSuchProcess(
                 f"process {pid} {ZOMBIE}",
                 pid=pid,
@@ -112,7 +102,7 @@ def _of_process(pid: int | None, procfs: str) -> Iterator[Finding]:
         folder.close()
 
 
-def _readable(path: str, what: str, missing: str, folder: Folder) -> Finding:
+def _readable(path: str, what: str, missing: str, folder: Folder) -> FindingRow:
     try:
         fd = folder.open(path)
         try:
@@ -120,24 +110,24 @@ def _readable(path: str, what: str, missing: str, folder: Folder) -> Finding:
         finally:
             os.close(fd)
     except OSError as error:
-        remedy = {EACCES: _PTRACE, EPERM: _PTRACE, ENOENT: missing}.get(error.errno or 0, "")
+        remedy = {EACCES: _PTRACE, EPERM: _PTRACE, ENOENT: missing}.get(error.errno or 0)
         if error.errno == ESRCH:
             remedy = "another target: a kernel thread, or one that is ending, has no memory"
         return _failed(path, error, remedy)
-    return Finding(path, True, f"{what} can be read")
+    return FindingRow(path, True, f"{what} can be read")
 
 
-def _pfns(own: str) -> Finding:
+def _pfns(own: str) -> FindingRow:
     try:
         visible = _native.probe_pfns(own)
     except OSError as error:
-        return _failed("PFNs", error, "")
+        return _failed("PFNs", error)
     if visible:
-        return Finding("PFNs", True, "physical addresses are shown")
-    return Finding("PFNs", False, "the kernel hides physical addresses", _ADMIN, EPERM)
+        return FindingRow("PFNs", True, "physical addresses are shown")
+    return FindingRow("PFNs", False, "the kernel hides physical addresses", _ADMIN, EPERM)
 
 
-def _frames(procfs: str, name: str, what: str, config: str) -> Finding:
+def _frames(procfs: str, name: str, what: str, config: str) -> FindingRow:
     try:
         fd = os.open(f"{procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -149,13 +139,13 @@ def _frames(procfs: str, name: str, what: str, config: str) -> Finding:
             return _failed(name, error, "run with sudo: only root may read it")
         if error.errno == ENOENT and not os.path.exists(f"{procfs}/version"):
             config = f"mount proc without subset=pid: {procfs} shows processes alone"
-        return _failed(name, error, config if error.errno == ENOENT else "")
+        return _failed(name, error, config if error.errno == ENOENT else None)
     if got < 8:
-        return Finding(name, False, "it reads as empty", "", ENOENT)
-    return Finding(name, True, what)
+        return FindingRow(name, False, "it reads as empty", errno=ENOENT)
+    return FindingRow(name, True, what)
 
 
-def _exclusive(own: str, pfns: Finding, counts: Finding) -> Finding:
+def _exclusive(own: str, pfns: FindingRow, counts: FindingRow) -> FindingRow:
     """By a huge page of our own, into which a forked child writes one page."""
     name = "exclusive"
     try:
@@ -163,36 +153,36 @@ def _exclusive(own: str, pfns: Finding, counts: Finding) -> Finding:
     except OSError as error:
         if error.errno == ENODATA:
             remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
-            return Finding(name, False, "not tried: no huge page was to be had", remedy, ENODATA)
-        return _failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else "")
+            return FindingRow(name, False, "not tried: no huge page was to be had", remedy, ENODATA)
+        return _failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else None)
     if told:
-        return Finding(name, True, "of huge pages too each page has its own mark")
+        return FindingRow(name, True, "of huge pages too each page has its own mark")
     if pfns.ok and counts.ok:
-        return Finding(
+        return FindingRow(
             name, True, "counted by kpagecount in huge pages, where the page table does not tell"
         )
-    return Finding(
+    return FindingRow(
         name, False, "in huge pages the page table tells of the first page alone", _ADMIN, EPERM
     )
 
 
-def _merged(procfs: str, *needed: Finding) -> Finding:
+def _merged(procfs: str, *needed: FindingRow) -> FindingRow:
     name = "KSM flag"
     for each in needed:
         if not each.ok:
-            return Finding(
+            return FindingRow(
                 name, False, f"not tried, for want of {each.name}", each.remedy, each.errno
             )
     try:
         with FrameReader(procfs=procfs) as reader:
             told = reader.tells_ksm()
     except (OSError, PagemapError) as error:
-        return Finding(name, False, str(error), "", error.errno or 0)
+        return FindingRow(name, False, str(error), errno=error.errno)
     if told is None:
-        return Finding(name, False, "a page just written could not be seen", "", ENOENT)
+        return FindingRow(name, False, "a page just written could not be seen", errno=ENOENT)
     if told:
-        return Finding(name, True, "it tells merged pages from all others that processes map")
-    return Finding(
+        return FindingRow(name, True, "it tells merged pages from all others that processes map")
+    return FindingRow(
         name,
         False,
         "a page just written has it, which nobody has merged",
@@ -201,54 +191,56 @@ def _merged(procfs: str, *needed: Finding) -> Finding:
     )
 
 
-def _scan(own: str, soft_dirty: Finding) -> Iterator[Finding]:
+def _scan(own: str, soft_dirty: FindingRow) -> Iterator[FindingRow]:
     """The ioctl, then each of its categories; PRESENT is as old as the ioctl itself."""
     try:
         fd = os.open(own, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        yield _failed("PAGEMAP_SCAN", error, "")
+        yield _failed("PAGEMAP_SCAN", error)
         return
     try:
         present = next(each for each in SCAN_CATEGORIES if each.name == "present")
         number = _native.probe_scan(fd, 1 << present.bit)
         if number:
-            remedy = "Linux 6.7 or later" if number in (ENOTTY, EINVAL) else ""
+            remedy = "Linux 6.7 or later" if number in (ENOTTY, EINVAL) else None
             yield _failed("PAGEMAP_SCAN", OSError(number, os.strerror(number)), remedy)
         else:
-            yield Finding("PAGEMAP_SCAN", True, "finds pages without reading empty tables")
+            yield FindingRow("PAGEMAP_SCAN", True, "finds pages without reading empty tables")
         for category in SCAN_CATEGORIES:
             yield _category(category, _native.probe_scan(fd, 1 << category.bit), soft_dirty)
     finally:
         os.close(fd)
 
 
-def _category(category: Flag, number: int, soft_dirty: Finding) -> Finding:
+def _category(category: Flag, number: int, soft_dirty: FindingRow) -> FindingRow:
     name = f"scan {category.name}"
     if number:
         error = OSError(number, os.strerror(number))
         return _failed(name, error, f"Linux {category.since} or later")
     if category.name == "soft_dirty" and not soft_dirty.ok:
         # The kernel takes the category all the same, and gives it to no page.
-        return Finding(name, False, "accepted, but no page ever has it", _SOFT_DIRTY, ENOSYS)
-    return Finding(name, True, category.meaning)
+        return FindingRow(name, False, "accepted, but no page ever has it", _SOFT_DIRTY, ENOSYS)
+    return FindingRow(name, True, category.meaning)
 
 
-def _soft_dirty(own: str) -> Finding:
+def _soft_dirty(own: str) -> FindingRow:
     try:
         tracked = _native.probe_soft_dirty(own)
     except OSError as error:
-        return _failed("soft-dirty", error, "")
+        return _failed("soft-dirty", error)
     if tracked:
-        return Finding("soft-dirty", True, "tells which pages were written")
+        return FindingRow("soft-dirty", True, "tells which pages were written")
     # clear_refs takes the write all the same, so only a page just written can tell.
-    return Finding("soft-dirty", False, "a page just written does not show it", _SOFT_DIRTY, ENOSYS)
+    return FindingRow(
+        "soft-dirty", False, "a page just written does not show it", _SOFT_DIRTY, ENOSYS
+    )
 
 
-def _userfaultfd() -> Iterator[Finding]:
+def _userfaultfd() -> Iterator[FindingRow]:
     try:
         features = _native.probe_userfaultfd()
     except OSError as error:
-        remedy = ""
+        remedy = None
         if error.errno in _FORBIDDEN:
             remedy = "sysctl vm.unprivileged_userfaultfd=1, or CAP_SYS_PTRACE; no seccomp filter"
         elif error.errno == ENOSYS:
@@ -256,12 +248,14 @@ def _userfaultfd() -> Iterator[Finding]:
         yield _failed("userfaultfd", error, remedy)
         yield _failed("userfaultfd WP_ASYNC", error, remedy)
         return
-    yield Finding("userfaultfd", True, f"features {features:#x}")
+    yield FindingRow("userfaultfd", True, f"features {features:#x}")
     needed = _WP_ASYNC | _WP_UNPOPULATED
     if features & needed == needed:
-        yield Finding("userfaultfd WP_ASYNC", True, "tells which pages of one's own were written")
+        yield FindingRow(
+            "userfaultfd WP_ASYNC", True, "tells which pages of one's own were written"
+        )
     else:
-        yield Finding(
+        yield FindingRow(
             "userfaultfd WP_ASYNC",
             False,
             f"features {features:#x} lack it",
@@ -270,10 +264,10 @@ def _userfaultfd() -> Iterator[Finding]:
         )
 
 
-def _failed(name: str, error: OSError, remedy: str) -> Finding:
+def _failed(name: str, error: OSError, remedy: str | None = None) -> FindingRow:
     number = error.errno or 0
     reason = error.strerror or str(error)
-    return Finding(name, False, f"{reason} ({_symbol(number)})", remedy, number)
+    return FindingRow(name, False, f"{reason} ({_symbol(number)})", remedy, number)
 
 
 def _symbol(number: int) -> str:

@@ -26,7 +26,6 @@ __all__ = ["write"]
 
 _BLOCK_ROWS = 4096  # looked at together: where cells are wider than before, columns get wider
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-_NARROW = 60  # below, what is to be read as sentences gets lines of its own
 
 
 def write(
@@ -71,18 +70,24 @@ class _Layout:
         self, schema: Schema, names: Sequence[str] | None, width: int | None, *, named: bool
     ) -> None:
         self._schema = schema
+        prose = any(column.unit == "prose" for column in schema)  # none of that is left out
         self._columns: list[Column] = (
-            [schema[name] for name in names] if names is not None else fitting(schema, width)
+            [schema[name] for name in names]
+            if names is not None
+            else fitting(schema, None if prose else width)
         )
         self._named = named
         self._width = width
         self._widths: list[int] | None = None
         self._begun = False
+        self._are_sentences: bool | None = None  # known once the first rows are
 
     def block(self, table: Table, changes: Changes | None) -> str:
         """The lines of these rows."""
         rows = [texts_of(table, column, changes) for column in self._columns]
-        if self._is_prose():
+        if self._are_sentences is None:
+            self._are_sentences = self._is_too_narrow(rows)
+        if self._are_sentences:
             return self._sentences(rows)
         if self._widths is None and self._width is not None and not self._named:
             rows = self._dropped(rows)
@@ -101,7 +106,7 @@ class _Layout:
 
     def last(self, total: Mapping[str, Any]) -> str:
         """The line of the sums; nothing where no column has one."""
-        if self._is_prose() or not any(column.adds for column in self._columns):
+        if self._are_sentences or not any(column.adds for column in self._columns):
             return ""
         cells = [total_of(column, total) for column in self._columns]
         for number, column in enumerate(self._columns):
@@ -137,9 +142,12 @@ class _Layout:
     def _styled(self, line: str) -> str:
         return f"{_BOLD}{line[:-1]}{_PLAIN}\n" if self.bold else line
 
-    def _is_prose(self) -> bool:
-        narrow = self._width is not None and self._width < _NARROW
-        return narrow and any(column.unit == "prose" for column in self._columns)
+    def _is_too_narrow(self, rows: list[list[str]]) -> bool:
+        """Whether what is to be read would be cut, and gets lines of its own."""
+        if self._width is None or all(column.unit != "prose" for column in self._columns):
+            return False
+        widths = [max(map(len, cells), default=0) for cells in rows]
+        return sum(widths) + GAP * (len(widths) - 1) > self._width
 
     def _sentences(self, rows: list[list[str]]) -> str:
         """Each row as a paragraph: for what is to be read, where columns would be too narrow."""
@@ -156,7 +164,14 @@ class _Layout:
             head = "  ".join(cell for column, cell in words if column.unit != "prose")
             lines.append(f"{head}\n")
             lines += (
-                fill(cell, self._width, initial_indent="  ", subsequent_indent="  ") + "\n"
+                fill(
+                    cell,
+                    self._width,
+                    initial_indent="  ",
+                    subsequent_indent="  ",
+                    break_on_hyphens=False,
+                )
+                + "\n"
                 for column, cell in words
                 if column.unit == "prose"
             )

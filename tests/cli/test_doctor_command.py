@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests import everyone, workloads
+from tests.cli.test_narrow_terminal import lines_on
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
@@ -38,12 +39,12 @@ def report(pagemap: Pagemap, *target: int) -> Report:
     code, out, err = pagemap("doctor", *target, "--json")
     assert err == []
     about = json.loads(out)
-    assert about["schema"] == "pagemap.doctor/1"
-    assert [finding["name"] for finding in about["findings"]] == NAMES
-    for finding in about["findings"]:
+    assert (about["schema"], about["version"]) == ("pagemap.doctor", 2)
+    assert [finding["name"] for finding in about["rows"]] == NAMES
+    for finding in about["rows"]:
         assert finding["detail"]
         assert finding["remedy"] is None or not finding["ok"]
-    return Report(code, about["pid"], {each["name"]: each for each in about["findings"]})
+    return Report(code, about["about"]["pid"], {each["name"]: each for each in about["rows"]})
 
 
 def readable(path: str) -> bool:
@@ -76,13 +77,24 @@ def test_the_table_says_the_same(pagemap: Pagemap) -> None:
     code, out, err = pagemap("doctor")
     assert (code, err) == (0, [])
     lines = out.decode().splitlines()
-    assert lines[0].split() == ["WHAT", "HERE", "WHY", "WHAT", "WOULD", "CHANGE", "IT"]
-    here = lines[0].index("HERE")
+    assert lines[0].split() == ["NAME", "OK", "DETAIL", "REMEDY"]
+    here = lines[0].index("OK")
     found = report(pagemap)
     assert [line[:here].rstrip() for line in lines[1:]] == NAMES
     for line, name in zip(lines[1:], NAMES, strict=True):
-        assert line[here : here + 2] == ("ok" if found.ok(name) else "no")
+        assert line[here : here + 3].strip() == ("yes" if found.ok(name) else "no")
         assert str(found.findings[name]["detail"]) in line
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 250])
+def test_no_advice_is_cut(pagemap: Pagemap, width: int) -> None:
+    """Where columns are too narrow each finding has lines of its own."""
+    lines = lines_on(pagemap, width, "doctor")
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    for name, finding in report(pagemap).findings.items():
+        for said in (name, finding["detail"], finding["remedy"]):
+            assert said is None or str(said) in text
 
 
 def test_without_rights(unprivileged: Pagemap) -> None:

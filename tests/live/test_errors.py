@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._analyses import doctor
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def test_a_main_thread_that_ended_before_another(start: Start) -> None:
     thread = target.ask("t")
     target.tell("l")
     workloads.wait_until(lambda: b") Z " in Path(f"/proc/{target.pid}/stat").read_bytes())
-    for finding in doctor.diagnose(target.pid)[:2]:
+    for finding in pagemap.doctor(target.pid).top(2):
         assert finding.ok
     for name in (path, os.path.basename(path)):
         found = pagemap.find(name)

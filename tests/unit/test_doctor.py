@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pagemap
 from pagemap import _native
-from pagemap._analyses import doctor
-from pagemap._cli.doctor import exit_code
-from pagemap._errors import NoSuchProcess
+from pagemap._cli.commands.doctor import exit_code
+from pagemap._errors import NoSuchProcess, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,11 +62,11 @@ class Machine:
         """Let PAGEMAP_SCAN refuse these categories, each with an errno."""
         self.patch.setattr(_native, "probe_scan", lambda _, bit: refused.get(bit, default))
 
-    def findings(self) -> dict[str, doctor.Finding]:
-        return {each.name: each for each in doctor.diagnose(77, procfs=str(self.root))}
+    def findings(self) -> dict[str, pagemap.FindingRow]:
+        return {each.name: each for each in pagemap.doctor(77, procfs=str(self.root))}
 
     def code(self) -> int:
-        return exit_code(doctor.diagnose(77, procfs=str(self.root)))
+        return exit_code(pagemap.doctor(77, procfs=str(self.root)))
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_exclusive_of_huge_pages(machine: Machine) -> None:
     machine.answer("probe_pfns", False)
     found = machine.findings()["exclusive"]
     assert not found.ok
-    assert "CAP_SYS_ADMIN" in found.remedy
+    assert "CAP_SYS_ADMIN" in str(found.remedy)
     for number in (errno.ENODATA, errno.ENOTTY, errno.EPERM):
         machine.answer("probe_exclusive", error(number))
         found = machine.findings()["exclusive"]
@@ -106,22 +106,23 @@ def test_the_target_may_be_an_object_with_a_pid(machine: Machine) -> None:
     class Child:
         pid = 77
 
-    assert doctor.diagnose(Child(), procfs=str(machine.root))[0].ok
-    assert doctor.diagnose(procfs=str(machine.root))[0].ok
+    assert pagemap.doctor(Child(), procfs=str(machine.root))[0].ok
+    assert pagemap.doctor(procfs=str(machine.root))[0].ok
+    assert pagemap.doctor("self", procfs=str(machine.root)).about["pid"] == os.getpid()
 
 
-@pytest.mark.parametrize("target", ["abc", "self", 1.5, True, object()])
+@pytest.mark.parametrize("target", ["abc", None, 1.5, True, object()])
 def test_what_is_no_target(target: object) -> None:
     """It is not taken for none, which would tell the caller of itself."""
-    with pytest.raises(TypeError, match="not"):
-        doctor.diagnose(target)  # type: ignore[arg-type]
+    with pytest.raises((TypeError, UsageError), match="not"):
+        pagemap.doctor(target)  # type: ignore[arg-type]
 
 
 def test_hidden_pfns(machine: Machine) -> None:
     machine.answer("probe_pfns", False)
     found = machine.findings()["PFNs"]
     assert (found.ok, found.errno) == (False, errno.EPERM)
-    assert "CAP_SYS_ADMIN in the initial user namespace" in found.remedy
+    assert "CAP_SYS_ADMIN in the initial user namespace" in str(found.remedy)
     merged = machine.findings()["KSM flag"]
     assert (merged.ok, merged.detail) == (False, "not tried, for want of PFNs")
     assert (merged.remedy, merged.errno) == (found.remedy, found.errno)
@@ -133,9 +134,9 @@ def test_a_kernel_without_page_monitoring(machine: Machine) -> None:
     for name in ("kpageflags", "kpagecount", "kpagecgroup"):
         (machine.root / name).unlink()
     found = machine.findings()
-    assert "CONFIG_PROC_PAGE_MONITOR=y" in found["pagemap"].remedy
-    assert "CONFIG_PROC_PAGE_MONITOR=y" in found["kpageflags"].remedy
-    assert "CONFIG_MEMCG=y" in found["kpagecgroup"].remedy
+    assert "CONFIG_PROC_PAGE_MONITOR=y" in str(found["pagemap"].remedy)
+    assert "CONFIG_PROC_PAGE_MONITOR=y" in str(found["kpageflags"].remedy)
+    assert "CONFIG_MEMCG=y" in str(found["kpagecgroup"].remedy)
     assert "ENOENT" in found["kpagecount"].detail
     assert not found["PAGEMAP_SCAN"].ok
     assert machine.code() == 69
@@ -148,7 +149,7 @@ def test_a_procfs_that_shows_processes_alone(machine: Machine) -> None:
     found = machine.findings()
     for name in ("kpageflags", "kpagecount", "kpagecgroup"):
         assert not found[name].ok
-        assert found[name].remedy.startswith("mount proc without subset=pid")
+        assert str(found[name].remedy).startswith("mount proc without subset=pid")
     assert machine.code() == 0
 
 
@@ -164,7 +165,7 @@ def test_the_flag_of_merged_pages(machine: Machine) -> None:
     machine.page(ANON | KSM)
     found = machine.findings()["KSM flag"]
     assert (found.ok, found.errno) == (False, errno.ENOSYS)
-    assert "smaps" in found.remedy
+    assert "smaps" in str(found.remedy)
     machine.page(0)  # it moved, again and again
     found = machine.findings()["KSM flag"]
     assert (found.ok, found.detail) == (False, "a page just written could not be seen")
@@ -190,8 +191,8 @@ def test_forbidden_files(machine: Machine) -> None:
     found = machine.findings()
     for name in ("maps", "pagemap"):
         assert "EACCES" in found[name].detail
-        assert "CAP_SYS_PTRACE" in found[name].remedy
-    assert "only root may read it" in found["kpageflags"].remedy
+        assert "CAP_SYS_PTRACE" in str(found[name].remedy)
+    assert "only root may read it" in str(found["kpageflags"].remedy)
     assert machine.code() == 77
 
 
@@ -203,8 +204,8 @@ def test_a_kernel_without_the_ioctl(machine: Machine) -> None:
     for name in ("PAGEMAP_SCAN", *names):
         assert not found[name].ok
         assert "ENOTTY" in found[name].detail
-        assert "or later" in found[name].remedy
-    assert "6.7" in found["PAGEMAP_SCAN"].remedy
+        assert "or later" in str(found[name].remedy)
+    assert "6.7" in str(found["PAGEMAP_SCAN"].remedy)
     assert machine.code() == 0
 
 
@@ -222,7 +223,7 @@ def test_soft_dirty_that_is_accepted_and_not_tracked(machine: Machine) -> None:
     found = machine.findings()
     assert [name for name in found if not found[name].ok] == ["scan soft_dirty", "soft-dirty"]
     for name in ("scan soft_dirty", "soft-dirty"):
-        assert "CONFIG_MEM_SOFT_DIRTY=y" in found[name].remedy
+        assert "CONFIG_MEM_SOFT_DIRTY=y" in str(found[name].remedy)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_no_userfaultfd(machine: Machine, number: int, remedy: str) -> None:
     found = machine.findings()
     for name in ("userfaultfd", "userfaultfd WP_ASYNC"):
         assert not found[name].ok
-        assert remedy in found[name].remedy
+        assert remedy in str(found[name].remedy)
         assert errno.errorcode[number] in found[name].detail
 
 
@@ -260,7 +261,7 @@ def test_probes_that_fail_otherwise_are_told(machine: Machine) -> None:
 
 def test_no_such_process(machine: Machine) -> None:
     with pytest.raises(NoSuchProcess, match="no process 78"):
-        doctor.diagnose(78, procfs=str(machine.root))
+        pagemap.doctor(78, procfs=str(machine.root))
 
 
 def test_a_zombie(machine: Machine) -> None:
@@ -273,5 +274,5 @@ def test_no_descriptor_is_left_open(machine: Machine) -> None:
     before = os.listdir("/proc/self/fd")
     machine.findings()
     with pytest.raises(NoSuchProcess):
-        doctor.diagnose(78, procfs=str(machine.root))
+        pagemap.doctor(78, procfs=str(machine.root))
     assert os.listdir("/proc/self/fd") == before

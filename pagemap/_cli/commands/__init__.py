@@ -18,5 +18,5 @@ COMMANDS = (
     ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
     ("sharing", "which processes share which memory", "options_sharing"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
-    ("doctor", "what can be read here, and what cannot", "options_doctor"),
+    ("doctor", "what can be read here, and what cannot", "commands.doctor"),
 )

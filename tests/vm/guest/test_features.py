@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap._analyses import doctor
+import pagemap
 from tests import workloads
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ CATEGORIES = 9
 
 
 @pytest.fixture(scope="module")
-def found() -> Mapping[str, doctor.Finding]:
-    return {each.name: each for each in doctor.diagnose()}
+def found() -> Mapping[str, pagemap.FindingRow]:
+    return {each.name: each for each in pagemap.doctor()}
 
 
 def scan(category: int) -> int:
@@ -46,7 +46,7 @@ def scan(category: int) -> int:
     return 0
 
 
-def test_scan(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
+def test_scan(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
     finding = found["PAGEMAP_SCAN"]
     if facts.scan:
         assert scan(PRESENT) == 0
@@ -58,7 +58,7 @@ def test_scan(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
     assert finding.remedy == "Linux 6.7 or later"
 
 
-def test_categories(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
+def test_categories(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
     categories = [finding for name, finding in found.items() if name.startswith("scan ")]
     assert len(categories) == CATEGORIES
     here = [finding.name for finding in categories if finding.ok]
@@ -70,7 +70,7 @@ def test_categories(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
         assert {finding.errno for finding in categories} == {errno.ENOTTY}
 
 
-def test_no_guard_regions(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
+def test_no_guard_regions(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
     """They are of Linux 6.15."""
     reason = workloads.unavailable("guard")
     assert reason is not None
@@ -81,24 +81,24 @@ def test_no_guard_regions(facts: Facts, found: Mapping[str, doctor.Finding]) -> 
     assert finding.remedy == "Linux 6.15 or later"
 
 
-def test_soft_dirty_is_tracked(found: Mapping[str, doctor.Finding]) -> None:
+def test_soft_dirty_is_tracked(found: Mapping[str, pagemap.FindingRow]) -> None:
     finding = found["soft-dirty"]
     assert (finding.ok, finding.remedy) == (True, "")
 
 
-def test_write_tracking(facts: Facts, found: Mapping[str, doctor.Finding]) -> None:
+def test_write_tracking(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
     assert found["userfaultfd"].ok
     finding = found["userfaultfd WP_ASYNC"]
     assert finding.ok == facts.write_tracking
     if not finding.ok:
-        assert "Linux 6.7 or later" in finding.remedy
+        assert "Linux 6.7 or later" in str(finding.remedy)
 
 
 def test_the_command_says_the_same(
-    facts: Facts, found: Mapping[str, doctor.Finding], command: list[str]
+    facts: Facts, found: Mapping[str, pagemap.FindingRow], command: list[str]
 ) -> None:
     done = subprocess.run([*command, "doctor", "--json"], check=True, capture_output=True)
-    told = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    told = {each["name"]: each for each in json.loads(done.stdout)["rows"]}
     assert {name: each["ok"] for name, each in told.items()} == {
         name: each.ok for name, each in found.items()
     }

@@ -1,0 +1,72 @@
+"""`pagemap doctor [TARGET]`: what can be read here, and what cannot."""
+
+from __future__ import annotations
+
+from errno import EACCES, ENOENT, ENOSYS, EPERM, ESRCH
+
+from pagemap._cli import results
+from pagemap._cli.options import add_target, columns_help
+from pagemap._vocabulary.rows.finding import FINDINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
+
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.rows.finding import FindingRow
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "exit_code", "run"]
+
+DESCRIPTION = """\
+Try everything that pagemap can use here and say for each what works, why
+something does not, and what would change it. Mappings and page table are tried
+on TARGET, by default on this very process."""
+
+_ESSENTIAL = ("maps", "pagemap")
+"""Without these nothing can be told of a process; everything else makes it more, or faster."""
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return f"""\
+{columns_help(FINDINGS)}
+
+Exits with 0 when mappings and page table can be read, else with 77, 69 or 66.
+
+examples:
+  pagemap doctor
+  sudo pagemap doctor nginx
+  pagemap doctor --json | jq '.rows[] | select(.ok | not).remedy'"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    add_target(parser, optional=True)
+    results.add_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the findings; the exit code says whether the essentials can be read."""
+    from pagemap._analyses.doctor import doctor
+    from pagemap._cli import targets
+
+    shown = results.Results(arguments, FINDINGS)
+    pid = targets.one(arguments.target or "self")
+    code = 0
+
+    def make() -> Table[FindingRow]:
+        nonlocal code
+        findings = doctor(pid)
+        code = exit_code(findings)
+        return findings
+
+    shown.show(make)
+    return code
+
+
+def exit_code(findings: Iterable[FindingRow]) -> int:
+    """0 when the essentials work; else 77 forbidden, 69 lacking in this kernel, 66 no memory, 1."""
+    codes = {EACCES: 77, EPERM: 77, ENOENT: 69, ENOSYS: 69, ESRCH: 66}
+    failed = [each.errno for each in findings if each.name in _ESSENTIAL and not each.ok]
+    return max((codes.get(number or 0, 1) for number in failed), default=0)

@@ -1,0 +1,21 @@
+"""What the doctor finds."""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.schema import Schema
+
+__all__ = ["FINDINGS", "FindingRow"]
+
+
+class FindingRow(Record):
+    """One thing that was tried: whether it works, what was seen, and what would change it."""
+
+    name: str = field("", "what was tried", rank=0, key=True)
+    ok: bool = field("", "whether it works", rank=1)
+    detail: str = field("prose", "what was seen", rank=2)
+    remedy: str | None = field("prose", "what would change it", None, rank=3)
+    errno: int | None = field("", "the number of the error", None)
+
+
+FINDINGS = Schema.of(FindingRow, "pagemap.doctor", 2)
