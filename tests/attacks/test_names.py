@@ -55,10 +55,10 @@ LINES = [
     "huge --csv",
     "footprint {pid}",
     "footprint {pid} --csv",
-    "footprint {pid} --maps",
-    "footprint {pid} --maps --csv",
-    "footprint {pid} --by-path",
-    "footprint {pid} --by-path --csv",
+    "footprint {pid} --by mapping",
+    "footprint {pid} --by mapping --csv",
+    "footprint {pid} --by path",
+    "footprint {pid} --by path --csv",
     "types --file {folder} --list",
     "types --file {folder} --list --csv",
     "who {pid} {address}",
@@ -140,7 +140,10 @@ def test_text_in_a_pipe_stays_what_maps_says(pagemap: Pagemap, named: Named) -> 
 
 def test_json_has_the_name_itself(pagemap: Pagemap, named: Named) -> None:
     """What CSV and tables cannot say, JSON does, and all in ASCII."""
-    out = pagemap("footprint", named.pid, "--json").out
-    assert out.isascii()
-    assert HARMFUL.search(out.decode()) is None
-    assert json.loads(out)["processes"][0]["name"] == COMM
+    for form in ("json", "jsonl"):
+        out = pagemap("footprint", named.pid, "--columns", "pid,name", "--format", form).out
+        assert out.isascii()
+        assert HARMFUL.search(out.decode()) is None
+        found = json.loads(out)
+        (row,) = found["rows"] if form == "json" else [found]
+        assert row["name"] == COMM
