@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses.owners import Owners
-from pagemap._analyses.sharing import Sharing
 from tests import build, workloads
 from tests.everyone import word
 from tests.workloads import PAGE
@@ -113,8 +111,7 @@ def test_who(
     with pagemap.Process(crowd[-1].pid) as process:
         private = process.virt_to_phys(crowd[-1].first.start) // PAGE
     pfn = {"libc": frame_of(crowd[0], "libc"), "private": private, "zeros": 0}[what]
-    owners = Owners([pfn])
-    found = {each.pid for each in owners}
+    found = {each.pid for each in pagemap.owners([pfn])}
     if what == "libc":
         assert {target.pid for target in crowd} <= found
         assert len(found) <= word("kpagecount", pfn)
@@ -122,7 +119,7 @@ def test_who(
         assert found == ({crowd[-1].pid} if what == "private" else set())
     figures = race(
         benchmark,
-        timed(lambda: list(Owners([pfn]))),
+        timed(lambda: pagemap.owners([pfn])),
         {FLOOR: lambda: everyone.read()[0]},
         rounds=ROUNDS,
     )
@@ -141,12 +138,12 @@ def test_sharing(
     crowd: list[Target], everyone: Everyone, table: Table, benchmark: BenchmarkFixture
 ) -> None:
     """Sets of processes for each frame that is not exclusive."""
-    sharing = Sharing(top=1000)
-    assert {target.pid for target in crowd} <= {each.pid for each in sharing.processes}
-    assert max(each.processes for each in sharing.frames) >= len(crowd)
+    told = pagemap.sharing(top=1000)
+    assert {target.pid for target in crowd} <= {each.pid for each in told.processes}
+    assert max(each.processes for each in told.frames) >= len(crowd)
     figures = race(
         benchmark,
-        timed(lambda: Sharing(top=10).sets),
+        timed(lambda: pagemap.sharing(top=10)),
         {FLOOR: lambda: everyone.read()[0]},
         rounds=ROUNDS,
     )
@@ -169,7 +166,7 @@ def test_commands(
     ours = (*pagemap_command(), command)
     ours += ("--pfn", hex(frame_of(crowd[0], "libc"))) if command == "who" else ()
     told = json.loads(output_of((*ours, "--json"), cwd=tmp_path))
-    listed = told["mappers" if command == "who" else "processes"]
+    listed = told["rows" if command == "who" else "processes"]
     assert {target.pid for target in crowd} <= {each["pid"] for each in listed}
     watch, start = Stopwatch(ours, tmp_path), Stopwatch(PASS, tmp_path)
     figures = race(

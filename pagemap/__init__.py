@@ -20,20 +20,11 @@ if TYPE_CHECKING:
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
-    from pagemap._analyses.owners import Mapper, Owners
+    from pagemap._analyses.owners import owners
     from pagemap._analyses.page_stream import PageStream
-    from pagemap._analyses.page_survey import Look, Survey
-    from pagemap._analyses.page_types import Histogram, PageRun, PageType, PageTypes
+    from pagemap._analyses.page_types import page_runs, page_types
     from pagemap._analyses.regions import RegionStream
-    from pagemap._analyses.sharing import (
-        Amounts,
-        Group,
-        Pair,
-        SharedFrame,
-        SharedPath,
-        Sharer,
-        Sharing,
-    )
+    from pagemap._analyses.sharing import Sharing, sharing
     from pagemap._analyses.tally import Tally
     from pagemap._errors import (
         AccessDenied,
@@ -53,9 +44,7 @@ if TYPE_CHECKING:
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import Frame, FrameReader, Frames
-    from pagemap._kernel.page_files import OpenFile
     from pagemap._kernel.processes import find
-    from pagemap._native.types import SeenFrames
     from pagemap._process import Process, virt_to_phys
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.pages import Counts, Page, Pages
@@ -70,14 +59,23 @@ if TYPE_CHECKING:
     )
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.owners import OwnerRow
+    from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.region import RegionRow
+    from pagemap._vocabulary.rows.sharing import (
+        SharedFrameRow,
+        SharedGroupRow,
+        SharedPairRow,
+        SharedPathRow,
+        SharedProcessRow,
+        SharedRow,
+    )
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
     "AccessDenied",
     "AddressError",
     "AddressSpace",
-    "Amounts",
     "ClosedProcess",
     "Column",
     "Counts",
@@ -89,27 +87,20 @@ __all__ = [
     "FrameReader",
     "Frames",
     "Gentle",
-    "Group",
-    "Histogram",
     "HugeRow",
-    "Look",
-    "Mapper",
     "Mapping",
     "MappingFootprintRow",
     "NoSuchProcess",
     "NotMapped",
     "NotPresent",
-    "OpenFile",
-    "Owners",
+    "OwnerRow",
     "Page",
     "PageFlag",
-    "PageRun",
+    "PageRunRow",
     "PageStream",
-    "PageType",
-    "PageTypes",
+    "PageTypeRow",
     "PagemapError",
     "Pages",
-    "Pair",
     "PathFootprintRow",
     "PfnsHidden",
     "Process",
@@ -118,12 +109,13 @@ __all__ = [
     "Sample",
     "Sampler",
     "Schema",
-    "SeenFrames",
-    "SharedFrame",
-    "SharedPath",
-    "Sharer",
+    "SharedFrameRow",
+    "SharedGroupRow",
+    "SharedPairRow",
+    "SharedPathRow",
+    "SharedProcessRow",
+    "SharedRow",
     "Sharing",
-    "Survey",
     "SwappedOut",
     "Table",
     "Tally",
@@ -137,12 +129,15 @@ __all__ = [
     "find",
     "footprints",
     "load",
+    "owners",
+    "page_runs",
+    "page_types",
+    "sharing",
     "virt_to_phys",
 ]
 
 _ROOMS = {
     "AddressSpace": "_space.address_space",
-    "Amounts": "_analyses.sharing",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
     "FindingRow": "_vocabulary.rows.finding",
@@ -153,23 +148,16 @@ _ROOMS = {
     "FrameReader": "_kernel.frames",
     "Frames": "_kernel.frames",
     "Gentle": "_analyses.gentle",
-    "Group": "_analyses.sharing",
-    "Histogram": "_analyses.page_types",
     "HugeRow": "_vocabulary.rows.huge",
-    "Look": "_analyses.page_survey",
-    "Mapper": "_analyses.owners",
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
-    "OpenFile": "_kernel.page_files",
-    "Owners": "_analyses.owners",
+    "OwnerRow": "_vocabulary.rows.owners",
     "Page": "_space.pages",
     "PageFlag": "_vocabulary.frame_flags",
-    "PageRun": "_analyses.page_types",
+    "PageRunRow": "_vocabulary.rows.page_types",
     "PageStream": "_analyses.page_stream",
-    "PageType": "_analyses.page_types",
-    "PageTypes": "_analyses.page_types",
+    "PageTypeRow": "_vocabulary.rows.page_types",
     "Pages": "_space.pages",
-    "Pair": "_analyses.sharing",
     "PathFootprintRow": "_vocabulary.rows.footprint",
     "Process": "_process",
     "RegionRow": "_vocabulary.rows.region",
@@ -177,12 +165,13 @@ _ROOMS = {
     "Sample": "_history.sampler",
     "Sampler": "_history.sampler",
     "Schema": "_vocabulary.schema",
-    "SeenFrames": "_native.types",
-    "SharedFrame": "_analyses.sharing",
-    "SharedPath": "_analyses.sharing",
-    "Sharer": "_analyses.sharing",
+    "SharedFrameRow": "_vocabulary.rows.sharing",
+    "SharedGroupRow": "_vocabulary.rows.sharing",
+    "SharedPairRow": "_vocabulary.rows.sharing",
+    "SharedPathRow": "_vocabulary.rows.sharing",
+    "SharedProcessRow": "_vocabulary.rows.sharing",
+    "SharedRow": "_vocabulary.rows.sharing",
     "Sharing": "_analyses.sharing",
-    "Survey": "_analyses.page_survey",
     "Table": "_tables.table",
     "Tally": "_analyses.tally",
     "Texts": "_tables.table",
@@ -190,6 +179,10 @@ _ROOMS = {
     "dump": "_export.dump",
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",
+    "owners": "_analyses.owners",
+    "page_runs": "_analyses.page_types",
+    "page_types": "_analyses.page_types",
+    "sharing": "_analyses.sharing",
     "virt_to_phys": "_process",
 }
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.page_stream import PageStream
-    from pagemap._analyses.page_types import PageTypes
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.tally import Tally
     from pagemap._space.arguments import Range, Target
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.footprint import FootprintRow, MappingFootprintRow
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
 
 __all__ = ["Process", "virt_to_phys"]
 
@@ -158,24 +158,65 @@ class Process(AddressSpace):
         self,
         *,
         ranges: Sequence[tuple[int, int]] | None = None,
-        bits: Sequence[str] = (),
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
         raw: bool = False,
         cgroup: int | None = None,
         threads: int | None = None,
-    ) -> PageTypes:
+    ) -> Table[PageTypeRow]:
         """How many of the present and swapped pages have which flags of the kernel's.
 
-        `ranges` are addresses ``(start, end)`` to keep to; the rest is as in
-        `pagemap.Survey`, which also lists the pages, and looks at all of memory and at files.
+        `ranges` are addresses ``(start, end)`` to keep to; the rest is as in `pagemap.page_types`,
+        which looks at several processes, at all of memory and at files too.
         Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
         TargetVanished.
         """
-        from pagemap._analyses.page_survey import Survey
+        from pagemap._analyses.page_types import page_types
 
-        with Survey(
-            raw=raw, bits=bits, cgroup=cgroup, threads=threads, procfs=self.procfs
-        ) as survey:
-            return survey.process(self, ranges).types()
+        return page_types(
+            [self],
+            ranges=ranges,
+            only=only,
+            without=without,
+            raw=raw,
+            cgroup=cgroup,
+            threads=threads,
+            procfs=self.procfs,
+        )
+
+    def page_runs(
+        self,
+        *,
+        each: bool = False,
+        mapcounts: bool = False,
+        cgroups: bool = False,
+        ranges: Sequence[tuple[int, int]] | None = None,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        raw: bool = False,
+        cgroup: int | None = None,
+        threads: int | None = None,
+    ) -> Iterator[Table[PageRunRow]]:
+        """The present and swapped pages with their flags, those in a row that are alike as one.
+
+        In tables, as `pagemap.page_runs` gives them, which says what the arguments mean. Raises
+        what `page_types` raises.
+        """
+        from pagemap._analyses.page_types import page_runs
+
+        return page_runs(
+            [self],
+            each=each,
+            mapcounts=mapcounts,
+            cgroups=cgroups,
+            ranges=ranges,
+            only=only,
+            without=without,
+            raw=raw,
+            cgroup=cgroup,
+            threads=threads,
+            procfs=self.procfs,
+        )
 
     def huge(
         self, *, sizes: bool = False, cont: Iterable[int] = (), threads: int | None = None

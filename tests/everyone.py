@@ -59,7 +59,7 @@ def kind(pfn: int) -> str:
     if flags & KSM and ksm_is_told():
         return "ksm"
     if flags & ANON:
-        return "anonymous"
+        return "anon"
     return "shmem" if flags & SWAPBACKED else "file"
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pagemap
 from pagemap._analyses.gentle import Gentle
-from pagemap._analyses.page_survey import Survey
-from pagemap._analyses.sharing import Sharing
 from tests import oracle
 
 if TYPE_CHECKING:
@@ -174,19 +172,18 @@ TYPES = {"anon": "anonymous", "zero": "zero_page", "hugetlb": "huge", "flag_ksm"
 
 
 def types(target: Target) -> Rows:
-    """`pagemap types PID --bits NAME`."""
+    """`pagemap types PID --only NAME`."""
     words: Words = {}
     with pagemap.Process(target.pid) as process:
         for word, bit in TYPES.items():
-            with Survey(bits=[bit]) as survey:
-                words[word] = _bytes(survey.process(process).types().pages)
+            words[word] = _bytes(process.page_types(only=[bit]).total().pages)
     return {WHOLE: words}
 
 
 def sharing(target: Target) -> Rows:
-    """`pagemap sharing PID... --only`: frames that several of the family map, each once."""
-    found = Sharing([target.pid, *target.children], only=True)
-    return {WHOLE: {"family": _bytes(found.total.shared)}}
+    """`pagemap sharing PID... --targets-only`: frames that several of the family map, each once."""
+    found = pagemap.sharing([target.pid, *target.children], only=True)
+    return {WHOLE: {"family": found.total[0].shared}}
 
 
 DOORS: dict[str, Door] = {

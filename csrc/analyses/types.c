@@ -115,13 +115,15 @@ static void filter_types(struct pm_types_block *block)
 }
 
 /* The last row goes on with this page, or another begins. */
-static void add_row(struct pm_types_block *block, const struct pm_types_run *page)
+static void add_row(const struct pm_types_job *job, struct pm_types_block *block,
+		    const struct pm_types_run *page)
 {
 	struct pm_types_run *last = block->rows + block->found - 1;
 
-	if (block->found && last->flags == page->flags && last->swapped == page->swapped &&
-	    last->cgroup == page->cgroup && last->mapcount == page->mapcount &&
-	    last->pfn + last->count == page->pfn && last->place + last->count == page->place)
+	if (job->list == PM_TYPES_ALIKE && block->found && last->flags == page->flags &&
+	    last->swapped == page->swapped && last->cgroup == page->cgroup &&
+	    last->mapcount == page->mapcount && last->pfn + last->count == page->pfn &&
+	    last->place + last->count == page->place)
 		last->count++;
 	else
 		block->rows[block->found++] = *page;
@@ -150,11 +152,21 @@ static struct pm_types_run row_of(const struct pm_types_job *job,
 	return row;
 }
 
+/* Whether an entry is one that is asked for. */
+static inline int is_asked_for(const struct pm_types_job *job, uint64_t entry)
+{
+	if ((entry & (job->all_of | job->none_of)) != job->all_of)
+		return 0;
+	return !job->kinds_wanted || (job->kinds_wanted >> pm_kind_of_entry(entry, job->kinds) & 1);
+}
+
 /* Whether page `i` of the block counts; *word becomes its word, 0 of a page in swap. */
 static inline int counts(const struct pm_types_job *job, struct pm_types_block *block, uint64_t i,
 			 uint64_t *word)
 {
 	*word = 0;
+	if (!is_asked_for(job, block->entries[i]))
+		return 0;
 	if (!pm_flag(block->entries[i], PM_PRESENT_BIT)) /* of no frame, so of no cgroup */
 		return pm_flag(block->entries[i], PM_SWAPPED_BIT) && !job->by_cgroup;
 	*word = block->flags[i];
@@ -208,7 +220,7 @@ int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 				struct pm_types_run row =
 					row_of(job, block, i, here->vpn + page, word);
 
-				add_row(block, &row);
+				add_row(job, block, &row);
 			}
 		}
 	}

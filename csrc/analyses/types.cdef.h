@@ -42,6 +42,12 @@ struct pm_types_filter {
 	uint64_t any;
 };
 
+enum pm_types_list {
+	PM_TYPES_COUNTS = 0, /* how many pages are alike */
+	PM_TYPES_ALIKE = 1,  /* rows of pages side by side that are */
+	PM_TYPES_EACH = 2    /* a row for each page */
+};
+
 /* Where to look, and what for. Files that are not needed are -1. */
 struct pm_types_job {
 	struct pm_source source; /* of the pages of a file: our own pagemap, and no spans */
@@ -49,11 +55,14 @@ struct pm_types_job {
 	int32_t kpagecount;
 	int32_t kpagecgroup;
 	uint32_t raw;  /* see pm_types_word */
-	uint32_t list; /* not 0: pages in rows are wanted, else how many are alike */
+	uint32_t list; /* an enum pm_types_list: what is wanted */
 	uint32_t by_cgroup;
 	int32_t sink;	 /* for the pages of files: one in memory, which takes a byte of each */
 	uint64_t cgroup; /* with by_cgroup: only frames of this memory cgroup */
-	const uint8_t *kinds;		       /* of swap types; NULL: all are swap */
+	const uint8_t *kinds;  /* of swap types; NULL: all are swap */
+	uint64_t all_of;       /* entries alone with all of these bits, */
+	uint64_t none_of;      /* with none of these, */
+	uint64_t kinds_wanted; /* and whose kind has its bit here; 0: all, and kinds may be NULL */
 	const struct pm_types_filter *filters; /* all of them must hold */
 	uint64_t filters_count;
 	/*
@@ -95,6 +104,30 @@ struct pm_types_block {
 	uint64_t looked;	   /* pages looked at */
 	uint64_t unknown;	   /* among them those of frames that the kernel tells nothing of */
 };
+
+/* Rows as columns, of as many items as there are rows. */
+struct pm_types_columns {
+	uint64_t *place; /* in the unit that was asked for */
+	uint64_t *pfn;
+	uint64_t *swap_offset;
+	uint64_t *pages;
+	uint64_t *mapcount;
+	uint64_t *cgroup;
+	uint64_t *flags;
+	int32_t *numbers; /* of each row's flags among `words` */
+	uint8_t *has_pfn; /* 1, or 0 where the kernel tells none */
+	uint8_t *in_swap;
+	uint8_t *has_mapcount;
+	uint8_t *has_cgroup;
+	uint64_t *words;      /* the different flags, in the order in which they came, */
+	uint64_t words_count; /* and how many they are: out */
+	uint32_t *slots;      /* `slots_count` of them, zero: a power of 2, above the rows */
+	uint64_t slots_count;
+};
+
+/* Split `count` rows into columns; places are multiplied by `unit`. */
+void pm_types_split(const struct pm_types_run *rows, uint64_t count, uint64_t unit,
+		    struct pm_types_columns *columns);
 
 /*
  * The flags of a page as they are shown, of its word in /proc/kpageflags and its

@@ -7,58 +7,64 @@ a time, and only of mappings that may hold such a frame.
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from contextlib import closing
 
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import maps
+from pagemap._kernel.cgroups import directory_of
 from pagemap._kernel.frames import FrameReader
 from pagemap._native.descriptors import Holder
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
+from pagemap._space.about import about
 from pagemap._space.every_space import Spaces, require_pfns
+from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.flags import PFN_BITS, entry_flag
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
-from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.page_flags import flag_names
+from pagemap._vocabulary.rows.owners import OWNERS, OwnerRow
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
     from typing import Any
 
     from pagemap._kernel.frames import Frame
     from pagemap._space.every_space import Progress
     from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["Mapper", "Owners"]
+__all__ = ["owners"]
+
+MOST = 1 << 17
+"""Rows that are listed: what they take must not be up to those who map a page again and again."""
 
 _BIT = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
 _COMPOUND = _BIT["compound_head"] | _BIT["compound_tail"]
+_HUGETLB = _BIT["huge"]
 _OF_LARGE = (_BIT["compound_head"], _BIT["compound_tail"])  # and not of hugetlb
 _PLACE = (1 << PFN_BITS) - 1
 _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 _PRIVATE = 3  # where perms of a mapping have p or s
 
 
-class Mapper(Record):
-    """A page that maps a frame: of which process, at which address, by what."""
+def owners(
+    pfns: Iterable[int],
+    *,
+    procfs: str = "/proc",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    most: int = MOST,
+) -> Table[OwnerRow]:
+    """Those who map the frames `pfns`: a row for each page of theirs, process by process.
 
-    pfn: int = field("", "the number of the frame")
-    pid: int = field("", "the process")
-    name: str = field("", "the command name of the process")
-    address: int = field("bytes", "address of the page's first byte")
-    mapping: Mapping = field("", "the mapping that holds the page")
-    exclusive: bool = field("", "whether the page is mapped nowhere else")
-    sharers: tuple[int, ...] = field("", "other processes that have this very address space")
-
-
-class Owners(Holder):
-    """Those who map the frames `pfns`: iterate over it, once, for a `Mapper` of each page.
-
-    They come process by process, each in order of address. `frames` are the frames as the kernel
-    told of them before, in the order given: flags, map count, and the memory cgroup where the
-    kernel has those. Afterwards ``found[pfn]`` says how many pages were found, `unexplained` how
-    many the kernel counts beyond them, and `spaces` who was left out.
+    At most `most` rows, for the page of zeros may be mapped any number of times. The table's
+    `about` has `frames`, what the kernel tells of each and how many mappings were `found`, how many
+    it counts beyond them (`unexplained`), and how many of those found are `listed`; `left_out`
+    says who could not be read. It is `complete` where all that the kernel counts was found, or
+    nobody was left out.
 
     The answer is as good as the moment: the kernel may move a page, and processes map and unmap it,
     while others are looked at. `threads` read, by default as many as pay; `progress` is called with
@@ -67,30 +73,38 @@ class Owners(Holder):
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags and kpagecount are root's),
     PfnsHidden without CAP_SYS_ADMIN, UsageError for a PFN past the machine's last frame.
 
-    >>> from pagemap._analyses.owners import Owners
-    >>> owners = Owners([0x1234])  # doctest: +SKIP
-    >>> [(each.pid, hex(each.address)) for each in owners]  # doctest: +SKIP
+    >>> import pagemap
+    >>> table = pagemap.owners([0x1234])  # doctest: +SKIP
+    >>> [(row.pid, hex(row.address)) for row in table]  # doctest: +SKIP
     [(811, '0x7f7c6a5d2000'), (812, '0x7f7c6a5d2000')]
     """
+    begin = time.time()
+    search = _Search(pfns, procfs=procfs, threads=threads, progress=progress)
+    rows = search.rows(most)
+    return Table.of_rows(OWNERS, rows, about=about(begin, None, **search.about(rows)))
+
+
+class _Search(Holder):
+    """The frames looked for, and the pages found of each."""
 
     def __init__(
         self,
         pfns: Iterable[int],
         *,
-        procfs: str = "/proc",
-        threads: int | None = None,
-        progress: Progress | None = None,
+        procfs: str,
+        threads: int | None,
+        progress: Progress | None,
     ) -> None:
         self._procfs = procfs
         self._threads = check_threads(threads)
         self._progress = progress
         wanted = list(dict.fromkeys(pfns))
-        self.frames = self._read(wanted)
+        self._frames = self._read(wanted)
         require_pfns("tell who maps a frame")
-        self.found = dict.fromkeys(wanted, 0)
-        self.spaces = Spaces(procfs=procfs)
+        self._found = dict.fromkeys(wanted, 0)
+        self._spaces = Spaces(procfs=procfs)
         self._wanted = Wanted(wanted)
-        self._anonymous, self._other = _kinds(self.frames)
+        self._anonymous, self._other = _kinds(self._frames)
 
     def _read(self, pfns: list[int]) -> list[Frame]:
         with FrameReader(procfs=self._procfs) as reader:
@@ -108,17 +122,21 @@ class Owners(Holder):
                     raise
                 return list(reader.read(pfns, ("flags", "mapcounts")))
 
-    def __iter__(self) -> Iterator[Mapper]:
-        self.found = dict.fromkeys(self.found, 0)
-        with self.spaces as spaces, closing(self._search(spaces)) as mappers:
-            yield from mappers
-        after = {frame.pfn: frame for frame in self._read(list(self.found))}
-        self.frames = [
+    def rows(self, most: int) -> list[OwnerRow]:
+        """The pages found, the first `most` of them; and the frames are read again."""
+        found: list[OwnerRow] = []
+        with self._spaces as spaces, closing(self._search(spaces)) as rows:
+            for row in rows:
+                if len(found) < most:
+                    found.append(row)
+        after = {frame.pfn: frame for frame in self._read(list(self._found))}
+        self._frames = [
             frame._replace(mapcount=_lesser(frame.mapcount, after[frame.pfn].mapcount))
-            for frame in self.frames
+            for frame in self._frames
         ]
+        return found
 
-    def _search(self, spaces: Spaces) -> Generator[Mapper, None, None]:
+    def _search(self, spaces: Spaces) -> Generator[OwnerRow, None, None]:
         steps = spaces.go_through(
             self._choose,
             self._piece,
@@ -126,11 +144,7 @@ class Owners(Holder):
             threads=self._threads,
             progress=self._progress,
         )
-        counts = {
-            frame.pfn: frame.mapcount
-            for frame in self.frames
-            if int(frame.flags or 0) & (_COMPOUND | _BIT["huge"]) in _OF_LARGE
-        }
+        frames = {frame.pfn: frame for frame in self._frames}
         with closing(steps):
             for piece, sightings in steps:
                 if not sightings:
@@ -141,15 +155,23 @@ class Owners(Holder):
                 sharers = tuple(spaces.sharers.get(pid, ()))
                 for span, vpn, entry in sightings:
                     pfn = entry & _PLACE
-                    self.found[pfn] += 1
-                    yield Mapper(
-                        pfn,
+                    frame, mapping = frames[pfn], seen.note[span]
+                    self._found[pfn] += 1
+                    yield OwnerRow(
                         pid,
                         name,
                         vpn << PAGE_SHIFT,
-                        seen.note[span],
-                        _is_exclusive(entry, counts.get(pfn)),
+                        pfn,
+                        _is_exclusive(entry, frame),
+                        mapping.start,
+                        mapping.end,
+                        mapping.perms,
+                        mapping.offset,
+                        None if frame.flags is None else int(frame.flags),
+                        frame.mapcount,
+                        frame.cgroup or None,
                         sharers,
+                        mapping.path,
                     )
                 if self._all_found():
                     return
@@ -169,28 +191,46 @@ class Owners(Holder):
 
     def _all_found(self) -> bool:
         """Whether the kernel counts no more than was found: then no others need be looked at."""
-        return all(_is_counted(frame) and not self._missing(frame) for frame in self.frames)
+        return all(_is_counted(frame) and not self._missing(frame) for frame in self._frames)
 
     def _missing(self, frame: Frame) -> int:
-        return max(0, (frame.mapcount or 0) - self.found[frame.pfn or 0])
+        return max(0, (frame.mapcount or 0) - self._found[frame.pfn or 0])
 
-    @property
-    def complete(self) -> bool:
+    def _is_explained(self) -> bool:
         """Whether all that the kernel counts was found; False for frames that it does not count."""
         return all(
             frame.mapcount is not None
             and not self._missing(frame)
-            and bool(frame.mapcount or not self.found[frame.pfn or 0])
-            for frame in self.frames
+            and bool(frame.mapcount or not self._found[frame.pfn or 0])
+            for frame in self._frames
         )
 
-    def unexplained(self, frame: Frame) -> int:
-        """How many more mappings of a frame the kernel counts than were found.
+    def about(self, rows: list[OwnerRow]) -> dict[str, object]:
+        """What holds for all rows, and what is known of each frame."""
+        told = self._spaces.about()
+        listed = Counter(row.pfn for row in rows)
+        return {
+            "frames": [self._told(frame, listed[frame.pfn or 0]) for frame in self._frames],
+            "processes": len(self._spaces.pids),
+            **told,
+            "complete": bool(told["complete"]) or self._is_explained(),
+        }
 
-        They are of processes that could not be read, or changed meanwhile, or the kernel's own. Of
-        a large folio a kernel with CONFIG_NO_PAGE_MAPCOUNT counts an average.
-        """
-        return self._missing(frame)
+    def _told(self, frame: Frame, listed: int) -> dict[str, object]:
+        pfn = frame.pfn or 0
+        flags = None if frame.flags is None else int(frame.flags)
+        return {
+            "pfn": f"{pfn:#x}",
+            "physical_address": f"{pfn << PAGE_SHIFT:#x}",
+            "flags": None if flags is None else f"{flags:#x}",
+            "names": None if flags is None else ",".join(flag_names(flags)),
+            "mapcount": frame.mapcount,
+            "cgroup": frame.cgroup or None,
+            "cgroup_path": directory_of(frame.cgroup) if frame.cgroup else None,
+            "found": self._found[pfn],
+            "listed": listed,
+            "unexplained": None if frame.mapcount is None else self._missing(frame),
+        }
 
 
 def _lesser(before: int | None, after: int | None) -> int | None:
@@ -198,12 +238,14 @@ def _lesser(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else min(before, after)
 
 
-def _is_exclusive(entry: int, mapcount: int | None) -> bool:
+def _is_exclusive(entry: int, frame: Frame) -> bool:
     """Whether the page is mapped here alone: by the count where its frame is of a large folio.
 
     Bit 56 of a huge page is that of its first page for all of them, from 6.15 on.
     """
-    return bool(entry & _EXCLUSIVE) if mapcount is None else mapcount == 1
+    if frame.mapcount is not None and int(frame.flags or 0) & (_COMPOUND | _HUGETLB) in _OF_LARGE:
+        return frame.mapcount == 1
+    return bool(entry & _EXCLUSIVE)
 
 
 def _is_counted(frame: Frame) -> bool:

@@ -76,7 +76,7 @@ class CacheWalk(Holder):
         together = min(_TOGETHER, (spare() - 8) // 4)
         threads = self._threads or pipeline.default_threads()
         threads = max(1, min(threads, (spare() - 8) // (4 * max(together, 1))))
-        together = 1 if job.list else max(together, 1)
+        together = 1 if job.wanted else max(together, 1)
         pieces = _pieces(job, files, together, failed, close=close)
         with pipeline.run(pieces, lambda: blocks, threads) as results:
             for piece, found in results:

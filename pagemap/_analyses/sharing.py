@@ -18,6 +18,7 @@ said to be untold.
 from __future__ import annotations
 
 import os
+import time
 from array import array
 from contextlib import closing
 from errno import ENODATA
@@ -26,32 +27,33 @@ from pagemap._errors import PagemapError, from_file_error
 from pagemap._kernel import maps, meminfo
 from pagemap._kernel.frames import KSM, FrameReader
 from pagemap._native.descriptors import Holder
-from pagemap._native.sharing import KINDS, NO_RANK, Heaviest, SharingPiece, StretchBuffer, Table
+from pagemap._native.sharing import KINDS, NO_RANK, FrameSets, Heaviest, SharingPiece, StretchBuffer
+from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_space import Spaces, require_pfns
+from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.sharing import (
+    PARTS,
+    SharedFrameRow,
+    SharedGroupRow,
+    SharedPairRow,
+    SharedPathRow,
+    SharedProcessRow,
+    SharedRow,
+)
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from pagemap._space.arguments import Target
     from pagemap._space.every_space import Progress, Seen
 
-__all__ = [
-    "MORE_PATHS",
-    "SHARE",
-    "WINDOW",
-    "Amounts",
-    "Group",
-    "Pair",
-    "SharedFrame",
-    "SharedPath",
-    "Sharer",
-    "Sharing",
-]
+__all__ = ["MORE_PATHS", "SHARE", "WINDOW", "Sharing", "sharing"]
 
 WINDOW = 1 << 28
 """Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
@@ -65,88 +67,56 @@ MORE_PATHS = b"[more paths]"
 MOST_PAIRED = 1024
 """Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
 
-
+_ORDER = ("anon", "file", "shmem", "ksm", "other", "zero")  # of columns
+_ZERO = KINDS.index("zero")
 _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
-class Amounts(Record):
-    """Frames by kind; the page of zeros is nobody's, and stands apart."""
+class Sharing(Record):
+    """What is shared, by whom: tables, whose columns are in `pagemap._vocabulary.rows.sharing`.
 
-    anonymous: int = field("pages", "anonymous memory")
-    file: int = field("pages", "page cache of files")
-    shmem: int = field("pages", "shared memory: shmem, tmpfs, memfd")
-    ksm: int = field("pages", "merged by KSM")
-    zero: int = field("pages", "the page of zeros")
-    other: int = field("pages", "of no kind above")
+    Of pairs, groups, paths and frames there are the heaviest; `processes` are all that share
+    anything, and `total` is one row: frames of two processes and more, and those that KSM merged,
+    be it for one process, each once.
+    """
+
+    total: Table[SharedRow] = field("", "what is shared at all")
+    processes: Table[SharedProcessRow] = field("", "what each process shares with any other")
+    pairs: Table[SharedPairRow] = field("", "what two processes share")
+    groups: Table[SharedGroupRow] = field("", "what just these processes share, by path")
+    paths: Table[SharedPathRow] = field("", "what is shared of a path")
+    frames: Table[SharedFrameRow] = field("", "the frames that most processes map")
 
     @property
-    def shared(self) -> int:
-        """All of them but the page of zeros, in pages."""
-        return sum(self) - self.zero
+    def about(self) -> dict[str, object]:
+        """What holds for all of them: see `sharing`."""
+        return self.total.about
 
 
-class Group(Record):
-    """Frames that just these processes map."""
+def sharing(
+    targets: Sequence[Target] = (),
+    *,
+    only: bool = False,
+    top: int = 20,
+    procfs: str = "/proc",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    window: int = WINDOW,
+    size: int | None = None,
+) -> Sharing:
+    """Which processes share which memory, and how much of it.
 
-    pids: tuple[int, ...] = field("", "the processes")
-    path: str = field("", "that of the first one's mapping")
-    pages: Amounts = field("pages", "the frames, by kind")
+    With `targets` only frames that one of them maps; with `only` no other processes are looked at.
+    Of pairs, groups, paths and frames the `top` heaviest are told.
 
-
-class Pair(Record):
-    """What two processes share, with or without others."""
-
-    pid: int = field("", "one process")
-    other: int = field("", "the other process")
-    pages: Amounts = field("pages", "the frames that both map, by kind")
-
-
-class SharedPath(Record):
-    """What is shared of a path."""
-
-    path: str = field("", "the file, or what stands for one")
-    pages: Amounts = field("pages", "the frames, by kind")
-    saved: int = field("pages", "what copies for each process, or merged page, would take more")
-
-
-class SharedFrame(Record):
-    """A frame that several processes map."""
-
-    pfn: int = field("", "its number")
-    processes: int = field("", "how many processes map it")
-    mapcount: int | None = field("", "how often it is mapped, by the kernel's count")
-    kind: str = field("", "which kind of `Amounts` it is of")
-    path: str = field("", "that of the first one's mapping")
-
-
-class Sharer(Record):
-    """A process, and what it shares with others."""
-
-    pid: int = field("", "the process")
-    name: str = field("", "its command name")
-    pages: Amounts = field("pages", "the frames that it shares, by kind")
-
-
-class Sharing(Holder):
-    """What is shared, by whom: gone through when this is made, and kept as numbers.
-
-    With `targets`, pids, only frames that one of them maps; with `only` no other processes are
-    looked at. Of pairs, groups, paths and frames the `top` heaviest are kept: `pairs`, `groups`,
-    `paths` and `frames`. `processes` are those that share anything. `total` are the frames of two
-    processes and more, and those that KSM merged, be it for one process, each once; `saved` is what
-    copies for each would take more, of merged ones for each mapping; both are in pages. `sets` is
-    how many sets of processes there were. `spaces` says who was left out.
-
-    `untold` are frames that are in `total` alone: they are mapped more than once, and there was no
-    room for more sets of processes (`size` bytes of them, by default a share of the memory that is
-    available; the same for the names of what is mapped). Then `saved` is the least that it can be.
-
-    `beyond` are pages, in no amount, of frames that lie past the end of /proc/kpageflags: of memory
-    of devices, or where that file is not the kernel's own.
-
-    Where `ksm_told` is False the kernel was seen to mark every anonymous page as merged (see
-    `FrameReader.tells_ksm`): merged ones are counted as anonymous, and none as of KSM; where it is
-    None that could not be tried.
+    The tables' `about` says who was left out, how many `sets` of processes there were, and, in
+    bytes: `untold`, which is in the total alone: it is mapped more than once, and there was no room
+    for more sets of processes (`size` bytes of them, by default a share of the memory that is
+    available; the same for the names of what is mapped), and then `saved` is the least that it can
+    be; `beyond`, in no amount, which lies in frames past the end of /proc/kpageflags: memory of
+    devices, or where that file is not the kernel's own. Where `ksm_told` is False the kernel was
+    seen to mark every anonymous page as merged (`FrameReader.tells_ksm`): merged ones are counted
+    as anonymous; where it is None that could not be tried.
 
     Frames in swap are not told: what is shared is what is present. The answer is as good as the
     moment: a frame may move while others are looked at.
@@ -154,43 +124,52 @@ class Sharing(Holder):
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
     CAP_SYS_ADMIN, and for a target what `Process` raises.
     """
+    begin = time.time()
+    walk = _Walk(targets, only=only, procfs=procfs, threads=threads, progress=progress)
+    return walk.through(top, window=window, size=size, begin=begin)
+
+
+class _Walk(Holder):
+    """Goes through the processes, and keeps what is shared as numbers."""
 
     def __init__(
         self,
-        targets: Sequence[Target] = (),
+        targets: Sequence[Target],
         *,
-        only: bool = False,
-        top: int = 20,
-        procfs: str = "/proc",
-        threads: int | None = None,
-        progress: Progress | None = None,
-        window: int = WINDOW,
-        size: int | None = None,
+        only: bool,
+        procfs: str,
+        threads: int | None,
+        progress: Progress | None,
     ) -> None:
         self._targets = list(dict.fromkeys(map(pid_of, targets)))
+        self._only = only
+        self._procfs = procfs
         self._threads = check_threads(threads)
         self._progress = progress
         self._labels: dict[bytes, int] = {}
+
+    def through(self, top: int, *, window: int, size: int | None, begin: float) -> Sharing:
+        """Look at all, and sum up."""
         heaviest = Heaviest(top)
+        procfs = self._procfs
         with FrameReader(procfs=procfs) as reader:
             flags, end = reader.fileno("flags"), reader.end
             require_pfns("tell what is shared")
             size = _available(procfs) // SHARE if size is None else size
-            self._table = Table(size)
+            self._table = FrameSets(size)
             self._room = size  # for names
-            self.ksm_told = reader.tells_ksm()
-            if self.ksm_told is False:
+            self._ksm_told = reader.tells_ksm()
+            if self._ksm_told is False:
                 self._table.ignore(KSM)
-            self.spaces = Spaces(procfs=procfs, first=self._targets, only=only)
+            self._spaces = Spaces(procfs=procfs, first=self._targets, only=self._only)
             for first in range(0, end, window):
                 self._table.open_window(first, min(window, end - first), end)
                 self._fill()
                 self._settle(reader, flags, heaviest)
             self._table.close_window()
-            self.beyond = self._table.beyond
             self._paths = [maps.decode_path(label) for label in self._labels] or [""]
-            self.frames = self._frames(reader, heaviest)
-        self._sum(top)
+            frames = self._frames(reader, heaviest)
+        return self._summed(top, frames, begin)
 
     def _settle(self, reader: FrameReader, flags: int, heaviest: Heaviest) -> None:
         counts = reader.fileno("mapcounts")
@@ -211,7 +190,7 @@ class Sharing(Holder):
 
     def _fill(self) -> None:
         joining = bool(self._targets)
-        steps = self.spaces.go_through(
+        steps = self._spaces.go_through(
             self._choose,
             SharingPiece,
             StretchBuffer,
@@ -219,7 +198,7 @@ class Sharing(Holder):
             threads=self._threads,
             progress=self._progress,
         )
-        with self.spaces, closing(steps):
+        with self._spaces, closing(steps):
             for piece, (buffer, count) in steps:
                 seen: Seen = piece.visit.tag
                 if count:
@@ -249,11 +228,11 @@ class Sharing(Holder):
             label = MORE_PATHS
         return self._labels.setdefault(label, len(self._labels))
 
-    def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrame]:
+    def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrameRow]:
         items = heaviest.items()
         counts = reader.read([pfn for _, pfn, _ in items], ("mapcounts",))
         return [
-            SharedFrame(
+            SharedFrameRow(
                 pfn,
                 processes,
                 frame.mapcount,
@@ -263,60 +242,96 @@ class Sharing(Holder):
             for (processes, pfn, extra), frame in zip(items, counts, strict=True)
         ]
 
-    def _sum(self, top: int) -> None:
-        table, pids = self._table, self.spaces.pids
-        self.sets = table.sets
-        self.groups = [
-            Group(
-                tuple(pids[number] for number in table.members(each)),
-                self._paths[table.label(each)],
-                Amounts(*counts),
-            )
-            for each, counts in table.heaviest_sets(top)
-        ]
-        self._sum_paths(top)
+    def _amounts(self, pages: Sequence[int]) -> tuple[int | None, ...]:
+        """The columns from `shared` to `zero`, of pages by kind."""
+        sizes: dict[str, int | None] = {
+            kind: count << PAGE_SHIFT for kind, count in zip(KINDS, pages, strict=True)
+        }
+        if self._ksm_told is False:
+            sizes["ksm"] = None
+        return (_shared(pages) << PAGE_SHIFT, *(sizes[kind] for kind in _ORDER))
+
+    def _summed(self, top: int, frames: list[SharedFrameRow], begin: float) -> Sharing:
+        table, pids, names = self._table, self._spaces.pids, self._spaces.names
+        groups = []
+        for each, counts in table.heaviest_sets(top):
+            members = tuple(pids[number] for number in table.members(each))
+            path = self._paths[table.label(each)]
+            groups.append((len(members), *self._amounts(counts), members, path))
+        total, saved, paths = self._by_path(top)
         table.accumulate()
-        amounts = _rows(table.by_member(len(pids)))
-        self.processes = [
-            Sharer(pid, self.spaces.names.get(pid, ""), pages)
+        amounts = _by_kind(table.by_member(len(pids)))
+        processes = [
+            (pid, names.get(pid, ""), *self._amounts(pages))
             for pid, pages in zip(pids, amounts, strict=True)
-            if pages.shared
+            if _shared(pages)
         ]
-        self.pairs = self._pairs(amounts, top)
+        processes.sort(key=lambda row: -row[2])  # type: ignore[operator] # never None
+        pairs = [
+            (pids[one], names.get(pids[one], ""), pids[other], names.get(pids[other], ""),
+             *self._amounts(counts))
+            for one, other, counts in self._pairs(amounts, top)
+        ]  # fmt: skip
+        rows: dict[str, Sequence[Any]] = {
+            "total": [(*self._amounts(total), saved << PAGE_SHIFT)],
+            "processes": processes,
+            "pairs": pairs,
+            "groups": groups,
+            "paths": paths,
+            "frames": frames,
+        }
+        holds = about(begin, None, **self._about())
+        made = {name: Table.of_rows(PARTS[name], rows[name], about=holds) for name in PARTS}
+        return Sharing(**made)
 
-    def _sum_paths(self, top: int) -> None:
-        counts, saved = self._table.by_label(len(self._paths))
+    def _about(self) -> dict[str, object]:
+        untold = self._amounts(self._table.untold)
+        return {
+            "processes": len(self._spaces.pids),
+            "sets": self._table.sets,
+            "beyond": self._table.beyond << PAGE_SHIFT,
+            "untold": dict(zip(("shared", *_ORDER), untold, strict=True)),
+            "ksm_told": self._ksm_told,
+            **self._spaces.about(),
+        }
+
+    def _by_path(self, top: int) -> tuple[list[int], int, list[tuple[Any, ...]]]:
+        """Pages by kind of all that is shared, how many are saved, and the heaviest paths."""
+        words, saved = self._table.by_label(len(self._paths))
+        counts = _by_kind(words)
+        total = [sum(kind) for kind in zip(*counts, self._table.untold, strict=True)]
         found = [
-            SharedPath(path, pages, more)
-            for path, pages, more in zip(self._paths, _rows(counts), saved, strict=True)
-            if pages.shared
+            (*self._amounts(pages), more << PAGE_SHIFT, path)
+            for path, pages, more in zip(self._paths, counts, saved, strict=True)
+            if _shared(pages)
         ]
-        self.untold = Amounts(*self._table.untold)
-        rows = [*_rows(counts), self.untold]
-        self.total = Amounts(*(sum(column) for column in zip(*rows, strict=True)))
-        self.saved = sum(saved)
-        self.paths = sorted(found, key=lambda each: each.pages.shared, reverse=True)[:top]
+        found.sort(key=lambda row: -row[0])  # type: ignore[operator] # never None
+        return total, sum(saved), found[:top]
 
-    def _pairs(self, amounts: list[Amounts], top: int) -> list[Pair]:
-        """The heaviest, of which one is a target where there are any."""
+    def _pairs(self, amounts: list[tuple[int, ...]], top: int) -> list[tuple[int, int, list[int]]]:
+        """The heaviest, of which one is a target where there are any: two numbers, and pages."""
         below = len(self._targets) or NO_RANK
-        sharers = [number for number, pages in enumerate(amounts) if pages.shared]
-        sharers.sort(key=lambda n: (n >= len(self._targets), -amounts[n].shared))
+        sharers = [number for number, pages in enumerate(amounts) if _shared(pages)]
+        sharers.sort(key=lambda n: (n >= len(self._targets), -_shared(amounts[n])))
         chosen = sorted(sharers[:MOST_PAIRED])
         ranks = array("I", [NO_RANK]) * len(amounts)
         for rank, number in enumerate(chosen):
             ranks[number] = rank
-        pids = self.spaces.pids
         return [
-            Pair(pids[chosen[one]], pids[chosen[other]], Amounts(*counts))
+            (chosen[one], chosen[other], counts)
             for one, other, counts in self._table.heaviest_pairs(
                 ranks, len(chosen), top, below=below
             )
         ]
 
 
-def _rows(words: Iterable[int]) -> list[Amounts]:
-    return [Amounts(*row) for row in zip(*[iter(words)] * len(KINDS), strict=True)]
+def _shared(pages: Sequence[int]) -> int:
+    """All of them but the pages of zeros."""
+    return sum(pages) - pages[_ZERO]
+
+
+def _by_kind(words: Iterable[int]) -> list[tuple[int, ...]]:
+    return list(zip(*[iter(words)] * len(KINDS), strict=True))
 
 
 def _available(procfs: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOMEM
+from errno import ENOENT, ENOMEM
 
 from pagemap._errors import (
     AccessDenied,
@@ -15,6 +15,7 @@ from pagemap._errors import (
 
 __all__ = ["DENIED", "VANISHED", "code_of", "message_of"]
 
+MISSING = 66
 DENIED = 77
 VANISHED = 75
 
@@ -41,6 +42,8 @@ def code_of(error: PagemapError) -> int:
     """The exit code: that of the nearest class which has one."""
     if error.errno == ENOMEM:  # whatever it was of, that says nothing of the target
         return 1
+    if error.errno == ENOENT and error.operation == "look at the page cache":
+        return MISSING
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
 
 

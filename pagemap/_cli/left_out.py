@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from pagemap._cli.messages import complain
 from pagemap._errors import remedy_for_others
-from pagemap._space.every_process import DENIED, ENDED
+from pagemap._space.every_process import DENIED, ENDED, LeftOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import Any
 
-    from pagemap._space.every_process import EveryProcess, LeftOut
+    from pagemap._space.every_process import EveryProcess
     from pagemap._space.twins import Twins
 
-__all__ = ["tell_left_out", "tell_passed", "tell_sharers", "tell_twins"]
+__all__ = [
+    "tell_about",
+    "tell_left_out",
+    "tell_passed",
+    "tell_sharers",
+    "tell_twins",
+    "tell_unknown",
+]
 
 _NAMED = 3  # processes; of more, how many there are says enough
 _STOOD_FOR = 20
@@ -31,12 +39,9 @@ def tell_left_out(every: EveryProcess, *, sums: bool = False, told: Collection[i
     for reason, them in reasons.items():
         _tell(reason, [_named(each) for each in them], sums=sums)
     if not every.sees_all:
-        complain(
-            "processes of other PID namespaces cannot be seen from this one, and are left out; "
-            "the initial namespace shows all"
-        )
+        _tell_namespaces()
     if not every.sharers_known:
-        _tell_unknown()
+        tell_unknown()
 
 
 def _tell(reason: str, names: list[str], *, sums: bool) -> None:
@@ -49,6 +54,19 @@ def _tell(reason: str, names: list[str], *, sums: bool) -> None:
         complain(f"{_processes(names)} {reason}{listed}")
     else:
         complain(f"{_processes(names)} could not be read ({reason}){listed}")
+
+
+def tell_about(about: Mapping[str, Any]) -> None:
+    """The same of those that the `about` of a result has, which takes page tables."""
+    reasons: dict[str, list[str]] = {}
+    for each in about["left_out"]:
+        reasons.setdefault(each["reason"], []).append(_named(LeftOut(**each)))
+    for reason, names in reasons.items():
+        _tell(reason, names, sums=False)
+    if not about["all_namespaces"]:
+        _tell_namespaces()
+    if not about["sharers_known"]:
+        tell_unknown()
 
 
 def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:
@@ -74,10 +92,18 @@ def tell_twins(twins: Twins) -> None:
     """Say on stderr which processes were counted with others, having the same memory."""
     tell_sharers(twins.sharers)
     if not twins.known:
-        _tell_unknown()
+        tell_unknown()
 
 
-def _tell_unknown() -> None:
+def _tell_namespaces() -> None:
+    complain(
+        "processes of other PID namespaces cannot be seen from this one, and are left out; "
+        "the initial namespace shows all"
+    )
+
+
+def tell_unknown() -> None:
+    """Say that processes which share memory could not be told apart."""
     complain(
         "processes that share one address space (vfork, CLONE_VM) are counted apart: "
         "kcmp does not tell them here (it needs CONFIG_KCMP and CAP_SYS_PTRACE)"

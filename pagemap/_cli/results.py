@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pagemap._cli.options import complete_with_files
 from pagemap._cli.output import open_output
-from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of
+from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of, wrapped
 from pagemap._cli.words import parse_limit, parse_names
 from pagemap._errors import UsageError
 from pagemap._render.fitting import fitting
@@ -91,6 +91,8 @@ class Results:
     `usual` those columns that are written where nobody names any, by default all (a table: those
     that there is room for). Raises UsageError at once for a column that there is not, and for
     options that do not go together.
+
+    `after` may be set to a function that gives lines to stand below a table for people.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Results:
         self._order = self._order_of(arguments.sort, order)
         self._names = parse_names(arguments.columns, self.schema.names, option="--columns") or None
         self._usual = usual
+        self.after: Callable[[], Iterable[str]] | None = None
         self.format: str = arguments.format or (plain if self.is_plain else "table")
         self._check(plain)
 
@@ -256,9 +259,13 @@ class Results:
         from pagemap._render import terminal
 
         encoding, unfit = encoding_of(output.fd)
+
+        def put(text: str) -> None:
+            output.write(text.encode(encoding, unfit))
+
         terminal.write(
             tables,
-            lambda text: output.write(text.encode(encoding, unfit)),
+            put,
             names=self._names,
             width=width_of(output.fd),
             header=header,
@@ -266,6 +273,8 @@ class Results:
             total=sums,
             changes=changes,
         )
+        for line in self.after() if self.after else ():
+            put(wrapped(line, width_of(output.fd)))
 
     def _arranged(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
         """The rows grouped and in order; as they come, where neither is asked for."""

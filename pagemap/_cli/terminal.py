@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["encoding_of", "is_bold", "lines_of", "width_of"]
+__all__ = ["encoding_of", "is_bold", "lines_of", "width_of", "wrapped"]
 
 _USUAL_WIDTH = 80
 _USUAL_LINES = 24
@@ -52,3 +52,17 @@ def encoding_of(fd: int) -> tuple[str, str]:
 def is_bold(fd: int) -> bool:
     """Whether a line may be emphasised there (see no-color.org)."""
     return os.isatty(fd) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def wrapped(line: str, width: int | None) -> str:
+    r"""A sentence, on as many lines as it needs, each ended: what is too long for one is indented.
+
+    >>> wrapped("what is told of it", 12)
+    'what is told\n  of it\n'
+    """
+    if width is None or len(line) <= width:
+        return f"{line}\n"
+    from textwrap import fill
+
+    first = line[: len(line) - len(line.lstrip())]
+    return fill(line.lstrip(), width, initial_indent=first, subsequent_indent=f"{first}  ") + "\n"

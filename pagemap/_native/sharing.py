@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["KINDS", "NO_RANK", "Heaviest", "SharingPiece", "StretchBuffer", "Table"]
+__all__ = ["KINDS", "NO_RANK", "FrameSets", "Heaviest", "SharingPiece", "StretchBuffer"]
 
-KINDS = ("anonymous", "file", "shmem", "ksm", "zero", "other")
+KINDS = ("anon", "file", "shmem", "ksm", "zero", "other")
 """What a shared frame is, in the order of enum pm_kind."""
 
 NO_RANK = 2**32 - 1
@@ -70,7 +70,7 @@ class SharingPiece(VisitPiece):
         return buffer, stored
 
 
-class Table:
+class FrameSets:
     """Sets of processes, and for each frame of a window the number of its set.
 
     The window takes 4 bytes for each of its frames, of which the kernel gives those that are

@@ -7,6 +7,7 @@ import os
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.type_runs import ROW_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from pagemap._native.scan import Spans
 
 __all__ = [
+    "ALIKE",
     "BLOCK_PAGES",
+    "COUNTS",
+    "EACH",
     "MINCORE_TELLS",
     "NOT_CACHED",
-    "NO_WORD",
     "SWAP_IS_CACHED",
     "Blocks",
     "FilesPiece",
@@ -36,8 +39,10 @@ NOT_CACHED: int = lib.PM_NOT_CACHED
 SWAP_IS_CACHED: int = lib.PM_SWAP_IS_CACHED
 """What `cacheable` gives, as enum pm_cacheable has it."""
 
-NO_WORD = 2**64 - 1
-"""In a row: the kernel tells no map count, or no cgroup, of these frames."""
+COUNTS: int = lib.PM_TYPES_COUNTS
+ALIKE: int = lib.PM_TYPES_ALIKE
+EACH: int = lib.PM_TYPES_EACH
+"""What a job is for: counts by flags, a list of pages alike in a row, or of each page."""
 
 BLOCK_PAGES = 1 << 15
 """Pages of a step. The more, the more of their frames lie side by side; but memory new to us is
@@ -82,10 +87,11 @@ class SeenFrames:
 
 
 class Job:
-    """Where to look, and for what. `filters` are ``(mask, bits, any)``, as in C.
+    """Where to look, and for what: `wanted` is COUNTS, ALIKE or EACH.
 
-    `kinds` are those of each swap type (`pagemap._kernel.swap_types.kinds`): in a list what is not
-    in swap has no place there.
+    Pages must have entries with all bits of `all_of` and none of `none_of`, of a kind that has its
+    bit in `kinds_wanted`, and flags that pass all `filters`, ``(mask, bits, any)`` as in C. `kinds`
+    are those of each swap type (`pagemap._kernel.swap_types.kinds`).
     """
 
     __slots__ = (
@@ -95,9 +101,9 @@ class Job:
         "_looked_at",
         "_seen",
         "cgroups",
-        "list",
         "mapcounts",
         "table",
+        "wanted",
     )
 
     def __init__(
@@ -108,17 +114,20 @@ class Job:
         kpagecount: int = -1,
         kpagecgroup: int = -1,
         raw: bool = False,
-        listed: bool = False,
+        wanted: int = COUNTS,
         cgroup: int | None = None,
-        kinds: bytes | None = None,
+        kinds: bytes,
+        all_of: int = 0,
+        none_of: int = 0,
+        kinds_wanted: int = 0,
         filters: Sequence[tuple[int, int, bool]] = (),
         seen: SeenFrames | None = None,
         once: bool = False,
     ) -> None:
         self._seen = seen
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
-        self._kinds = ffi.NULL if kinds is None else ffi.from_buffer("uint8_t[]", kinds)
-        self.list = listed
+        self._kinds = ffi.from_buffer("uint8_t[]", kinds)
+        self.wanted = wanted
         self._fds = kpageflags, kpagecount, kpagecgroup  # held for as long as C may read
         self.mapcounts = kpagecount >= 0
         self.cgroups = kpagecgroup >= 0
@@ -130,11 +139,14 @@ class Job:
                 "kpagecount": kpagecount,
                 "kpagecgroup": kpagecgroup,
                 "raw": raw,
-                "list": listed,
+                "list": wanted,
                 "by_cgroup": cgroup is not None,
                 "sink": -1,
                 "cgroup": cgroup or 0,
                 "kinds": self._kinds,
+                "all_of": all_of,
+                "none_of": none_of,
+                "kinds_wanted": kinds_wanted,
                 "filters": self._filters,
                 "filters_count": len(filters),
                 "seen": ffi.NULL if seen is None else seen.table,
@@ -190,7 +202,7 @@ class Blocks:
         except IndexError:
             block = Block(self._job)
         checked(call(block.table))
-        found = block.found(self._job.list)
+        found = block.found(listed=self._job.wanted != COUNTS)
         self._free.append(block)
         return found
 
@@ -207,7 +219,7 @@ class Block:
         }
         # only a list tells PFNs; else they lie where the flags will, since each page untouched
         # before costs time
-        columns["pfns"] = allocate("uint64_t[]", size) if job.list else columns["flags"]
+        columns["pfns"] = allocate("uint64_t[]", size) if job.wanted else columns["flags"]
         if job.mapcounts:
             columns["mapcounts"] = allocate("uint64_t[]", size)
         if job.cgroups:
@@ -217,7 +229,7 @@ class Block:
         columns["spare"] = allocate("struct pm_wish[]", size)
         columns["scratch"] = allocate("uint64_t[]", READ_BLOCK)
         columns["slots"] = allocate("uint32_t[]", 2 * size)
-        if job.list:
+        if job.wanted:
             columns["rows"] = allocate("struct pm_types_run[]", size)
         else:
             columns["types"] = allocate("struct pm_type[]", size)
@@ -226,25 +238,30 @@ class Block:
             "struct pm_types_block *", {"capacity": size, "slots_count": 2 * size, **columns}
         )
 
-    def found(self, listed: bool) -> Found:
+    def found(self, *, listed: bool) -> Found:
         """What the last step found, copied out."""
         table = self.table
-        name, width = ("rows", 7) if listed else ("types", 4)
-        words = view_of(self._kept[name], "Q")[: width * table.found].tolist()
-        rows = list(zip(*(words[at::width] for at in range(width)), strict=True))
-        return Found(rows, int(table.looked), int(table.unknown))
+        looked, unknown = int(table.looked), int(table.unknown)
+        if listed:
+            rows = ffi.buffer(self._kept["rows"])[: ROW_BYTES * table.found]
+            return Found((), rows, looked, unknown)
+        words = view_of(self._kept["types"], "Q")[: 4 * table.found].tolist()
+        types = zip(words[::4], words[1::4], words[2::4], strict=True)
+        return Found(tuple(types), b"", looked, unknown)
 
 
 class Found:
-    """`rows` of a step, the pages `looked` at, and those `unknown`, whose frames have no word.
+    """What a step found: `types`, ``(flags, pages, frames)`` each, or `rows` of a list, as in C.
 
-    A row is ``(flags, pages, frames, 1)``, or in a list ``(place, pfn, swapped, pages, flags,
-    mapcount, cgroup)``.
+    Of the pages `looked` at, those are `unknown` whose frames have no word.
     """
 
-    __slots__ = ("looked", "rows", "unknown")
+    __slots__ = ("looked", "rows", "types", "unknown")
 
-    def __init__(self, rows: list[tuple[int, ...]], looked: int, unknown: int) -> None:
+    def __init__(
+        self, types: tuple[tuple[int, ...], ...], rows: bytes, looked: int, unknown: int
+    ) -> None:
+        self.types = types
         self.rows = rows
         self.looked = looked
         self.unknown = unknown

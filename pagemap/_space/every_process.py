@@ -143,6 +143,7 @@ class EveryProcess(Holder):
         return {
             "left_out": [each._asdict() for each in self.left_out],
             "complete": self.sees_all and not self._left_out,
+            "all_namespaces": self.sees_all,
             "sharers": {int(pid): list(map(int, each)) for pid, each in self.sharers.items()},
             "sharers_known": self.sharers_known,
         }

@@ -1,27 +1,37 @@
-"""Flags of frames in words: their letters and names, and filters in the language of page-types.
+"""Flags of frames in words: their letters and names, and filters by them.
 
-page-types, the kernel's own tool, says which pages it wants in one of four ways; several filters
-must all hold::
-
-    a,b      one of these flags at least
-    a,b=b    of these flags, just those on the right
-    a,~b     all of these, and none of those after a tilde
-    =a,b     these flags and no others
-
-A flag is a name of a `pagemap.PageFlag`, the beginning of one alone, or a number of bits.
+A flag is a name of a `pagemap.PageFlag`, the beginning of one alone, or a number of bits. Filters
+(`pagemap._vocabulary.filters`) take words of entries as well: `present`, `swap`.
 """
 
 from __future__ import annotations
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.filters import Filter
+from pagemap._vocabulary.flags import PAGE_WORDS
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.page_types import FlagRow
+from pagemap._vocabulary.words import understand
 
-__all__ = ["Filter", "flag_names", "letters", "parse_filter", "parse_flags", "parse_word"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "Bits",
+    "described",
+    "divide",
+    "flag_names",
+    "letters",
+    "parse_flags",
+    "parse_word",
+    "read_word",
+]
 
 
-class Filter(Record):
-    """Words to keep: ``word & mask == bits``, or with `any` those with some bit of `mask`."""
+class Bits(Record):
+    """Flags to keep: ``word & mask == bits``, or with `any` those with some bit of `mask`."""
 
     mask: int = field("", "the bits that are looked at")
     bits: int = field("", "those of them that are set")
@@ -32,7 +42,14 @@ _BITS = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
 _ALIASES = {
     "anon": _BITS["anonymous"],
     "idle_page": _BITS["idle"],
+    "hugetlb": _BITS["huge"],
     "compound": _BITS["compound_head"] | _BITS["compound_tail"],
+}
+_ENTRY_WORDS = frozenset(word for word, _ in PAGE_WORDS)
+_FLAG_OF_ENTRY = {
+    "file_or_shared": "file",
+    "soft_dirty": "softdirty",
+    "exclusive": "mmap_exclusive",
 }
 _KNOWN = sum(_BITS.values())
 _WORDS = 1 << 64
@@ -60,6 +77,25 @@ def flag_names(word: int) -> list[str]:
     """
     names = {flag.bit: flag.name for flag in PAGE_FLAGS}
     return [names.get(bit, f"bit_{bit}") for bit in range(word.bit_length()) if word >> bit & 1]
+
+
+def described(word: int) -> list[FlagRow]:
+    """Each flag in `word`, explained.
+
+    >>> [row.name for row in described(0x900000)]
+    ['nopage', 'offline']
+    """
+    known = {flag.bit: flag for flag in PAGE_FLAGS}
+    bits = [bit for bit in range(64) if word >> bit & 1]
+    return [
+        FlagRow(
+            bit,
+            known[bit].letter if bit in known else "?",
+            name,
+            known[bit].meaning if bit in known else "",
+        )
+        for bit, name in zip(bits, flag_names(word), strict=True)
+    ]
 
 
 def parse_flags(text: str, *, option: str = "flags") -> int:
@@ -112,45 +148,73 @@ def _hint(name: str, choices: list[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
 
 
-def parse_filter(text: str, *, raw: bool, option: str = "bits") -> Filter:
-    """The filter that `text` is, in the language above; `raw` says which flags will be seen.
+def read_word(word: str, what: str) -> str:
+    """A word of a filter of pages by their flags: one of entries (`PAGE_WORDS`), else of flags."""
+    name = understand(word, _ENTRY_WORDS)
+    if name is not None:
+        return name
+    bits = parse_word(word, option=what)
+    return flag_names(bits)[0] if bits and not bits & (bits - 1) else word
 
-    Raises UsageError for one that is malformed, or that nothing could ever fit.
 
-    >>> parse_filter("referenced,~dirty", raw=False)
-    Filter(mask=20, bits=4, any=False)
+def divide(filters: Sequence[Filter], *, raw: bool) -> tuple[list[Bits], list[Filter]]:
+    """The filters of flags, and those of entries; `raw` says which flags will be seen.
+
+    Raises UsageError for one that nothing could fit, or that mixes both where it cannot.
+
+    >>> divide([Filter(("referenced", "present"), ("dirty",))], raw=False)[0]
+    [Bits(mask=20, bits=4, any=False)]
     """
-    left, equals, right = text.partition("=")
-    if equals and "~" in text:
-        raise UsageError(f"{option} {text!r}: a tilde and = do not go together")
-    wanted = parse_flags(right, option=option) if right else 0
-    if equals and not left:
-        parsed = Filter(_WORDS - 1, wanted, any=False)
-    elif equals:
-        parsed = Filter(parse_flags(left, option=option), wanted, any=False)
-    else:
-        parsed = _without_equals(left, option)
-    if parsed.bits & ~parsed.mask:
-        names = ", ".join(flag_names(parsed.bits & ~parsed.mask))
-        raise UsageError(f"{option} {text!r} fits nothing: {names} is not on the left")
-    shown = parsed.mask if parsed.mask != _WORDS - 1 else parsed.bits
-    if not raw and (hidden := shown & _RAW):
-        raise UsageError(
-            f"{option} {text!r}: {', '.join(flag_names(hidden))} is seen with raw alone"
+    flags: list[Bits] = []
+    entries: list[Filter] = []
+    wanted = refused = 0
+    for each in filters:
+        if each.exact:  # of all flags that there are, no entry can have one more
+            flags.append(Bits(_WORDS - 1, _bits(map(_as_flag, each.all_of)), any=False))
+            continue
+        of_flags = [word for word in each.all_of if word not in _ENTRY_WORDS]
+        not_flags = [word for word in each.none_of if word not in _ENTRY_WORDS]
+        if of_flags or not_flags:
+            these, others = _bits(of_flags), _bits(not_flags)
+            flags.append(Bits(these | others, these, any=False))
+            wanted, refused = wanted | these, refused | others
+        groups: list[tuple[str, ...]] = []
+        for group in each.any_of:
+            mixed = {word in _ENTRY_WORDS for word in group}
+            if len(mixed) > 1:
+                raise UsageError(f"{'/'.join(group)}: one is of frames, one of entries; ask twice")
+            if True in mixed:
+                groups.append(group)
+            else:
+                flags.append(Bits(_bits(group), 0, any=True))
+        rest = Filter(
+            tuple(word for word in each.all_of if word in _ENTRY_WORDS),
+            tuple(word for word in each.none_of if word in _ENTRY_WORDS),
+            tuple(groups),
         )
-    return parsed
+        if any(rest):
+            entries.append(rest)
+    if wanted & refused:
+        name = flag_names(wanted & refused)[0]
+        raise UsageError(f"no page is both {name} and not {name}")
+    for bits in flags:
+        shown = bits.bits if bits.mask == _WORDS - 1 else bits.mask
+        if not raw and (hidden := shown & _RAW):
+            names = ", ".join(flag_names(hidden))
+            raise UsageError(f"{names}: internal to the kernel, and seen among raw flags alone")
+    return flags, entries
 
 
-def _without_equals(text: str, option: str) -> Filter:
-    plain = without = 0
-    for word in text.split(","):
-        name = word.strip()
-        if name.startswith("~"):
-            without |= parse_word(name[1:], option=option)
-        else:
-            plain |= parse_word(name, option=option)
-    if plain & without:
-        raise UsageError(f"{option} {text!r} fits nothing: {flag_names(plain & without)[0]} twice")
-    if without:
-        return Filter(plain | without, plain, any=False)
-    return Filter(plain, 0, any=True)
+def _as_flag(word: str) -> str:
+    """The flag that page-types has for a word of entries."""
+    flag = _FLAG_OF_ENTRY.get(word, word)
+    if flag in _ENTRY_WORDS and flag not in _BITS:
+        raise UsageError(f"{word} is no flag, so it cannot be among these and nothing else")
+    return flag
+
+
+def _bits(words: Iterable[str]) -> int:
+    bits = 0
+    for word in words:
+        bits |= parse_word(word)
+    return bits

@@ -59,9 +59,9 @@ CASES = {
     "regions": Case(("regions", "PID")),
     "footprint": Case(("footprint", "PID"), SHARED),
     "huge": Case(("huge", "PID"), needs_root=True),
-    "types": Case(("types", "PID"), frozenset(["flags", "pages", "bytes"]), needs_root=True),
+    "types": Case(("types", "--pfn", "0x0-0x10", "--raw"), needs_root=True),
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
-    "sharing": Case(("sharing", "PID", "--what", "frames"), needs_root=True),
+    "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }

@@ -100,3 +100,13 @@ def test_names_of_flags_come_before_letters(pagemap: Pagemap, need_pfns: None) -
     assert narrow[0].split() == ["FLAGS", "PAGES", "FRAMES", "SIZE", "NAMES"]
     assert any("uptodate" in line for line in narrow)
     assert "LETTERS" in lines_on(pagemap, 160, "types", "self")[0]
+    assert "LETTERS" in lines_on(pagemap, 80, "types", "self", "--columns", "pages,letters")[0]
+    for width in (40, 80):
+        for line in (
+            ["types", "self"],
+            ["types", "self", "--list"],
+            ["sharing", "self", "--targets-only"],
+            ["who", "--pfn", "1"],
+        ):
+            lines = lines_on(pagemap, width, *line)
+            assert max(map(len, lines)) <= width, line

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = oracle.PAGE
 MIB = 1 << 20
-KINDS = ("anonymous", "file", "shmem", "ksm", "other", "zero")
+KINDS = ("anon", "file", "shmem", "ksm", "other", "zero")
 PARTS = ("total", "processes", "pairs", "groups", "paths", "frames")
 
 
@@ -34,7 +34,7 @@ def family(start: Start, need_pfns: None, need_root: None) -> list[int]:
 
 
 def ask(pagemap: Pagemap, pids: list[int], *options: str) -> bytes:
-    code, out, err = pagemap("sharing", *pids, "--only", *options)
+    code, out, err = pagemap("sharing", *pids, "--targets-only", *options)
     assert code == 0
     # said where the kernel's flag of merged pages is on all that are anonymous
     said = [] if everyone.ksm_is_told() else ["pagemap: this kernel marks every"]
@@ -44,10 +44,11 @@ def ask(pagemap: Pagemap, pids: list[int], *options: str) -> bytes:
 
 def test_json(pagemap: Pagemap, family: list[int]) -> None:
     told = json.loads(ask(pagemap, family, "--json"))
-    assert (told["schema"], told["page_size"]) == ("pagemap.sharing/2", PAGE)
+    about = told["about"]
+    assert (told["schema"], told["version"], about["page_size"]) == ("pagemap.sharing", 3, PAGE)
     naive, _ = everyone.groups(family)
     untold = {} if everyone.ksm_is_told() else {"ksm": None}
-    assert told["ksm_told"] == (not untold)
+    assert about["ksm_told"] == (not untold)
     wanted = {
         key: {kind: count[kind] * PAGE for kind in KINDS} | untold
         for key, count in naive.items()
@@ -59,16 +60,17 @@ def test_json(pagemap: Pagemap, family: list[int]) -> None:
     assert all(
         each["shared"] == sum(each[kind] or 0 for kind in KINDS[:-1]) for each in told["groups"]
     )
-    assert told["total"]["shared"] == sum(each["shared"] for each in told["groups"])
+    (total,) = told["total"]
+    assert total["shared"] == sum(each["shared"] for each in told["groups"])
     saved = sum(each["shared"] * (each["processes"] - 1) for each in told["groups"])
-    assert told["total"]["saved"] == saved
+    assert total["saved"] == saved
     assert {(each["pid"], each["other_pid"]) for each in told["pairs"]} == {
         (family[0], family[1]),
         (family[0], family[2]),
         (family[1], family[2]),
     }
     assert {each["pid"] for each in told["processes"]} == set(family)
-    assert (told["processes_seen"], told["vanished"], told["unreadable"]) == (3, [], [])
+    assert (about["processes"], about["left_out"], about["complete"]) == (3, [], True)
     assert told["frames"][0]["processes"] == 3
 
 
@@ -84,19 +86,26 @@ def test_tables(pagemap: Pagemap, family: list[int]) -> None:
     tables = [table.splitlines() for table in out.split("\n\n")]
     assert [table[0] for table in tables] == list(PARTS)
     for name, titles, *rows in tables:
-        columns = [title.lower().replace("-", "_") for title in titles.split()]
-        items: list[dict[str, Any]] = [told[name]] if name == "total" else told[name]
+        columns = titles.lower().split()
+        items: list[dict[str, Any]] = told[name]
         assert len(rows) == len(items)
-        shown = {kind for kind in KINDS if any(item.get(kind) for item in items)}
-        assert shown == set(columns) & set(KINDS)
+        shown = set(columns) & set(KINDS)
+        assert shown == (set() if name == "frames" else set(KINDS))
         for row, item in zip(rows, items, strict=True):
-            cells = dict(zip(columns, row.split(), strict=False))
+            words = row.split()
+            if "pids" in columns:  # there are several
+                first = columns.index("pids")
+                pids = words[first : first + item["processes"]]
+                assert pids == list(map(str, item["pids"]))
+                words[first : first + item["processes"]] = [""]
+            cells = dict(zip(columns, words, strict=False))
             for kind in shown:
-                assert abs(number(cells[kind]) - item[kind]) <= item[kind] / 10
+                if item[kind] is None:
+                    assert cells[kind] == "-"
+                else:
+                    assert abs(number(cells[kind]) - item[kind]) <= item[kind] / 10
             if "path" in columns:
                 assert cells["path"] == (item["path"].split() or ["[anon]"])[0]
-            if "pids" in columns:
-                assert cells["pids"] == ",".join(map(str, item["pids"]))
             if "pfn" in columns:
                 assert (cells["pfn"], cells["kind"]) == (item["pfn"], item["kind"])
 
@@ -104,14 +113,14 @@ def test_tables(pagemap: Pagemap, family: list[int]) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_csv(pagemap: Pagemap, family: list[int], part: str) -> None:
     told = json.loads(ask(pagemap, family, "--json", "--what", part))
-    items = [told[part]] if part == "total" else told[part]
-    assert set(PARTS) & set(told) == {part}
+    assert (told["schema"], told["version"]) == (f"pagemap.sharing.{part}", 3)
+    items = told["rows"]
     rows = list(csv.DictReader(io.StringIO(ask(pagemap, family, "--csv", "--what", part).decode())))
     for row in (*items, *rows):
         row.pop("mapcount", None)  # of libc, it is others' too, who come and go
     assert [
         {
-            name: "|".join(map(str, value)) if isinstance(value, list) else cell(value)
+            name: " ".join(map(str, value)) if isinstance(value, list) else cell(value)
             for name, value in item.items()
         }
         for item in items
@@ -125,8 +134,11 @@ def cell(value: object) -> str:
 def test_the_heaviest_few(pagemap: Pagemap, family: list[int]) -> None:
     out = ask(pagemap, family, "--top", "2", "--what", "groups,frames").decode()
     assert [len(table.splitlines()) for table in out.split("\n\n")] == [4, 4]
-    # by default what --csv writes are the pairs
-    assert ask(pagemap, family, "--csv") == ask(pagemap, family, "--csv", "--what", "pairs")
+    words = ["--what", "pairs", "--sort", "pid", "--columns", "pid,shared"]
+    out = ask(pagemap, family, *words).decode()
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["PID", "SHARED"]
+    assert [int(line[0]) for line in lines[1:]] == sorted(int(line[0]) for line in lines[1:])
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")
@@ -134,16 +146,23 @@ def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int]) -> None:
     name = everyone.status(namesakes[0], "Name")
     code, out, _ = pagemap("sharing", name, "--json", "--what", "groups")
     assert code == 0
-    assert any(set(namesakes) <= set(each["pids"]) for each in json.loads(out)["groups"])
+    assert any(set(namesakes) <= set(each["pids"]) for each in json.loads(out)["rows"])
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--only", "--only wants targets: those that are to be looked at"),
+        ("--targets-only", "--targets-only wants targets: those that are to be looked at"),
         ("--what grups", "--what knows no 'grups'; did you mean groups?"),
-        ("--what pairs,groups --csv", "--csv writes one part at a time, not 2"),
-        ("--top 0", "--top wants a number from 1 on, not '0'"),
+        ("--what pairs,groups --csv", "--format csv is of one table, and these are 2: name one by"),
+        ("--csv", "--format csv is of one table, and these are 6: name one by --what: total, pro"),
+        ("--format jsonl", "--format jsonl is of one table"),
+        ("--format arrow", "--format arrow is of one table"),
+        ("--columns pid", "--columns is of one table"),
+        ("--sort pid", "--sort is of one table"),
+        ("--watch 1", "--watch is of one table"),
+        ("--what pairs --columns path", "--columns knows no 'path'; choose from pid"),
+        ("--top -1", "--top wants a number from 0 on, not '-1'"),
         ("--threads many", "--threads wants a number from 1 on, not 'many'"),
         ("--json --csv", "argument --csv: not allowed with argument --json"),
     ],
@@ -158,7 +177,7 @@ def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> No
 def test_targets_that_are_not_there(pagemap: Pagemap, unused_pid: int, kernel_thread: int) -> None:
     assert pagemap("sharing", unused_pid)[:2] == (66, b"")
     assert pagemap("sharing", "no such name at all")[:2] == (66, b"")
-    code, out, _ = pagemap("sharing", kernel_thread, "--only", "--json")
+    code, out, _ = pagemap("sharing", kernel_thread, "--targets-only", "--json")
     assert (code, json.loads(out)["groups"]) == (0, [])
 
 
@@ -187,10 +206,10 @@ def test_few_descriptors(pagemap: Pagemap, start: Start, which: str) -> None:
             assert most < 10
             continue
         about = json.loads(out)
-        rows = about["mappers"] if which == "who" else about["processes"]
+        rows = about["rows"] if which == "who" else about["processes"]
         assert {parent.pid, *children} <= {row["pid"] for row in rows}
         assert "Too many open files" not in said
-        assert not any("open files" in each["reason"] for each in about["unreadable"])
+        assert not any("open files" in each["reason"] for each in about["about"]["left_out"])
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")
@@ -215,5 +234,5 @@ def test_processes_of_other_namespaces(pagemap: Pagemap, start: Start, which: st
     if which == "who":
         assert "2 more: of processes of other PID namespaces" in out.decode()
     process = pagemap.start(*words, "--json", prefix=inside)
-    assert json.loads(process.communicate(timeout=60)[0])["all_namespaces"] is False
-    assert json.loads(pagemap(*words, "--json").out)["all_namespaces"] is True
+    assert json.loads(process.communicate(timeout=60)[0])["about"]["all_namespaces"] is False
+    assert json.loads(pagemap(*words, "--json").out)["about"]["all_namespaces"] is True

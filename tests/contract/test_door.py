@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-NOT_CALLED = {"Look.__init__", "Histogram.add"}
-"""What `Survey` and `Look` alone call, with steps of the compiled walk."""
-
-
 def functions_of(value: Any) -> Iterator[tuple[str, Any]]:
     """What has annotations: the function itself, or all that a class shows of its own."""
     if not isinstance(value, type):
@@ -26,8 +22,6 @@ def functions_of(value: Any) -> Iterator[tuple[str, Any]]:
         return
     for name, member in inspect.getmembers(value):
         if name.startswith("_") and name not in ("__init__", "__iter__", "__getitem__", "__call__"):
-            continue
-        if f"{value.__name__}.{name}" in NOT_CALLED:
             continue
         found = member.fget if isinstance(member, property) else member
         found = getattr(found, "__func__", found)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 with atheris.instrument_imports(include=["pagemap"]):
+    from pagemap._analyses.choice import Choice
     from pagemap._cli import targets
     from pagemap._errors import PagemapError, UsageError
     from pagemap._kernel import maps, smaps
     from pagemap._vocabulary import page_flags, units
+    from pagemap._vocabulary.filters import parse_filters
 
 from tests import oracle
 
@@ -131,14 +133,20 @@ def _is_number(text: str, base: int) -> bool:
 
 
 def filters(data: bytes) -> None:
-    """Filters of page flags."""
+    """Filters of pages, by their flags and by their entries."""
     text = data[1:].decode("utf-8", "surrogateescape")
     try:
-        found = page_flags.parse_filter(text, raw=bool(data[:1] > b"\x7f"))
+        parsed = parse_filters([text], [], page_flags.read_word)
+        flags, entries = page_flags.divide(parsed, raw=bool(data[:1] > b"\x7f"))
     except UsageError:
         return
-    assert all(0 <= int(value) < 1 << 64 for value in found), (text, found)
-    assert found == page_flags.parse_filter(text, raw=bool(data[:1] > b"\x7f"))
+    assert all(0 <= int(value) < 1 << 64 for each in flags for value in each), (text, flags)
+    assert parse_filters([text], [], page_flags.read_word) == parsed
+    try:
+        choice = Choice(filters=entries)
+    except UsageError:
+        return
+    assert 0 <= choice.all_of | choice.none_of < 1 << 64
 
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="pagemap-fuzz-")

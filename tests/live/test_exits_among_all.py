@@ -1,6 +1,6 @@
 """Processes that exit at random moments while all processes are gone through.
 
-Neither `Owners` nor `Sharing` may fail, hang, or miss those that stay. PAGEMAP_EXITS says how many
+Neither `owners` nor `sharing` may fail, hang, or miss those that stay. PAGEMAP_EXITS says how many
 exit (1000 before a release), PAGEMAP_SEED repeats a run.
 """
 
@@ -12,12 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pagemap._analyses.owners import Owners
-from pagemap._analyses.sharing import Sharing
+import pagemap
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -99,9 +98,10 @@ def test_owners(start: Start) -> None:
     assert frame is not None
 
     def look() -> None:
-        owners = Owners([frame, 1])
-        assert [each.pid for each in owners if each.pfn == frame] == family
-        assert not set(owners.spaces.vanished) & set(family)
+        table = pagemap.owners([frame, 1])
+        about: Any = table.about
+        assert [each.pid for each in table if each.pfn == frame] == family
+        assert not {each["pid"] for each in about["left_out"]} & set(family)
 
     while_they_end(look)
 
@@ -112,9 +112,8 @@ def test_sharing(start: Start) -> None:
     target.stop()
 
     def look() -> None:
-        sharing = Sharing(top=100_000)
-        assert any(
-            family == set(group.pids) and group.pages.anonymous >= 8 for group in sharing.groups
-        )
+        told = pagemap.sharing(top=100_000)
+        size = 8 * oracle.PAGE
+        assert any(family == set(group.pids) and group.anon >= size for group in told.groups)
 
     while_they_end(look)

@@ -58,7 +58,8 @@ def handler(number, frame):
             lambda: pagemap.Sampler().sample(), lambda: pagemap.find(sys.executable),
             *(lambda f=f: pagemap.dump("self", "/dev/null", format=f, populated=True)
               for f in ("text", "csv", "json", "jsonl")),
-            lambda: pagemap.Owners([1]), lambda: pagemap.Sharing([os.getpid()], only=True),
+            process.page_runs, lambda: pagemap.owners([1]),
+            lambda: pagemap.sharing([os.getpid()], only=True),
         ):
             tell(call)
 

@@ -6,20 +6,22 @@ import contextlib
 import os
 import signal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
-from pagemap._analyses.owners import Mapper, Owners
 from pagemap._kernel import maps, maps_blocks
+from pagemap._native.owners import OwnersPiece, SightingBuffer, Wanted
 from pagemap._space import every_process
+from pagemap._space.every_space import Spaces
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pagemap import OwnerRow, Table
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -44,8 +46,22 @@ def frame_at(pid: int, address: int) -> int:
     return frame
 
 
-def places(mappers: Iterable[Mapper]) -> list[tuple[int, int]]:
+def places(mappers: Iterable[OwnerRow]) -> list[tuple[int, int]]:
     return [(each.pid, each.address) for each in mappers]
+
+
+def frame_of(table: Table[OwnerRow]) -> dict[str, Any]:
+    """What is told of the one frame that was looked for."""
+    about: Any = table.about
+    (frame,) = about["frames"]
+    assert isinstance(frame, dict)
+    return frame
+
+
+def ended(table: Table[OwnerRow]) -> set[int]:
+    """Those that ended meanwhile."""
+    about: Any = table.about
+    return {each["pid"] for each in about["left_out"] if each["reason"] == every_process.ENDED}
 
 
 def test_a_page_of_two_hundred_children(start: Start) -> None:
@@ -54,16 +70,17 @@ def test_a_page_of_two_hundred_children(start: Start) -> None:
     target.stop()
     address = target.first.start + 3 * PAGE
     frame = frame_at(target.pid, address)
-    owners = Owners([frame])
-    found = list(owners)
+    found = pagemap.owners([frame])
     assert places(found) == [(pid, address) for pid in sorted([target.pid, *children])]
     assert everyone.word("kpagecount", frame) == len(found) == 201
-    (told,) = owners.frames
-    assert told.mapcount == 201
-    assert owners.unexplained(told) == 0
+    told = frame_of(found)
+    assert (told["pfn"], told["mapcount"], told["found"]) == (hex(frame), 201, 201)
+    assert told["unexplained"] == 0
+    assert {(each.pfn, each.mapcount) for each in found} == {(frame, 201)}
+    assert {(each.flags or 0) & everyone.ANON for each in found} == {everyone.ANON}
     assert not any(each.exclusive for each in found)
-    assert {each.mapping.perms for each in found} == {"rw-p"}
-    assert all(each.mapping.start <= address < each.mapping.end for each in found)
+    assert {each.perms for each in found} == {"rw-p"}
+    assert all(each.start <= address < each.end for each in found)
     assert {each.name for each in found} == {found[0].name}
 
 
@@ -72,11 +89,10 @@ def test_a_private_page_is_found_and_the_search_ends(start: Start) -> None:
     target.stop()
     done: list[int] = []
     frame = frame_at(target.pid, target.first.start)
-    owners = Owners([frame], progress=lambda at, _: done.append(at), threads=1)
-    (only,) = owners
+    (only,) = pagemap.owners([frame], progress=lambda at, _: done.append(at), threads=1)
     assert (only.pid, only.address, only.exclusive) == (target.pid, target.first.start, True)
-    at = owners.spaces.pids.index(target.pid)
-    assert all(number <= at for number in done)
+    before = sum(pid < target.pid for pid in everyone.pids())
+    assert all(number <= before for number in done)
 
 
 def test_a_page_of_libc_in_every_process(start: Start) -> None:
@@ -90,18 +106,17 @@ def test_a_page_of_libc_in_every_process(start: Start) -> None:
     )
     frame = next(pfn for pfn in pfns_of(target.pid, line) if pfn)
     before = everyone.mappers(frame, everyone.pids(), label=line.label)
-    owners = Owners([frame])
-    found = set(places(owners))
+    table = pagemap.owners([frame])
+    found = set(places(table))
     after = everyone.mappers(frame, everyone.pids(), label=line.label)
     assert len(before & after) >= 2
     # who ends or begins meanwhile may be seen or not; who was there all the time must be
-    gone = set(owners.spaces.vanished)
+    gone = ended(table)
     assert before & after <= found
     lived = {pid for pid, _ in after} & {pid for pid, _ in before}
     assert {(pid, at) for pid, at in found if pid in lived and pid not in gone} <= before | after
-    (told,) = owners.frames
-    assert told.mapcount is not None
-    assert told.mapcount - owners.unexplained(told) <= len(found)
+    told = frame_of(table)
+    assert told["mapcount"] - told["unexplained"] <= len(found)
 
 
 def pfns_of(pid: int, line: oracle.MapsLine) -> list[int | None]:
@@ -115,16 +130,16 @@ def test_a_merged_page(start: Start) -> None:
     for _ in range(TRIES):
         frame = frame_at(target.pid, area.start)
         naive = everyone.mappers(frame, [target.pid])
-        owners = Owners([frame])
-        found = places(owners)
+        table = pagemap.owners([frame])
+        found = places(table)
         counted = everyone.word("kpagecount", frame)
         if counted == len(found) and set(found) >= naive:
             break
     assert {each for each in found if each[0] == target.pid} == naive
     assert len(naive) > 1
     assert counted == len(found)
-    assert owners.frames[0].flags is not None
-    assert int(owners.frames[0].flags) & everyone.KSM
+    assert int(frame_of(table)["flags"], 16) & everyone.KSM
+    assert "ksm" in frame_of(table)["names"].split(",")
 
 
 @pytest.mark.parametrize("name", ["anonymous", "memfd"])
@@ -136,8 +151,7 @@ def test_a_page_of_shared_memory(name: str, start: Start) -> None:
     frame = frame_at(target.pid, address)
     # shared memory is not copied into the child's page table: it has what it has touched itself
     expected = sorted(everyone.mappers(frame, [target.pid, child]))
-    owners = Owners([frame])
-    assert places(owners) == expected
+    assert places(pagemap.owners([frame])) == expected
     assert everyone.word("kpagecount", frame) == len(expected) >= 1
 
 
@@ -148,11 +162,11 @@ def test_a_file_thrice_in_each_of_two(start: Start) -> None:
             target.stop()
         areas = targets[0].areas
         frame = frame_at(targets[0].pid, areas["shared"].start + PAGE)
-        found = list(Owners([frame]))
+        found = pagemap.owners([frame])
         expected = everyone.mappers(frame, [target.pid for target in targets])
         assert set(places(found)) == expected
         assert len(found) == len(expected) == everyone.word("kpagecount", frame) == 4
-        assert {os.fsencode(each.mapping.path) for each in found} == {path}
+        assert {os.fsencode(each.path) for each in found} == {path}
 
 
 @pytest.mark.parametrize("kind", ["thp", "hugetlb"])
@@ -163,7 +177,11 @@ def test_a_page_of_a_huge_page(kind: str, start: Start) -> None:
     address = target.first.start + 7 * PAGE
     frame = frame_at(target.pid, address)
     expected = sorted(everyone.mappers(frame, [target.pid, child]))
-    assert places(Owners([frame])) == expected == sorted([(target.pid, address), (child, address)])
+    assert (
+        places(pagemap.owners([frame]))
+        == expected
+        == sorted([(target.pid, address), (child, address)])
+    )
 
 
 @pytest.mark.parametrize("deed", [b"writes", b"keeps"])
@@ -173,7 +191,7 @@ def test_who_has_a_page_of_a_huge_page_alone(deed: bytes, start: Start) -> None:
     for page in (0, 7):
         address = target.first.start + page * PAGE
         frame = frame_at(target.pid, address)
-        found = list(Owners([frame]))
+        found = pagemap.owners([frame])
         expected = sorted(everyone.mappers(frame, [target.pid, *target.children]))
         assert places(found) == expected
         assert [each.exclusive for each in found] == [len(expected) == 1] * len(expected)
@@ -185,10 +203,15 @@ def test_the_page_of_zeros(start: Start) -> None:
     target.stop()
     area = target.first
     frame = frame_at(target.pid, area.start)
-    owners = Owners([frame])
-    ours = [at for pid, at in places(owners) if pid == target.pid and area.start <= at < area.end]
+    table = pagemap.owners([frame])
+    ours = [at for pid, at in places(table) if pid == target.pid and area.start <= at < area.end]
     assert ours == list(range(area.start, area.end, PAGE))
-    assert owners.unexplained(owners.frames[0]) == 0  # the kernel does not count them
+    assert frame_of(table)["unexplained"] == 0  # the kernel does not count them
+    # and nobody makes the table as long as they like
+    few = pagemap.owners([frame], most=7)
+    told = frame_of(few)
+    assert len(few) == told["listed"] == 7
+    assert told["found"] >= area.pages
 
 
 def test_several_frames_at_once(start: Start) -> None:
@@ -197,25 +220,25 @@ def test_several_frames_at_once(start: Start) -> None:
     target.stop()
     addresses = range(target.first.start, target.first.end, 3 * PAGE)
     frames = {frame_at(target.pid, at): at for at in addresses}
-    owners = Owners(frames)
-    found = list(owners)
+    found = pagemap.owners(frames)
     for pid in (target.pid, child):
         assert {each.pfn: each.address for each in found if each.pid == pid} == frames
     assert len(found) == 2 * len(frames)
-    assert [frame.pfn for frame in owners.frames] == list(frames)
-    assert set(owners.found.values()) == {2}
+    about: Any = found.about
+    assert [frame["pfn"] for frame in about["frames"]] == list(map(hex, frames))
+    assert {frame["found"] for frame in about["frames"]} == {2}
 
 
 def test_a_child_of_vfork_is_not_counted_twice(start: Start) -> None:
     target = start(workloads.dense(4 * PAGE))
     child = target.ask("v")
     frame = frame_at(target.pid, target.first.start)
-    owners = Owners([frame])
-    (only,) = owners
+    table = pagemap.owners([frame])
+    (only,) = table
     assert everyone.word("kpagecount", frame) == 1
     # pids may have wrapped around: then the child comes first
     assert {only.pid, *only.sharers} == {target.pid, child}
-    assert owners.spaces.sharers_known
+    assert table.about["sharers_known"] is True
 
 
 def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
@@ -226,13 +249,19 @@ def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
         (child,) = target.children
         monkeypatch.setattr(every_process, "pids", lambda _: [child, target.pid])
         frame = frame_at(target.pid, target.first.start)
-        owners = Owners([frame])
-        assert owners.spaces.sharers == {child: [target.pid]}
-        end(child, target.pid)
-        (only,) = owners
+        go_through = Spaces.go_through
+
+        def after_it_ended(spaces: Spaces, *args: Any, **rest: Any) -> Any:
+            assert spaces.sharers == {child: [target.pid]}
+            end(child, target.pid)
+            return go_through(spaces, *args, **rest)
+
+        monkeypatch.setattr(Spaces, "go_through", after_it_ended)
+        table = pagemap.owners([frame])
+        (only,) = table
         assert (only.pid, only.address, only.sharers) == (target.pid, target.first.start, ())
-        assert owners.spaces.vanished == []
-        assert owners.complete
+        assert table.about["left_out"] == []
+        assert table.about["complete"] is True
 
 
 def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,18 +277,20 @@ def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.Mon
         def choose(text: bytes) -> tuple[list[tuple[int, int]], None]:
             blocks.append(text)
             met.extend(mapping.start for mapping in maps.parse(text))
-            if child in owners.spaces.pids:
+            if child in spaces.pids:
                 end(child, target.pid)
             return [(each // PAGE, 1) for each in met[-1:]], None
 
         monkeypatch.setattr(every_process, "pids", lambda _: [child, target.pid])
-        owners = Owners([frame_at(target.pid, target.first.start)], threads=1)
-        monkeypatch.setattr(owners, "_choose", choose)
-        assert len(list(owners)) <= 1
+        wanted = Wanted([frame_at(target.pid, target.first.start)])
+        with Spaces() as spaces:
+            make = partial(OwnersPiece, wanted=wanted)
+            steps = list(spaces.go_through(choose, make, SightingBuffer, threads=1))
+        assert sum(len(found) for _, found in steps) <= 1
         assert met == expected
         assert len(blocks) > 1
-        assert owners.spaces.pids == [target.pid]
-        assert owners.spaces.vanished == []
+        assert spaces.pids == [target.pid]
+        assert spaces.left_out == []
 
 
 def end(child: int, parent: int) -> None:
@@ -275,7 +306,7 @@ def test_threads_are_one_process(start: Start) -> None:
     for _ in range(3):
         target.ask("t")
     frame = frame_at(target.pid, target.first.start)
-    (only,) = Owners([frame])
+    (only,) = pagemap.owners([frame])
     assert (only.pid, only.sharers) == (target.pid, ())
 
 
@@ -285,7 +316,7 @@ def test_a_process_whose_main_thread_has_ended(start: Start) -> None:
     target.ask("t")
     target.tell("l")
     workloads.wait_until(lambda: everyone.status(target.pid, "State").startswith("Z"))
-    (only,) = Owners([frame])
+    (only,) = pagemap.owners([frame])
     assert (only.pid, only.address) == (target.pid, target.first.start)
 
 
@@ -293,25 +324,24 @@ def test_who_ends_meanwhile_is_named(start: Start) -> None:
     target = start(workloads.dense(4 * PAGE))
     children = sorted(target.ask("f") for _ in range(20))
     frame = frame_at(target.pid, target.first.start)
-    owners = Owners([frame], threads=1)
-    steps = iter(owners)
-    first = next(steps)
-    target.kill()  # the children die with it, each in its own time
-    workloads.wait_until(lambda: all(oracle.has_ended(pid) for pid in children))
-    rest = list(steps)
-    assert {each.pid for each in [first, *rest]} <= {target.pid, *children}
-    assert owners.frames[0].pfn == frame
-    assert {target.pid, *children} & set(owners.spaces.vanished)
+
+    def end_them(_: int, __: int) -> None:
+        target.kill()  # the children die with it, each in its own time
+        workloads.wait_until(lambda: all(oracle.has_ended(pid) for pid in children))
+
+    table = pagemap.owners([frame], threads=1, progress=end_them)
+    assert frame_of(table)["pfn"] == hex(frame)
+    assert {target.pid, *children} & ended(table)
 
 
 def test_frames_out_of_range() -> None:
     with pagemap._kernel.frames.FrameReader() as reader:
         end = reader.end
     with pytest.raises(pagemap.UsageError, match="out of range"):
-        Owners([end])
-    assert Owners([end - 1]).frames[0].pfn == end - 1
+        pagemap.owners([end])
+    assert frame_of(pagemap.owners([end - 1]))["pfn"] == hex(end - 1)
 
 
 def test_without_rights(need_root: None) -> None:
     with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags"):
-        as_nobody(lambda: Owners([1]).found)
+        as_nobody(lambda: len(pagemap.owners([1])))

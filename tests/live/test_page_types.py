@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import itertools
-import mmap
-import os
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -14,16 +9,13 @@ import pytest
 
 import pagemap
 from pagemap._analyses.page_survey import Survey
-from pagemap._kernel.page_files import OpenFile, files_in
-from pagemap._native.types import MINCORE_TELLS
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
-    from pagemap._analyses.page_types import PageTypes
+    from pagemap import PageRunRow, PageTypeRow, Table
     from tests.conftest import Start
     from tests.workloads import Target
 
@@ -50,9 +42,14 @@ def calm(counts: dict[int, int]) -> dict[int, int]:
     return result
 
 
-def by_flags(types: PageTypes) -> dict[int, int]:
+def by_flags(types: Table[PageTypeRow]) -> dict[int, int]:
     """Pages by their flags."""
     return {each.flags: each.pages for each in types}
+
+
+def rows(tables: Iterable[Table[PageRunRow]]) -> list[PageRunRow]:
+    """The rows of a list."""
+    return [row for table in tables for row in table]
 
 
 def settled(ours: Callable[[], dict[int, int]], theirs: Callable[[], dict[int, int]]) -> None:
@@ -106,11 +103,11 @@ def test_every_page_of_22_000_mappings(start: Start) -> None:
             lambda: by_flags(process.page_types()),
             lambda: page_words.of_process(target.pid),
         )
-        assert process.page_types().pages >= 22_000
+        assert process.page_types().total().pages >= 22_000
         first, last = mappings[100], mappings[15_000]
         some = process.page_types(ranges=[(first.start, last.end)])
         entries = oracle.entries(target.pid, first.start, last.end)
-        assert some.pages == sum(entry >> 62 != 0 for entry in entries)
+        assert some.total().pages == sum(entry >> 62 != 0 for entry in entries)
     if page_words.tool():
         theirs = page_words.page_types("--pid", target.pid)
         assert sum(theirs.values()) < 22_000
@@ -123,11 +120,13 @@ def test_runs_are_the_pages_one_by_one(start: Start) -> None:
     area = target.first
     entries = oracle.entries(target.pid, area.start, area.end)
     pfns = [oracle.place(entry) for entry in entries]
-    with Survey(mapcounts=True, cgroups=True) as survey, pagemap.Process(target.pid) as process:
+    with pagemap.Process(target.pid) as process:
         for threads in (1, 3):
-            runs = list(survey.process(process, [(area.start, area.end)]).runs())
+            where = [(area.start, area.end)]
+            found = process.page_runs(ranges=where, mapcounts=True, cgroups=True, threads=threads)
+            runs = rows(found)
             each = [
-                ((run.start or 0) + at * PAGE, (run.pfn or 0) + at, run.mapcount, run.cgroup)
+                ((run.address or 0) + at * PAGE, (run.pfn or 0) + at, run.mapcount, run.cgroup)
                 for run in runs
                 for at in range(run.pages)
             ]
@@ -137,8 +136,11 @@ def test_runs_are_the_pages_one_by_one(start: Start) -> None:
             assert each == list(zip(addresses, pfns, counts, groups, strict=True)), threads
         by_cgroup = by_flags(process.page_types(ranges=[(area.start, area.end)], cgroup=groups[0]))
         nobodys = process.page_types(ranges=[(area.start, area.end)], cgroup=2**63)
+        each_page = rows(process.page_runs(ranges=[(area.start, area.end)], each=True))
     assert sum(by_cgroup.values()) == groups.count(groups[0])
-    assert nobodys.pages == 0
+    assert len(nobodys) == 0
+    assert nobodys.total().pages == 0
+    assert [(row.address, row.pfn) for row in each_page] == list(zip(addresses, pfns, strict=True))
 
 
 @pytest.mark.usefixtures("need_frames")
@@ -172,229 +174,75 @@ def test_words_of_frames_are_those_of_single_reads(start: Start) -> None:
 
 @pytest.mark.usefixtures("need_frames")
 def test_all_of_memory() -> None:
-    with Survey() as survey, pagemap.FrameReader() as reader:
-        types = survey.memory().types()
-        assert types.pages == reader.end
-        assert types.unknown == 0
-        assert survey.memory([(1, 1001)]).types().pages == 1000
-        reserved = 0
-        with Survey(raw=True, bits=["reserved"]) as other:
-            reserved = other.memory([(0, 0x100)]).types().pages
+    with pagemap.FrameReader() as reader:
+        types = pagemap.page_types()
+        assert types.total().pages == reader.end
+        assert types.about["unknown"] == 0
+        assert types.about["complete"] is True
+        assert pagemap.page_types(frames=[(1, 1001)]).total().pages == 1000
+        reserved = pagemap.page_types(frames=[(0, 0x100)], raw=True, only=["reserved"])
         single = page_words.words(range(0x100))
-        assert reserved == sum(1 for word in single if word and word >> 32 & 1)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "below").mkdir()
-    (tmp_path / "partial").write_bytes(b"x" * (5 * PAGE + 1))
-    (tmp_path / "below" / "whole").write_bytes(b"y" * (40 * PAGE))
-    (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "link").symlink_to(tmp_path / "partial")
-    os.mkfifo(tmp_path / "fifo")
-    os.sync()  # what is dirty is written at some time, and changes its flags
-    return tmp_path
-
-
-def cached(path: Path) -> list[bool]:
-    """Which pages of a file are in the page cache, says mincore."""
-    import ctypes
-
-    size = path.stat().st_size
-    pages = -(-size // PAGE)
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), size) as memory:
-        vector = (ctypes.c_ubyte * pages)()
-        libc = ctypes.CDLL(None, use_errno=True)
-        address = ctypes.c_void_p(oracle.address_of(memory))
-        assert libc.mincore(address, ctypes.c_size_t(size), vector) == 0
-    return [bool(byte & 1) for byte in vector]
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_files(folder: Path) -> None:
-    with Survey() as survey:
-        with OpenFile(str(folder / "partial")) as file:
-            assert survey.file(file).types().pages == 6
-            runs = list(survey.file(file).runs())
-            assert sum(run.pages for run in runs) == 6
-            assert runs[0].start == 0
-        with OpenFile(str(folder / "empty")) as file:
-            assert survey.file(file).types().pages == 0
-        failed: list[pagemap.PagemapError] = []
-        found = {
-            os.path.relpath(file.path, folder): survey.file(file).types().pages
-            for file in files_in(str(folder), failed.append)
-        }
-    assert found == {"empty": 0, "partial": 6, "below/whole": 40}
-    assert failed == []
-
-
-@pytest.mark.usefixtures("need_frames")
-@pytest.mark.parametrize("part", ["all", "some"])
-def test_a_file_is_left_as_it_was(folder: Path, part: str) -> None:
-    """Neither what is cached, nor flags, nor the time of access are changed by looking."""
-    path = folder / "below" / "whole"
-    fd = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)  # no readahead
-        for page in range(0, 40, 1 if part == "all" else 3):
-            os.pread(fd, 1, page * PAGE)
-    finally:
-        os.close(fd)
-    was = cached(path)
-    if part == "some" and all(was):
-        pytest.skip("this file system caches more than was read")
-    about = path.stat()
-    with Survey(raw=True, mapcounts=True) as survey, OpenFile(str(path)) as file:
-        runs = list(survey.file(file).runs())
-        pfns = [(run.pfn or 0) + at for run in runs for at in range(run.pages)]
-        flags = page_words.words(pfns)
-        for _ in range(5):
-            again = list(survey.file(file).runs())
-        after = page_words.words(pfns)
-    frames = [(run.pfn or 0) + at for run in again for at in range(run.pages)]
-    assert frames == pfns
-    referenced, active = 1 << 2, 1 << 6
-    marked = referenced | active
-    assert [(word or 0) & marked for word in after] == [(word or 0) & marked for word in flags]
-    assert cached(path) == was
-    assert sum(run.pages for run in runs) == sum(was)
-    assert path.stat().st_atime_ns == about.st_atime_ns
-    assert all(run.mapcount == 0 for run in runs)
-    mapped = 1 << 11
-    assert not any(run.flags & mapped for run in runs)
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_a_sparse_file_costs_what_is_cached() -> None:
-    """Of 4 TiB with three pages in memory three stretches are looked at; it took 104 s."""
-    fd = os.memfd_create("sparse")
-    places = [0, 1 << 40, (4 << 40) - PAGE]
-    try:
-        os.ftruncate(fd, 4 << 40)
-        for place in places:
-            os.pwrite(fd, b"x", place)
-        with Survey() as survey, OpenFile(f"/proc/self/fd/{fd}") as file:
-            try:
-                stretches = list(itertools.islice(file.stretches(), 10))
-            except OSError as error:
-                pytest.skip(f"cachestat: {error.strerror}")
-            if file.tells == MINCORE_TELLS:
-                pytest.skip("this kernel has no cachestat (6.5)")
-            assert len(stretches) == 3
-            runs = list(survey.file(file).runs())
-            assert [(run.start, run.pages) for run in runs] == [(place, 1) for place in places]
-            types = survey.file(file).types()
-            assert (types.pages, types.frames, types.unknown) == (3, 3, 0)
-    finally:
-        os.close(fd)
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_a_file_cached_in_part(tmp_path: Path) -> None:
-    """Drawn at random: which pages are found is what mincore says of them."""
-    drawn = random.Random(5)
-    path = tmp_path / "holes"
-    for pages in (1, 15, 17, 3000):
-        with path.open("wb") as file:
-            file.truncate(pages * PAGE)
-            for page in drawn.sample(range(pages), pages // 3):
-                os.pwrite(file.fileno(), b"x", page * PAGE)
-        was = cached(path)
-        with Survey() as survey, OpenFile(str(path)) as opened:
-            found = [False] * pages
-            for run in survey.file(opened).runs():
-                for at in range(run.pages):
-                    found[(run.start or 0) // PAGE + at] = True
-        assert found == was == cached(path)
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_files_as_page_types_has_them(folder: Path) -> None:
-    if not page_words.tool():
-        pytest.skip("page-types is neither in PAGEMAP_KERNEL_TOOLS nor on the PATH")
-    path = str(folder / "below" / "whole")
-    with Survey() as survey, OpenFile(path) as file:
-        settled(
-            lambda: by_flags(survey.file(file).types()),
-            lambda: page_words.page_types("--file", path),
-        )
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_a_file_that_becomes_shorter(folder: Path) -> None:
-    path = folder / "below" / "whole"
-    with Survey() as survey, OpenFile(str(path)) as file:
-        os.truncate(path, 3 * PAGE)
-        with pytest.raises(pagemap.TargetVanished, match="shorter"):
-            survey.file(file).types()
-        path.unlink()
-    with pytest.raises(pagemap.PagemapError) as caught:
-        OpenFile(str(path))
-    assert caught.value.errno == errno.ENOENT
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_shortened_again_and_again_while_it_is_looked_at(tmp_path: Path) -> None:
-    """No SIGBUS ever reaches us."""
-    path = tmp_path / "moving"
-    path.write_bytes(b"z" * (2000 * PAGE))
-    child = os.fork()
-    if child == 0:
-        try:
-            fd = os.open(path, os.O_RDWR)
-            while True:
-                os.ftruncate(fd, 7 * PAGE)
-                os.pwrite(fd, b"z" * (2000 * PAGE), 0)
-        finally:
-            os._exit(1)
-    try:
-        outcomes = {"whole": 0, "shorter": 0}
-        with Survey() as survey:
-            for _ in range(150):
-                with OpenFile(str(path)) as file:
-                    try:
-                        assert survey.file(file).types().pages <= 2000
-                        outcomes["whole"] += 1
-                    except pagemap.TargetVanished:
-                        outcomes["shorter"] += 1
-        assert sum(outcomes.values()) == 150
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-
-
-@pytest.mark.usefixtures("need_frames")
-def test_hugetlbfs_has_no_page_cache_to_look_at(start: Start) -> None:
-    target = start(workloads.hugetlb())
-    fds = [f"/proc/{target.pid}/map_files/{target.first.start:x}-{target.first.end:x}"]
-    with pytest.raises(pagemap.Unsupported, match="hugetlbfs"):
-        OpenFile(fds[0])
-
-
-def test_without_rights(need_root: None, folder: Path) -> None:
-    with pytest.raises(pagemap.AccessDenied, match=r"kpageflags.*CAP_DAC_READ_SEARCH"):
-        as_nobody(lambda: Survey().close())
-    with pytest.raises(pagemap.AccessDenied, match="kpageflags"):
-        as_nobody(lambda: pagemap.Process("self").page_types())
-    folder.chmod(0o755)
-    for above in list(folder.parents)[:3]:
-        if above.owner() == "root" and str(above) != "/tmp":
-            above.chmod(above.stat().st_mode | 0o111)
-    with pytest.raises(pagemap.AccessDenied, match=r"CAP_FOWNER|[Pp]ermission denied"):
-        as_nobody(lambda: OpenFile(str(folder / "partial")).pages)
+        assert reserved.total().pages == sum(1 for word in single if word and word >> 32 & 1)
+        listed = rows(pagemap.page_runs(frames=[(0, 0x100), (0x80, 0x180)]))
+        assert sum(row.pages for row in listed) == 0x180
 
 
 @pytest.mark.usefixtures("need_frames")
 def test_a_target_that_ends_midway(start: Start) -> None:
     target = start(workloads.dense(4 * MIB))
     with Survey() as survey, pagemap.Process(target.pid) as process:
-        walk = survey.process(process).runs()
-        next(walk)
+        steps = survey.process(process)
+        next(steps)
         target.kill()
         with pytest.raises(pagemap.TargetVanished):
-            list(walk)
+            list(steps)
         with pytest.raises(pagemap.TargetVanished):
             process.page_types()
+        with pytest.raises(pagemap.TargetVanished):
+            list(process.page_runs())
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_pages_chosen_by_their_entries(start: Start) -> None:
+    """The words of a dump choose pages here as well, beside those of flags."""
+    target = start(workloads.idle())
+    target.stop()
+    entries = [
+        entry
+        for line in oracle.maps(target.pid)
+        for entry in oracle.entries(target.pid, line.start, line.end)
+        if entry >> 62
+    ]
+    file = sum(oracle.has(entry, "file_or_shared") for entry in entries)
+    with pagemap.Process(target.pid) as process:
+
+        def pages(*only: str, without: Sequence[str] = ()) -> int:
+            return process.page_types(only=only, without=without).total().pages or 0
+
+        assert 0 < file < len(entries)
+        assert pages("file") == file
+        assert pages("~file") == pages(without=["file"]) == len(entries) - file
+        assert pages("present/swap") == len(entries)
+        assert pages("present,~file,anon") == pages("anon") < len(entries)
+        assert pages("file,anon") == 0
+        with pytest.raises(pagemap.UsageError, match="no page is both"):
+            pages("file", without=["file"])
+    for where in ({"frames": [(1, 9)]}, {"files": ["/etc/passwd"]}):
+        with pytest.raises(pagemap.UsageError, match="has no page table"):
+            pagemap.page_types(only=["present"], **where)
+
+
+def test_places_that_do_not_go_together() -> None:
+    with pytest.raises(pagemap.UsageError, match="processes and files do not go together"):
+        pagemap.page_types([1], files=["/etc"])
+    with pytest.raises(pagemap.UsageError, match="ranges are of the addresses of one process"):
+        pagemap.page_types([1, 2], ranges=[(0, 4096)])
+    with pytest.raises(TypeError, match="files is a sequence"):
+        pagemap.page_types(files="/etc")
+
+
+def test_without_rights(need_root: None) -> None:
+    with pytest.raises(pagemap.AccessDenied, match=r"kpageflags.*CAP_DAC_READ_SEARCH"):
+        as_nobody(lambda: len(pagemap.page_types()))
+    with pytest.raises(pagemap.AccessDenied, match="kpageflags"):
+        as_nobody(lambda: len(pagemap.Process("self").page_types()))

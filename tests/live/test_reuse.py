@@ -11,13 +11,14 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
 import pagemap
-from pagemap._analyses.owners import Owners
 from pagemap._cli import targets
 from pagemap._kernel import cgroup_members as members
+from pagemap._space.every_space import Spaces
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -104,12 +105,20 @@ def test_sharers_are_not_handed_on_to_another(start: Start) -> None:
     entry = oracle.entries(target.pid, text.start, text.start + PAGE)[0]
     frame = oracle.pfn(entry)
     assert frame is not None
-    owners = Owners([frame])
-    assert owners.spaces.sharers.get(target.pid) == [child]
-    os.kill(child, 9)
-    other = reused(start, target)
-    assert all(not mapper.sharers for mapper in owners if mapper.pid == other.pid)
-    assert other.pid in owners.spaces.vanished
+    others: list[int] = []
+    go_through = Spaces.go_through
+
+    def after_reuse(spaces: Spaces, *args: Any, **rest: Any) -> Any:
+        assert spaces.sharers.get(target.pid) == [child]
+        os.kill(child, 9)
+        others.append(reused(start, target).pid)
+        return go_through(spaces, *args, **rest)
+
+    with mock.patch.object(Spaces, "go_through", after_reuse):
+        table = pagemap.owners([frame])
+    about: Any = table.about
+    assert all(not row.sharers for row in table if row.pid in others)
+    assert others[0] in {each["pid"] for each in about["left_out"]}
 
 
 def test_a_found_number_is_a_number(start: Start) -> None:

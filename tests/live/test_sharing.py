@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
-import json
 import mmap
 import os
 import re
@@ -13,14 +11,13 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
-from pagemap._analyses.sharing import Amounts, Sharing
+from pagemap import sharing
 from pagemap._kernel.frames import FrameReader
-from pagemap._render.sharing import write_csv, write_json, write_text
 from tests import everyone, oracle, workloads
 from tests.kernel_settings import THP, Unavailable, setting
 from tests.live.as_nobody import as_nobody
@@ -28,6 +25,7 @@ from tests.live.as_nobody import as_nobody
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pagemap import Sharing
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -44,33 +42,44 @@ def need_frames(need_pfns: None) -> None:
 pytestmark = pytest.mark.usefixtures("need_frames")
 
 
-def kinds(pages: Amounts) -> Counter[str]:
-    return Counter(pages._asdict())
+KINDS = ("anon", "file", "shmem", "ksm", "other", "zero")
 
 
-def check_against_naive(family: Sequence[int], sharing: Sharing) -> None:
-    """All that `sharing` tells of a family that is at rest, and of nobody else."""
+def kinds(row: Any) -> Counter[str]:
+    """Pages by kind, of a row that has bytes."""
+    return Counter({kind: (getattr(row, kind) or 0) // PAGE for kind in KINDS})
+
+
+def check_against_naive(family: Sequence[int], told: Sharing) -> None:
+    """All that is told of a family that is at rest, and of nobody else."""
     naive, saved = everyone.groups(family)
     # the page of zeros alone makes no group
     wanted = {key: count for key, count in naive.items() if set(count) - {"zero"}}
-    assert {(each.pids, each.path): +kinds(each.pages) for each in sharing.groups} == wanted
+    groups = {(each.pids, each.path): each for each in told.groups}
+    assert {key: +kinds(each) for key, each in groups.items()} == wanted
+    for each in groups.values():
+        assert each.processes == len(each.pids)
+        assert each.shared == sum(c for k, c in kinds(each).items() if k != "zero") * PAGE
     paths: dict[str, Counter[str]] = {}
     for (_, path), count in naive.items():
         paths[path] = paths.get(path, Counter()) + count
-    told = {each.path: each for each in sharing.paths}
-    assert {path: +kinds(each.pages) for path, each in told.items()} == {
+    of_paths = {each.path: each for each in told.paths}
+    assert {path: +kinds(each) for path, each in of_paths.items()} == {
         path: count for path, count in paths.items() if set(count) - {"zero"}
     }
-    assert {path: each.saved for path, each in told.items()} == {p: saved[p] for p in told}
-    assert sharing.saved == saved.total()
+    assert {path: each.saved // PAGE for path, each in of_paths.items()} == {
+        path: saved[path] for path in of_paths
+    }
+    (total,) = told.total
+    assert total.saved == saved.total() * PAGE
     for one, other in itertools.combinations(family, 2):
         count = sum((c for (pids, _), c in naive.items() if {one, other} <= {*pids}), Counter())
-        pair = [each for each in sharing.pairs if {each.pid, each.other} == {one, other}]
-        assert [+kinds(each.pages) for each in pair] == ([count] if set(count) - {"zero"} else [])
-    for each in sharing.processes:
-        count = sum((c for (pids, _), c in naive.items() if each.pid in pids), Counter())
-        assert +kinds(each.pages) == count
-    assert +kinds(sharing.total) == sum(paths.values(), Counter())
+        pair = [each for each in told.pairs if {each.pid, each.other_pid} == {one, other}]
+        assert [+kinds(each) for each in pair] == ([count] if set(count) - {"zero"} else [])
+    for process in told.processes:
+        count = sum((c for (pids, _), c in naive.items() if process.pid in pids), Counter())
+        assert +kinds(process) == count
+    assert +kinds(total) == sum(paths.values(), Counter())
 
 
 def at_rest(target: workloads.Target, children: int) -> list[int]:
@@ -87,7 +96,7 @@ def test_a_family_page_by_page(kind: str, start: Start) -> None:
     maker = {"dense": lambda: workloads.dense(64 * PAGE), "many": lambda: workloads.many(300)}
     target = start(maker.get(kind, workloads.KINDS[kind])())
     family = at_rest(target, 4)
-    check_against_naive(family, Sharing(family, only=True, top=ALL))
+    check_against_naive(family, sharing(family, only=True, top=ALL))
 
 
 def test_strangers_page_by_page(start: Start) -> None:
@@ -97,11 +106,12 @@ def test_strangers_page_by_page(start: Start) -> None:
         for target in targets:
             target.stop()
         pids = [target.pid for target in targets]
-        sharing = Sharing(pids, only=True, top=ALL)
-        check_against_naive(pids, sharing)
+        told = sharing(pids, only=True, top=ALL)
+        check_against_naive(pids, told)
         # where temporary files lie in a tmpfs, their pages are those of shared memory
-        shared = [each.pages for each in sharing.paths if os.fsencode(each.path) == path]
-        assert [(pages.file, pages.shmem) for pages in shared] in ([(64, 0)], [(0, 64)])
+        shared = [each for each in told.paths if os.fsencode(each.path) == path]
+        size = 64 * PAGE
+        assert [(each.file, each.shmem) for each in shared] in ([(size, 0)], [(0, size)])
 
 
 @pytest.fixture
@@ -134,10 +144,10 @@ def test_shared_memory_in_huge_pages(huge_memfd: tuple[bytes, int], start: Start
     if len(words) != size // PAGE or not all(each & everyone.TAIL for each in words[1:512]):
         pytest.skip("memory is too fragmented for huge pages, or shared memory has none")
     pids = [target.pid for target in targets]
-    sharing = Sharing(pids, only=True, top=ALL)
-    check_against_naive(pids, sharing)
-    shared = [each.pages for each in sharing.paths if "memfd:huge" in each.path]
-    assert [(pages.shmem, pages.file) for pages in shared] == [(size // PAGE, 0)]
+    told = sharing(pids, only=True, top=ALL)
+    check_against_naive(pids, told)
+    shared = [each for each in told.paths if "memfd:huge" in each.path]
+    assert [(each.shmem, each.file) for each in shared] == [(size, 0)]
 
 
 def test_whether_merged_pages_are_told(need_root: None) -> None:
@@ -151,34 +161,20 @@ def test_where_merged_pages_are_not_told(start: Start, monkeypatch: pytest.Monke
     wanted = sum(everyone.groups(family)[0].values(), Counter())
     if everyone.ksm_is_told():
         assert wanted["ksm"]
-    wanted["anonymous"] += wanted.pop("ksm", 0)
-    sharing = Sharing(family, only=True, top=ALL)
-    assert not sharing.ksm_told
-    assert +kinds(sharing.total) == wanted
-    written: list[bytes] = []
-    write_json(sharing, ["total", "groups"], written.append)
-    told = json.loads(b"".join(written))
-    assert (told["ksm_told"], told["total"]["ksm"]) == (False, None)
-    assert {each["ksm"] for each in told["groups"]} == {None}
-    written.clear()
-    write_csv(sharing, "total", written.append)
-    (row,) = csv.DictReader(b"".join(written).decode().splitlines())
-    assert (row["ksm"], row["anonymous"]) == ("", str(wanted["anonymous"] * PAGE))
-    written.clear()
-    write_text(sharing, ["groups"], 20, written.append)
-    assert b"KSM" not in b"".join(written)
+    wanted["anon"] += wanted.pop("ksm", 0)
+    told = sharing(family, only=True, top=ALL)
+    assert told.about["ksm_told"] is False
+    (total,) = told.total
+    assert +kinds(total) == wanted
+    assert {each.ksm for table in (told.total, told.groups, told.paths) for each in table} == {None}
 
 
 def test_where_nobody_knows_of_merged_pages(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FrameReader, "tells_ksm", lambda _: None)
     family = at_rest(start(workloads.dense(64 * PAGE)), 1)
-    sharing = Sharing(family, only=True, top=ALL)
-    assert sharing.ksm_told is None
-    written: list[bytes] = []
-    write_json(sharing, ["total"], written.append)
-    told = json.loads(b"".join(written))
-    assert told["ksm_told"] is None
-    assert told["total"]["ksm"] == sharing.total.ksm * PAGE
+    told = sharing(family, only=True, top=ALL)
+    assert told.about["ksm_told"] is None
+    assert told.total[0].ksm is not None
 
 
 @pytest.mark.parametrize("frames", [1 << 12, 100_003])
@@ -187,67 +183,67 @@ def test_windows_tell_the_same(frames: int, start: Start) -> None:
     family = at_rest(target, 2)
     if pagemap._kernel.frames.FrameReader().end > 200 * frames:
         frames = pagemap._kernel.frames.FrameReader().end // 200
-    check_against_naive(family, Sharing(family, only=True, top=ALL, window=frames))
+    check_against_naive(family, sharing(family, only=True, top=ALL, window=frames))
 
 
 def test_a_child_among_all_processes(start: Start) -> None:
     target = start(workloads.dense(64 * PAGE))
     _, child, other = at_rest(target, 2)
     stranger = start(workloads.idle())
-    sharing = Sharing(top=ALL)
+    told = sharing(top=ALL)
     group = next(
         each
-        for each in sharing.groups
-        if set(each.pids) == {target.pid, child, other} and each.pages.anonymous >= 64
+        for each in told.groups
+        if set(each.pids) == {target.pid, child, other} and each.anon >= 64 * PAGE
     )
     assert group.path == ""
-    pairs = {frozenset((each.pid, each.other)): each.pages for each in sharing.pairs}
+    pairs = {frozenset((each.pid, each.other_pid)): each for each in told.pairs}
     for pair in itertools.combinations((target.pid, child, other), 2):
-        assert pairs[frozenset(pair)].anonymous >= 64
-    assert pairs[frozenset((target.pid, stranger.pid))].anonymous == 0
+        assert pairs[frozenset(pair)].anon >= 64 * PAGE
+    assert pairs[frozenset((target.pid, stranger.pid))].anon == 0
     assert pairs[frozenset((target.pid, stranger.pid))].file > 0  # libc
-    assert all(each.pid < each.other for each in sharing.pairs)
+    assert all(each.pid < each.other_pid for each in told.pairs)
 
 
 def test_only_what_a_target_shares(start: Start) -> None:
     target = start(workloads.dense(64 * PAGE))
     _, child = at_rest(target, 1)
     strangers = [start(workloads.bash()) for _ in range(2)]
-    sharing = Sharing([child], top=ALL)
-    assert all(each.pids[0] == child for each in sharing.groups)
-    assert all(each.pid == child for each in sharing.pairs)
-    assert any(each.other == target.pid and each.pages.anonymous >= 64 for each in sharing.pairs)
+    told = sharing([child], top=ALL)
+    assert all(each.pids[0] == child for each in told.groups)
+    assert all(each.pid == child for each in told.pairs)
+    assert any(each.other_pid == target.pid and each.anon >= 64 * PAGE for each in told.pairs)
     # bash maps itself, and no target does
-    assert not any("bash" in each.path for each in sharing.paths)
-    assert {each.pid for each in strangers} <= {each.pid for each in sharing.processes}
+    assert not any("bash" in each.path for each in told.paths)
+    assert {each.pid for each in strangers} <= {each.pid for each in told.processes}
 
 
 def test_the_frames_of_most(start: Start) -> None:
     target = start(workloads.dense(8 * PAGE))
     family = at_rest(target, 30)
-    sharing = Sharing(family, only=True, top=5)
-    assert len(sharing.frames) == 5
-    for each in sharing.frames:
+    told = sharing(family, only=True, top=5)
+    assert len(told.frames) == 5
+    for each in told.frames:
         assert each.processes == len(family)
         assert each.mapcount is not None
         assert each.mapcount >= each.processes  # libc is others' too
         assert each.kind == everyone.kind(each.pfn)
-    assert len(sharing.pairs) == len(sharing.groups) == 5
+    assert len(told.pairs) == len(told.groups) == 5
 
 
 def test_a_child_of_vfork_is_one_with_its_parent(start: Start) -> None:
     target = start(workloads.dense(64 * PAGE))
     child = target.ask("v")
-    sharing = Sharing([target.pid, child], only=True)
-    assert sharing.spaces.sharers == {target.pid: [child]}
-    assert (sharing.processes, sharing.pairs, sharing.groups) == ([], [], [])
+    told = sharing([target.pid, child], only=True)
+    assert told.about["sharers"] == {target.pid: [child]}
+    assert (len(told.processes), len(told.pairs), len(told.groups)) == (0, 0, 0)
 
 
 def test_targets_that_cannot_be_read(start: Start, need_root: None) -> None:
     with pytest.raises(pagemap.NoSuchProcess):
-        Sharing([int(Path("/proc/sys/kernel/pid_max").read_text())])
+        sharing([int(Path("/proc/sys/kernel/pid_max").read_text())])
     with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags"):
-        as_nobody(lambda: Sharing().sets)
+        as_nobody(lambda: len(sharing()))
 
 
 def test_memory(start: Start) -> None:
@@ -256,11 +252,11 @@ def test_memory(start: Start) -> None:
     at_rest(target, 3)
     script = (
         "import resource\n"
-        "from pagemap._analyses.sharing import Sharing\n"
+        "import pagemap\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak()\n"
-        "sharing = Sharing(top=10)\n"
-        "print(peak() - before, sharing.sets, len(sharing.processes))\n"
+        "told = pagemap.sharing(top=10)\n"
+        "print(peak() - before, told.about['sets'], len(told.processes))\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses.sharing import MORE_PATHS, Sharing
+from pagemap import sharing
+from pagemap._analyses.sharing import MORE_PATHS
 from tests import everyone, oracle, workloads, zoo
 from tests.live.test_sharing import ALL, check_against_naive, need_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pagemap import Sharing
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -41,12 +43,12 @@ def test_huge_pages_of_a_fork(deed: bytes, start: Start) -> None:
     """What a child shares of huge pages was lost once it had written the first page of each."""
     target = start(zoo.forked_thp(deed))
     family = [target.pid, *target.children]
-    sharing = Sharing(family, only=True, top=ALL)
-    check_against_naive(family, sharing)
+    told = sharing(family, only=True, top=ALL)
+    check_against_naive(family, told)
     shared = smaps_of(target.pid, target.first, "Shared_Clean", "Shared_Dirty")
-    told = [each.pages.anonymous for each in sharing.groups if each.path == ""]
+    anon = sum(each.anon for each in told.groups if each.path == "") // PAGE
     # beside the area both have some pages of their C library, and of the heap
-    assert shared <= sum(told) <= shared + 64
+    assert shared <= anon <= shared + 64
 
 
 def test_merged_pages_of_one_process(start: Start) -> None:
@@ -58,13 +60,12 @@ def test_merged_pages_of_one_process(start: Start) -> None:
     frames = [oracle.pfn(entry) for entry in oracle.entries(target.pid, area.start, area.end)]
     merged = {pfn for pfn in frames if pfn is not None and everyone.kind(pfn) == "ksm"}
     assert len(merged) < area.pages
-    sharing = Sharing([target.pid], only=True, top=ALL)
-    assert sharing.total.ksm == len(merged)
-    assert sharing.saved == sum(everyone.word("kpagecount", pfn) - 1 for pfn in merged)
-    assert sharing.saved >= area.pages - len(merged)
-    assert [(each.pids, each.pages.ksm) for each in sharing.groups] == [
-        ((target.pid,), len(merged))
-    ]
+    told = sharing([target.pid], only=True, top=ALL)
+    (total,) = told.total
+    assert total.ksm == len(merged) * PAGE
+    assert total.saved == sum(everyone.word("kpagecount", pfn) - 1 for pfn in merged) * PAGE
+    assert total.saved >= (area.pages - len(merged)) * PAGE
+    assert [(each.pids, each.ksm) for each in told.groups] == [((target.pid,), len(merged) * PAGE)]
 
 
 def test_a_page_that_one_process_maps_twice_is_not_shared() -> None:
@@ -74,9 +75,9 @@ def test_a_page_that_one_process_maps_twice_is_not_shared() -> None:
         with mmap.mmap(fd, len(memory)) as again:
             os.close(fd)
             again[:] = b"y" * len(again)
-            sharing = Sharing([os.getpid()], only=True, top=ALL)
+            told = sharing([os.getpid()], only=True, top=ALL)
             assert memory[:1] == b"y"
-    assert sharing.total.shmem == 0
+    assert told.total[0].shmem == 0
 
 
 def _name_of(memory: mmap.mmap) -> str:
@@ -139,11 +140,11 @@ def both(family: list[int], size: int) -> tuple[Sharing, Sharing]:
     for _ in range(10):
         before = everyone.groups(family)
         found = (
-            Sharing(family, only=True, top=ALL),
-            Sharing(family, only=True, top=ALL, size=size),
+            sharing(family, only=True, top=ALL),
+            sharing(family, only=True, top=ALL, size=size),
         )
         if everyone.groups(family) == before:
-            assert found[0].saved == before[1].total()
+            assert found[0].total[0].saved == before[1].total() * PAGE
             return found
     pytest.skip("memory does not rest here: somebody moves or merges it all the time")
 
@@ -151,19 +152,21 @@ def both(family: list[int], size: int) -> tuple[Sharing, Sharing]:
 def test_sets_beyond_all_bounds(random_halves: list[int]) -> None:
     """Processes that map random halves of a file made `sharing` take what memory they liked."""
     size = 50_000
-    unbounded, sharing = both(random_halves, size)
-    assert unbounded.sets > HALF
-    assert unbounded.untold.shared == 0
-    assert sharing.sets * 72 <= size
-    assert sharing.untold.shmem > HALF
+    unbounded, bounded = (told._asdict() for told in both(random_halves, size))
+    all_told, told = unbounded["total"].about, bounded["total"].about
+    assert all_told["sets"] > HALF
+    assert all_told["untold"]["shared"] == 0
+    assert told["sets"] * 72 <= size
+    assert told["untold"]["shmem"] > HALF * PAGE
     # the total is true all the same, and what is told of sets and saved is no more than is true
-    assert sharing.total == unbounded.total
-    assert 0 < sharing.saved < unbounded.saved
-    told = {(each.pids, each.path): each.pages for each in unbounded.groups}
+    (whole,), (total,) = unbounded["total"], bounded["total"]
+    assert total._replace(saved=0) == whole._replace(saved=0)
+    assert 0 < total.saved < whole.saved
+    groups = {(each.pids, each.path): each.shared for each in unbounded["groups"]}
     assert all(
-        each.pages.shared <= told[each.pids, each.path].shared
-        for each in sharing.groups
-        if (each.pids, each.path) in told
+        each.shared <= groups[each.pids, each.path]
+        for each in bounded["groups"]
+        if (each.pids, each.path) in groups
     )
 
 
@@ -171,23 +174,23 @@ def test_names_beyond_all_bounds(start: Start, monkeypatch: pytest.MonkeyPatch) 
     """So did the names of what they map."""
     monkeypatch.setattr("pagemap._analyses.sharing._LABEL_BYTES", 1 << 20)  # room for one of them
     family = [start(workloads.python()).pid for _ in range(2)]
-    unbounded, sharing = both(family, 2 << 20)
+    unbounded, bounded = both(family, 2 << 20)
     assert len(unbounded.paths) > 6
-    assert {each.path for each in sharing.paths} <= {
+    assert {each.path for each in bounded.paths} <= {
         *(each.path for each in unbounded.paths),
         MORE_PATHS.decode(),
     }
-    assert MORE_PATHS.decode() in {each.path for each in sharing.paths}
-    assert sharing.total == unbounded.total
+    assert MORE_PATHS.decode() in {each.path for each in bounded.paths}
+    assert bounded.total[0]._replace(saved=0) == unbounded.total[0]._replace(saved=0)
 
 
 def test_targets_are_what_processes_are_elsewhere() -> None:
     """A target that is no pid was a bare ValueError."""
-    assert Sharing(["self"], only=True).spaces.pids == [os.getpid()]
+    assert sharing(["self"], only=True).about["processes"] == 1
     with pytest.raises(pagemap.UsageError, match="find"):
-        Sharing(["bash"])
+        sharing(["bash"])
     with pytest.raises(TypeError, match="a process is a pid"):
-        Sharing([1.5])  # type: ignore[list-item]
+        sharing([1.5])  # type: ignore[list-item]
 
 
 COMMANDS = {
@@ -227,8 +230,8 @@ def test_few_open_files(name: str, start: Start, command: list[str]) -> None:
             assert "Traceback" not in done.stderr
             continue
         told = json.loads(done.stdout)
-        assert told.get("unreadable", []) == json.loads(whole.stdout).get("unreadable", [])
-        assert not [each for each in told.get("left_out", []) if "open files" in str(each)]
+        left_out = told.get("about", told).get("left_out", [])
+        assert not [each for each in left_out if "open files" in str(each)]
 
 
 def test_a_file_of_flags_that_ends_early(start: Start, tmp_path: Path) -> None:
@@ -239,5 +242,5 @@ def test_a_file_of_flags_that_ends_early(start: Start, tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(f"/proc/{name}")
     with open("/proc/kpageflags", "rb") as file:
         (tmp_path / "kpageflags").write_bytes(file.read(8 * 4096))
-    sharing = Sharing(family, only=True, procfs=str(tmp_path))
-    assert sharing.beyond >= 64
+    told = sharing(family, only=True, procfs=str(tmp_path))
+    assert told.about["beyond"] >= 64 * PAGE  # type: ignore[operator]

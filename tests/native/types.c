@@ -32,6 +32,10 @@ static int naive_page(const struct pm_types_job *job, uint64_t vpn, struct pm_ty
 	const uint64_t entry = vpn < lie.end ? scene_entry(vpn) : 0, pfn = entry & 0xffffffff;
 
 	*page = (struct pm_types_run){ .place = vpn, .count = 1 };
+	if ((entry & job->all_of) != job->all_of || entry & job->none_of)
+		return 0;
+	if (job->kinds_wanted == 1 << PM_ENTRY_PRESENT && !(entry & SCENE_PRESENT))
+		return 0;
 	if (entry & SCENE_PRESENT) {
 		if (pfn >= lie.frames_end)
 			return 2;
@@ -81,6 +85,7 @@ static void check_rows(const struct pm_types_job *job, const struct pm_types_blo
 	for (uint64_t row = 0; row < block->found; row++) {
 		const struct pm_types_run *got = block->rows + row;
 
+		CHECK(got->count == 1 || job->list == PM_TYPES_ALIKE);
 		for (uint64_t i = 0; i < got->count;) {
 			struct pm_types_run page;
 
@@ -158,15 +163,19 @@ static struct pm_types_job draw_job(struct pm_types_filter *filters)
 		.source.page_shift = 12,
 		.source.use_scan = (uint32_t)below(2),
 		.raw = (uint32_t)below(2),
-		.list = (uint32_t)below(2),
+		.list = (uint32_t)below(3),
 		.by_cgroup = !below(3),
 		.cgroup = below(3),
 		.filters = filters,
 		.filters_count = below(3),
 	};
 
-	if (below(2))
+	if (below(2)) {
 		job.kinds = kinds;
+		job.kinds_wanted = below(2) ? 0 : 1 << PM_ENTRY_PRESENT;
+	}
+	if (!below(3))
+		*(below(2) ? &job.all_of : &job.none_of) = SCENE_FILE;
 	filters[0] = (struct pm_types_filter){ 0x5000, below(2) ? 0x5000 : 0, below(2) };
 	filters[1] = (struct pm_types_filter){ 0x800 | 0x20, 0x820, 0 };
 	return job;
@@ -206,6 +215,64 @@ static void drawn(void)
 		if (!job.list)
 			check_types(&job, sums, count, unknown);
 		free_block(&block);
+	}
+}
+
+/* Rows as columns: each cell where it belongs, and what is not known marked. */
+static void split(void)
+{
+	enum { MOST = 500 };
+	static struct pm_types_run rows[MOST];
+	static uint64_t numbers[8][MOST];
+	static uint8_t known[4][MOST];
+	static int32_t codes[MOST];
+	static uint32_t slots[2 * MOST];
+
+	for (unsigned round = round_from(); round < round_to(50); round++) {
+		const uint64_t count = below(MOST + 1), unit = below(2) ? 1 : 4096;
+		uint64_t slots_count = 2;
+		struct pm_types_columns columns = {
+			numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
+			numbers[6], codes,	known[0],   known[1],	known[2],   known[3],
+			numbers[7], 9,		slots,	    0,
+		};
+
+		for (uint64_t i = 0; i < count; i++)
+			rows[i] = (struct pm_types_run){ below(1 << 30),
+							 below(1 << 30),
+							 below(3),
+							 1 + below(9),
+							 below(2)
+								 ? below(1 << 30)
+								 : word_of(LIE_FRAMES, below(1000)),
+							 below(3) ? below(9) : PM_NO_VALUE,
+							 below(3) ? below(9) : PM_NO_VALUE };
+		while (slots_count <= count)
+			slots_count *= 2;
+		columns.slots_count = slots_count;
+		memset(slots, 0, sizeof(slots));
+		pm_types_split(rows, count, unit, &columns);
+		CHECK(columns.words_count <= count);
+		for (uint64_t i = 0; i < count; i++) {
+			const struct pm_types_run *row = rows + i;
+			const int present = !row->swapped;
+
+			CHECK_EQUAL(columns.place[i], row->place * unit);
+			CHECK(columns.pages[i] == row->count && columns.flags[i] == row->flags);
+			CHECK(columns.has_pfn[i] == present &&
+			      columns.in_swap[i] == (row->swapped == 1));
+			CHECK(columns.pfn[i] == (present ? row->pfn : 0));
+			CHECK(columns.swap_offset[i] == (row->swapped == 1 ? row->pfn : 0));
+			CHECK(columns.has_mapcount[i] == (present && row->mapcount != PM_NO_VALUE));
+			CHECK(columns.has_cgroup[i] == (present && row->cgroup != PM_NO_VALUE));
+			CHECK(columns.mapcount[i] == row->mapcount &&
+			      columns.cgroup[i] == row->cgroup);
+			CHECK(codes[i] >= 0 && (uint64_t)codes[i] < columns.words_count);
+			CHECK_EQUAL(columns.words[codes[i]], row->flags);
+		}
+		for (uint64_t one = 0; one < columns.words_count; one++)
+			for (uint64_t other = 0; other < one; other++)
+				CHECK(columns.words[one] != columns.words[other]);
 	}
 }
 
@@ -283,6 +350,7 @@ int main(int argc, char **argv)
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	drawn();
 	memory();
+	split();
 	if (PM_FUZZED)
 		return 0;
 	errors();

@@ -7,14 +7,13 @@ import itertools
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap._analyses.owners import Owners
-from pagemap._analyses.sharing import Sharing
+import pagemap
 from tests import oracle
 from tests.property.fake import write_process
 
@@ -27,7 +26,7 @@ MMAP, ANON, SWAPBACKED, KSM, ZERO = 1 << 11, 1 << 12, 1 << 14, 1 << 21, 1 << 24
 KINDS = {
     MMAP: "file",
     MMAP | SWAPBACKED: "shmem",
-    MMAP | ANON | SWAPBACKED: "anonymous",
+    MMAP | ANON | SWAPBACKED: "anon",
     MMAP | ANON | KSM: "ksm",
     ZERO: "zero",
     0: "other",
@@ -120,11 +119,12 @@ def test_owners(machine: Machine, wanted: set[int]) -> None:
     for fake in fakes(machine):
         # frames whose kind would not allow where they are mapped here are not looked for there
         honest = [frame for frame in wanted if self_evident(fake, frame)]
-        owners = Owners(honest, procfs=str(fake.procfs), threads=1)
-        found = [(each.pid, each.address, each.pfn, each.mapping.path) for each in owners]
+        table = pagemap.owners(honest, procfs=str(fake.procfs), threads=1)
+        found = [(each.pid, each.address, each.pfn, each.path) for each in table]
         assert found == [page for page in fake.pages if page[2] in honest]
-        assert [owners.unexplained(frame) for frame in owners.frames] == [0] * len(honest)
-        assert all(each.exclusive == (fake.counts[each.pfn] == 1) for each in owners)
+        about: Any = table.about
+        assert [frame["unexplained"] for frame in about["frames"]] == [0] * len(honest)
+        assert all(each.exclusive == (fake.counts[each.pfn] == 1) for each in table)
 
 
 def self_evident(fake: Fake, frame: int) -> bool:
@@ -134,25 +134,31 @@ def self_evident(fake: Fake, frame: int) -> bool:
     return frame > 0 and (bool(anonymous) or not paths & {"", "[heap]"})
 
 
+def kinds(row: Any) -> Counter[str]:
+    """Pages by kind."""
+    return +Counter({kind: getattr(row, kind) // PAGE for kind in set(KINDS.values())})
+
+
 @given(machines, st.sets(st.integers(1, 6), max_size=2), st.integers(1, 50))
 def test_sharing(machine: Machine, chosen: set[int], window: int) -> None:
     for fake in fakes(machine):
         pids = range(1, len(machine[0]) + 1)
         targets = sorted(chosen & set(pids))
-        sharing = Sharing(targets, procfs=str(fake.procfs), top=10_000, window=window, threads=1)
+        told = pagemap.sharing(
+            targets, procfs=str(fake.procfs), top=10_000, window=window, threads=1
+        )
         expected = fake.groups(set(targets))
         real = {key: count for key, count in expected.items() if set(count) - {"zero"}}
-        got = {(each.pids, each.path): +Counter(each.pages._asdict()) for each in sharing.groups}
+        got = {(each.pids, each.path): kinds(each) for each in told.groups}
         assert got == real
-        assert +Counter(sharing.total._asdict()) == sum(expected.values(), Counter())
+        assert kinds(told.total[0]) == sum(expected.values(), Counter())
         for one, other in itertools.combinations(pids, 2):
             if targets and not {one, other} & set(targets):
                 continue
             both = sum((c for (who, _), c in expected.items() if {one, other} <= {*who}), Counter())
-            pair = [each for each in sharing.pairs if {each.pid, each.other} == {one, other}]
-            told = [+Counter(each.pages._asdict()) for each in pair]
-            assert told == ([both] if set(both) - {"zero"} else [])
-        frames = {each.pfn: each for each in sharing.frames}
+            pair = [each for each in told.pairs if {each.pid, each.other_pid} == {one, other}]
+            assert [kinds(each) for each in pair] == ([both] if set(both) - {"zero"} else [])
+        frames = {each.pfn: each for each in told.frames}
         assert len(frames) == sum(sum(count.values()) for count in expected.values())
         assert all(KINDS[fake.flags[pfn]] == each.kind for pfn, each in frames.items())
         assert all(each.mapcount == fake.counts[pfn] for pfn, each in frames.items())

@@ -15,11 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap._analyses.page_survey import Survey
 from pagemap._kernel.frames import NO_WORD, FrameReader
 from pagemap._native import types as native
+from pagemap._vocabulary.filters import parse_filters
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
-from pagemap._vocabulary.page_flags import flag_names, letters, parse_filter, parse_flags
+from pagemap._vocabulary.page_flags import (
+    Bits,
+    divide,
+    flag_names,
+    letters,
+    parse_flags,
+    read_word,
+)
 from tests import naive, oracle, page_words
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
@@ -41,7 +48,7 @@ PFNS = st.lists(
 )
 
 
-Row = tuple[int, "int | None", "int | None", int, int, int]
+Row = tuple[int, "int | None", "int | None", int, "int | None", "int | None"]
 """Address, PFN, swap offset, flags, map count and cgroup of a page."""
 
 
@@ -146,13 +153,21 @@ def passes(word: int, left: set[int], right: set[int] | None, without: set[int])
     return bool(left & bits)
 
 
-NAMES = st.sets(st.sampled_from([flag.name for flag in PAGE_FLAGS]), min_size=1, max_size=4)
+OF_FRAMES = [flag.name for flag in PAGE_FLAGS if flag.name not in ("file", "swap")]  # not entries
+NAMES = st.sets(st.sampled_from(OF_FRAMES), min_size=1, max_size=4)
+
+
+def bits_of(text: str, *, raw: bool) -> list[Bits]:
+    """A filter of flags."""
+    flags, entries = divide(parse_filters([text], [], read_word), raw=raw)
+    assert entries == []
+    return flags
 
 
 @given(
     names=NAMES,
     other=st.integers(0, 15),
-    form=st.sampled_from(["any", "equal", "without", "exactly"]),
+    form=st.sampled_from(["all", "any", "equal", "without", "exactly"]),
     words=st.lists(WORD, max_size=20),
 )
 def test_filters(names: set[str], other: int, form: str, words: list[int]) -> None:
@@ -165,12 +180,16 @@ def test_filters(names: set[str], other: int, form: str, words: list[int]) -> No
         text, right = f"{text}={','.join(sorted(some))}", {bits[name] for name in some}
     elif form == "exactly":
         text, right, left = f"={text}", left, set()
+    elif form == "any":
+        text = "/".join(ordered)
+    elif form == "all":
+        right = left
     elif form == "without":
         without = {bits[name] for name in some}
         text, left = ",".join(f"~{n}" if n in some else n for n in ordered), left - without
-    parsed = parse_filter(text, raw=True)
+    parsed = bits_of(text, raw=True)
     for word in words:
-        kept = bool(word & parsed.mask) if parsed.any else word & parsed.mask == parsed.bits
+        kept = all(word & f.mask if f.any else word & f.mask == f.bits for f in parsed)
         assert kept == passes(word, left, right, without), text
 
 
@@ -180,31 +199,37 @@ def test_filters(names: set[str], other: int, form: str, words: list[int]) -> No
         ("presen", "knows no 'presen'"),
         ("anonymus", "did you mean anonymous?"),
         ("re", "may be referenced, reclaim, reserved, readahead"),
-        ("", "empty name"),
-        ("lru,,dirty", "empty name"),
-        ("~", "empty name"),
+        ("", "empty word"),
+        ("lru,,dirty", "empty word"),
+        ("~", "empty word"),
         ("lru=dirty", "fits nothing: dirty is not on the left"),
-        ("lru,~lru", "fits nothing"),
-        ("~lru=dirty", "do not go together"),
-        ("lru=~dirty", "do not go together"),
+        ("lru,~lru", "no page is both lru and not lru"),
+        ("lru,~0x20", "no page is both lru and not lru"),
+        ("compound,~compound_tail", "no page is both compound_tail and not"),
+        ("lru/present", "one is of frames, one of entries"),
+        ("=present", "present is no flag"),
+        ("~lru=dirty", "does not go together"),
+        ("lru=~dirty", "does not go together"),
         ("0x10000000000000000", "more than 64 bits"),
         ("0xg", "a number is decimal"),
-        ("reserved", "is seen with raw alone"),
-        ("=swap", "is seen with raw alone"),
+        ("reserved", "reserved: internal to the kernel"),
+        ("=swap", "swap: internal to the kernel"),
         ("bit_64", "knows no"),
     ],
 )
 def test_filters_that_cannot_be(text: str, said: str) -> None:
     with pytest.raises(pagemap.UsageError, match=said.replace("?", r"\?")):
-        parse_filter(text, raw=False)
+        divide(parse_filters([text], [], read_word), raw=False)
 
 
 def test_the_words_of_page_types_itself() -> None:
     """Its names that are not ours, its numbers, and filters of nothing on one side."""
     assert parse_flags("idle_page,anon,compound") == 1 << 25 | 1 << 12 | 3 << 15
     assert parse_flags("LRU,swapb,32,0x1") == 1 << 5 | 1 << 14 | 1
-    assert parse_filter("=", raw=False) == (2**64 - 1, 0, False)
-    assert parse_filter("lru=", raw=False) == (1 << 5, 0, False)
+    assert bits_of("=", raw=False) == [(2**64 - 1, 0, False)]
+    assert bits_of("lru=", raw=False) == [(1 << 5, 0, False)]
+    assert bits_of("0x20,anonymous=anon", raw=False) == [(1 << 12 | 1 << 5, 1 << 12, False)]
+    assert bits_of("=swap,lru", raw=True) == [(2**64 - 1, 1 << 62 | 1 << 5, False)]
 
 
 @given(
@@ -213,8 +238,9 @@ def test_the_words_of_page_types_itself() -> None:
     maps=mappings(),
     raw=st.booleans(),
     cgroup=st.one_of(st.none(), st.integers(0, 2)),
-    filters=st.lists(st.sampled_from(["0xffff", "~0x8,~0x10", "0x20=", "=0x868"]), max_size=2),
+    filters=st.lists(st.sampled_from(["0xff/0xff00", "~0x8,~0x10", "0x20=", "=0x868"]), max_size=2),
     threads=st.integers(1, 3),
+    most=st.sampled_from([1, 3, 1000]),
 )
 def test_types_and_runs_of_a_process(
     memory: Memory,
@@ -224,11 +250,13 @@ def test_types_and_runs_of_a_process(
     cgroup: int | None,
     filters: list[str],
     threads: int,
+    most: int,
 ) -> None:
     # PFNs that are mostly there, and some that are not
     entries = [e & ~(2**54 - 1) | e % 130 if e >> 63 else e for e in entries]
     entries = [0, *(e & ~(1 << 62) if e >> 63 else e if e >> 62 else 0 for e in entries)]
-    kept = [parse_filter(text, raw=raw) for text in filters]
+    kept, entry_filters = divide(parse_filters(filters, [], read_word), raw=raw)
+    assert not entry_filters
     pages = naive_pages(memory, entries, maps, raw=raw, cgroup=cgroup)
     pages = [
         page
@@ -246,38 +274,57 @@ def test_types_and_runs_of_a_process(
         fake.write_process(Path(folder), PID, entries, maps)
         with (
             pagemap.Process(PID, procfs=folder) as process,
-            Survey(
-                raw=raw,
-                bits=filters,
-                cgroup=cgroup,
-                mapcounts=True,
-                cgroups=True,
-                threads=threads,
-                procfs=folder,
-            ) as survey,
+            mock.patch("pagemap._analyses.page_types.ROWS", most),
         ):
-            types = survey.process(process).types()
-            runs = list(survey.process(process).runs())
+            types = process.page_types(raw=raw, only=filters, cgroup=cgroup, threads=threads)
+            found = [
+                [
+                    row
+                    for table in process.page_runs(
+                        raw=raw,
+                        only=filters,
+                        cgroup=cgroup,
+                        mapcounts=True,
+                        cgroups=True,
+                        threads=threads,
+                        each=each,
+                    )
+                    for row in table
+                ]
+                for each in (False, True)
+            ]
     counts: dict[int, int] = {}
     for page in pages:
         counts[page[3]] = counts.get(page[3], 0) + 1
+    runs, singles = found
     assert {each.flags: each.pages for each in types} == counts
     assert [each.pages for each in types] == sorted(counts.values(), reverse=True)
-    assert types.pages == len(pages) == sum(run.pages for run in runs)
-    each = [
+    assert types.total().pages == len(pages) == sum(run.pages for run in runs)
+    assert [
+        (row.address, row.pfn, row.swap_offset, row.flags, row.mapcount, row.cgroup)
+        for row in singles
+    ] == pages
+    assert [
         (
-            (run.start or 0) + at * PAGE,
+            (run.address or 0) + at * PAGE,
             None if run.pfn is None else run.pfn + at,
             None if run.swap_offset is None else run.swap_offset + at,
-            *run[4:],
+            run.flags,
+            run.mapcount,
+            run.cgroup,
         )
         for run in runs
         for at in range(run.pages)
-    ]
-    assert each == pages
+    ] == pages
+    for run in (*runs, *singles):
+        assert run.letters == letters(run.flags)
+        assert run.names == ",".join(flag_names(run.flags))
+    if most < 1000:  # where a table ends, a run may
+        return
     for one, other in itertools.pairwise(runs):
-        assert (one.start or 0) + one.pages * PAGE != other.start or not (
-            one[4:] == other[4:] and (one.pfn is not None and one.pfn + one.pages == other.pfn)
+        alike = (one.flags, one.mapcount, one.cgroup) == (other.flags, other.mapcount, other.cgroup)
+        assert (one.address or 0) + one.pages * PAGE != other.address or not (
+            alike and one.pfn is not None and one.pfn + one.pages == other.pfn
         )
 
 
@@ -301,5 +348,5 @@ def naive_pages(
                 flags = page_words.shown(0, entry, raw=raw)
                 kind = oracle.kind(entry, naive.TYPES)
                 offset = oracle.place(entry) // 32 if kind == "swap" else None
-                result.append((address, None, offset, flags, 0, 0))
+                result.append((address, None, offset, flags, None, None))
     return result

@@ -126,17 +126,27 @@ def frames(pages: pagemap.Pages) -> None:
 
 
 def analyses(process: pagemap.Process) -> None:
-    types = process.page_types(bits=["anon"])
-    assert_type(types, pagemap.PageTypes)
+    types = process.page_types(only=["anon,~ksm"])
+    assert_type(types, pagemap.Table[pagemap.PageTypeRow])
     assert_type([each.pages for each in types], "list[int]")
-    for mapper in pagemap.Owners([0x1234]):
-        assert_type(mapper, pagemap.Mapper)
-        assert_type(mapper.mapping, pagemap.Mapping)
-    sharing = pagemap.Sharing([1])
-    assert_type(sharing.pairs[0], pagemap.Pair)
-    assert_type(sharing.groups[0].pages, pagemap.Amounts)
-    with pagemap.Survey() as survey:
-        assert_type(survey.memory(), pagemap.Look)
+    for table in pagemap.page_runs(files=["/etc"], each=True):
+        assert_type(table[0].offset, "int | None")
+    for runs in process.page_runs(mapcounts=True):
+        assert_type(runs[0], pagemap.PageRunRow)
+    assert_type(pagemap.page_types([process, 1]).total(), pagemap.PageTypeRow)
+    for owner in pagemap.owners([0x1234]):
+        assert_type(owner, pagemap.OwnerRow)
+        assert_type(owner.address, int)
+    shared = pagemap.sharing([1])
+    assert_type(shared, pagemap.Sharing)
+    assert_type(shared.pairs[0], pagemap.SharedPairRow)
+    assert_type(shared.groups[0].pids, "tuple[int, ...]")
+    assert_type(shared.frames[0].mapcount, "int | None")
+    assert_type(shared.total[0], pagemap.SharedRow)
+    assert_type(shared.paths[0], pagemap.SharedPathRow)
+    assert_type(shared.processes[0], pagemap.SharedProcessRow)
+    assert_type(shared.frames, pagemap.Table[pagemap.SharedFrameRow])
+    assert_type(shared.groups, pagemap.Table[pagemap.SharedGroupRow])
 
 
 def errors(pid: int) -> int:

@@ -174,7 +174,7 @@ def test_a_range_has_two_ends(calls: Calls, where: Any) -> None:
 
 ROOT = {
     "page_types ranges": NO_SEVERAL_RANGES,
-    "page_types bits": [5, [5], "anonymous", ["nope"]],
+    "page_types only": [5, [5], "anonymous", ["nope"]],
     "page_types cgroup": NO_COUNTS,
     "page_types threads": [1.5, "1", True, 0, -1],
 }

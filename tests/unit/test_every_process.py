@@ -146,6 +146,7 @@ def test_what_has_no_memory_does_not_count(tmp_path: Path) -> None:
     assert found.about() == {
         "left_out": [],
         "complete": True,
+        "all_namespaces": True,
         "sharers": {},
         "sharers_known": False,  # kcmp knows the pids of /proc alone
     }

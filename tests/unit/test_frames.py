@@ -8,17 +8,14 @@ import os
 import random
 import struct
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 import pagemap
-from pagemap._analyses.owners import Owners
-from pagemap._analyses.page_survey import Survey
 from pagemap._kernel.frames import FILES, NO_WORD, FrameReader
 from pagemap._native.frames import Wishes
-from pagemap._render.owners import write_text
 from pagemap._vocabulary.frame_flags import PageFlag
 from tests.unit import fake_proc
 
@@ -49,11 +46,11 @@ def test_a_file_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
         with pytest.raises(pagemap.Unsupported, match=r"kpagecgroup.*CONFIG_MEMCG") as caught:
             reader.read([3], ("flags", "cgroups"))
     assert caught.value.path == f"{tmp_path}/kpagecgroup"
-    with Survey(procfs=str(tmp_path)) as survey:
-        assert survey.memory().types().pages == 50
-    for wanted in ({"cgroup": 5}, {"cgroups": True}):
-        with pytest.raises(pagemap.Unsupported, match="kpagecgroup"):
-            Survey(procfs=str(tmp_path), **wanted)
+    assert pagemap.page_types(procfs=str(tmp_path)).total().pages == 50
+    with pytest.raises(pagemap.Unsupported, match="kpagecgroup"):
+        pagemap.page_types(procfs=str(tmp_path), cgroup=5)
+    with pytest.raises(pagemap.Unsupported, match="kpagecgroup"):
+        pagemap.page_runs(procfs=str(tmp_path), cgroups=True)
 
 
 def test_no_procfs(tmp_path: Path) -> None:
@@ -106,7 +103,7 @@ def test_files_that_may_not_be_read(tmp_path: Path, code: int) -> None:
         ):
             reader.words("flags", [1])
         with pytest.raises(pagemap.AccessDenied) as other:
-            Survey(procfs=str(tmp_path))
+            pagemap.page_types(procfs=str(tmp_path))
     assert "CAP_DAC_READ_SEARCH" in str(one.value)
     assert "kpageflags" in str(one.value)
     assert str(other.value) == str(one.value)
@@ -168,10 +165,10 @@ def test_a_file_that_reads_as_empty(tmp_path: Path) -> None:
     said = f"cannot tell anything of frames: {procfs}/kpageflags reads as empty"
     with FrameReader(procfs=procfs) as reader, pytest.raises(pagemap.PagemapError, match=said):
         assert reader.end
-    with Survey(procfs=procfs) as survey, pytest.raises(pagemap.PagemapError, match=said):
-        survey.memory([(1, 2)])
     with pytest.raises(pagemap.PagemapError, match=said):
-        Owners([1], procfs=procfs)
+        pagemap.page_types(frames=[(1, 2)], procfs=procfs)
+    with pytest.raises(pagemap.PagemapError, match=said):
+        pagemap.owners([1], procfs=procfs)
 
 
 def test_map_counts_that_end_before_the_frames_do(tmp_path: Path, need_pfns: None) -> None:
@@ -179,15 +176,12 @@ def test_map_counts_that_end_before_the_frames_do(tmp_path: Path, need_pfns: Non
     procfs = fake_proc.make(tmp_path, maps=b"", entries={})
     fake(tmp_path)
     os.truncate(tmp_path / "kpagecount", 8 * 20)
-    owners = Owners([30], procfs=procfs)
-    assert list(owners) == []
-    assert [frame.mapcount for frame in owners.frames] == [None]
-    written: list[bytes] = []
-    write_text(owners, written.append)
-    text = b"".join(written).decode()
-    assert "map count: not known" in text
-    assert "how often it is mapped the kernel does not tell" in text
-    assert not owners.complete
+    table = pagemap.owners([30], procfs=procfs)
+    about: Any = table.about
+    assert len(table) == 0
+    (frame,) = about["frames"]
+    assert (frame["mapcount"], frame["found"], frame["unexplained"]) == (None, 0, None)
+    assert about["complete"] is False
 
 
 def test_a_word_that_is_torn(tmp_path: Path) -> None:
@@ -285,13 +279,13 @@ def test_frames_that_no_word_is_of_are_told(tmp_path: Path) -> None:
     with (
         mock.patch("pagemap._native.probe_pfns", return_value=True),
         pagemap.Process(4242, procfs=procfs) as process,
-        Survey(procfs=procfs) as survey,
     ):
-        types = survey.process(process).types()
-        runs = list(survey.process(process).runs())
-    assert (types.pages, types.unknown) == (2, 2)
+        types = process.page_types()
+        (runs,) = process.page_runs()
+    assert (types.total().pages, types.about["unknown"]) == (2, 2)
+    assert runs.about["unknown"] == 2
     assert {each.flags: each.pages for each in types} == {5: 1, 6: 1}
-    assert [(run.start, run.pfn, run.pages) for run in runs] == [
+    assert [(run.address, run.pfn, run.pages) for run in runs] == [
         (0, 5, 1),
         (3 * fake_proc.PAGE_SIZE, 6, 1),
     ]
@@ -303,20 +297,22 @@ def test_hidden_pfns_are_an_error(tmp_path: Path) -> None:
     with (
         mock.patch("pagemap._native.probe_pfns", return_value=False),
         pagemap.Process(4242, procfs=procfs) as process,
-        Survey(procfs=procfs) as survey,
         pytest.raises(pagemap.PfnsHidden, match="CAP_SYS_ADMIN"),
     ):
-        survey.process(process).types()
+        process.page_types()
 
 
 def test_ranges_of_memory(tmp_path: Path) -> None:
-    with Survey(procfs=fake(tmp_path)) as survey:
-        types = survey.memory([(3, 5), (49, 1000), (3, 4)]).types()
-        assert {each.flags: each.pages for each in types} == {3: 1, 4: 1, 49: 1}
-        with pytest.raises(pagemap.UsageError, match="the last one here is 0x31"):
-            survey.memory([(50, 51)])
-        with pytest.raises(pagemap.UsageError, match="no range"):
-            survey.memory([(5, 5)])
-    for wanted in ({"threads": 0}, {"cgroup": -1}, {"cgroup": 1 << 64}, {"bits": ["x y"]}):
+    procfs = fake(tmp_path)
+    types = pagemap.page_types(frames=[(3, 5), (49, 1000), (3, 4)], procfs=procfs)
+    assert {each.flags: each.pages for each in types} == {3: 1, 4: 1, 49: 1}
+    with pytest.raises(pagemap.UsageError, match="the last one here is 0x31"):
+        pagemap.page_types(frames=[(50, 51)], procfs=procfs)
+    with pytest.raises(pagemap.UsageError, match="no range"):
+        pagemap.page_types(frames=[(5, 5)], procfs=procfs)
+    wrong: list[dict[str, Any]] = [
+        {"threads": 0}, {"cgroup": -1}, {"cgroup": 1 << 64}, {"only": ["x y"]}
+    ]  # fmt: skip
+    for each in wrong:
         with pytest.raises(pagemap.UsageError):
-            Survey(procfs=str(tmp_path), **wanted)
+            pagemap.page_types(procfs=procfs, **each)

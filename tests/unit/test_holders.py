@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._analyses import gentle, owners, page_survey, sharing
+from pagemap._analyses import gentle, page_survey
 from pagemap._kernel import frames, page_files
 from pagemap._kernel.folder import Folder
 from pagemap._native.descriptors import Descriptor, Holder
@@ -62,19 +62,13 @@ def made(name: str, stack: ExitStack, folder: Path) -> object:
         return stack.enter_context(gentle.Gentle())
     if name == "page_survey.Survey":
         return stack.enter_context(page_survey.Survey())
-    if name == "Look":
-        return stack.enter_context(page_survey.Survey()).memory([(1, 2)])
-    if name == "Spaces":
-        return stack.enter_context(spaces.Spaces(first=[os.getpid()], only=True))
-    if name == "Owners":
-        return owners.Owners([1])
-    assert name == "Sharing"
-    return sharing.Sharing([os.getpid()], only=True)
+    assert name == "Spaces"
+    return stack.enter_context(spaces.Spaces(first=[os.getpid()], only=True))
 
 
 NAMES = [
     *("Process", "Handle", "Folder", "Descriptor", "Sampler", "EveryProcess", "OpenFile"),
-    *("FrameReader", "Gentle", "page_survey.Survey", "Look", "Spaces", "Owners", "Sharing"),
+    *("FrameReader", "Gentle", "page_survey.Survey", "Spaces"),
 ]
 WAYS: dict[str, Callable[[object], object]] = {
     "copy": copy.copy,

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._analyses.owners import Owners
-from pagemap._analyses.page_survey import Survey
-from pagemap._analyses.sharing import Sharing
 from pagemap._kernel.frames import read_frames
 from pagemap._native import pipeline
 from pagemap._vocabulary import checks
@@ -30,9 +27,10 @@ DOORS: dict[str, Callable[[pagemap.Process, Any], object]] = {
     "words": lambda _, threads: pagemap.FrameReader().words("flags", [1], threads=threads),
     "read": lambda _, threads: pagemap.FrameReader().read([1], threads=threads),
     "read_frames": lambda _, threads: read_frames([1], threads=threads),
-    "Survey": lambda _, threads: Survey(threads=threads),
-    "Owners": lambda _, threads: Owners([1], threads=threads),
-    "Sharing": lambda _, threads: Sharing(threads=threads),
+    "page_types of all": lambda _, threads: pagemap.page_types(threads=threads),
+    "page_runs": lambda _, threads: pagemap.page_runs(threads=threads),
+    "owners": lambda _, threads: pagemap.owners([1], threads=threads),
+    "sharing": lambda _, threads: pagemap.sharing(threads=threads),
 }
 
 

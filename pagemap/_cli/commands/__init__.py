@@ -14,9 +14,9 @@ COMMANDS = (
     ("maps", "the mappings of a process, and what they hold", "options_maps"),
     ("footprint", "what memory processes take", "commands.footprint"),
     ("huge", "how much lies in huge pages, of which size", "commands.huge"),
-    ("types", "pages by the kernel's flags, counted or listed", "options_types"),
-    ("who", "who maps a frame: processes, mappings, addresses", "options_who"),
-    ("sharing", "which processes share which memory", "options_sharing"),
+    ("types", "pages by the kernel's flags, counted or listed", "commands.types"),
+    ("who", "who maps a frame: processes, mappings, addresses", "commands.who"),
+    ("sharing", "which processes share which memory", "commands.sharing"),
     ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
     ("doctor", "what can be read here, and what cannot", "commands.doctor"),
 )

@@ -1,0 +1,292 @@
+"""`pagemap types [TARGET...]`: pages by their flags, counted or listed."""
+
+from __future__ import annotations
+
+import os
+
+from pagemap._cli import results
+from pagemap._cli.options import (
+    TARGET_HELP,
+    add_filters,
+    add_ranges,
+    add_threads,
+    columns_help,
+    complete_with_files,
+    in_lines,
+)
+from pagemap._vocabulary.filters import LANGUAGE
+from pagemap._vocabulary.flags import PAGE_WORDS
+from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES
+from pagemap._vocabulary.words import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pagemap._errors import PagemapError
+    from pagemap._tables.table import Table
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Count pages by the flags that the kernel keeps of their frames, or list them:
+the pages of processes, of files in the page cache, or of all memory. Needs
+CAP_DAC_READ_SEARCH and, for processes, CAP_SYS_ADMIN (sudo)."""
+
+
+def examples() -> str:
+    """What stands below the options."""
+    from pagemap._vocabulary.frame_flags import PAGE_FLAGS
+
+    return f"""\
+flags, with their letters (from reserved on with --raw only):
+{in_lines([(f"{flag.letter} {flag.name}", flag.meaning) for flag in PAGE_FLAGS])}
+
+A flag may be written as the beginning of one name alone, or as a number (0x for
+hexadecimal). --only takes
+{LANGUAGE}
+and, of processes, words of their page tables beside the flags:
+{in_lines([(spell(name), meaning) for name, meaning in PAGE_WORDS])}
+
+PAGES are entries of page tables: a frame that several map counts for each of
+them. FRAMES counts it once, with the first page seen in it, and SIZE is what
+the frames take. Several TARGETs that are one address space count once. Of files
+a page counts once under all of their names.
+
+Pages in swap have the flags of their page table entry alone: none without
+--raw.
+Of files the cached pages count; they are not read, nor do they look used
+afterwards. A word is of its moment: memory in use changes while it is counted.
+
+{columns_help(PAGE_TYPES)}
+
+{columns_help(PAGE_RUNS, "columns of a list, of which mapcount and cgroup are for --columns")}
+
+examples:
+  sudo pagemap types                              all of memory
+  sudo pagemap types self --only anon,~swapbacked
+  sudo pagemap types 1234 5678 --raw --json
+  sudo pagemap types --file /var/lib --only dirty,~mmap
+  sudo pagemap types self --list --only thp --columns address,pages,mapcount
+  pagemap types --describe 0x868"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+    add_ranges(parser)
+    parser.add_argument(
+        "--pfn",
+        action="append",
+        default=[],
+        dest="pfns",
+        metavar="START-END",
+        help="frames with these hexadecimal PFNs, or one PFN; may be given again",
+    )
+    complete_with_files(
+        parser.add_argument(
+            "--file",
+            action="append",
+            default=[],
+            dest="files",
+            metavar="PATH",
+            help="the cached pages of a file, or of all files below a folder; may be given again",
+        )
+    )
+    add_filters(parser)
+    parser.add_argument(
+        "--charged-to", metavar="PATH|INODE", help="only pages charged to this memory cgroup"
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="internal flags too, each with what it means in its place",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--list", action="store_true", help="list pages alike in a row, not counts")
+    form.add_argument("--list-each", action="store_true", help="list every page")
+    parser.add_argument(
+        "--describe", metavar="FLAGS", help="explain flags, names or a number, and read nothing"
+    )
+    add_threads(parser)
+    results.add_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the histogram or the list.
+
+    Of several targets and files, those that cannot be read are told and passed over; returns the
+    greatest exit code among them.
+    """
+    from pagemap._analyses.page_types import page_runs, page_types
+    from pagemap._cli.targets import several
+    from pagemap._cli.words import parse_count, parse_ranges
+    from pagemap._vocabulary.filters import parse_filters
+    from pagemap._vocabulary.page_flags import read_word
+
+    if arguments.describe is not None:
+        return _describe(arguments)
+    _check(arguments)
+    parse_filters(arguments.only, arguments.without, read_word, names=("--only", "--without"))
+    failures = _Failures(arguments)
+    where: dict[str, Any] = {
+        "ranges": parse_ranges(arguments.ranges) or None,
+        "frames": [_frames(text) for text in arguments.pfns] or None,
+        "files": arguments.files,
+        "only": arguments.only,
+        "without": arguments.without,
+        "raw": arguments.raw,
+        "cgroup": _cgroup(arguments.charged_to),
+        "threads": parse_count(arguments.threads, option="--threads"),
+        "failed": failures,
+    }
+    listed = arguments.list or arguments.list_each
+    shown = _list(arguments) if listed else results.Results(arguments, PAGE_TYPES)
+    processes = several(arguments.targets)
+
+    def make() -> Table[Any] | Iterator[Table[Any]]:
+        if not listed:
+            return failures.seen(page_types(processes, **where))
+        wanted = shown.wanted()
+        tables = page_runs(
+            processes,
+            each=arguments.list_each,
+            mapcounts="mapcount" in wanted,
+            cgroups="cgroup" in wanted,
+            **where,
+        )
+        return map(failures.seen, tables)
+
+    shown.show(make)
+    failures.tell_more()
+    return failures.code
+
+
+def _list(arguments: Namespace) -> results.Results:
+    """The output of a list, of the columns that its pages have."""
+    several = len(arguments.targets) > 1
+    there = {
+        "pid": several,
+        "path": bool(arguments.files),
+        "address": bool(arguments.targets),
+        "offset": bool(arguments.files),
+        "swap_offset": bool(arguments.targets),
+        "pages": not arguments.list_each,
+    }
+    names = [name for name in PAGE_RUNS.names if there.get(name, True)]
+    usual = [name for name in names if name not in ("mapcount", "cgroup")]
+    return results.Results(arguments, PAGE_RUNS.select(names), usual=usual)
+
+
+class _Failures:
+    """Targets and files that could not be read: told, and the gravest of their exit codes.
+
+    Where only one was asked for, its error is that of the command, but where it vanished midway:
+    what was read of it stands.
+    """
+
+    def __init__(self, arguments: Namespace) -> None:
+        self._asked = [*arguments.targets, *arguments.files]
+        self._files = arguments.files
+        self._about: dict[str, Any] = {}
+        self.code = 0
+
+    def __call__(self, error: PagemapError) -> None:
+        from pagemap._cli.exit_codes import code_of, message_of
+        from pagemap._cli.messages import complain
+        from pagemap._errors import TargetVanished
+
+        within = bool(self._files) and error.path not in self._files
+        if len(self._asked) == 1 and not within and not isinstance(error, TargetVanished):
+            raise error
+        complain(message_of(error))
+        self.code = max(self.code, code_of(error))
+
+    def seen(self, table: Table[Any]) -> Table[Any]:
+        """The table itself: the last one tells of all."""
+        self._about = table.about
+        return table
+
+    def tell_more(self) -> None:
+        """Say what was left out, or counted with others, and is no error."""
+        from pagemap._cli.left_out import tell_sharers, tell_unknown
+        from pagemap._cli.messages import complain
+        from pagemap._space.every_process import KERNEL_THREAD
+
+        about = self._about
+        for each in about["left_out"]:
+            if each["reason"] == KERNEL_THREAD:
+                complain(f"process {each['pid']} is left out: {KERNEL_THREAD}")
+        tell_sharers(about.get("sharers", {}))
+        if len(self._asked) > 1 and not about.get("sharers_known", True):
+            tell_unknown()
+        if about["unknown"]:
+            complain(
+                f"{about['unknown']} pages are left out: the kernel tells nothing of their frames"
+            )
+
+
+def _check(arguments: Namespace) -> None:
+    """Raise UsageError for options that do not go together."""
+    from pagemap._errors import UsageError
+
+    kinds = [
+        name
+        for name, given in (
+            ("TARGET", arguments.targets),
+            ("--pfn", arguments.pfns),
+            ("--file", arguments.files),
+        )
+        if given
+    ]
+    if len(kinds) > 1:
+        raise UsageError(f"{kinds[0]} and {kinds[1]} do not go together: ask for one after another")
+    if arguments.ranges and len(arguments.targets) != 1:
+        raise UsageError("--range is of the addresses of one TARGET")
+    if "" in arguments.files:
+        raise UsageError("--file has an empty name")
+
+
+def _describe(arguments: Namespace) -> int:
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.page_flags import described, parse_flags
+
+    flags = parse_flags(arguments.describe, option="--describe")
+    shown = results.Results(arguments, FLAGS)
+    shown.show(lambda: Table.of_rows(FLAGS, described(flags), about={"flags": f"{flags:#x}"}))
+    return 0
+
+
+def _frames(text: str) -> tuple[int, int]:
+    """The PFNs ``(start, end)`` that `text` gives, in hexadecimal; one alone is itself."""
+    from pagemap._vocabulary.units import parse_address, parse_range
+
+    if "-" in text:
+        return parse_range(text, "PFN")
+    start = parse_address(text, "PFN")
+    return start, start + 1
+
+
+def _cgroup(text: str | None) -> int | None:
+    """The inode number of a memory cgroup, of its folder or a number, perhaps after an @."""
+    from pagemap._errors import NoSuchProcess, UsageError
+
+    if text is None:
+        return None
+    number = text.removeprefix("@")
+    if number.isascii() and number.isdecimal() and len(number) < 21 and int(number) < 1 << 64:
+        return int(number)
+    try:
+        return os.stat(os.path.join(text, "")).st_ino
+    except FileNotFoundError:
+        raise NoSuchProcess(  # as footprint --cgroup
+            f"there is no cgroup {text!r}: give its directory, as /sys/fs/cgroup/user.slice, or "
+            "the number of its inode"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"--charged-to {text!r}: {error.strerror}; give the folder of a memory cgroup or its "
+            "inode"
+        ) from None
