@@ -96,26 +96,6 @@ struct pm_tally_job {
 int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 		       const struct pm_place *to, uint64_t *scratch, struct pm_counts *counts);
 
-/* tally_frames.c: what an entry does not tell, by the words of its frame */
-
-/*
- * Make bit 56 of `count` entries, of pages from `vpn` on, what /proc/kpagecount says
- * (mapped once), for those that a PMD may map as one: there the kernel gives each
- * of them the bit of the first (Linux 6.15 on). Such entries are alike but for PFNs
- * in a row; all others keep their bit, which is right. With hidden PFNs nothing is
- * changed. Returns the number of entries looked up, or -errno.
- */
-int64_t pm_exclusive_by_count(int mapcounts, uint64_t vpn, uint64_t *entries, uint64_t count,
-			      uint32_t page_shift);
-
-/*
- * How many of `count` entries, of pages from `vpn` on, are of the page of zeros, huge
- * or not, by /proc/kpageflags, or -errno; *marked becomes how many of them have bit 61.
- * For kernels whose scans do not tell.
- */
-int64_t pm_zero_pages(int flags, uint64_t vpn, const uint64_t *entries, uint64_t count,
-		      uint32_t page_shift, uint64_t *marked);
-
 #ifdef __cplusplus
 }
 #endif

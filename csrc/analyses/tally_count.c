@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/entry_frames.cdef.h"
 #include "kernel/entry_kinds.cdef.h"
 #include "kernel/read.cdef.h"
 #include "kernel/uapi.h"

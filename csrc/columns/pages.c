@@ -7,12 +7,12 @@
 
 #include "kernel/core.h"
 #include "kernel/decode.cdef.h"
+#include "kernel/entry_frames.cdef.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/kpage.cdef.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
 #include "walk/spans.h"
-#include "analyses/tally.cdef.h"
 #include "columns/columns.cdef.h"
 
 /* Take note of `count` pages of span `span` from `vpn` on, a run of their own or more of the last. */

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "kernel/entry_frames.cdef.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/read.cdef.h"
 #include "walk/spans.h"
-#include "analyses/tally.cdef.h"
 #include "rows/rows.h"
 
 enum {

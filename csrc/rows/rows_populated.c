@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "kernel/entry_frames.cdef.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
 #include "walk/spans.h"
-#include "analyses/tally.cdef.h"
 #include "rows/rows.h"
 
 /* The longest label: rows of any span then fit where as many of these would. */

@@ -59,7 +59,7 @@ class Rows:
     and none of `none_of` get a row, and of these with `kinds`, what each type of swap entry is,
     only those whose kind has its bit in `kinds_wanted`. Bits of `untold` are not known. With
     `mapcounts`, /proc/kpagecount, huge pages are exclusive by their map counts
-    (`pm_exclusive_by_count` in csrc/analyses/tally.cdef.h).
+    (`pm_exclusive_by_count` in csrc/kernel/entry_frames.cdef.h).
     """
 
     __slots__ = ("_keep", "table")

@@ -125,6 +125,7 @@ def test_there_is_a_target_for_each_part() -> None:
     assert {path.stem for path in (*DRAWN, *RAW)} >= {
         "classify",
         "entries",
+        "entry_frames",
         "footprint",
         "huge",
         "kpage",
@@ -134,7 +135,6 @@ def test_there_is_a_target_for_each_part() -> None:
         "rows_dump",
         "scan",
         "sharing",
-        "tally_frames",
         "tally_spans",
         "types",
         "types_file",

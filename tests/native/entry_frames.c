@@ -4,7 +4,7 @@
  * pages of zeros. Frames past the last, reads cut short, and errors.
  */
 #include "check.h"
-#include "analyses/tally.cdef.h"
+#include "kernel/entry_frames.cdef.h"
 
 enum {
 	FRAMES = 1 << 16,

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/entry_frames.cdef.h"
 #include "kernel/kpage_flags.h"
 #include "kernel/read.cdef.h"
-#include "analyses/tally.cdef.h"
 
 enum {
 	WORDS = 512, /* read at a time */
