@@ -41,7 +41,7 @@ CHOSEN = (
     *("tests/live/test_regions.py", "-k"),
     "guest or ((idle or swapped) and (each_count or defaults or max_pages or filters))",
 )
-OPTIONS = ("-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:cov")
+OPTIONS = ("-p", "no:cacheprovider")
 LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
 ENDING = 45  # what an interrupted pytest may take there to end a test and tell of all
 HERE = Path(__file__).parent

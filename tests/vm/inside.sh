@@ -20,6 +20,7 @@ fi
 modprobe zram num_devices=0 # its absence is what tests of swap will tell
 
 export CI=true PAGEMAP_VM_SERIES=$series
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # to import them takes seconds here
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
 mapfile -d '' -t arguments <"$share/arguments"
 # An interrupt, at which pytest tells what it has seen. The limit counts from the guest's boot.
