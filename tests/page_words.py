@@ -6,6 +6,7 @@ PAGEMAP_KERNEL_TOOLS names or on the PATH, it tells the same.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -77,6 +78,7 @@ def known(word: int | None) -> int | None:
     return word & ~sum(1 << BITS[name] for name in OF_USERS)
 
 
+@functools.lru_cache(maxsize=4096)
 def shown(word: int, entry: int, *, raw: bool) -> int:
     """The flags of a page as page-types shows them, but for what means nothing."""
     known_word = word if raw else known(word)
@@ -123,10 +125,10 @@ def histogram(
     frames = words([oracle.place(entry) for entry in present], procfs=procfs)
     for entry, word in zip(present, frames, strict=True):
         if word is not None:
-            counts[shown(word, entry, raw=raw)] += 1
+            counts[shown(word, entry - oracle.place(entry), raw=raw)] += 1
     for entry in entries:
         if oracle.has(entry, "swapped") and not oracle.has(entry, "present"):
-            counts[shown(0, entry, raw=raw)] += 1
+            counts[shown(0, entry - oracle.place(entry), raw=raw)] += 1
     return dict(counts)
 
 

@@ -20,11 +20,18 @@ def kind(request: pytest.FixtureRequest) -> str:
     return name
 
 
+# Python looks at each page and each mapping of these, and often: enough of them to tell.
+SMALLER: dict[str, workloads.Maker] = {
+    "many": lambda: workloads.many(6000),  # still more than one block of maps
+    "sparse": lambda: workloads.sparse(1 << 30),
+}
+
+
 @pytest.fixture(scope="module")
 def stopped(kind: str) -> Iterator[workloads.Target]:
     """A target of that kind, stopped: its page table rests. Skips where it cannot be made."""
     try:
-        with workloads.KINDS[kind]() as target:
+        with (SMALLER.get(kind) or workloads.KINDS[kind])() as target:
             target.stop()
             yield target
     except workloads.Unavailable as reason:

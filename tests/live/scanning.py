@@ -10,29 +10,12 @@ from unittest import mock
 import pytest
 
 import pagemap
-from tests import naive, oracle, workloads
+from tests import naive, oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.workloads import Target
-
-# Python looks at each page and each mapping of these, and often: enough of them to tell.
-SMALLER: dict[str, workloads.Maker] = {
-    "many": lambda: workloads.many(6000),  # still more than one block of maps
-    "sparse": lambda: workloads.sparse(1 << 30),
-}
-
-
-@pytest.fixture(scope="module", name="stopped")
-def resting(kind: str) -> Iterator[Target]:
-    """As `stopped` in conftest, with the largest kinds a part of their size."""
-    try:
-        with (SMALLER.get(kind) or workloads.KINDS[kind])() as target:
-            target.stop()
-            yield target
-    except workloads.Unavailable as reason:
-        pytest.skip(str(reason))
 
 
 class Seen(NamedTuple):

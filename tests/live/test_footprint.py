@@ -14,7 +14,6 @@ from pagemap._kernel import smaps
 from pagemap._native.footprint import Chunks, Room, Walk
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
-from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

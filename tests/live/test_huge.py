@@ -14,7 +14,6 @@ import pagemap
 from pagemap._native import huge as native
 from tests import naive_huge, oracle, workloads
 from tests.live import scanning
-from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
     from collections import Counter

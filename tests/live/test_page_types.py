@@ -76,8 +76,6 @@ def settled(ours: Callable[[], dict[int, int]], theirs: Callable[[], dict[int, i
 @pytest.mark.usefixtures("need_frames")
 @pytest.mark.parametrize("raw", [False, True], ids=["known", "raw"])
 def test_the_histogram_of_each_kind(kind: str, stopped: Target, raw: bool) -> None:
-    if kind == "many":
-        pytest.skip("many: see below, with as many mappings as page-types gives up at")
     with pagemap.Process(stopped.pid) as process:
         settled(
             lambda: by_flags(process.page_types(raw=raw)),

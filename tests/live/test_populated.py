@@ -11,7 +11,6 @@ import pytest
 import pagemap
 from tests import naive, oracle, workloads
 from tests.live import scanning
-from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

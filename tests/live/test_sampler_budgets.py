@@ -42,9 +42,11 @@ def added(samples: Sequence[Sample]) -> dict[str, int | None]:
 
 
 @pytest.mark.parametrize("limit", [1, 100, 4096, 4097, 9000])
-def test_budget_of_pages(dense: Target, way: str, limit: int) -> None:
+def test_budget_of_pages(start: Start, way: str, limit: int) -> None:
     """A budgeted sample goes on where the last one stopped: the parts are the whole."""
-    with Sampler(dense.pid, counts=["rss", "anon", "present"]) as sampler:
+    target = start(workloads.dense(64 * MIB if limit > 1 else 8 * MIB))  # a part for each page
+    target.stop()
+    with Sampler(target.pid, counts=["rss", "anon", "present"]) as sampler:
         whole = sampler.sample()
         assert whole.present is not None
         found = list(parts(sampler, max_pages=limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ import pagemap
 from pagemap._analyses import tally, tally_plan
 from tests import held, oracle, workloads
 from tests.live import scanning
-from tests.live.scanning import resting  # noqa: F401 - the fixture `stopped`
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,11 +51,18 @@ def tallied(process: pagemap.Process, asked: Sequence[str] | None, threads: int 
 
 def by_pages(process: pagemap.Process) -> Rows:
     """Each mapping's counts out of smaps and of all its entries."""
-    accounts = oracle.parse_smaps(Path(f"/proc/{process.pid}/smaps").read_bytes())
-    mappings = process.maps()
+    smaps = Path(f"/proc/{process.pid}/smaps").read_bytes()
+    return _by_pages(
+        smaps, tuple(bytes(pages.entries) for pages in process.pages_of(process.maps()))
+    )
+
+
+# What rests is counted once: what it is counted from is read each time, and compared.
+@functools.lru_cache(maxsize=2)
+def _by_pages(smaps: bytes, entries: Sequence[bytes]) -> Rows:
     result: Rows = []
-    for account, pages in zip(accounts, process.pages_of(mappings), strict=True):
-        counts: dict[str, int | None] = {**held.held(account, pages.entries.tolist())}
+    for account, raw in zip(oracle.parse_smaps(smaps), entries, strict=True):
+        counts: dict[str, int | None] = {**held.held(account, memoryview(raw).cast("Q").tolist())}
         counts["pages"] = (account.end - account.start) // PAGE
         result.append((account.start, account.end, counts))
     return result
