@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 from errno import EINVAL, ENOTTY
 
-from pagemap import _native
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import told
-from pagemap._native import scan
+from pagemap._native import probes, scan
 from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
 
@@ -123,7 +122,7 @@ def require(process: AddressSpace, wanted: int) -> None:
         if not wanted & bit:
             continue
         if process.can_scan:
-            error = _native.probe_scan(process.fileno(), bit)
+            error = probes.scan(process.fileno(), bit)
         else:
             error = 0 if _READABLE & bit else ENOTTY
         if error not in (0, EINVAL, ENOTTY):

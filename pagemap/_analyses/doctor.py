@@ -10,10 +10,10 @@ import os
 from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
 from time import time
 
-from pagemap import _native
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
 from pagemap._kernel.frames import FrameReader
+from pagemap._native import probes
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
 from pagemap._tables.table import Table
@@ -119,7 +119,7 @@ def _readable(path: str, what: str, missing: str, folder: Folder) -> FindingRow:
 
 def _pfns(own: str) -> FindingRow:
     try:
-        visible = _native.probe_pfns(own)
+        visible = probes.pfns(own)
     except OSError as error:
         return _failed("PFNs", error)
     if visible:
@@ -149,7 +149,7 @@ def _exclusive(own: str, pfns: FindingRow, counts: FindingRow) -> FindingRow:
     """By a huge page of our own, into which a forked child writes one page."""
     name = "exclusive"
     try:
-        told = _native.probe_exclusive(own)
+        told = probes.exclusive(own)
     except OSError as error:
         if error.errno == ENODATA:
             remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
@@ -200,14 +200,14 @@ def _scan(own: str, soft_dirty: FindingRow) -> Iterator[FindingRow]:
         return
     try:
         present = next(each for each in SCAN_CATEGORIES if each.name == "present")
-        number = _native.probe_scan(fd, 1 << present.bit)
+        number = probes.scan(fd, 1 << present.bit)
         if number:
             remedy = "Linux 6.7 or later" if number in (ENOTTY, EINVAL) else None
             yield _failed("PAGEMAP_SCAN", OSError(number, os.strerror(number)), remedy)
         else:
             yield FindingRow("PAGEMAP_SCAN", True, "finds pages without reading empty tables")
         for category in SCAN_CATEGORIES:
-            yield _category(category, _native.probe_scan(fd, 1 << category.bit), soft_dirty)
+            yield _category(category, probes.scan(fd, 1 << category.bit), soft_dirty)
     finally:
         os.close(fd)
 
@@ -225,7 +225,7 @@ def _category(category: Flag, number: int, soft_dirty: FindingRow) -> FindingRow
 
 def _soft_dirty(own: str) -> FindingRow:
     try:
-        tracked = _native.probe_soft_dirty(own)
+        tracked = probes.soft_dirty(own)
     except OSError as error:
         return _failed("soft-dirty", error)
     if tracked:
@@ -238,7 +238,7 @@ def _soft_dirty(own: str) -> FindingRow:
 
 def _userfaultfd() -> Iterator[FindingRow]:
     try:
-        features = _native.probe_userfaultfd()
+        features = probes.userfaultfd()
     except OSError as error:
         remedy = None
         if error.errno in _FORBIDDEN:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from errno import ENOTSUP
 
-from pagemap import _native
 from pagemap._errors import Unsupported
+from pagemap._native import probes
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.words import spell
 
@@ -37,7 +37,7 @@ def bits(procfs: str = "/proc", wanted: int = ALL) -> int:
 
 def _try(procfs: str) -> int:
     try:
-        found = _native.probe_told(f"{procfs}/self/pagemap")
+        found = probes.told(f"{procfs}/self/pagemap")
     except OSError:
         return ALL
     # userfaultfd is not tried here: where system calls are filtered an unusual one may kill. The
@@ -53,7 +53,7 @@ def _try_uffd_wp(procfs: str) -> bool:
         with open(f"{procfs}/self/status", "rb") as file:
             if b"\nSeccomp:\t0\n" not in file.read():
                 return True
-        return _native.probe_uffd_wp(f"{procfs}/self/pagemap")
+        return probes.uffd_wp(f"{procfs}/self/pagemap")
     except OSError:
         return True
 

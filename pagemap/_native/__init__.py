@@ -45,13 +45,6 @@ __all__ = [
     "kind_counts",
     "kinds",
     "pfns",
-    "probe_exclusive",
-    "probe_pfns",
-    "probe_scan",
-    "probe_soft_dirty",
-    "probe_told",
-    "probe_uffd_wp",
-    "probe_userfaultfd",
     "read",
     "read_into",
     "read_ranges",
@@ -215,48 +208,3 @@ def tally(entries: memoryview) -> tuple[int, ...]:
     counts = ffi.new("struct pm_tally *")
     lib.pm_tally_add(entries_of(entries), len(entries), counts)
     return tuple(getattr(counts, name) for name in COUNTS)
-
-
-def probe_pfns(path: str = "/proc/self/pagemap") -> bool:
-    """Whether a pagemap opened now shows PFNs; `path` is the caller's own. Raises OSError."""
-    return checked(lib.pm_probe_pfns(os.fsencode(path))) == 1
-
-
-def probe_soft_dirty(path: str = "/proc/self/pagemap") -> bool:
-    """Whether this kernel tracks soft-dirty pages; `path` is the caller's own pagemap."""
-    return checked(lib.pm_probe_soft_dirty(os.fsencode(path))) == 1
-
-
-def probe_told(path: str) -> int:
-    """The bits of an entry, but 57, that this kernel tells; `path` is the caller's own pagemap.
-
-    Raises OSError where that could not be tried.
-    """
-    told = ffi.new("uint64_t *")
-    checked(lib.pm_probe_told(os.fsencode(path), told))
-    return int(told[0])
-
-
-def probe_uffd_wp(path: str) -> bool:
-    """Whether this kernel tells of userfaultfd's protection. Raises OSError where none can try."""
-    return checked(lib.pm_probe_uffd_wp(os.fsencode(path))) == 1
-
-
-def probe_scan(fd: int, category: int) -> int:
-    """0 when PAGEMAP_SCAN knows this bit, else the errno: ENOTTY no ioctl, EINVAL no such bit."""
-    return -int(lib.pm_probe_scan(fd, category))
-
-
-def probe_exclusive(path: str = "/proc/self/pagemap") -> bool:
-    """Whether bit 56 of pages that a PMD maps is each page's own, not that of the first for all.
-
-    Makes a child for a moment. Raises OSError: ENODATA where no huge page is to be had.
-    """
-    return checked(lib.pm_probe_exclusive(os.fsencode(path))) == 1
-
-
-def probe_userfaultfd() -> int:
-    """The feature bits of userfaultfd. Raises OSError where it cannot be used."""
-    features = ffi.new("uint64_t *")
-    checked(lib.pm_probe_userfaultfd(features))
-    return int(features[0])

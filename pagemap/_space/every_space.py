@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._errors import PagemapError, PfnsHidden
-from pagemap._native import pipeline, probe_pfns
+from pagemap._native import pipeline, probes
 from pagemap._native.descriptors import Holder, spare
 from pagemap._native.owners import Visit
 from pagemap._native.scan import Spans
@@ -28,7 +28,7 @@ __all__ = ["Seen", "Spaces", "require_pfns"]
 
 def require_pfns(purpose: str) -> None:
     """Raise PfnsHidden where the kernel hides PFNs from us: `purpose` is what cannot be done."""
-    if not probe_pfns():
+    if not probes.pfns():
         raise PfnsHidden(
             f"cannot {purpose}: the kernel hides PFNs in /proc/PID/pagemap from who opens it "
             "without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",

@@ -16,6 +16,7 @@ from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
 from pagemap import _native
 from pagemap._errors import ClosedProcess, NoSuchProcess, NotMapped, PagemapError
 from pagemap._kernel.folder import Folder
+from pagemap._native import probes
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._space.arguments import is_own, pid_of
 from pagemap._space.files import MapsFile, open_maps, open_pagemap
@@ -97,7 +98,7 @@ class Handle(Holder):
             )
         try:
             # The kernel judged the rights of the moment of opening; later they may be dropped.
-            self.pfns_visible = _native.probe_pfns()
+            self.pfns_visible = probes.pfns()
         except OSError as error:
             if error.errno not in _NO_PAGEMAP:
                 raise self._folder.error(error, "try whether PFNs are visible", "pagemap") from None
@@ -157,7 +158,7 @@ class Handle(Holder):
         if self._can_scan is None:
             disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
             # ESRCH: the target is gone, but the kernel has it; what is called next will say so
-            error = ENOTTY if disabled else _native.probe_scan(fd, _POPULATED)
+            error = ENOTTY if disabled else probes.scan(fd, _POPULATED)
             self._can_scan = error in (0, ESRCH)
         return self._can_scan
 
@@ -165,7 +166,7 @@ class Handle(Holder):
         """Whether PAGEMAP_SCAN finds pages by this category (flags.SCAN_CATEGORIES) here."""
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
         check_names("category", [category], bits)
-        return self.can_scan and _native.probe_scan(self.fileno(), bits[category]) == 0
+        return self.can_scan and probes.scan(self.fileno(), bits[category]) == 0
 
     @property
     def folder(self) -> Folder:

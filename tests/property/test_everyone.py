@@ -109,7 +109,7 @@ def fakes(machine: Machine) -> Iterator[Fake]:
     """One, while the kernel seems to show PFNs."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap._space.every_space.probe_pfns", return_value=True),
+        mock.patch("pagemap._native.probes.pfns", return_value=True),
     ):
         yield Fake(machine, folder)
 

@@ -268,7 +268,7 @@ def test_types_and_runs_of_a_process(
         mock.patch("pagemap._native.types.BLOCK_PAGES", 13),
         mock.patch("pagemap._analyses.page_survey._Reach.LEAST", 29),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
-        mock.patch("pagemap._native.probe_pfns", return_value=True),
+        mock.patch("pagemap._native.probes.pfns", return_value=True),
     ):
         write(folder, memory)
         fake.write_process(Path(folder), PID, entries, maps)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap import _native
 from pagemap._cli.commands.doctor import exit_code
 from pagemap._errors import NoSuchProcess, UsageError
+from pagemap._native import probes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +37,11 @@ class Machine:
         (root / "version").write_text("Linux version 6.18.0\n")
         for name in ("kpageflags", "kpagecount", "kpagecgroup"):
             (root / name).write_bytes(bytes(8))
-        self.answer("probe_pfns", True)
+        self.answer("pfns", True)
         self.page(ANON)
-        self.answer("probe_soft_dirty", True)
-        self.answer("probe_exclusive", True)
-        self.answer("probe_userfaultfd", (1 << 17) - 1)
+        self.answer("soft_dirty", True)
+        self.answer("exclusive", True)
+        self.answer("userfaultfd", (1 << 17) - 1)
         self.scan({})
 
     def answer(self, probe: str, answer: object) -> None:
@@ -50,7 +50,7 @@ class Machine:
                 raise answer
             return answer
 
-        self.patch.setattr(_native, probe, respond)
+        self.patch.setattr(probes, probe, respond)
 
     def page(self, word: int) -> None:
         """Let the kernel say this of a page of the doctor's own."""
@@ -60,7 +60,7 @@ class Machine:
 
     def scan(self, refused: dict[int, int], default: int = 0) -> None:
         """Let PAGEMAP_SCAN refuse these categories, each with an errno."""
-        self.patch.setattr(_native, "probe_scan", lambda _, bit: refused.get(bit, default))
+        self.patch.setattr(probes, "scan", lambda _, bit: refused.get(bit, default))
 
     def findings(self) -> dict[str, pagemap.FindingRow]:
         return {each.name: each for each in pagemap.doctor(77, procfs=str(self.root))}
@@ -87,16 +87,16 @@ def test_where_everything_works(machine: Machine) -> None:
 
 def test_exclusive_of_huge_pages(machine: Machine) -> None:
     """Doctor vouched for bit 56, which since Linux 6.15 is a huge page's first page's for all."""
-    machine.answer("probe_exclusive", False)
+    machine.answer("exclusive", False)
     found = machine.findings()["exclusive"]
     assert found.ok
     assert "kpagecount" in found.detail
-    machine.answer("probe_pfns", False)
+    machine.answer("pfns", False)
     found = machine.findings()["exclusive"]
     assert not found.ok
     assert "CAP_SYS_ADMIN" in str(found.remedy)
     for number in (errno.ENODATA, errno.ENOTTY, errno.EPERM):
-        machine.answer("probe_exclusive", error(number))
+        machine.answer("exclusive", error(number))
         found = machine.findings()["exclusive"]
         assert (found.ok, found.errno) == (False, number)
     assert machine.code() == 0
@@ -119,7 +119,7 @@ def test_what_is_no_target(target: object) -> None:
 
 
 def test_hidden_pfns(machine: Machine) -> None:
-    machine.answer("probe_pfns", False)
+    machine.answer("pfns", False)
     found = machine.findings()["PFNs"]
     assert (found.ok, found.errno) == (False, errno.EPERM)
     assert "CAP_SYS_ADMIN in the initial user namespace" in str(found.remedy)
@@ -219,7 +219,7 @@ def test_a_kernel_without_one_category(machine: Machine) -> None:
 
 def test_soft_dirty_that_is_accepted_and_not_tracked(machine: Machine) -> None:
     """Without CONFIG_MEM_SOFT_DIRTY the category is taken all the same, and no page has it."""
-    machine.answer("probe_soft_dirty", False)
+    machine.answer("soft_dirty", False)
     found = machine.findings()
     assert [name for name in found if not found[name].ok] == ["scan soft_dirty", "soft-dirty"]
     for name in ("scan soft_dirty", "soft-dirty"):
@@ -234,7 +234,7 @@ def test_soft_dirty_that_is_accepted_and_not_tracked(machine: Machine) -> None:
     ],
 )
 def test_no_userfaultfd(machine: Machine, number: int, remedy: str) -> None:
-    machine.answer("probe_userfaultfd", error(number))
+    machine.answer("userfaultfd", error(number))
     found = machine.findings()
     for name in ("userfaultfd", "userfaultfd WP_ASYNC"):
         assert not found[name].ok
@@ -244,7 +244,7 @@ def test_no_userfaultfd(machine: Machine, number: int, remedy: str) -> None:
 
 def test_a_userfaultfd_that_cannot_track_writes(machine: Machine) -> None:
     """Linux 6.1 has the bits up to 12."""
-    machine.answer("probe_userfaultfd", 0x1FFF)
+    machine.answer("userfaultfd", 0x1FFF)
     found = machine.findings()
     assert found["userfaultfd"].ok
     assert not found["userfaultfd WP_ASYNC"].ok
@@ -252,8 +252,8 @@ def test_a_userfaultfd_that_cannot_track_writes(machine: Machine) -> None:
 
 
 def test_probes_that_fail_otherwise_are_told(machine: Machine) -> None:
-    machine.answer("probe_pfns", error(errno.EIO))
-    machine.answer("probe_soft_dirty", error(errno.ENOMEM))
+    machine.answer("pfns", error(errno.EIO))
+    machine.answer("soft_dirty", error(errno.ENOMEM))
     found = machine.findings()
     assert found["PFNs"].detail == "Input/output error (EIO)"
     assert found["soft-dirty"].detail == "Cannot allocate memory (ENOMEM)"

@@ -277,7 +277,7 @@ def test_frames_that_no_word_is_of_are_told(tmp_path: Path) -> None:
     procfs = fake_proc.make(tmp_path, maps=fake_proc.line(0, 4), entries=entries)
     fake(tmp_path)
     with (
-        mock.patch("pagemap._native.probe_pfns", return_value=True),
+        mock.patch("pagemap._native.probes.pfns", return_value=True),
         pagemap.Process(4242, procfs=procfs) as process,
     ):
         types = process.page_types()
@@ -295,7 +295,7 @@ def test_hidden_pfns_are_an_error(tmp_path: Path) -> None:
     procfs = fake_proc.make(tmp_path, maps=fake_proc.line(0, 1), entries={0: 1 << 63})
     fake(tmp_path)
     with (
-        mock.patch("pagemap._native.probe_pfns", return_value=False),
+        mock.patch("pagemap._native.probes.pfns", return_value=False),
         pagemap.Process(4242, procfs=procfs) as process,
         pytest.raises(pagemap.PfnsHidden, match="CAP_SYS_ADMIN"),
     ):

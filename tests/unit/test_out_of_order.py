@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap import _native
+from pagemap._native import probes
 from pagemap._native.scan import Spans
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
@@ -43,7 +43,7 @@ CALLS: dict[str, Callable[[pagemap.Process], object]] = {
 @pytest.fixture(autouse=True)
 def _without_scan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMAP_DISABLE", "scan")  # a plain file has no ioctl
-    monkeypatch.setattr(_native, "probe_pfns", lambda: True)
+    monkeypatch.setattr(probes, "pfns", lambda: True)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -16,6 +16,7 @@ import pytest
 import pagemap
 from pagemap import _native
 from pagemap._kernel.folder import Folder
+from pagemap._native import probes
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 
@@ -31,11 +32,11 @@ FAR = (2**63, 2**63 + PAGE_SIZE)
 @pytest.fixture(autouse=True)
 def _as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's answer about PFNs is about who runs the tests; here it is always yes."""
-    monkeypatch.setattr(_native, "probe_pfns", lambda: True)
+    monkeypatch.setattr(probes, "pfns", lambda: True)
 
 
 def hide_pfns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_native, "probe_pfns", lambda: False)
+    monkeypatch.setattr(probes, "pfns", lambda: False)
 
 
 def fake(root: Path, **how: object) -> pagemap.Process:
