@@ -169,7 +169,6 @@ FILTERS: list[tuple[list[str], list[str]]] = [
         (["uffd_wp"], []),
         ([], ["present", "swap"]),
         ([], ["soft_dirty"]),
-        (["present"], ["exclusive"]),  # and both of one name are refused, see test_columns.py
     )
     if told(*only, *without)
 ]
