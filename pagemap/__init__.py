@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         SharedProcessRow,
         SharedRow,
     )
+    from pagemap._vocabulary.rows.translation import TranslationRow
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -121,6 +122,7 @@ __all__ = [
     "Tally",
     "TargetVanished",
     "Texts",
+    "TranslationRow",
     "Unsupported",
     "UsageError",
     "__version__",
@@ -175,6 +177,7 @@ _ROOMS = {
     "Table": "_tables.table",
     "Tally": "_analyses.tally",
     "Texts": "_tables.table",
+    "TranslationRow": "_vocabulary.rows.translation",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",

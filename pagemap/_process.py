@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
+    from pagemap._vocabulary.rows.translation import TranslationRow
 
 __all__ = ["Process", "virt_to_phys"]
 
@@ -303,6 +304,17 @@ class Process(AddressSpace):
         from pagemap._analyses.translate import translate
 
         return translate(self, address)
+
+    def translate(self, addresses: Iterable[int]) -> Table[TranslationRow]:
+        """The physical addresses behind virtual ones, in their order; each is of its moment.
+
+        One that has none says why in `error` and `detail`: not_mapped, not_present, swapped_out or
+        pfns_hidden. Raises UsageError for what is no 64-bit address, TypeError for no number,
+        TargetVanished.
+        """
+        from pagemap._analyses.translate import translated
+
+        return translated(self, addresses)
 
 
 def virt_to_phys(target: Target, address: int) -> int:

@@ -1,29 +1,67 @@
-"""Why an address has no physical address: the slow half of `virt_to_phys`."""
+"""Physical addresses of many virtual ones, and why an address has none."""
 
 from __future__ import annotations
 
-from pagemap._errors import NotMapped, NotPresent, PfnsHidden, SwappedOut
+from bisect import bisect_right
+from time import time
+
+from pagemap import _native
+from pagemap._errors import AddressError, NotMapped, NotPresent, PfnsHidden, SwappedOut
 from pagemap._kernel import swap_types
+from pagemap._space.about import about
+from pagemap._space.arguments import check_address
+from pagemap._tables.table import Table
+from pagemap._vocabulary.rows.translation import TRANSLATIONS
 from pagemap._vocabulary.text import printable
+from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._errors import AddressError
+    from collections.abc import Iterable
+
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.pages import Page
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.translation import TranslationRow
 
-__all__ = ["translate"]
+__all__ = ["translate", "translated"]
+
+_ERRORS = {
+    NotMapped: "not_mapped",
+    NotPresent: "not_present",
+    SwappedOut: "swapped_out",
+    PfnsHidden: "pfns_hidden",
+}
 
 
-def translate(process: AddressSpace, address: int) -> int:
+def translated(process: AddressSpace, addresses: Iterable[int]) -> Table[TranslationRow]:
+    """See `Process.translate`."""
+    begin, fd, pid = time(), process.fileno(), process.pid
+    several = list(addresses)
+    for address in several:
+        check_address("addresses", address)
+    rows: list[tuple[object, ...]] = []
+    mapped = _Mapped(process)
+    for address in several:
+        physical = _native.translate(fd, address, PAGE_SHIFT)
+        if physical < 0:
+            try:
+                physical = translate(process, address, mapped)
+            except (AddressError, PfnsHidden) as error:
+                rows.append((pid, address, None, None, _ERRORS[type(error)], str(error)))
+                continue
+        rows.append((pid, address, physical, physical >> PAGE_SHIFT, None, None))
+    return Table.of_rows(TRANSLATIONS, rows, about=about(begin, process))
+
+
+def translate(process: AddressSpace, address: int, mapped: _Mapped | None = None) -> int:
     """The physical address, in bytes, of a page that came in meanwhile; else raise what is wrong.
 
     Raises NotMapped, NotPresent, SwappedOut, PfnsHidden.
     """
     page = process.entry(address)
     if not page.present:
-        raise _absence(process, page, address)
+        raise _absence(process, page, address, mapped or _Mapped(process))
     if page.physical_address is None:
         raise PfnsHidden(
             f"cannot read PFNs of process {process.pid}: the kernel hides them from who opened it "
@@ -32,6 +70,34 @@ def translate(process: AddressSpace, address: int) -> int:
             operation="translate",
         )
     return page.physical_address + address - page.address
+
+
+class _Mapped:
+    """The mappings, and what smaps says of them: read when asked for, and but once."""
+
+    __slots__ = ("_ends", "_flags", "_mappings", "_process")
+
+    def __init__(self, process: AddressSpace) -> None:
+        self._process = process
+        self._mappings: Table[Mapping] | None = None
+        self._ends: list[int] = []
+        self._flags: dict[int, list[str]] = {}
+
+    def at(self, address: int) -> Mapping | None:
+        """The mapping that holds an address."""
+        if self._mappings is None:
+            self._mappings = self._process.maps()
+            self._ends = [mapping.end for mapping in self._mappings]
+        number = bisect_right(self._ends, address)
+        if number == len(self._ends) or self._mappings[number].start > address:
+            return None
+        return self._mappings[number]
+
+    def flags(self, mapping: Mapping) -> list[str]:
+        """Its VmFlags; none where smaps does not tell."""
+        if mapping.start not in self._flags:
+            self._flags[mapping.start] = _flags_of(self._process, mapping.start)
+        return self._flags[mapping.start]
 
 
 _REASONS = {
@@ -43,7 +109,7 @@ _REASONS = {
 }
 
 
-def _absence(process: AddressSpace, page: Page, address: int) -> AddressError:
+def _absence(process: AddressSpace, page: Page, address: int, mapped: _Mapped) -> AddressError:
     pid = process.pid
     of = f"{address:#x} of process {pid}"
     kind = page.kind
@@ -71,22 +137,22 @@ def _absence(process: AddressSpace, page: Page, address: int) -> AddressError:
             swap_type=page.swap_type,
             swap_offset=page.swap_offset,
         )
-    for mapping in process.maps():
-        if mapping.start <= address < mapping.end:
-            what = printable(mapping.path) or "anonymous memory"
-            why = _why_untouched(process, mapping)
-            return NotPresent(
-                f"{of} is mapped ({what}) but not present: {why}", address=address, pid=pid
-            )
+    mapping = mapped.at(address)
+    if mapping is not None:
+        what = printable(mapping.path) or "anonymous memory"
+        why = _why_untouched(mapping, mapped)
+        return NotPresent(
+            f"{of} is mapped ({what}) but not present: {why}", address=address, pid=pid
+        )
     return NotMapped(
         f"{of} is in no mapping: /proc/{pid}/maps lists them", address=address, pid=pid
     )
 
 
-def _why_untouched(process: AddressSpace, mapping: Mapping) -> str:
+def _why_untouched(mapping: Mapping, mapped: _Mapped) -> str:
     """What stands behind an empty entry, as far as can be known."""
     # only a driver can map what has no struct page, so there is a file, or a name of the kernel's
-    if mapping.path and "pf" in _flags_of(process, mapping.start):
+    if mapping.path and "pf" in mapped.flags(mapping):
         return (
             "the kernel hides what a driver maps here (VmFlags pf in smaps): "
             "there may be memory, and nothing tells"

@@ -70,7 +70,8 @@ class _Layout:
         self, schema: Schema, names: Sequence[str] | None, width: int | None, *, named: bool
     ) -> None:
         self._schema = schema
-        prose = any(column.unit == "prose" for column in schema)  # none of that is left out
+        # what is to be read is never left out
+        prose = any(column.unit == "prose" for column in fitting(schema))
         self._columns: list[Column] = (
             [schema[name] for name in names]
             if names is not None

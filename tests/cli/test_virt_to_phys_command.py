@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import subprocess
@@ -231,6 +232,50 @@ def test_the_others_are_answered_and_the_code_is_the_gravest(
     )
     assert (code, len(err)) == (1, 2)
     assert out.decode().split() == [physical(target, first), physical(target, first + 1)]
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_rows_say_why_there_is_none(pagemap: Pagemap, start: Start) -> None:
+    """In each format but text, for each address one row; it had no JSON."""
+    target = start(workloads.untouchable(4 * PAGE))
+    stack = next(line for line in oracle.maps(target.pid) if line.label == b"[stack]")
+    there = next(
+        stack.start + at * PAGE + 7
+        for at, entry in enumerate(oracle.entries(target.pid, stack.start, stack.end))
+        if oracle.has(entry, "present")
+    )
+    absent = target.first.start + PAGE
+    lines = f"{there:#x}\n{absent:#x}\n".encode()
+    code, out, err = pagemap("virt-to-phys", target.pid, "0", "-", "--json", stdin=lines)
+    assert code == 1
+    about = json.loads(out)
+    told = [f"pagemap: {row['detail']}" for row in about["rows"] if row["error"]]
+    assert (len(told), err) == (2, told)
+    assert (about["schema"], about["about"]["pid"]) == ("pagemap.translations", target.pid)
+    wanted = physical(target, there)
+    assert [(row["address"], row["physical"], row["error"]) for row in about["rows"]] == [
+        ("0x0", None, "not_mapped"),
+        (hex(there), wanted, None),
+        (hex(absent), None, "not_present"),
+    ]
+    assert about["rows"][1]["pfn"] == hex(int(wanted, 16) // PAGE)
+    assert "its permissions are none" in about["rows"][2]["detail"]
+    code, out, err = pagemap("virt-to-phys", target.pid, "0", "what", "--csv")
+    assert (code, out) == (2, b"")
+    code, out, err = pagemap("virt-to-phys", target.pid, "-", "--csv", stdin=b"0\nwhat\n")
+    assert (code, len(err)) == (2, 2)
+    assert "standard input, line 2" in err[0]
+    assert out.splitlines()[0] == b"pid,address,physical,pfn,error,detail"
+    assert out.splitlines()[1].startswith(f"{target.pid},0x0,,,not_mapped,".encode())
+    code, out, err = pagemap("virt-to-phys", target.pid, hex(there), "--format", "table")
+    assert (code, err) == (0, [])
+    assert out.decode().splitlines()[1].split()[:2] == [hex(there), wanted]
+
+
+def test_columns_are_of_the_table(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("virt-to-phys", "self", "0", "--columns", "address,error")
+    assert (code, out.split()) == (1, [b"ADDRESS", b"ERROR", b"0x0", b"not_mapped"])
+    assert "0x0 of process" in err[0]
 
 
 def test_hidden_pfns(unprivileged: Pagemap) -> None:

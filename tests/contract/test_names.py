@@ -56,6 +56,7 @@ DOOR = [
     "Tally",
     "TargetVanished",
     "Texts",
+    "TranslationRow",
     "Unsupported",
     "UsageError",
     "__version__",

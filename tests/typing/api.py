@@ -38,6 +38,7 @@ def mappings(pid: int) -> None:
         assert_type(process.read_into(bytearray(64), 0x1000), int)
         assert_type(process.read_into(array("Q", [0]), 0x1000, count=1), int)
         assert_type(process.virt_to_phys(0x1000), int)
+        assert_type(process.translate([0x1000]), "pagemap.Table[pagemap.TranslationRow]")
         assert_type(process.entry(0x1000), pagemap.Page)
 
 

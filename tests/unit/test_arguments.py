@@ -93,6 +93,7 @@ TABLE: dict[str, list[object]] = {
     "pages_of ranges": NO_SEVERAL_RANGES,
     "entry address": [*NO_COUNTS, 2**64, None],
     "virt_to_phys address": [*NO_COUNTS, 2**64, None],
+    "translate addresses": [5, None, "ab", [5.0], ["1"], [True], [-1], [2**64]],
     "regions only": NO_NAMES,
     "regions without": NO_NAMES,
     "regions tell": NO_NAMES,

@@ -98,6 +98,24 @@ def test_why_there_is_no_physical_address(tmp_path: Path) -> None:
     assert (swapped.value.swap_type, swapped.value.swap_offset) == (3, 0x77)
 
 
+def test_many_addresses_at_once(tmp_path: Path) -> None:
+    """A row for each, in their order, and why where there is none."""
+    entries = {3: PRESENT | 0x1234, 5: SWAPPED | 3 | 0x77 << 5}
+    asked = [5 * PAGE_SIZE, 3 * PAGE_SIZE + 0x56, 4 * PAGE_SIZE, 9 * PAGE_SIZE, 3 * PAGE_SIZE]
+    maps = line(3, 4) + line(4, 8, "[heap]")
+    with fake(tmp_path, maps=maps, entries=entries) as process:
+        table = process.translate(iter(asked))
+        assert table.about["pid"] == 4242
+        assert [(row.pid, row.address) for row in table] == [(4242, each) for each in asked]
+        at = 0x1234 * PAGE_SIZE
+        assert [row.physical for row in table] == [None, at + 0x56, None, None, at]
+        assert [row.pfn for row in table] == [None, 0x1234, None, None, 0x1234]
+        errors = ["swapped_out", None, "not_present", "not_mapped", None]
+        assert [row.error for row in table] == errors
+        assert "swap type 3, offset 0x77" in str(table[0].detail)
+        assert len(process.translate([])) == 0
+
+
 def test_hidden_is_never_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide_pfns(monkeypatch)
     entries = {1: PRESENT, 2: SWAPPED}
@@ -106,6 +124,8 @@ def test_hidden_is_never_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             process.virt_to_phys(PAGE_SIZE)
         with pytest.raises(pagemap.SwappedOut, match="hides") as swapped:
             process.virt_to_phys(2 * PAGE_SIZE)
+        hidden = process.translate([PAGE_SIZE])[0]
+        assert (hidden.physical, hidden.pfn, hidden.error) == (None, None, "pfns_hidden")
         pages = process.pages((PAGE_SIZE, 3 * PAGE_SIZE))
         rows = io.BytesIO()
         assert pagemap.dump(process, rows) == 3

@@ -17,6 +17,6 @@ COMMANDS = (
     ("types", "pages by the kernel's flags, counted or listed", "commands.types"),
     ("who", "who maps a frame: processes, mappings, addresses", "commands.who"),
     ("sharing", "which processes share which memory", "commands.sharing"),
-    ("virt-to-phys", "physical addresses", "options_virt_to_phys"),
+    ("virt-to-phys", "physical addresses", "commands.virt_to_phys"),
     ("doctor", "what can be read here, and what cannot", "commands.doctor"),
 )

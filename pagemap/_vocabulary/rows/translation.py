@@ -1,0 +1,24 @@
+"""Virtual addresses and the physical ones behind them."""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.schema import Schema
+
+__all__ = ["TRANSLATIONS", "TranslationRow"]
+
+
+class TranslationRow(Record):
+    """A virtual address, and the physical one behind it, or why there is none."""
+
+    pid: int = field("", "the process", key=True)
+    address: int = field("address", "the virtual address", rank=0, key=True)
+    physical: int | None = field("address", "the physical address behind it", rank=1)
+    pfn: int | None = field("pfn", "the number of its frame", rank=2)
+    error: str | None = field(
+        "", "why there is none: not_mapped, not_present, swapped_out or pfns_hidden", None, rank=3
+    )
+    detail: str | None = field("prose", "the same in full", None)
+
+
+TRANSLATIONS = Schema.of(TranslationRow, "pagemap.translations", 1)
