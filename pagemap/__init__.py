@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from pagemap._kernel.processes import find
     from pagemap._process import Process, virt_to_phys
     from pagemap._space.address_space import AddressSpace
-    from pagemap._space.pages import Counts, Page, Pages
+    from pagemap._space.page import Page
+    from pagemap._space.pages import Counts, Pages
     from pagemap._tables.table import Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
     from pagemap._vocabulary.rows.finding import FindingRow
@@ -154,7 +155,7 @@ _ROOMS = {
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
     "OwnerRow": "_vocabulary.rows.owners",
-    "Page": "_space.pages",
+    "Page": "_space.page",
     "PageFlag": "_vocabulary.frame_flags",
     "PageRunRow": "_vocabulary.rows.page_types",
     "PageStream": "_analyses.page_stream",

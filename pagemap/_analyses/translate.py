@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pagemap._space.address_space import AddressSpace
-    from pagemap._space.pages import Page
+    from pagemap._space.page import Page
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.translation import TranslationRow
 

@@ -14,7 +14,7 @@ from pagemap._kernel import told
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
 from pagemap._space.handle import Handle
-from pagemap._space.pages import Page, Pages
+from pagemap._space.pages import Pages
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pagemap._native import Buffer
     from pagemap._space.arguments import Range
+    from pagemap._space.page import Page
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.mapping import Mapping
 

@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 import pagemap
-from pagemap._space.pages import COLUMNS, NO_PFN, Page, Pages
+from pagemap._space.page import Page
+from pagemap._space.pages import COLUMNS, NO_PFN, Pages
 
 # 63 present, 62 swapped, 61 file or shared, 58 guard, 57 uffd-wp, 56 exclusive, 55 soft-dirty
 RESIDENT = 0x8180_0000_0012_3456  # present, exclusive, soft-dirty, PFN 0x123456
