@@ -41,6 +41,7 @@ __all__ = ["owners"]
 MOST = 1 << 17
 """Rows that are listed: what they take must not be up to those who map a page again and again."""
 
+_PURPOSE = "tell who maps a frame"
 _BIT = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
 _COMPOUND = _BIT["compound_head"] | _BIT["compound_tail"]
 _HUGETLB = _BIT["huge"]
@@ -100,14 +101,14 @@ class _Search(Holder):
         self._progress = progress
         wanted = list(dict.fromkeys(pfns))
         self._frames = self._read(wanted)
-        require_pfns("tell who maps a frame")
+        require_pfns(_PURPOSE)
         self._found = dict.fromkeys(wanted, 0)
         self._spaces = Spaces(procfs=procfs)
         self._wanted = Wanted(wanted)
         self._anonymous, self._other = _kinds(self._frames)
 
     def _read(self, pfns: list[int]) -> list[Frame]:
-        with FrameReader(procfs=self._procfs) as reader:
+        with FrameReader(procfs=self._procfs, purpose=_PURPOSE) as reader:
             end = reader.end
             for pfn in pfns:
                 if not 0 <= pfn < end:

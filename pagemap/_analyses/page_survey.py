@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pagemap._analyses.choice import Choice
 from pagemap._analyses.page_cache import CacheWalk
-from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError, from_file_error
+from pagemap._errors import PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap._kernel import maps
 from pagemap._kernel.frames import FrameReader
 from pagemap._kernel.swap_types import kinds
@@ -87,7 +87,7 @@ class Survey(Holder):
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
         if cgroup is not None:
             check_int("cgroup", cgroup, 0, 1 << 64)
-        self._files = FrameReader(procfs=procfs)
+        self._files = FrameReader(procfs=procfs, purpose="tell page types")
         self._cache = CacheWalk(threads)
         self._kept: tuple[Job, Blocks] | None = None
         self._end = 0
@@ -117,32 +117,24 @@ class Survey(Holder):
     ) -> Job:
         listed = self._wanted != COUNTS
         by_cgroup = self._cgroup is not None
-        try:
-            return Job(
-                page_shift=PAGE_SHIFT,
-                kpageflags=self._files.fileno("flags"),
-                kpagecount=self._files.fileno("mapcounts") if listed and self._mapcounts else -1,
-                kpagecgroup=self._files.fileno("cgroups")
-                if by_cgroup or (listed and self._cgroups)
-                else -1,
-                raw=self._raw,
-                wanted=self._wanted,
-                cgroup=self._cgroup,
-                kinds=kinds(),
-                filters=self._flags,
-                all_of=choice.all_of if choice else 0,
-                none_of=choice.none_of if choice else 0,
-                kinds_wanted=choice.wanted if choice else 0,
-                seen=seen,
-                once=once,
-            )
-        except AccessDenied as error:
-            raise AccessDenied(
-                error.message,
-                errno=error.errno,
-                operation="tell page types",
-                path=error.path,
-            ) from None
+        return Job(
+            page_shift=PAGE_SHIFT,
+            kpageflags=self._files.fileno("flags"),
+            kpagecount=self._files.fileno("mapcounts") if listed and self._mapcounts else -1,
+            kpagecgroup=self._files.fileno("cgroups")
+            if by_cgroup or (listed and self._cgroups)
+            else -1,
+            raw=self._raw,
+            wanted=self._wanted,
+            cgroup=self._cgroup,
+            kinds=kinds(),
+            filters=self._flags,
+            all_of=choice.all_of if choice else 0,
+            none_of=choice.none_of if choice else 0,
+            kinds_wanted=choice.wanted if choice else 0,
+            seen=seen,
+            once=once,
+        )
 
     def _frames_seen(self) -> SeenFrames:
         if self._seen is None:

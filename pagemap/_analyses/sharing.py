@@ -67,6 +67,7 @@ MORE_PATHS = b"[more paths]"
 MOST_PAIRED = 1024
 """Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
 
+_PURPOSE = "tell what is shared"
 _ORDER = ("anon", "file", "shmem", "ksm", "other", "zero")  # of columns
 _ZERO = KINDS.index("zero")
 _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
@@ -152,9 +153,9 @@ class _Walk(Holder):
         """Look at all, and sum up."""
         heaviest = Heaviest(top)
         procfs = self._procfs
-        with FrameReader(procfs=procfs) as reader:
+        with FrameReader(procfs=procfs, purpose=_PURPOSE) as reader:
             flags, end = reader.fileno("flags"), reader.end
-            require_pfns("tell what is shared")
+            require_pfns(_PURPOSE)
             size = _available(procfs) // SHARE if size is None else size
             self._table = FrameSets(size)
             self._room = size  # for names

@@ -28,8 +28,13 @@ _CODES = {
     PagemapError: 1,
 }
 
+_SHARED = (
+    "'pagemap maps TARGET --columns rss,uss,file,path' tells how much of each mapping others map"
+)
 # By the operation that failed: what still works without it.
 _HINTS = {
+    "tell who maps a frame": _SHARED,
+    "tell what is shared": _SHARED,
     "count huge pages": "'pagemap maps' still tells how much is huge (mapped by PMDs, or of "
     "hugetlb)",
     "tell page types": "'pagemap maps' and 'pagemap regions' do without, and tell what is "

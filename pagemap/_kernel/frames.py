@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from array import array
 
-from pagemap._errors import PagemapError, UsageError, from_file_error, from_os_error
+from pagemap._errors import AccessDenied, PagemapError, UsageError, from_file_error, from_os_error
 from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
@@ -59,17 +59,18 @@ class FrameReader(Holder):
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
     mounted. Several threads may read through one reader, and any of them may close it: who reads
-    then goes on to the end. Every
+    then goes on to the end. `purpose` is the operation that an AccessDenied names. Every
     method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
     Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
     CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
     """
 
-    __slots__ = ("_fds", "_procfs")
+    __slots__ = ("_fds", "_procfs", "_purpose")
 
-    def __init__(self, *, procfs: str = "/proc") -> None:
+    def __init__(self, *, procfs: str = "/proc", purpose: str = "read") -> None:
         self._fds: dict[str, int] = {}
         self._procfs = procfs
+        self._purpose = purpose
 
     def __enter__(self: _FrameReader) -> _FrameReader:  # noqa: PYI019 - typing.Self is of 3.11
         return self
@@ -96,7 +97,10 @@ class FrameReader(Holder):
         try:
             fd = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
-            raise from_file_error(error, path) from None
+            raised = from_file_error(error, path)
+            if isinstance(raised, AccessDenied):
+                raised.operation = self._purpose
+            raise raised from None
         return self._fds.setdefault(column, fd)  # another thread may have been here first
 
     @property
@@ -105,9 +109,9 @@ class FrameReader(Holder):
 
         Raises PagemapError where that reads as empty: there is no machine without frames.
         """
-        path = self.path("flags")
+        path, fd = self.path("flags"), self.fileno("flags")
         try:
-            end = frames_end(self.fileno("flags"))
+            end = frames_end(fd)
         except OSError as error:
             raise from_file_error(error, path) from None
         if not end:

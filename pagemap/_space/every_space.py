@@ -7,7 +7,7 @@ from pagemap._native import pipeline, probes
 from pagemap._native.descriptors import Holder, spare
 from pagemap._native.owners import Visit
 from pagemap._native.scan import Spans
-from pagemap._space.every_process import ENDED, EveryProcess
+from pagemap._space.every_process import EveryProcess
 from pagemap._space.walk import Reach
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -75,16 +75,6 @@ class Spaces(EveryProcess):
     ) -> None:
         super().__init__(first, others=() if only else None, procfs=procfs)
         self._open: dict[int, AddressSpace] = {}
-
-    @property
-    def unreadable(self) -> dict[int, str]:
-        """Why those that live could not be read, by pid."""
-        return {each.pid: each.reason for each in self.left_out if each.reason != ENDED}
-
-    @property
-    def vanished(self) -> list[int]:
-        """Those that ended or called exec before they were read to the end."""
-        return [each.pid for each in self.left_out if each.reason == ENDED]
 
     def __enter__(self) -> Spaces:
         return self

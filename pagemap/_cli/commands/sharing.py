@@ -83,11 +83,10 @@ def run(arguments: Namespace) -> int:
     """Write what is shared."""
     from pagemap._analyses.sharing import sharing
     from pagemap._cli.progress import Bar
-    from pagemap._cli.rights import with_what_else
     from pagemap._cli.several import Several
     from pagemap._cli.targets import several as targets_meant
     from pagemap._cli.words import parse_count, parse_limit, parse_names
-    from pagemap._errors import AccessDenied, UsageError
+    from pagemap._errors import UsageError
 
     threads = parse_count(arguments.threads, option="--threads")
     parts = parse_names(arguments.what, PARTS, option="--what") or list(PARTS)
@@ -117,13 +116,10 @@ def run(arguments: Namespace) -> int:
         else Several(arguments, parts, option="--what")
     )
     targets = targets_meant(arguments.targets)
-    try:
-        if len(parts) == 1:
-            shown.show(one)
-        else:
-            shown.show(lambda: _parts(look(), parts), "pagemap.sharing", 3)
-    except AccessDenied as error:
-        raise with_what_else(error) from None
+    if len(parts) == 1:
+        shown.show(one)
+    else:
+        shown.show(lambda: _parts(look(), parts), "pagemap.sharing", 3)
     return _remark(made[0].about)
 
 

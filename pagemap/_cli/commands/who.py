@@ -79,25 +79,20 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.owners import owners
     from pagemap._cli.left_out import tell_about
     from pagemap._cli.progress import Bar
-    from pagemap._cli.rights import with_what_else
     from pagemap._cli.words import parse_count
-    from pagemap._errors import AccessDenied
 
     threads = parse_count(arguments.threads, option="--threads")
     shown = results.Results(arguments, OWNERS)
     found: list[Table[OwnerRow]] = []
-    try:
-        pfns = _pfns(arguments)
+    pfns = _pfns(arguments)
 
-        def make() -> Table[OwnerRow]:
-            with Bar(unit="processes") as bar:
-                found[:] = [owners(pfns, threads=threads, progress=bar)]
-            return found[0]
+    def make() -> Table[OwnerRow]:
+        with Bar(unit="processes") as bar:
+            found[:] = [owners(pfns, threads=threads, progress=bar)]
+        return found[0]
 
-        shown.after = lambda: _facts(found[0])
-        shown.show(make)
-    except AccessDenied as error:
-        raise with_what_else(error) from None
+    shown.after = lambda: _facts(found[0])
+    shown.show(make)
     if not found[0].about["complete"]:
         tell_about(found[0].about)
     return 0
