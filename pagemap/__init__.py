@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.owners import owners
+    from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_stream import PageStream
-    from pagemap._analyses.page_types import page_runs, page_types
+    from pagemap._analyses.page_types import page_types
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.sharing import Sharing, sharing
     from pagemap._analyses.tally import Tally
@@ -184,7 +185,7 @@ _ROOMS = {
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",
     "owners": "_analyses.owners",
-    "page_runs": "_analyses.page_types",
+    "page_runs": "_analyses.page_runs",
     "page_types": "_analyses.page_types",
     "sharing": "_analyses.sharing",
     "virt_to_phys": "_process",

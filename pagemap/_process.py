@@ -203,7 +203,7 @@ class Process(AddressSpace):
         In tables, as `pagemap.page_runs` gives them, which says what the arguments mean. Raises
         what `page_types` raises.
         """
-        from pagemap._analyses.page_types import page_runs
+        from pagemap._analyses.page_runs import page_runs
 
         return page_runs(
             [self],

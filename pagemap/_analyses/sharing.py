@@ -23,11 +23,12 @@ from array import array
 from contextlib import closing
 from errno import ENODATA
 
+from pagemap._analyses.shared_sums import Sums
 from pagemap._errors import PagemapError, from_file_error
 from pagemap._kernel import maps, meminfo
 from pagemap._kernel.frames import KSM, FrameReader
 from pagemap._native.descriptors import Holder
-from pagemap._native.sharing import KINDS, NO_RANK, FrameSets, Heaviest, SharingPiece, StretchBuffer
+from pagemap._native.sharing import FrameSets, Heaviest, SharingPiece, StretchBuffer
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_space import Spaces, require_pfns
@@ -47,8 +48,7 @@ from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from pagemap._space.arguments import Target
     from pagemap._space.every_space import Progress, Seen
@@ -64,12 +64,7 @@ SHARE = 64
 MORE_PATHS = b"[more paths]"
 """What stands for the names of mappings that found no room."""
 
-MOST_PAIRED = 1024
-"""Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
-
 _PURPOSE = "tell what is shared"
-_ORDER = ("anon", "file", "shmem", "ksm", "other", "zero")  # of columns
-_ZERO = KINDS.index("zero")
 _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
@@ -168,9 +163,13 @@ class _Walk(Holder):
                 self._fill()
                 self._settle(reader, flags, heaviest)
             self._table.close_window()
-            self._paths = [maps.decode_path(label) for label in self._labels] or [""]
-            frames = self._frames(reader, heaviest)
-        return self._summed(top, frames, begin)
+            paths = [maps.decode_path(label) for label in self._labels] or [""]
+            sums = Sums(self._table, self._spaces, paths, len(self._targets), self._ksm_told)
+            rows = {"frames": sums.frames(reader, heaviest), **sums.rows(top)}
+        holds = about(begin, None, **sums.about())
+        return Sharing(
+            **{name: Table.of_rows(PARTS[name], rows[name], about=holds) for name in PARTS}
+        )
 
     def _settle(self, reader: FrameReader, flags: int, heaviest: Heaviest) -> None:
         counts = reader.fileno("mapcounts")
@@ -228,111 +227,6 @@ class _Walk(Holder):
         if self._room < 0:
             label = MORE_PATHS
         return self._labels.setdefault(label, len(self._labels))
-
-    def _frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrameRow]:
-        items = heaviest.items()
-        counts = reader.read([pfn for _, pfn, _ in items], ("mapcounts",))
-        return [
-            SharedFrameRow(
-                pfn,
-                processes,
-                frame.mapcount,
-                KINDS[extra >> 32],
-                self._paths[self._table.label(extra & NO_RANK)],
-            )
-            for (processes, pfn, extra), frame in zip(items, counts, strict=True)
-        ]
-
-    def _amounts(self, pages: Sequence[int]) -> tuple[int | None, ...]:
-        """The columns from `shared` to `zero`, of pages by kind."""
-        sizes: dict[str, int | None] = {
-            kind: count << PAGE_SHIFT for kind, count in zip(KINDS, pages, strict=True)
-        }
-        if self._ksm_told is False:
-            sizes["ksm"] = None
-        return (_shared(pages) << PAGE_SHIFT, *(sizes[kind] for kind in _ORDER))
-
-    def _summed(self, top: int, frames: list[SharedFrameRow], begin: float) -> Sharing:
-        table, pids, names = self._table, self._spaces.pids, self._spaces.names
-        groups = []
-        for each, counts in table.heaviest_sets(top):
-            members = tuple(pids[number] for number in table.members(each))
-            path = self._paths[table.label(each)]
-            groups.append((len(members), *self._amounts(counts), members, path))
-        total, saved, paths = self._by_path(top)
-        table.accumulate()
-        amounts = _by_kind(table.by_member(len(pids)))
-        processes = [
-            (pid, names.get(pid, ""), *self._amounts(pages))
-            for pid, pages in zip(pids, amounts, strict=True)
-            if _shared(pages)
-        ]
-        processes.sort(key=lambda row: -row[2])  # type: ignore[operator] # never None
-        pairs = [
-            (pids[one], names.get(pids[one], ""), pids[other], names.get(pids[other], ""),
-             *self._amounts(counts))
-            for one, other, counts in self._pairs(amounts, top)
-        ]  # fmt: skip
-        rows: dict[str, Sequence[Any]] = {
-            "total": [(*self._amounts(total), saved << PAGE_SHIFT)],
-            "processes": processes,
-            "pairs": pairs,
-            "groups": groups,
-            "paths": paths,
-            "frames": frames,
-        }
-        holds = about(begin, None, **self._about())
-        made = {name: Table.of_rows(PARTS[name], rows[name], about=holds) for name in PARTS}
-        return Sharing(**made)
-
-    def _about(self) -> dict[str, object]:
-        untold = self._amounts(self._table.untold)
-        return {
-            "processes": len(self._spaces.pids),
-            "sets": self._table.sets,
-            "beyond": self._table.beyond << PAGE_SHIFT,
-            "untold": dict(zip(("shared", *_ORDER), untold, strict=True)),
-            "ksm_told": self._ksm_told,
-            **self._spaces.about(),
-        }
-
-    def _by_path(self, top: int) -> tuple[list[int], int, list[tuple[Any, ...]]]:
-        """Pages by kind of all that is shared, how many are saved, and the heaviest paths."""
-        words, saved = self._table.by_label(len(self._paths))
-        counts = _by_kind(words)
-        total = [sum(kind) for kind in zip(*counts, self._table.untold, strict=True)]
-        found = [
-            (*self._amounts(pages), more << PAGE_SHIFT, path)
-            for path, pages, more in zip(self._paths, counts, saved, strict=True)
-            if _shared(pages)
-        ]
-        found.sort(key=lambda row: -row[0])  # type: ignore[operator] # never None
-        return total, sum(saved), found[:top]
-
-    def _pairs(self, amounts: list[tuple[int, ...]], top: int) -> list[tuple[int, int, list[int]]]:
-        """The heaviest, of which one is a target where there are any: two numbers, and pages."""
-        below = len(self._targets) or NO_RANK
-        sharers = [number for number, pages in enumerate(amounts) if _shared(pages)]
-        sharers.sort(key=lambda n: (n >= len(self._targets), -_shared(amounts[n])))
-        chosen = sorted(sharers[:MOST_PAIRED])
-        ranks = array("I", [NO_RANK]) * len(amounts)
-        for rank, number in enumerate(chosen):
-            ranks[number] = rank
-        return [
-            (chosen[one], chosen[other], counts)
-            for one, other, counts in self._table.heaviest_pairs(
-                ranks, len(chosen), top, below=below
-            )
-        ]
-
-
-def _shared(pages: Sequence[int]) -> int:
-    """All of them but the pages of zeros."""
-    return sum(pages) - pages[_ZERO]
-
-
-def _by_kind(words: Iterable[int]) -> list[tuple[int, ...]]:
-    return list(zip(*[iter(words)] * len(KINDS), strict=True))
 
 
 def _available(procfs: str) -> int:

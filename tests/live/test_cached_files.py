@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses import page_types
+from pagemap._analyses import page_runs
 from pagemap._analyses.page_survey import Survey
 from pagemap._kernel.page_files import OpenFile
 from pagemap._native.types import MINCORE_TELLS
@@ -85,7 +85,7 @@ def test_tables_of_a_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         *((names[2], at * PAGE) for at in range(6)),
     ]
     for most in (1, 7, 40, 41, 46):
-        monkeypatch.setattr(page_types, "ROWS", most)
+        monkeypatch.setattr(page_runs, "ROWS", most)
         tables = list(pagemap.page_runs(files=names, each=True))
         assert max(map(len, tables)) <= most
         assert [(row.path, row.offset) for row in rows(tables)] == whole

@@ -274,7 +274,7 @@ def test_types_and_runs_of_a_process(
         fake.write_process(Path(folder), PID, entries, maps)
         with (
             pagemap.Process(PID, procfs=folder) as process,
-            mock.patch("pagemap._analyses.page_types.ROWS", most),
+            mock.patch("pagemap._analyses.page_runs.ROWS", most),
         ):
             types = process.page_types(raw=raw, only=filters, cgroup=cgroup, threads=threads)
             found = [

@@ -120,7 +120,8 @@ def run(arguments: Namespace) -> int:
     Of several targets and files, those that cannot be read are told and passed over; returns the
     greatest exit code among them.
     """
-    from pagemap._analyses.page_types import page_runs, page_types
+    from pagemap._analyses.page_runs import page_runs
+    from pagemap._analyses.page_types import page_types
     from pagemap._cli.targets import several
     from pagemap._cli.words import parse_count, parse_ranges
     from pagemap._vocabulary.filters import parse_filters

@@ -1,0 +1,147 @@
+"""Where pages are looked at by their flags: processes, files, or memory; and what failed there."""
+
+from __future__ import annotations
+
+import time
+
+from pagemap._errors import PagemapError, UsageError
+from pagemap._kernel.page_files import OpenFile, files_in
+from pagemap._native.types import COUNTS
+from pagemap._space.about import about
+from pagemap._space.address_space import AddressSpace
+from pagemap._space.arguments import pid_of
+from pagemap._space.every_process import EveryProcess
+from pagemap._vocabulary.units import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from pagemap._analyses.page_survey import Survey
+    from pagemap._native.types import Found
+    from pagemap._space.arguments import Target
+
+    Failed = Callable[[PagemapError], object]
+
+__all__ = ["Places"]
+
+
+class Places:
+    """Where to look: processes, files or memory; and what could not be looked at."""
+
+    def __init__(
+        self,
+        wanted: int,
+        processes: Sequence[Target],
+        files: Sequence[str],
+        frames: Sequence[tuple[int, int]] | None,
+        ranges: Sequence[tuple[int, int]] | None,
+        procfs: str,
+        failed: Failed | None,
+    ) -> None:
+        self._begin = time.time()
+        self._wanted = wanted
+        for name, value in (("processes", processes), ("files", files)):
+            if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+                raise TypeError(f"{name} is a sequence of them, not {value!r}")
+        self._processes, self._files = list(processes), list(files)
+        kinds = [
+            name
+            for name, given in (("processes", processes), ("files", files), ("frames", frames))
+            if given
+        ]
+        if len(kinds) > 1:
+            raise UsageError(f"{' and '.join(kinds)} do not go together: ask for one after another")
+        if ranges is not None and len(self._processes) != 1:
+            raise UsageError("ranges are of the addresses of one process")
+        self._frames, self._ranges, self._procfs = frames, ranges, procfs
+        self._failed = failed
+        self._left_out: list[dict[str, object]] = []
+        self._every: EveryProcess | None = None
+        self.unknown = 0
+        self.unit = PAGE_SIZE if processes or files else 1
+        several = len(self._processes) > 1
+        self.columns = {
+            "pid": several,
+            "path": bool(files),
+            "address": bool(processes),
+            "offset": bool(files),
+            "swap_offset": bool(processes),
+        }
+
+    def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:
+        """The pid or the path of each place, and what is found there, step by step."""
+        if self._files and self._wanted == COUNTS:  # together, for they may be many and small
+            yield None, survey.files(self._open_files(), self._fail_file, close=True)
+        elif self._files:
+            for file in self._open_files():
+                yield file.path, survey.files([file], self._fail_file, close=True)
+        elif self._processes:
+            yield from self._of_processes(survey)
+        else:
+            yield None, survey.memory(self._frames)
+
+    def _open_files(self) -> Iterator[OpenFile]:
+        entered: set[tuple[int, int]] = set()
+        for path in self._files:
+            try:
+                yield from files_in(path, self._fail_file, entered)
+            except PagemapError as error:
+                self._fail_file(error)
+
+    def _fail_file(self, error: PagemapError) -> None:
+        self._left_out.append({"path": error.path, "reason": str(error)})
+        self._tell(error)
+
+    def _tell(self, error: PagemapError) -> None:
+        if self._failed is None:
+            raise error
+        self._failed(error)
+
+    def _of_processes(self, survey: Survey) -> Iterator[tuple[int, Iterator[Found]]]:
+        given = {pid_of(each): each for each in self._processes}
+        held = {pid: each for pid, each in given.items() if isinstance(each, AddressSpace)}
+        if len(held) == len(given) == 1:
+            ((pid, space),) = held.items()
+            yield pid, self._until_it_ends(survey, pid, space)
+            return
+        self._every = every = EveryProcess(given, others=(), procfs=self._procfs)
+        opened: dict[int, AddressSpace] = {}
+        try:
+            # all of them are opened before one is looked at, which may take long
+            opened.update(every.read(lambda pid: held.get(pid) or every.open(pid)))
+            for error in every.errors.values():
+                self._tell(error)
+            for pid, space in opened.items():
+                yield pid, self._until_it_ends(survey, pid, space)
+        finally:
+            for pid, space in opened.items():
+                if pid not in held:
+                    space.close()
+
+    def _until_it_ends(self, survey: Survey, pid: int, space: AddressSpace) -> Iterator[Found]:
+        try:
+            yield from survey.process(space, self._ranges)
+        except UsageError:
+            raise
+        except PagemapError as error:
+            if self._every is not None:
+                self._every.leave_out(pid, error)
+            self._tell(error)
+
+    def about(self, *, raw: bool) -> dict[str, object]:
+        """What holds for all rows."""
+        told = {} if self._every is None else self._every.about()
+        left_out = [*self._left_out, *told.pop("left_out", [])]  # type: ignore[misc]
+        return about(
+            self._begin,
+            None,
+            **{
+                "raw": raw,
+                "unknown": self.unknown,
+                **told,
+                "left_out": left_out,
+                "complete": not left_out,
+            },
+        )

@@ -1,0 +1,132 @@
+"""Which pages have which flags: a list of them, in tables one after another."""
+
+from __future__ import annotations
+
+from array import array
+
+from pagemap._analyses.page_places import Places
+from pagemap._analyses.page_survey import Survey
+from pagemap._native.type_runs import Runs
+from pagemap._native.types import ALIKE, EACH
+from pagemap._tables.table import Table, Texts
+from pagemap._vocabulary.page_flags import flag_names, letters
+from pagemap._vocabulary.rows.page_types import PAGE_RUNS, PageRunRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from pagemap._analyses.page_places import Failed
+    from pagemap._space.arguments import Target
+
+__all__ = ["page_runs"]
+
+ROWS = 1 << 17
+"""Rows of a table at most: what it takes stays flat."""
+
+
+def page_runs(
+    processes: Sequence[Target] = (),
+    *,
+    each: bool = False,
+    mapcounts: bool = False,
+    cgroups: bool = False,
+    files: Sequence[str] = (),
+    frames: Sequence[tuple[int, int]] | None = None,
+    ranges: Sequence[tuple[int, int]] | None = None,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
+    raw: bool = False,
+    cgroup: int | None = None,
+    threads: int | None = None,
+    procfs: str = "/proc",
+    failed: Failed | None = None,
+) -> Iterator[Table[PageRunRow]]:
+    """The pages themselves in order, those in a row that are alike as one row, or `each`.
+
+    In tables, so that memory stays flat; there is one at least, and the last one's `about` tells of
+    all. They have the columns of `PageRunRow` that there are of such pages; `mapcounts` and
+    `cgroups` say that these are wanted too. Of files a page is listed under the first of its names.
+    The rest is as in `page_types`.
+    """
+    wanted = EACH if each else ALIKE
+    places = Places(wanted, processes, files, frames, ranges, procfs, failed)
+    survey = Survey(
+        wanted,
+        only=only,
+        without=without,
+        raw=raw,
+        cgroup=cgroup,
+        mapcounts=mapcounts,
+        cgroups=cgroups,
+        threads=threads,
+        procfs=procfs,
+    )
+    names = {"mapcount": mapcounts, "cgroup": cgroups, "pages": not each, **places.columns}
+    chosen = [name for name in PAGE_RUNS.names if names.get(name, True)]
+    return _listed(places, survey, chosen, raw=raw)
+
+
+def _listed(
+    places: Places, survey: Survey, names: list[str], *, raw: bool
+) -> Iterator[Table[PageRunRow]]:
+    rows = _Rows(PAGE_RUNS.select(names), join="pages" in names, unit=places.unit)
+    with survey:
+        for name, steps in places.each(survey):
+            rows.begin(name)
+            for found in steps:
+                places.unknown += found.unknown
+                rows.runs.add(found.rows)
+                while len(rows.runs) > ROWS:
+                    yield rows.take(ROWS, places.about(raw=raw))
+    yield rows.take(len(rows.runs), places.about(raw=raw))
+
+
+class _Rows:
+    """Rows until they are tables, and of which place each of them is."""
+
+    def __init__(self, schema: Any, *, join: bool, unit: int) -> None:
+        self.runs = Runs(join=join)
+        self._schema = schema
+        self._unit = unit
+        self._places: list[tuple[Any, int]] = []  # each, and how many rows come before it
+
+    def begin(self, name: Any) -> None:
+        """What comes now is of another place."""
+        self.runs.part()
+        self._places.append((name, len(self.runs)))
+
+    def take(self, count: int, about: Mapping[str, object]) -> Table[PageRunRow]:
+        """A table of the first `count` rows."""
+        found, flags = self.runs.take(count, self._unit)
+        numbers = found["numbers"][0]
+        columns: dict[str, Any] = {name: values for name, (values, _) in found.items()}
+        columns["address"] = columns["offset"] = columns["place"]
+        columns["letters"] = Texts(numbers, [letters(each) for each in flags])
+        columns["names"] = Texts(numbers, [",".join(flag_names(each)) for each in flags])
+        if "pid" in self._schema or "path" in self._schema:
+            self._name(columns, count)
+        known: dict[str, Any] = {name: each for name, (_, each) in found.items() if each}
+        valid = {name: each for name, each in known.items() if name in self._schema}
+        return Table(self._schema, columns, valid=valid, about=about)
+
+    def _name(self, columns: dict[str, Any], count: int) -> None:
+        """Make the column that says of which place each row is; forget places that are through."""
+        form = "q" if "pid" in self._schema else "i"
+        cells = array(form)
+        names: list[str] = []
+        ends = [first for _, first in self._places[1:]] + [count]
+        for (name, first), end in zip(self._places, ends, strict=True):
+            rows = max(min(end, count) - max(first, 0), 0)
+            if rows and form == "i":
+                names.append(name)
+            cells.extend(
+                array(form, [name if form == "q" else len(names) - 1]) * rows if rows else ()
+            )
+        view = memoryview(cells).toreadonly()
+        columns["pid" if form == "q" else "path"] = view if form == "q" else Texts(view, names)
+        left = [(name, first - count) for name, first in self._places]
+        while len(left) > 1 and left[1][1] <= 0:
+            del left[0]
+        self._places = left
