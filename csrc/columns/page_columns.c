@@ -116,15 +116,13 @@ static void swap_types(const struct pm_pages_job *job, const struct pm_page_rows
 	}
 }
 
-static int64_t words(const struct pm_pages_job *job, const struct pm_page_rows *rows, int32_t fd,
-		     uint64_t *out, uint64_t *scratch)
+static int64_t words(const struct pm_page_rows *rows, int32_t fd, uint64_t *out, uint64_t *scratch)
 {
 	struct pm_wish *wishes = (struct pm_wish *)scratch;
 	struct pm_wish *spare = wishes + rows->count;
 	uint64_t *pfns = (uint64_t *)(spare + rows->count), *block = pfns + rows->count;
 	int64_t count;
 
-	(void)job;
 	pm_pfns(rows->entries, rows->count, pfns);
 	count = pm_kpage_sort(pfns, rows->count, wishes, spare, out);
 	return count < 0 ? count : pm_kpage_gather(fd, wishes, (uint64_t)count, block, out);
@@ -175,7 +173,7 @@ int64_t pm_pages_column(const struct pm_pages_job *job, const struct pm_page_row
 	case PM_COLUMN_WORDS:
 	case PM_COLUMN_WORDS + 1:
 	case PM_COLUMN_WORDS + 2:
-		got = words(job, rows, job->words[column - PM_COLUMN_WORDS], values, scratch);
+		got = words(rows, job->words[column - PM_COLUMN_WORDS], values, scratch);
 		break;
 	default:
 		return -EINVAL;
