@@ -10,7 +10,6 @@ import os
 from errno import ENOENT, ENOTTY, EPERM, ESRCH
 
 from pagemap._errors import PagemapError
-from pagemap._kernel import smaps_accounts as accounts
 from pagemap._kernel.shmem_devices import devices_without_shmem
 from pagemap._native import procmap
 from pagemap._vocabulary.units import PAGE_SIZE
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pagemap._kernel.smaps_accounts import Account
-    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.handle import Handle
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Backing"]
@@ -34,7 +33,7 @@ _TRIES = 8  # mappings of a device that may be gone before the kernel is asked a
 class Backing:
     """What is known of the devices behind a process's mappings, for the length of one walk."""
 
-    def __init__(self, process: AddressSpace) -> None:
+    def __init__(self, process: Handle) -> None:
         self._process = process
         self._hugetlb: dict[str, bool] = {}
         self._not_shared: frozenset[str] | None = None
@@ -111,6 +110,8 @@ class Backing:
         return self._accounts.get(mapping.start)
 
     def _read_accounts(self) -> dict[int, Account]:
+        from pagemap._kernel import smaps_accounts as accounts
+
         try:
             with open(self._process.folder.open("smaps"), "rb") as file:
                 return accounts.parse(file)

@@ -11,7 +11,6 @@ from errno import ENOTSUP
 
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import told
-from pagemap._kernel.swap_types import kinds
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
@@ -20,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.handle import Handle
 
 __all__ = [
     "ABSENT",
@@ -69,7 +68,7 @@ class Plan(Holder):
     __slots__ = ("by_smaps", "swap_used", "told", "way")
 
     def __init__(
-        self, process: AddressSpace, counts: Sequence[str] | None, *, lasting: bool = False
+        self, process: Handle, counts: Sequence[str] | None, *, lasting: bool = False
     ) -> None:
         asked = set(COUNTABLE if counts is None else counts)
         if unknown := asked.difference(COUNTABLE):
@@ -82,7 +81,7 @@ class Plan(Holder):
         self.told = tuple(name == "pages" or name in asked for name in counting.COUNTED[:-2])
         self._choose(process, asked - self.by_smaps)
 
-    def _leave_out(self, process: AddressSpace, asked: set[str], *, named: bool) -> None:
+    def _leave_out(self, process: Handle, asked: set[str], *, named: bool) -> None:
         """Take out of `asked` what cannot be told, and find what smaps alone tells."""
         self.by_smaps: frozenset[str] = frozenset()
         for name in sorted(untold(process, asked)):
@@ -100,12 +99,14 @@ class Plan(Holder):
         """By what `exclusive` is counted where a PMD maps many pages."""
         return BY_MAP_COUNT if self.way.mapcounts >= 0 else BY_PAGE_TABLE
 
-    def _choose(self, process: AddressSpace, asked: set[str]) -> None:
+    def _choose(self, process: Handle, asked: set[str]) -> None:
         way = self.way
         scan = way.use_scan
         if "exclusive" in asked:
             way.mapcounts = open_frames(process, "kpagecount")
         if asked.intersection(ABSENT) and process.pfns_visible:
+            from pagemap._kernel.swap_types import kinds
+
             way.kinds = kinds()
         finds: set[str] = set()
         if scan and asked & _WITHOUT_ZEROS:
@@ -129,7 +130,7 @@ class Plan(Holder):
         if finds:
             way.ways |= counting.BY_SCAN
 
-    def _choose_scan(self, process: AddressSpace, asked: set[str], finds: set[str]) -> set[str]:
+    def _choose_scan(self, process: Handle, asked: set[str], finds: set[str]) -> set[str]:
         """By a scan alone: add to what it `finds`, and give what it is to return."""
         returned = {"present", *finds}
         if asked & _PRESENT:
@@ -159,13 +160,13 @@ class Plan(Holder):
         self.close()
 
 
-def tellable(process: AddressSpace, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
+def tellable(process: Handle, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
     """Those of `counts` that can be told here, and those that are `named` in any case."""
     known = untold(process, set(counts))
     return [name for name in dict.fromkeys(counts) if name in named or name not in known]
 
 
-def untold(process: AddressSpace, asked: set[str]) -> set[str]:
+def untold(process: Handle, asked: set[str]) -> set[str]:
     """Those of `asked` that cannot be told on this kernel and with these rights."""
     flags = {name: 1 << entry_flag(name).bit for name in _FLAGS if name in asked}
     wanted = sum(flags.values())
@@ -178,11 +179,11 @@ def untold(process: AddressSpace, asked: set[str]) -> set[str]:
     return missing & asked
 
 
-def _tells_frames(process: AddressSpace) -> bool:
+def _tells_frames(process: Handle) -> bool:
     return open_frames(process, "kpageflags") != CLOSED
 
 
-def open_frames(process: AddressSpace, name: str) -> int:
+def open_frames(process: Handle, name: str) -> int:
     """A file of frames, or CLOSED where it cannot be read, or no PFN says which frame."""
     if not process.pfns_visible:
         return CLOSED

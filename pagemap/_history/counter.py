@@ -8,7 +8,7 @@ from pagemap._analyses import backing
 from pagemap._analyses.tally_plan import Plan, tellable
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
-from pagemap._space.address_space import AddressSpace
+from pagemap._space.handle import Handle
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ class Counter:
         from pagemap._kernel import maps, maps_blocks, smaps_accounts  # noqa: F401
 
         self.owner = os.getpid()
-        self._process = process = AddressSpace(target, procfs=procfs)
+        self._process = process = Handle(target, procfs=procfs)
         try:
             asked = [FIELDS[name] for name in (COUNTS if counts is None else counts)]
             if counts is None:
@@ -161,7 +161,7 @@ class Counter:
         self._process.close()
 
 
-def _open(process: AddressSpace, name: str) -> int:
+def _open(process: Handle, name: str) -> int:
     """A file of the target's folder, to read again and again; CLOSED where there is none."""
     try:
         return Descriptor(process.folder.open(name))
@@ -169,7 +169,7 @@ def _open(process: AddressSpace, name: str) -> int:
         return CLOSED
 
 
-def _ranges(process: AddressSpace) -> Iterator[tuple[int, int, bool]]:
+def _ranges(process: Handle) -> Iterator[tuple[int, int, bool]]:
     """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
     from pagemap._kernel import maps
 
