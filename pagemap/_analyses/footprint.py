@@ -48,13 +48,12 @@ _OPERATION = "read the memory sums"
 _MOST = 1 << 16  # bytes of smaps_rollup, which has some 800
 _SHARE_DIGITS = 6
 
-# The lines of smaps that each field is the sum of; the fields without one follow from others.
-_LINES = {
-    name: tuple(each.source.encode("ascii").split(b" + ")) if each.source else ()
-    for name, each in fields_of(FootprintSums).items()
-}
-_NAMES = frozenset(line for lines in _LINES.values() for line in lines)
-_NOTHING = FootprintSums._make([0] * len(_LINES))
+# What each field is called among the lines of smaps: some are sums of several, and those that
+# have no source are found otherwise.
+_KEYS = [(each.source or name).encode("ascii") for name, each in fields_of(FootprintSums).items()]
+_ADDED = {key: key.split(b" + ") for key in _KEYS if b" + " in key}
+_NAMES = frozenset(name for key in _KEYS for name in key.split(b" + "))
+_NOTHING = FootprintSums._make([0] * len(_KEYS))
 
 
 def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
@@ -160,29 +159,25 @@ def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums
         mounts = b""
     shmem, others = devices_of_shmem(mounts), devices_without_shmem(mounts)
     for mapping, lines in smaps.parse(_smaps_blocks(process.folder), _NAMES):
-        sums = _sums_of(lines)
-        if sums.rss is not None and sums.anon is not None:
-            rest = sums.rss - sums.anon
-            if mapping.inode and mapping.dev in shmem:
-                sums = sums._replace(file=0, shmem=rest)
-            elif not rest or not mapping.inode or mapping.dev[:3] != "00:" or mapping.dev in others:
-                sums = sums._replace(file=rest, shmem=0)
-        yield mapping, sums
+        if b"Rss" in lines and b"Anonymous" in lines:
+            rest = lines[b"Rss"] - lines[b"Anonymous"]
+            dev = mapping.dev if mapping.inode else ""
+            if dev in shmem:
+                lines[b"file"], lines[b"shmem"] = 0, rest
+            elif not rest or dev[:3] != "00:" or dev in others:
+                lines[b"file"], lines[b"shmem"] = rest, 0
+        yield mapping, _sums_of(lines)
 
 
 def _sums_of(lines: dict[bytes, int]) -> FootprintSums:
     """The sums of what the kernel told; what it did not tell is not known."""
-    found: list[int | None] = []
-    for names in _LINES.values():
-        total: int | None = 0 if names else None
-        for name in names:
-            size = lines.get(name)
-            total = None if size is None or total is None else total + size
-        found.append(total)
-    sums = FootprintSums._make(found)
-    if sums.shared_hugetlb == 0:  # else by how many it is divided, is not told
-        sums = sums._replace(hugetlb_pss=sums.private_hugetlb)
-    return sums
+    for key, parts in _ADDED.items():
+        known = [lines[part] for part in parts if part in lines]
+        if len(known) == len(parts):
+            lines[key] = sum(known)
+    if lines.get(b"Shared_Hugetlb") == 0 and b"Private_Hugetlb" in lines:
+        lines[b"hugetlb_pss"] = lines[b"Private_Hugetlb"]  # else by how many, is not told
+    return FootprintSums._make(map(lines.get, _KEYS))
 
 
 def read_sums(folder: Folder) -> FootprintSums:

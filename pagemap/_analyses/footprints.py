@@ -240,8 +240,9 @@ def _file(row: MappingFootprintRow) -> tuple[object, ...]:
 def _together(rows: Sequence[MappingFootprintRow]) -> FootprintSums:
     """The sums of mappings; not known where a part is not, or may be of the same pages."""
     found: list[int | None] = []
-    for name in FootprintSums._fields:
-        sizes: list[int | None] = [getattr(row, name) for row in rows]
+    first = MAPPING_FOOTPRINTS.names.index(FootprintSums._fields[0])
+    columns = zip(*(row[first : first + len(FootprintSums._fields)] for row in rows), strict=True)
+    for name, sizes in zip(FootprintSums._fields, columns, strict=True):
         several = not MAPPING_FOOTPRINTS[name].adds and sum(size != 0 for size in sizes) > 1
         known = [size for size in sizes if size is not None]
         found.append(None if several or len(known) < len(sizes) else sum(known))

@@ -21,7 +21,7 @@ from contextlib import suppress
 from errno import EACCES, ENODATA
 
 from pagemap._analyses.swapped_shmem import SwappedShmem
-from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError
+from pagemap._errors import AccessDenied, PfnsHidden, Unsupported, UsageError
 from pagemap._kernel import maps, swap_types
 from pagemap._kernel.frames import FrameReader
 from pagemap._kernel.zones import memory_end
@@ -194,11 +194,11 @@ class Gentle(Holder):
             if os.sched_getscheduler(0) != before:
                 os.sched_setscheduler(0, before, os.sched_param(0))
 
-    def _cut_short(self, process: AddressSpace) -> PagemapError:
+    def _cut_short(self, process: AddressSpace) -> Unsupported:
         """The error of a frame that is mapped and has no word in one of the files."""
         ends = {self._reader.path(name): frames_end(self._reader.fileno(name)) for name in _FILES}
         path = min(ends, key=ends.__getitem__)
-        return PagemapError(
+        return Unsupported(
             f"cannot walk process {process.pid} gently: {path} ends at frame {ends[path]:#x}, "
             "before the word of a frame that the process maps: it is not what a kernel shows of a "
             "whole machine",

@@ -7,6 +7,8 @@ smaps_rollup (Linux 4.14) has the sums of all mappings, for less than half of th
 
 from __future__ import annotations
 
+import re
+
 from pagemap._errors import PagemapError
 from pagemap._kernel import maps
 from pagemap._vocabulary.text import printable
@@ -23,7 +25,8 @@ __all__ = ["parse", "parse_rollup"]
 
 _DIGITS = 15  # of a size in KiB: no memory has more
 _SHOWN = 80  # bytes of a line that is malformed
-_ADDRESS_DIGITS = frozenset(b"0123456789abcdef")
+# A path may look like anything, but its line begins with an address; the others begin with names.
+_HEAD = re.compile(rb"^[0-9a-f]", re.MULTILINE)
 
 
 def parse_rollup(data: bytes, names: Container[bytes]) -> Lines:
@@ -32,9 +35,7 @@ def parse_rollup(data: bytes, names: Container[bytes]) -> Lines:
     Raises PagemapError for what is none.
     """
     _, _, rest = data.partition(b"\n")
-    found: Lines = {}
-    for line in rest.split(b"\n"):
-        _take(line, names, found)
+    found = _read(rest.split(b"\n"), names)
     if not found:
         raise _malformed("smaps_rollup", data[:40])
     return found
@@ -43,33 +44,63 @@ def parse_rollup(data: bytes, names: Container[bytes]) -> Lines:
 def parse(blocks: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[Mapping, Lines]]:
     """Each mapping with the bytes in its lines called `names`, out of smaps in `blocks` of lines.
 
-    Raises PagemapError where a line is malformed.
+    All mappings have the same lines in the same order: those of one tell how to read the next. But
+    if there are others, they are read all the same. Raises PagemapError where a line is malformed.
     """
-    head = b""
-    found: Lines = {}
+    layout: tuple[re.Pattern[bytes], list[bytes]] | None = None
+    text = b""
     for block in blocks:
-        for line in block.split(b"\n"):
-            if not line:
+        text += block
+        at = 0
+        while True:
+            record = layout and layout[0].match(text, at)
+            if layout and record:
+                head, *sizes = record.groups()
+                found = dict(zip(layout[1], [int(size) << 10 for size in sizes], strict=True))
+                yield maps.parse_line(head), found
+                at = record.end()
                 continue
-            # A path may look like anything, but its line begins with an address.
-            if line[0] in _ADDRESS_DIGITS:
-                if head:
-                    yield maps.parse_line(head), found
-                head = line
-                found = {}
-                continue
-            _take(line, names, found)
-    if head:
-        yield maps.parse_line(head), found
+            following = _HEAD.search(text, at + 1)
+            if not following:  # its lines may go on in the next block
+                break
+            head, *lines = text[at : following.start()].split(b"\n")
+            found = _read(lines, names)
+            layout = _layout(lines[:-1], names)
+            yield maps.parse_line(head), found
+            at = following.start()
+        text = text[at:]
+    if text:
+        head, *lines = text.split(b"\n")
+        yield maps.parse_line(head), _read(lines, names)
 
 
-def _take(line: bytes, names: Container[bytes], found: Lines) -> None:
-    name, _, rest = line.partition(b":")
-    if name in names:
-        size, unit = rest[:-3].strip(b" \t"), rest[-3:]
-        if unit != b" kB" or not size.isdigit() or len(size) > _DIGITS:
-            raise _malformed("smaps", line)
-        found[name] = int(size) << 10
+def _layout(
+    lines: Iterable[bytes], names: Container[bytes]
+) -> tuple[re.Pattern[bytes], list[bytes]]:
+    """What matches a mapping with such lines and no others, and the names of the sizes in it."""
+    pattern = rb"([0-9a-f][^\n]*)\n"
+    found = []
+    for line in lines:
+        name, _, _ = line.partition(b":")
+        pattern += re.escape(name)
+        if name in names:
+            found.append(name)
+            pattern += rb":[ \t]*([0-9]{1,%d}) kB\n" % _DIGITS
+        else:
+            pattern += rb":[^\n]*\n"
+    return re.compile(pattern + rb"(?=[0-9a-f])"), found
+
+
+def _read(lines: Iterable[bytes], names: Container[bytes]) -> Lines:
+    found: Lines = {}
+    for line in lines:
+        name, _, rest = line.partition(b":")
+        if name in names:
+            size, unit = rest[:-3].strip(b" \t"), rest[-3:]
+            if unit != b" kB" or not size.isdigit() or len(size) > _DIGITS:
+                raise _malformed("smaps", line)
+            found[name] = int(size) << 10
+    return found
 
 
 def _malformed(name: str, line: bytes) -> PagemapError:
