@@ -4,43 +4,39 @@ from __future__ import annotations
 
 from pagemap._cli.messages import complain
 from pagemap._errors import remedy_for_others
-from pagemap._space.every_process import DENIED, ENDED, LeftOut
+from pagemap._space.every_process import DENIED, ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
-    from pagemap._space.every_process import EveryProcess
-    from pagemap._space.twins import Twins
-
-__all__ = [
-    "tell_about",
-    "tell_left_out",
-    "tell_passed",
-    "tell_sharers",
-    "tell_twins",
-    "tell_unknown",
-]
+__all__ = ["tell_left_out", "tell_sharers", "tell_unknown"]
 
 _NAMED = 3  # processes; of more, how many there are says enough
 _STOOD_FOR = 20
 
 
-def tell_left_out(every: EveryProcess, *, sums: bool = False, told: Collection[int] = ()) -> None:
+def tell_left_out(
+    about: Mapping[str, Any], *, sums: bool = False, told: Collection[int] = ()
+) -> None:
     """Say on stderr how many could not be read, why, and what to do; of a few, which.
 
-    `sums` alone take fewer rights than page tables. Of those in `told` it was said already.
+    `about` is that of a result. `sums` alone take fewer rights than page tables. Of those in `told`
+    it was said already.
     """
-    reasons: dict[str, list[LeftOut]] = {}
-    for each in every.left_out:
-        if each.pid not in told:
-            reasons.setdefault(each.reason, []).append(each)
-    for reason, them in reasons.items():
-        _tell(reason, [_named(each) for each in them], sums=sums)
-    if not every.sees_all:
-        _tell_namespaces()
-    if not every.sharers_known:
+    reasons: dict[str, list[str]] = {}
+    for each in about["left_out"]:
+        if each["pid"] not in told:
+            reasons.setdefault(each["reason"], []).append(_named(**each))
+    for reason, names in reasons.items():
+        _tell(reason, names, sums=sums)
+    if not about["all_namespaces"]:
+        complain(
+            "processes of other PID namespaces cannot be seen from this one, and are left out; "
+            "the initial namespace shows all"
+        )
+    if not about["sharers_known"]:
         tell_unknown()
 
 
@@ -56,19 +52,6 @@ def _tell(reason: str, names: list[str], *, sums: bool) -> None:
         complain(f"{_processes(names)} could not be read ({reason}){listed}")
 
 
-def tell_about(about: Mapping[str, Any]) -> None:
-    """The same of those that the `about` of a result has, which takes page tables."""
-    reasons: dict[str, list[str]] = {}
-    for each in about["left_out"]:
-        reasons.setdefault(each["reason"], []).append(_named(LeftOut(**each)))
-    for reason, names in reasons.items():
-        _tell(reason, names, sums=False)
-    if not about["all_namespaces"]:
-        _tell_namespaces()
-    if not about["sharers_known"]:
-        tell_unknown()
-
-
 def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:
     """Say on stderr which processes were counted with others, having the same memory."""
     if sharers:
@@ -80,28 +63,6 @@ def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:
         complain(f"counted once (vfork, CLONE_VM): {'; '.join(told[:_STOOD_FOR])}{more}")
 
 
-def tell_passed(denied: list[str], vanished: list[str], *, sums: bool = False) -> None:
-    """Say on stderr who forbade reading, be it of `sums` alone, and who ended before that."""
-    if denied:
-        _tell(DENIED, denied, sums=sums)
-    if vanished:
-        _tell(ENDED, vanished, sums=sums)
-
-
-def tell_twins(twins: Twins) -> None:
-    """Say on stderr which processes were counted with others, having the same memory."""
-    tell_sharers(twins.sharers)
-    if not twins.known:
-        tell_unknown()
-
-
-def _tell_namespaces() -> None:
-    complain(
-        "processes of other PID namespaces cannot be seen from this one, and are left out; "
-        "the initial namespace shows all"
-    )
-
-
 def tell_unknown() -> None:
     """Say that processes which share memory could not be told apart."""
     complain(
@@ -110,8 +71,8 @@ def tell_unknown() -> None:
     )
 
 
-def _named(one: LeftOut) -> str:
-    return f"{one.pid} ({one.name})" if one.name else str(one.pid)
+def _named(pid: int, name: str | None, reason: str) -> str:  # noqa: ARG001 - said of all alike
+    return f"{pid} ({name})" if name else str(pid)
 
 
 def _processes(names: Sequence[object]) -> str:

@@ -6,7 +6,7 @@ CLONE_VM. What is summed up over processes would count their memory again for ea
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import closing
 from errno import EPERM, ESRCH
 
 from pagemap._errors import NoSuchProcess, PagemapError
@@ -15,8 +15,6 @@ from pagemap._kernel.folder import Folder
 from pagemap._native.owners import BEFORE, SAME, compare_memory
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 __all__ = ["Twins"]
 
@@ -26,8 +24,7 @@ class Twins:
 
     `known` is False from where kcmp could not be used on (it needs CONFIG_KCMP, may be forbidden,
     and knows the pids of our own /proc alone), and where a process could be read but not compared
-    (which takes CAP_SYS_PTRACE, not CAP_PERFMON): who shares memory is not told apart then.
-    ``sharers[pid]`` are those that `each` left out, since they have the memory of `pid`. `meant`
+    (which takes CAP_SYS_PTRACE, not CAP_PERFMON): who shares memory is not told apart then. `meant`
     are the pids of those that were found to have twins, to be opened by: none of them may have
     become another process's since.
     """
@@ -35,7 +32,6 @@ class Twins:
     def __init__(self, *, procfs: str = "/proc") -> None:
         self._works = procfs == "/proc"
         self._barred = False
-        self.sharers: dict[int, list[int]] = {}
         self.meant: dict[int, Chosen] = {}
         self._procfs = procfs
         self._tasks: dict[int, int] = {}  # the thread with the memory, where it is not the main one
@@ -45,18 +41,6 @@ class Twins:
     def known(self) -> bool:
         """Whether all that share memory were told apart so far."""
         return self._works and not self._barred
-
-    def each(self, pids: Iterable[int]) -> Iterator[int]:
-        """Of these processes one for each address space, the first; and who cannot be asked."""
-        for pid in pids:
-            twin = None
-            with suppress(PagemapError):  # reading it will tell the same
-                image = self.image(pid)
-                twin = self.find(pid, image) if image else None
-            if twin is None:
-                yield pid
-            else:
-                self.sharers.setdefault(twin, []).append(pid)
 
     def image(self, pid: int) -> bytes:
         """The auxiliary vector: alike in a process and those that it forked.

@@ -120,3 +120,14 @@ def test_interrupted_while_it_waits(pagemap: Pagemap) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1] == b""
         assert process.returncode == 130
+
+
+def test_who_is_left_out_is_said_once(pagemap: Pagemap, start: Start, unused_pid: int) -> None:
+    """It was said when all was done, which a watch never is."""
+    target = start(workloads.idle())
+    options = ("--watch", SECONDS, "--columns", "pid,rss")
+    with pagemap.start("footprint", target.pid, unused_pid, *options) as process:
+        lines_until(process, 3, b"total")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert err.decode().count(f"there is no process {unused_pid} ") == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from pagemap._cli import results
-from pagemap._cli.options import TARGET_HELP, columns_help, complete_with_files, in_lines
+from pagemap._cli import many, results
+from pagemap._cli.options import columns_help, in_lines
 from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS, PATH_FOOTPRINTS
 
 TYPE_CHECKING = False
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._analyses.gentle import Gentle
-    from pagemap._errors import PagemapError
-    from pagemap._space.every_process import EveryProcess
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
 
@@ -77,12 +75,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
-    complete_with_files(
-        parser.add_argument(
-            "--cgroup", metavar="PATH", help="those of a cgroup's directory, and of all below it"
-        )
-    )
+    many.add_arguments(parser)
     parser.add_argument(
         "--by",
         metavar="WHAT",
@@ -100,11 +93,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the footprints. Returns 0, or the code of a target that was not read."""
+    from pagemap._analyses.footprints import footprints_of
+    from pagemap._cli.messages import complain
     from pagemap._cli.words import parse_names
-    from pagemap._errors import Unsupported, UsageError
+    from pagemap._errors import UsageError
 
-    if arguments.targets and arguments.cgroup is not None:
-        raise UsageError("give targets or --cgroup PATH, not both")
+    asked = many.Many(arguments)
     by = arguments.by
     if by is not None:
         (by, *more) = parse_names([by], [*_SCHEMAS, *_GROUPS], option="--by")
@@ -116,21 +110,36 @@ def run(arguments: Namespace) -> int:
     order = None if by == "mapping" else "pss"  # mappings stand in order of address
     shown = results.Results(arguments, schema, order=order, usual=usual)
     budget = _budget(arguments)
+    kind = by if by in _SCHEMAS else "process"
     with ExitStack() as stack:
-        gentle = None
-        if budget is not None:
-            from pagemap._analyses.gentle import UNTOLD, Gentle
+        gentle = None if budget is None else stack.enter_context(_gentle(budget, shown))
 
-            for name in UNTOLD:
-                if shown.named(name):
-                    raise Unsupported(
-                        f"--gentle cannot tell {name}: only the kernel's own sums have it; "
-                        "leave out --gentle"
-                    )
-            gentle = stack.enter_context(Gentle(budget))
-        report = _Report(arguments, shown, by if by in _SCHEMAS else "process", gentle)
-        shown.show(report.read)
-        return report.tell()
+        asked.sums = kind == "process" and gentle is None  # their file has mode 0444
+
+        def make() -> Table[Any]:
+            table = footprints_of(asked.find(), names=shown.wanted(), by=kind, gentle=gentle)
+            asked.judge(len(table))
+            return table
+
+        shown.show(make)
+        code = asked.tell()
+        if gentle is not None and gentle.chunks:
+            longest = gentle.longest * 1000
+            complain(f"the longest of {gentle.chunks} chunks took {longest:.2f} ms")
+        return code
+
+
+def _gentle(budget: float, shown: results.Results) -> Gentle:
+    from pagemap._analyses.gentle import UNTOLD, Gentle
+    from pagemap._errors import Unsupported
+
+    for name in UNTOLD:
+        if shown.named(name):
+            raise Unsupported(
+                f"--gentle cannot tell {name}: only the kernel's own sums have it; "
+                "leave out --gentle"
+            )
+    return Gentle(budget)
 
 
 def _budget(arguments: Namespace) -> float | None:
@@ -145,87 +154,3 @@ def _budget(arguments: Namespace) -> float | None:
     if percent > 100:
         raise UsageError(f"--budget is a percentage of one core, from 1 to 100, not {percent}")
     return percent / 100
-
-
-class _Report:
-    """What is asked for, to be read once, or again and again; and what the rows do not show."""
-
-    def __init__(
-        self, arguments: Namespace, shown: results.Results, by: str, gentle: Gentle | None
-    ) -> None:
-        self._targets: list[str] = arguments.targets
-        self._cgroup: str | None = arguments.cgroup
-        self._names = shown.wanted()
-        self._by = by
-        self._gentle = gentle
-        self._failed: list[PagemapError] = []
-        self._every: EveryProcess | None = None
-        self._rows = 0
-
-    def read(self) -> Table[Any]:
-        """The rows. Raises the error of targets where none can be read."""
-        from pagemap._analyses.footprints import footprints_of
-        from pagemap._cli.messages import complain
-        from pagemap._errors import NoSuchProcess, TargetVanished
-
-        before = self._rows
-        self._failed = []
-        every = self._every = self._processes()
-        table = footprints_of(every, names=self._names, by=self._by, gentle=self._gentle)
-        self._rows = len(table)
-        if self._targets:
-            self._failed += every.errors.values()
-            if self._failed and not self._rows and not every.left_out[len(every.errors) :]:
-                *others, last = self._failed
-                for error in others:
-                    complain(str(error))
-                if before and isinstance(last, NoSuchProcess):  # it was there
-                    raise TargetVanished(str(last), pid=last.pid, errno=last.errno)
-                raise last
-        return table
-
-    def _processes(self) -> EveryProcess:
-        """Who is meant; targets that are not to be found go to `_failed`."""
-        from pagemap._cli.targets import several
-        from pagemap._errors import PagemapError, UsageError
-        from pagemap._kernel.cgroup_members import pids_of
-        from pagemap._space.every_process import EveryProcess
-
-        if self._cgroup is not None:
-            return EveryProcess(others=pids_of(self._cgroup))
-        if not self._targets:
-            return EveryProcess()
-        found: dict[int, None] = {}
-        for text in self._targets:
-            try:
-                found.update(dict.fromkeys(several([text])))
-            except UsageError:
-                raise
-            except PagemapError as error:
-                self._failed.append(error)
-        return EveryProcess(found, others=())
-
-    def tell(self) -> int:
-        """Say what the rows do not show; the exit code, for somebody must have been readable."""
-        from pagemap._cli.exit_codes import DENIED, code_of, message_of
-        from pagemap._cli.left_out import tell_left_out, tell_sharers
-        from pagemap._cli.messages import complain
-        from pagemap._space import every_process
-
-        every = self._every
-        assert every is not None
-        for error in self._failed:
-            complain(message_of(error))
-        # sums alone are in a file of mode 0444
-        sums = self._by == "process" and self._gentle is None
-        tell_left_out(every, sums=sums, told=every.errors if self._targets else ())
-        tell_sharers(every.sharers)
-        if self._gentle is not None and self._gentle.chunks:
-            longest = self._gentle.longest * 1000
-            complain(f"the longest of {self._gentle.chunks} chunks took {longest:.2f} ms")
-        if self._failed:
-            return code_of(self._failed[0])
-        if self._cgroup is not None and not every.pids:
-            complain(f"cgroup {self._cgroup!r} has no processes")
-        denied = any(each.reason == every_process.DENIED for each in every.left_out)
-        return DENIED if denied and not self._rows else 0

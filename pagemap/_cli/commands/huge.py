@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pagemap._cli import results
+from pagemap._cli import many, results
 from pagemap._cli.options import (
-    TARGET_HELP,
     add_patterns,
     add_threads,
     columns_help,
-    complete_with_files,
     in_lines,
 )
 from pagemap._vocabulary.rows.huge import HUGE, HUGE_PROCESSES, with_sizes
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.patterns import Patterns
-    from pagemap._space.every_process import EveryProcess
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -63,12 +60,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
-    complete_with_files(
-        parser.add_argument(
-            "--cgroup", metavar="PATH", help="those of a cgroup's directory, and of all below it"
-        )
-    )
+    many.add_arguments(parser)
     add_patterns(parser)
     parser.add_argument(
         "--sizes", action="store_true", help="a column for each size, kind and way of mapping"
@@ -91,26 +83,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the mappings, or the processes."""
-    from pagemap._cli import targets
-    from pagemap._errors import UsageError
-
-    if arguments.targets and arguments.cgroup is not None:
-        raise UsageError("give targets or --cgroup PATH, not both")
+    asked = many.Many(arguments)
     conts = _orders(arguments.cont)
-    pids = targets.several(arguments.targets)
+    pids = asked.pids()
     by = arguments.by
     arguments.by = None if by in _KINDS else by
     mappings = by == "mapping" or (by in HUGE and by not in HUGE_PROCESSES)
-    mappings = mappings or (len(pids) == 1 and by != "process")
-    report = _Report(arguments, pids, conts, mappings=mappings)
-    return report.of_one(pids[0]) if mappings and len(pids) == 1 else report.of_many()
+    one = len(arguments.targets) == len(pids) == 1
+    mappings = mappings or (one and by != "process")
+    report = _Report(arguments, asked, conts, mappings=mappings)
+    return report.of_one(pids[0]) if mappings and one else report.of_many()
 
 
 class _Report:
     """What is asked for, and how it is written."""
 
     def __init__(
-        self, arguments: Namespace, pids: list[int], conts: Sequence[int], *, mappings: bool
+        self, arguments: Namespace, asked: many.Many, conts: Sequence[int], *, mappings: bool
     ) -> None:
         from pagemap._cli.patterns import Patterns
         from pagemap._cli.words import parse_count
@@ -118,8 +107,7 @@ class _Report:
 
         if arguments.patterns and not mappings:
             raise UsageError("--map is of mappings; add --by mapping")
-        self._pids = pids
-        self._cgroup: str | None = arguments.cgroup
+        self._asked = asked
         self._mappings = mappings
         self._patterns: Patterns = Patterns(arguments.patterns)
         schema: Any = HUGE if mappings else HUGE_PROCESSES
@@ -133,7 +121,6 @@ class _Report:
         self._conts = conts
         self._sizes = arguments.sizes or any(name not in plain for name in self._shown.wanted())
         self._threads = parse_count(arguments.threads, option="--threads")
-        self._every: EveryProcess | None = None
 
     def of_one(self, pid: int) -> int:
         """The mappings of a process. Returns 1 where a pattern fits none."""
@@ -156,48 +143,21 @@ class _Report:
 
     def of_many(self) -> int:
         """Those of a cgroup, or all. Returns 77 where none of them may be read."""
-        from pagemap._cli.exit_codes import DENIED, code_of, message_of
-        from pagemap._cli.left_out import tell_left_out, tell_sharers
-        from pagemap._cli.messages import complain
         from pagemap._process import Process
-        from pagemap._space import every_process
 
         with Process("self") as own:
             own.huge()  # whoever may not see frames at all is told so, once
-        rows = 0
-
-        def make() -> Table[Any]:
-            nonlocal rows
-            table = self._chosen(self._read())
-            rows = len(table)
-            return table
-
-        self._shown.show(make)
-        every = self._every
-        assert every is not None
-        named = every.errors.values() if self._pids else ()
-        for error in named:
-            complain(message_of(error))
-        tell_left_out(every)
-        tell_sharers(every.sharers)
-        if self._cgroup is not None and not every.pids:
-            complain(f"cgroup {self._cgroup!r} has no processes")
-        denied = any(each.reason == every_process.DENIED for each in every.left_out)
-        return max([DENIED if denied and not rows else 0, *map(code_of, named)])
+        self._shown.show(lambda: self._chosen(self._read()))
+        return self._asked.tell()
 
     def _read(self) -> Table[Any]:
         from pagemap._analyses.huge_of_many import huge_mappings, huge_processes
-        from pagemap._kernel.cgroup_members import pids_of
-        from pagemap._space.every_process import EveryProcess
 
-        if self._cgroup is not None:
-            self._every = EveryProcess(others=pids_of(self._cgroup))
-        else:
-            self._every = EveryProcess(self._pids, others=()) if self._pids else EveryProcess()
         read: Any = huge_mappings if self._mappings else huge_processes
         table: Table[Any] = read(
-            self._every, sizes=self._sizes, conts=self._conts, threads=self._threads
+            self._asked.find(), sizes=self._sizes, conts=self._conts, threads=self._threads
         )
+        self._asked.judge(len(table))
         return table
 
     def _chosen(self, table: Table[Any]) -> Table[Any]:

@@ -129,7 +129,7 @@ def _parts(told: Sharing, parts: list[str]) -> dict[str, Table[Any]]:
 
 def _remark(about: Mapping[str, Any]) -> int:
     """Say what the tables do not; the exit code."""
-    from pagemap._cli.left_out import tell_about
+    from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.messages import complain
     from pagemap._vocabulary.units import format_size
 
@@ -146,7 +146,7 @@ def _remark(about: Mapping[str, Any]) -> int:
             f"processes than the {about['sets']} that there is room for: they are in the total "
             "alone, and saved is the least that it can be"
         )
-    tell_about(about)
+    tell_left_out(about)
     if about["beyond"]:
         complain(
             f"{format_size(about['beyond'])} of what is mapped lie past the end of "

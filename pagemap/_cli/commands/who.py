@@ -77,7 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write who maps the frames."""
     from pagemap._analyses.owners import owners
-    from pagemap._cli.left_out import tell_about
+    from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.progress import Bar
     from pagemap._cli.words import parse_count
 
@@ -94,7 +94,7 @@ def run(arguments: Namespace) -> int:
     shown.after = lambda: _facts(found[0])
     shown.show(make)
     if not found[0].about["complete"]:
-        tell_about(found[0].about)
+        tell_left_out(found[0].about)
     return 0
 
 

@@ -1,0 +1,122 @@
+"""The processes that a command is of: its targets, those of a cgroup, or all."""
+
+from __future__ import annotations
+
+from pagemap._cli.options import TARGET_HELP, complete_with_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from pagemap._errors import PagemapError
+    from pagemap._space.every_process import EveryProcess
+
+__all__ = ["Many", "add_arguments"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add ``TARGET...`` and ``--cgroup``."""
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+    complete_with_files(
+        parser.add_argument(
+            "--cgroup", metavar="PATH", help="those of a cgroup's directory, and of all below it"
+        )
+    )
+
+
+class Many:
+    """The processes that are asked for, to be looked for once, or again and again.
+
+    A target that cannot be found or read does not keep the others from being shown. Where `sums`
+    alone are read, that takes fewer rights than page tables.
+    """
+
+    def __init__(self, arguments: Namespace) -> None:
+        from pagemap._errors import UsageError
+
+        self._targets: list[str] = arguments.targets
+        self._cgroup: str | None = arguments.cgroup
+        if self._targets and self._cgroup is not None:
+            raise UsageError("give targets or --cgroup PATH, not both")
+        self._failed: list[PagemapError] = []
+        self._every: EveryProcess | None = None
+        self._rows = 0
+        self._is_to_tell = arguments.watch is not None  # for that never comes to its end
+        self.sums = False
+
+    def pids(self) -> list[int]:
+        """The pids of the targets. Raises where none of them can be found."""
+        from pagemap._cli.targets import several
+        from pagemap._errors import PagemapError, UsageError
+
+        self._failed = []
+        found: dict[int, None] = {}
+        for text in self._targets:
+            try:
+                found.update(dict.fromkeys(several([text])))
+            except UsageError:
+                raise
+            except PagemapError as error:
+                self._failed.append(error)
+        if self._failed and not found:
+            self._fail()
+        return list(found)
+
+    def find(self) -> EveryProcess:
+        """Who is meant, by now."""
+        from pagemap._kernel.cgroup_members import pids_of
+        from pagemap._space.every_process import EveryProcess
+
+        if self._cgroup is not None:
+            self._every = EveryProcess(others=pids_of(self._cgroup))
+        elif self._targets:
+            self._every = EveryProcess(self.pids(), others=())
+        else:
+            self._every = EveryProcess()
+        return self._every
+
+    def judge(self, rows: int) -> None:
+        """Take note of how many rows there are. Raises where none of the targets could be read."""
+        assert self._every is not None
+        before, self._rows = self._rows, rows
+        if self._targets:
+            errors = list(self._every.errors.values())
+            self._failed += errors
+            if self._failed and not rows and len(errors) == len(self._every.left_out):
+                self._fail(were_there=bool(before))
+        if self._is_to_tell:
+            self._is_to_tell = False
+            self.tell()
+
+    def _fail(self, *, were_there: bool = False) -> None:
+        from pagemap._cli.exit_codes import message_of
+        from pagemap._cli.messages import complain
+        from pagemap._errors import NoSuchProcess, TargetVanished
+
+        *others, last = self._failed
+        for error in others:
+            complain(message_of(error))
+        if were_there and isinstance(last, NoSuchProcess):
+            raise TargetVanished(str(last), pid=last.pid, errno=last.errno) from None
+        raise last
+
+    def tell(self) -> int:
+        """Say what the rows do not show; the exit code, for somebody must have been readable."""
+        from pagemap._cli.exit_codes import DENIED, code_of, message_of
+        from pagemap._cli.left_out import tell_left_out, tell_sharers
+        from pagemap._cli.messages import complain
+        from pagemap._space import every_process
+
+        every = self._every
+        assert every is not None
+        for error in self._failed:
+            complain(message_of(error))
+        named = every.errors if self._targets else ()
+        tell_left_out(every.about(), sums=self.sums, told=named)
+        tell_sharers(every.sharers)
+        if self._failed:
+            return code_of(self._failed[0])
+        if self._cgroup is not None and not every.pids:
+            complain(f"cgroup {self._cgroup!r} has no processes")
+        denied = any(each.reason == every_process.DENIED for each in every.left_out)
+        return DENIED if denied and not self._rows else 0
