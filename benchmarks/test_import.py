@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from .commands import ENVIRONMENT
+from .commands import ENVIRONMENT, Stopwatch
 from .race import OURS, Table, race
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROUNDS = 40
 NEEDED = "import os, _cffi_backend"
 FIRST_USE = "import pagemap; pagemap.Process"
+PROFILER = "import pagemap; pagemap.Sampler"
 HEAVY = ("argparse", "ctypes", "dataclasses", "json", "numpy", "rich")
 
 
@@ -51,4 +52,16 @@ def test_import(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) -> No
     )
     row = table.cost("import pagemap", figures[OURS], NEEDED, figures[NEEDED], at_most=1.3)
     table.cost(FIRST_USE, figures[FIRST_USE], NEEDED, figures[NEEDED])
+    assert row.met, row
+
+
+def test_what_a_profiler_pays(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """The whole process, from its start to its end."""
+    figures = race(
+        benchmark,
+        Stopwatch((sys.executable, "-c", PROFILER), tmp_path),
+        {NEEDED: Stopwatch((sys.executable, "-c", NEEDED), tmp_path)},
+        rounds=ROUNDS,
+    )
+    row = table.cost(f"{PROFILER}, whole", figures[OURS], NEEDED, figures[NEEDED], at_most=2)
     assert row.met, row
