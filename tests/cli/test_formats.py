@@ -225,10 +225,10 @@ def test_a_table_fits_its_terminal(
 @pytest.mark.parametrize("asked", COMMON)
 @pytest.mark.parametrize("form", FORMATS)
 def test_without_rights(
-    unprivileged: Pagemap, target: tuple[int, int], asked: str, form: str
+    pagemap_as_nobody: Pagemap, target: tuple[int, int], asked: str, form: str
 ) -> None:
     """Of root's process nothing, and the reason; no half of a document."""
-    code, out, err = unprivileged(*words_of(asked, target), "--format", form)
+    code, out, err = pagemap_as_nobody(*words_of(asked, target), "--format", form)
     if asked == "doctor":
         assert out
         return
