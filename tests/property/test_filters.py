@@ -103,6 +103,46 @@ def test_filters(
     assert oracle.read_csv(dumps["csv"]) == fields
 
 
+EVERY = sorted((oracle.FLAGS.keys() | KINDS) - {"swapped"})
+OF_KINDS = sorted(KINDS | {"present"})
+
+
+@given(
+    entries=strategies.entries(),
+    maps=mappings(),
+    group=st.lists(st.sampled_from(OF_KINDS), min_size=2, max_size=4, unique=True),
+    exact=st.sets(st.sampled_from(EVERY), max_size=3),
+    without=WORDS,
+)
+def test_alternatives_and_nothing_else(
+    entries: list[int], maps: bytes, group: list[str], exact: set[str], without: list[str]
+) -> None:
+    entries = [0, *entries]
+    pages = expected_pages(entries, maps, None)
+    wanted = {
+        "/".join(group): [
+            address
+            for entry, address, _ in pages
+            if any(is_it(entry, word) for word in group)
+            and not any(is_it(entry, word) for word in without)
+        ],
+        f"={','.join(sorted(exact))}": [
+            address
+            for entry, address, _ in pages
+            if all(is_it(entry, word) == (word in exact) for word in EVERY)
+        ],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        fake.write_process(Path(folder), PID, entries, maps)
+        with pagemap.Process(PID, procfs=folder) as process:
+            process.pfns_visible = True
+            for (text, addresses), others in zip(wanted.items(), (without, []), strict=True):
+                file = io.BytesIO()
+                pagemap.dump(process, file, header=False, only=[text], without=others)
+                found = [int(line.split()[0], 16) for line in file.getvalue().splitlines()]
+                assert found == addresses, text
+
+
 @pytest.mark.parametrize("name", ["presents", "anonymous", "written", "swapped", "none"])
 def test_unknown_flags(name: str, tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
