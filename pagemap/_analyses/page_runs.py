@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page_runs"]
 
-ROWS = 1 << 17
+ROWS = 1 << 15
 """Rows of a table at most: what it takes stays flat."""
 
 
