@@ -11,10 +11,9 @@ import operator
 import time
 from array import array
 
-from pagemap import _native
 from pagemap._analyses.categories import BITS, Asked, bits_of, chosen, require
-from pagemap._kernel import maps, swap_types
-from pagemap._native import scan
+from pagemap._analyses.region_walks import read, scanned
+from pagemap._kernel import swap_types
 from pagemap._space.about import about
 from pagemap._tables.stream import Stream
 from pagemap._tables.table import Table, Texts
@@ -34,7 +33,6 @@ VECTOR = 512
 """Regions asked for at a time: as many as the kernel collects, and no more (see
 csrc/kernel/scan.c)."""
 
-CHUNK = 1 << 15  # pages read at a time
 ROWS = 1 << 16  # of a table: enough that a table costs little beside its rows
 
 USUAL = bits_of(("present", "swap"))
@@ -114,12 +112,12 @@ class RegionStream(Stream[RegionRow]):
         process, limit = self._process, self._max_pages
         if process.kernel_thread:
             return
-        walk = _scanned if process.can_scan else _read
+        walk = scanned if process.can_scan else read
         for start, end in self._ranges:
             for found in walk(process, self._asked, start, end, limit, self._vector):
                 yield from found
                 if limit is not None:
-                    limit -= _pages(found)
+                    limit -= sum(last - first for first, last, _ in found) >> PAGE_SHIFT
             if limit is not None and limit <= 0:
                 return
 
@@ -155,135 +153,3 @@ class _Rows:
 
 def _view(values: array[int]) -> memoryview:
     return memoryview(values).toreadonly().cast("B").cast("q")
-
-
-def _scanned(
-    process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
-) -> Iterator[list[tuple[int, int, int]]]:
-    """Regions from `start` up to `end`, some at a time: no more than `limit` pages, where given."""
-    end = min(end, process.end_page() << PAGE_SHIFT)
-    while start < end:
-        query = asked.query(limit, exactly=False)
-        try:
-            found, start = scan.scan(process.fileno(), query, start, end, vector)
-        except OSError as error:
-            raise process.read_error(error) from None
-        if asked.by_swap or asked.by_huge:
-            found = list(_judged(process, asked, found, vector))
-        yield found
-        if limit is not None:
-            limit -= _pages(found)
-            if limit <= 0:
-                return
-    process.require_alive()
-
-
-def _pages(found: list[tuple[int, int, int]]) -> int:
-    return sum(end - start for start, end, _ in found) >> PAGE_SHIFT
-
-
-def _judged(
-    process: AddressSpace, asked: Asked, found: list[tuple[int, int, int]], vector: int
-) -> Iterator[tuple[int, int, int]]:
-    """Those of the regions of a scan that are asked for, in order, and what to tell of them."""
-    ranges: list[tuple[int, int]] = []  # what a scan calls swapped, until it is read,
-    scanned: list[int] = []  # and what else it says of that
-    waiting: list[tuple[int, int, int]] = []  # regions between these, or after them
-    room = CHUNK
-    swapped = BITS["swap"] if asked.by_swap else 0
-    for start, end, categories in found:
-        if not categories & swapped:
-            told = asked.told(categories)
-            if told is not None:
-                waiting.append((start, end, told))
-            continue
-        at = start
-        while at < end:
-            count = min((end - at) >> PAGE_SHIFT, room)
-            ranges.append((at >> PAGE_SHIFT, count))
-            scanned.append(asked.not_told(categories))
-            at += count << PAGE_SHIFT
-            room -= count
-            if not room:
-                yield from _by_entries(process, asked, ranges, scanned, waiting, vector)
-                ranges, scanned, waiting, room = [], [], [], CHUNK
-    yield from _by_entries(process, asked, ranges, scanned, waiting, vector)
-
-
-def _by_entries(
-    process: AddressSpace,
-    asked: Asked,
-    ranges: list[tuple[int, int]],
-    scanned: list[int],
-    waiting: list[tuple[int, int, int]],
-    vector: int,
-) -> list[tuple[int, int, int]]:
-    """`waiting`, and what is asked for of these ranges by their entries, in order."""
-    if not ranges:
-        return waiting
-    batch = _batch(process, ranges, scanned)
-    query = asked.query(None)
-    while not batch.done:
-        waiting += batch.regions(query, vector)
-    return sorted(waiting)
-
-
-def _read(
-    process: AddressSpace, asked: Asked, start: int, end: int, limit: int | None, vector: int
-) -> Iterator[list[tuple[int, int, int]]]:
-    """The same out of entries."""
-    for ranges in _chunks(process, start >> PAGE_SHIFT, end >> PAGE_SHIFT):
-        batch = _batch(process, ranges)
-        while not batch.done:
-            found = batch.regions(asked.query(limit), vector)
-            yield found
-            if limit is not None:
-                limit -= _pages(found)
-                if limit <= 0:
-                    return
-
-
-def _batch(
-    process: AddressSpace, ranges: list[tuple[int, int]], scanned: list[int] | None = None
-) -> scan.Batch:
-    try:
-        entries, stored = _native.read_ranges(process.fileno(), ranges)
-    except OSError as error:
-        raise process.read_error(error) from None
-    if len(entries) < sum(count for _, count in ranges):
-        process.require_alive()  # else they lie past the end of the address space
-        ranges = [(vpn, count) for (vpn, _), count in zip(ranges, stored, strict=True)]
-    return scan.Batch(
-        entries,
-        ranges,
-        PAGE_SHIFT,
-        kinds=swap_types.kinds(),
-        hidden_is_swap=process.pfns_visible or swap_types.in_use(process.procfs) is not False,
-        scanned=scanned,
-    )
-
-
-def _chunks(process: AddressSpace, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
-    """What is mapped between two pages: ranges ``(vpn, count)`` of up to CHUNK pages together.
-
-    A mapping may be smaller than what a call costs, or larger than what memory should hold.
-    """
-    ranges: list[tuple[int, int]] = []
-    room = CHUNK
-    for block in process.maps_blocks():
-        for first, last, label in maps.parse_labels(block):
-            # a scan passes over memory that has no struct page; entries show it as untouched
-            if label.startswith(b"[vvar"):
-                continue
-            at, stop = max(first >> PAGE_SHIFT, start), min(last >> PAGE_SHIFT, end)
-            while at < stop:
-                count = min(stop - at, room)
-                ranges.append((at, count))
-                at += count
-                room -= count
-                if not room:
-                    yield ranges
-                    ranges, room = [], CHUNK
-        if ranges:
-            yield ranges
-            ranges, room = [], CHUNK

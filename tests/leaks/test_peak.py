@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
+import pagemap
 from tests import workloads
+from tests.property import fake
+from tests.property.test_dump import PID
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Start
     from tests.workloads import Maker
 
@@ -49,3 +55,24 @@ def test_peak_of_the_command(name: str, form: str, start: Start) -> None:
     assert done.returncode == 0, done.stderr
     peak = int(done.stderr.rpartition("peak ")[2]) * 1024
     assert peak < LIMIT, f"{peak / (1 << 20):.1f} MiB"
+
+
+def test_regions_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, no more than two tables of them."""
+    monkeypatch.setattr("pagemap._analyses.regions.ROWS", 1 << 12)
+
+    def peak(regions: int) -> int:
+        folder = tmp_path / str(regions)
+        folder.mkdir(exist_ok=True)
+        maps = b"%08x-%08x rw-p 00000000 00:00 0 \n" % (0, 2 * regions * workloads.PAGE)
+        fake.write_process(folder, PID, [1 << 63, 0] * regions, maps)
+        with pagemap.Process(PID, procfs=str(folder)) as process:
+            tracemalloc.start()
+            try:
+                assert sum(len(table) for table in process.regions()) == regions
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    peak(20_000)  # what is tried once, and known then
+    assert peak(80_000) < 1.1 * peak(20_000) < 8 << 20

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemap._analyses.huge import Counts
+from pagemap._analyses.huge_columns import Counts
 from pagemap._native import huge as native
 from pagemap._native import pipeline
 from pagemap._native.lines import Lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 import pagemap
@@ -93,6 +94,24 @@ def test_tables(process: pagemap.Process) -> None:
         )
         [nothing] = process.regions(only=["guard/swap"], without=["guard", "swap"])
         assert len(nothing) == 0
+
+
+def test_a_stream_of_several_tables(
+    process: pagemap.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they are cut, row by row, as one table, and to a consumer of Arrow they are alike."""
+    with process:
+        stream = process.regions(without=["guard"])
+        whole = list(stream.rows())
+        assert len(whole) == 5
+        for rows in (1, 2, 5):
+            monkeypatch.setattr("pagemap._analyses.regions.ROWS", rows)
+            sizes = [len(table) for table in stream]
+            assert (max(sizes), sum(sizes)) == (rows, 5)
+            assert list(stream.rows()) == list(stream.snapshot()) == whole
+            taken = pa.table(stream)
+            assert taken["start"].to_pylist() == [row.start for row in whole]
+            assert taken["categories"].to_pylist() == [row.categories for row in whole]
 
 
 def test_ranges_are_widened_to_pages(process: pagemap.Process) -> None:
