@@ -18,6 +18,7 @@ from pagemap._native.descriptors import CLOSED
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
 from pagemap._space.about import about as about_of
+from pagemap._tables.stream import Stream
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.page_columns import ENTRY_BITS, FRAME_COLUMNS, KIND_WORDS, PAGES
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
     from pagemap._kernel.frames import FrameReader
     from pagemap._space.address_space import AddressSpace
-    from pagemap._vocabulary.schema import Schema
 
 __all__ = ["PageStream"]
 
 _EXCLUSIVE = 1 << ENTRY_BITS["exclusive"]
 
 
-class PageStream:
+class PageStream(Stream):
     """See `Process.columns`. Iterating, and each consumer of Arrow, reads the pages anew."""
 
     __slots__ = (
@@ -46,7 +46,6 @@ class PageStream:
         "_populated",
         "_process",
         "_ranges",
-        "schema",
     )
 
     def __init__(
@@ -64,7 +63,7 @@ class PageStream:
         if names is None:
             words = FRAME_COLUMNS.values()
             names = [name for name in PAGES.names if name not in words or name in asked]
-        self.schema: Schema = PAGES.select(check_names("names", names))
+        self.schema = PAGES.select(check_names("names", names))
         self._process = process
         self._populated = populated
         self._choice = Choice(only, without)
@@ -98,10 +97,6 @@ class PageStream:
         process.check()
         if not rows:
             yield Table.of_rows(self.schema, (), about=about)
-
-    def snapshot(self) -> list[Table]:
-        """All tables, read now: for those who look at one moment more than once."""
-        return list(self)
 
     def __arrow_c_schema__(self) -> object:
         """The schema, for consumers of Arrow."""

@@ -99,6 +99,10 @@ def test_filters(start: Start, pfns_visible: bool) -> None:
         got = rows_of(process.columns(["address"], populated=False, ranges=ranges))
         addresses = [area.start + PAGE, area.start + 2 * PAGE, area.end - PAGE]
         assert got == [(address,) for address in addresses]
+        stream = process.columns(populated=False, ranges=inside)
+        whole = stream.snapshot()
+        assert list(whole["address"]) == [row[0] for row in wanted]
+        assert list(stream.rows()) == list(whole)
 
 
 def test_words_of_frames(start: Start, need_pfns: None) -> None:
