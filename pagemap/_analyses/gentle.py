@@ -87,7 +87,7 @@ class Gentle(Holder):
         self._room = native.Room()
         self._chunks = native.Chunks()
         self._worked = 0.0
-        self.paused = 0.0
+        self.paused: float = 0.0
 
     def __enter__(self) -> Gentle:
         return self

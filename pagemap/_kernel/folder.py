@@ -51,8 +51,8 @@ class Folder(Holder):
 
     def __init__(self, pid: int, name: str, procfs: str) -> None:
         self.fd: int = CLOSED
-        self.pid = int(pid)
-        self.path = f"{procfs}/{name}"
+        self.pid: int = int(pid)
+        self.path: str = f"{procfs}/{name}"
         self._settled = False
         self._within = ""  # where the files are: of the main thread, or of another one
         try:

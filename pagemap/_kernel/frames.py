@@ -257,10 +257,10 @@ class Frames:
         mapcounts: memoryview | None = None,
         cgroups: memoryview | None = None,
     ) -> None:
-        self.pfns = pfns.toreadonly()
-        self.flags = flags
-        self.mapcounts = mapcounts
-        self.cgroups = cgroups
+        self.pfns: memoryview = pfns.toreadonly()
+        self.flags: memoryview | None = flags
+        self.mapcounts: memoryview | None = mapcounts
+        self.cgroups: memoryview | None = cgroups
 
     def __len__(self) -> int:
         return len(self.pfns)

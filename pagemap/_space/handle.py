@@ -61,12 +61,12 @@ class Handle(Holder):
         self._maps: MapsFile | None = None
         self._state = "closed"
         self._can_scan: bool | None = None
-        self.pfns_visible = False
-        self.procfs = procfs
+        self.pfns_visible: bool = False
+        self.procfs: str = procfs
         if not isinstance(procfs, str):
             raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
         pid = pid_of(target)
-        self.pid = int(pid)
+        self.pid: int = int(pid)
         self._owner = os.getpid() if is_own(target, procfs) else 0
         if pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)

@@ -82,11 +82,11 @@ class Pages:
             raise ValueError("entries must be a one-dimensional memoryview of format 'Q'")
         if not _native.aligned(entries):
             raise ValueError("entries must be aligned to 8 bytes, the size of one")
-        self.entries = entries.toreadonly()
-        self.start = start
-        self.page_size = page_size
-        self.pfns_visible = pfns_visible
-        self.told = told
+        self.entries: memoryview = entries.toreadonly()
+        self.start: int = start
+        self.page_size: int = page_size
+        self.pfns_visible: bool = pfns_visible
+        self.told: int = told
 
     @classmethod
     def over(
