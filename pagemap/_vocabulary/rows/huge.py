@@ -96,7 +96,7 @@ class HugeProcessRow(HugeSums):
     sharers: tuple[int, ...] | None = field(
         "", "other processes with the same memory, counted here: vfork, CLONE_VM"
     )
-    name: str | None = field("", "the command name", None, rank=4)
+    name: str | None = field("", "the command name", None, rank=2)
 
 
 HUGE = Schema.of(HugeRow, "pagemap.huge", 3)
