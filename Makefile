@@ -46,7 +46,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
-.PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright \
+.PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright lint-public \
 	lint-layout lint-tidy lint-compile lint-headers lint-length fix wheel share clean packages \
 	environment away test-wheel test-unprivileged test-pythons test-vm-short
 
@@ -166,7 +166,8 @@ bench: $(VENV)/.test ## Time the library and the command against their rivals
 # Every part speaks, also after another has failed.
 lint: ## Check style, types and C warnings
 	@$(MAKE) --no-print-directory --keep-going \
-		lint-ruff lint-format lint-mypy lint-pyright lint-layout lint-tidy lint-compile lint-headers lint-length
+		lint-ruff lint-format lint-mypy lint-pyright lint-public lint-layout lint-tidy \
+		lint-compile lint-headers lint-length
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \
@@ -189,6 +190,10 @@ lint-mypy: $(VENV)/.lint
 
 lint-pyright: $(VENV)/.lint
 	$(BIN)/basedpyright
+
+# What an installed package shows to type checkers: the public names alone, each of known type.
+lint-public: $(VENV)/.lint
+	$(BIN)/python -m tests.steps.public_types
 
 lint-tidy: $(VENV)/.lint
 	printf '%s\n' $(C_SOURCES) | $(EACH) -n 3 sh -c \

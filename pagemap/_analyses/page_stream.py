@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pagemap._kernel.frames import FrameReader
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.schema import Schema
 
 __all__ = ["PageStream"]
 
@@ -63,7 +64,7 @@ class PageStream(Stream):
         if names is None:
             words = FRAME_COLUMNS.values()
             names = [name for name in PAGES.names if name not in words or name in asked]
-        self.schema = PAGES.select(check_names("names", names))
+        self.schema: Schema = PAGES.select(check_names("names", names))
         self._process = process
         self._populated = populated
         self._choice = Choice(only, without)
