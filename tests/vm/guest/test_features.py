@@ -50,7 +50,7 @@ def test_scan(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
     finding = found["PAGEMAP_SCAN"]
     if facts.scan:
         assert scan(PRESENT) == 0
-        assert finding == ("PAGEMAP_SCAN", True, finding.detail, "", 0)
+        assert finding == ("PAGEMAP_SCAN", True, finding.detail, None, None)
         return
     assert scan(PRESENT) == errno.ENOTTY
     assert (finding.ok, finding.errno) == (False, errno.ENOTTY)
@@ -83,7 +83,7 @@ def test_no_guard_regions(facts: Facts, found: Mapping[str, pagemap.FindingRow])
 
 def test_soft_dirty_is_tracked(found: Mapping[str, pagemap.FindingRow]) -> None:
     finding = found["soft-dirty"]
-    assert (finding.ok, finding.remedy) == (True, "")
+    assert (finding.ok, finding.remedy) == (True, None)
 
 
 def test_write_tracking(facts: Facts, found: Mapping[str, pagemap.FindingRow]) -> None:
