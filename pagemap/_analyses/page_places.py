@@ -61,14 +61,7 @@ class Places:
         self._every: EveryProcess | None = None
         self.unknown = 0
         self.unit = PAGE_SIZE if processes or files else 1
-        several = len(self._processes) > 1
-        self.columns = {
-            "pid": several,
-            "path": bool(files),
-            "address": bool(processes),
-            "offset": bool(files),
-            "swap_offset": bool(processes),
-        }
+        self.processes = len(dict.fromkeys(map(pid_of, self._processes)))
 
     def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:
         """The pid or the path of each place, and what is found there, step by step."""

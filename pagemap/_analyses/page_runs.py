@@ -10,7 +10,7 @@ from pagemap._native.type_runs import Runs
 from pagemap._native.types import ALIKE, EACH
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.page_flags import flag_names, letters
-from pagemap._vocabulary.rows.page_types import PAGE_RUNS, PageRunRow
+from pagemap._vocabulary.rows.page_types import PAGE_RUNS, PageRunRow, run_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ def page_runs(
         threads=threads,
         procfs=procfs,
     )
-    names = {"mapcount": mapcounts, "cgroup": cgroups, "pages": not each, **places.columns}
-    chosen = [name for name in PAGE_RUNS.names if names.get(name, True)]
+    unasked = {"mapcount": not mapcounts, "cgroup": not cgroups}
+    names = run_columns(processes=places.processes, files=bool(files), each=each)
+    chosen = [name for name in names if not unasked.get(name)]
     return _listed(places, survey, chosen, raw=raw)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
     _Word = TypeVar("_Word", bound=int)
 
-__all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames", "read_frames"]
+__all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames"]
 
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
@@ -241,8 +241,8 @@ class Frames:
     memoryviews of format ``Q``; the others are None. In them `NO_WORD`, all bits set, stands for
     what the kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
 
-    >>> from pagemap._kernel.frames import read_frames
-    >>> frames = read_frames([1, 2**64 - 1])  # doctest: +SKIP
+    >>> import pagemap
+    >>> frames = pagemap.FrameReader().read([1, 2**64 - 1])  # doctest: +SKIP
     >>> frames[0]  # doctest: +SKIP
     Frame(pfn=1, flags=<PageFlag.RESERVED: 4294967296>, mapcount=None, cgroup=None)
     """
@@ -294,15 +294,3 @@ def _known(column: memoryview | None, index: int, kind: Callable[[int], _Word]) 
     if column is None or column[index] == NO_WORD:
         return None
     return kind(column[index])
-
-
-def read_frames(
-    pfns: memoryview | Iterable[int],
-    columns: Iterable[str] = ("flags",),
-    *,
-    threads: int | None = None,
-    raw: bool = False,
-) -> Frames:
-    """The frames with these PFNs; see `FrameReader.read`, which this opens and closes for you."""
-    with FrameReader() as reader:
-        return reader.read(pfns, columns, threads=threads, raw=raw)

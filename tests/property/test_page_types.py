@@ -186,6 +186,7 @@ def test_filters(names: set[str], other: int, form: str, words: list[int]) -> No
         right = left
     elif form == "without":
         without = {bits[name] for name in some}
+        right = None if without else left
         text, left = ",".join(f"~{n}" if n in some else n for n in ordered), left - without
     parsed = bits_of(text, raw=True)
     for word in words:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._kernel.frames import read_frames
 from pagemap._native import pipeline
 from pagemap._vocabulary import checks
 from tests import tasks
@@ -26,7 +25,6 @@ DOORS: dict[str, Callable[[pagemap.Process, Any], object]] = {
     "dump": lambda process, threads: pagemap.dump(process, io.BytesIO(), threads=threads),
     "words": lambda _, threads: pagemap.FrameReader().words("flags", [1], threads=threads),
     "read": lambda _, threads: pagemap.FrameReader().read([1], threads=threads),
-    "read_frames": lambda _, threads: read_frames([1], threads=threads),
     "page_types of all": lambda _, threads: pagemap.page_types(threads=threads),
     "page_runs": lambda _, threads: pagemap.page_runs(threads=threads),
     "owners": lambda _, threads: pagemap.owners([1], threads=threads),

@@ -16,7 +16,7 @@ from pagemap._cli.options import (
 )
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import PAGE_WORDS
-from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES
+from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES, run_columns
 from pagemap._vocabulary.words import spell
 
 TYPE_CHECKING = False
@@ -144,8 +144,8 @@ def run(arguments: Namespace) -> int:
         "failed": failures,
     }
     listed = arguments.list or arguments.list_each
-    shown = _list(arguments) if listed else results.Results(arguments, PAGE_TYPES)
     processes = several(arguments.targets)
+    shown = _list(arguments, processes) if listed else results.Results(arguments, PAGE_TYPES)
 
     def make() -> Table[Any] | Iterator[Table[Any]]:
         if not listed:
@@ -165,18 +165,11 @@ def run(arguments: Namespace) -> int:
     return failures.code
 
 
-def _list(arguments: Namespace) -> results.Results:
+def _list(arguments: Namespace, processes: list[int]) -> results.Results:
     """The output of a list, of the columns that its pages have."""
-    several = len(arguments.targets) > 1
-    there = {
-        "pid": several,
-        "path": bool(arguments.files),
-        "address": bool(arguments.targets),
-        "offset": bool(arguments.files),
-        "swap_offset": bool(arguments.targets),
-        "pages": not arguments.list_each,
-    }
-    names = [name for name in PAGE_RUNS.names if there.get(name, True)]
+    names = run_columns(
+        processes=len(processes), files=bool(arguments.files), each=arguments.list_each
+    )
     usual = [name for name in names if name not in ("mapcount", "cgroup")]
     return results.Results(arguments, PAGE_RUNS.select(names), usual=usual)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Schema
 
-__all__ = ["FLAGS", "PAGE_RUNS", "PAGE_TYPES", "FlagRow", "PageRunRow", "PageTypeRow"]
+__all__ = [
+    "FLAGS",
+    "PAGE_RUNS",
+    "PAGE_TYPES",
+    "FlagRow",
+    "PageRunRow",
+    "PageTypeRow",
+    "run_columns",
+]
 
 _FLAGS = "what each is, in bits as `pagemap.PageFlag` has them"
 _LETTERS = "a character for each known flag: its letter, or _"
@@ -44,6 +52,23 @@ class PageRunRow(Record):
 
 
 PAGE_RUNS = Schema.of(PageRunRow, "pagemap.page-runs", 2)
+
+
+def run_columns(*, processes: int, files: bool, each: bool) -> list[str]:
+    """The columns of a list of pages of so many processes, of files, or (neither) of memory.
+
+    >>> run_columns(processes=0, files=False, each=True)
+    ['pfn', 'mapcount', 'cgroup', 'flags', 'letters', 'names']
+    """
+    there = {
+        "pid": processes > 1,
+        "path": files,
+        "address": processes > 0,
+        "offset": files,
+        "swap_offset": processes > 0,
+        "pages": not each,
+    }
+    return [name for name in PAGE_RUNS.names if there.get(name, True)]
 
 
 class FlagRow(Record):
