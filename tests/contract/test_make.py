@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,20 +38,34 @@ def test_every_target_that_is_named_exists(name: str) -> None:
     assert named or name == "README.md"
 
 
+def make(*words: str) -> str:
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    command = ["make", "--no-print-directory", "-C", str(ROOT), *words]
+    # not what a `make test` around this was called with
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=60, env={**plain, "ARGS": ""}
+    )
+    return done.stdout
+
+
 def test_ci_runs_what_a_person_runs() -> None:
     """Each of its steps is shown by `make help`, and so is what it does."""
     steps = re.findall(NAMED[".ci/run"], read(".ci/run"), re.MULTILINE)
     assert {"lint", "test", "test-wheel", "test-unprivileged", "test-vm-short"} <= set(steps)
-    if not shutil.which("make"):
-        pytest.skip("make is not installed")
-    done = subprocess.run(
-        ["make", "--no-print-directory", "-C", str(ROOT), "help"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert set(steps) <= set(re.findall(r"^  ([\w-]+) ", done.stdout, re.MULTILINE))
+    assert set(steps) <= set(re.findall(r"^  ([\w-]+) ", make("help"), re.MULTILINE))
+
+
+def test_two_runs_at_once_are_all_tests() -> None:
+    read("Makefile")
+    folders = {path.relative_to(ROOT).parts[1] for path in ROOT.glob("tests/*/**/test_*.py")}
+    assert len(folders) >= 10
+    (line,) = (line for line in make("-n", "test").splitlines() if " -- " in line)
+    run = re.findall(r" tests/(\w+)", line)
+    assert len(run) == len(set(run))
+    assert folders <= set(run)
+    assert not list(ROOT.glob("tests/test_*.py")), "these would be in neither"
 
 
 def test_no_target_is_taken_for_a_file() -> None:
