@@ -49,7 +49,18 @@ __all__ = [
 
 
 class PagemapError(Exception):
-    """The base of every error here; the message says what failed, on what, why, and what to do."""
+    """The base of every error here; the message says what failed, on what, why, and what to do.
+
+    `pid`, `errno` (the kernel's number), `operation` (what was tried) and `path` are None where
+    they do not apply.
+
+    >>> import pagemap
+    >>> try:
+    ...     process = pagemap.Process(0)
+    ... except pagemap.PagemapError as error:
+    ...     error.pid, str(error)
+    (0, 'there is no process 0: a pid is above 0')
+    """
 
     pid: int | None = None
     errno: int | None = None
@@ -148,6 +159,12 @@ class UsageError(PagemapError, ValueError):
 
 class ClosedProcess(PagemapError, ValueError):
     """The Process was closed before this call."""
+
+
+# A traceback names an error as it is caught, which is not by this module.
+for _each in list(globals().values()):
+    if isinstance(_each, type) and issubclass(_each, PagemapError):
+        _each.__module__ = "pagemap"
 
 
 def remedy_for_others(*, sums: bool, of: str = "it") -> str:

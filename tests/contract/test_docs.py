@@ -27,6 +27,12 @@ def test_docstring_examples(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
+def test_examples_of_errors() -> None:
+    """They are of the package itself, as whoever catches them has them."""
+    assert doctest.DocTestFinder().find(pagemap.PagemapError, module=pagemap)[0].examples
+    assert doctest.testmod(pagemap).failed == 0
+
+
 def test_there_are_examples_to_run() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     examples = sum(

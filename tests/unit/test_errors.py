@@ -6,9 +6,11 @@ import copy
 import errno
 import os
 import pickle
+import traceback
 
 import pytest
 
+import pagemap
 from pagemap import _errors as errors
 
 EVERY = [
@@ -45,6 +47,14 @@ TABLE = {
 def test_the_table_names_every_error() -> None:
     kinds = {name for name in errors.__all__ if name[0].isupper()}
     assert kinds == set(TABLE) == {type(error).__name__ for error in EVERY}
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
+def test_a_traceback_names_what_users_catch(error: errors.PagemapError) -> None:
+    """It said pagemap._errors.NoSuchProcess, which nobody may import."""
+    (line,) = traceback.format_exception_only(error)
+    assert line == f"pagemap.{type(error).__name__}: {error}\n"
+    assert getattr(pagemap, type(error).__name__) is type(error)
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
