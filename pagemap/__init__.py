@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.page import Page
     from pagemap._space.pages import Counts, Pages
-    from pagemap._tables.table import Table, Texts
+    from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
     from pagemap._vocabulary.rows.finding import FindingRow
     from pagemap._vocabulary.rows.footprint import (
@@ -91,6 +91,7 @@ __all__ = [
     "Frames",
     "Gentle",
     "HugeRow",
+    "Lists",
     "Mapping",
     "MappingFootprintRow",
     "NoSuchProcess",
@@ -153,6 +154,7 @@ _ROOMS = {
     "Frames": "_kernel.frames",
     "Gentle": "_analyses.gentle",
     "HugeRow": "_vocabulary.rows.huge",
+    "Lists": "_tables.table",
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
     "OwnerRow": "_vocabulary.rows.owners",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -29,33 +30,50 @@ def functions_of(value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{value.__name__}.{name}", found
 
 
+@functools.cache
+def nodes(module: str) -> list[ast.AST]:
+    """The syntax of a module, what is for type checkers alone too."""
+    return list(ast.walk(ast.parse(inspect.getsource(importlib.import_module(module)))))
+
+
 def imported_names(module: str) -> dict[str, str]:
-    """The names that a module has of others of the package, those for type checkers too."""
-    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    """The names that a module has of others of the package."""
     return {
-        alias.asname or alias.name: node.module
-        for node in ast.walk(tree)
+        each.asname or each.name: node.module
+        for node in nodes(module)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pagemap")
-        for alias in node.names
+        for each in node.names
         if node.module
     }
 
 
-def classes_in(annotation: str, module: str) -> Iterator[type[Any]]:
-    """The classes of the package that an annotation names.
+def aliases(module: str) -> dict[str, str]:
+    """What the names of types that it makes stand for."""
+    return {
+        ast.unparse(node.target): ast.unparse(node.value)
+        for node in nodes(module)
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
+        if node.value
+    }
 
-    What exists for type checkers alone (aliases, protocols, type variables) is no class: nobody has
-    to import it to call or to use what he got.
+
+def classes_in(annotation: str, module: str) -> Iterator[type[Any]]:
+    """The classes of the package that an annotation names, aliases resolved.
+
+    Protocols and type variables, which exist for type checkers alone, are no classes: nobody has to
+    import them to call or to use what he got.
     """
     names = imported_names(module)
     for node in ast.walk(ast.parse(annotation, mode="eval")):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from classes_in(node.value, module)
         if isinstance(node, ast.Name):
-            home = importlib.import_module(names.get(node.id, module))
-            value = getattr(home, node.id, None)
+            home = names.get(node.id, module)
+            value = getattr(importlib.import_module(home), node.id, None)
             if isinstance(value, type) and value.__module__.startswith("pagemap"):
                 yield value
+            elif node.id in (meant := aliases(home)):
+                yield from classes_in(meant[node.id], home)
 
 
 def public() -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ DOOR = [
     "Frames",
     "Gentle",
     "HugeRow",
+    "Lists",
     "Mapping",
     "MappingFootprintRow",
     "NoSuchProcess",
