@@ -117,7 +117,7 @@ class TargetVanished(PagemapError, ProcessLookupError):
 
 
 class AddressError(PagemapError, LookupError):
-    """A virtual address that has no physical address; `address` is in bytes."""
+    """A virtual `address`, in bytes, that has no physical one: from `Process.virt_to_phys`."""
 
     def __init__(self, message: str, *, address: int, pid: int | None = None) -> None:
         super().__init__(message, pid=pid, operation="translate")

@@ -264,8 +264,8 @@ class Process(AddressSpace):
         Polars, pyarrow, pandas and DuckDB take the stream: ``pl.DataFrame(process.columns())``.
         `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
         those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
-        `populated` False every page of every mapping; `only` and `without` are words that all fit a
-        page, or none (as those of `dump`); `ranges` are ``(start, end)`` in bytes to keep to.
+        `populated` False every page of every mapping; `only` and `without` are filters, as those of
+        `dump`; `ranges` are ``(start, end)`` in bytes to keep to.
 
         `swapped` is the kernel's raw bit; `kind` says what the entry is. `exclusive` of what a PMD
         may map is by /proc/kpagecount where that can be read (root), else the page table's word:

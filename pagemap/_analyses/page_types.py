@@ -41,9 +41,9 @@ def page_types(
     or its `frames`, ranges ``(start, end)`` of PFNs. `ranges` are addresses of the one process to
     keep to. A frame counts once, with the first page seen in it.
 
-    `only` and `without` choose pages by the names of their flags and the words of their entries
-    (`pagemap._vocabulary.filters`); `cgroup` is the inode of a memory cgroup to keep to, which
-    leaves out pages in swap; `raw` shows flags that are internal to the kernel too.
+    `only` and `without` are filters as those of `dump`, of its words and of the names of
+    `PageFlag`; `cgroup` is the inode of a memory cgroup to keep to, which leaves out pages in swap;
+    `raw` shows flags that are internal to the kernel too.
 
     The table's `about` has `unknown`, pages of frames that the kernel tells nothing of; `left_out`,
     the processes and files that could not be read, or not to the end, and `complete`. `failed` is

@@ -69,7 +69,7 @@ _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
 class Sharing(Record):
-    """What is shared, by whom: tables, whose columns are in `pagemap._vocabulary.rows.sharing`.
+    """What is shared, by whom: the tables that `pagemap.sharing` gives.
 
     Of pairs, groups, paths and frames there are the heaviest; `processes` are all that share
     anything, and `total` is one row: frames of two processes and more, and those that KSM merged,

@@ -68,11 +68,12 @@ def dump(
     no entry and no row.
 
     With `populated` only present and swapped pages have rows, and what is merely reserved costs
-    next to nothing; `only` and `without` are words for pages (flags.PAGE_WORDS) that must all
-    be true, or not be true, of a page: ``swap`` is what lies in swap, truly; ``guard``, ``marker``,
-    ``migrating``, ``poisoned`` and ``device`` are the others that the kernel calls swapped. Where
-    it hides which is which (without CAP_SYS_ADMIN), and something is in swap, ``swap`` holds all of
-    these but guards.
+    next to nothing. `only` are filters that all fit a page: ``["present,~file"]`` is present and
+    not of a file, ``["swap/guard"]`` is either; `without` are words of which none fits. They are
+    present, file_or_shared, exclusive, soft_dirty, uffd_wp, and swap, what lies in swap, truly;
+    guard, marker, migrating, poisoned and device are the others that the kernel calls swapped.
+    Where it hides which is which (without CAP_SYS_ADMIN), and something is in swap, swap holds all
+    of these but guards.
 
     ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
     PFNs and /proc/kpagecount can be read; else by the page table's word (see `Tally`).

@@ -29,6 +29,7 @@ __all__ = ["COUNTS", "Sample", "Sampler"]
 class Sample(Record):
     """What a process held at one moment, in bytes; None for what was not asked, or is not known.
 
+    `Sampler.sample` gives it.
     `present` is `rss`, `zero` and `hugetlb` together, and `rss` is `file_or_shared` and `anon`.
     """
 

@@ -46,7 +46,7 @@ PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
 
 
 class Frame(Record):
-    """One frame, and what was asked of it; None for what was not, or is not known."""
+    """A frame of `FrameReader.read`, and what was asked of it; None for what is not known."""
 
     pfn: int | None = field("", "its number; None where it is hidden or there is none")
     flags: PageFlag | None = field("", "what it is, as the kernel flags it")
@@ -63,6 +63,11 @@ class FrameReader(Holder):
     method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
     Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
     CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
+
+    >>> import pagemap
+    >>> with pagemap.FrameReader() as reader:  # doctest: +SKIP
+    ...     reader.read([1])[0].mapcount
+    0
     """
 
     __slots__ = ("_fds", "_procfs", "_purpose")

@@ -34,8 +34,9 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
     one must also be the base name of the executable, or of what was run. It is also compared with
     the base name of the executable. These are claims: a process may take any name. A `name` with a
     slash is the path of an executable, and what counts is that this very file is run, by device and
-    inode; see `pagemap._kernel.executables` for those deleted or replaced since. Processes that
-    have ended and wait to be reaped do not count, for they have no memory.
+    inode; one that was deleted or replaced there since counts too, where only those who may write
+    in its folder can have put it there. Processes that have ended and wait to be reaped do not
+    count, for they have no memory.
 
     Each number knows what it was found by, and `Process` and all others look again when they open
     it: where another process has the number by then they raise NoSuchProcess. Pickled, or in sums,

@@ -163,7 +163,7 @@ class Handle(Holder):
         return self._can_scan
 
     def can_find(self, category: str) -> bool:
-        """Whether PAGEMAP_SCAN finds pages by this category (flags.SCAN_CATEGORIES) here."""
+        """Whether PAGEMAP_SCAN finds pages by this word of `Process.regions` here."""
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
         check_names("category", [category], bits)
         return self.can_scan and probes.scan(self.fileno(), bits[category]) == 0

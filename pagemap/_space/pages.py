@@ -37,7 +37,7 @@ _NOT_TOLD = "None where this kernel does not tell"
 
 
 class Counts(Record):
-    """How many pages carry each flag."""
+    """How many pages carry each flag: see `Pages.counts`."""
 
     pages: int = field("pages", "all of them, touched or not")
     present: int = field("pages", "those that an entry marks as present")

@@ -50,7 +50,7 @@ class Table(_Base["_Row"]):
 
     Polars, pyarrow, pandas and DuckDB take a Table as it is (``pl.DataFrame(table)``).
 
-    >>> from pagemap._vocabulary.schema import Column, Schema
+    >>> from pagemap import Column, Schema, Table
     >>> schema = Schema("pagemap.example", 1, [Column("path", "text", "", "the file"),
     ...                                        Column("rss", "int", "bytes", "resident")])
     >>> table = Table.of_rows(schema, [("/bin/a", 8192), ("/bin/b", 4096)])

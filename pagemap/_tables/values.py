@@ -25,6 +25,12 @@ class Texts:
 
     `codes` is a read-only memoryview of format ``i``, an item for each row. Raises TypeError for
     another one, and for words that are no str.
+
+    >>> import pagemap
+    >>> with pagemap.Process("self") as process:
+    ...     paths = process.maps()["path"]
+    >>> paths[0] == paths.words[paths.codes[0]]
+    True
     """
 
     __slots__ = ("codes", "words")
@@ -48,7 +54,7 @@ class Texts:
 
 
 class Lists:
-    """A column of lists of integers, a sequence of tuples: `words`, `codes` as in `Texts`."""
+    """A column of tuples of integers, as `SharedGroupRow.pids`; `words`, `codes` as in `Texts`."""
 
     __slots__ = ("codes", "words")
 

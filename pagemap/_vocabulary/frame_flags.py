@@ -20,6 +20,11 @@ class PageFlag(IntFlag):
     From bit 47 on no kernel's word has them: there the tool page-types puts a flag whose bit means
     another thing in this place, and what it knows from the page table; bits and letters are its
     own.
+
+    >>> import pagemap
+    >>> flags = pagemap.PageFlag(0x1028)  # as Frame.flags
+    >>> pagemap.PageFlag.ANONYMOUS in flags, pagemap.PageFlag.ANONYMOUS.letter
+    (True, 'a')
     """
 
     _value_: int

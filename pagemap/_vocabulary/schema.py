@@ -48,12 +48,13 @@ _KINDS = {"int": "int", "float": "float", "bool": "bool", "str": "text", "tuple[
 
 
 class Column:
-    """A column: `name`, `type` (one of `TYPES`), `unit` ("bytes", or "" for none), `meaning`.
+    """A column: `name`, `type`, `unit` ("bytes", or "" for none), `meaning`.
 
-    A cell of a `nullable` column may be unknown: None in a row, null in Arrow. `rank` says which
-    columns a narrow terminal shows first, None those that are shown only when named; `key` columns
-    together say which row it is; of those that `adds` there is a total. `source` is the kernel's
-    name for it, or "".
+    Types are int and float of 64 bits, bool, text, and list, which is of integers; `Table.schema`
+    has the columns of a result. A cell of a `nullable` one may be unknown: None in a row, null in
+    Arrow. `rank` says which columns a narrow terminal shows first, None those that are shown only
+    when named; `key` columns together say which row it is; of those that `adds` there is a total.
+    `source` is the kernel's name for it, or "".
     """
 
     __slots__ = ("adds", "key", "meaning", "name", "nullable", "rank", "source", "type", "unit")
@@ -102,6 +103,7 @@ class Schema(_Base["_Row"]):
 
     `row` is the class of its rows, None where it is one that is made for a choice of columns.
 
+    >>> from pagemap import Column, Schema
     >>> schema = Schema("pagemap.example", 1, [Column("rss", "int", "bytes", "resident")])
     >>> schema.names, schema["rss"].unit
     (('rss',), 'bytes')

@@ -9,7 +9,7 @@ __all__ = ["FINDINGS", "FindingRow"]
 
 
 class FindingRow(Record):
-    """One thing that was tried: whether it works, what was seen, and what would change it."""
+    """What `pagemap.doctor` tried: whether it works, what was seen, what would change that."""
 
     name: str = field("", "what was tried", rank=0, key=True)
     ok: bool = field("", "whether it works", rank=1)

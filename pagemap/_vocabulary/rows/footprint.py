@@ -17,7 +17,10 @@ __all__ = [
 
 
 class FootprintSums(Record):
-    """What memory something takes, in bytes. A `source` is of /proc/PID/smaps: lines to add up."""
+    """What memory something takes, in bytes, as `Gentle.walk` counts it.
+
+    A `source` is of /proc/PID/smaps: lines to add up.
+    """
 
     rss: int | None = field("bytes", "in memory", rank=3, source="Rss")
     anon: int | None = field("bytes", "of rss: of no file", source="Anonymous")
@@ -90,6 +93,7 @@ class FootprintSums(Record):
 class FootprintRow(FootprintSums):
     """What memory a process takes, in bytes; None for what is not known, or was not asked for.
 
+    `Process.footprint` gives one, `pagemap.footprints` a table of them.
     The sums of several processes count shared pages again and again, but for `pss` and
     `hugetlb_pss`. The page of zeros is in none, and hugetlb in its own fields alone.
     """
@@ -106,7 +110,7 @@ class FootprintRow(FootprintSums):
 
 @extended
 class MappingFootprintRow(FootprintSums):
-    """What memory a mapping takes, in bytes, as a FootprintRow has it."""
+    """What memory a mapping takes, in bytes; a row of `Process.footprints`, as `FootprintRow`."""
 
     pid: int = field("", "the process", rank=0, key=True)
     start: int = field("address", "its first address", rank=1, key=True)
@@ -122,6 +126,7 @@ class MappingFootprintRow(FootprintSums):
 class PathFootprintRow(FootprintSums):
     """What memory all mappings of a file take, or those without a file of one name, in bytes.
 
+    A row of ``pagemap.footprints(by="path")``.
     A file is told by device and inode: it may have several paths, and several may have one path.
     """
 

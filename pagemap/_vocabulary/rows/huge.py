@@ -76,7 +76,7 @@ class HugeSums(Record):
 
 @extended
 class HugeRow(HugeSums):
-    """How much of a mapping lies in huge pages, in bytes."""
+    """How much of a mapping lies in huge pages, in bytes; a row of `Process.huge`."""
 
     pid: int = field("", "the process", key=True)
     start: int = field("address", "its first address", rank=0, key=True)

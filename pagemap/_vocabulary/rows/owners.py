@@ -9,7 +9,7 @@ __all__ = ["OWNERS", "OwnerRow"]
 
 
 class OwnerRow(Record):
-    """A page that maps a frame: of which process, at which address, by what; and the frame."""
+    """A page that maps a frame: whose, at which address, by what; a row of `pagemap.owners`."""
 
     pid: int = field("", "the process", rank=0, key=True)
     name: str = field("", "its command name", rank=2)

@@ -21,7 +21,7 @@ _NAMES = "the names of the flags, parted by commas"
 
 
 class PageTypeRow(Record):
-    """How many pages have just these flags."""
+    """How many pages have just these flags; a row of `pagemap.page_types`."""
 
     flags: int = field("flags", _FLAGS, rank=0, key=True)
     pages: int = field("pages", "entries that have them, and no others", rank=1)
@@ -35,7 +35,7 @@ PAGE_TYPES = Schema.of(PageTypeRow, "pagemap.types", 3)
 
 
 class PageRunRow(Record):
-    """Pages in a row that are alike; a list has the columns that there are for its pages."""
+    """Pages in a row that are alike; a row of `pagemap.page_runs`, with columns as it says."""
 
     pid: int | None = field("", "the process, in a list of several", key=True)
     path: str | None = field("", "the file, in a list of several", key=True, rank=9)

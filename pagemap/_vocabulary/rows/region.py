@@ -9,7 +9,7 @@ __all__ = ["REGIONS", "RegionRow"]
 
 
 class RegionRow(Record):
-    """Neighbouring pages that are alike."""
+    """Neighbouring pages that are alike; a row of `Process.regions`."""
 
     pid: int = field("", "the process", key=True)
     start: int = field("address", "address of the first page", rank=0, key=True)

@@ -35,7 +35,7 @@ _PATH = field("", "that of the first process's mapping; empty of anonymous memor
 
 
 class SharedRow(Record):
-    """What two processes and more map, each frame once, and what KSM merged."""
+    """What several processes map, or KSM merged, each frame once; the row of `Sharing.total`."""
 
     shared: int = _SHARED
     anon: int = _ANON
@@ -48,7 +48,7 @@ class SharedRow(Record):
 
 
 class SharedProcessRow(Record):
-    """A process, and what it shares with any other."""
+    """A process, and what it shares with any other; a row of `Sharing.processes`."""
 
     pid: int = field("", "the process", rank=0, key=True)
     name: str = field("", "its command name", rank=2)
@@ -62,7 +62,7 @@ class SharedProcessRow(Record):
 
 
 class SharedPairRow(Record):
-    """What two processes share, with or without others."""
+    """What two processes share, with or without others; a row of `Sharing.pairs`."""
 
     pid: int = field("", "one process", rank=0, key=True)
     name: str = field("", "its command name", rank=3)
@@ -78,7 +78,7 @@ class SharedPairRow(Record):
 
 
 class SharedGroupRow(Record):
-    """What just these processes share, by path."""
+    """What just these processes share, by path; a row of `Sharing.groups`."""
 
     processes: int = field("", "how many they are", rank=0)
     shared: int = _SHARED
@@ -93,7 +93,7 @@ class SharedGroupRow(Record):
 
 
 class SharedPathRow(Record):
-    """What is shared of a path, and what that saves."""
+    """What is shared of a path, and what that saves; a row of `Sharing.paths`."""
 
     shared: int = _SHARED
     anon: int = _ANON
@@ -107,7 +107,7 @@ class SharedPathRow(Record):
 
 
 class SharedFrameRow(Record):
-    """A frame that several processes map."""
+    """A frame that several processes map; a row of `Sharing.frames`."""
 
     pfn: int = field("pfn", "the frame", rank=0, key=True)
     processes: int = field("", "how many processes map it", rank=1)

@@ -9,7 +9,7 @@ __all__ = ["TRANSLATIONS", "TranslationRow"]
 
 
 class TranslationRow(Record):
-    """A virtual address, and the physical one behind it, or why there is none."""
+    """A virtual address, and its physical one, or why it has none; a row of `Process.translate`."""
 
     pid: int = field("", "the process", key=True)
     address: int = field("address", "the virtual address", rank=0, key=True)
