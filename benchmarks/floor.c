@@ -20,6 +20,7 @@
  *
  *     scan    regions of what is present or swapped, CHUNK of them by one ioctl,
  *             each with those of CATEGORIES [hex] that it has
+ *     look    the same with all that goes before it: opens the files, and reads maps
  *
  * SUM is then the number of pages in them. CATEGORIES says nothing to the others.
  */
@@ -40,6 +41,7 @@
 
 /* What to look at. */
 struct range {
+	const char *pid;
 	int pagemap;
 	uint64_t vpn;
 	uint64_t pages;
@@ -179,6 +181,36 @@ static uint64_t scan_all(const struct range *range, struct pm_uapi_region *regio
 	return bytes / range->page_size;
 }
 
+static int open_file(const char *pid, const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
+/* Open and read maps, open the pagemap and scan all; returns the number of pages found. */
+static uint64_t look(const struct range *range, struct pm_uapi_region *regions, uint64_t count,
+		     uint64_t categories)
+{
+	static char text[1 << 16];
+	struct range anew = *range;
+	int maps = open_file(range->pid, "maps");
+	uint64_t pages;
+
+	while (read(maps, text, sizeof(text)) > 0)
+		;
+	anew.pagemap = open_file(range->pid, "pagemap");
+	pages = scan_all(&anew, regions, count, categories);
+	close(maps);
+	close(anew.pagemap);
+	return pages;
+}
+
 /* Do what a request asks; returns the nanoseconds that it took. */
 static uint64_t serve(const struct range *range, const char *mode, uint64_t chunk,
 		      uint64_t categories, uint64_t *total)
@@ -191,11 +223,11 @@ static uint64_t serve(const struct range *range, const char *mode, uint64_t chun
 		return read_window(range, chunk, total);
 	if (!strcmp(mode, "pair"))
 		return read_paired(range, chunk);
-	if (!strcmp(mode, "scan")) {
+	if (!strcmp(mode, "scan") || !strcmp(mode, "look")) {
 		struct pm_uapi_region *regions = room(chunk, sizeof(*regions));
 
 		started = now();
-		*total = scan_all(range, regions, chunk, categories);
+		*total = (*mode == 's' ? scan_all : look)(range, regions, chunk, categories);
 		took = now() - started;
 		free(regions);
 		return took;
@@ -225,16 +257,14 @@ int main(int argc, char **argv)
 {
 	struct range range = { .page_size = (uint64_t)sysconf(_SC_PAGESIZE) };
 	uint64_t chunk, categories;
-	char path[64], mode[16];
+	char mode[16];
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: %s PID ADDRESS PAGES\n", argv[0]);
 		return 2;
 	}
-	snprintf(path, sizeof(path), "/proc/%s/pagemap", argv[1]);
-	range.pagemap = open(path, O_RDONLY);
-	if (range.pagemap < 0)
-		fail(path);
+	range.pid = argv[1];
+	range.pagemap = open_file(range.pid, "pagemap");
 	range.vpn = strtoull(argv[2], NULL, 16) / range.page_size;
 	range.pages = strtoull(argv[3], NULL, 10);
 

@@ -77,6 +77,10 @@ class Floor(_Program):
         """Scan the area once; the seconds, and the number of present or swapped pages."""
         return self._ask(f"scan {VECTOR} {categories:x}")
 
+    def look(self) -> tuple[float, int]:
+        """Open the files, read maps, and scan the area; as `scan`."""
+        return self._ask(f"look {VECTOR} {PRESENT | SWAPPED:x}")
+
     def read_paired(self) -> float:
         """Read the area once, on two threads; the seconds."""
         return self._ask(f"pair {self.best_chunk} 0")[0]

@@ -84,10 +84,10 @@ def test_command_over_60_000_mappings(
     lines = whole_file(path).splitlines()
     assert [
         f"{int(mapping['start'], 16):08x}-{int(mapping['end'], 16):08x}"
-        for mapping in document["mappings"]
+        for mapping in document["rows"]
     ] == [line.split(b" ")[0].decode() for line in lines]
     with closing(Floor(pid)) as floor:
-        assert document["totals"]["present"] == floor.scan()[1] * PAGE
+        assert document["total"]["present"] == floor.scan()[1] * PAGE
     del document
 
     figures = race(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import Process
-from pagemap._analyses.tally import total
 from tests.workloads import PAGE
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command
@@ -79,8 +78,8 @@ def test_populated(
 
         pages = everywhere.scan()[1]
         assert entries() == pages
-        sums = total([counts for _, counts in process.tally(RSS)])
-        assert 0 <= pages - (sums.rss or 0) < SPECIAL
+        sums = process.tally(RSS).total()
+        assert 0 <= pages - (sums.rss or 0) // PAGE < SPECIAL
         assert sums.swap == 0
         assert 0 <= pages - resident_pages(rollup(pid)) < SPECIAL
         if name in {"dense", "thp"}:  # every page of the area is there
@@ -99,8 +98,8 @@ def test_populated(
                 PREADS: lambda: preads.read()[0],
                 PAIRED: preads.read_paired,
                 SCAN: lambda: everywhere.scan()[0],
-                COUNTED: timed(lambda: total([each for _, each in process.tally(RSS)])),
-                ALL_COUNTED: timed(lambda: total([each for _, each in process.tally()])),
+                COUNTED: timed(lambda: process.tally(RSS).total()),
+                ALL_COUNTED: timed(lambda: process.tally().total()),
                 ROLLUP: timed(lambda: rollup(pid)),
             },
             rounds=rounds,
@@ -132,7 +131,7 @@ def test_huge_pages(
     ours = (*pagemap_command(), "maps", str(pid), "--json")
     theirs = (tool, "--pid", str(pid))
 
-    huge = json.loads(output_of(ours, cwd=tmp_path))["totals"]["huge"]
+    huge = json.loads(output_of(ours, cwd=tmp_path))["total"]["huge"]
     listed = output_of(theirs, cwd=tmp_path)
     mapped = re.search(rb"anon-thp-pmd-aligned-\d+kB:\s+(\d+) kB", listed)
     assert mapped is not None

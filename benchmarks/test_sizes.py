@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import pagemap
-from pagemap._analyses.tally import total
 from pagemap._vocabulary.units import format_size
 from tests import build, workloads
+from tests.workloads import PAGE
 
 from .commands import Stopwatch, pagemap_command
 from .floor import CHUNKS, Floor
@@ -115,9 +115,8 @@ def contest(target: Target, stack: ExitStack, folder: Path) -> dict[str, Contest
         return sum(len(pages) for _, pages in process.populated())
 
     def counts() -> int:
-        sums = total([each for _, each in process.tally(("present", "swap"))])
-        assert sums.present is not None
-        return sums.present
+        present: int = process.tally(("present", "swap")).total().present or 0
+        return present // PAGE
 
     expected = everywhere.scan()[1]
     assert entries() == counts() == expected

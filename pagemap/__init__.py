@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_types import page_types
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.sharing import Sharing, sharing
-    from pagemap._analyses.tally import Tally
     from pagemap._errors import (
         AccessDenied,
         AddressError,
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
         SharedProcessRow,
         SharedRow,
     )
+    from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.rows.translation import TranslationRow
     from pagemap._vocabulary.schema import Column, Schema
 
@@ -122,7 +122,7 @@ __all__ = [
     "Sharing",
     "SwappedOut",
     "Table",
-    "Tally",
+    "TallyRow",
     "TargetVanished",
     "Texts",
     "TranslationRow",
@@ -179,7 +179,7 @@ _ROOMS = {
     "SharedRow": "_vocabulary.rows.sharing",
     "Sharing": "_analyses.sharing",
     "Table": "_tables.table",
-    "Tally": "_analyses.tally",
+    "TallyRow": "_vocabulary.rows.tally",
     "Texts": "_tables.table",
     "TranslationRow": "_vocabulary.rows.translation",
     "doctor": "_analyses.doctor",
@@ -207,7 +207,7 @@ _LATE = (
     "pagemap._analyses.footprint",
     "pagemap._analyses.huge",
     "pagemap._analyses.populated",
-    "pagemap._analyses.tally_plan",
+    "pagemap._analyses.tally",
     "pagemap._analyses.translate",
     "pagemap._errors",
     "pagemap._export.arrow",

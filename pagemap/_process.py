@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.regions import RegionStream
-    from pagemap._analyses.tally import Tally
     from pagemap._space.arguments import Range, Target
     from pagemap._space.pages import Pages
     from pagemap._tables.table import Table
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
+    from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.rows.translation import TranslationRow
 
 __all__ = ["Process", "virt_to_phys"]
@@ -109,23 +109,30 @@ class Process(AddressSpace):
 
     def tally(
         self, counts: Sequence[str] | None = None, *, threads: int | None = None
-    ) -> Iterator[tuple[Mapping, Tally]]:
-        """Each mapping with how many of its pages are resident, in swap, huge, and so on, in order.
+    ) -> Table[TallyRow]:
+        """Each mapping with how much of it is resident, in swap, huge, and so on, in order.
 
-        `counts` are the fields of `Tally` to count, by default all that this kernel can tell; the
-        others are None. Fewer cost less: rss, zero, hugetlb, present and huge need no entries (14
-        ns a page), all others do (35 ns, and 14 for zero pages). Exclusive pages cost another 88 ns
-        where a PMD maps them and their map counts can be read. Where anything lies in swap, swap
-        costs a reading of smaps (12 ns a page) if there is shared memory, or the kernel hides what
-        an entry is. `pagemap._analyses.tally.total` sums up. `threads` read, by default as many as
-        pay, and never more than processors that this process may use.
+        `counts` are the amounts of `TallyRow` to count; all others are None. By default those that
+        one scan of the page table tells (14 ns a page, next to nothing for huge pages), and whose
+        memory it is (35 ns more for pages of private mappings of files): all but `uss` and
+        `uffd_wp`, and `soft_dirty` before Linux 6.7. These read every entry (35 ns a page), and
+        `uss` costs another 88 ns where a PMD maps pages and their map counts can be read. Where
+        anything lies in swap, swap costs a reading of smaps (12 ns a page) if there is shared
+        memory, or the kernel hides what an entry is. ``total()`` sums up. `threads` read, by
+        default as many as pay, and never more than processors that this process may use.
 
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
+
+        >>> import pagemap
+        >>> with pagemap.Process("self") as process:
+        ...     table = process.tally(["rss", "swap"])
+        >>> table.total().rss == sum(row.rss for row in table)
+        True
         """
         from pagemap._analyses.tally import tally
-        from pagemap._analyses.tally_plan import COUNTABLE
+        from pagemap._vocabulary.rows.tally import COUNTS
 
-        asked = None if counts is None else check_names("counts", counts, COUNTABLE)
+        asked = None if counts is None else check_names("counts", counts, COUNTS)
         return tally(self, asked, check_threads(threads))
 
     def footprint(self, *, gentle: Gentle | None = None) -> FootprintRow:

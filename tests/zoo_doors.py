@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pagemap
 from pagemap._analyses.gentle import Gentle
+from pagemap._analyses.tally_plan import tellable
 from tests import oracle
 
 if TYPE_CHECKING:
@@ -33,27 +34,18 @@ def _bytes(pages: int | None) -> int | None:
     return None if pages is None else pages * PAGE
 
 
-TALLIED = {
-    "present": "present",
-    "rss": "rss",
-    "zero": "zero",
-    "hugetlb": "hugetlb",
-    "swap": "swap",
-    "guard": "guard",
-    "marker": "marker",
-    "anon": "anonymous",
-    "uss": "exclusive",
-    "uffd_wp": "uffd_wp",
-    "huge": "huge",
-}
+TALLIED = (
+    *("present", "rss", "zero", "hugetlb", "swap", "guard", "marker", "anon", "uss", "uffd_wp"),
+    "huge",
+)
 
 
 def maps(target: Target) -> Rows:
     """`pagemap maps`, and Process.tally."""
     with pagemap.Process(target.pid) as process:
         return {
-            mapping.start: {w: _bytes(getattr(tally, name)) for w, name in TALLIED.items()}
-            for mapping, tally in process.tally()
+            row.start: {word: getattr(row, word) for word in TALLIED}
+            for row in process.tally(tellable(process, TALLIED))
         }
 
 
@@ -201,7 +193,7 @@ def _told(words: Iterable[str]) -> tuple[str, ...]:
 
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "maps": _told(TALLIED),
+    "maps": TALLIED,
     "huge": _told(HUGE),
     "footprints": FOOTPRINT,
     "footprint": FOOTPRINT,

@@ -30,9 +30,15 @@ struct pm_tally_walk {
 	uint64_t first;
 };
 
+/* Whether entries of a span are read for its parts alone. */
+static inline int pm_is_parted(const struct pm_tally_job *job, uint64_t span)
+{
+	return job->ways & PM_PARTED && job->backing[span] & PM_MIXED;
+}
+
 static inline int pm_is_hugetlb(const struct pm_tally_job *job, uint64_t span)
 {
-	return job->hugetlb && job->hugetlb[span];
+	return (job->backing[span] & PM_BACKINGS) == PM_BACKED_BY_HUGETLB;
 }
 
 /* Count entries, of pages of `span` from `vpn` on. They may change. Returns 0 or -errno. */
@@ -43,8 +49,13 @@ int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64
 int64_t pm_tally_region(const struct pm_tally_walk *walk, uint64_t span, uint64_t vpn,
 			uint64_t pages, uint64_t categories);
 
-/* What follows from the other counts. They are of two moments, so no sum is taken as given. */
-void pm_tally_conclude(const struct pm_tally_job *job, struct pm_counts *counts);
+/* Count entries of pages of a PM_MIXED span, for no more than which of them are anonymous. */
+void pm_tally_parts(const struct pm_tally_walk *walk, uint64_t span, const uint64_t *entries,
+		    uint64_t count);
+
+/* What follows from the other counts of `span`. They are of two moments, so no sum is taken
+ * as given. */
+void pm_tally_conclude(const struct pm_tally_job *job, uint64_t span, struct pm_counts *counts);
 
 #ifdef __cplusplus
 }

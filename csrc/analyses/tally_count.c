@@ -66,8 +66,8 @@ int64_t pm_tally_entries(const struct pm_tally_walk *walk, uint64_t span, uint64
 	}
 	if (bits.swapped)
 		bits.exclusive -= absent_exclusive(entries, count);
-	to->exclusive += bits.exclusive;
-	to->anonymous += bits.anonymous;
+	to->uss += bits.exclusive;
+	to->anon += bits.anonymous;
 	to->file_or_shared += bits.present - bits.anonymous;
 	if (job->ways & PM_ZEROS) {
 		uint64_t marked;
@@ -128,6 +128,8 @@ int64_t pm_tally_region(const struct pm_tally_walk *walk, uint64_t span, uint64_
 		return zero && present ? add_marks(walk, to, vpn, pages) : 0;
 	to->present += present;
 	to->hugetlb += pm_is_hugetlb(walk->job, span) ? present : 0;
+	if (zero && present && pm_is_parted(walk->job, span))
+		return add_marks(walk, to, vpn, pages);
 	if (!(categories & PM_UAPI_IS_SWAPPED))
 		return 0;
 	if (categories & PM_UAPI_IS_GUARD)
@@ -142,14 +144,32 @@ static void take(uint64_t *count, uint64_t part)
 	*count -= part < *count ? part : *count;
 }
 
-void pm_tally_conclude(const struct pm_tally_job *job, struct pm_counts *counts)
+void pm_tally_parts(const struct pm_tally_walk *walk, uint64_t span, const uint64_t *entries,
+		    uint64_t count)
+{
+	struct pm_counts *to = walk->counts + (span - walk->first);
+	struct pm_tally bits = { 0 };
+
+	pm_tally_add(entries, count, &bits);
+	to->anon += bits.anonymous;
+	to->file_or_shared += bits.present - bits.anonymous;
+}
+
+void pm_tally_conclude(const struct pm_tally_job *job, uint64_t span, struct pm_counts *counts)
 {
 	const uint64_t others = counts->zero + counts->hugetlb;
 
 	counts->rss = counts->present > others ? counts->present - others : 0;
+	if (job->ways & PM_PARTED && !pm_is_parted(job, span)) {
+		if ((job->backing[span] & PM_BACKINGS) == PM_BACKED_BY_NONE)
+			counts->anon = counts->rss;
+		else
+			counts->file_or_shared = counts->rss;
+		return;
+	}
 	take(&counts->file_or_shared, counts->marked_zero);
-	if (job->ways & PM_BY_ENTRIES)
-		take(&counts->anonymous, counts->zero - counts->marked_zero);
+	if (job->ways & (PM_BY_ENTRIES | PM_PARTED))
+		take(&counts->anon, counts->zero - counts->marked_zero);
 }
 
 void pm_counts_add(const struct pm_counts *from, uint64_t count, struct pm_counts *to)
@@ -167,8 +187,8 @@ void pm_counts_add(const struct pm_counts *from, uint64_t count, struct pm_count
 		to[i].poisoned += from[i].poisoned;
 		to[i].device += from[i].device;
 		to[i].file_or_shared += from[i].file_or_shared;
-		to[i].anonymous += from[i].anonymous;
-		to[i].exclusive += from[i].exclusive;
+		to[i].anon += from[i].anon;
+		to[i].uss += from[i].uss;
 		to[i].soft_dirty += from[i].soft_dirty;
 		to[i].uffd_wp += from[i].uffd_wp;
 		to[i].huge += from[i].huge;

@@ -120,37 +120,73 @@ static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_p
 {
 	const struct pm_tally_job *job = walk->job;
 	const struct pm_place until = *walk->to;
+	const uint64_t last = pm_last_page(job->source.spans, at, walk->to);
 
-	if (!job->source.use_scan &&
-	    pm_last_page(job->source.spans, at, walk->to) - at->page > PASSED)
+	if (!job->source.use_scan && last - at->page > PASSED) {
+		/* what lies past the address space is passed at once */
+		if (job->source.spans[at->span].vpn + at->page >= job->end)
+			return (struct pm_place){ at->span, last };
 		return (struct pm_place){ at->span, at->page + PASSED };
-	for (uint64_t i = at->span + 1; job->hugetlb && i < until.span + !!until.page; i++)
-		if (job->hugetlb[i])
+	}
+	for (uint64_t i = at->span + 1; job->ways & PM_OF_HUGETLB && i < until.span + !!until.page;
+	     i++)
+		if (pm_is_hugetlb(job, i))
 			return (struct pm_place){ i, 0 };
 	return until;
 }
 
-/* Count the populated pages of a block of entries. As scan_some. */
-static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
+/* Count the populated pages from *at up to *until, a block of entries at most. As scan_some. */
+static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place *at,
+			      const struct pm_place *until, uint64_t most)
 {
 	const struct pm_tally_job *job = walk->job;
-	const struct pm_place until = reach(walk, at);
 	uint64_t *entries = walk->scratch;
 	struct pm_range runs[RUNS];
 	uint64_t stored, span = at->span;
 	int64_t got;
 
-	got = pm_populated(&job->source, at, &until, entries, most, runs, RUNS, &stored);
+	got = pm_populated(&job->source, at, until, entries, most, runs, RUNS, &stored);
 	for (uint64_t i = 0; got >= 0 && i < stored; i++) {
-		int64_t error;
+		int64_t error = 0;
 
 		span = pm_span_of(job->source.spans, runs[i].vpn, span);
-		error = pm_tally_entries(walk, span, runs[i].vpn, entries, runs[i].count);
+		if (job->ways & PM_PARTED)
+			pm_tally_parts(walk, span, entries, runs[i].count);
+		else
+			error = pm_tally_entries(walk, span, runs[i].vpn, entries, runs[i].count);
 		if (error)
 			return error;
 		entries += runs[i].count;
 	}
 	return got;
+}
+
+/* Read the entries of the PM_MIXED spans from *from up to *to. Returns 0 or -errno. */
+static int64_t read_parts(const struct pm_tally_walk *walk, const struct pm_place *from,
+			  const struct pm_place *to)
+{
+	struct pm_place at = *from;
+
+	while (pm_before(&at, to)) {
+		struct pm_place until = pm_next_span(&at);
+
+		if (!pm_is_parted(walk->job, at.span)) {
+			at = until;
+			continue;
+		}
+		/* as a rule several lie side by side, and share a read */
+		while (pm_before(&until, to) && pm_is_parted(walk->job, until.span))
+			until = pm_next_span(&until);
+		if (!pm_before(&until, to))
+			until = *to;
+		while (pm_before(&at, &until)) {
+			int64_t got = read_populated(walk, &at, &until, PM_READ_BLOCK);
+
+			if (got < 0)
+				return got;
+		}
+	}
+	return 0;
 }
 
 /* Count the pages of a block of entries, untouched ones too. As scan_some. */
@@ -180,6 +216,7 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, u
 /* Count a block of entries, and by scans what they do not tell. As scan_some. */
 static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at, uint64_t most)
 {
+	const struct pm_place until = reach(walk, at);
 	struct pm_place done = *at;
 	int64_t got;
 
@@ -189,7 +226,7 @@ static int64_t read_some(const struct pm_tally_walk *walk, struct pm_place *at, 
 	if (walk->job->ways & PM_UNTOUCHED || pm_is_hugetlb(walk->job, at->span))
 		got = read_all(walk, at, most);
 	else
-		got = read_populated(walk, at, most);
+		got = read_populated(walk, at, &until, most);
 	while (got >= 0 && walk->job->ways & PM_BY_SCAN && pm_before(&done, at)) {
 		int64_t more = scan_some(walk, &done, at, AT_ONCE);
 
@@ -234,8 +271,14 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 		if (job->max_ns && pm_sys_now() - began >= job->max_ns)
 			break;
 	}
+	if (job->ways & PM_PARTED) {
+		int64_t error = read_parts(&walk, &first, &at);
+
+		if (error)
+			return error;
+	}
 	for (uint64_t i = first.span; i < at.span + !!at.page; i++)
-		pm_tally_conclude(job, counts + (i - first.span));
+		pm_tally_conclude(job, i, counts + (i - first.span));
 	count_passed(job, first, &at, counts);
 	*from = at;
 	return (int64_t)found;

@@ -1,7 +1,8 @@
-"""What stands behind mappings: which are of hugetlb, and which may be of shared memory.
+"""What stands behind mappings: hugetlb, shared memory, or files.
 
 No name tells: a file may be called as the kernel calls a mapping of hugetlb. The device does. All
-mappings of one device are of one file system, so the kernel is asked once for each device.
+mappings of one device are of one file system, whose type is in mountinfo where it is mounted; of
+one that is not (memfds, System V's shared memory, hugetlb without a file) the kernel is asked.
 """
 
 from __future__ import annotations
@@ -9,25 +10,38 @@ from __future__ import annotations
 import os
 from errno import ENOENT, ENOTTY, EPERM, ESRCH
 
-from pagemap._errors import PagemapError
-from pagemap._kernel.shmem_devices import devices_without_shmem
+from pagemap._kernel.shmem_devices import file_systems, nowhere_mounted
 from pagemap._native import procmap
+from pagemap._native.counting import (
+    BACKINGS,
+    EITHER,
+    FILE,
+    HUGETLB,
+    NO_FILE,
+    NONE,
+    SHMEM,
+    backing_of,
+)
 from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pagemap._kernel.smaps_accounts import Account
+    from pagemap._native.lines import Lines
     from pagemap._space.handle import Handle
-    from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["Backing"]
+__all__ = ["Backing", "may_be_shared", "status"]
 
 # File systems without a device of blocks have major number 0; memory without a file has 00:00.
-_OF_NO_BLOCKS = b" 00:"
-_OF_NO_FILE = b" 00:00 0"
+_OF_NO_BLOCKS = "00:"
+_OF_NO_FILE = "00:00"
 _TRIES = 8  # mappings of a device that may be gone before the kernel is asked about them
+_SYSTEMS = {b"tmpfs": SHMEM, b"hugetlbfs": HUGETLB}
+# of either, and those that show another file system's files, of whichever kind
+_UNTOLD = frozenset({b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
+# The kernel's names of memory without a file, and of no device as [vdso] is.
+_ANONYMOUS = (b"", b"[heap]", b"[stack]")
+_NAMED = (b"[anon:", b"[stack:")
 
 
 class Backing:
@@ -35,42 +49,72 @@ class Backing:
 
     def __init__(self, process: Handle) -> None:
         self._process = process
-        self._hugetlb: dict[str, bool] = {}
-        self._not_shared: frozenset[str] | None = None
+        self._known: dict[str, int] = {_OF_NO_FILE: NO_FILE}
+        self._systems: dict[str, bytes] | None = None
         self._accounts: dict[int, Account] | None = None
 
-    @staticmethod
-    def only_disks(text: bytes) -> bool:
-        """Whether all files in this text of maps are on devices of blocks, as disks are."""
-        return text.count(_OF_NO_BLOCKS) == text.count(_OF_NO_FILE)
+    def of(self, lines: Lines) -> bytearray:
+        """The backing of each mapping, as csrc/analyses/tally.cdef.h has it."""
+        devices = [word.decode() for word in lines.devices.words]
+        self._learn(lines, devices)
+        return backing_of(
+            lines,
+            bytes(word.endswith(b"p") for word in lines.perms.words),
+            bytes(self._known.get(dev, FILE) for dev in devices),
+            bytes(
+                NONE if word in _ANONYMOUS or word.startswith(_NAMED) else FILE
+                for word in lines.paths.words
+            ),
+        )
 
-    def hugetlb(self, text: bytes, mappings: Sequence[Mapping]) -> bytes | None:
-        """1 for each mapping of hugetlb, else 0; None where none is. `text` is that of maps."""
-        if self.only_disks(text):
-            return None
-        wanted: dict[str, list[Mapping]] = {}
-        for mapping in mappings:
-            if mapping.inode and mapping.dev.startswith("00:"):
-                wanted.setdefault(mapping.dev, []).append(mapping)
-        if new := {dev: each for dev, each in wanted.items() if dev not in self._hugetlb}:
-            self._ask(new)
-        huge = {dev for dev in wanted if self._hugetlb[dev]}
-        if not huge:
-            return None
-        return bytes(mapping.inode != 0 and mapping.dev in huge for mapping in mappings)
+    def hugetlb(self, lines: Lines) -> bytes | None:
+        """1 for each mapping of hugetlb, else 0; None where none is."""
+        kinds = self.of(lines)
+        return bytes(kind == HUGETLB for kind in kinds) if HUGETLB in kinds else None
 
-    def _ask(self, devices: dict[str, list[Mapping]]) -> None:
+    def _learn(self, lines: Lines, devices: list[str]) -> None:
+        """Find out about devices that are not of blocks."""
+        new = [
+            number
+            for number, dev in enumerate(devices)
+            if dev.startswith(_OF_NO_BLOCKS) and dev not in self._known
+        ]
+        if not new:
+            return
+        if self._systems is None:
+            self._systems = file_systems(self._process.folder.peek("mountinfo") or b"")
+        samples: dict[int, list[tuple[int, int]]] = {}
+        for number in new:
+            system = self._systems.get(devices[number])
+            if system is None or system in _UNTOLD:
+                samples[number] = []
+            else:
+                self._known[devices[number]] = _SYSTEMS.get(system, FILE)
+        if not samples:
+            return
+        for number, start, inode in zip(
+            lines.devices.codes, lines.bounds[::2], lines.inodes, strict=True
+        ):
+            if number in samples and len(samples[number]) < _TRIES:
+                samples[number].append((start, inode))
+        self._ask({devices[number]: each for number, each in samples.items()})
+
+    def _ask(self, devices: dict[str, list[tuple[int, int]]]) -> None:
+        """Whether they are of hugetlb, by the kernel's word of some of their mappings."""
+        ours = nowhere_mounted()
+        for dev in devices:
+            self._known[dev] = SHMEM if dev == ours else EITHER
         try:
             fd = self._process.folder.open("maps")
         except OSError:
             fd = -1
         try:
-            for dev, mappings in devices.items():
-                self._hugetlb[dev] = any(_is_hugetlb(fd, each) for each in mappings[:_TRIES])
+            for dev, samples in devices.items():
+                if any(_is_hugetlb(fd, dev, *each) for each in samples):
+                    self._known[dev] = HUGETLB
         except OSError as error:
             if error.errno not in (ENOTTY, EPERM, ESRCH):
                 raise
-            self._hugetlb.update(dict.fromkeys(devices, False))
             if self._may_have_hugetlb():  # before Linux 6.11
                 self._by_smaps(devices)
         finally:
@@ -80,34 +124,17 @@ class Backing:
     def _may_have_hugetlb(self) -> bool:
         return status(self._process.folder.read("status"), b"HugetlbPages") != 0
 
-    def _by_smaps(self, devices: dict[str, list[Mapping]]) -> None:
-        for dev, mappings in devices.items():
-            known = filter(None, map(self.account, mappings))
-            self._hugetlb[dev] = any(account.hugetlb for account in known)
+    def _by_smaps(self, devices: dict[str, list[tuple[int, int]]]) -> None:
+        for dev, samples in devices.items():
+            known = (self.account(start) for start, _ in samples)
+            if any(account is not None and account.hugetlb for account in known):
+                self._known[dev] = HUGETLB
 
-    def may_be_shared(self, mapping: Mapping) -> bool:
-        """Whether it may be of shared memory, whose swapped pages no page table tells."""
-        if not mapping.inode or not mapping.dev.startswith("00:"):
-            return False
-        if self._hugetlb.get(mapping.dev):
-            return False
-        if self._not_shared is None:
-            self._not_shared = self._other_devices()
-        return mapping.dev not in self._not_shared
-
-    def _other_devices(self) -> frozenset[str]:
-        """Devices of the target's mounts that surely hold no shared memory, as those of proc."""
-        try:
-            text = self._process.folder.read("mountinfo")
-        except PagemapError:
-            return frozenset()
-        return devices_without_shmem(text)
-
-    def account(self, mapping: Mapping) -> Account | None:
-        """What smaps says of it; None where it cannot be read, or no longer has it."""
+    def account(self, start: int) -> Account | None:
+        """What smaps says of the mapping there; None where it cannot be read, or has it not."""
         if self._accounts is None:
             self._accounts = self._read_accounts()
-        return self._accounts.get(mapping.start)
+        return self._accounts.get(start)
 
     def _read_accounts(self) -> dict[int, Account]:
         from pagemap._kernel import smaps_accounts as accounts
@@ -121,17 +148,22 @@ class Backing:
             return {}
 
 
-def _is_hugetlb(fd: int, mapping: Mapping) -> bool:
+def may_be_shared(kind: int) -> bool:
+    """Whether a mapping may be of shared memory, whose swapped pages no page table tells."""
+    return kind & BACKINGS in (SHMEM, EITHER)
+
+
+def _is_hugetlb(fd: int, dev: str, start: int, inode: int) -> bool:
     """By PROCMAP_QUERY. Raises OSError where that cannot be used."""
     try:
-        vma = procmap.vma_at(fd, mapping.start)
+        vma = procmap.vma_at(fd, start)
     except OSError as error:
         if error.errno == ENOENT:  # unmapped meanwhile
             return False
         raise
-    same = (vma.start, vma.inode) == (mapping.start, mapping.inode)
     device = f"{vma.dev_major:02x}:{vma.dev_minor:02x}"
-    return same and device == mapping.dev and vma.page_size > PAGE_SIZE
+    same = (vma.start, vma.inode, device) == (start, inode, dev)
+    return same and vma.page_size > PAGE_SIZE
 
 
 def status(text: bytes, name: bytes) -> int:

@@ -75,7 +75,7 @@ def huge(
             for block in process.maps_blocks():
                 lines = Lines(block)
                 mappings = list(maps.mappings_of(lines))
-                hugetlb = walk.backing.hugetlb(block, mappings)
+                hugetlb = walk.backing.hugetlb(lines)
                 least = least_anon_order() or 0
                 sums = walk.count(mappings, lines.bounds, hugetlb, least)
                 # some came meanwhile; or they moved between processors, whose counts the kernel

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from errno import ENOTSUP
 
-from pagemap._errors import Unsupported, UsageError
+from pagemap._errors import Unsupported
 from pagemap._kernel import told
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
@@ -21,18 +21,7 @@ if TYPE_CHECKING:
 
     from pagemap._space.handle import Handle
 
-__all__ = [
-    "ABSENT",
-    "BY_MAP_COUNT",
-    "BY_PAGE_TABLE",
-    "COUNTABLE",
-    "Plan",
-    "open_frames",
-    "tellable",
-]
-
-COUNTABLE = counting.COUNTED[1:-2]
-"""What can be asked for."""
+__all__ = ["ABSENT", "BY_MAP_COUNT", "BY_PAGE_TABLE", "Plan", "open_frames", "tellable", "usual"]
 
 ABSENT = ("swap", "marker", "migrating", "poisoned", "device")
 """Kinds of entries that only their type tells apart, which the kernel may hide."""
@@ -41,14 +30,22 @@ BY_MAP_COUNT = "map count"
 BY_PAGE_TABLE = "page table"
 
 _CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+# Of what is mapped: of the last, with no look at mappings, nobody tells which of the two it is.
+_PARTS = frozenset({"anon", "file", "shmem", "file_or_shared"})
 # What needs to know which pages are those of zeros; a mapping of hugetlb has none.
-_WITHOUT_ZEROS = frozenset({"rss", "zero", "anonymous", "file_or_shared", "huge"})
-_OF_ENTRIES = frozenset({"exclusive", "uffd_wp", "file_or_shared", "anonymous"})
-_PRESENT = frozenset({"present", "rss", "hugetlb"})
-_BY_SMAPS = frozenset({"rss", "anonymous", "file_or_shared"})
+_WITHOUT_ZEROS = frozenset({"rss", "zero", "huge", *_PARTS})
+_OF_ENTRIES = frozenset({"uss", "uffd_wp"})
+_PRESENT = frozenset({"present", "rss", "hugetlb", *_PARTS})
+_BY_SMAPS = frozenset({"rss", *_PARTS})
 
 # The flags of entries that counts come from; each is younger than the file.
-_FLAGS = ("soft_dirty", "file_or_shared", "exclusive", "uffd_wp", "guard")
+_FLAGS = {
+    "soft_dirty": "soft_dirty",
+    "uss": "exclusive",
+    "uffd_wp": "uffd_wp",
+    "guard": "guard",
+    **dict.fromkeys(_PARTS, "file_or_shared"),
+}
 
 _REASONS = {
     "huge": "this kernel cannot count huge pages: PAGEMAP_SCAN can, since Linux 6.7",
@@ -58,35 +55,32 @@ _REASONS = {
 
 
 class Plan(Holder):
-    """How to count what is asked for on this kernel: the `way`, and what is `told`.
+    """How to count `counts` on this kernel: the `way`. Those that are not told are not `asked`.
 
-    `by_smaps` are counts for which smaps has to be read; `swap_used` says that `swap` is asked for
-    and something lies in swap (or, in a `lasting` plan, may do so later), so that what no page
-    table tells must be found elsewhere. Holds files open: close it.
+    By default those that are `usual`. `by_smaps` are counts for which smaps has to be read;
+    `swap_used` says that `swap` is asked for and something lies in swap (or, in a `lasting` plan,
+    may do so later), so that what no page table tells must be found elsewhere. A lasting plan is of
+    no mappings: what its counts are backed by is not known. Holds files open: close it.
     """
 
-    __slots__ = ("by_smaps", "swap_used", "told", "way")
+    __slots__ = ("asked", "by_smaps", "swap_used", "way")
 
     def __init__(
         self, process: Handle, counts: Sequence[str] | None, *, lasting: bool = False
     ) -> None:
-        asked = set(COUNTABLE if counts is None else counts)
-        if unknown := asked.difference(COUNTABLE):
-            raise UsageError(
-                f"no count is called {min(unknown)!r}; there are {', '.join(COUNTABLE)}"
-            )
+        asked = set(usual(process) if counts is None else counts)
         self.way = counting.Way(use_scan=process.can_scan)
         self._leave_out(process, asked, named=counts is not None)
         self.swap_used = "swap" in asked and (lasting or procmap.swap_in_use())
-        self.told = tuple(name == "pages" or name in asked for name in counting.COUNTED[:-2])
-        self._choose(process, asked - self.by_smaps)
+        self.asked = frozenset(asked)
+        self._choose(process, asked - self.by_smaps, parted=not lasting)
 
     def _leave_out(self, process: Handle, asked: set[str], *, named: bool) -> None:
         """Take out of `asked` what cannot be told, and find what smaps alone tells."""
         self.by_smaps: frozenset[str] = frozenset()
         for name in sorted(untold(process, asked)):
             if named:
-                reason = _REASONS.get(name) or told.why_not(name)
+                reason = _REASONS.get(name) or told.why_not(_FLAGS[name])
                 raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
             asked.remove(name)
         if not self.way.use_scan and asked & _WITHOUT_ZEROS:
@@ -95,14 +89,14 @@ class Plan(Holder):
                 self.by_smaps = _BY_SMAPS & asked
 
     @property
-    def exclusive_by(self) -> str:
-        """By what `exclusive` is counted where a PMD maps many pages."""
+    def uss_by(self) -> str:
+        """By what `uss` is counted where a PMD maps many pages."""
         return BY_MAP_COUNT if self.way.mapcounts >= 0 else BY_PAGE_TABLE
 
-    def _choose(self, process: Handle, asked: set[str]) -> None:
+    def _choose(self, process: Handle, asked: set[str], *, parted: bool) -> None:
         way = self.way
         scan = way.use_scan
-        if "exclusive" in asked:
+        if "uss" in asked:
             way.mapcounts = open_frames(process, "kpagecount")
         if asked.intersection(ABSENT) and process.pfns_visible:
             from pagemap._kernel.swap_types import kinds
@@ -115,7 +109,8 @@ class Plan(Holder):
             finds.add("huge")
         if scan and "soft_dirty" in asked:
             finds.add("soft_dirty")
-        if asked & _OF_ENTRIES or not scan:
+        of_entries = _OF_ENTRIES if parted else _OF_ENTRIES | _PARTS
+        if asked & of_entries or not scan:
             way.ways = counting.BY_ENTRIES
             if not scan:
                 way.ways |= counting.UNTOUCHED if "soft_dirty" in asked else 0
@@ -133,6 +128,9 @@ class Plan(Holder):
     def _choose_scan(self, process: Handle, asked: set[str], finds: set[str]) -> set[str]:
         """By a scan alone: add to what it `finds`, and give what it is to return."""
         returned = {"present", *finds}
+        if asked & _PARTS:
+            self.way.ways |= counting.PARTED
+            returned.add("huge")  # as above
         if asked & _PRESENT:
             finds.add("present")  # of which all others but holes of hugetlb are
         if self.swap_used or asked.intersection(ABSENT[1:]):
@@ -160,6 +158,14 @@ class Plan(Holder):
         self.close()
 
 
+def usual(process: Handle) -> list[str]:
+    """What is counted where nobody says what: all that one scan tells, and of whom pages are."""
+    from pagemap._vocabulary.rows.tally import COUNTS
+
+    dear = _OF_ENTRIES if process.can_scan else {*_OF_ENTRIES, "soft_dirty"}
+    return tellable(process, [name for name in COUNTS if name not in dear])
+
+
 def tellable(process: Handle, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
     """Those of `counts` that can be told here, and those that are `named` in any case."""
     known = untold(process, set(counts))
@@ -168,8 +174,10 @@ def tellable(process: Handle, counts: Sequence[str], named: Sequence[str] = ()) 
 
 def untold(process: Handle, asked: set[str]) -> set[str]:
     """Those of `asked` that cannot be told on this kernel and with these rights."""
-    flags = {name: 1 << entry_flag(name).bit for name in _FLAGS if name in asked}
-    wanted = sum(flags.values())
+    flags = {name: 1 << entry_flag(_FLAGS[name]).bit for name in asked if name in _FLAGS}
+    wanted = 0
+    for bit in flags.values():
+        wanted |= bit
     bits = told.bits(process.procfs, wanted) if wanted else 0
     missing = {name for name, bit in flags.items() if not bit & bits}
     if not process.can_scan:

@@ -9,6 +9,7 @@ from pagemap._errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
+    from collections.abc import Iterable
 
 __all__ = ["Patterns"]
 
@@ -50,6 +51,19 @@ class Patterns:
             if len(self._answers) < _KEPT:
                 self._answers[path] = answer
         return answer
+
+    @staticmethod
+    def nearest(text: str, paths: Iterable[str]) -> str | None:
+        """A pattern that fits some of these paths, and is nearly `text`; None where none is.
+
+        >>> Patterns.nearest("libc", ["/usr/lib/libc.so.6"]), Patterns.nearest("anon", [""])
+        ('libc*', '[anon]')
+        """
+        known = list(paths)
+        for each in (f"[{text}]", f"{text}*", f"*{text}*"):
+            if any(map(Patterns([each]), known)):
+                return each
+        return None
 
     def _try(self, path: str) -> bool:
         names = _names(path)

@@ -8,6 +8,7 @@ from pagemap._analyses import backing
 from pagemap._analyses.tally_plan import Plan, tellable
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._native.lines import Lines
 from pagemap._space.handle import Handle
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -19,22 +20,10 @@ if TYPE_CHECKING:
     from pagemap._kernel.smaps_accounts import Account
     from pagemap._space.arguments import Target
 
-__all__ = ["COUNTS", "FIELDS", "Counter"]
+__all__ = ["COUNTS", "Counter"]
 
-FIELDS = {
-    "rss": "rss",
-    "swap": "swap",
-    "anon": "anonymous",
-    "file_or_shared": "file_or_shared",
-    "huge": "huge",
-    "uss": "exclusive",
-    "present": "present",
-    "zero": "zero",
-    "hugetlb": "hugetlb",
-}
-"""The counts, and the fields of a Tally that they are."""
-
-COUNTS = tuple(FIELDS)
+COUNTS = (*("rss", "swap", "anon", "file_or_shared", "huge", "uss", "present", "zero", "hugetlb"),)
+"""The counts: fields of struct pm_counts."""
 
 _STATUS = 1 << 14  # bytes: more than /proc/PID/status mostly has
 
@@ -47,19 +36,17 @@ class Counter:
 
     def __init__(self, target: Target, counts: Sequence[str] | None, procfs: str) -> None:
         # all that a sample may need: a handler that interrupted an import would get half of it
-        from pagemap._kernel import maps, maps_blocks, smaps_accounts  # noqa: F401
+        from pagemap._kernel import maps_blocks, smaps_accounts  # noqa: F401
 
         self.owner = os.getpid()
         self._process = process = Handle(target, procfs=procfs)
         try:
-            asked = [FIELDS[name] for name in (COUNTS if counts is None else counts)]
-            if counts is None:
-                asked = tellable(process, asked)
+            asked = tellable(process, COUNTS) if counts is None else counts
             self._plan = Plan(process, asked, lasting=True)
         except BaseException:
             process.close()
             raise
-        self._asked = {name for name, told in FIELDS.items() if told in asked}
+        self._asked = set(asked)
         self._idle: list[counting.Sample] = []
         self._status_fd = _open(process, "status")
         self._statm_fd = _open(process, "statm")
@@ -67,7 +54,7 @@ class Counter:
     @property
     def uss_by(self) -> str:
         """By what `uss` is counted where a PMD maps many pages."""
-        return self._plan.exclusive_by
+        return self._plan.uss_by
 
     def take(self, max_pages: int, max_ns: int, first: int) -> tuple[dict[str, Any], int | None]:
         """Count from page `first` on: each of COUNTS, and the page where a limit stopped."""
@@ -101,7 +88,7 @@ class Counter:
         partial = bool(first) or stopped is not None
         # C counts for the next one into the same memory
         found: dict[str, Any] = {
-            name: getattr(tally, FIELDS[name]) << PAGE_SHIFT if name in self._asked else None
+            name: getattr(tally, name) << PAGE_SHIFT if name in self._asked else None
             for name in COUNTS
         }
         if "swap" in self._asked:
@@ -109,7 +96,7 @@ class Counter:
         if self._plan.by_smaps:
             whole = None if partial else self._rollup()
             for name in self._asked.intersection(("rss", "anon", "file_or_shared")):
-                found[name] = getattr(whole, FIELDS[name], None)
+                found[name] = getattr(whole, name, None)
         return found, stopped
 
     def resident(self) -> int:
@@ -124,11 +111,8 @@ class Counter:
 
     def _swap(self, tally: Any, status: bytes, *, partial: bool) -> int | None:
         """What lies in swap, in bytes; None in a part where only the whole is told."""
-        from pagemap._kernel import maps
-
-        known = backing.Backing(self._process)
-        text = b"".join(self._process.maps_blocks())
-        if known.only_disks(text) or not any(map(known.may_be_shared, maps.parse(text))):
+        lines = Lines(b"".join(self._process.maps_blocks()))
+        if not any(map(backing.may_be_shared, backing.Backing(self._process).of(lines))):
             if not tally.hidden:
                 swap: int = tally.swap << PAGE_SHIFT
                 return swap
@@ -171,19 +155,15 @@ def _open(process: Handle, name: str) -> int:
 
 def _ranges(process: Handle) -> Iterator[tuple[int, int, bool]]:
     """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
-    from pagemap._kernel import maps
-
-    known = backing.Backing(process)
     begin = stop = 0
     before = 0
-    for block in process.maps_blocks():
-        mappings, _ = maps.parse_bounds(block)
-        marks = known.hugetlb(block, mappings) or bytes(len(mappings))
-        for mapping, mark in zip(mappings, marks, strict=True):
-            if mapping.start != stop or mark != before:
-                if stop:
-                    yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT, bool(before)
-                begin, before = mapping.start, mark
-            stop = mapping.end
+    lines = Lines(b"".join(process.maps_blocks()))
+    marks = backing.Backing(process).hugetlb(lines) or bytes(len(lines))
+    for start, end, mark in zip(lines.bounds[::2], lines.bounds[1::2], marks, strict=True):
+        if start != stop or mark != before:
+            if stop:
+                yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT, bool(before)
+            begin, before = start, mark
+        stop = end
     if stop:
         yield begin >> PAGE_SHIFT, stop >> PAGE_SHIFT, bool(before)

@@ -1,14 +1,10 @@
-"""Which devices, as maps names them, may hold shared memory: /proc/PID/mountinfo tells."""
+"""Of which file systems devices are, as maps names them: /proc/PID/mountinfo tells."""
 
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["devices_of_shmem", "devices_without_shmem"]
+__all__ = ["devices_of_shmem", "devices_without_shmem", "file_systems", "nowhere_mounted"]
 
 # File systems whose files are, or may be, pages of shared memory; the last three show another
 # file system's files under a device of their own.
@@ -17,32 +13,37 @@ _FIELDS = 6  # of a mount, at least, before the optional ones
 
 
 def devices_without_shmem(mountinfo: bytes) -> frozenset[str]:
-    """The devices, as maps writes them, of file systems whose files are surely no shared memory.
-
-    A line that is cut, or is none of mountinfo, tells nothing.
-    """
-    return frozenset(device for device, system in _mounts(mountinfo) if system not in _SHMEM)
+    """The devices, as maps writes them, of file systems whose files are surely no shared memory."""
+    systems = file_systems(mountinfo)
+    return frozenset(device for device, system in systems.items() if system not in _SHMEM)
 
 
 def devices_of_shmem(mountinfo: bytes) -> frozenset[str]:
-    """The devices, as maps writes them, whose files are surely shared memory.
+    """The devices, as maps writes them, whose files are surely shared memory."""
+    found = {device for device, each in file_systems(mountinfo).items() if each == b"tmpfs"}
+    ours = nowhere_mounted()
+    return frozenset(found if ours is None else {*found, ours})
 
-    The kernel's own, of memfds, shared anonymous memory and System V, is in no list of mounts.
-    """
-    found = {device for device, system in _mounts(mountinfo) if system == b"tmpfs"}
+
+def nowhere_mounted() -> str | None:
+    """The device of memfds, shared anonymous memory and System V's, which is in no mountinfo."""
     try:
-        fd = os.memfd_create("device")
+        fd = os.memfd_create("device", os.MFD_CLOEXEC)
     except OSError:
-        return frozenset(found)
+        return None
     try:
         number = os.fstat(fd).st_dev
     finally:
         os.close(fd)
-    return frozenset({*found, f"{os.major(number):02x}:{os.minor(number):02x}"})
+    return f"{os.major(number):02x}:{os.minor(number):02x}"
 
 
-def _mounts(mountinfo: bytes) -> Iterator[tuple[str, bytes]]:
-    """The device of each mount, as maps writes it, and its file system."""
+def file_systems(mountinfo: bytes) -> dict[str, bytes]:
+    """The types of file systems, by their devices as maps writes them.
+
+    A line that is cut, or is none of mountinfo, tells nothing.
+    """
+    found = {}
     for line in mountinfo.split(b"\n")[:-1]:  # the last may be cut
         fields, _, system = line.partition(b" - ")
         words = fields.split(b" ")
@@ -50,4 +51,5 @@ def _mounts(mountinfo: bytes) -> Iterator[tuple[str, bytes]]:
             continue
         major, _, minor = words[2].partition(b":")
         if major.isdigit() and minor.isdigit():
-            yield f"{int(major):02x}:{int(minor):02x}", system.split(b" ")[0]
+            found[f"{int(major):02x}:{int(minor):02x}"] = system.split(b" ")[0]
+    return found

@@ -21,19 +21,19 @@ class Account(Record):
 
     start: int = field("bytes", "address of the mapping")
     rss: int | None = field("bytes", "Rss", None)
-    anonymous: int | None = field("bytes", "Anonymous", None)
+    anon: int | None = field("bytes", "Anonymous", None)
     swap: int | None = field("bytes", "Swap: that of shared memory too", None)
     hugetlb: bool = field("", "whether VmFlags has `ht`", False)
 
     @property
     def file_or_shared(self) -> int | None:
         """Rss without Anonymous, in bytes."""
-        if self.rss is None or self.anonymous is None:
+        if self.rss is None or self.anon is None:
             return None
-        return self.rss - self.anonymous
+        return self.rss - self.anon
 
 
-_LINES = {b"Rss": "rss", b"Anonymous": "anonymous", b"Swap": "swap"}
+_LINES = {b"Rss": "rss", b"Anonymous": "anon", b"Swap": "swap"}
 
 
 def parse(lines: Iterable[bytes]) -> dict[int, Account]:

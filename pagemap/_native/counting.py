@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 import time
-from itertools import chain
 
 from pagemap._core import ffi, lib
-from pagemap._native import READ_BLOCK, allocate, checked
+from pagemap._native import READ_BLOCK, allocate, checked, view_of
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.scan import Piece, Spans, address_space_end
 
@@ -16,11 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from pagemap._native.lines import Lines
+
 __all__ = [
     "ABSENT",
+    "BACKINGS",
     "BY_ENTRIES",
     "BY_SCAN",
-    "COUNTED",
+    "EITHER",
+    "FILE",
+    "HUGETLB",
+    "NONE",
+    "NO_FILE",
+    "PARTED",
+    "SHMEM",
     "UNTOUCHED",
     "ZEROS",
     "Job",
@@ -29,7 +36,7 @@ __all__ = [
     "TallyBuffer",
     "TallyPiece",
     "Way",
-    "counts_of",
+    "backing_of",
     "exclusive_by_count",
     "zero_pages",
 ]
@@ -40,8 +47,20 @@ UNTOUCHED: int = lib.PM_UNTOUCHED
 ABSENT: int = lib.PM_ABSENT
 ZEROS: int = lib.PM_ZEROS
 
-COUNTED: tuple[str, ...] = tuple(name for name, _ in ffi.typeof("struct pm_counts").fields)
-"""The fields of struct pm_counts, in their order; the last two are no counts to ask for."""
+PARTED: int = lib.PM_PARTED
+
+NONE: int = lib.PM_BACKED_BY_NONE
+FILE: int = lib.PM_BACKED_BY_FILE
+SHMEM: int = lib.PM_BACKED_BY_SHMEM
+EITHER: int = lib.PM_BACKED_BY_EITHER
+HUGETLB: int = lib.PM_BACKED_BY_HUGETLB
+NO_FILE: int = lib.PM_BACKED_BY_PATH
+BACKINGS: int = lib.PM_BACKINGS
+
+_COLUMNS = (*(name for name, _ in ffi.typeof("struct pm_counts").fields), "file", "shmem")
+# what the kernel may hide of each, and what is of either kind
+_KINDS = ("swap", "marker", "migrating", "poisoned", "device")
+_PARTS = ("file", "shmem")
 
 
 class Way:
@@ -72,8 +91,8 @@ class TallyBuffer:
 class Job:
     """How to count the pages of `spans`; what is found is the sum of its pieces.
 
-    `hugetlb` has 1 for each span that is of hugetlb, else 0; None: none is. `end` is the first page
-    past the address space.
+    `backing` says of each span what stands behind it (`backing_of`). `end` is the first page past
+    the address space.
     """
 
     __slots__ = ("_kept", "spans", "table")
@@ -86,10 +105,10 @@ class Job:
         way: Way,
         *,
         end: int,
-        hugetlb: bytes | bytearray | None = None,
+        backing: bytearray,
     ) -> None:
         self.spans = spans
-        marks = ffi.NULL if hugetlb is None else ffi.from_buffer("uint8_t[]", hugetlb)
+        marks = ffi.from_buffer("uint8_t[]", backing)
         kinds = ffi.from_buffer("uint8_t[]", way.kinds)
         # the job has their addresses and numbers alone
         self._kept = marks, kinds, fd, way.mapcounts, way.flags
@@ -97,11 +116,11 @@ class Job:
             "struct pm_tally_job *",
             {
                 "source": spans.source(fd, page_shift, use_scan=way.use_scan),
-                "hugetlb": marks,
+                "backing": marks,
                 "kinds": kinds,
                 "mapcounts": way.mapcounts,
                 "flags": way.flags,
-                "ways": way.ways,
+                "ways": way.ways | (lib.PM_OF_HUGETLB if HUGETLB in backing else 0),
                 "end": end,
                 "any_of": way.any_of,
                 "returned": way.returned,
@@ -147,17 +166,50 @@ class Sums:
         self.count = count
         self.table = ffi.new("struct pm_counts[]", count)
 
-    def rows(self) -> list[bytes]:
-        """The counts of each span, in the order of COUNTED, as `counts_of` reads them."""
-        if not self.count:
-            return []
-        return list(chain.from_iterable(_ROW.iter_unpack(ffi.buffer(self.table))))
+    def columns(
+        self, backing: bytearray, page_shift: int
+    ) -> tuple[dict[str, memoryview], dict[str, memoryview[bool]]]:
+        """Each count of all spans in bytes, format q, and which are known, where some are not."""
+        count = self.count
+        values = allocate("int64_t[]", count * lib.PM_COUNTS_COLUMNS)
+        parts, kinds = allocate("uint8_t[]", count), allocate("uint8_t[]", count)
+        unknown = lib.pm_counts_columns(
+            self.table,
+            ffi.from_buffer("uint8_t[]", backing),
+            count,
+            page_shift,
+            values,
+            parts,
+            kinds,
+        )
+        view = view_of(values, "q").toreadonly()
+        columns = {
+            name: view[number * count : (number + 1) * count]
+            for number, name in enumerate(_COLUMNS)
+        }
+        known: dict[str, Any] = {}
+        if unknown & lib.PM_UNKNOWN_PARTS:
+            known.update(dict.fromkeys(_PARTS, view_of(parts, "?").toreadonly()))
+        if unknown & lib.PM_UNKNOWN_KINDS:
+            known.update(dict.fromkeys(_KINDS, view_of(kinds, "?").toreadonly()))
+        return columns, known
 
 
-_ROW = struct.Struct(f"={8 * len(COUNTED)}s")
-
-counts_of = struct.Struct(f"={len(COUNTED)}Q").unpack
-"""The counts in a row of `Sums.rows`."""
+def backing_of(lines: Lines, is_private: bytes, of_device: bytes, of_path: bytes) -> bytearray:
+    """What stands behind each mapping, by its words: of NO_FILE by its path, else by its device."""
+    out = bytearray(len(lines))
+    if out:
+        lib.pm_backing_of(
+            ffi.from_buffer("int32_t[]", lines.perms.codes),
+            ffi.from_buffer("int32_t[]", lines.devices.codes),
+            ffi.from_buffer("int32_t[]", lines.paths.codes),
+            len(out),
+            ffi.from_buffer("uint8_t[]", is_private),
+            ffi.from_buffer("uint8_t[]", of_device),
+            ffi.from_buffer("uint8_t[]", of_path),
+            ffi.from_buffer("uint8_t[]", out),
+        )
+    return out
 
 
 class Sample:
@@ -165,8 +217,8 @@ class Sample:
 
     __slots__ = (
         "_at",
+        "_backing",
         "_fds",
-        "_hugetlb",
         "_job",
         "_kinds",
         "_part",
@@ -180,10 +232,10 @@ class Sample:
         end = address_space_end(fd, page_shift)
         self._fds: tuple[int, int, int] = (fd, way.mapcounts, way.flags)
         self._span = Spans([(0, end)])
-        self._hugetlb = bytearray(1)
+        self._backing = bytearray(1)
         self._kinds = way.kinds
         # of the job itself, which would hold the descriptors, nothing is kept but its table
-        self._job = Job(self._span, fd, page_shift, way, end=end, hugetlb=self._hugetlb).table
+        self._job = Job(self._span, fd, page_shift, way, end=end, backing=self._backing).table
         self._scratch = allocate("uint64_t[]", READ_BLOCK)
         self._at = ffi.new("struct pm_place *")
         self._to = ffi.new("struct pm_place *")
@@ -238,7 +290,7 @@ class Sample:
             left_ns = began + max_ns - time.monotonic_ns() if max_ns else 0
             if at > first and ((max_pages and left <= 0) or (max_ns and left_ns <= 0)):
                 return tally, at
-            self._hugetlb[0] = hugetlb
+            self._backing[0] = HUGETLB if hugetlb else NONE
             more, stopped = self._count(
                 at, last, max(left, 1) if max_pages else 0, max(left_ns, 1) if max_ns else 0
             )

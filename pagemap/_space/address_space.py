@@ -90,12 +90,14 @@ class AddressSpace(Handle):
 
     def end_page(self) -> int:
         """The first page number past the address space. Raises TargetVanished when that is gone."""
-        from pagemap._native.scan import address_space_end
+        if self._end is None:
+            from pagemap._native.scan import address_space_end
 
-        try:
-            return address_space_end(self.descriptor(), PAGE_SHIFT)
-        except OSError as error:
-            raise self.read_error(error) from None
+            try:
+                self._end = address_space_end(self.descriptor(), PAGE_SHIFT)
+            except OSError as error:
+                raise self.read_error(error) from None
+        return self._end
 
     def check_image(self) -> None:
         """Raise TargetVanished when exec put another image behind the process; not for exit."""

@@ -44,7 +44,9 @@ class Handle(Holder):
 
     __slots__ = (
         "__weakref__",
+        "_can_find",
         "_can_scan",
+        "_end",
         "_folder",
         "_image",
         "_maps",
@@ -61,6 +63,8 @@ class Handle(Holder):
         self._maps: MapsFile | None = None
         self._state = "closed"
         self._can_scan: bool | None = None
+        self._can_find: dict[str, bool] = {}
+        self._end: int | None = None
         self.pfns_visible: bool = False
         self.procfs: str = procfs
         if not isinstance(procfs, str):
@@ -164,9 +168,13 @@ class Handle(Holder):
 
     def can_find(self, category: str) -> bool:
         """Whether PAGEMAP_SCAN finds pages by this word of `Process.regions` here."""
-        bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
-        check_names("category", [category], bits)
-        return self.can_scan and probes.scan(self.fileno(), bits[category]) == 0
+        found = self._can_find.get(category)
+        if found is None:
+            bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+            check_names("category", [category], bits)
+            found = self.can_scan and probes.scan(self.fileno(), bits[category]) == 0
+            self._can_find[category] = found
+        return found
 
     @property
     def folder(self) -> Folder:

@@ -49,11 +49,11 @@ def test_maps(pagemap: Pagemap, forked: Target, need_pfns: None, can_scan: bool)
     about = json.loads(out)
     (each,) = (
         each
-        for each in about["mappings"]
+        for each in about["rows"]
         if int(each["start"], 16) <= forked.first.start < int(each["end"], 16)
     )
-    assert each["exclusive"] == private(forked)
-    assert about["exclusive_by"] == "map count"
+    assert each["uss"] == private(forked)
+    assert about["about"]["uss_by"] == "map count"
 
 
 @pytest.mark.parametrize("populated", [[], ["--populated"]], ids=["all", "populated"])
@@ -122,6 +122,7 @@ def test_without_rights(forked: Target, need_root: None, line: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0
-    assert b"in huge pages EXCLUSIVE is the page table's word" in done.stderr
+    column = "USS" if command == "maps" else "EXCLUSIVE"
+    assert f"in huge pages {column} is the page table's word".encode() in done.stderr
     if command == "maps":
-        assert json.loads(done.stdout)["exclusive_by"] == "page table"
+        assert json.loads(done.stdout)["about"]["uss_by"] == "page table"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,52 +28,65 @@ def document(pagemap: Pagemap, pid: int, *more: str) -> dict[str, Any]:
 def test_the_usual_spellings(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.dense())
     target.stop()
-    asked = document(pagemap, target.pid, "--columns", "rss,File,uffd_wp", "--columns=USS,rss")
-    assert list(asked["totals"]) == ["rss", "file", "uffd_wp", "exclusive"]
+    asked = document(pagemap, target.pid, "--columns", "rss,File,uffd-wp", "--columns=USS,rss")
+    assert list(asked["total"]) == ["rss", "file", "uffd_wp", "uss"]
 
 
 def test_a_column_has_one_name(pagemap: Pagemap) -> None:
     """`file` of the table and of --columns was `file_or_shared` in JSON and CSV."""
-    code, out, _ = pagemap("maps", "self", "--json")
+    out = pagemap("maps", "self", "--json").out
     about = json.loads(out)
-    shown = [name for name in about["mappings"][0] if about["totals"].get(name, 0) is not None]
-    assert {"file", "anonymous"} < set(shown)
+    shown = [
+        name
+        for name in about["rows"][0]
+        if about["total"].get(name, 0) is not None or name in ("start", "path", "perms")
+    ]
+    assert {"file", "anon", "shmem"} < set(shown)
     code, out, _ = pagemap("maps", "self", "--csv", "--columns", ",".join(shown))
     assert (code, out.splitlines()[0].decode().split(",")) == (0, shown)
     code, out, _ = pagemap("maps", "self", "--columns", ",".join(shown))
-    titles = out.splitlines()[0].decode().lower().replace("-", "_").split()
-    assert (code, titles) == (0, shown)
-    code, out, _ = pagemap("maps", "self", "--columns", "anon", "--csv")
-    assert (code, out.splitlines()[0]) == (0, b"anonymous")
+    assert (code, out.splitlines()[0].decode().lower().split()) == (0, shown)
 
 
-def test_totals_only(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
+def test_the_total_alone(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
     target = start(workloads.dense())
     target.stop()
-    names = "present,size,anonymous"
-    arguments = ["maps", str(target.pid), "--totals-only", "--columns", f"path,{names}"]
+    names = "present,size,anon"
+    arguments = ["maps", str(target.pid), "--top", "0", "--columns", names]
     about = json.loads(pagemap(*arguments, "--json").out)
-    assert list(about) == ["schema", "pid", "page_size", "totals"]
-    assert list(about["totals"]) == names.split(",")
-    assert about["totals"] == document(pagemap, target.pid, "--columns", names)["totals"]
-    amounts = [str(amount) for amount in about["totals"].values()]
-    expected = f"{names}\n{','.join(amounts)}\n".encode()
-    assert pagemap(*arguments, "--csv") == (0, expected, [])
-    lines = pagemap(*arguments, "--pages").out.decode().splitlines()
-    assert [line.split() for line in lines] == [
-        ["WHAT", "TOTAL"],
-        *([name.upper(), str(int(b) // PAGE)] for name, b in about["totals"].items()),
+    assert about["rows"] == []
+    assert list(about["total"]) == names.split(",")
+    assert about["total"] == document(pagemap, target.pid, "--columns", names)["total"]
+    header, total = pagemap(*arguments).out.decode().splitlines()
+    assert (header.split(), len(total.split())) == (names.upper().split(","), 3)
+
+
+def test_several_processes(pagemap: Pagemap, start: Start) -> None:
+    """A name that fits several was an error that listed them."""
+    targets = [start(workloads.idle()) for _ in range(2)]
+    pids = [target.pid for target in targets]
+    code, out, err = pagemap("maps", *pids, "--json", "--columns", "pid,start,size")
+    assert (code, err) == (0, [])
+    rows = json.loads(out)["rows"]
+    assert [(row["pid"], int(row["start"], 16)) for row in rows] == [
+        (pid, line.start) for pid in pids for line in oracle.maps(pid)
     ]
+    name = Path(f"/proc/{pids[0]}/comm").read_text().strip()
+    code, out, err = pagemap("maps", name, "--by", "pid", "--csv", "--columns", "pid,rows")
+    assert code == 0
+    found = dict(line.split(",") for line in out.decode().splitlines()[1:])
+    for pid in pids:
+        assert int(found[str(pid)]) == len(oracle.maps(pid))
 
 
-@pytest.mark.parametrize("column", ["size", "rss", "path", "end", "exclusive", "perms", "inode"])
+@pytest.mark.parametrize("column", ["size", "rss", "path", "end", "uss", "perms", "inode"])
 @pytest.mark.parametrize("form", ["--json", "--csv"])
 def test_sorted(pagemap: Pagemap, start: Start, column: str, form: str) -> None:
     target = start(workloads.bash())
     target.stop()
-    about = document(pagemap, target.pid)["mappings"]
-    name = {"uss": "exclusive"}.get(column, column)
-    descending = name in ("size", "rss", "exclusive")
+    about = document(pagemap, target.pid)["rows"]
+    name = column
+    descending = name in ("size", "rss", "uss")
 
     def key(each: dict[str, Any]) -> Any:
         return int(each[name], 16) if name == "end" else each[name]
@@ -80,7 +94,7 @@ def test_sorted(pagemap: Pagemap, start: Start, column: str, form: str) -> None:
     expected = [each["start"] for each in sorted(about, key=key, reverse=descending)]
     out = pagemap("maps", target.pid, form, "--columns", "start", "--sort", column).out
     starts = re.findall(r"0x[0-9a-f]+", out.decode())
-    if name == "exclusive":  # what else runs may map the same libraries meanwhile
+    if name == "uss":  # what else runs may map the same libraries meanwhile
         expected, starts = expected[:1], starts[:1]
     assert starts == expected
 
@@ -88,16 +102,18 @@ def test_sorted(pagemap: Pagemap, start: Start, column: str, form: str) -> None:
 def test_a_pattern(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
     target = start(workloads.bash())
     target.stop()
-    names = "start,path,present,anonymous,size"
+    names = "start,path,present,anon,size"
     about = document(pagemap, target.pid, "--columns", names)
-    chosen = [e for e in about["mappings"] if not e["path"] or "/libc.so" in e["path"]]
-    assert 1 < len(chosen) < len(about["mappings"])
+    chosen = [e for e in about["rows"] if not e["path"] or "/libc.so" in e["path"]]
+    assert 1 < len(chosen) < len(about["rows"])
     found = document(
         pagemap, target.pid, "--columns", names, "--map", "[anon]", "--map", "libc.so*"
     )
-    assert found["mappings"] == chosen
-    amounts = ("present", "anonymous", "size")
-    assert found["totals"] == {name: sum(e[name] for e in chosen) for name in amounts}
+    assert found["rows"] == chosen
+    amounts = ("present", "anon", "size")
+    assert {name: found["total"][name] for name in amounts} == {
+        name: sum(e[name] for e in chosen) for name in amounts
+    }
 
 
 def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start) -> None:
@@ -105,8 +121,20 @@ def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start) -> None:
     said = [f"pagemap: no mapping of process {pid} fits the pattern 'nothing'"]
     code, out, err = pagemap("maps", pid, "--map", "nothing", "--json", "--columns", "start,size")
     assert (code, err) == (1, said)
-    assert json.loads(out)["mappings"] == []
-    assert json.loads(out)["totals"] == {"size": 0}
+    assert json.loads(out)["rows"] == []
+    assert json.loads(out)["total"] == {"size": 0}
+
+
+@pytest.mark.parametrize(("text", "meant"), [("libc", "libc*"), ("anon", "[anon]")])
+def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, meant: str) -> None:
+    """`--map libc` gave an empty table, and no hint."""
+    pid = start(workloads.idle()).pid
+    said = (
+        f"pagemap: no mapping of process {pid} fits the pattern {text!r}; did you mean {meant!r}?"
+    )
+    code, _, err = pagemap("maps", pid, "--map", text)
+    assert (code, err) == (1, [said])
+    assert pagemap("maps", pid, "--map", meant).code == 0
 
 
 @pytest.mark.parametrize(
@@ -115,13 +143,11 @@ def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start) -> None:
         ("--columns presnt", "--columns knows no 'presnt'; did you mean present?"),
         ("--columns size,rsss", "--columns knows no 'rsss'; did you mean rss?"),
         ("--columns size,", "--columns has an empty name; give names parted by commas"),
-        ("--sort pss", "--sort knows no 'pss'; did you mean "),
+        ("--sort pss", "--sort knows no 'pss'; did you mean uss?"),
         ("--sort size,path", "--sort takes one column, not 2"),
         ("--sort=", "--sort has an empty name; give names parted by commas"),
         ("--map=", "an empty --map pattern fits nothing"),
         ("--threads 0", "--threads wants a number from 1 on, not '0'"),
-        ("--totals-only --columns path", "--totals-only has nothing to add up"),
-        ("--pages --json", "argument --json: not allowed with argument --pages"),
         ("--csv --json", "argument --json: not allowed with argument --csv"),
     ],
 )

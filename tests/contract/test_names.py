@@ -54,7 +54,7 @@ DOOR = [
     "Sharing",
     "SwappedOut",
     "Table",
-    "Tally",
+    "TallyRow",
     "TargetVanished",
     "Texts",
     "TranslationRow",

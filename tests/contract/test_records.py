@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
-from pagemap._native import COUNTS, counting, sharing
+from pagemap._native import COUNTS, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ RECORDS = list(records())
 
 
 def test_there_are_records() -> None:
-    assert {pagemap.Sample, pagemap.Tally, pagemap.Mapping, pagemap.Page} <= set(RECORDS)
+    assert {pagemap.Sample, pagemap.TallyRow, pagemap.Mapping, pagemap.Page} <= set(RECORDS)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
@@ -47,7 +47,7 @@ def test_help_tells_what_each_field_is(record: type[Any]) -> None:
         assert ": " in words, f"{record.__name__}.{name}: {words!r}"
 
 
-@pytest.mark.parametrize("record", [pagemap.Counts, pagemap.Tally, pagemap.Sample])
+@pytest.mark.parametrize("record", [pagemap.Counts, pagemap.Sample])
 def test_help_tells_the_unit_of_counts(record: type[Any]) -> None:
     for name in record._fields:
         words = inspect.getdoc(getattr(record, name)) or ""
@@ -58,5 +58,4 @@ def test_help_tells_the_unit_of_counts(record: type[Any]) -> None:
 
 def test_fields_stand_in_the_order_of_c() -> None:
     assert pagemap.Counts._fields == COUNTS
-    assert pagemap.Tally._fields == counting.COUNTED[:-2]
     assert set(sharing.KINDS) < set(pagemap.SharedRow._fields)

@@ -83,15 +83,6 @@ def test_regions(process: pagemap.Process, monkeypatch: pytest.MonkeyPatch) -> N
     repeat(call, STOPS)
 
 
-def test_tally(process: pagemap.Process) -> None:
-    def call() -> None:
-        walk = process.tally(["present"], threads=2)
-        next(walk)
-        walk.close()  # type: ignore[attr-defined] # it is a generator
-
-    repeat(call, STOPS // 5)
-
-
 def test_a_process_each(target: workloads.Target) -> None:
     def call() -> None:
         with pagemap.Process(target.pid) as process:

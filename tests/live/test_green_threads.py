@@ -46,10 +46,10 @@ with pagemap.Process("self") as process:
         found = sum(len(p) for m, p in process.populated(threads=threads) if holds(m))
         assert found >= PAGES, found
         counted = sum(
-            tally.present for m, tally in process.tally(["present", "exclusive"], threads=threads)
-            if holds(m)
+            row.present for row in process.tally(["present", "uss"], threads=threads)
+            if holds(row)
         )
-        assert counted >= PAGES, counted
+        assert counted >= PAGES * mmap.PAGESIZE, counted
         file = io.BytesIO()
         rows = pagemap.dump(process, file, threads=threads, ranges=[(start, end)])
         assert rows == (end - start) // mmap.PAGESIZE

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses import tally_plan
+from pagemap._vocabulary.rows.tally import COUNTS
 from tests import held, oracle, zoo
 from tests.live import scanning
 from tests.live.as_nobody import without_admin
@@ -52,15 +54,17 @@ def accounts(pid: int) -> list[oracle.Smaps]:
 
 
 def truth(pid: int) -> list[tuple[int, dict[str, int]]]:
-    """Where each mapping starts, and what it holds by smaps and kpagecount, in pages."""
+    """Where each mapping starts, and what it holds by smaps and kpagecount, in bytes."""
     result = []
-    for account in accounts(pid):
+    shmem = held.shmem_devices()
+    for account, line in zip(accounts(pid), oracle.maps(pid), strict=True):
         entries = oracle.entries(pid, account.start, account.end)
         counts = held.held(account, entries)
         sizes = account.sizes
-        counts["exclusive"] = (sizes["Private_Clean"] + sizes["Private_Dirty"]) // PAGE
+        counts["uss"] = sizes["Private_Clean"] + sizes["Private_Dirty"]
         types = oracle.swap_type_names()
-        counts["marker"] = sum(oracle.kind(entry, types) == "marker" for entry in entries)
+        counts["marker"] = PAGE * sum(oracle.kind(entry, types) == "marker" for entry in entries)
+        counts = held.parted(counts, line, shmem)
         result.append((account.start, counts))
     return result
 
@@ -75,27 +79,25 @@ def test_each_mapping(target: Target, kind: str, scan: bool, need_pfns: None) ->
     with scanning.opened(target, scan=scan) as process:
         for _ in range(TRIES):
             before = truth(target.pid)
-            found = list(process.tally())
+            found = list(process.tally(tally_plan.tellable(process, COUNTS)))
             if truth(target.pid) == before:
                 break
-        names = ["present", "rss", "hugetlb", "swap", "guard", "marker", "anonymous"]
-        names += ["file_or_shared", "uffd_wp", "zero", "exclusive"]
+        names = ["present", "rss", "hugetlb", "swap", "guard", "marker", "anon"]
+        names += ["file", "shmem", "uffd_wp", "zero", "uss"]
         ours = [area.start for area in target.areas.values()]
-        for (start, counts), (mapping, told) in zip(before, found, strict=True):
+        for (start, counts), told in zip(before, found, strict=True):
             got = {name: getattr(told, name) for name in names}
-            if counts["file_or_shared"] and not any(
-                mapping.start <= at < mapping.end for at in ours
-            ):
+            if counts["file_or_shared"] and not any(told.start <= at < told.end for at in ours):
                 # another process may map the same library now, and none a moment later
-                counts["exclusive"] = got["exclusive"]
-            assert (start, got) == (mapping.start, {name: counts[name] for name in names}), mapping
+                counts["uss"] = got["uss"] or 0
+            assert (start, got) == (told.start, {name: counts[name] for name in names}), told
             if scan:
-                assert told.huge == counts["huge"], mapping
+                assert told.huge == counts["huge"], told
         # whatever is asked for decides how it is counted, and never what comes out
         for name in names:
-            alone = {m.start: getattr(t, name) for m, t in process.tally([name])}
+            alone = {row.start: getattr(row, name) for row in process.tally([name])}
             wanted = {start: counts[name] for start, counts in before}
-            if name == "exclusive":
+            if name == "uss":
                 wanted = {at: count for at, count in wanted.items() if at in ours}
             assert {at: alone[at] for at in wanted} == wanted, name
 
@@ -111,10 +113,11 @@ def test_samples(target: Target, scan: bool, monkeypatch: pytest.MonkeyPatch) ->
             if oracle.smaps_rollup(target.pid) == sums:
                 break
         assert sampler.rss() == sums["Rss"]
+        by = sampler.uss_by
     assert (sample.rss, sample.anon) == (sums["Rss"], sums["Anonymous"])
     assert sample.swap == sums["Swap"]
     assert sample.hugetlb == sums["Shared_Hugetlb"] + sums["Private_Hugetlb"]
-    if sampler.uss_by == "map count":
+    if by == "map count":
         assert sample.uss == sums["Private_Clean"] + sums["Private_Dirty"]
 
 
@@ -124,12 +127,13 @@ def test_without_rights(target: Target, kind: str, need_root: None) -> None:
     def look() -> list[tuple[int, dict[str, int | None]]]:
         with pagemap.Process(target.pid) as process:
             assert not process.pfns_visible
-            return [(mapping.start, counts._asdict()) for mapping, counts in process.tally()]
+            known = tally_plan.tellable(process, COUNTS)
+            return [(row.start, row._asdict()) for row in process.tally(known)]
 
     before = truth(target.pid)
     for (start, counts), (at, told) in zip(before, without_admin(look), strict=True):
         assert start == at
-        for name in ("present", "rss", "hugetlb", "swap", "guard", "anonymous", "uffd_wp", "zero"):
+        for name in ("present", "rss", "hugetlb", "swap", "guard", "anon", "uffd_wp", "zero"):
             assert told[name] == counts[name], (kind, name)
         assert told["marker"] in (counts["marker"], None)
         assert (told["marker"] is None) <= (counts["marker"] + counts["swap"] > 0)

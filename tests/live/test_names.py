@@ -52,7 +52,7 @@ def test_a_backslash_is_no_newline(mapped: tuple[str, int]) -> None:
     with pagemap.Process("self") as process:
         (mapping,) = (each for each in process.maps() if each.inode == inode)
         assert mapping.path == path
-        tallied = [each.path for each, _ in process.tally(["present"]) if each.inode == inode]
+        tallied = [each.path for each in process.tally(["present"]) if each.inode == inode]
         assert tallied == [path]
         rows, text = io.BytesIO(), io.BytesIO()
         wanted: dict[str, Any] = {"header": False, "select": lambda each: each == path}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap._analyses import tally, tally_plan
-from tests import held, oracle, workloads
+from pagemap._analyses import tally_plan
+from pagemap._vocabulary.rows.tally import COUNTS
+from tests import held, oracle, workloads, zoo_kernel
 from tests.live import scanning
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 MIB = 1 << 20
 # What smaps and entries tell; of a page's other kinds, and of soft-dirty, other tests make some.
-KNOWN = ["present", "rss", "zero", "hugetlb", "swap", "guard", "file_or_shared", "anonymous"]
-KNOWN += ["exclusive", "uffd_wp"]
+KNOWN = ["present", "rss", "zero", "hugetlb", "swap", "guard", "file", "shmem", "anon"]
+KNOWN += ["uss", "uffd_wp"]
 ASKED: list[list[str]] = [
     *([name] for name in KNOWN),
     *(list(pair) for pair in itertools.combinations(KNOWN, 2)),
@@ -32,6 +33,7 @@ ASKED: list[list[str]] = [
     KNOWN,
 ]
 TRIES = 5
+COUNTERS_LAG = 64 * PAGE  # of the kernel's own counters of each processor
 
 Rows = list[tuple[int, int, dict[str, int | None]]]
 
@@ -44,8 +46,8 @@ def process(request: pytest.FixtureRequest, stopped: Target) -> Iterator[pagemap
 
 def tallied(process: pagemap.Process, asked: Sequence[str] | None, threads: int | None) -> Rows:
     return [
-        (mapping.start, mapping.end, counts._asdict())
-        for mapping, counts in process.tally(asked, threads=threads)
+        (row.start, row.end, {name: getattr(row, name) for name in ("size", *COUNTS)})
+        for row in process.tally(asked, threads=threads)
     ]
 
 
@@ -53,17 +55,21 @@ def by_pages(process: pagemap.Process) -> Rows:
     """Each mapping's counts out of smaps and of all its entries."""
     smaps = Path(f"/proc/{process.pid}/smaps").read_bytes()
     return _by_pages(
-        smaps, tuple(bytes(pages.entries) for pages in process.pages_of(process.maps()))
+        smaps,
+        tuple(bytes(pages.entries) for pages in process.pages_of(process.maps())),
+        tuple(oracle.maps(process.pid)),
     )
 
 
 # What rests is counted once: what it is counted from is read each time, and compared.
 @functools.lru_cache(maxsize=2)
-def _by_pages(smaps: bytes, entries: Sequence[bytes]) -> Rows:
+def _by_pages(smaps: bytes, entries: Sequence[bytes], lines: Sequence[oracle.MapsLine]) -> Rows:
     result: Rows = []
-    for account, raw in zip(oracle.parse_smaps(smaps), entries, strict=True):
-        counts: dict[str, int | None] = {**held.held(account, memoryview(raw).cast("Q").tolist())}
-        counts["pages"] = (account.end - account.start) // PAGE
+    shmem = held.shmem_devices()
+    for account, raw, line in zip(oracle.parse_smaps(smaps), entries, lines, strict=True):
+        told = held.held(account, memoryview(raw).cast("Q").tolist())
+        parts = held.parted(told, line, shmem)
+        counts: dict[str, int | None] = {**parts, "size": account.end - account.start}
         result.append((account.start, account.end, counts))
     return result
 
@@ -80,8 +86,8 @@ def told(rows: Rows, asked: Sequence[str]) -> Rows:
             start,
             end,
             {
-                name: counts.get(name) if name in asked or name == "pages" else None
-                for name in tally.Tally._fields
+                name: counts.get(name) if name in asked or name == "size" else None
+                for name in ("size", *COUNTS)
             },
         )
         for start, end, counts in rows
@@ -94,8 +100,8 @@ def settle(rows: Rows, like: Rows, target: Target) -> Rows:
     result = []
     for (start, end, counts), (_, _, known) in zip(rows, like, strict=True):
         ours = any(start < area.end and area.start < end for area in areas)
-        fixed = ours or not known.get("file_or_shared")
-        result.append((start, end, counts if fixed else {**counts, "exclusive": None}))
+        fixed = ours or not (known.get("file") or known.get("shmem"))
+        result.append((start, end, counts if fixed else {**counts, "uss": None}))
     return result
 
 
@@ -109,9 +115,9 @@ def test_each_count_and_each_pair(process: pagemap.Process, stopped: Target) -> 
     """Whatever is asked for decides how it is counted, and never what comes out."""
     choices = [asked for asked in ASKED if tellable(process, asked)]
     if len(process.maps()) > 5_000:
-        choices = [["present"], ["exclusive", "swap"]]
+        choices = [["present"], ["uss", "swap"]]
     before = by_pages(process)
-    if sum(counts["pages"] or 0 for _, _, counts in before) > 100_000:
+    if sum(counts["size"] or 0 for _, _, counts in before) > 100_000 * PAGE:
         choices = [asked for asked in choices if len(asked) != 2]  # Python looks at each page
     for asked in choices:
         for _ in range(TRIES):
@@ -130,19 +136,18 @@ def test_all_that_can_be_told(process: pagemap.Process, stopped: Target) -> None
     known = [name for name in KNOWN if tellable(process, [name])]
     for _ in range(TRIES):
         before = by_pages(process)
-        got = list(process.tally())
+        got = process.tally(known)
         if settle(by_pages(process), before, stopped) == settle(before, before, stopped):
             break
     rows: Rows = [
-        (m.start, m.end, {name: getattr(counts, name) for name in ("pages", *known)})
-        for m, counts in got
+        (row.start, row.end, {name: getattr(row, name) for name in ("size", *known)}) for row in got
     ]
-    before = [(a, b, {name: counts[name] for name in ("pages", *known)}) for a, b, counts in before]
+    before = [(a, b, {name: counts[name] for name in ("size", *known)}) for a, b, counts in before]
     assert first_difference(settle(rows, before, stopped), settle(before, before, stopped)) is None
-    assert all((counts.huge is not None) == process.can_scan for _, counts in got)
-    sums = tally.total([counts for _, counts in got])
-    for name in ("pages", *known):
-        if name != "exclusive":
+    assert all((row.huge is not None) == process.can_scan for row in process.tally())
+    sums = got.total()
+    for name in ("size", *known):
+        if name != "uss":
             assert getattr(sums, name) == sum(counts[name] or 0 for _, _, counts in before)
 
 
@@ -157,25 +162,34 @@ def test_smaps(kind: str, process: pagemap.Process) -> None:
         if by_pages(process) == before:
             break
     checked = 0
-    for (start, end, account), (mapping, counts) in zip(before, got, strict=True):
-        assert (start, end) == mapping[:2]
-        assert counts.pages * PAGE == mapping.size
-        for name in ("rss", "anonymous", "file_or_shared", "swap", "hugetlb", "guard", "present"):
-            assert getattr(counts, name) == account[name], (mapping, name)
+    for (start, end, account), counts in zip(before, got, strict=True):
+        assert (start, end) == (counts.start, counts.end)
+        assert counts.size == end - start
+        for name in ("rss", "anon", "file", "shmem", "swap", "hugetlb", "guard", "present"):
+            assert getattr(counts, name) == account[name], (counts, name)
         if process.can_scan:
-            assert (counts.zero, counts.huge) == (account["zero"], account["huge"]), mapping
+            assert (counts.zero, counts.huge) == (account["zero"], account["huge"]), counts
         assert counts.present == (counts.rss or 0) + (account["zero"] or 0) + (counts.hugetlb or 0)
         checked += 1
     assert checked > 10
 
 
+def test_parts_are_the_kernels_own(stopped: Target, process: pagemap.Process) -> None:
+    """RssAnon, RssFile and RssShmem of the whole process, which the kernel keeps as it goes."""
+    wanted = zoo_kernel.status(stopped.pid)
+    sums = process.tally(["anon", "file", "shmem"]).total()
+    for name in ("anon", "file", "shmem"):
+        off = getattr(sums, name) - wanted[f"rss_{name}"]
+        assert abs(off) <= COUNTERS_LAG, (name, sums, wanted)
+
+
 def test_kinds_have_what_they_are_named_for(kind: str, process: pagemap.Process) -> None:
     fields = {"thp": "huge", "hugetlb": "huge", "swapped": "swap", "guard": "guard"}
     fields |= {"zero": "zero"} if tellable(process, ["zero"]) else {}
-    fields |= {"uffd_wp": "uffd_wp", "file": "file_or_shared", "dense": "exclusive"}
+    fields |= {"uffd_wp": "uffd_wp", "file": "file", "dense": "uss"}
     if (name := fields.get(kind)) is None or (name == "huge" and not process.can_scan):
         return
-    sums = tally.total([counts for _, counts in process.tally([name])])
+    sums = process.tally([name]).total()
     assert getattr(sums, name) > 0
     assert sums.present == (None if name != "present" else sums.present)
 
@@ -187,16 +201,16 @@ def test_all_of_a_large_target(start: Start) -> None:
     pages = -(-768 * MIB // (3 * PAGE))
     for scan in (True, False):
         with scanning.opened(target, scan=scan) as process:
-            for asked in (["present"], ["exclusive", "anonymous"], None):
+            for asked in (["present"], ["uss", "anon"], None):
                 for threads in (1, 2, 8):
                     got = [
-                        counts
-                        for mapping, counts in process.tally(asked, threads=threads)
-                        if mapping.start <= target.first.start < mapping.end
+                        row
+                        for row in process.tally(asked, threads=threads)
+                        if row.start <= target.first.start < row.end
                     ]
                     assert len(got) == 1
-                    for name in asked or ("present", "exclusive", "anonymous"):
-                        assert getattr(got[0], name) == pages, (scan, threads, name)
+                    for name in asked or ("present", "anon"):
+                        assert getattr(got[0], name) == pages * PAGE, (scan, threads, name)
 
 
 def test_huge_without_a_scan(start: Start) -> None:
@@ -205,17 +219,15 @@ def test_huge_without_a_scan(start: Start) -> None:
         scanning.opened(target, scan=False) as process,
         pytest.raises(pagemap.Unsupported, match=r"huge.*6\.7"),
     ):
-        list(process.tally(["huge"]))
+        process.tally(["huge"])
 
 
 @pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])
 def test_vanished(start: Start, scan: bool) -> None:
     target = start(workloads.idle())
     with scanning.opened(target, scan=scan) as process:
-        walk = process.tally()
-        next(walk)
+        assert len(process.tally())
         target.kill()
-        with pytest.raises(pagemap.TargetVanished):
-            list(walk)
-        with pytest.raises(pagemap.TargetVanished):
-            list(process.tally(["present"]))
+        for asked in (None, ["present"], []):
+            with pytest.raises(pagemap.TargetVanished):
+                process.tally(asked)

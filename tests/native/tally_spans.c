@@ -17,7 +17,7 @@ static const uint8_t kinds[PM_TYPES_OF_SWAP] = {
 	[25] = PM_ENTRY_MIGRATING, [28] = PM_ENTRY_DEVICE, [31] = PM_ENTRY_MARKER,
 };
 static struct pm_range spans[MOST_SPANS + 1];
-static uint8_t hugetlb[MOST_SPANS + 1];
+static uint8_t backing[MOST_SPANS + 1];
 static uint64_t spans_count;
 
 /* One page that is not present, by the type that it has in its lowest bits. */
@@ -43,10 +43,21 @@ static void count_kind(struct pm_counts *to, uint64_t entry)
 		to->marker++;
 }
 
+static int of_hugetlb_at(uint64_t span)
+{
+	return backing[span] == PM_BACKED_BY_HUGETLB;
+}
+
+static int is_parted(const struct pm_tally_job *job, uint64_t span)
+{
+	return job->ways & PM_PARTED && backing[span] & PM_MIXED;
+}
+
 /* What a way tells of one page. */
 static void count_page(struct pm_counts *to, uint64_t entry, const struct pm_tally_job *job,
-		       int of_hugetlb)
+		       uint64_t span)
 {
+	const int of_hugetlb = of_hugetlb_at(span), parted = is_parted(job, span);
 	const uint64_t is = lie_categories(entry);
 	const uint64_t known = job->ways & PM_BY_SCAN ? job->returned : 0;
 	const int entries = !!(job->ways & PM_BY_ENTRIES);
@@ -60,7 +71,8 @@ static void count_page(struct pm_counts *to, uint64_t entry, const struct pm_tal
 	}
 	if (found) {
 		to->zero += known & 8 && known & 32 && present && is & 32;
-		to->marked_zero += entries && known & 32 && present && is & 32 && is & 4;
+		to->marked_zero += (entries || parted) && known & 32 && present && is & 32 &&
+				   is & 4;
 		to->huge += known & 8 && known & 64 && present && is & 64 && !(known & is & 32);
 		to->soft_dirty += known & 128 && is & 128;
 	}
@@ -71,6 +83,8 @@ static void count_page(struct pm_counts *to, uint64_t entry, const struct pm_tal
 			else if (job->ways & PM_ABSENT)
 				count_kind(to, entry);
 		}
+		to->file_or_shared += parted && present && is & 4;
+		to->anon += parted && present && !(is & 4);
 		return;
 	}
 	to->soft_dirty += job->ways & PM_UNTOUCHED && is & 128;
@@ -79,9 +93,9 @@ static void count_page(struct pm_counts *to, uint64_t entry, const struct pm_tal
 	if (!present && (is & 24) && (entry & SCENE_SWAPPED || of_hugetlb))
 		count_kind(to, entry);
 	if (!of_hugetlb) {
-		to->exclusive += present && entry >> 56 & 1;
+		to->uss += present && entry >> 56 & 1;
 		to->file_or_shared += present && is & 4;
-		to->anonymous += present && !(is & 4);
+		to->anon += present && !(is & 4);
 	}
 }
 
@@ -100,10 +114,10 @@ static void check_counts(const struct pm_counts *got, const struct pm_counts *wa
 	CHECK_EQUAL(got->device, wanted->device);
 	CHECK_EQUAL(got->hidden, wanted->hidden);
 	CHECK_EQUAL(got->file_or_shared, wanted->file_or_shared);
-	CHECK_EQUAL(got->exclusive, wanted->exclusive);
+	CHECK_EQUAL(got->uss, wanted->uss);
 	CHECK_EQUAL(got->soft_dirty, wanted->soft_dirty);
 	CHECK_EQUAL(got->uffd_wp, wanted->uffd_wp);
-	CHECK_EQUAL(got->anonymous, wanted->anonymous);
+	CHECK_EQUAL(got->anon, wanted->anon);
 	CHECK_EQUAL(got->huge, wanted->huge);
 }
 
@@ -123,14 +137,19 @@ static void count_naively(const struct pm_tally_job *job, struct pm_place from, 
 		for (uint64_t page = i == from.span ? from.page : 0; page < last; page++) {
 			const uint64_t vpn = spans[i].vpn + page;
 
-			count_page(here, vpn < lie.end ? scene_entry(vpn) : 0, job, hugetlb[i]);
+			count_page(here, vpn < lie.end ? scene_entry(vpn) : 0, job, i);
 		}
 		here->rss =
 			here->present - (here->zero < here->present ? here->zero : here->present);
 		here->rss -= here->hugetlb < here->rss ? here->hugetlb : here->rss;
+		if (job->ways & PM_PARTED && !is_parted(job, i)) {
+			here->anon = backing[i] == PM_BACKED_BY_NONE ? here->rss : 0;
+			here->file_or_shared = here->rss - here->anon;
+			continue;
+		}
 		here->file_or_shared -= least(here->marked_zero, here->file_or_shared);
-		if (job->ways & PM_BY_ENTRIES)
-			here->anonymous -= least(here->zero - here->marked_zero, here->anonymous);
+		if (job->ways & (PM_BY_ENTRIES | PM_PARTED))
+			here->anon -= least(here->zero - here->marked_zero, here->anon);
 	}
 }
 
@@ -161,12 +180,14 @@ static int64_t step(const struct pm_tally_job *job, struct pm_place *from,
 	return found;
 }
 
-/* In a mapping of hugetlb every page is huge, holes too, and of zeros none; holes may be protected. */
-static void draw_hugetlb(void)
+/* What stands behind a mapping. In one of hugetlb every page is huge, holes too, and of zeros none; holes may be protected. */
+static void draw_backing(void)
 {
 	for (uint64_t i = 0; i < spans_count; i++) {
-		hugetlb[i] = !below(4);
-		for (uint64_t page = 0; hugetlb[i] && page < spans[i].count; page++) {
+		backing[i] = (uint8_t)(below(4) ? below(4) : PM_BACKED_BY_HUGETLB);
+		if (backing[i] % PM_BACKED_BY_HUGETLB && below(2))
+			backing[i] |= PM_MIXED;
+		for (uint64_t page = 0; of_hugetlb_at(i) && page < spans[i].count; page++) {
 			uint64_t *entry = scene + spans[i].vpn + page;
 
 			if (spans[i].vpn + page >= SCENE)
@@ -192,7 +213,7 @@ static void draw_spans(uint64_t pages)
 	uint64_t at = below(50);
 
 	memset(spans, 0, sizeof(spans));
-	memset(hugetlb, 0, sizeof(hugetlb));
+	memset(backing, 0, sizeof(backing));
 	spans_count = 1 + below(MOST_SPANS);
 	for (uint64_t i = 0; i < spans_count; i++) {
 		at += below(3) ? 0 : below(300);
@@ -201,24 +222,29 @@ static void draw_spans(uint64_t pages)
 	}
 	if (!below(4))
 		spans[spans_count - 1].count += pages;
-	draw_hugetlb();
+	draw_backing();
 	add_kinds();
 }
 
 static struct pm_tally_job draw_job(uint64_t pages)
 {
-	static const uint32_t ways[] = { PM_BY_SCAN, PM_BY_SCAN | PM_ABSENT, PM_BY_ENTRIES,
-					 PM_BY_ENTRIES | PM_UNTOUCHED, PM_BY_ENTRIES | PM_BY_SCAN };
+	static const uint32_t ways[] = { PM_BY_SCAN,
+					 PM_BY_SCAN | PM_ABSENT,
+					 PM_BY_ENTRIES,
+					 PM_BY_ENTRIES | PM_UNTOUCHED,
+					 PM_BY_ENTRIES | PM_BY_SCAN,
+					 PM_BY_SCAN | PM_PARTED,
+					 PM_BY_SCAN | PM_PARTED | PM_ABSENT };
 	static const uint64_t asked[] = { 8, 8 | 16, 64, 128, 16, 32, 8 | 32, ALL_ASKED & ~64 };
 	struct pm_tally_job job = {
 		.source.spans = spans,
-		.hugetlb = hugetlb,
+		.backing = backing,
 		.kinds = kinds,
 		.source.fd = 3,
 		.mapcounts = -1,
 		.flags = -1,
 		.source.page_shift = 12,
-		.ways = ways[below(5)],
+		.ways = ways[below(7)] | PM_OF_HUGETLB,
 		.source.use_scan = (uint32_t)below(2),
 		.end = pages,
 	};
@@ -227,7 +253,9 @@ static struct pm_tally_job draw_job(uint64_t pages)
 		job.any_of = below(3) ? 64 | 32 | 128 : below(2) ? 64 | 32 : 128;
 	else if (job.ways & PM_BY_SCAN)
 		job.any_of = asked[below(8)];
-	job.returned = job.any_of | (below(4) ? 8 | 32 | 64 | 256 : 8);
+	if (job.ways & PM_PARTED) /* which are of what is present, but for zeros */
+		job.any_of = 8 | (below(2) ? 16 : 0);
+	job.returned = job.any_of | (below(4) || job.ways & PM_PARTED ? 8 | 32 | 64 | 256 : 8);
 	return job;
 }
 
@@ -279,7 +307,7 @@ static void limits(void)
 		draw_scene(pages, 40, 3);
 		spans[0] = (struct pm_range){ 0, pages };
 		spans_count = 1;
-		hugetlb[0] = 0;
+		backing[0] = 0;
 		add_kinds();
 		job = draw_job(pages);
 		if (below(2)) {
@@ -313,6 +341,7 @@ static void time_of_nothing(void)
 	struct pm_counts tally[2] = { 0 };
 	uint64_t scratch[PM_READ_BLOCK];
 	struct pm_tally_job job = { .source.spans = spans,
+				    .backing = backing,
 				    .source.fd = 3,
 				    .mapcounts = -1,
 				    .kinds = kinds,
@@ -334,10 +363,11 @@ static void time_of_nothing(void)
 static void errors(void)
 {
 	static const uint32_t ways[] = { PM_BY_SCAN, PM_BY_ENTRIES, PM_BY_ENTRIES | PM_UNTOUCHED,
-					 PM_BY_ENTRIES | PM_BY_SCAN };
+					 PM_BY_ENTRIES | PM_BY_SCAN, PM_BY_SCAN | PM_PARTED };
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		struct pm_tally_job job = { .source.spans = spans,
+					    .backing = backing,
 					    .source.fd = 3,
 					    .mapcounts = -1,
 					    .kinds = kinds,
@@ -369,6 +399,63 @@ static void errors(void)
 	}
 }
 
+/* Each count is a column, in bytes, and rss of no file is parted by what stands behind. */
+static void columns(void)
+{
+	static const uint8_t by[] = { PM_BACKED_BY_NONE, PM_BACKED_BY_FILE, PM_BACKED_BY_SHMEM,
+				      PM_BACKED_BY_EITHER, PM_BACKED_BY_EITHER | PM_MIXED };
+	enum { ROWS = sizeof(by) };
+	struct pm_counts counts[ROWS] = { 0 };
+	int64_t *out = exactly(PM_COUNTS_COLUMNS * ROWS * sizeof(*out));
+	uint8_t *parts = exactly(ROWS), *known = exactly(ROWS);
+
+	for (uint64_t i = 0; i < ROWS; i++) {
+		counts[i].pages = 100 + i;
+		counts[i].anon = 10 + i;
+		counts[i].file_or_shared = i < 4 ? 1 + i : 0;
+		counts[i].marked_zero = 7 * i;
+	}
+	CHECK_EQUAL(pm_counts_columns(counts, by, ROWS, 12, out, parts, known), PM_UNKNOWN_PARTS);
+	for (uint64_t i = 0; i < ROWS; i++) {
+		CHECK_EQUAL(out[i], (int64_t)(100 + i) << 12);
+		CHECK_EQUAL(out[(PM_COUNTS - 1) * ROWS + i], (int64_t)(7 * i) << 12);
+		CHECK_EQUAL(out[PM_COLUMN_FILE * ROWS + i], i == 1 ? 2 << 12 : 0);
+		CHECK_EQUAL(out[PM_COLUMN_SHMEM * ROWS + i], i == 2 ? 3 << 12 : 0);
+		CHECK_EQUAL(parts[i], i == 1 || i == 2 || i == 4);
+		CHECK_EQUAL(known[i], 1);
+	}
+	counts[1].hidden = 1;
+	CHECK_EQUAL(pm_counts_columns(counts, by, 3, 12, out, parts, known),
+		    PM_UNKNOWN_PARTS | PM_UNKNOWN_KINDS);
+	CHECK(known[0] && !known[1] && known[2]);
+	CHECK_EQUAL(pm_counts_columns(counts + 1, by + 1, 0, 12, out, parts, known), 0);
+	free(out);
+	free(parts);
+	free(known);
+}
+
+/* By the device; of what has none, by the name. Private mappings of others may hold copies. */
+static void backings(void)
+{
+	static const int32_t perms[] = { 0, 1, 0, 1, 0, 0 }, devices[] = { 0, 0, 1, 1, 2, 0 },
+			     paths[] = { 0, 1, 2, 2, 2, 1 };
+	static const uint8_t is_private[] = { 1, 0 },
+			     of_path[] = { PM_BACKED_BY_NONE, PM_BACKED_BY_FILE, 99 },
+			     of_device[] = { PM_BACKED_BY_PATH, PM_BACKED_BY_SHMEM,
+					     PM_BACKED_BY_HUGETLB },
+			     wanted[] = { PM_BACKED_BY_NONE,
+					  PM_BACKED_BY_FILE,
+					  PM_BACKED_BY_SHMEM | PM_MIXED,
+					  PM_BACKED_BY_SHMEM,
+					  PM_BACKED_BY_HUGETLB,
+					  PM_BACKED_BY_FILE | PM_MIXED };
+	uint8_t *out = exactly(6);
+
+	pm_backing_of(perms, devices, paths, 6, is_private, of_device, of_path, out);
+	CHECK(!memcmp(out, wanted, 6));
+	free(out);
+}
+
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
@@ -378,5 +465,7 @@ int main(int argc, char **argv)
 	limits();
 	errors();
 	time_of_nothing();
+	columns();
+	backings();
 	return 0;
 }

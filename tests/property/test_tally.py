@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagemap
-from pagemap._analyses import tally
+from pagemap._vocabulary.rows.tally import COUNTS
 from tests import oracle
 from tests.property import fake, strategies
 from tests.property.test_dump import PID, mappings
 
 PAGE = oracle.PAGE
 # Of a process whose PFNs are hidden, and without scans: smaps knows no fake process.
-KNOWN = sorted(set(tally.COUNTABLE) - {"huge", "zero", "rss", "anonymous", "file_or_shared"})
+KNOWN = sorted(set(COUNTS) - {"huge", "zero", "rss", "anon", "file", "shmem"})
+DEAR = {"uss", "uffd_wp", "soft_dirty"}  # counted for whoever asks
 ABSENT = ("swap", "marker", "migrating", "poisoned", "device")
 
 
@@ -27,7 +28,7 @@ def count(entries: list[int], *, types: list[str] | None, swap_used: bool) -> di
     bits = oracle.counts(entries)
     kinds = [oracle.kind(entry, types or oracle.swap_type_names()) for entry in entries]
     counts: dict[str, int | None] = {**bits, "hugetlb": 0, "guard": kinds.count("guard")}
-    counts["exclusive"] = sum(
+    counts["uss"] = sum(
         oracle.has(entry, "exclusive") and oracle.has(entry, "present") for entry in entries
     )
     counts |= {name: kinds.count(name) for name in ABSENT}
@@ -60,7 +61,7 @@ def test_tally(
     entries = [0, *(word if word >> 62 else word & 1 << 55 for word in entries)]
     if hidden:
         entries = [word >> 55 << 55 for word in entries]
-    told = {"pages", *(KNOWN if asked is None else asked)}
+    told = set(KNOWN) - DEAR if asked is None else set(asked)
     expected = []
     for line in oracle.parse_maps(maps):
         counts = count(
@@ -68,9 +69,9 @@ def test_tally(
             types=None if hidden else oracle.swap_type_names(),
             swap_used=swap_used,
         )
-        counts["pages"] = (line.end - line.start) // PAGE
-        row = {name: counts.get(name) if name in told else None for name in tally.Tally._fields}
-        expected.append(((line.start, line.end), row))
+        row = {name: counts.get(name) if name in told else None for name in COUNTS}
+        row = {name: None if pages is None else pages * PAGE for name, pages in row.items()}
+        expected.append(((line.start, line.end, line.end - line.start), row))
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("pagemap._analyses.tally._piece_pages", return_value=piece),
@@ -80,12 +81,16 @@ def test_tally(
         fake.write_process(Path(folder), PID, entries, maps)
         with pagemap.Process(PID, procfs=folder) as process:
             process.pfns_visible = not hidden
-            found = list(process.tally(asked, threads=threads))
-    assert [((m.start, m.end), counts._asdict()) for m, counts in found] == expected
-    total = tally.total([counts for _, counts in found])
-    for name, value in total._asdict().items():
-        rows = [row[name] for _, row in expected]
-        assert value == (None if None in rows else sum(row or 0 for row in rows))
+            found = process.tally(asked, threads=threads)
+    assert [
+        ((row.start, row.end, row.size), {name: getattr(row, name) for name in COUNTS})
+        for row in found
+    ] == expected
+    total = found.total()
+    for name in COUNTS:
+        cells = [row[name] for _, row in expected]
+        known = [cell for cell in cells if cell is not None]
+        assert getattr(total, name) == (sum(known) if known or not cells else None)
 
 
 @pytest.mark.parametrize("asked", [["swapped"], ["pages"], ["present", "Huge"]])
@@ -95,12 +100,12 @@ def test_unknown_counts(asked: list[str], tmp_path: Path) -> None:
         pagemap.Process(PID, procfs=str(tmp_path)) as process,
         pytest.raises(pagemap.UsageError, match=r"^counts has no '"),
     ):
-        list(process.tally(asked))
+        process.tally(asked)
 
 
 def test_huge_needs_a_scan(tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with pagemap.Process(PID, procfs=str(tmp_path)) as process:
         with pytest.raises(pagemap.Unsupported, match=r"6\.7"):
-            list(process.tally(["huge"]))
-        assert list(process.tally()) == []
+            process.tally(["huge"])
+        assert len(process.tally()) == 0

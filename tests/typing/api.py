@@ -64,8 +64,10 @@ def walks(process: pagemap.Process) -> Iterator[int]:
     for region in regions.rows():
         assert_type(region, pagemap.RegionRow)
         assert_type(region.categories, str)
-    for _, tally in process.tally(["present"], threads=1):
-        assert_type(tally, pagemap.Tally)
+    tallies = process.tally(["present"], threads=1)
+    assert_type(tallies, "pagemap.Table[pagemap.TallyRow]")
+    for tally in tallies:
+        assert_type(tally, pagemap.TallyRow)
         assert_type(tally.present, "int | None")
     assert_type(process.huge(), "pagemap.Table[pagemap.HugeRow]")
     for huge in process.huge(cont=[65536]):

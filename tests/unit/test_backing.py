@@ -44,7 +44,7 @@ def test_accounts() -> None:
 
 def test_lines_that_a_kernel_lacks_are_not_0() -> None:
     (account,) = accounts.parse([b"1000-2000 r--p 0 00:00 0\n", b"VmFlags: rd\n"]).values()
-    assert (account.rss, account.anonymous, account.swap) == (None, None, None)
+    assert (account.rss, account.anon, account.swap) == (None, None, None)
     assert account.file_or_shared is None
     assert accounts.parse_rollup([b"Rss: 4 kB\n"]).swap is None
 
@@ -79,11 +79,12 @@ def test_hugetlb_by_its_device(start: Start, monkeypatch: pytest.MonkeyPatch, as
         monkeypatch.setattr(procmap, "vma_at", refused)
     target = start(workloads.hugetlb())
     with pagemap.Process(target.pid) as process, pagemap.Sampler(target.pid) as sampler:
-        counts = {m.start: t for m, t in process.tally()}[target.first.start]
+        words = ["hugetlb", "rss", "anon", "uss"]
+        counts = {row.start: row for row in process.tally(words)}[target.first.start]
         sums = oracle.smaps_rollup(target.pid)
         sample = sampler.sample()
-    assert counts.hugetlb == target.first.pages
-    assert (counts.rss, counts.anonymous, counts.exclusive) == (0, 0, 0)
+    assert counts.hugetlb == target.first.pages * oracle.PAGE
+    assert (counts.rss, counts.anon, counts.uss) == (0, 0, 0)
     assert (sample.hugetlb, sample.rss) == (sums["Private_Hugetlb"], sums["Rss"])
 
 
@@ -91,4 +92,4 @@ def test_a_name_is_no_hugetlb(start: Start) -> None:
     """Any file may be called as the kernel calls a mapping of hugetlb."""
     target = start(workloads.file(64 << 10, b"anon_hugepage (deleted)"))
     with pagemap.Process(target.pid) as process:
-        assert not any(counts.hugetlb for _, counts in process.tally())
+        assert not any(counts.hugetlb for counts in process.tally())

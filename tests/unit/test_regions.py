@@ -143,8 +143,8 @@ def test_marks_of_memory_without_struct_pages(tmp_path: Path) -> None:
     )
     root = fake_proc.make(tmp_path, maps=maps, entries=entries)
     with pagemap.Process(4242, procfs=root) as process:
-        for asked in (["soft_dirty"], None):
-            assert [tally.soft_dirty for _, tally in process.tally(asked)] == [1, 0, 0]
+        for asked in (["soft_dirty"], ["soft_dirty", "present"]):
+            assert process.tally(asked)["soft_dirty"].tolist() == [PAGE_SIZE, 0, 0]
         assert process.pages((20 * PAGE_SIZE, 22 * PAGE_SIZE)).count("soft_dirty") == 2
         assert spans(process, only=["soft_dirty"]) == [(3, 4, "soft_dirty")]
 

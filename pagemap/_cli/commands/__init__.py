@@ -11,7 +11,7 @@ __all__ = ["COMMANDS"]
 COMMANDS = (
     ("dump", "a row for every page of a process", "commands.dump"),
     ("regions", "ranges of pages by what they are", "commands.regions"),
-    ("maps", "the mappings of a process, and what they hold", "options_maps"),
+    ("maps", "the mappings of processes, and what they hold", "commands.maps"),
     ("footprint", "what memory processes take", "commands.footprint"),
     ("huge", "how much lies in huge pages, of which size", "commands.huge"),
     ("types", "pages by the kernel's flags, counted or listed", "commands.types"),

@@ -8,9 +8,14 @@ from pagemap._errors import PagemapError
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Schema
 
-__all__ = ["MAPPINGS", "Mapping"]
+__all__ = ["MAPPINGS", "Mapping", "is_deleted"]
 
 _DELETED = " (deleted)"
+
+
+def is_deleted(inode: int, path: str) -> bool:
+    """Whether maps has it as unlinked."""
+    return inode != 0 and path.endswith(_DELETED)
 
 
 class Mapping(Record):
@@ -46,7 +51,7 @@ class Mapping(Record):
     @property
     def deleted(self) -> bool:
         """Whether the file was unlinked; one really named "x (deleted)" reads the same."""
-        return self.inode != 0 and self.path.endswith(_DELETED)
+        return is_deleted(self.inode, self.path)
 
     @property
     def device(self) -> int:

@@ -55,8 +55,8 @@ def test_guard_regions_are_unknown(facts: Facts) -> None:
 def check(dirty: Dirty, *, scan: bool) -> None:
     """Regions, tallies and rows say of every area what its entries, read one by one, say."""
     with scanning.opened(dirty.process, scan=scan) as process:
-        tallies = {mapping.start: tally for mapping, tally in process.tally()}
-        brief = {mapping.start: tally for mapping, tally in process.tally(["soft_dirty"])}
+        tallies = {row.start: row for row in process.tally(["present", "soft_dirty"])}
+        brief = {row.start: row for row in process.tally(["soft_dirty"])}
         for name, area in dirty.areas.items():
             entries = dirty.entries(name)
             wanted = [area.start + i * oracle.PAGE for i, e in enumerate(entries) if e & MARK]
@@ -64,8 +64,10 @@ def check(dirty: Dirty, *, scan: bool) -> None:
             found = [at for each in regions for at in range(each.start, each.end, oracle.PAGE)]
             assert found == wanted, name
             there = sum(entry & PRESENT != 0 for entry in entries)
-            assert tallies[area.start].soft_dirty == brief[area.start].soft_dirty == len(wanted)
-            assert (tallies[area.start].pages, tallies[area.start].present) == (PAGES, there)
+            dirty_bytes = len(wanted) * oracle.PAGE
+            assert tallies[area.start].soft_dirty == brief[area.start].soft_dirty == dirty_bytes
+            sizes = tallies[area.start].size, tallies[area.start].present
+            assert sizes == (PAGES * oracle.PAGE, there * oracle.PAGE)
         file = io.BytesIO()
         pagemap.dump(process, file, populated=True)
     header, *rows = oracle.textbook(dirty.pid).splitlines(keepends=True)
