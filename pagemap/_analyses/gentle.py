@@ -54,10 +54,11 @@ class Gentle(Holder):
     """How to walk gently: open it once, and give it to `Process.footprint` again and again.
 
     `budget` is the share of one core that the walk may use, above 0 and up to 1; the rest of the
-    time it pauses. A context manager, which holds /proc/kpagecount and kpageflags open. `chunks`
-    counts the calls that may have held a target's lock, `longest` is the longest of them and
-    `held` their sum, in seconds, by this clock: an upper bound, for being pushed off the processor
-    counts as well. With CAP_SYS_NICE the walking thread is not, for as long as a step takes.
+    time it pauses (`paused` seconds so far). A context manager, which holds /proc/kpagecount and
+    kpageflags open. `chunks` counts the calls that may have held a target's lock, `longest` is the
+    longest of them and `held` their sum, in seconds, by this clock: an upper bound, for being
+    pushed off the processor counts as well. With CAP_SYS_NICE the walking thread is not, for as
+    long as a step takes.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's), Unsupported where the
     kernel lacks them, UsageError for another budget.

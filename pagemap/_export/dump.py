@@ -76,7 +76,7 @@ def dump(
     of these but guards.
 
     ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
-    PFNs and /proc/kpagecount can be read; else by the page table's word (see `Tally`).
+    PFNs and /proc/kpagecount can be read; else by the page table's word (see `TallyRow`).
 
     `format` is one of ``text``, ``csv``, ``json``, ``jsonl`` and ``arrow``. JSON is one document,
     with `PageStream.about` at its top; JSON lines are rows alone; Arrow is a stream of its IPC

@@ -54,7 +54,7 @@ _YEAR = 366 * 86400
 class Sampler(Holder):
     """What `target` holds, again and again: by default this process itself, without any privilege.
 
-    `counts` are of `COUNTS`, by default all that this kernel can tell; fewer cost less. A sample
+    `counts` are amounts of `Sample`, by default all that this kernel can tell; fewer cost less. It
     costs in proportion to what is resident: for each GiB of base pages 13 ms, or 3 ms for rss,
     present, zero, hugetlb, swap and huge alone, which need a scan and no entries; for each GiB of
     huge pages 1 ms. `Sampler.rss` costs 3 us, whatever the size. Where anything lies in swap, swap

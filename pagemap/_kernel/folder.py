@@ -44,9 +44,9 @@ class Folder(Holder):
     of a thread that lives, once `find_living` was called, as `image` does: ``task/TID`` below this
     same folder, so that it is surely of this process.
 
-    Raises NoSuchProcess, also where `pid` is `Chosen` and was not meant; AccessDenied; Unsupported
-    where no proc file system is mounted. After `settle()` a process that is gone is TargetVanished:
-    it was there when the caller began.
+    Raises NoSuchProcess, also where `pid` is of `find` and another process has it by now;
+    AccessDenied; Unsupported where no proc file system is mounted. After `settle()` a process that
+    is gone is TargetVanished: it was there when the caller began.
     """
 
     __slots__ = ("_settled", "_within", "fd", "path", "pid")

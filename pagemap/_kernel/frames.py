@@ -66,8 +66,8 @@ class FrameReader(Holder):
 
     >>> import pagemap
     >>> with pagemap.FrameReader() as reader:  # doctest: +SKIP
-    ...     reader.read([1])[0].mapcount
-    0
+    ...     reader.read([1])[0]
+    Frame(pfn=1, flags=<PageFlag.RESERVED: 4294967296>, mapcount=None, cgroup=None)
     """
 
     __slots__ = ("_fds", "_procfs", "_purpose")
@@ -88,7 +88,7 @@ class FrameReader(Holder):
         self._fds.clear()
 
     def path(self, column: str) -> str:
-        """The file that a column of `FILES` is read from."""
+        """The file that a column is read from: flags, mapcounts or cgroups."""
         if column not in FILES:
             raise UsageError(f"no column of frames is called {column!r}: take {', '.join(FILES)}")
         return f"{self._procfs}/{FILES[column]}"
@@ -173,14 +173,14 @@ class FrameReader(Holder):
         threads: int | None = None,
         raw: bool = False,
     ) -> memoryview:
-        """One column of `FILES` for these PFNs: read-only, format Q, an item for each of them.
+        """A column (see `path`) of these PFNs: read-only, format Q, an item for each of them.
 
         Flags are without what means nothing: of frames that are the kernel's own (slab, page
         tables), free, offline or none at all the kernel says now and then that they are anonymous,
         merged, mapped, or on a list of reclaim. With `raw` they are the kernel's words.
 
-        `NO_WORD`, all bits set, stands where the kernel has no word: past the machine's last frame,
-        and for `NO_PFN`, which stands for a page that is not present or whose PFN is hidden. A hole
+        All bits are set where the kernel has no word: past the machine's last frame, and for a PFN
+        that is all bits set, as those of pages that are not present, or whose PFN is hidden. A hole
         in the middle of memory has the flag NOPAGE.
         """
         return self._gather([column], _buffer_of(pfns), threads, raw=raw)[0]
@@ -193,7 +193,7 @@ class FrameReader(Holder):
         threads: int | None = None,
         raw: bool = False,
     ) -> Frames:
-        """The frames with these PFNs, in the order given; `columns` are those of `FILES` to read.
+        """The frames with these PFNs, in the order given; `columns` (see `path`) to read.
 
         `threads` read, by default as many as pay. `raw` is as in `words`.
         """
@@ -240,16 +240,11 @@ def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
 
 
 class Frames:
-    """Frames in the order asked for: a sequence of `Frame` over columns.
+    """Frames as `FrameReader.read` was asked for them: a sequence of `Frame` over columns.
 
     `pfns`, and those of `flags`, `mapcounts` and `cgroups` that were asked for, are read-only
-    memoryviews of format ``Q``; the others are None. In them `NO_WORD`, all bits set, stands for
-    what the kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
-
-    >>> import pagemap
-    >>> frames = pagemap.FrameReader().read([1, 2**64 - 1])  # doctest: +SKIP
-    >>> frames[0]  # doctest: +SKIP
-    Frame(pfn=1, flags=<PageFlag.RESERVED: 4294967296>, mapcount=None, cgroup=None)
+    memoryviews of format ``Q``; the others are None. In them all bits are set where the
+    kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
     """
 
     __slots__ = ("cgroups", "flags", "mapcounts", "pfns")

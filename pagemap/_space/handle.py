@@ -192,7 +192,7 @@ class Handle(Holder):
         return fd
 
     def maps_blocks(self) -> Generator[bytes, None, None]:
-        """The text of /proc/PID/maps in blocks of whole lines, for who wants less than objects.
+        """The text of /proc/PID/maps, in blocks of whole lines; `maps` has it as rows.
 
         It ends well only when the text was that of the address space whose pagemap is open; else
         with TargetVanished.

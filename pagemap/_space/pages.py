@@ -57,7 +57,8 @@ class Pages:
     """The pages of a range, a sequence of `Page` over one buffer.
 
     `entries` is a read-only memoryview of format ``Q``, one item for each page from address `start`
-    on. Slices share it. ``numpy.asarray(pages)`` is an array of the entries, over the same buffer.
+    on, of `page_size` bytes. Slices share it. ``numpy.asarray(pages)`` is an array of the entries,
+    over the same buffer. `told` has the bits that this kernel tells, `pfns_visible` whether PFNs.
 
     >>> import pagemap
     >>> with pagemap.Process("self") as process:
@@ -118,6 +119,7 @@ class Pages:
 
     # typing, which has overload, costs more to import than all of this: hence the two blocks
     def __getitem__(self, index: int | slice) -> Page | Pages:
+        """The page of a number, or the pages of a slice in steps of one."""
         if isinstance(index, slice):
             first, last, step = index.indices(len(self.entries))
             if step != 1:
@@ -189,7 +191,7 @@ class Pages:
         return int(getattr(self.counts(), name))
 
     def pfns(self) -> memoryview:
-        """The page frame numbers (Q); `NO_PFN`, all bits set, where none is known."""
+        """The page frame numbers (Q), with all bits set where none is known."""
         return _native.pfns(self.entries)
 
     def addresses(self) -> memoryview:
@@ -197,10 +199,10 @@ class Pages:
         return _native.addresses(self.start, self.page_size, len(self.entries))
 
     def column(self, name: str) -> memoryview:
-        """One of `COLUMNS` as a read-only buffer with an item for each page.
+        """A field of `Page` as a read-only buffer with an item for each page.
 
-        Flags are booleans (format ?), `swap_type` is 255 where there is none (B), `address`, `pfn`
-        and `swap_offset` are numbers (Q), the latter two with all bits set where there is none.
+        Flags are booleans (format ?), swap_type is 255 where there is none (B), address, pfn
+        and swap_offset are numbers (Q), the latter two with all bits set where there is none.
         Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
 
         ``numpy.asarray`` sees these types, and a column of flags masks. ``numpy.frombuffer`` does

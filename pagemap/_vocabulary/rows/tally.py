@@ -10,7 +10,7 @@ __all__ = ["COUNTS", "TALLIES", "TallyRow"]
 
 
 class TallyRow(Record):
-    """A mapping and what it holds, in bytes; None for what was not asked, or cannot be told here.
+    """What `Process.tally` tells of a mapping, in bytes; None for what was not asked, or is hidden.
 
     `present` is `rss`, `zero` and `hugetlb` together, and `rss` is `anon`, `file` and `shmem`.
     `uss` is by the map count of each page where a PMD maps many pages as one, if PFNs and
