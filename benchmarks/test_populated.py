@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.workloads import Target
 
 PREADS, SCAN, ROLLUP = "C loop of preads", "C scan loop", "smaps_rollup"
+LOOK = "maps and scan in C"
 PAIRED = "the same, two threads"
 COUNTED, ALL_COUNTED = "tally(), rss and swap", "tally()"
 RSS = ("rss", "swap")
@@ -145,3 +146,45 @@ def test_huge_pages(
         every={"thpmaps": 3},
     )
     table.faster("maps --json, thp, whole", figures[OURS], "thpmaps", figures["thpmaps"])
+
+
+# Name, rounds, and how many times the cost of the same in C the calls may take.
+@pytest.mark.parametrize(
+    ("name", "rounds", "counts_at_most", "entries_at_most"),
+    [("many", 10, 2.0, None), ("thp", 30, 3.0, None), ("bash", 200, None, 3.0)],
+)
+def test_of_an_open_process(
+    name: str,
+    rounds: int,
+    counts_at_most: float | None,
+    entries_at_most: float | None,
+    target: Callable[[str], Target],
+    table: Table,
+    benchmark: BenchmarkFixture,
+) -> None:
+    """A table of all mappings, beside a program in C that opens, reads maps and scans."""
+    pid = target(name).pid
+    with ExitStack() as stack:
+        process = stack.enter_context(Process(pid))
+        floor = stack.enter_context(closing(Floor(pid)))
+        pages = floor.look()[1]
+        sums = process.tally().total()
+        assert (sums.present or 0) // PAGE == pages
+        assert sum(len(found) for _, found in process.populated()) == pages
+        figures = race(
+            benchmark,
+            timed(process.tally),
+            {
+                LOOK: lambda: floor.look()[0],
+                "populated()": timed(lambda: list(process.populated())),
+            },
+            rounds=rounds,
+        )
+    look, entries = figures[LOOK], figures["populated()"]
+    rows = [
+        table.cost(
+            f"tally() as a Table, {name}", figures[OURS], LOOK, look, at_most=counts_at_most
+        ),
+        table.cost(f"populated(), {name}", entries, LOOK, look, at_most=entries_at_most),
+    ]
+    assert [row for row in rows if not row.met] == []

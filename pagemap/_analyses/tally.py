@@ -95,7 +95,7 @@ def _counted(
 
 def _piece_pages(process: AddressSpace, pages: int) -> int:
     """Pieces small enough that threads share evenly; one alone where little is there."""
-    least = 1 << 15
+    least = 1 << 17  # 2 ms by a scan, and next to nothing where pages are huge
     if pages > least and (procmap.swap_in_use() or process.resident_pages >= _FEW):
         return max(least, pages >> 7)
     return pages
