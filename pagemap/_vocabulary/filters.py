@@ -1,16 +1,16 @@
-"""Which pages are meant: one language for dump, regions, types and maps.
+"""Filters that select pages: one language for dump, regions, types and maps.
 
 ::
 
-    a,b      pages that are all of these
-    a,~b     a, and not b
-    a/b      a or b, or both
-    a,b=b    of the words on the left, just those on the right
-    =a,b     these and nothing else
+    a,b      pages that are a and b
+    a,~b     pages that are a and not b
+    a/b      pages that are a or b, or both
+    a,b=b    of the words before =, pages have those after it and no others
+    =a,b     pages that are a and b and nothing else
 
-The last two are those of page-types, the kernel's own tool. Several filters must all hold. What
-the words are depends on what is looked at: entries (`PAGE_WORDS`), categories of a scan, flags of
-frames; all of them have `present`, `file`, `swap` and `soft_dirty`, in one meaning.
+The last two forms are those of page-types, the kernel's own tool. A page must match all filters.
+The words depend on what is read: entries (`PAGE_WORDS`), categories of a scan, or flags of frames.
+`present`, `file`, `swap` and `soft_dirty` are among all of these, and mean the same in each.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
 __all__ = ["LANGUAGE", "Filter", "parse_filters", "words_of"]
 
 LANGUAGE = """\
-  a,b      pages that are all of these
-  a,~b     a, and not b
-  a/b      a or b, or both
-  a,b=b    of the words on the left, just those on the right
-  =a,b     these and nothing else"""
+  a,b      pages that are a and b
+  a,~b     pages that are a and not b
+  a/b      pages that are a or b, or both
+  a,b=b    of the words before =, pages have those after it and no others
+  =a,b     pages that are a and b and nothing else"""
 """The language, for a help text."""
 
 
 class Filter(Record):
-    """Names of what pages must be; a page that fits is kept."""
+    """What a page must be to be kept."""
 
-    all_of: tuple[str, ...] = field("", "they are all of these", ())
+    all_of: tuple[str, ...] = field("", "it is all of these", ())
     none_of: tuple[str, ...] = field("", "and none of these", ())
-    any_of: tuple[tuple[str, ...], ...] = field("", "and one at least of each of these groups", ())
+    any_of: tuple[tuple[str, ...], ...] = field("", "and at least one of each of these groups", ())
     exact: bool = field("", "and nothing but `all_of`", default=False)
 
 
 def words_of(known: Collection[str]) -> Read:
-    """How words are read where these are all that there are; spelt as `understand` takes them."""
+    """A function that reads words: `known` are all there are, in any spelling of `understand`."""
 
     def read(word: str, what: str) -> str:
         name = understand(word, known)
@@ -66,11 +66,11 @@ def parse_filters(
     *,
     names: tuple[str, str] = ("only", "without"),
 ) -> list[Filter]:
-    """The filters that `only` gives, in the language above, and `without`: words, none of which.
+    """The filters in `only`, in the language above, and one made of the words in `without`.
 
-    All must hold. `read` knows the words; `names` are what the arguments are called in errors.
-    Raises UsageError for what cannot be understood, or that no page could fit, TypeError for what
-    is no sequence of texts.
+    A page must match all of them. `read` turns a word into a name; `names` are the names of the two
+    arguments in errors. Raises UsageError for a filter that cannot be understood or that no page
+    can match, TypeError for what is not a sequence of texts.
 
     >>> parse_filters(["present,~file"], [], words_of(["present", "file"]))
     [Filter(all_of=('present',), none_of=('file',), any_of=(), exact=False)]
@@ -91,13 +91,13 @@ def parse_filters(
 def _parsed(text: str, read: Read, what: str) -> Filter:
     left, equals, right = text.partition("=")
     if equals and ("~" in text or "/" in text):
-        raise UsageError(f"{what} {text!r}: = does not go together with ~ and /")
+        raise UsageError(f"{what} {text!r}: = cannot be combined with ~ and /")
     if equals:
         wanted = _each(right, read, what)
         among = _each(left, read, what)
         strange = [name for name in wanted if name not in among]
         if among and strange:
-            raise UsageError(f"{what} {text!r} fits nothing: {strange[0]} is not on the left")
+            raise UsageError(f"{what} {text!r} matches nothing: {strange[0]} is not before the =")
         rest = tuple(name for name in among if name not in wanted)
         return Filter(wanted, rest, exact=not among)
     all_of: dict[str, None] = {}
@@ -122,8 +122,8 @@ def _each(text: str, read: Read, what: str) -> tuple[str, ...]:
 def _plain(word: str, read: Read, what: str) -> str:
     bare = word.strip()
     if not bare:
-        raise UsageError(f"{what} has an empty word; give words parted by commas")
+        raise UsageError(f"{what} has an empty word; separate words by commas")
     for sign in "~/=":
         if sign in bare:
-            raise UsageError(f"{what} {bare!r}: {sign} cannot stand there")
+            raise UsageError(f"{what} {bare!r}: {sign} is not allowed there")
     return read(bare.lower(), what)

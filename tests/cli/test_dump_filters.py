@@ -220,7 +220,7 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
             "--only has no '5'. There are: soft_dirty, file_or_shared, present, exclusive",
         ),
         ("--only swapped", "--only has no 'swapped'. Did you mean 'swap'?"),
-        ("--only present,", "--only has an empty word; give words parted by commas"),
+        ("--only present,", "--only has an empty word; separate words by commas"),
         ("--only file --without FILE", "no page is both file_or_shared and not file_or_shared"),
         ("--threads 0", "--threads wants a number from 1 on, not '0'"),
         ("--threads=-1", "--threads wants a number from 1 on, not '-1'"),

@@ -37,7 +37,7 @@ def test_a_category_that_is_not_to_be_had(
     [
         ("--only presnt", "--only has no 'presnt'. Did you mean 'present'? There are: "),
         ("--without exclusive", "--without has no 'exclusive'. "),
-        ("--only ,", "--only has an empty word; give words parted by commas"),
+        ("--only ,", "--only has an empty word; separate words by commas"),
         ("--only present,~present", "no page is both present and not present"),
         ("--tell x", "--tell knows no 'x'; choose from wpallowed"),
         ("--max-pages 0", "--max-pages wants a number from 1 on, not '0'"),

@@ -333,7 +333,7 @@ def test_descriptions(pagemap: Pagemap) -> None:
             "self --only reserved",
             "reserved: internal to the kernel, and seen among raw flags alone",
         ),
-        ("self --only lru=dirty", "--only 'lru=dirty' fits nothing: dirty is not on the left"),
+        ("self --only lru=dirty", "--only 'lru=dirty' matches nothing: dirty is not before the ="),
         ("--describe x", "--describe knows no 'x'; "),
         ("--describe 0xfffffffffffffffff", "--describe: '0xfffffffffffffffff' has more than 64"),
         ("--pfn x", "malformed PFN 'x'"),

@@ -1,1 +1,1 @@
-"""The rows of each result, declared once: a record, and the Schema that is made of it."""
+"""The rows of each result, declared once: a Record class, and the Schema made from it."""

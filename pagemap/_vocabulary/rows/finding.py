@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""The rows of `doctor`: what works here, and what does not."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["FINDINGS", "FindingRow"]
 
 
 class FindingRow(Record):
-    """What `pagemap.doctor` tried: whether it works, what was seen, what would change that."""
+    """What `pagemap.doctor` tried: whether it works, what was seen, what would make it work."""
 
     name: str = field("", "what was tried", rank=0, key=True)
     ok: bool = field("", "whether it works", rank=1)
     detail: str = field("prose", "what was seen", rank=2)
-    remedy: str | None = field("prose", "what would change it", None, rank=3)
+    remedy: str | None = field("prose", "what would make it work", None, rank=3)
     errno: int | None = field("", "the number of the error", None)
 
 

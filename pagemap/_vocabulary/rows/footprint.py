@@ -1,4 +1,4 @@
-"""Rows of footprints: of processes, of their mappings, of the files that are mapped."""
+"""The rows of footprints: of processes, of their mappings, and of mapped files."""
 
 from __future__ import annotations
 
@@ -19,93 +19,98 @@ __all__ = [
 class FootprintSums(Record):
     """What memory something takes, in bytes, as `Gentle.walk` counts it.
 
-    A `source` is of /proc/PID/smaps: lines to add up.
+    `source` names the lines of /proc/PID/smaps that are added up.
     """
 
-    rss: int | None = field("bytes", "in memory", rank=3, source="Rss")
-    anon: int | None = field("bytes", "of rss: of no file", source="Anonymous")
+    rss: int | None = field("bytes", "resident in memory", rank=3, source="Rss")
+    anon: int | None = field("bytes", "part of rss: anonymous memory", source="Anonymous")
     file: int | None = field(
-        "bytes", "of rss: of files; of a process an estimate: rss without anon and shmem"
+        "bytes", "part of rss: files; for a process an estimate: rss - anon - shmem"
     )
     shmem: int | None = field(
-        "bytes", "of rss: shared memory; of a process the running RssShmem, an estimate"
+        "bytes", "part of rss: shared memory; for a process an estimate: RssShmem"
     )
     pss: int | None = field(
-        "bytes", "in memory, each page divided by its mappings", rank=1, source="Pss"
+        "bytes", "rss with each page divided by its number of mappings", rank=1, source="Pss"
     )
     uss: int | None = field(
         "bytes",
-        "in memory, mapped once: free if the process ended",
+        "resident and mapped once: freed if the process ended",
         rank=2,
         source="Private_Clean + Private_Dirty",
     )
     swap: int | None = field("bytes", "in swap", rank=4, source="Swap")
     swap_pss: int | None = field(
-        "bytes", "in swap, each page divided by its users", rank=7, source="SwapPss"
+        "bytes", "swap with each page divided by its number of users", rank=7, source="SwapPss"
     )
     shared: int | None = field(
-        "bytes", "in memory, mapped more than once", rank=6, source="Shared_Clean + Shared_Dirty"
+        "bytes", "resident and mapped more than once", rank=6, source="Shared_Clean + Shared_Dirty"
     )
     dirty: int | None = field(
         "bytes",
-        "must be written before it can be dropped",
+        "must be written out before it can be reclaimed",
         rank=9,
         source="Shared_Dirty + Private_Dirty",
     )
     clean: int | None = field(
-        "bytes", "can be dropped and read again", rank=10, source="Shared_Clean + Private_Clean"
+        "bytes",
+        "can be reclaimed without being written out",
+        rank=10,
+        source="Shared_Clean + Private_Clean",
     )
     shared_clean: int | None = field("bytes", "shared and clean", source="Shared_Clean")
     shared_dirty: int | None = field("bytes", "shared and dirty", source="Shared_Dirty")
     private_clean: int | None = field("bytes", "mapped once and clean", source="Private_Clean")
     private_dirty: int | None = field("bytes", "mapped once and dirty", source="Private_Dirty")
-    pss_dirty: int | None = field("bytes", "of pss: dirty; since Linux 6.0", source="Pss_Dirty")
+    pss_dirty: int | None = field(
+        "bytes", "part of pss: dirty; since Linux 6.0", source="Pss_Dirty"
+    )
     thp: int | None = field(
         "bytes",
-        "in transparent huge pages, mapped as such",
+        "in transparent huge pages, mapped by PMDs",
         source="AnonHugePages + ShmemPmdMapped + FilePmdMapped",
     )
     hugetlb: int | None = field(
         "bytes",
-        "of the hugetlb pool; not in rss",
+        "hugetlb pages; not part of rss",
         rank=11,
         adds=False,
         source="Shared_Hugetlb + Private_Hugetlb",
     )
     shared_hugetlb: int | None = field(
-        "bytes", "of hugetlb: mapped more than once", adds=False, source="Shared_Hugetlb"
+        "bytes", "part of hugetlb: mapped more than once", adds=False, source="Shared_Hugetlb"
     )
     private_hugetlb: int | None = field(
-        "bytes", "of hugetlb: mapped once", source="Private_Hugetlb"
+        "bytes", "part of hugetlb: mapped once", source="Private_Hugetlb"
     )
     hugetlb_pss: int | None = field(
-        "bytes", "hugetlb, each page divided by its mappings", rank=12, adds=False
+        "bytes", "hugetlb with each page divided by its number of mappings", rank=12, adds=False
     )
-    locked: int | None = field("bytes", "of pss: locked in memory", source="Locked")
+    locked: int | None = field("bytes", "part of pss: locked in memory", source="Locked")
     lazyfree: int | None = field(
-        "bytes", "given up (MADV_FREE), and there until memory is short", source="LazyFree"
+        "bytes", "lazily freed (MADV_FREE): resident until memory is short", source="LazyFree"
     )
-    referenced: int | None = field("bytes", "marked as used lately", source="Referenced")
-    share: float | None = field("share", "pss, as a share of all memory", rank=5)
+    referenced: int | None = field("bytes", "marked as recently accessed", source="Referenced")
+    share: float | None = field("share", "pss as a share of all memory", rank=5)
 
 
 @extended
 class FootprintRow(FootprintSums):
     """What memory a process takes, in bytes; None for what is not known, or was not asked for.
 
-    `Process.footprint` gives one, `pagemap.footprints` a table of them.
-    The sums of several processes count shared pages again and again, but for `pss` and
-    `hugetlb_pss`. The page of zeros is in none, and hugetlb in its own fields alone.
+    `Process.footprint` returns one, `pagemap.footprints` a table of them.
+    Sums over several processes count a shared page once for each, except in `pss` and
+    `hugetlb_pss`. No field includes the zero page, and only the hugetlb fields include hugetlb.
     """
 
     pid: int = field("", "the process", rank=0, key=True)
     sharers: tuple[int, ...] | None = field(
-        "", "other processes with the same memory, counted here: vfork, CLONE_VM"
+        "", "other processes with this address space (vfork, CLONE_VM)"
     )
     name: str | None = field("", "the command name", None, rank=2)
-    user: str | None = field("", "whose it is: a name, or a number that has none", None)
-    cgroup: str | None = field("", "its cgroup, as /proc/PID/cgroup has it", None)
-    cmdline: str | None = field("", "what it was run as", None)
+    user: str | None = field("", "its owner: a user name, or a number without one", None)
+    cgroup: str | None = field("", "its cgroup, as in /proc/PID/cgroup", None)
+    cmdline: str | None = field("", "its command line", None)
 
 
 @extended
@@ -124,14 +129,15 @@ class MappingFootprintRow(FootprintSums):
 
 @extended
 class PathFootprintRow(FootprintSums):
-    """What memory all mappings of a file take, or those without a file of one name, in bytes.
+    """What memory all mappings of a file take, in bytes; mappings without one are taken by name.
 
     A row of ``pagemap.footprints(by="path")``.
-    A file is told by device and inode: it may have several paths, and several may have one path.
+    A file is identified by device and inode: it may have several paths, and several files may have
+    the same path.
     """
 
-    processes: int = field("processes", "how many map it", rank=4, adds=False)
-    mappings: int = field("mappings", "in how many mappings", rank=8)
+    processes: int = field("processes", "number of processes that map it", rank=4, adds=False)
+    mappings: int = field("mappings", "number of its mappings", rank=8)
     dev: str | None = field("", "the file's device", None, key=True)
     inode: int | None = field("", "the file's inode", None, key=True)
     path: str = field("", "the file, or a name in brackets", "", rank=2, key=True)

@@ -1,4 +1,4 @@
-"""The rows of page types: how many pages have which flags, and which pages these are."""
+"""The rows of `types`: numbers of pages by their flags, lists of pages, and flags explained."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = [
     "run_columns",
 ]
 
-_FLAGS = "what each is, in bits as `pagemap.PageFlag` has them"
-_LETTERS = "a character for each known flag: its letter, or _"
-_NAMES = "the names of the flags, parted by commas"
+_FLAGS = "the flags, as bits of `pagemap.PageFlag`"
+_LETTERS = "one character for each known flag: its letter, or _ if not set"
+_NAMES = "the names of the flags, separated by commas"
 
 
 class PageTypeRow(Record):
-    """How many pages have just these flags; a row of `pagemap.page_types`."""
+    """How many pages have exactly these flags; a row of `pagemap.page_types`."""
 
     flags: int = field("flags", _FLAGS, rank=0, key=True)
-    pages: int = field("pages", "entries that have them, and no others", rank=1)
-    frames: int = field("frames", "that these lie in, each with the first page seen in it", rank=3)
-    size: int = field("bytes", "what the frames take", rank=2)
+    pages: int = field("pages", "number of pages with exactly these flags", rank=1)
+    frames: int = field("frames", "number of frames, each counted with the first page seen", rank=3)
+    size: int = field("bytes", "memory of the frames", rank=2)
     letters: str = field("", _LETTERS, rank=5)
     names: str = field("", _NAMES, rank=4)
 
@@ -35,17 +35,21 @@ PAGE_TYPES = Schema.of(PageTypeRow, "pagemap.types", 3)
 
 
 class PageRunRow(Record):
-    """Pages in a row that are alike; a row of `pagemap.page_runs`, with columns as it says."""
+    """Consecutive pages that are alike; a row of `pagemap.page_runs`, which lists its columns."""
 
     pid: int | None = field("", "the process, in a list of several", key=True)
-    path: str | None = field("", "the file, in a list of several", key=True, rank=9)
-    address: int | None = field("address", "of a process: the first one's", key=True, rank=0)
-    offset: int | None = field("offset", "of a file: the first one's", key=True, rank=0)
-    pfn: int | None = field("pfn", "its frame; unknown of what is not in memory", rank=1)
-    swap_offset: int | None = field("", "its page in the swap area; unknown of all else", rank=4)
-    pages: int = field("pages", "how many there are", rank=2)
-    mapcount: int | None = field("", "how often each is mapped")
-    cgroup: int | None = field("", "inode of the memory cgroup that it is charged to")
+    path: str | None = field("", "the file, in a list of files", key=True, rank=9)
+    address: int | None = field(
+        "address", "virtual address of the first page, for processes", key=True, rank=0
+    )
+    offset: int | None = field("offset", "offset of the first page, for files", key=True, rank=0)
+    pfn: int | None = field("pfn", "frame of the first page; unknown if not in memory", rank=1)
+    swap_offset: int | None = field(
+        "", "page number in the swap area; unknown if not in swap", rank=4
+    )
+    pages: int = field("pages", "number of pages", rank=2)
+    mapcount: int | None = field("", "times each page is mapped")
+    cgroup: int | None = field("", "inode of the memory cgroup that they are charged to")
     flags: int = field("flags", _FLAGS, rank=3)
     letters: str = field("", _LETTERS, rank=8)
     names: str = field("", _NAMES, rank=7)
@@ -75,9 +79,9 @@ class FlagRow(Record):
     """A flag of a frame, explained."""
 
     bit: int = field("", "its number, 0 for the lowest", rank=0, key=True)
-    letter: str = field("", "the character that stands for it", rank=1)
+    letter: str = field("", "one character that stands for it", rank=1)
     name: str = field("", "its name", rank=2)
-    meaning: str = field("prose", "what it says of a page; empty where nobody here knows", rank=3)
+    meaning: str = field("prose", "what it says about a page; empty if unknown", rank=3)
 
 
 FLAGS = Schema.of(FlagRow, "pagemap.flags", 2)

@@ -15,7 +15,7 @@ class RegionRow(Record):
     start: int = field("address", "address of the first page", rank=0, key=True)
     end: int = field("address", "address past the last page", rank=1)
     size: int = field("bytes", "from start to end", rank=2)
-    categories: str = field("", "what all its pages are, of what is told; parted by |", rank=3)
+    categories: str = field("", "categories of all its pages, separated by |", rank=3)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The rows of sharing: what is shared at all, by whom, of which paths, and the frames.
+"""The rows of `sharing`: the total, and what is shared by process, pair, group, path and frame.
 
-What is shared is told by kinds, in bytes. `shared` is the sum of all but the pages of zeros, which
-are nobody's. None of it adds up: a frame may be in many rows.
+Amounts are in bytes. `shared` is the sum of all kinds but the zero pages, which belong to nobody.
+The rows of a table do not add up to a total, because one frame may count in many rows.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ __all__ = [
     "SharedRow",
 ]
 
-_SHARED = field("bytes", "what is shared, the page of zeros apart", adds=False, rank=1)
-_ANON = field("bytes", "of shared: anonymous memory", adds=False, rank=5)
-_FILE = field("bytes", "of shared: page cache of files", adds=False, rank=6)
-_SHMEM = field("bytes", "of shared: shmem, tmpfs, memfd", adds=False, rank=7)
+_SHARED = field("bytes", "shared memory of all kinds, without zero pages", adds=False, rank=1)
+_ANON = field("bytes", "part of shared: anonymous memory", adds=False, rank=5)
+_FILE = field("bytes", "part of shared: page cache of files", adds=False, rank=6)
+_SHMEM = field("bytes", "part of shared: shmem, tmpfs, memfd", adds=False, rank=7)
 _KSM = field(
-    "bytes", "of shared: merged by KSM; unknown where the kernel marks all", adds=False, rank=8
+    "bytes",
+    "part of shared: merged by KSM; unknown if all anonymous pages are marked so",
+    adds=False,
+    rank=8,
 )
-_OTHER = field("bytes", "of shared: of no kind above", adds=False, rank=9)
-_ZERO = field("bytes", "mapped pages of zeros", adds=False, rank=10)
+_OTHER = field("bytes", "part of shared: of no kind above", adds=False, rank=9)
+_ZERO = field("bytes", "mapped zero pages", adds=False, rank=10)
 _SAVED = field(
-    "bytes", "what copies for each process, or merged page, would take more", adds=False, rank=3
+    "bytes", "how much more memory would be needed without sharing and merging", adds=False, rank=3
 )
-_PATH = field("", "that of the first process's mapping; empty of anonymous memory", rank=2)
+_PATH = field("", "path in the first process that maps it; empty for anonymous memory", rank=2)
 
 
 class SharedRow(Record):
@@ -48,7 +51,7 @@ class SharedRow(Record):
 
 
 class SharedProcessRow(Record):
-    """A process, and what it shares with any other; a row of `Sharing.processes`."""
+    """What a process shares with any other; a row of `Sharing.processes`."""
 
     pid: int = field("", "the process", rank=0, key=True)
     name: str = field("", "its command name", rank=2)
@@ -78,9 +81,9 @@ class SharedPairRow(Record):
 
 
 class SharedGroupRow(Record):
-    """What just these processes share, by path; a row of `Sharing.groups`."""
+    """What exactly these processes share, by path; a row of `Sharing.groups`."""
 
-    processes: int = field("", "how many they are", rank=0)
+    processes: int = field("", "number of processes", rank=0)
     shared: int = _SHARED
     anon: int = _ANON
     file: int = _FILE
@@ -93,7 +96,7 @@ class SharedGroupRow(Record):
 
 
 class SharedPathRow(Record):
-    """What is shared of a path, and what that saves; a row of `Sharing.paths`."""
+    """How much of a path is shared, and what that saves; a row of `Sharing.paths`."""
 
     shared: int = _SHARED
     anon: int = _ANON
@@ -110,8 +113,8 @@ class SharedFrameRow(Record):
     """A frame that several processes map; a row of `Sharing.frames`."""
 
     pfn: int = field("pfn", "the frame", rank=0, key=True)
-    processes: int = field("", "how many processes map it", rank=1)
-    mapcount: int | None = field("", "how often it is mapped, by the kernel's count", rank=3)
+    processes: int = field("", "number of processes that map it", rank=1)
+    mapcount: int | None = field("", "times it is mapped, as the kernel counts", rank=3)
     kind: str = field("", "anon, file, shmem, ksm, zero or other", rank=4)
     path: str = _PATH
 
