@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
         def write(self, data: memoryview, /) -> int | None: ...
 
-    Progress = Callable[[int, int | None], None]
+    Progress = Callable[[int, int | None], object]
 
 __all__ = ["FORMATS", "dump"]
 

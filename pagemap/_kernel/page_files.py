@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Failed = Callable[[PagemapError], None]
+    Failed = Callable[[PagemapError], object]
 
 __all__ = ["OpenFile", "file_error", "files_in"]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pagemap
 
@@ -83,6 +85,31 @@ def test_every_name_is_there_and_comes_from_its_room() -> None:
         assert getattr(pagemap, name) is not None
         if name != "__version__":
             assert getattr(pagemap, name).__doc__, f"{name} has no docstring"
+
+
+def test_type_checkers_see_every_name_used() -> None:
+    """By a file as users write it, which `make lint` gives to two of them, both strict."""
+    source = Path(__file__).parents[1] / "typing" / "api.py"
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    quoted = [
+        ast.parse(node.value)  # types in quotes are of use too
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        if isinstance(node.value, str) and node.value.startswith("pagemap.Table[")
+    ]
+    used = {
+        node.attr
+        for text in (tree, *quoted)
+        for node in ast.walk(text)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pagemap"
+    }
+    imported = {
+        each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "pagemap"
+        for each in node.names
+    }
+    assert used | imported == set(DOOR)
 
 
 def test_dir_shows_the_door() -> None:

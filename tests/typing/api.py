@@ -1,23 +1,35 @@
-"""The library as users type it, for mypy and pyright, both strict: what each call gives."""
+"""The library as users type it, for mypy and pyright, both strict: what each call gives.
+
+Each name of `pagemap.__all__` is used; tests/contract/test_names.py looks for it here.
+"""
 
 from __future__ import annotations
 
 import io
 import subprocess
+import sys
 from array import array
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pagemap
 from pagemap import PageFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import assert_type  # noqa: TC004 - this file is never run
 
 
+class ArrowStream(Protocol):
+    """What pyarrow, polars, pandas and DuckDB take."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
 def mappings(pid: int) -> None:
     with pagemap.Process(pid) as process:
+        assert_type(process.maps(), "pagemap.Table[pagemap.Mapping]")
         for mapping in process.maps():
             assert_type(mapping, pagemap.Mapping)
             assert_type(mapping.size, int)
@@ -35,11 +47,42 @@ def mappings(pid: int) -> None:
             assert_type([page.pfn for page in pages], "list[int | None]")
             assert_type(pages[0].present, bool)
             assert_type(pages[0].physical_address, "int | None")
+            assert_type(reversed(pages), "Iterator[pagemap.Page]")
+            assert_type(pages.entries, "memoryview[int]")
         assert_type(process.read_into(bytearray(64), 0x1000), int)
         assert_type(process.read_into(array("Q", [0]), 0x1000, count=1), int)
         assert_type(process.virt_to_phys(0x1000), int)
         assert_type(process.translate([0x1000]), "pagemap.Table[pagemap.TranslationRow]")
         assert_type(process.entry(0x1000), pagemap.Page)
+
+
+def tables(process: pagemap.Process) -> Iterable[ArrowStream]:
+    table = process.tally()
+    assert_type(table.schema, "pagemap.Schema[pagemap.TallyRow]")
+    assert_type(table.schema["rss"], pagemap.Column)
+    assert_type([column.unit for column in table.schema], "list[str]")
+    assert_type(table.about, "dict[str, object]")
+    assert_type(table[-1], pagemap.TallyRow)
+    assert_type(table.total().rss, "int | None")
+    assert_type(table.sorted("rss", reverse=True).top(3), "pagemap.Table[pagemap.TallyRow]")
+    assert_type(table.where(lambda row: row.path == "[heap]")[0].path, str)
+    assert_type(table.part(0, 2).reversed(), "pagemap.Table[pagemap.TallyRow]")
+    assert_type(table.grouped("path"), "pagemap.Table[Any]")
+    assert_type(table.select(["path", "rss"]), "pagemap.Table[Any]")
+    assert_type(table.valid("rss"), "memoryview[bool] | None")
+    assert_type(table.total()._asdict(), "dict[str, Any]")
+    paths: pagemap.Texts = table["path"]
+    assert_type(paths[0], str)
+    assert_type(list(paths), "list[str]")
+    sharers: pagemap.Lists = pagemap.footprints()["sharers"]
+    assert_type(sharers[0], "tuple[int, ...]")
+    columns = [pagemap.Column("path", "text", "", "the file"), *pagemap.doctor().schema]
+    schema: pagemap.Schema[Any] = pagemap.Schema("mine", 1, columns)
+    mine = pagemap.Table.of_rows(schema, [("/bin/sh", 1)], about={"host": "here"})
+    assert_type(mine, "pagemap.Table[Any]")
+    pagemap.Table(schema, {"path": paths, "rss": table["rss"]})
+    str(table[0].nope)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    yield from (table, process.columns(), process.regions(), process.pages((0, 1)))
 
 
 def targets() -> None:
@@ -49,7 +92,17 @@ def targets() -> None:
     assert_type(pagemap.virt_to_phys("self", 0x1000), int)
     assert_type(pagemap.find("nginx"), "list[int]")
     assert_type(pagemap.dump(1, io.BytesIO(), threads=2), int)
+    assert_type(pagemap.dump("self", sys.stdout.buffer, select=lambda path: path == "[heap]"), int)
+    assert_type(pagemap.dump("self", Path("rows"), format="csv"), int)
     pagemap.Process(1.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def callbacks(process: pagemap.Process, calls: list[object]) -> None:
+    """What they return does not matter."""
+    pagemap.dump(process, 1, progress=lambda done, total: (done, total))
+    pagemap.owners([1], progress=lambda done, processes: done / processes)
+    pagemap.page_types(files=["/etc"], failed=lambda error: error.pid)
+    pagemap.page_runs([process], failed=calls.append)
 
 
 def walks(process: pagemap.Process) -> Iterator[int]:
@@ -58,6 +111,7 @@ def walks(process: pagemap.Process) -> Iterator[int]:
         assert_type(pages, pagemap.Pages)
         yield len(pages)
     regions = process.regions(only=["present", "huge"])
+    assert_type(regions, pagemap.RegionStream)
     assert_type(regions.snapshot(), "pagemap.Table[pagemap.RegionRow]")
     for table in regions:
         assert_type(table, "pagemap.Table[pagemap.RegionRow]")
@@ -88,6 +142,7 @@ def footprints(process: pagemap.Process) -> pagemap.FootprintRow:
     for row in pagemap.footprints(by="mapping", cgroup="/", gentle=gentle):
         assert_type(row.start, int)
         assert_type(row.path, str)
+    assert_type(gentle.total(process), pagemap.FootprintSums)
     names: pagemap.Table[Any] = pagemap.footprints(names=["pid", "user"])
     assert_type(names.schema, "pagemap.Schema[Any]")
     return held
@@ -152,14 +207,45 @@ def analyses(process: pagemap.Process) -> None:
     assert_type(shared.groups, pagemap.Table[pagemap.SharedGroupRow])
 
 
+def spaces(space: pagemap.AddressSpace) -> int:
+    assert_type(space.folder, pagemap.Folder)
+    assert_type(space.folder.read("status"), bytes)
+    assert_type(space.pid, int)
+    assert_type(space.pfns_visible, bool)
+    return space.folder.open("numa_maps")
+
+
+def machine() -> str:
+    pagemap.load()
+    for finding in pagemap.doctor():
+        assert_type(finding, pagemap.FindingRow)
+    return pagemap.__version__
+
+
+def translations(process: pagemap.Process) -> int | None:
+    try:
+        return process.virt_to_phys(0x1000)
+    except pagemap.SwappedOut as error:
+        return error.swap_offset
+    except (pagemap.NotMapped, pagemap.NotPresent) as error:
+        return error.address
+    except pagemap.AddressError:
+        return None
+    except pagemap.PfnsHidden as error:
+        assert_type(error.path, "str | None")
+        return None
+
+
 def errors(pid: int) -> int:
     try:
         pagemap.Process(pid).close()
     except pagemap.AccessDenied as error:
         assert_type(error.pid, "int | None")
         return error.errno or 0
-    except (pagemap.NoSuchProcess, pagemap.TargetVanished):
+    except (pagemap.NoSuchProcess, pagemap.TargetVanished, pagemap.ClosedProcess):
         return 0
+    except (pagemap.Unsupported, pagemap.UsageError) as error:
+        assert_type(error.message, str)
     except pagemap.PagemapError:
         return 1
     return 2
