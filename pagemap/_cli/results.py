@@ -327,7 +327,7 @@ class _Sums(dict[str, "Any"]):
             for column in table.schema:
                 if column.adds:
                     value = getattr(total, column.name)
-                    before = self.get(column.name)
-                    known = [each for each in (before, value) if each is not None]
-                    self[column.name] = sum(known) if known else None
+                    before = self.get(column.name, 0)
+                    unknown = value is None or before is None
+                    self[column.name] = None if unknown else before + value
             yield table

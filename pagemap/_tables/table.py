@@ -208,7 +208,7 @@ class Table(_Base["_Row"]):
     def total(self) -> _Row:
         """A row of sums, of the columns that have one (`Column.adds`); None for the others.
 
-        What is not known adds nothing; a column of which nothing is known has None.
+        The sum is None too where a cell of the column is not known: nobody knows that sum.
         """
         row: _Row = self._made(self._sum(column, None) for column in self.schema)
         return row
@@ -217,11 +217,11 @@ class Table(_Base["_Row"]):
         if not column.adds:
             return None
         known, values = self._valid.get(column.name), self._columns[column.name]
-        if known is None and rows is None:
-            return sum(values)
-        numbers = range(self._size) if rows is None else rows
-        cells = [values[i] for i in numbers if known is None or known[i]]
-        return sum(cells) if cells or not numbers else None
+        if rows is None:
+            return sum(values) if known is None or all(known) else None
+        if known is not None and not all(map(known.__getitem__, rows)):
+            return None
+        return sum(map(values.__getitem__, rows))
 
     def grouped(self, name: str) -> Table[Any]:
         """A row for each different value of a column: how many `rows` have it, and their sums.
