@@ -87,22 +87,26 @@ environment: $(VENV)/.python ## Install all that the other targets need into .ve
 		exit 0; \
 	done; exit 1
 
-# The target of the demonstration is the shell that runs the recipe: it is alive, it belongs to
-# the caller, and it will not exec halfway. Exit code 77 is what an ordinary user gets.
 packages: ## As root on Debian: install the programs that the tests and lint need
 	tests/steps/packages.sh --vm
 
-demo: $(VENV)/.run ## See the page table of a live process
-	@set -eu; folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; rows=$$folder/rows; \
-	echo "The target is process $$$$: the shell that runs this recipe."; \
-	echo; echo "\$$ pagemap dump $$$$ --output rows"; \
-	$(BIN)/pagemap dump $$$$ --output "$$rows"; \
-	echo; echo "\$$ head -n 20 rows"; \
-	head -n 20 "$$rows"; \
-	echo; echo "rows: $$(($$(wc -l < "$$rows") - 1)), one for each page of each mapping"; \
+# The target of the demonstration is a Python that holds 32 MiB: it is alive, it belongs to the caller,
+# and it is gone at the end. Exit code 77 is what an ordinary user gets where he asks for frames.
+demo: $(VENV)/.run ## See what takes the memory of a live process, and its page table
+	@set -eu; folder=$$(mktemp -d); rows=$$folder/rows; \
+	$(BIN)/python -c 'import sys, time; held = b"x" * (32 << 20); open(sys.argv[1], "x"); time.sleep(600)' \
+		"$$folder/ready" & pid=$$!; trap 'kill $$pid; rm -r "$$folder"' EXIT; \
+	until [ -e "$$folder/ready" ]; do kill -0 $$pid; sleep 0.1; done; \
+	show() { echo; echo "\$$ $$*"; shift; $(BIN)/pagemap "$$@" || test $$? -eq 77; }; \
+	echo "The target is process $$pid: a Python that holds 32 MiB."; \
+	show pagemap footprint $$pid --columns pid,rss,pss,uss,anon,file,name; \
+	show pagemap footprint $$pid --by path --columns rss,pss,uss,path --top 5; \
+	show pagemap maps $$pid --columns start,size,rss,huge,perms,path --sort rss --top 5; \
+	echo; echo "\$$ pagemap dump $$pid | head -n 5"; \
+	$(BIN)/pagemap dump $$pid -o "$$rows"; head -n 5 "$$rows"; \
+	echo "rows: $$(($$(wc -l < "$$rows") - 1)), one for each page of each mapping"; \
 	address=0x$$(awk '$$6 == 1 { print $$1; exit }' "$$rows"); \
-	echo; echo "\$$ pagemap virt-to-phys $$$$ $$address"; \
-	$(BIN)/pagemap virt-to-phys $$$$ $$address || test $$? -eq 77
+	show pagemap virt-to-phys $$pid $$address
 
 # Two runs at once, because most tests keep one processor busy. What changes settings of the kernel
 # and what looks at all processes is in the same run.

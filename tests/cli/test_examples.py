@@ -1,4 +1,6 @@
-"""Every example that the helps and the README show is run, as it stands, on targets made for it.
+"""Every example that the helps and the README show is run, as it stands, on a host as hosts are.
+
+There are several processes of each name.
 
 Two of them were refused by the parser that printed them (`--range 400000-500000`), and a line of
 the README asked `regions` for a word that only `dump` knew.
@@ -6,6 +8,7 @@ the README asked `regions` for a word that only `dump` knew.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -17,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-import pagemap as library
 from pagemap._cli import parser
 from pagemap._cli.commands import COMMANDS
 from tests import build
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2]))
 NAMES = ("nginx", "java", "postgres", "bash")
+SEVERAL = 3
 NUMBERS = {"4242": "bash", "1234": "nginx", "5678": "java"}
 # Addresses are those of whoever wrote the example: nothing need be there.
 NOT_THERE = ("has no pages there", "is in no mapping", "no mapping of process")
@@ -76,18 +79,17 @@ def test_every_command_has_examples() -> None:
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
-    """Programs of these names, each with a heap."""
+    """Several programs of each of these names, each with a heap; the last of them."""
     folder = tmp_path_factory.mktemp("programs")
-    started = {}
-    try:
+    with contextlib.ExitStack() as started:
+        found = {}
         for name in NAMES:
             shutil.copy(build.targets(), folder / name)
-            manager = run(folder / name, "heap_and_stack", str(1 << 18))
-            started[name] = manager, manager.__enter__()
-        yield {name: target for name, (_, target) in started.items()}
-    finally:
-        for manager, _ in started.values():
-            manager.__exit__(None, None, None)
+            for _ in range(SEVERAL):
+                found[name] = started.enter_context(
+                    run(folder / name, "heap_and_stack", str(1 << 18))
+                )
+        yield found
 
 
 @pytest.fixture
@@ -100,16 +102,12 @@ def places(tmp_path: Path, targets: dict[str, Target]) -> dict[str, str]:
     own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip()
     roots = [Path(f"/sys/fs/cgroup{under}{own}") for under in ("", "/unified", "/pids")]
     group = next((str(root) for root in roots if (root / "cgroup.procs").exists()), "")
-    found = {
+    return {
         "@/run/nginx.pid": f"@{tmp_path}/nginx.pid",
         "/var/lib": str(tmp_path / "files"),
         "/sys/fs/cgroup/system.slice": group,
         **{number: str(targets[name].pid) for number, name in NUMBERS.items()},
     }
-    for name, target in targets.items():
-        if library.find(name) != [target.pid]:  # another has this name too
-            found[name] = os.readlink(f"/proc/{target.pid}/exe")
-    return found
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.where}: {each.line}")

@@ -36,7 +36,7 @@ Exits with 0 when mappings and page table can be read, else with 77, 69 or 66.
 
 examples:
   pagemap doctor
-  sudo pagemap doctor nginx
+  sudo pagemap doctor 1234
   pagemap doctor --json | jq '.rows[] | select(.ok | not).remedy'"""
 
 

@@ -44,10 +44,10 @@ tells: file, present, swap, soft-dirty and guard.
 
 examples:
   pagemap regions self
-  pagemap regions java --only swap --json | jq .total.size
-  pagemap regions nginx --only present,file,~pfnzero
-  pagemap regions nginx --only present --tell huge,file --by categories
-  pagemap regions nginx --only present/swap --range 0x400000-0x500000"""
+  pagemap regions 5678 --only swap --json | jq .total.size
+  pagemap regions 1234 --only present,file,~pfnzero
+  pagemap regions 1234 --only present --tell huge,file --by categories
+  pagemap regions 1234 --only present/swap --range 0x400000-0x500000"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -47,7 +47,7 @@ greatest among those of the addresses.
 examples:
   sudo pagemap virt-to-phys self 0x400000
   sudo pagemap virt-to-phys 1234 0x7f5a10000000 7f5a10001000 --csv
-  sudo pagemap virt-to-phys nginx - <addresses.txt"""
+  sudo pagemap virt-to-phys 1234 - <addresses.txt"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
