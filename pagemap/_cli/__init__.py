@@ -121,7 +121,7 @@ def _run(argv: Sequence[str]) -> int:
     from pagemap._cli.commands import COMMANDS
 
     (module,) = [each for name, _, each in COMMANDS if name == arguments.command]
-    module = f"pagemap._cli.{module.replace('options_', '')}"
+    module = f"pagemap._cli.commands.{module}"
     __import__(module)
     code: int = sys.modules[module].run(arguments)
     return code

@@ -17,7 +17,7 @@ from pagemap._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from _typeshed import SupportsWrite
 
@@ -83,10 +83,6 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}\ntry '{self.prog} --help'")
 
 
-def _examples_of(options: Any) -> Callable[[], str]:
-    return getattr(options, "examples", None) or (lambda: str(options.EXAMPLES))
-
-
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of the whole command; `command` in its results is the name given, or None.
 
@@ -106,7 +102,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     coming = [each for each in COMMANDS if each[0] == command]
     for name, summary, module in coming or COMMANDS:
-        options = __import__(f"pagemap._cli.{module}", fromlist=[module])
+        options = __import__(f"pagemap._cli.commands.{module}", fromlist=[module])
         made = commands.add_parser(
             name,
             help=summary,
@@ -114,6 +110,6 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
-        made.examples = _examples_of(options)
+        made.examples = options.examples
         options.add_arguments(made)
     return parser

@@ -58,9 +58,8 @@ def _of_help(where: str, text: str) -> list[Example]:
 def _examples() -> list[Example]:
     found = _of_help("--help", parser.EXAMPLES)
     for name, _, room in COMMANDS:
-        options = __import__(f"pagemap._cli.{room}", fromlist=[room])
-        text = options.examples() if hasattr(options, "examples") else options.EXAMPLES
-        found += _of_help(f"{name} --help", text)
+        options = __import__(f"pagemap._cli.commands.{room}", fromlist=[room])
+        found += _of_help(f"{name} --help", options.examples())
     readme = ROOT / "README.md"
     if readme.exists():
         lines = re.findall(r"^\$ ((?:sudo )?pagemap .*)$", readme.read_text("utf-8"), re.MULTILINE)

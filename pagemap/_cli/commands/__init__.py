@@ -9,14 +9,14 @@ from __future__ import annotations
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
-    ("dump", "a row for every page of a process", "commands.dump"),
-    ("regions", "ranges of pages by what they are", "commands.regions"),
-    ("maps", "the mappings of processes, and what they hold", "commands.maps"),
-    ("footprint", "what memory processes take", "commands.footprint"),
-    ("huge", "how much lies in huge pages, of which size", "commands.huge"),
-    ("types", "pages by the kernel's flags, counted or listed", "commands.types"),
-    ("who", "who maps a frame: processes, mappings, addresses", "commands.who"),
-    ("sharing", "which processes share which memory", "commands.sharing"),
-    ("virt-to-phys", "physical addresses", "commands.virt_to_phys"),
-    ("doctor", "what can be read here, and what cannot", "commands.doctor"),
+    ("dump", "a row for every page of a process", "dump"),
+    ("regions", "ranges of pages by what they are", "regions"),
+    ("maps", "the mappings of processes, and what they hold", "maps"),
+    ("footprint", "what memory processes take", "footprint"),
+    ("huge", "how much lies in huge pages, of which size", "huge"),
+    ("types", "pages by the kernel's flags, counted or listed", "types"),
+    ("who", "who maps a frame: processes, mappings, addresses", "who"),
+    ("sharing", "which processes share which memory", "sharing"),
+    ("virt-to-phys", "physical addresses", "virt_to_phys"),
+    ("doctor", "what can be read here, and what cannot", "doctor"),
 )
