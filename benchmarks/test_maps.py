@@ -36,7 +36,7 @@ def whole_file(path: Path) -> bytes:
 def test_maps_of_60_000_mappings(
     target: Callable[[str], Target], table: Table, benchmark: BenchmarkFixture
 ) -> None:
-    """Objects cost a few times the file, and who needs only ranges does not pay for them."""
+    """A table of them costs little more than the file: no object is made for a mapping."""
     pid = target("many").pid
     path = Path(f"/proc/{pid}/maps")
 
@@ -63,13 +63,9 @@ def test_maps_of_60_000_mappings(
             rounds=ROUNDS,
         )
 
-    row = table.cost("maps(), 60,000 mappings", figures[OURS], FILE, figures[FILE], at_most=5.0)
-    cheaper = table.cost(
-        "ranges(), 60,000 mappings", figures[RANGES], "maps()", figures[OURS], at_most=1.0
-    )
+    row = table.cost("maps(), 60,000 mappings", figures[OURS], FILE, figures[FILE], at_most=2.0)
     table.cost("ranges(), 60,000 mappings", figures[RANGES], FILE, figures[FILE])
     assert row.met, row
-    assert cheaper.met, cheaper
 
 
 def test_command_over_60_000_mappings(
