@@ -98,7 +98,6 @@ def targets() -> None:
 
 
 def callbacks(process: pagemap.Process, calls: list[object]) -> None:
-    """What they return does not matter."""
     pagemap.dump(process, 1, progress=lambda done, total: (done, total))
     pagemap.owners([1], progress=lambda done, processes: done / processes)
     pagemap.page_types(files=["/etc"], failed=lambda error: error.pid)
