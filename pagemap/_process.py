@@ -50,8 +50,8 @@ class Process(AddressSpace):
     `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the
     old address space too, maps and pages both.
 
-    `procfs` stays an attribute. `pfns_visible` is False where the kernel hides PFNs: it shows them
-    to who opened the pagemap with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
+    `pid` and `procfs` are attributes. `pfns_visible` is False where the kernel hides PFNs: it shows
+    them to who opened the pagemap with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
     fs/proc/task_mmu.c).
 
     >>> import pagemap

@@ -38,7 +38,7 @@ _START = 19  # of the fields of stat from the state on: number 22 of proc(5), in
 class Folder(Holder):
     """/proc/PID by descriptor; `name` is the pid, a thread id, or "self", `pid` its number.
 
-    That of an open process is `Process.folder`.
+    That of an open process is `Process.folder`. `fd` is held; `path` is what it was opened by.
 
     Of a process whose main thread has ended, which has no memory of its own then, files are those
     of a thread that lives, once `find_living` was called, as `image` does: ``task/TID`` below this

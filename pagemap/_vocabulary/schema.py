@@ -99,7 +99,7 @@ class Column:
 
 
 class Schema(_Base["_Row"]):
-    """The columns of a result, in order; `name` and `version` say which result it is.
+    """The `columns` of a result, in order; `name` and `version` say which result it is.
 
     `row` is the class of its rows, None where it is one that is made for a choice of columns.
 

@@ -60,3 +60,16 @@ def test_help_of_a_class_shows_or_says_how_to_get_one(name: str) -> None:
         for _, words in shown(getattr(pagemap, each))
     )
     assert calls or ">>> " in words or raised or issubclass(pagemap.Process, kind)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_help_of_a_class_tells_of_its_attributes(name: str) -> None:
+    """`Pages.told` and `Gentle.paused` were nowhere."""
+    kind = getattr(pagemap, name)
+    if issubclass(pagemap.Process, kind):
+        kind = pagemap.Process  # whose help says it for its bases
+    ours = [each for each in kind.__mro__ if each.__module__.startswith("pagemap")]
+    words = " ".join(each.__doc__ or "" for each in ours)
+    slots = {slot for each in ours for slot in vars(each).get("__slots__", ())}
+    public = {slot for slot in slots if not slot.startswith("_")}
+    assert {slot for slot in public if not re.search(rf"`{slot}\b", words)} == set()
