@@ -11,7 +11,7 @@ import os
 from errno import EINVAL, ENOTTY
 
 from pagemap._errors import Unsupported, UsageError
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._native import probes, scan
 from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
@@ -137,4 +137,4 @@ def require(process: AddressSpace, wanted: int) -> None:
             )
         # these a kernel takes, or reads as never set, and finds none
         if flag.name == "soft_dirty" or (flag.name == "guard" and not process.can_scan):
-            told.require(1 << entry_flag(flag.name).bit, procfs=process.procfs, pid=process.pid)
+            features.require(1 << entry_flag(flag.name).bit, procfs=process.procfs, pid=process.pid)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from array import array
 
-from pagemap._analyses.choice import Choice
+from pagemap._analyses.page_filter import Choice
 from pagemap._analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
-from pagemap._kernel import maps, told
+from pagemap._kernel import features, maps
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
@@ -175,7 +175,7 @@ class PageStream(Stream):
             none_of=choice.none_of,
             kinds=kinds(),
             kinds_wanted=choice.wanted,
-            untold=told.ALL & ~told.bits(process.procfs),
+            untold=features.ALL & ~features.bits(process.procfs),
             mapcounts=open_frames(process, "kpagecount") if self._tells_exclusive() else CLOSED,
         )
         return reader, paths, frames

@@ -9,8 +9,8 @@ A word is of the moment it is read: a page may have moved since its PFN was lear
 
 from __future__ import annotations
 
-from pagemap._analyses.choice import Choice
 from pagemap._analyses.page_cache import CacheWalk
+from pagemap._analyses.page_filter import Choice
 from pagemap._errors import PagemapError, PfnsHidden, UsageError, from_file_error
 from pagemap._kernel import maps
 from pagemap._kernel.frames import FrameReader

@@ -10,7 +10,7 @@ import os
 from errno import ENOTSUP
 
 from pagemap._errors import Unsupported
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
@@ -80,7 +80,7 @@ class Plan(Holder):
         self.by_smaps: frozenset[str] = frozenset()
         for name in sorted(untold(process, asked)):
             if named:
-                reason = _REASONS.get(name) or told.why_not(_FLAGS[name])
+                reason = _REASONS.get(name) or features.why_not(_FLAGS[name])
                 raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
             asked.remove(name)
         if not self.way.use_scan and asked & _WITHOUT_ZEROS:
@@ -178,7 +178,7 @@ def untold(process: Handle, asked: set[str]) -> set[str]:
     wanted = 0
     for bit in flags.values():
         wanted |= bit
-    bits = told.bits(process.procfs, wanted) if wanted else 0
+    bits = features.bits(process.procfs, wanted) if wanted else 0
     missing = {name for name, bit in flags.items() if not bit & bits}
     if not process.can_scan:
         missing.add("huge")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pagemap._cli.options import complete_with_files
 from pagemap._cli.output import open_output
+from pagemap._cli.parsing import parse_limit, parse_names
 from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of, wrapped
-from pagemap._cli.words import parse_limit, parse_names
 from pagemap._errors import UsageError
 from pagemap._render.fitting import fitting
 from pagemap._space.about import moment

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from errno import EIO
 
-from pagemap._analyses.choice import Choice
+from pagemap._analyses.page_filter import Choice
 from pagemap._errors import UsageError
 from pagemap._export.dump_formats import HEADERS, LABELS, printable_label
 from pagemap._export.dump_mappings import batches, selected

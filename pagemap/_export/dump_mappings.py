@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._analyses.tally_plan import open_frames
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._kernel.maps import decode_path, parse_labels
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.rows import Rows
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pagemap._analyses.choice import Choice
+    from pagemap._analyses.page_filter import Choice
     from pagemap._process import Process
 
 __all__ = ["batches", "selected"]
@@ -34,7 +34,7 @@ def batches(
     # the table of text has no column of it, and may be chosen by it
     told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
     mapcounts = open_frames(process, "kpagecount") if told_of else CLOSED
-    untold = 0 if form == "text" else told.ALL & ~told.bits(process.procfs)
+    untold = 0 if form == "text" else features.ALL & ~features.bits(process.procfs)
     seen = at = 0
     # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
     # selected

@@ -6,7 +6,7 @@ import os
 from errno import EACCES, EBADF, EMFILE, ENFILE, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
-from pagemap._kernel.chosen import same
+from pagemap._kernel.chosen_pid import same
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.mounts import kind_of
 from pagemap._kernel.regular import open_regular

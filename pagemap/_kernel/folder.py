@@ -19,7 +19,7 @@ from pagemap._errors import (
     from_os_error,
     no_proc,
 )
-from pagemap._kernel.chosen import Chosen
+from pagemap._kernel.chosen_pid import Chosen
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
 __all__ = ["ZOMBIE", "Folder"]

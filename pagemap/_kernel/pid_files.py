@@ -19,7 +19,7 @@ from errno import EACCES, EINVAL, ENOENT
 from stat import S_ISREG, S_IWOTH
 
 from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
-from pagemap._kernel.chosen import Chosen
+from pagemap._kernel.chosen_pid import Chosen
 from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
 from pagemap._kernel.places import find
 

@@ -11,7 +11,7 @@ import os
 from errno import EMFILE, ENFILE
 
 from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
-from pagemap._kernel.chosen import Chosen
+from pagemap._kernel.chosen_pid import Chosen
 from pagemap._kernel.executables import path_of, runs_file
 from pagemap._kernel.folder import Folder
 

@@ -10,7 +10,7 @@ from time import time
 
 from pagemap import _native
 from pagemap._errors import NotMapped, PagemapError, UsageError
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
 from pagemap._space.handle import Handle
@@ -149,7 +149,7 @@ class AddressSpace(Handle):
             start=start,
             page_size=PAGE_SIZE,
             pfns_visible=self.pfns_visible,
-            told=told.bits(self.procfs),
+            told=features.bits(self.procfs),
         )
 
     def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:

@@ -23,7 +23,7 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
 from pagemap._space.address_space import AddressSpace
-from pagemap._space.twins import Twins
+from pagemap._space.shared_spaces import Twins
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._kernel.swap_types import kind_of
 from pagemap._vocabulary.flags import ENTRY_FLAGS, PFN_BITS, SWAP_TYPE_BITS, entry_flag
 from pagemap._vocabulary.record import Record, field
@@ -41,7 +41,7 @@ class _PageFields(Record):
     entry: int = field("", "the 64-bit word that the kernel gave for it")
     page_size: int = field("bytes", "its size")
     pfns_visible: bool = field("", "whether the kernel shows PFNs and places in swap")
-    told: int = field("", "the flags that this kernel tells at all, bits of an entry", told.ALL)
+    told: int = field("", "the flags that this kernel tells at all, bits of an entry", features.ALL)
 
 
 class Page(_PageFields):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._errors import UsageError
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.columns import Words
 from pagemap._native.page_columns import entries_stream
@@ -34,7 +34,7 @@ def stream_of(
         page_shift=page_size.bit_length() - 1,
         hidden=not pfns_visible,
         kinds=kinds(),
-        untold=told.ALL & ~told_bits,
+        untold=features.ALL & ~told_bits,
     )
     return stream_capsule(address)
 

@@ -12,13 +12,13 @@ from errno import ENOTSUP
 
 from pagemap import _native
 from pagemap._errors import Unsupported, UsageError
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._native import COUNTS, NO_PFN
 from pagemap._space.page import MAYBE, Page
 from pagemap._vocabulary.checks import check_int
 from pagemap._vocabulary.flags import ENTRY_FLAGS, entry_flag
+from pagemap._vocabulary.names import choices
 from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.words import choices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Pages:
         start: int,
         page_size: int,
         pfns_visible: bool,
-        told: int = told.ALL,
+        told: int = features.ALL,
     ) -> None:
         if entries.format != "Q" or entries.ndim != 1:
             raise ValueError("entries must be a one-dimensional memoryview of format 'Q'")
@@ -223,7 +223,9 @@ class Pages:
 
     def _require(self, name: str) -> None:
         if name in MAYBE and not self.told >> entry_flag(name).bit & 1:
-            raise Unsupported(told.why_not(name), errno=ENOTSUP, operation="read the page table")
+            raise Unsupported(
+                features.why_not(name), errno=ENOTSUP, operation="read the page table"
+            )
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
@@ -261,7 +263,7 @@ class Pages:
 
 
 def _restore(
-    entries: bytes, start: int, page_size: int, pfns_visible: bool, told: int = told.ALL
+    entries: bytes, start: int, page_size: int, pfns_visible: bool, told: int = features.ALL
 ) -> Pages:
     view = memoryview(entries).cast("Q")
     return Pages(view, start=start, page_size=page_size, pfns_visible=pfns_visible, told=told)

@@ -41,7 +41,7 @@ def check_names(name: str, value: object, known: Collection[str] | None = None) 
 
 
 def _known(name: str, word: str, known: Collection[str]) -> str:
-    from pagemap._vocabulary.words import choices, understand
+    from pagemap._vocabulary.names import choices, understand
 
     found = understand(word, known)
     if found is None:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from pagemap._errors import UsageError
 from pagemap._vocabulary.checks import check_names
+from pagemap._vocabulary.names import choices, understand
 from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.words import choices, understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pagemap._errors import UsageError
 from pagemap._vocabulary.filters import Filter
 from pagemap._vocabulary.flags import PAGE_WORDS
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
+from pagemap._vocabulary.names import understand
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.rows.page_types import FlagRow
-from pagemap._vocabulary.words import understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

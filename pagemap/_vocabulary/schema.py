@@ -159,7 +159,7 @@ class Schema(_Base["_Row"]):
         """The column called `name`. Raises UsageError, which lists the names."""
         column = self._by_name.get(name)
         if column is None:
-            from pagemap._vocabulary.words import choices
+            from pagemap._vocabulary.names import choices
 
             raise UsageError(
                 f"{self.name} has no column {name!r}. {choices(str(name), self._by_name)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._vocabulary.rows.tally import COUNTS
 from tests import held, oracle, workloads
 
@@ -47,7 +47,7 @@ def smaps(pid: int) -> list[oracle.Smaps]:
 def unknown(can_scan: bool) -> set[str]:
     """The counts that this kernel and these rights do not tell."""
     names = set() if can_scan else {"huge"}
-    if not told.bits(wanted=1 << 55):
+    if not features.bits(wanted=1 << 55):
         names.add("soft_dirty")
     if not can_scan and not (oracle.pfns_visible() and oracle.may_read("/proc/kpageflags")):
         names.add("zero")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 with atheris.instrument_imports(include=["pagemap"]):
-    from pagemap._analyses.choice import Choice
+    from pagemap._analyses.page_filter import Choice
     from pagemap._cli import targets
     from pagemap._errors import PagemapError, UsageError
     from pagemap._kernel import maps, smaps

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, Unsupported
-from pagemap._space import every_process, twins
+from pagemap._space import every_process, shared_spaces
 from pagemap._space.every_process import DENIED, ENDED, KERNEL_THREAD, EveryProcess
-from pagemap._space.twins import Twins
+from pagemap._space.shared_spaces import Twins
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Kernel:
         """These processes, whose auxiliary vectors are alike unless given."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(every_process, "pids", lambda _: sorted(self.memory))
-            patch.setattr(twins, "compare_memory", self.compare)
+            patch.setattr(shared_spaces, "compare_memory", self.compare)
             patch.setattr(Twins, "image", lambda _, pid: (images or {}).get(pid, b"alike"))
             patch.setattr(Twins, "_has_ended", lambda _, pid: pid in self.dead)
             return EveryProcess(first, **more)

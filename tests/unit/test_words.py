@@ -13,7 +13,7 @@ import pytest
 
 import pagemap
 from pagemap._vocabulary.flags import PAGE_WORDS, SCAN_CATEGORIES
-from pagemap._vocabulary.words import spell, understand
+from pagemap._vocabulary.names import spell, understand
 from tests.property import fake
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pagemap._cli.options import (
     filters_help,
 )
 from pagemap._vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
+from pagemap._vocabulary.names import spell
 from pagemap._vocabulary.page_columns import DUMPED, FRAME_COLUMNS, PAGES
-from pagemap._vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
+    from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.targets import one
-    from pagemap._cli.words import parse_count, parse_ranges
     from pagemap._process import Process
     from pagemap._vocabulary.filters import parse_filters, words_of
 
@@ -204,14 +204,14 @@ def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
 def _remark(process: Process, form: str, words: set[str]) -> None:
     """Say what the rows will not show."""
     from pagemap._cli.messages import complain
-    from pagemap._kernel import told
+    from pagemap._kernel import features
     from pagemap._kernel.swap_types import in_use
 
     if process.kernel_thread:
         complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
         return
     asked = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in words)
-    if asked & ~told.bits(wanted=asked):
+    if asked & ~features.bits(wanted=asked):
         return  # there will be no rows, but an error that says why
     if not process.pfns_visible:
         complain(
@@ -228,10 +228,10 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
 
         warn_of_huge_pages(process)
     if form == "text":
-        untold = _TEXT & ~told.bits(wanted=_TEXT)
+        untold = _TEXT & ~features.bits(wanted=_TEXT)
         for flag in ENTRY_FLAGS:
             if untold >> flag.bit & 1:
-                complain(f"{spell(flag.name)} is 0 for every page: {told.why_not(flag.name)}")
+                complain(f"{spell(flag.name)} is 0 for every page: {features.why_not(flag.name)}")
 
 
 def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:

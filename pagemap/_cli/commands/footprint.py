@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from pagemap._cli import many, results
+from pagemap._cli import processes, results
 from pagemap._cli.options import columns_help, in_lines
 from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS, PATH_FOOTPRINTS
 
@@ -75,7 +75,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    many.add_arguments(parser)
+    processes.add_arguments(parser)
     parser.add_argument(
         "--by",
         metavar="WHAT",
@@ -95,10 +95,10 @@ def run(arguments: Namespace) -> int:
     """Write the footprints. Returns 0, or the code of a target that was not read."""
     from pagemap._analyses.footprints import footprints_of
     from pagemap._cli.messages import complain
-    from pagemap._cli.words import parse_names
+    from pagemap._cli.parsing import parse_names
     from pagemap._errors import UsageError
 
-    asked = many.Many(arguments)
+    asked = processes.Many(arguments)
     by = arguments.by
     if by is not None:
         (by, *more) = parse_names([by], [*_SCHEMAS, *_GROUPS], option="--by")
@@ -143,7 +143,7 @@ def _gentle(budget: float, shown: results.Results) -> Gentle:
 
 
 def _budget(arguments: Namespace) -> float | None:
-    from pagemap._cli.words import parse_count
+    from pagemap._cli.parsing import parse_count
     from pagemap._errors import UsageError
 
     percent = parse_count(arguments.budget, option="--budget")

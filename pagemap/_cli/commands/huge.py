@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._cli import many, results
+from pagemap._cli import processes, results
 from pagemap._cli.options import (
     add_patterns,
     add_threads,
@@ -60,7 +60,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    many.add_arguments(parser)
+    processes.add_arguments(parser)
     add_patterns(parser)
     parser.add_argument(
         "--sizes", action="store_true", help="a column for each size, kind and way of mapping"
@@ -83,7 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the mappings, or the processes."""
-    asked = many.Many(arguments)
+    asked = processes.Many(arguments)
     conts = _orders(arguments.cont)
     pids = asked.pids()
     by = arguments.by
@@ -99,10 +99,10 @@ class _Report:
     """What is asked for, and how it is written."""
 
     def __init__(
-        self, arguments: Namespace, asked: many.Many, conts: Sequence[int], *, mappings: bool
+        self, arguments: Namespace, asked: processes.Many, conts: Sequence[int], *, mappings: bool
     ) -> None:
+        from pagemap._cli.parsing import parse_count
         from pagemap._cli.patterns import Patterns
-        from pagemap._cli.words import parse_count
         from pagemap._errors import UsageError
 
         if arguments.patterns and not mappings:

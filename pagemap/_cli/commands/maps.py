@@ -74,8 +74,8 @@ def run(arguments: Namespace) -> int:
     """Write the mappings. Returns 1 when a pattern fitted none of them."""
     from pagemap._cli import targets
     from pagemap._cli.messages import complain
+    from pagemap._cli.parsing import parse_count
     from pagemap._cli.patterns import Patterns
-    from pagemap._cli.words import parse_count
 
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")

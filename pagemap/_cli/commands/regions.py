@@ -6,8 +6,8 @@ from pagemap._cli import results
 from pagemap._cli.options import add_ranges, add_target, columns_help, in_lines
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.names import spell
 from pagemap._vocabulary.rows.region import REGIONS
-from pagemap._vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.categories import BITS, chosen
     from pagemap._cli import targets
     from pagemap._cli.messages import complain
-    from pagemap._cli.words import parse_count, parse_names, parse_ranges
+    from pagemap._cli.parsing import parse_count, parse_names, parse_ranges
     from pagemap._process import Process
 
     chosen(arguments.only, arguments.without, ("--only", "--without"))  # or it is told of these

@@ -82,10 +82,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write what is shared."""
     from pagemap._analyses.sharing import sharing
+    from pagemap._cli.parsing import parse_count, parse_limit, parse_names
     from pagemap._cli.progress import Bar
-    from pagemap._cli.several import Several
+    from pagemap._cli.several_tables import Several
     from pagemap._cli.targets import several as targets_meant
-    from pagemap._cli.words import parse_count, parse_limit, parse_names
     from pagemap._errors import UsageError
 
     threads = parse_count(arguments.threads, option="--threads")

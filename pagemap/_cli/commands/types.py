@@ -16,8 +16,8 @@ from pagemap._cli.options import (
 )
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import PAGE_WORDS
+from pagemap._vocabulary.names import spell
 from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES, run_columns
-from pagemap._vocabulary.words import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def run(arguments: Namespace) -> int:
     """
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
+    from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.targets import several
-    from pagemap._cli.words import parse_count, parse_ranges
     from pagemap._vocabulary.filters import parse_filters
     from pagemap._vocabulary.page_flags import read_word
 

@@ -78,8 +78,8 @@ def run(arguments: Namespace) -> int:
     """Write who maps the frames."""
     from pagemap._analyses.owners import owners
     from pagemap._cli.left_out import tell_left_out
+    from pagemap._cli.parsing import parse_count
     from pagemap._cli.progress import Bar
-    from pagemap._cli.words import parse_count
 
     threads = parse_count(arguments.threads, option="--threads")
     shown = results.Results(arguments, OWNERS)

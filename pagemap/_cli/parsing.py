@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.names import nearest, understand
 from pagemap._vocabulary.units import page_ranges, parse_range
-from pagemap._vocabulary.words import nearest, understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

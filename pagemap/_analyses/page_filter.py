@@ -9,7 +9,7 @@ from __future__ import annotations
 from errno import EPERM
 
 from pagemap._errors import PfnsHidden, UsageError
-from pagemap._kernel import told
+from pagemap._kernel import features
 from pagemap._kernel.swap_types import in_use, kinds
 from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS, PAGE_WORDS
@@ -89,7 +89,7 @@ class Choice:
         """
         if not self._words:
             return self
-        told.require(_bits(self._words), procfs=process.procfs, pid=process.pid)
+        features.require(_bits(self._words), procfs=process.procfs, pid=process.pid)
         if self.wanted == _ALL:
             return self
         self.kinds = kinds()

@@ -13,7 +13,7 @@ from errno import ENOTSUP
 from pagemap._errors import Unsupported
 from pagemap._native import probes
 from pagemap._vocabulary.flags import ENTRY_FLAGS
-from pagemap._vocabulary.words import spell
+from pagemap._vocabulary.names import spell
 
 __all__ = ["ALL", "bits", "require", "why_not"]
 

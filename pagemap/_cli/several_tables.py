@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pagemap._cli.output import open_output
+from pagemap._cli.parsing import parse_limit
 from pagemap._cli.terminal import encoding_of, is_bold, width_of
-from pagemap._cli.words import parse_limit
 from pagemap._errors import UsageError
 
 TYPE_CHECKING = False

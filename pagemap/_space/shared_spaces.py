@@ -10,7 +10,7 @@ from contextlib import closing
 from errno import EPERM, ESRCH
 
 from pagemap._errors import NoSuchProcess, PagemapError
-from pagemap._kernel.chosen import Chosen, same
+from pagemap._kernel.chosen_pid import Chosen, same
 from pagemap._kernel.folder import Folder
 from pagemap._native.owners import BEFORE, SAME, compare_memory
 
