@@ -1,0 +1,114 @@
+"""`pagemap types` that cannot be done: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+
+PAGE = oracle.PAGE
+MIB = 1 << 20
+
+
+@pytest.fixture
+def need_frames(need_pfns: None) -> None:
+    """Skip where the files about frames may not be read."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("self --only anonymos", "--only knows no 'anonymos'; did you mean anonymous?"),
+        ("self --only re", "--only: 're' may be referenced, reclaim, reserved, readahead; write"),
+        (
+            "self --only reserved",
+            "reserved: internal to the kernel, and seen among raw flags alone",
+        ),
+        ("self --only lru=dirty", "--only 'lru=dirty' matches nothing: dirty is not before the ="),
+        ("--describe x", "--describe knows no 'x'; "),
+        ("--describe 0xfffffffffffffffff", "--describe: '0xfffffffffffffffff' has more than 64"),
+        ("--pfn x", "malformed PFN 'x'"),
+        ("--pfn 20-10", "empty range '20-10'"),
+        ("--pfn 424242", "PFN '424242' can be read in two ways: write 0x424242 if it is"),
+        ("--pfn 10-20", "range '10-20' can be read in two ways: write 0x10-0x20 if it is"),
+        ("self --pfn 1", "TARGET and --pfn do not go together"),
+        ("self --file /", "TARGET and --file do not go together"),
+        ("--range 1000-2000", "--range is of the addresses of one TARGET"),
+        ("1 2 --range 1000-2000", "--range is of the addresses of one TARGET"),
+        ("self --columns mapcount", "--columns knows no 'mapcount'; "),
+        ("self --list-each --columns pages", "--columns knows no 'pages'; "),
+        ("self --only present,~present", "no page is both present and not present"),
+        ("self --only lru --without 0x20", "no page is both lru and not lru"),
+        ("--only present", "memory has no page table: its pages cannot be chosen"),
+        ("self --threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("self --list --list-each", "argument --list-each: not allowed with argument --list"),
+        ("self --json --csv", "argument --csv: not allowed with argument --json"),
+        ("--file=", "--file has an empty name"),
+    ],
+)
+def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
+    code, out, err = pagemap("types", *line.split())
+    assert (code, out) == (2, b"")
+    assert err[0].startswith(f"pagemap: {said}")
+
+
+def test_without_rights(unprivileged: Pagemap, tmp_path: Path) -> None:
+    said = (
+        "pagemap: cannot read /proc/kpageflags: permission denied; it is root's alone: run with "
+        "sudo (CAP_DAC_READ_SEARCH); 'pagemap maps' and 'pagemap regions' do without, and tell "
+        "what is present, swapped, of files and huge"
+    )
+    for line in ([], ["self"], ["--file", "/etc"], ["self", "--list"]):
+        assert unprivileged("types", *line) == (77, b"", [said])
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_frames: None) -> None:
+    reason = "a kernel thread has no memory of its own"
+    said = [f"pagemap: process {kernel_thread} is left out: {reason}"]
+    code, out, err = pagemap("types", kernel_thread, "--json")
+    told = json.loads(out)
+    assert (code, told["rows"], err) == (0, [], said)
+    (left_out,) = told["about"]["left_out"]
+    assert (left_out["pid"], left_out["reason"]) == (kernel_thread, reason)
+    assert pagemap("types", kernel_thread, "--csv") == (
+        0,
+        b"flags,pages,frames,size,letters,names\n",
+        said,
+    )
+
+
+def test_targets_that_are_not_there(
+    pagemap: Pagemap, zombie: int, unused_pid: int, need_frames: None
+) -> None:
+    assert pagemap("types", zombie)[:2] == (66, b"")
+    assert pagemap("types", unused_pid, "--list")[:2] == (66, b"")
+
+
+def test_stdout_closed_early(pagemap: Pagemap, need_frames: None) -> None:
+    with pagemap.start("types", "--list-each") as process:
+        assert process.stdout
+        assert process.stderr
+        assert os.read(process.stdout.fileno(), 10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=120) == 141
+
+
+@pytest.mark.parametrize("words", ["types", "footprint", "huge"])
+def test_a_cgroup_that_is_not_there(pagemap: Pagemap, tmp_path: Path, words: str) -> None:
+    """It was exit 2 of types, and 66 of footprint."""
+    option = "--charged-to" if words == "types" else "--cgroup"
+    code, out, err = pagemap(*words.split(), option, str(tmp_path / "none"))
+    assert (code, out) == (66, b"")
+    assert err[-1].startswith(f"pagemap: there is no cgroup '{tmp_path / 'none'}'")
