@@ -1,4 +1,4 @@
-"""Options that several subcommands have, and the words that their helps share."""
+"""Options that several subcommands have, and texts that their helps share."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_patterns(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="patterns",
         metavar="PATTERN",
-        help="only mappings whose path fits; may be given again",
+        help="only mappings whose path matches; may be repeated",
     )
 
 
@@ -56,7 +56,7 @@ def add_ranges(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="ranges",
         metavar="START-END",
-        help="only pages in this range of hexadecimal addresses; may be given again",
+        help="only pages in this range of hexadecimal addresses; may be repeated",
     )
 
 
@@ -67,20 +67,20 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILTER",
-        help="only pages that fit, as present,~file; may be given again",
+        help="only pages that match, as present,~file; may be repeated",
     )
     parser.add_argument(
         "--without",
         action="append",
         default=[],
         metavar="WORD[,WORD...]",
-        help="only pages that are none of these; may be given again",
+        help="only pages that are none of these; may be repeated",
     )
 
 
 def filters_help(words: Sequence[tuple[str, str]]) -> str:
-    """What a FILTER may be, and the words in it, for a help text."""
-    return f"a FILTER is one of:\n{LANGUAGE}\n\nwords in it:\n{in_lines(words)}"
+    """The forms of a FILTER and its words, for a help text."""
+    return f"forms of a FILTER:\n{LANGUAGE}\n\nits words:\n{in_lines(words)}"
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
@@ -88,12 +88,12 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         metavar="N",
-        help="threads that read, one a processor at most; by default as many as pay here",
+        help="number of threads that read, at most one per processor (default: automatic)",
     )
 
 
 def complete_with_files(action: argparse.Action) -> None:
-    """Let TAB give files after this option."""
+    """Let shells complete the argument of this option with files."""
     # shtab looks for this attribute; the names are those of its own shell functions.
     action.complete = {  # type: ignore[attr-defined]
         "bash": "_shtab_compgen_files",
@@ -104,7 +104,7 @@ def complete_with_files(action: argparse.Action) -> None:
 
 
 def in_lines(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and their meanings, below each other, for a help text of 80 columns."""
+    """Names and their meanings, one below the other, for a help text of 80 columns."""
     from textwrap import wrap
 
     width = max(len(name) for name, _ in pairs)
@@ -117,5 +117,5 @@ def in_lines(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def columns_help(schema: Schema[Any], heading: str = "columns") -> str:
-    """What the columns of a result are, for a help text."""
+    """The columns of a result and their meanings, for a help text."""
     return f"{heading}:\n{in_lines([(column.name, column.meaning) for column in schema])}"

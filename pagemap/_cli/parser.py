@@ -1,8 +1,8 @@
-"""The command line as argparse sees it: every subcommand, with the options of its own module.
+"""The argparse parser of the command: every subcommand, with the options of its own module.
 
 The man page and the completions are made from `build_parser` too, so neither this file nor the
-modules of the subcommands, before they run, import the compiled module or rich. What the words mean
-is checked where they are used, by the subcommands.
+modules of the subcommands import the compiled module or rich before a subcommand runs. The values
+of options are checked by the subcommands that use them.
 """
 
 from __future__ import annotations
@@ -27,34 +27,35 @@ EXIT_CODES = """\
 exit codes:
   0   done
   1   failed
-  2   the command line cannot be understood
+  2   wrong usage: the command line cannot be understood
   66  there is no such process
-  69  this kernel lacks what was asked for
-  75  the target exited midway; what was written until then stands
-  77  not permitted
-  130 interrupted, 141 the reader of a pipe went away"""
+  69  this kernel does not support what was asked for
+  75  the target exited meanwhile; what was written until then is valid
+  77  permission denied
+  130 interrupted, 141 the reader of a pipe closed it"""
 
 DESCRIPTION = """\
-Tell what stands behind every virtual page of a Linux process: where it lies in
-physical memory, whether it is present, swapped, shared or written."""
+Show what is behind the virtual memory of Linux processes: for each page its
+physical frame, and whether it is present, swapped, shared or written; for
+processes and mappings, how much memory they take."""
 
 EXAMPLES = f"""\
 examples:
-  pagemap footprint                        what memory every process takes
-  pagemap footprint nginx                  all that have this name
-  pagemap maps @/run/nginx.pid             its mappings, and what each holds
-  sudo pagemap dump 4242                   every page of a process, as a table
-  sudo pagemap virt-to-phys 4242 0x400000  one address
+  pagemap footprint                        how much memory each process takes
+  pagemap footprint nginx                  the processes of this name
+  pagemap maps @/run/nginx.pid             its mappings, and how much each takes
+  sudo pagemap dump 4242                   all pages of a process
+  sudo pagemap virt-to-phys 4242 0x400000  physical address of one page
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help of a fixed width, with the texts as they stand above.
+    """Help of a fixed width, with descriptions and examples unchanged.
 
-    argparse makes one for each argument that it adds, and asks the terminal for its width: for
-    that it imports shutil, which costs as much as half of Python's start.
+    argparse makes one for each argument that it adds, and asks the terminal for its width. For
+    that it would import shutil, which takes half as long as Python's start.
     """
 
     def __init__(self, prog: str) -> None:
@@ -62,9 +63,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Leaves errors to `main`, which tells them as all others: those of usage, and of output.
+    """A parser that raises its errors, of usage and of output, so that `main` reports them.
 
-    `examples` gives what stands below the options, when help is asked for.
+    `examples` returns the text below the options; it is called when help is asked for.
     """
 
     examples: Callable[[], str] = staticmethod(lambda: "")
@@ -74,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        # argparse's own keeps silent, and exits with 0, when the disk is full.
+        # argparse ignores a full disk and exits with 0.
         file = file or sys.stdout
         if file is not None:
             file.write(message)
@@ -84,9 +85,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of the whole command; `command` in its results is the name given, or None.
+    """The parser of the whole command; in its results `command` is the subcommand, or None.
 
-    If it is known which subcommand comes, the others can be left out, which saves a millisecond.
+    Where the name of the subcommand is known before, only that one is added: a millisecond less.
     """
     parser = _Parser(
         prog="pagemap",

@@ -31,7 +31,7 @@ class Patterns:
     def __init__(self, texts: list[str]) -> None:
         if "" in texts:
             raise UsageError(
-                "an empty --map pattern fits nothing; write [anon] for anonymous memory"
+                "an empty --map pattern matches nothing; write [anon] for anonymous memory"
             )
         self.texts = texts
         self._unused = {text: _compile(text) for text in texts}

@@ -1,4 +1,4 @@
-"""The processes that a command is of: its targets, those of a cgroup, or all."""
+"""The processes that a command reads: its targets, those of a cgroup, or all."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
     complete_with_files(
         parser.add_argument(
-            "--cgroup", metavar="PATH", help="those of a cgroup's directory, and of all below it"
+            "--cgroup", metavar="PATH", help="processes of this cgroup directory and those below it"
         )
     )
 
 
 class Many:
-    """The processes that are asked for, to be looked for once, or again and again.
+    """The processes that are asked for; they are looked for anew whenever `find` is called.
 
-    A target that cannot be found or read does not keep the others from being shown. Where `sums`
-    alone are read, that takes fewer rights than page tables.
+    A target that cannot be found or read does not keep the others from being shown. `sums` says
+    that only the kernel's sums are read, which needs fewer privileges than page tables.
     """
 
     def __init__(self, arguments: Namespace) -> None:
@@ -63,7 +63,7 @@ class Many:
         return list(found)
 
     def find(self) -> EveryProcess:
-        """Who is meant, by now."""
+        """The processes that are asked for, as of now."""
         from pagemap._kernel.cgroup_members import pids_of
         from pagemap._space.every_process import EveryProcess
 
@@ -76,7 +76,7 @@ class Many:
         return self._every
 
     def judge(self, rows: int) -> None:
-        """Take note of how many rows there are. Raises where none of the targets could be read."""
+        """Note how many rows there are. Raises if none of the targets could be read."""
         assert self._every is not None
         before, self._rows = self._rows, rows
         if self._targets:
@@ -101,7 +101,7 @@ class Many:
         raise last
 
     def tell(self) -> int:
-        """Say what the rows do not show; the exit code, for somebody must have been readable."""
+        """Report what was left out; return the exit code, an error if nothing could be read."""
         from pagemap._cli.exit_codes import DENIED, code_of, message_of
         from pagemap._cli.left_out import tell_left_out, tell_sharers
         from pagemap._cli.messages import complain

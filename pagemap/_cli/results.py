@@ -1,7 +1,7 @@
-"""What every command does with its result: the options of its output, and the output itself.
+"""The output of every command: its options, and how a result is written.
 
-A command adds these options to its own, says which schema its result has, and hands over a function
-that makes the result. Columns, order, totals and formats are made from the schema.
+A command adds these options to its own, names the schema of its result, and passes a function that
+makes the result. Columns, order, totals and formats come from the schema.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OTHER_LINES = 4  # of a screen: the time, the header, the total, the cursor
 def add_arguments(
     parser: ArgumentParser, *, formats: Sequence[str] = FORMATS, grouped: bool = True
 ) -> None:
-    """Add the options of output; without `grouped` a command that has a --by of its own."""
+    """Add the options of output. `grouped` is False for a command with a --by of its own."""
     group = parser.add_argument_group("output")
     forms = group.add_mutually_exclusive_group()
     forms.add_argument(
@@ -53,7 +53,7 @@ def add_arguments(
         "-o",
         "--output",
         metavar="FILE",
-        help="write to FILE (mode 0600), which is replaced only once all is written",
+        help="write to FILE (mode 0600); an older FILE is replaced when all is written",
     )
     complete_with_files(output)
     group.add_argument(
@@ -61,38 +61,41 @@ def add_arguments(
         action="append",
         default=[],
         metavar="NAME[,NAME...]",
-        help="what to show, in this order",
+        help="the columns to show, in this order",
     )
     group.add_argument(
-        "--sort", metavar="COLUMN", help="amounts: the largest first; all else ascending"
+        "--sort", metavar="COLUMN", help="sort rows by it: amounts descending, all else ascending"
     )
-    group.add_argument("--reverse", action="store_true", help="the other way round")
+    group.add_argument("--reverse", action="store_true", help="reverse the order of the rows")
     group.add_argument(
-        "--top", metavar="N", help="the first N rows alone; totals are of all (0: the total alone)"
+        "--top", metavar="N", help="show only N rows; totals include all rows (0: only totals)"
     )
     if grouped:
         group.add_argument(
-            "--by", metavar="COLUMN", help="one row for each value of a column, with sums"
+            "--by", metavar="COLUMN", help="one row for each value of this column, with sums"
         )
     group.add_argument(
-        "--no-header", action="store_false", dest="header", help="leave out the names of columns"
+        "--no-header",
+        action="store_false",
+        dest="header",
+        help="leave out the line of column names",
     )
     group.add_argument(
         "--watch",
         metavar="SECONDS",
-        help="look again every SECONDS, and show by how much amounts changed",
+        help="repeat every SECONDS, and show by how much amounts changed",
     )
 
 
 class Results:
-    """The output of a command, as its arguments ask for it.
+    """The output of a command, in the form that its arguments ask for.
 
-    `schema` is that of the result, `order` the column by which it is sorted where nobody asks, and
-    `usual` those columns that are written where nobody names any, by default all (a table: those
-    that there is room for). Raises UsageError at once for a column that there is not, and for
-    options that do not go together.
+    `schema` is the schema of the result, `order` the column it is sorted by without --sort, and
+    `usual` the columns that are written without --columns: by default all, or in a table those that
+    fit its width. Raises UsageError at once for an unknown column, and for options that cannot be
+    combined.
 
-    `after` may be set to a function that gives lines to stand below a table for people.
+    `after` may be set to a function that returns lines to print below a table.
     """
 
     def __init__(
@@ -132,38 +135,38 @@ class Results:
     def _check(self, plain: str) -> None:
         if self.format == plain != "table" and not self.is_plain:
             raise UsageError(
-                f"the format {plain} is one table, of all rows; choose columns, order, groups, a "
-                "number of rows or rounds with --format table"
+                f"the format {plain} has all rows, in fixed columns and order; for --columns, "
+                "--sort, --reverse, --top, --by or --watch use --format table"
             )
         if self._seconds is not None and self.format in ("json", "arrow"):
             raise UsageError(
-                f"--watch writes again and again, which {self.format} cannot hold; "
-                "take --format jsonl"
+                f"--watch writes a result every round, and {self.format} can hold only one; "
+                "use --format jsonl"
             )
         if self._seconds is not None and self._path not in (None, "-"):
             raise UsageError(
-                "-o writes a file when all is done, and --watch is never done; write to standard "
-                "output, and let the shell put that into a file (> FILE)"
+                "-o cannot be used with --watch: it puts the file in place at the end, and --watch "
+                "has no end; write to standard output and redirect it (> FILE)"
             )
 
     @property
     def is_plain(self) -> bool:
-        """Whether all rows are wanted, once, with the usual columns, in the order they come in."""
+        """Whether all rows are wanted, once, with the usual columns, in their original order."""
         return self.in_order and self._names is None and self._top is None and self._seconds is None
 
     @property
     def in_order(self) -> bool:
-        """Whether rows are written as they come, so that none need be held."""
+        """Whether rows are written in the order they are made, so that none must be kept."""
         return self._order is None and self._by is None and not self._reverse
 
     def wanted(self, *more: str) -> list[str]:
-        """The columns of the result that are needed: what is shown, and what it is sorted by."""
+        """The columns that are needed: those shown, those sorted by, and `more`."""
         names = set(self._shown(width_of(1) if self._path is None else None)) | set(more)
         names |= {name for name in (self._order, self._by) if name is not None}
         return [name for name in self._made.names if name in names]
 
     def named(self, name: str) -> bool:
-        """Whether a column was asked for by its name."""
+        """Whether the user named this column in an option."""
         return name in (self._names or ()) or name in (self._order, self._by)
 
     def _shown(self, width: int | None) -> list[str]:
@@ -176,15 +179,15 @@ class Results:
         return [column.name for column in fitting(self.schema, width)]
 
     def show(self, make: Callable[[], Tables]) -> None:
-        """Write what `make` gives: a Table, or a stream of them; with --watch again and again.
+        """Write what `make` returns, a Table or several; with --watch call it every round.
 
-        The output is opened before anything is made.
+        The output is opened before `make` is called.
         """
         with open_output(self._path) as output:
             if self.format == "arrow" and width_of(output.fd) is not None:
                 raise UsageError(
-                    "arrow is of bytes, and this is a terminal; give -o FILE, or a program to "
-                    "read it"
+                    "cannot write arrow to a terminal, because it is a binary format; use -o FILE "
+                    "or pipe it to a program that reads it"
                 )
             if self._seconds is None:
                 self._write(make(), output)
@@ -277,7 +280,7 @@ class Results:
             put(wrapped(line, width_of(output.fd)))
 
     def _arranged(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
-        """The rows grouped and in order; as they come, where neither is asked for."""
+        """The rows, grouped and sorted if that is asked for."""
         if self.in_order:
             return tables
         whole = self._grouped(Table.joined(tables))
@@ -287,7 +290,7 @@ class Results:
         return iter([whole.reversed() if self._reverse else whole])
 
     def _first(self, tables: Iterator[Table[Any]], most: int | None) -> Iterator[Table[Any]]:
-        """The first rows, as many as are wanted; all are gone through, for their sums."""
+        """The first rows, as many as are wanted; all are read, because the sums include all."""
         left = min((each for each in (self._top, most) if each is not None), default=None)
         for number, table in enumerate(tables):
             if left is None:
@@ -318,10 +321,10 @@ def _seconds(text: str) -> float:
 
 
 class _Sums(dict[str, "Any"]):
-    """The sums of all tables that went by, by the names of columns: whole once they have."""
+    """Sums of the columns of several tables; complete after the last table was read."""
 
     def over(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
-        """The same tables, each added as it goes by."""
+        """The same tables; the sums grow as each is read."""
         for table in tables:
             total = table.total()
             for column in table.schema:

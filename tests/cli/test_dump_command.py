@@ -177,7 +177,10 @@ def test_several_patterns(pagemap: Pagemap, start: Start, rows: Rows) -> None:
 
 def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start, hidden_line: Lines) -> None:
     pid = start(workloads.idle()).pid
-    said = [*hidden_line(pid), f"pagemap: no mapping of process {pid} fits the pattern 'nothing*'"]
+    said = [
+        *hidden_line(pid),
+        f"pagemap: no mapping of process {pid} matches the pattern 'nothing*'",
+    ]
     assert pagemap("dump", pid, "--map", "nothing*") == (1, HEADER, said)
 
 
@@ -189,7 +192,7 @@ def test_one_pattern_that_fits_and_one_that_does_not(
     expected = HEADER + b"".join(rows(target.pid, line) for line in named(target.pid, b"[stack]"))
     code, out, err = pagemap("dump", target.pid, "--map", "[stack]", "--map", "nothing")
     assert (code, out) == (1, expected)
-    assert err[-1] == f"pagemap: no mapping of process {target.pid} fits the pattern 'nothing'"
+    assert err[-1] == f"pagemap: no mapping of process {target.pid} matches the pattern 'nothing'"
 
 
 def test_ranges_widen_to_pages_and_are_not_repeated(
@@ -213,7 +216,7 @@ def test_ranges_widen_to_pages_and_are_not_repeated(
 
 def test_a_range_in_no_mapping(pagemap: Pagemap, start: Start, hidden_line: Lines) -> None:
     pid = start(workloads.idle()).pid
-    said = [*hidden_line(pid), f"pagemap: process {pid} has no pages there"]
+    said = [*hidden_line(pid), f"pagemap: process {pid} has no pages in the given ranges"]
     assert pagemap("dump", pid, "--range", "0x1000-2000") == (1, HEADER, said)
 
 

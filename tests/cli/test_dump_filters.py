@@ -207,7 +207,7 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
     target = start(workloads.idle())
     code, out, err = pagemap("dump", target.pid, "--populated", "--map", "nothing")
     assert (code, out) == (1, HEADER)
-    assert err[-1] == f"pagemap: no mapping of process {target.pid} fits the pattern 'nothing'"
+    assert err[-1] == f"pagemap: no mapping of process {target.pid} matches the pattern 'nothing'"
 
 
 @pytest.mark.parametrize(

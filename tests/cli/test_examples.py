@@ -36,7 +36,7 @@ NAMES = ("nginx", "java", "postgres", "bash")
 SEVERAL = 3
 NUMBERS = {"4242": "bash", "1234": "nginx", "5678": "java"}
 # Addresses are those of whoever wrote the example: nothing need be there.
-NOT_THERE = ("has no pages there", "is in no mapping", "no mapping of process")
+NOT_THERE = ("has no pages in the given ranges", "is in no mapping", "no mapping of process")
 RIGHTS = {77} if os.geteuid() else set()
 
 

@@ -260,7 +260,7 @@ def test_gentle(pagemap: Pagemap, dense: workloads.Target, need_pfns: None) -> N
     walk = data["about"]["gentle"]
     chunks, longest = walk["chunks"], walk["longest_seconds"]
     assert chunks >= ANON_BYTES // oracle.PAGE // 512
-    assert err == [f"pagemap: the longest of {chunks} chunks took {longest * 1000:.2f} ms"]
+    assert err == [f"pagemap: the longest of {chunks} steps took {longest * 1000:.2f} ms"]
 
 
 def test_without_rights(pagemap_as_nobody: Pagemap, dense: workloads.Target) -> None:
@@ -291,7 +291,7 @@ def test_without_rights(pagemap_as_nobody: Pagemap, dense: workloads.Target) -> 
 def test_what_a_gentle_walk_cannot_tell(pagemap: Pagemap, options: tuple[str, str]) -> None:
     """Asked for by name it was - and exit 0."""
     said = (
-        "pagemap: --gentle cannot tell swap_pss: only the kernel's own sums have it; "
+        "pagemap: --gentle cannot find swap_pss, which only the kernel's own sums have; "
         "leave out --gentle"
     )
     assert pagemap("footprint", "self", "--gentle", *options) == (69, b"", [said])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     ("words", "said"),
     [
         ("huge self --cgroup /x", "give targets or --cgroup PATH, not both"),
-        ("huge --map x", "--map is of mappings; add --by mapping"),
+        ("huge --map x", "--map selects mappings, and rows are processes; add --by mapping"),
         ("huge self --cont 12K", "--cont 12K: a block of 12288 bytes cannot be"),
         ("huge self --cont 1K", "power of two, from"),
         ("huge self --cont 64T", "--cont 64T: give a size such as 64K or 2M, not '64T'"),
@@ -68,4 +68,4 @@ def test_a_kernel_thread(pagemap: Pagemap, need_pfns: None) -> None:
 def test_a_pattern_that_fits_nothing(pagemap: Pagemap, need_pfns: None) -> None:
     code, _, err = pagemap("huge", "self", "--map", "nothing")
     assert code == 1
-    assert "fits the pattern 'nothing'" in err[0]
+    assert "matches the pattern 'nothing'" in err[0]

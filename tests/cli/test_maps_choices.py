@@ -118,7 +118,7 @@ def test_a_pattern(pagemap: Pagemap, start: Start, can_scan: bool) -> None:
 
 def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start) -> None:
     pid = start(workloads.idle()).pid
-    said = [f"pagemap: no mapping of process {pid} fits the pattern 'nothing'"]
+    said = [f"pagemap: no mapping of process {pid} matches the pattern 'nothing'"]
     code, out, err = pagemap("maps", pid, "--map", "nothing", "--json", "--columns", "start,size")
     assert (code, err) == (1, said)
     assert json.loads(out)["rows"] == []
@@ -130,7 +130,8 @@ def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, m
     """`--map libc` gave an empty table, and no hint."""
     pid = start(workloads.idle()).pid
     said = (
-        f"pagemap: no mapping of process {pid} fits the pattern {text!r}; did you mean {meant!r}?"
+        f"pagemap: no mapping of process {pid} matches the pattern {text!r}; "
+        f"did you mean {meant!r}?"
     )
     code, _, err = pagemap("maps", pid, "--map", text)
     assert (code, err) == (1, [said])
@@ -146,7 +147,7 @@ def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, m
         ("--sort pss", "--sort knows no 'pss'; did you mean uss?"),
         ("--sort size,path", "--sort takes one column, not 2"),
         ("--sort=", "--sort has an empty name; give names parted by commas"),
-        ("--map=", "an empty --map pattern fits nothing"),
+        ("--map=", "an empty --map pattern matches nothing"),
         ("--threads 0", "--threads wants a number from 1 on, not '0'"),
         ("--csv --json", "argument --json: not allowed with argument --csv"),
     ],

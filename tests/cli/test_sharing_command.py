@@ -152,7 +152,7 @@ def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int]) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--targets-only", "--targets-only wants targets: those that are to be looked at"),
+        ("--targets-only", "--targets-only needs targets: name the processes to read"),
         ("--what grups", "--what knows no 'grups'; did you mean groups?"),
         ("--what pairs,groups --csv", "--format csv is of one table, and these are 2: name one by"),
         ("--csv", "--format csv is of one table, and these are 6: name one by --what: total, pro"),

@@ -67,7 +67,7 @@ def test_help_of_a_command(pagemap: Pagemap, name: str) -> None:
         ("dump {pid} more", "unrecognized arguments: more"),
         ("dump {pid} --format xml", "argument --format: invalid choice: 'xml'"),
         ("dump {pid} --form text", "unrecognized arguments: --form"),
-        ("dump {pid} --map=", "an empty --map pattern fits nothing"),
+        ("dump {pid} --map=", "an empty --map pattern matches nothing"),
         ("dump {pid} --range 1000", "malformed range '1000': give START-END"),
         ("dump {pid} --range 1000-xyz", "malformed range '1000-xyz'"),
         ("dump {pid} --range 2000-1000", "empty range '2000-1000': START must be below END"),

@@ -156,7 +156,7 @@ def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "say which frame: TARGET ADDRESS, --pfn N, or --phys ADDRESS"),
+        ("", "no frame is given: use TARGET ADDRESS, --pfn N, or --phys ADDRESS"),
         ("{pid}", "say which page of {pid}: TARGET is followed by an ADDRESS"),
         ("{pid} 0 --pfn 1", "give either TARGET ADDRESS, or frames by --pfn and --phys"),
         ("{pid} 7000", "address '7000' can be read in two ways: write 0x7000 if it is hexa"),

@@ -1,6 +1,6 @@
-"""The subcommands, one file each: what it gives in a few words, and the module that has it.
+"""The subcommands: the name of each, a summary, and its module, which is one file for each.
 
-A module has `DESCRIPTION`, `examples()` (what stands below the options in help), `add_arguments`,
+A module has `DESCRIPTION`, `examples()` (the text below the options in help), `add_arguments`,
 which takes a parser, and `run`, which takes the arguments and returns the exit code.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
-    ("dump", "a row for every page of a process", "dump"),
-    ("regions", "ranges of pages by what they are", "regions"),
-    ("maps", "the mappings of processes, and what they hold", "maps"),
-    ("footprint", "what memory processes take", "footprint"),
-    ("huge", "how much lies in huge pages, of which size", "huge"),
+    ("dump", "all pages of a process, one row each", "dump"),
+    ("regions", "ranges of pages that are alike: present, in swap, huge", "regions"),
+    ("maps", "the mappings of processes, and how much each takes", "maps"),
+    ("footprint", "how much memory processes take", "footprint"),
+    ("huge", "how much memory is in huge pages, by size", "huge"),
     ("types", "pages by the kernel's flags, counted or listed", "types"),
-    ("who", "who maps a frame: processes, mappings, addresses", "who"),
-    ("sharing", "which processes share which memory", "sharing"),
-    ("virt-to-phys", "physical addresses", "virt_to_phys"),
-    ("doctor", "what can be read here, and what cannot", "doctor"),
+    ("who", "the processes and addresses that map a frame", "who"),
+    ("sharing", "which processes share memory, and how much", "sharing"),
+    ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
+    ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

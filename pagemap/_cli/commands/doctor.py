@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "exit_code", "run"]
 
 DESCRIPTION = """\
-Try everything that pagemap can use here and say for each what works, why
-something does not, and what would change it. Mappings and page table are tried
-on TARGET, by default on this very process."""
+Try everything that pagemap can use on this machine. Show what works, why
+something does not, and what would make it work. Mappings and page table are
+tried on TARGET, by default on pagemap's own process."""
 
 _ESSENTIAL = ("maps", "pagemap")
-"""Without these nothing can be told of a process; everything else makes it more, or faster."""
+"""Without these nothing is known about a process; all else adds more, or is faster."""
 
 
 def examples() -> str:
@@ -32,7 +32,7 @@ def examples() -> str:
     return f"""\
 {columns_help(FINDINGS)}
 
-Exits with 0 when mappings and page table can be read, else with 77, 69 or 66.
+Exits with 0 if mappings and page table can be read, else with 77, 69 or 66.
 
 examples:
   pagemap doctor
@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> int:
 
 
 def exit_code(findings: Iterable[FindingRow]) -> int:
-    """0 when the essentials work; else 77 forbidden, 69 lacking in this kernel, 66 no memory, 1."""
+    """0 if the essentials work; else 77 denied, 69 not supported here, 66 no memory, or 1."""
     codes = {EACCES: 77, EPERM: 77, ENOENT: 69, ENOSYS: 69, ESRCH: 66}
     failed = [each.errno for each in findings if each.name in _ESSENTIAL and not each.ok]
     return max((codes.get(number or 0, 1) for number in failed), default=0)

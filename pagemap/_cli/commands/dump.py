@@ -1,4 +1,4 @@
-"""`pagemap dump TARGET`: a row for every page."""
+"""`pagemap dump TARGET`: all pages of a process, one row each."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Write one row for every page of every mapping: its address, what its page table
-entry says, and the file mapped there. Physical frame numbers need CAP_SYS_ADMIN
-(sudo); without it they are left out, and the flags are true all the same."""
+Write one row for each page of each mapping: its address, the contents of its
+page table entry, and the mapped file. Physical frame numbers need CAP_SYS_ADMIN
+(sudo); without it they are left out, and all flags are still correct."""
 
 _FORMATS = ("text", *results.FORMATS)
 _WORDS = [word for word, _ in PAGE_WORDS]
-# the columns of the text table that some kernels do not tell
+# the columns of the text table that some kernels do not provide
 _TEXT = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in ("soft_dirty", "file_or_shared"))
 
 
@@ -52,14 +52,14 @@ mappings without a path.
 
 {columns_help(PAGES)}
 
-The format text is a table of its own: address, PFN, soft-dirty, file or shared,
-swapped, present, path. table, and whatever is asked of --columns, --sort, --by
-and --top, is of the columns above. The kernel's own bit for swapped is in the
-column of that name: it is set for guard, marker, migrating, poisoned and device
-too. Which of these is which it hides without CAP_SYS_ADMIN.
+The format text has fixed columns: address, PFN, soft-dirty, file or shared,
+swapped, present, path. All other formats, and --columns, --sort, --by and
+--top, use the columns above. The column swapped is the kernel's own bit of that
+name, which is also set for guard, marker, migrating, poisoned and device
+entries. Without CAP_SYS_ADMIN the kernel hides which kind an entry is.
 
-With --populated what is merely reserved costs next to nothing, so a process
-that has reserved terabytes takes as long as what it has touched.
+With --populated, untouched address space costs next to nothing: the time
+depends on what a process has touched, even if it has mapped terabytes.
 
 examples:
   pagemap dump self
@@ -78,7 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--populated",
         action="store_true",
-        help="only pages whose entry is not empty; the others are not even looked at",
+        help="only pages whose entry is not empty; empty ranges are skipped",
     )
     add_filters(parser)
     add_threads(parser)
@@ -86,7 +86,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Write the dump. Returns 1 when a pattern fitted no mapping, or no page was in any range."""
+    """Write the dump. Returns 1 when a pattern matched no mapping, or no page was in any range."""
     from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.targets import one
@@ -131,11 +131,11 @@ class _Chosen:
 
     @property
     def all_mappings(self) -> bool:
-        """Whether no pattern says which mappings."""
+        """Whether all mappings are wanted: no pattern was given."""
         return not self.patterns.texts
 
     def ranges_in(self, process: Process) -> list[tuple[int, int]] | None:
-        """The ranges of addresses to keep to: of the mappings that fit, and within those given."""
+        """The ranges of addresses to write: those of matching mappings, within the given ranges."""
         if self.all_mappings:
             return self.ranges or None
         found = [(each.start, each.end) for each in process.maps() if self.patterns(each.path)]
@@ -152,7 +152,7 @@ class _Chosen:
 def _write_rows(
     process: Process, chosen: _Chosen, form: str, arguments: Namespace, threads: int | None
 ) -> int:
-    """The fast way: rows made in C, of all columns."""
+    """All columns, with rows made in C: the fast path."""
     from pagemap._cli.output import open_output
     from pagemap._cli.progress import Bar
     from pagemap._export.dump import dump
@@ -178,7 +178,7 @@ def _write_rows(
 
 
 def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
-    """The columns that were named, or a table of them, in the order that was asked for."""
+    """The named columns, or a table of them, in the order that was asked for."""
     rows = 0
     names = shown.wanted()
     frames = [each for each, column in FRAME_COLUMNS.items() if column in names]
@@ -202,7 +202,7 @@ def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
 
 
 def _remark(process: Process, form: str, words: set[str]) -> None:
-    """Say what the rows will not show."""
+    """Report what the rows cannot show."""
     from pagemap._cli.messages import complain
     from pagemap._kernel import features
     from pagemap._kernel.swap_types import in_use
@@ -220,7 +220,7 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
         )
         if "swap" in words and in_use() is not False:
             complain(
-                "some of what passes for swap may be none (a marker of userfaultfd, say): "
+                "some pages that match swap may not be in swap (userfaultfd markers, for example): "
                 "the kernel hides which"
             )
     if form != "text" or "exclusive" in words:
@@ -235,14 +235,14 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
 
 
 def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:
-    """The exit code of a dump that came to its end: what was asked for must have been there."""
+    """The exit code of a complete dump: 1 if something that was asked for was not there."""
     from pagemap._cli.messages import complain
 
     if patterns.unused:
         for text in patterns.unused:
-            complain(f"no mapping of process {process.pid} fits the pattern {text!r}")
+            complain(f"no mapping of process {process.pid} matches the pattern {text!r}")
         return 1
     if not some:
-        complain(f"process {process.pid} has no pages there")
+        complain(f"process {process.pid} has no pages in the given ranges")
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""`pagemap footprint [TARGET...]`: what memory processes take."""
+"""`pagemap footprint [TARGET...]`: how much memory processes take."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Tell what memory processes take: resident (rss), divided among those who share
-it (pss), private (uss), swapped, clean and dirty; of processes, of their
-mappings, or of the files they map. Without a target: of all processes."""
+Show how much memory processes take: resident (rss), shared pages divided by
+the number of mappings (pss), private (uss), swapped, clean and dirty; for each
+process, mapping, or mapped file. Without a target, for all processes."""
 
 _SCHEMAS: dict[str, Schema[Any]] = {"mapping": MAPPING_FOOTPRINTS, "path": PATH_FOOTPRINTS}
 _GROUPS = ("name", "user", "cgroup")
-_NAMED = ("user", "cgroup", "cmdline")  # they cost more, so they are for who names them
+_NAMED = ("user", "cgroup", "cmdline")  # these cost more, so they are read only if named
 _USUAL_BUDGET = 0.25
 
 
@@ -44,25 +44,27 @@ def examples() -> str:
 columns with --by mapping and --by path:
 {in_lines(list(dict(apart).items()))}
 
-Of several processes pss and uss add up to what they take together; rss counts
-shared pages again and again. A name as TARGET means all processes that have it.
-user, cgroup and cmdline are shown when they are named.
+pss and uss of several processes add up to what they take together; rss counts a
+shared page once for each process. A name as TARGET means all processes of this
+name. user, cgroup and cmdline are shown only if named in --columns.
 
-The sums are the kernel's own (smaps_rollup; for mappings and paths smaps), and
-one needs no rights for one's own processes. While the kernel sums up a mapping,
-13 ms a gigabyte, it holds the process's lock, and mmap() there waits. --gentle
-walks the page table instead, 512 pages at a time, with pauses, and tells how
-long the longest chunk took. It needs root, and shows - for what it cannot tell:
-swap_pss, thp, locked, lazyfree, referenced; what of shared memory lies in swap,
-where any is in use; clean and dirty, where a page may have been written without
-a mark on its frame (lazily freed, shared memory that was read first, and all
-anonymous memory of a machine that ever read a page back from swap).
+The amounts are the kernel's own (smaps_rollup; for mappings and paths smaps).
+Your own processes need no privileges. While the kernel adds up a mapping, which
+takes 13 ms per gigabyte, it holds the process's mmap_lock, and mmap() in that
+process has to wait. --gentle reads the page table instead, 512 pages at a time
+with pauses, and reports how long the longest step took. It needs root. It shows
+- for what it cannot know:
+  swap_pss, thp, locked, lazyfree, referenced
+  swap         of shared memory, if any swap is in use
+  clean, dirty where a page may have been written without a mark on its frame:
+               lazily freed memory, shared memory that was read first, and all
+               anonymous memory once any page was read back from swap
 
-One address space of several processes (vfork, CLONE_VM) is counted once, in the
-row of the first of them; the column sharers has the others. Files are told
-apart by device and inode, whatever their names. What several have of the
-hugetlb pool is not added up. Processes that end meanwhile, or forbid reading,
-are counted on stderr, and named in JSON (about.left_out).
+Processes that share one address space (vfork, CLONE_VM) are counted once, in
+the row of the first; the column sharers has the others. Files are distinguished
+by device and inode, not by name. Amounts of hugetlb have no total. Processes
+that end meanwhile or may not be read are counted on stderr and named in JSON
+(about.left_out).
 
 examples:
   pagemap footprint --sort uss --top 10
@@ -79,20 +81,20 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--by",
         metavar="WHAT",
-        help="mapping or path: a row for each mapping, or each mapped file; "
-        "name, user or cgroup: a row for the processes alike",
+        help="mapping or path: a row for each mapping or each mapped file; "
+        "name, user or cgroup: a row for all processes that have the same",
     )
     parser.add_argument(
-        "--gentle", action="store_true", help="never hold a process's lock for long (root)"
+        "--gentle", action="store_true", help="never hold the lock of a process for long (root)"
     )
     parser.add_argument(
-        "--budget", metavar="PERCENT", help="how much of one core --gentle may use (25)"
+        "--budget", metavar="PERCENT", help="percentage of a core that --gentle may use (25)"
     )
     results.add_arguments(parser, grouped=False)
 
 
 def run(arguments: Namespace) -> int:
-    """Write the footprints. Returns 0, or the code of a target that was not read."""
+    """Write the footprints. Returns 0, or the exit code of a target that was not read."""
     from pagemap._analyses.footprints import footprints_of
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_names
@@ -125,7 +127,7 @@ def run(arguments: Namespace) -> int:
         code = asked.tell()
         if gentle is not None and gentle.chunks:
             longest = gentle.longest * 1000
-            complain(f"the longest of {gentle.chunks} chunks took {longest:.2f} ms")
+            complain(f"the longest of {gentle.chunks} steps took {longest:.2f} ms")
         return code
 
 
@@ -136,7 +138,7 @@ def _gentle(budget: float, shown: results.Results) -> Gentle:
     for name in UNTOLD:
         if shown.named(name):
             raise Unsupported(
-                f"--gentle cannot tell {name}: only the kernel's own sums have it; "
+                f"--gentle cannot find {name}, which only the kernel's own sums have; "
                 "leave out --gentle"
             )
     return Gentle(budget)

@@ -1,4 +1,4 @@
-"""`pagemap huge [TARGET...]`: how much lies in huge pages, of which size, mapped how."""
+"""`pagemap huge [TARGET...]`: how much memory is in huge pages, by size and mapping."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Tell how much lies in transparent huge pages, of which size, and how it is
-mapped: the mappings of one TARGET, or processes; without a target, all of them.
-Needs CAP_SYS_ADMIN (sudo)."""
+Show how much memory is in transparent huge pages, of which size, and how it is
+mapped: for each mapping of one TARGET, or for each of several processes.
+Without a target, for all processes. Needs CAP_SYS_ADMIN (sudo)."""
 
 _KINDS = ("mapping", "process")
 
 
 def examples() -> str:
-    """What stands below the options."""
+    """The help below the options."""
     apart = [(column.name, column.meaning) for column in HUGE_PROCESSES if column.name not in HUGE]
     return f"""\
 {columns_help(HUGE)}
@@ -39,16 +39,16 @@ def examples() -> str:
 columns of processes:
 {in_lines(apart)}
 
-With --sizes there is a column for each size of folios: thp_64k is how much lies
-in whole folios of 64 KiB; anon_aligned_64k, file_unaligned_64k and the like
-part it further. The kernel's tool thpmaps counts the same.
+With --sizes there is a column for each size of folios: thp_64k is the memory in
+whole folios of 64 KiB. anon_aligned_64k, file_unaligned_64k and so on divide it
+further. The kernel's tool thpmaps counts the same.
 
-SIZE is that of blocks that a processor may keep as one entry of its TLB, such as
-64K or 2M: contiguous, aligned in memory and in the address space, mapped by
-PTEs. Each is a column, cont_64k.
+SIZE of --cont is the size of blocks that a processor may hold in one TLB entry,
+such as 64K or 2M: contiguous, aligned in memory and in the address space,
+mapped by PTEs. Each SIZE adds a column, such as cont_64k.
 
-One address space of several processes (vfork, CLONE_VM) is counted once, in the
-row of the first of them; the column sharers has the others.
+Processes that share one address space (vfork, CLONE_VM) are counted once, in
+the row of the first; the column sharers has the others.
 
 examples:
   sudo pagemap huge self --sort thp --top 10
@@ -63,19 +63,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     processes.add_arguments(parser)
     add_patterns(parser)
     parser.add_argument(
-        "--sizes", action="store_true", help="a column for each size, kind and way of mapping"
+        "--sizes", action="store_true", help="add columns for each size, kind and way of mapping"
     )
     parser.add_argument(
         "--cont",
         action="append",
         default=[],
         metavar="SIZE[,SIZE...]",
-        help="count contiguous blocks of this size too",
+        help="also count contiguous blocks of this size",
     )
     parser.add_argument(
         "--by",
         metavar="WHAT",
-        help="mapping or process: a row for each; or a column: a row for each of its values",
+        help="mapping or process: a row for each; a column: a row for each of its values",
     )
     add_threads(parser)
     results.add_arguments(parser, grouped=False)
@@ -96,7 +96,7 @@ def run(arguments: Namespace) -> int:
 
 
 class _Report:
-    """What is asked for, and how it is written."""
+    """What is asked for, and its output."""
 
     def __init__(
         self, arguments: Namespace, asked: processes.Many, conts: Sequence[int], *, mappings: bool
@@ -106,7 +106,7 @@ class _Report:
         from pagemap._errors import UsageError
 
         if arguments.patterns and not mappings:
-            raise UsageError("--map is of mappings; add --by mapping")
+            raise UsageError("--map selects mappings, and rows are processes; add --by mapping")
         self._asked = asked
         self._mappings = mappings
         self._patterns: Patterns = Patterns(arguments.patterns)
@@ -123,7 +123,7 @@ class _Report:
         self._threads = parse_count(arguments.threads, option="--threads")
 
     def of_one(self, pid: int) -> int:
-        """The mappings of a process. Returns 1 where a pattern fits none."""
+        """Write the mappings of a process. Returns 1 if a pattern matches none."""
         from pagemap._cli.messages import complain
         from pagemap._process import Process
         from pagemap._vocabulary.units import PAGE_SIZE
@@ -138,15 +138,15 @@ class _Report:
                 )
             )
             for text in [] if process.kernel_thread else self._patterns.unused:
-                complain(f"no mapping of process {pid} fits the pattern {text!r}")
+                complain(f"no mapping of process {pid} matches the pattern {text!r}")
             return 1 if self._patterns.unused and not process.kernel_thread else 0
 
     def of_many(self) -> int:
-        """Those of a cgroup, or all. Returns 77 where none of them may be read."""
+        """Write several processes, or all. Returns 77 if none of them may be read."""
         from pagemap._process import Process
 
         with Process("self") as own:
-            own.huge()  # whoever may not see frames at all is told so, once
+            own.huge()  # raises, once, where no frames may be read at all
         self._shown.show(lambda: self._chosen(self._read()))
         return self._asked.tell()
 
@@ -170,7 +170,7 @@ _UNITS = {"k": 10, "m": 20, "g": 30}
 
 
 def _orders(texts: list[str]) -> list[int]:
-    """The orders of the sizes of --cont, ascending, each once."""
+    """The orders of the sizes of --cont, ascending, without duplicates."""
     from pagemap._analyses.huge import orders_of
     from pagemap._errors import UsageError
 

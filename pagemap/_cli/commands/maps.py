@@ -1,4 +1,4 @@
-"""`pagemap maps TARGET...`: the mappings of processes, and what they hold."""
+"""`pagemap maps TARGET...`: the mappings of processes, and the memory in them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-List the mappings of processes with what each holds, and the total: how much is
-reserved, in memory, in swap, of files, huge. A name that fits several processes
-gives those of all of them. Control characters in a path are written in octal,
-as \\012."""
+List the mappings of processes with the amounts of memory in each, and their
+total: virtual size, resident, in swap, of files, in huge pages. If a name fits
+several processes, the mappings of all of them are listed. Control characters in
+a path are written in octal, as \\012."""
 
 
 def examples() -> str:
@@ -36,19 +36,21 @@ def examples() -> str:
     return f"""\
 {columns_help(TALLIES)}
 
-A count that this kernel cannot tell is -, null in JSON, empty in CSV. Only what
-is shown is asked for, so --columns start,present,path costs less than all: USS
-and UFFD_WP take a look at every page. A table shows as many columns as its
-terminal has room for; what is no terminal gets all but pid, offset, dev and
-inode. JSON and CSV have every column.
+A count that this kernel does not provide is -, null in JSON, empty in CSV. Only
+what is shown is counted, so --columns start,present,path takes less time than
+all columns: USS and UFFD_WP need the entry of every page. A table shows as many
+columns as fit the terminal; elsewhere all but pid, offset, dev and inode. JSON
+and CSV have every column.
 
-USS is by map counts where these can be read (root). Else it is the page table's
-word, which is true but for transparent huge pages on Linux 6.15 and later:
-there all of a huge page is as its first page is. uss_by in JSON says which
-("map count" or "page table"), and a line on stderr. What the page table does
-not tell of SWAP (shared memory, and without root what an entry is) is taken
-from smaps, where anything lies in swap. FILE and SHMEM are told apart by the
-device; of one that may hold either (an overlay) both are unknown.
+USS comes from map counts where these can be read (root), otherwise from the
+page table. That is exact except for transparent huge pages on Linux 6.15 and
+later, where all pages of a huge page are reported like its first. uss_by in
+JSON ("map count" or "page table") and a line on stderr say which was used.
+
+SWAP of shared memory is not in the page table, and without root the kernel
+hides the kind of an entry; where needed, SWAP is taken from smaps. FILE and
+SHMEM are distinguished by device; if a device may have either (an overlay),
+both are unknown.
 
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
@@ -71,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Write the mappings. Returns 1 when a pattern fitted none of them."""
+    """Write the mappings. Returns 1 when a pattern matched none of them."""
     from pagemap._cli import targets
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count
@@ -91,7 +93,7 @@ def run(arguments: Namespace) -> int:
 
 
 class _Report:
-    """The tables of some processes, and what they do not show."""
+    """The tables of some processes, and the messages about them."""
 
     def __init__(
         self, pids: list[int], shown: results.Results, patterns: Patterns, threads: int | None
@@ -156,7 +158,7 @@ class _Report:
         return table
 
     def tell(self) -> int:
-        """Say what the rows do not show; the exit code of a process that was not read, or 0."""
+        """Write the messages; return the exit code of a process that was not read, or 0."""
         from pagemap._cli.exclusive import warn
         from pagemap._cli.exit_codes import code_of, message_of
         from pagemap._cli.messages import complain
@@ -167,8 +169,8 @@ class _Report:
         return code_of(self._failed[0]) if self._failed else 0
 
     def unused(self, text: str) -> str:
-        """That a pattern fits nothing, and one that might have been meant."""
+        """The message that a pattern matches nothing, with one that may have been meant."""
         whose = f"process {self._pids[0]}" if len(self._pids) == 1 else "these processes"
-        said = f"no mapping of {whose} fits the pattern {text!r}"
+        said = f"no mapping of {whose} matches the pattern {text!r}"
         meant = self._patterns.nearest(text, self._paths)
         return f"{said}; did you mean {meant!r}?" if meant else said

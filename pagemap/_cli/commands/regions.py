@@ -1,4 +1,4 @@
-"""`pagemap regions TARGET`: ranges of pages by what they are."""
+"""`pagemap regions TARGET`: ranges of pages that are alike."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Print the ranges of pages that are alike: present, in swap, huge, and so on.
-Neighbours with the same categories are one row. The kernel skips what is
-empty, so terabytes reserved and untouched cost next to nothing."""
+List ranges of pages that are alike: present, in swap, huge, and so on. Adjacent
+pages with the same categories are one row. The kernel skips empty ranges, so
+terabytes of untouched address space cost next to nothing."""
 
 
 def examples() -> str:
@@ -27,18 +27,18 @@ def examples() -> str:
 categories:
 {in_lines([(spell(flag.name), flag.meaning) for flag in SCAN_CATEGORIES])}
 
-a FILTER:
+forms of a FILTER:
 {LANGUAGE}
 
-Without a filter it is present/swap. One that only denies fits untouched pages
-too. swap is what lies in swap, and not guard regions, userfaultfd's markers, or
-pages that migrate, as PAGE_IS_SWAPPED is to the kernel; without CAP_SYS_ADMIN
-it hides which are which. huge is what is present and huge: with --without
-present it is the kernel's word, which holds untouched places of hugetlb
-mappings too.
+The default filter is present/swap. A filter that only excludes categories
+matches untouched pages too. swap has only pages in a swap area; the kernel's
+PAGE_IS_SWAPPED includes guard regions, userfaultfd markers and migrating pages,
+and without CAP_SYS_ADMIN the kernel hides which are which. huge has only
+present pages; with --without present it is the kernel's own category, which
+includes untouched hugetlb pages.
 
-A kernel without PAGEMAP_SCAN (before 6.7) knows those that a page table entry
-tells: file, present, swap, soft-dirty and guard.
+Before Linux 6.7 there is no PAGEMAP_SCAN; only the categories that a page table
+entry has are known: file, present, swap, soft-dirty and guard.
 
 {columns_help(REGIONS)}
 
@@ -54,9 +54,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     add_target(parser)
     for option, metavar, text in (
-        ("only", "FILTER", "only pages that fit; may be given again, for all to hold"),
+        ("only", "FILTER", "only pages that match; if repeated, they must match all"),
         ("without", "NAME[,NAME...]", "only pages that are none of these"),
-        ("tell", "NAME[,NAME...]", "the categories to tell, by default those of --only"),
+        ("tell", "NAME[,NAME...]", "categories to report (default: those of --only)"),
     ):
         parser.add_argument(f"--{option}", action="append", default=[], metavar=metavar, help=text)
     add_ranges(parser)
@@ -72,7 +72,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.parsing import parse_count, parse_names, parse_ranges
     from pagemap._process import Process
 
-    chosen(arguments.only, arguments.without, ("--only", "--without"))  # or it is told of these
+    chosen(arguments.only, arguments.without, ("--only", "--without"))  # errors name the options
     tell = parse_names(arguments.tell, BITS, option="--tell")
     ranges = parse_ranges(arguments.ranges)
     limit = parse_count(arguments.max_pages, option="--max-pages")
@@ -90,7 +90,7 @@ def run(arguments: Namespace) -> int:
             complain(f"process {pid} is a kernel thread: it has no mappings")
         elif regions.swap_is_certain is False:
             complain(
-                "some of what is shown as swap may be none (a marker of userfaultfd, say): "
+                "some pages shown as swap may not be in swap (userfaultfd markers, for example): "
                 "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
             )
         shown.show(lambda: regions)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Tell which processes share which memory, and how much: anonymous memory since a
-fork, files by path, shared memory, pages merged by KSM; for pairs and groups of
-processes. With targets, only what one of them shares with others."""
+Show which processes share memory, and how much: anonymous memory since a fork,
+files by path, shared memory, pages merged by KSM; for pairs and groups of
+processes. With targets, only what at least one of them shares with others."""
 
 _MEANINGS = {
-    "total": "what two processes and more map, each frame once, by kind",
+    "total": "what two or more processes map, by kind; each frame counts once",
     "processes": "what each process shares with any other",
     "pairs": "what two processes share, with or without others",
-    "groups": "what just these processes share, by path",
-    "paths": "what is shared of a file or a mapping's name, and what that saves",
-    "frames": "the frames that most processes map",
+    "groups": "what exactly these processes share, by path",
+    "paths": "what is shared of a file or named mapping, and what that saves",
+    "frames": "the frames that are mapped by the most processes",
 }
 _TOP_OF_TABLES = 10
 _TOP_OF_DATA = 1000
@@ -41,20 +41,21 @@ def examples() -> str:
 parts:
 {in_lines(list(_MEANINGS.items()))}
 
-columns, of one part or another:
+columns of the parts:
 {in_lines(list(columns.items()))}
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpageflags.
-All processes are looked at once, in memory of 4 bytes at most for each resident
-page of the machine, and a 64th of what is available for sets of processes and
-as much for names: what finds no room is counted, and said to be untold. A
-TARGET that is a name may fit several processes. What lies in swap is not told.
-Processes that share one address space (vfork, CLONE_VM) are one. A frame
-belongs to the path that its first process maps.
+All processes are read once. This takes at most 4 bytes of memory for each
+resident page of the machine, plus 1/64 of the available memory for sets of
+processes and as much again for names. Frames beyond these limits are counted in
+the total only, and reported on stderr. A TARGET that is a name may match
+several processes. Pages in swap are not included. Processes that share one
+address space (vfork, CLONE_VM) count as one. A frame belongs to the path in the
+first process that maps it.
 
-Several parts are several tables, or in JSON one document with each under its
-name. All other formats, and --columns, --sort, --by and --watch, are of one
-part, which --what names.
+Several parts are printed as several tables; in JSON they are one document, each
+part under its name. All other formats, and --columns, --sort, --by and --watch,
+need one part: name it with --what.
 
 examples:
   sudo pagemap sharing
@@ -66,14 +67,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
     parser.add_argument(
-        "--targets-only", action="store_true", help="look at no processes but the targets"
+        "--targets-only", action="store_true", help="read no processes but the targets"
     )
     parser.add_argument(
         "--what",
         action="append",
         default=[],
         metavar="PART[,PART...]",
-        help="what to tell; all of it by default",
+        help="the parts to show (default: all)",
     )
     add_threads(parser)
     results.add_arguments(parser)
@@ -95,7 +96,7 @@ def run(arguments: Namespace) -> int:
         top = _TOP_OF_DATA if arguments.format not in (None, "table") else _TOP_OF_TABLES
         arguments.top = str(top)
     if arguments.targets_only and not arguments.targets:
-        raise UsageError("--targets-only wants targets: those that are to be looked at")
+        raise UsageError("--targets-only needs targets: name the processes to read")
     made: list[Sharing] = []
 
     def look() -> Sharing:
@@ -128,29 +129,28 @@ def _parts(told: Sharing, parts: list[str]) -> dict[str, Table[Any]]:
 
 
 def _remark(about: Mapping[str, Any]) -> int:
-    """Say what the tables do not; the exit code."""
+    """Report what the tables do not show; return the exit code."""
     from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.messages import complain
     from pagemap._vocabulary.units import format_size
 
     if about["ksm_told"] is None:
-        complain("it could not be tried whether this kernel marks only merged pages as such")
+        complain("cannot test whether this kernel marks only merged pages as KSM pages")
     elif not about["ksm_told"]:
         complain(
-            "this kernel marks every anonymous page as merged (some from Linux 6.10 on do): pages "
-            "that KSM merged are counted as anonymous"
+            "this kernel marks every anonymous page as merged (as some do from Linux 6.10 on): "
+            "pages that KSM merged are counted as anonymous"
         )
     if about["untold"]["shared"]:
         complain(
-            f"{format_size(about['untold']['shared'])} of what is shared lie in more sets of "
-            f"processes than the {about['sets']} that there is room for: they are in the total "
-            "alone, and saved is the least that it can be"
+            f"{format_size(about['untold']['shared'])} of shared memory are only in the total, "
+            f"because memory allows only {about['sets']} sets of processes; saved is a lower bound"
         )
     tell_left_out(about)
     if about["beyond"]:
         complain(
-            f"{format_size(about['beyond'])} of what is mapped lie past the end of "
-            "/proc/kpageflags: not looked at"
+            f"{format_size(about['beyond'])} of mapped memory are left out: their frames are past "
+            "the end of /proc/kpageflags"
         )
         return 1
     return 0

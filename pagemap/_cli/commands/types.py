@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Count pages by the flags that the kernel keeps of their frames, or list them:
+Count or list pages by the kernel's flags of their frames (/proc/kpageflags):
 the pages of processes, of files in the page cache, or of all memory. Needs
 CAP_DAC_READ_SEARCH and, for processes, CAP_SYS_ADMIN (sudo)."""
 
@@ -41,28 +41,28 @@ def examples() -> str:
     from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 
     return f"""\
-flags, with their letters (from reserved on with --raw only):
+flags and their letters (those from reserved on only with --raw):
 {in_lines([(f"{flag.letter} {flag.name}", flag.meaning) for flag in PAGE_FLAGS])}
 
-A flag may be written as the beginning of one name alone, or as a number (0x for
-hexadecimal). --only takes
+A flag may be shortened to any unambiguous beginning, or written as a number (0x
+for hexadecimal). Forms of --only:
 {LANGUAGE}
-and, of processes, words of their page tables beside the flags:
+For processes it also takes words about page table entries:
 {in_lines([(spell(name), meaning) for name, meaning in PAGE_WORDS])}
 
-PAGES are entries of page tables: a frame that several map counts for each of
-them. FRAMES counts it once, with the first page seen in it, and SIZE is what
-the frames take. Several TARGETs that are one address space count once. Of files
-a page counts once under all of their names.
+PAGES counts page table entries: a frame that is mapped several times counts for
+each mapping. FRAMES counts it once, with the first of its pages that was read,
+and SIZE is the memory of these frames. TARGETs with the same address space
+count once. A page of a file with several names counts once.
 
-Pages in swap have the flags of their page table entry alone: none without
---raw.
-Of files the cached pages count; they are not read, nor do they look used
-afterwards. A word is of its moment: memory in use changes while it is counted.
+Pages in swap have only flags from their page table entry, which are shown with
+--raw. Of files, the cached pages count; this neither reads the file nor marks
+its pages as accessed. Memory in use changes while it is counted, so flags of
+different pages are of different moments.
 
 {columns_help(PAGE_TYPES)}
 
-{columns_help(PAGE_RUNS, "columns of a list, of which mapcount and cgroup are for --columns")}
+{columns_help(PAGE_RUNS, "columns of a list; mapcount and cgroup are shown if named in --columns")}
 
 examples:
   sudo pagemap types                              all of memory
@@ -83,7 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         dest="pfns",
         metavar="START-END",
-        help="frames with these hexadecimal PFNs, or one PFN; may be given again",
+        help="frames with these hexadecimal PFNs, or one PFN; may be repeated",
     )
     complete_with_files(
         parser.add_argument(
@@ -92,7 +92,7 @@ def add_arguments(parser: ArgumentParser) -> None:
             default=[],
             dest="files",
             metavar="PATH",
-            help="the cached pages of a file, or of all files below a folder; may be given again",
+            help="cached pages of a file, or of all files below a directory; may be repeated",
         )
     )
     add_filters(parser)
@@ -102,13 +102,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="internal flags too, each with what it means in its place",
+        help="show internal flags too, with context-dependent flags told apart",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--list", action="store_true", help="list pages alike in a row, not counts")
+    form.add_argument("--list", action="store_true", help="list runs of pages that are alike")
     form.add_argument("--list-each", action="store_true", help="list every page")
     parser.add_argument(
-        "--describe", metavar="FLAGS", help="explain flags, names or a number, and read nothing"
+        "--describe",
+        metavar="FLAGS",
+        help="explain flags, given by names or a number, and read nothing",
     )
     add_threads(parser)
     results.add_arguments(parser)
@@ -166,7 +168,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _list(arguments: Namespace, processes: list[int]) -> results.Results:
-    """The output of a list, of the columns that its pages have."""
+    """The output of a list, with the columns that apply to its pages."""
     names = run_columns(
         processes=len(processes), files=bool(arguments.files), each=arguments.list_each
     )
@@ -175,7 +177,7 @@ def _list(arguments: Namespace, processes: list[int]) -> results.Results:
 
 
 class _Failures:
-    """Targets and files that could not be read: told, and the gravest of their exit codes.
+    """Targets and files that could not be read: reports them, and has the worst exit code.
 
     Where only one was asked for, its error is that of the command, but where it vanished midway:
     what was read of it stands.
@@ -199,12 +201,12 @@ class _Failures:
         self.code = max(self.code, code_of(error))
 
     def seen(self, table: Table[Any]) -> Table[Any]:
-        """The table itself: the last one tells of all."""
+        """The same tables; the `about` of the last one is of all."""
         self._about = table.about
         return table
 
     def tell_more(self) -> None:
-        """Say what was left out, or counted with others, and is no error."""
+        """Report what was left out or counted with other processes and is not an error."""
         from pagemap._cli.left_out import tell_sharers, tell_unknown
         from pagemap._cli.messages import complain
         from pagemap._space.every_process import KERNEL_THREAD
@@ -218,7 +220,7 @@ class _Failures:
             tell_unknown()
         if about["unknown"]:
             complain(
-                f"{about['unknown']} pages are left out: the kernel tells nothing of their frames"
+                f"{about['unknown']} pages are left out: the kernel has no flags for their frames"
             )
 
 
@@ -236,11 +238,13 @@ def _check(arguments: Namespace) -> None:
         if given
     ]
     if len(kinds) > 1:
-        raise UsageError(f"{kinds[0]} and {kinds[1]} do not go together: ask for one after another")
+        raise UsageError(
+            f"{kinds[0]} and {kinds[1]} cannot be combined: run the command once for each"
+        )
     if arguments.ranges and len(arguments.targets) != 1:
-        raise UsageError("--range is of the addresses of one TARGET")
+        raise UsageError("--range needs exactly one TARGET, whose addresses it selects")
     if "" in arguments.files:
-        raise UsageError("--file has an empty name")
+        raise UsageError("--file has an empty name; give the path of a file or directory")
 
 
 def _describe(arguments: Namespace) -> int:
@@ -254,7 +258,7 @@ def _describe(arguments: Namespace) -> int:
 
 
 def _frames(text: str) -> tuple[int, int]:
-    """The PFNs ``(start, end)`` that `text` gives, in hexadecimal; one alone is itself."""
+    """The PFNs ``(start, end)`` in `text`, in hexadecimal: a range, or a single one."""
     from pagemap._vocabulary.units import parse_address, parse_range
 
     if "-" in text:
@@ -264,7 +268,7 @@ def _frames(text: str) -> tuple[int, int]:
 
 
 def _cgroup(text: str | None) -> int | None:
-    """The inode number of a memory cgroup, of its folder or a number, perhaps after an @."""
+    """The inode number of a memory cgroup, from its directory or a number, perhaps after an @."""
     from pagemap._errors import NoSuchProcess, UsageError
 
     if text is None:
@@ -276,8 +280,8 @@ def _cgroup(text: str | None) -> int | None:
         return os.stat(os.path.join(text, "")).st_ino
     except FileNotFoundError:
         raise NoSuchProcess(  # as footprint --cgroup
-            f"there is no cgroup {text!r}: give its directory, as /sys/fs/cgroup/user.slice, or "
-            "the number of its inode"
+            f"there is no cgroup {text!r}: give its directory, such as /sys/fs/cgroup/user.slice, "
+            "or its inode number"
         ) from None
     except OSError as error:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""`pagemap virt-to-phys TARGET ADDRESS...`: the physical addresses behind virtual ones."""
+"""`pagemap virt-to-phys TARGET ADDRESS...`: the physical addresses of virtual addresses."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Print the physical address behind each virtual address, one a line, in order.
-Needs CAP_SYS_ADMIN (sudo). The kernel may move a page at any time: an answer is
-true of the moment."""
+Print the physical address of each virtual address, one per line, in order.
+Needs CAP_SYS_ADMIN (sudo). The kernel may move a page at any time, so an answer
+is valid only for the moment."""
 
 _FORMATS = ("text", *results.FORMATS)
-# The bytes of a line of addresses: what is longer is none, nor is all of it kept.
+# Bytes of a line of addresses: a longer line is an error, and is not kept whole.
 _LINE_SIZE = 4096
 
 
 def examples() -> str:
     """What stands below the options."""
     return f"""\
-An address that has no physical one gets a line on stderr; as text none on
-stdout, and in the other formats a row that says why. The exit code is then the
-greatest among those of the addresses.
+An address without a physical address gets a line on stderr. The format text
+leaves it out; the other formats have a row that says why. The exit code is then
+the greatest of those of the addresses.
 
 {columns_help(TRANSLATIONS)}
 
@@ -57,13 +57,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "addresses",
         metavar="ADDRESS",
         nargs="+",
-        help="hexadecimal, 0x before it; - reads addresses from standard input, one a line",
+        help="in hexadecimal with 0x; - reads one address per line from standard input",
     )
     results.add_arguments(parser, formats=_FORMATS)
 
 
 def run(arguments: Namespace) -> int:
-    """Write the physical addresses. Returns the greatest exit code, which is the gravest."""
+    """Write the physical addresses. Returns the greatest exit code, which is the worst."""
     from pagemap._cli import targets
     from pagemap._process import Process
 
@@ -79,7 +79,7 @@ def run(arguments: Namespace) -> int:
 def _write_lines(
     process: Process, addresses: Iterable[int | PagemapError], path: str | None
 ) -> int:
-    """Each answered at once, so that a program may ask one after another."""
+    """Answer each address before the next is read, so that a program can ask interactively."""
     worst = 0
     with open_output(path) as output:
         for address in addresses:
@@ -129,7 +129,7 @@ def _each(given: Iterable[int | None]) -> Iterator[int | PagemapError]:
 
 
 def _of_standard_input() -> Iterator[int | PagemapError]:
-    """The addresses as they come."""
+    """The addresses, in order; a UsageError in place of one that cannot be understood."""
     if sys.stdin is None:
         yield UsageError("cannot read addresses: standard input is closed")
         return

@@ -1,4 +1,4 @@
-"""`pagemap who`: every process, mapping and address that maps a frame."""
+"""`pagemap who`: the processes, mappings and addresses that map a frame."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
-Tell who maps a frame of physical memory: every process, mapping and address,
-with the frame's flags, map count and memory cgroup. The frame is given by its
-number, by a physical address, or by an address of a process."""
+Find all processes, mappings and addresses that map a frame of physical memory,
+and show the frame's flags, map count and memory cgroup. The frame is given by
+its number, by a physical address, or by a virtual address of a process."""
 
 
 def examples() -> str:
@@ -52,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "address",
         metavar="ADDRESS",
         nargs="?",
-        help="an address of TARGET: hexadecimal, 0x before it",
+        help="a virtual address of TARGET, in hexadecimal with 0x",
     )
     parser.add_argument(
         "--pfn",
@@ -60,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         dest="pfns",
         metavar="N",
-        help="the number of a frame: hexadecimal, 0x before it; may be given again",
+        help="the number of a frame, in hexadecimal with 0x; may be repeated",
     )
     parser.add_argument(
         "--phys",
@@ -68,14 +68,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         dest="addresses",
         metavar="ADDRESS",
-        help="a physical address in the frame; may be given again",
+        help="a physical address in the frame; may be repeated",
     )
     add_threads(parser)
     results.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Write who maps the frames."""
+    """Write the pages that map the frames."""
     from pagemap._analyses.owners import owners
     from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.parsing import parse_count
@@ -99,7 +99,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _pfns(arguments: Namespace) -> list[int]:
-    """The frames that are asked for."""
+    """The PFNs that are asked for."""
     from pagemap._cli.targets import one
     from pagemap._errors import UsageError
     from pagemap._process import Process
@@ -109,7 +109,7 @@ def _pfns(arguments: Namespace) -> list[int]:
     named += [parse_address(text, "physical address") >> PAGE_SHIFT for text in arguments.addresses]
     if arguments.target is None:
         if not named:
-            raise UsageError("say which frame: TARGET ADDRESS, --pfn N, or --phys ADDRESS")
+            raise UsageError("no frame is given: use TARGET ADDRESS, --pfn N, or --phys ADDRESS")
         return named
     if named:
         raise UsageError("give either TARGET ADDRESS, or frames by --pfn and --phys")
@@ -124,7 +124,7 @@ def _pfns(arguments: Namespace) -> list[int]:
 
 
 def _facts(table: Table[OwnerRow]) -> Iterator[str]:
-    """What was found of each frame, what remains to be said, and what it is."""
+    """Lines about each frame: what was found, what was not, and what it is."""
     from pagemap._vocabulary.text import printable
 
     about: Any = table.about
@@ -153,7 +153,7 @@ def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int)
     elif found:
         text += f", by {_counted(processes, 'process', 'processes')}"
     if frame["mapcount"] is None:
-        return f"{text}; how often it is mapped the kernel does not tell"
+        return f"{text}; the kernel's map count is not known"
     missing = frame["unexplained"]
     if not missing:
         return text
