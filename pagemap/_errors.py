@@ -194,7 +194,7 @@ def no_proc(procfs: str) -> Unsupported | None:
     if any(name.isdecimal() for name in names):
         return None
     return Unsupported(
-        f"no proc file system is mounted at {procfs}, which is where all that is told comes from; "
+        f"no proc file system is mounted at {procfs}, and all information comes from there; "
         f"mount it: mount -t proc proc {procfs}",
         errno=_errno.ENOENT,
         operation="read",
@@ -235,7 +235,7 @@ def from_file_error(error: OSError, path: str) -> PagemapError:
     code = error.errno
     if code in (_errno.EACCES, _errno.EPERM):
         return AccessDenied(
-            f"cannot read {path}: permission denied; it is root's alone: "
+            f"cannot read {path}: permission denied; only root may read it: "
             "run with sudo (CAP_DAC_READ_SEARCH)",
             errno=code,
             operation="read",

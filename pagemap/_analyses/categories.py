@@ -59,7 +59,7 @@ def chosen(
             none_of |= sum(BITS.values()) & ~bits_of(each.all_of)
         for group in each.any_of:
             if any_of:
-                raise UsageError(f"{names[0]}: categories with / between them can stand once")
+                raise UsageError(f"{names[0]}: only one group of categories with / is allowed")
             any_of = bits_of(group)
     return any_of, all_of, none_of
 

@@ -201,8 +201,7 @@ class Gentle(Holder):
         path = min(ends, key=ends.__getitem__)
         return Unsupported(
             f"cannot walk process {process.pid} gently: {path} ends at frame {ends[path]:#x}, "
-            "before the word of a frame that the process maps: it is not what a kernel shows of a "
-            "whole machine",
+            "but the process maps frames past that: the file does not cover this machine's memory",
             pid=process.pid,
             errno=ENODATA,
             operation="walk gently",

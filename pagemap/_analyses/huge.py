@@ -54,7 +54,7 @@ def orders_of(sizes: Iterable[int]) -> list[int]:
     for size in several:
         if size not in [PAGE_SIZE << order for order in range(1, LARGEST + 1)]:
             raise UsageError(
-                f"a block of {size} bytes cannot be: its size is a power of two, "
+                f"invalid block size {size}: it must be a power of two, "
                 f"from {format_size(2 * PAGE_SIZE)} to {format_size(PAGE_SIZE << LARGEST)}"
             )
     return sorted({size.bit_length() - 1 - PAGE_SHIFT for size in several})
@@ -144,8 +144,8 @@ def _cut_short(process: AddressSpace, flags_fd: int) -> PagemapError:
     path = f"{process.procfs}/kpageflags"
     return PagemapError(
         f"cannot tell the huge pages of process {process.pid}: {path} ends at frame "
-        f"{frames_end(flags_fd):#x}, before the word of a frame that the process maps: it is not "
-        "what a kernel shows of a whole machine",
+        f"{frames_end(flags_fd):#x}, but the process maps frames past that: the file does not "
+        "cover this machine's memory",
         pid=process.pid,
         errno=ENODATA,
         operation="count huge pages",
@@ -162,7 +162,7 @@ def _require_pfns(process: AddressSpace) -> None:
     if not process.pfns_visible:
         raise PfnsHidden(
             f"cannot tell the huge pages of process {process.pid}: /proc/{process.pid}/pagemap "
-            "hides PFNs from who opens it without CAP_SYS_ADMIN (in the initial user namespace); "
+            "hides PFNs from processes without CAP_SYS_ADMIN (in the initial user namespace); "
             "run with sudo",
             pid=process.pid,
             operation="count huge pages",

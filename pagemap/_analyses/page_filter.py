@@ -97,8 +97,8 @@ class Choice:
             return self
         for name in sorted(self._words & (_KINDS - {"swap", "guard"})):
             raise PfnsHidden(
-                f"cannot tell which pages of process {process.pid} are {name}: the kernel hides it "
-                "without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+                f"cannot tell which pages of process {process.pid} are {name}: the kernel hides "
+                "this without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
                 pid=process.pid,
                 errno=EPERM,
                 operation="read the page table",
@@ -114,8 +114,8 @@ def _one_of(group: Sequence[str]) -> int:
         if not _BIT_OF_WORD[word]:
             kinds = ", ".join(word for word, bit in _BIT_OF_WORD.items() if bit)
             raise UsageError(
-                f"pages cannot be chosen by {'/'.join(group)}: with / between them stand kinds of "
-                f"entries, which are {kinds}"
+                f"pages cannot be selected by {'/'.join(group)}: only kinds of entries can be "
+                f"combined with /, which are {kinds}"
             )
     return sum(_BIT_OF_WORD[word] for word in set(group))
 

@@ -44,7 +44,7 @@ class Places:
         self._wanted = wanted
         for name, value in (("processes", processes), ("files", files)):
             if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-                raise TypeError(f"{name} is a sequence of them, not {value!r}")
+                raise TypeError(f"{name} must be a sequence, not {value!r}")
         self._processes, self._files = list(processes), list(files)
         kinds = [
             name
@@ -52,9 +52,9 @@ class Places:
             if given
         ]
         if len(kinds) > 1:
-            raise UsageError(f"{' and '.join(kinds)} do not go together: ask for one after another")
+            raise UsageError(f"{' and '.join(kinds)} cannot be combined: make one call for each")
         if ranges is not None and len(self._processes) != 1:
-            raise UsageError("ranges are of the addresses of one process")
+            raise UsageError("ranges need exactly one process, whose addresses they select")
         self._frames, self._ranges, self._procfs = frames, ranges, procfs
         self._failed = failed
         self._left_out: list[dict[str, object]] = []

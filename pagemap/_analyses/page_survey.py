@@ -173,7 +173,7 @@ class Survey(Holder):
         end = self.end
         for first, last in ranges or ():
             if not 0 <= first < last:
-                raise UsageError(f"{first:#x}-{last:#x} is no range of PFNs")
+                raise UsageError(f"{first:#x}-{last:#x} is not a range of PFNs")
             if first >= end:
                 raise UsageError(f"there is no frame {first:#x}: the last one here is {end - 1:#x}")
         return self._of_memory([(0, end)] if ranges is None else _united(ranges, end))
@@ -183,8 +183,8 @@ class Survey(Holder):
     ) -> Iterator[Found]:
         """The pages of open files that are in the page cache, the last one of each included.
 
-        Nothing is read in, and no page looks used afterwards. What cannot be looked at, or becomes
-        shorter meanwhile, is told to `failed`. With `close` each file is closed when it was seen.
+        Nothing is read from disk, and no page is marked as accessed. Files that cannot be read, or
+        are truncated meanwhile, are passed to `failed`. With `close` each file is closed after use.
         """
         self._refuse_entries("a file")
         return self._of_files(files, failed, close=close)
@@ -192,8 +192,8 @@ class Survey(Holder):
     def _refuse_entries(self, whose: str) -> None:
         if self._choice is not None:
             raise UsageError(
-                f"{whose} has no page table: its pages cannot be chosen by what entries tell, such "
-                "as present, swap and file, but by the flags of their frames"
+                f"{whose} has no page table: select its pages by the flags of their frames, not by "
+                "words about entries such as present, swap and file"
             )
 
     # Each of these gives what was found step by step, in order.

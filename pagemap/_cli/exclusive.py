@@ -15,11 +15,11 @@ __all__ = ["warn", "warn_of_huge_pages"]
 
 
 def warn(huge: int, column: str) -> None:
-    """Say what the column is worth, if any of these pages may be of transparent huge pages."""
+    """Say that the column may be wrong, if any of these pages may be in transparent huge pages."""
     if huge > 0:
         complain(
-            f"of {compact_size(huge)} in huge pages {column} is the page table's word: "
-            "on Linux 6.15 and later all of one is as its first page is; run with sudo"
+            f"{column} of {compact_size(huge)} in huge pages is taken from the page table, which "
+            "from Linux 6.15 on reports all of a huge page like its first page; run with sudo"
         )
 
 

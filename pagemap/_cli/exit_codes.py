@@ -29,15 +29,14 @@ _CODES = {
 }
 
 _SHARED = (
-    "'pagemap maps TARGET --columns rss,uss,file,path' tells how much of each mapping others map"
+    "'pagemap maps TARGET --columns rss,uss,file,path' shows how much of each mapping others map"
 )
 # By the operation that failed: what still works without it.
 _HINTS = {
     "tell who maps a frame": _SHARED,
     "tell what is shared": _SHARED,
-    "count huge pages": "'pagemap maps' still tells how much is huge (mapped by PMDs, or of "
-    "hugetlb)",
-    "tell page types": "'pagemap maps' and 'pagemap regions' do without, and tell what is "
+    "count huge pages": "'pagemap maps' still shows how much is huge (mapped by PMDs, or hugetlb)",
+    "tell page types": "'pagemap maps' and 'pagemap regions' do not need this, and show what is "
     "present, swapped, of files and huge",
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }

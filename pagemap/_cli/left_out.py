@@ -56,7 +56,7 @@ def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:
     """Say on stderr which processes were counted with others, having the same memory."""
     if sharers:
         told = [
-            f"process {pid} stands for {', '.join(map(str, others))} too"
+            f"process {pid} includes {', '.join(map(str, others))}"
             for pid, others in sorted(sharers.items())
         ]
         more = f"; and {len(told) - _STOOD_FOR} more" if len(told) > _STOOD_FOR else ""
@@ -67,7 +67,7 @@ def tell_unknown() -> None:
     """Say that processes which share memory could not be told apart."""
     complain(
         "processes that share one address space (vfork, CLONE_VM) are counted apart: "
-        "kcmp does not tell them here (it needs CONFIG_KCMP and CAP_SYS_PTRACE)"
+        "kcmp cannot identify them here (it needs CONFIG_KCMP and CAP_SYS_PTRACE)"
     )
 
 

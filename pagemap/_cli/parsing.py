@@ -42,7 +42,7 @@ def parse_names(
 
 def _unknown(word: str, allowed: list[str], option: str) -> str:
     if not word:
-        return f"{option} has an empty name; give names parted by commas"
+        return f"{option} has an empty name; separate names by commas"
     close = nearest(word, allowed)
     hint = f"did you mean {close}? " if close else ""
     return f"{option} knows no {word!r}; {hint}choose from {', '.join(allowed)}"
@@ -63,7 +63,7 @@ def _number(text: str | None, least: int, option: str) -> int | None:
         return None
     if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= least:
         return int(text)
-    raise UsageError(f"{option} wants a number from {least} on, not {text!r}")
+    raise UsageError(f"{option} needs a number from {least} on, not {text!r}")
 
 
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:

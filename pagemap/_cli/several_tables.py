@@ -40,8 +40,8 @@ class Several:
         for name, given in asked.items():
             if given:
                 raise UsageError(
-                    f"{name} is of one table, and these are {len(parts)}: "
-                    f"name one by {option}: {', '.join(parts)}"
+                    f"{name} needs a single table, and these are {len(parts)}: "
+                    f"choose one with {option}: {', '.join(parts)}"
                 )
 
     def show(self, make: Callable[[], Mapping[str, Table[Any]]], schema: str, version: int) -> None:

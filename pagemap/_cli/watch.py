@@ -30,7 +30,7 @@ def parse_seconds(text: str, *, option: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _MOST_SECONDS:
-        raise UsageError(f"{option} wants a time in seconds, above 0, not {text!r}")
+        raise UsageError(f"{option} needs a time in seconds above 0, not {text!r}")
     return seconds
 
 

@@ -236,7 +236,7 @@ def _writer(file: Writable | int) -> Callable[[bytes | memoryview], None]:
             if took is None:
                 raise BlockingIOError(f"{file!r} is in non-blocking mode and full")
             if took == 0:
-                raise OSError(EIO, f"{file!r} takes nothing more")
+                raise OSError(EIO, f"{file!r} accepts no more data")
             left = left[took:]
 
     return write

@@ -70,14 +70,14 @@ def _listed(folder: str) -> set[int]:
     """The numbers in the folder's list. Raises OSError: EBADF for a list that is not a cgroup's."""
     fd = open_regular(f"{folder}/{_PROCS}", os.O_RDONLY | os.O_CLOEXEC)
     if fd is None:
-        raise OSError(EBADF, "it is no regular file")
+        raise OSError(EBADF, "it is not a regular file")
     with open(fd, "rb") as file:
         if kind_of(fd) not in _KINDS:
-            raise OSError(EBADF, "it does not lie on a file system of cgroups")
+            raise OSError(EBADF, "it is not on a cgroup file system")
         words = file.read().split()
     for word in words:
         if not word.isdigit() or len(word) > _DIGITS:
-            raise OSError(EBADF, f"{word[:_DIGITS]!r} in it is no pid")
+            raise OSError(EBADF, f"{word[:_DIGITS]!r} in it is not a pid")
     return set(map(int, words))
 
 
@@ -85,7 +85,7 @@ def _no_cgroup(error: OSError, path: str) -> PagemapError:
     file = f"{path}/{_PROCS}"
     if error.errno == EBADF:
         return UsageError(
-            f"{path!r} is no cgroup: of its {_PROCS}, {error.strerror}",
+            f"{path!r} is not a cgroup: of its {_PROCS}, {error.strerror}",
             errno=error.errno,
             operation="list the cgroup",
             path=file,
@@ -113,7 +113,7 @@ def _no_cgroup(error: OSError, path: str) -> PagemapError:
         )
     if error.errno == ENOENT:
         return UsageError(
-            f"{path!r} is no cgroup: it has no {_PROCS}",
+            f"{path!r} is not a cgroup: it has no {_PROCS}",
             errno=error.errno,
             operation="list the cgroup",
             path=file,

@@ -90,7 +90,7 @@ class FrameReader(Holder):
     def path(self, column: str) -> str:
         """The file that a column is read from: flags, mapcounts or cgroups."""
         if column not in FILES:
-            raise UsageError(f"no column of frames is called {column!r}: take {', '.join(FILES)}")
+            raise UsageError(f"frames have no column {column!r}: choose from {', '.join(FILES)}")
         return f"{self._procfs}/{FILES[column]}"
 
     def fileno(self, column: str) -> int:
@@ -121,20 +121,20 @@ class FrameReader(Holder):
             raise from_file_error(error, path) from None
         if not end:
             raise PagemapError(
-                f"cannot tell anything of frames: {path} reads as empty",
+                f"cannot read about frames: {path} is empty",
                 operation="read",
                 path=path,
             )
         return end
 
     def tells_ksm(self) -> bool | None:
-        """Whether flag KSM is of merged pages alone: some kernels give it to all anonymous ones.
+        """Whether only merged pages have the flag KSM: some kernels set it on all anonymous pages.
 
-        From Linux 6.10 on stable_page_flags (fs/proc/page.c) is content with any bit of
-        PAGE_MAPPING_KSM, one of which says no more than that a page is anonymous; stable kernels
-        mended it later (6.12.117 has the fault, 6.18.44 has not). A page of our own, just written,
-        tells. It says nothing of frames that are the kernel's own, which `words` clears of the
-        flag. None where it cannot be seen: its PFN is hidden, or there is no /proc/self.
+        From Linux 6.10 on stable_page_flags (fs/proc/page.c) accepts any bit of PAGE_MAPPING_KSM,
+        and one of these bits only says that a page is anonymous. Stable kernels fixed it later
+        (6.12.117 has the fault, 6.18.44 has not). This is tested on a page of our own that was just
+        written. It says nothing about frames of the kernel itself; `words` clears the flag of
+        those. None where it cannot be tested: the PFN is hidden, or there is no /proc/self.
         """
         import mmap
 
@@ -226,14 +226,14 @@ class FrameReader(Holder):
 
 def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
     if isinstance(pfns, (bytes, bytearray)):
-        raise UsageError("bytes are no PFNs: give integers, or memoryview(...).cast('Q')")
+        raise UsageError("bytes are not PFNs: give integers, or memoryview(...).cast('Q')")
     if not isinstance(pfns, memoryview):
         try:
             return memoryview(array("Q", pfns))
         except OverflowError:
             raise UsageError("a PFN is a number from 0 to 2^64 - 1") from None
     if pfns.format not in ("Q", "L") or pfns.itemsize != 8 or pfns.ndim != 1:
-        raise UsageError("PFNs are integers, or a buffer of unsigned ones of 8 bytes (format 'Q')")
+        raise UsageError("PFNs are integers, or a buffer of unsigned 8-byte integers (format 'Q')")
     if pfns.c_contiguous and aligned(pfns):
         return pfns.cast("B").cast("Q")
     return memoryview(array("Q", pfns.tobytes()))

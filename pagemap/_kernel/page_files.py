@@ -95,7 +95,7 @@ class OpenFile(Holder):
         self.tells = cacheable(self.fd, PAGE_SHIFT, self.pages)
         if self.tells == NOT_CACHED:
             raise Unsupported(
-                f"{self.path!r} has no page cache that can be looked at: it lies on hugetlbfs",
+                f"{self.path!r} has no page cache that can be read: it is on hugetlbfs",
                 operation="look at the page cache",
                 path=self.path,
             )
@@ -126,7 +126,7 @@ class OpenFile(Holder):
         """Raise TargetVanished when the file has become shorter since it was opened."""
         if -(-os.fstat(self.fd).st_size // PAGE_SIZE) < self.pages:
             raise TargetVanished(
-                f"{self.path!r} became shorter while it was looked at",
+                f"{self.path!r} was truncated while it was read",
                 operation="look at the page cache",
                 path=self.path,
             )

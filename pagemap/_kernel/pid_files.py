@@ -86,7 +86,7 @@ def read_pid_file(path: str) -> Chosen:
         )
     if about.st_mode & S_IWOTH:
         raise UsageError(
-            f"the pid file {path!r} proves nothing: everybody may write to it; give the pid",
+            f"the pid file {path!r} cannot be trusted: everybody may write to it; give the pid",
             operation=_OPERATION,
             path=path,
         )
@@ -102,12 +102,12 @@ def _read(place: Place) -> tuple[os.stat_result, list[bytes]]:
     if not place.mode:
         raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
     if not S_ISREG(place.mode):
-        raise OSError(EINVAL, "it is no regular file, so it proves nothing; give the pid")
+        raise OSError(EINVAL, "it is not a regular file, so it cannot be trusted; give the pid")
     assert place.found is not None
     kind = kind_of(place.found)
     if kind is None or is_made_by_the_kernel(kind):
         lies = f"the kernel makes it ({kind})" if kind else "it is on a mount that is not ours"
-        raise OSError(EINVAL, f"{lies}, so it proves nothing; give the pid")
+        raise OSError(EINVAL, f"{lies}, so it cannot be trusted; give the pid")
     fd = os.open(f"/proc/self/fd/{place.found}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         return os.fstat(fd), os.read(fd, _PID_FILE_SIZE).split()
@@ -132,7 +132,7 @@ def _confirm(folder: Folder, path: str, about: os.stat_result, speakers: set[int
         what = "belongs" if user == about.st_uid else "is reached by a symbolic link that belongs"
         raise UsageError(
             f"the pid file {path!r} {what} to user {user}, and process {folder.pid} does "
-            "not: a file can speak for its owner's processes alone; give the pid",
+            "not: a pid file counts only for processes of its owner; give the pid",
             pid=folder.pid,
             operation=_OPERATION,
             path=path,

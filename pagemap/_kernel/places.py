@@ -55,7 +55,7 @@ class Place(Holder):
         """Have the kernel follow the link that is here: it alone knows where one of /proc leads."""
         self._open(0)
         if S_ISREG(self.mode):
-            raise OSError(EINVAL, "it is what a process has open; give the file's own name")
+            raise OSError(EINVAL, "it is an open file of a process; give the file's own name")
 
     def _open(self, flags: int) -> None:
         fd = os.open(self.name, _LOOK | flags, dir_fd=self.folder)

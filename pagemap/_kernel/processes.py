@@ -49,7 +49,7 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
     []
     """
     if not isinstance(name, str):
-        raise TypeError(f"name: a process is found by a str, not by {name!r}")
+        raise TypeError(f"name must be a str, not {name!r}")
     if not name:  # which is that of all that have no executable
         raise UsageError("name is empty: give a command's name, or an executable's")
     wanted = os.fsencode(name)

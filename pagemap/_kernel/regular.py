@@ -15,7 +15,7 @@ __all__ = ["open_regular"]
 def open_regular(name: str, flags: int, *, folder: int | None = None) -> int | None:
     """A descriptor of the file `name`, below the descriptor `folder` if given.
 
-    None where it is no regular file. `flags` are as those of open(2). Raises OSError.
+    None where it is not a regular file. `flags` are as those of open(2). Raises OSError.
     """
     look = os.open(name, os.O_PATH | os.O_CLOEXEC | (flags & os.O_NOFOLLOW), dir_fd=folder)
     try:

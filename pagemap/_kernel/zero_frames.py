@@ -57,7 +57,7 @@ def _own() -> int:
     pfn = entry & ((1 << PFN_BITS) - 1)
     if not entry >> 63 or not pfn:
         raise PfnsHidden(
-            f"cannot tell which frame is the kernel's page of zeros: the kernel hides it in {_PATH}"
+            f"cannot tell which frame is the kernel's zero page: the kernel hides it in {_PATH}"
             " without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
             errno=EACCES,
             operation="read PFNs",

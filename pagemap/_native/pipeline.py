@@ -171,7 +171,7 @@ class _Pool:
             if self._stopping:
                 raise _Ended("the walk was stopped")
             if self._workers.lost:
-                raise _Ended("a walk that was begun before fork() goes on only there")
+                raise _Ended("a walk that was begun before fork() can go on only in the parent")
             other = None if self._in_turn else self._next()
             if other is None:
                 slot.ready.acquire()

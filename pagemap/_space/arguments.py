@@ -70,7 +70,7 @@ def check_address(name: str, address: object) -> None:
     if not isinstance(address, int) or isinstance(address, bool):
         raise TypeError(f"{name} is an int, not {address!r}")
     if not 0 <= address < ADDRESS_END:
-        raise UsageError(f"{name} {address:#x} is no address: addresses have 64 bits")
+        raise UsageError(f"{name} {address:#x} is not an address: addresses have 64 bits")
 
 
 def entries_in(view: memoryview, count: int | None) -> int:

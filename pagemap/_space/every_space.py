@@ -30,8 +30,8 @@ def require_pfns(purpose: str) -> None:
     """Raise PfnsHidden where the kernel hides PFNs from us: `purpose` is what cannot be done."""
     if not probes.pfns():
         raise PfnsHidden(
-            f"cannot {purpose}: the kernel hides PFNs in /proc/PID/pagemap from who opens it "
-            "without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+            f"cannot {purpose}: the kernel hides PFNs in /proc/PID/pagemap without CAP_SYS_ADMIN "
+            "(in the initial user namespace); run with sudo",
             operation=purpose,
         )
 

@@ -24,7 +24,7 @@ def open_pagemap(folder: Folder) -> int:
     except OSError as error:
         if error.errno == ENOENT and folder.read("stat"):
             raise Unsupported(
-                f"this kernel gives no page table of process {folder.pid}: "
+                f"this kernel does not provide the page table of process {folder.pid}: "
                 "it was built without CONFIG_PROC_PAGE_MONITOR",
                 pid=folder.pid,
                 errno=ENOENT,

@@ -23,7 +23,9 @@ def stream_of(
 ) -> object:
     """The capsule of a stream of the entries of pages from address `start` on."""
     if start % page_size or page_size & (page_size - 1):
-        raise UsageError(f"cannot make columns of pages from {start:#x} on: no page begins there")
+        raise UsageError(
+            f"cannot make columns of pages from {start:#x} on: this is not the address of a page"
+        )
     address = entries_stream(
         ENTRIES,
         ENTRY_BITS,

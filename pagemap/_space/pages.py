@@ -186,7 +186,7 @@ class Pages:
         Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
         """
         if name not in COUNTS:
-            raise UsageError(f"no count is called {name!r}. {choices(str(name), COUNTS)}")
+            raise UsageError(f"pages have no count {name!r}. {choices(str(name), COUNTS)}")
         self._require(name)
         return int(getattr(self.counts(), name))
 
@@ -217,7 +217,7 @@ class Pages:
         if name == "swap_offset":
             return _native.swap_offsets(self.entries, not self.pfns_visible)
         if name not in COLUMNS:
-            raise UsageError(f"no column is called {name!r}. {choices(str(name), COLUMNS)}")
+            raise UsageError(f"pages have no column {name!r}. {choices(str(name), COLUMNS)}")
         self._require(name)
         return _native.bits(self.entries, entry_flag(name).bit)
 

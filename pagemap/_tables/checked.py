@@ -66,7 +66,7 @@ def check_known(name: str, known: Any, rows: int) -> None:
     """Raise TypeError, UsageError where `known` does not tell of each of `rows` cells."""
     check_buffer(f"valid[{name!r}]", known, "?")
     if len(known) != rows:
-        raise UsageError(f"valid[{name!r}] tells of each of {rows} rows, not of {len(known)}")
+        raise UsageError(f"valid[{name!r}] must have {rows} rows, not {len(known)}")
 
 
 def check_codes(name: str, codes: memoryview[int], words: Sequence[object]) -> None:

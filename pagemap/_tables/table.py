@@ -155,7 +155,7 @@ class Table(_Base["_Row"]):
         """
         parts = list(tables)
         if not parts:
-            raise UsageError("tables to be joined are one or more")
+            raise UsageError("cannot join no tables: give at least one")
         first = parts[0]
         if len(parts) == 1:
             return first

@@ -114,7 +114,7 @@ def parse_word(text: str, *, option: str = "flags") -> int:
     """The bits of one flag: a name, the beginning of one alone, or a number (0x for hex)."""
     name = text.strip().lower().replace("-", "_")
     if not name:
-        raise UsageError(f"{option} has an empty name; give names parted by commas")
+        raise UsageError(f"{option} has an empty name; separate names by commas")
     if name[0] in _DIGITS:
         return _number(name, text, option)
     if name.startswith("bit_") and name[4:].isdecimal() and len(name) < 7 and int(name[4:]) < 64:
@@ -182,7 +182,10 @@ def divide(filters: Sequence[Filter], *, raw: bool) -> tuple[list[Bits], list[Fi
         for group in each.any_of:
             mixed = {word in _ENTRY_WORDS for word in group}
             if len(mixed) > 1:
-                raise UsageError(f"{'/'.join(group)}: one is of frames, one of entries; ask twice")
+                raise UsageError(
+                    f"{'/'.join(group)}: flags of frames and words about entries cannot be "
+                    "combined by /"
+                )
             if True in mixed:
                 groups.append(group)
             else:
@@ -201,7 +204,7 @@ def divide(filters: Sequence[Filter], *, raw: bool) -> tuple[list[Bits], list[Fi
         shown = bits.bits if bits.mask == _WORDS - 1 else bits.mask
         if not raw and (hidden := shown & _RAW):
             names = ", ".join(flag_names(hidden))
-            raise UsageError(f"{names}: internal to the kernel, and seen among raw flags alone")
+            raise UsageError(f"{names}: internal to the kernel, and only among raw flags")
     return flags, entries
 
 
@@ -209,7 +212,7 @@ def _as_flag(word: str) -> str:
     """The flag that page-types has for a word of entries."""
     flag = _FLAG_OF_ENTRY.get(word, word)
     if flag in _ENTRY_WORDS and flag not in _BITS:
-        raise UsageError(f"{word} is no flag, so it cannot be among these and nothing else")
+        raise UsageError(f"{word} is not a flag of frames, so = cannot be used with it")
     return flag
 
 

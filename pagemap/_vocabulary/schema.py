@@ -73,7 +73,7 @@ class Column:
         source: str = "",
     ) -> None:
         if type not in TYPES:
-            raise UsageError(f"no type of columns is called {type!r}: take {', '.join(TYPES)}")
+            raise UsageError(f"columns have no type {type!r}: choose from {', '.join(TYPES)}")
         self.name: str = name
         self.type: str = type
         self.unit: str = unit

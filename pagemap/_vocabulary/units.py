@@ -113,7 +113,7 @@ def parse_range(text: str, what: str = "address") -> tuple[int, int]:
     for part in (first, last):
         digits = _hexadecimal(part)
         if digits is None:
-            raise UsageError(f"malformed range {text!r}: {part!r} is no hexadecimal {what}")
+            raise UsageError(f"malformed range {text!r}: {part!r} is not a hexadecimal {what}")
         parts.append(digits)
     start, end = (_bounded(digits, digits, what) for digits in parts)
     if start >= end:
@@ -137,7 +137,7 @@ def page_range(start: int, end: int) -> tuple[int, int]:
             raise TypeError(f"a range is two addresses in bytes, of int, not {start!r}, {end!r}")
     if not 0 <= start < end <= ADDRESS_END:
         raise UsageError(
-            f"{start:#x}-{end:#x} is no range: START must be below END, and END at most 2**64"
+            f"{start:#x}-{end:#x} is not a range: START must be below END, and END at most 2**64"
         )
     return start & -PAGE_SIZE, -(-end & -PAGE_SIZE)
 

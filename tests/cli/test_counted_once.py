@@ -53,7 +53,7 @@ def test_a_child_of_vfork_has_no_memory_of_its_own_in_footprint(
     wanted = oracle.smaps_rollup(pair[0])
     assert (row["pid"], row["sharers"]) == (pair[0], [pair[1]])
     assert row["rss"] == data["total"]["rss"] == wanted["Rss"]
-    said = f"pagemap: counted once (vfork, CLONE_VM): process {pair[0]} stands for {pair[1]} too"
+    said = f"pagemap: counted once (vfork, CLONE_VM): process {pair[0]} includes {pair[1]}"
     assert err == [said]
     assert data["about"]["sharers_known"] is True
     assert data["about"]["sharers"] == {str(pair[0]): [pair[1]]}

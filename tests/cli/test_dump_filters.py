@@ -222,9 +222,9 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
         ("--only swapped", "--only has no 'swapped'. Did you mean 'swap'?"),
         ("--only present,", "--only has an empty word; separate words by commas"),
         ("--only file --without FILE", "no page is both file_or_shared and not file_or_shared"),
-        ("--threads 0", "--threads wants a number from 1 on, not '0'"),
-        ("--threads=-1", "--threads wants a number from 1 on, not '-1'"),
-        ("--threads two", "--threads wants a number from 1 on, not 'two'"),
+        ("--threads 0", "--threads needs a number from 1 on, not '0'"),
+        ("--threads=-1", "--threads needs a number from 1 on, not '-1'"),
+        ("--threads two", "--threads needs a number from 1 on, not 'two'"),
     ],
 )
 def test_what_cannot_be_understood(pagemap: Pagemap, unused_pid: int, line: str, said: str) -> None:

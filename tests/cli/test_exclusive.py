@@ -123,6 +123,7 @@ def test_without_rights(forked: Target, need_root: None, line: str) -> None:
     )
     assert done.returncode == 0
     column = "USS" if command == "maps" else "EXCLUSIVE"
-    assert f"in huge pages {column} is the page table's word".encode() in done.stderr
+    assert f"pagemap: {column} of ".encode() in done.stderr
+    assert b" in huge pages is taken from the page table" in done.stderr
     if command == "maps":
         assert json.loads(done.stdout)["about"]["uss_by"] == "page table"

@@ -37,4 +37,4 @@ def test_want_of_memory_says_nothing_of_the_target() -> None:
 def test_hints() -> None:
     assert message_of(pagemap.PagemapError("said")) == "said"
     said = message_of(pagemap.PfnsHidden("said", operation="count huge pages"))
-    assert said.startswith("said; 'pagemap maps' still tells ")
+    assert said.startswith("said; 'pagemap maps' still shows ")

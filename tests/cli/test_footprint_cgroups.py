@@ -57,15 +57,15 @@ def test_what_is_no_cgroup(pagemap: Pagemap, tmp_path: Path) -> None:
     missing = tmp_path / "none"
     said = f"there is no cgroup '{missing}': give its directory, as /sys/fs/cgroup/user.slice"
     assert pagemap("footprint", "--cgroup", str(missing)) == (66, b"", [f"pagemap: {said}"])
-    said = f"'{tmp_path}' is no cgroup: it has no cgroup.procs"
+    said = f"'{tmp_path}' is not a cgroup: it has no cgroup.procs"
     assert pagemap("footprint", "--cgroup", str(tmp_path)) == (2, b"", [f"pagemap: {said}"])
 
 
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("file", "it does not lie on a file system of cgroups"),
-        ("fifo", "it is no regular file"),
+        ("file", "it is not on a cgroup file system"),
+        ("fifo", "it is not a regular file"),
     ],
 )
 def test_what_only_looks_like_a_cgroup(
@@ -81,7 +81,7 @@ def test_what_only_looks_like_a_cgroup(
             out, err = process.communicate(timeout=20)
         finally:
             process.kill()
-    said = f"pagemap: '{tmp_path}' is no cgroup: of its cgroup.procs, {said}\n"
+    said = f"pagemap: '{tmp_path}' is not a cgroup: of its cgroup.procs, {said}\n"
     assert (process.returncode, out, err.decode()) == (2, b"", said)
 
 

@@ -240,9 +240,9 @@ def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
         ("--sort pss,rss", "--sort takes one column, not 2"),
         ("--budget 10", "--budget says how much of a core --gentle may use; add --gentle"),
         ("--gentle --budget 101", "--budget is a percentage of one core, from 1 to 100, not 101"),
-        ("--gentle --budget x", "--budget wants a number from 1 on, not 'x'"),
-        ("--watch 0", "--watch wants a time in seconds, above 0, not '0'"),
-        ("--watch nan", "--watch wants a time in seconds, above 0, not 'nan'"),
+        ("--gentle --budget x", "--budget needs a number from 1 on, not 'x'"),
+        ("--watch 0", "--watch needs a time in seconds above 0, not '0'"),
+        ("--watch nan", "--watch needs a time in seconds above 0, not 'nan'"),
     ],
 )
 def test_command_lines_that_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
@@ -299,7 +299,7 @@ def test_what_a_gentle_walk_cannot_tell(pagemap: Pagemap, options: tuple[str, st
 
 def test_gentle_without_rights(pagemap_as_nobody: Pagemap) -> None:
     said = (
-        "pagemap: cannot read /proc/kpagecount: permission denied; it is root's alone: "
+        "pagemap: cannot read /proc/kpagecount: permission denied; only root may read it: "
         "run with sudo (CAP_DAC_READ_SEARCH); without --gentle the kernel's own sums of your "
         "processes can be read"
     )

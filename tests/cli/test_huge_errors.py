@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     [
         ("huge self --cgroup /x", "give targets or --cgroup PATH, not both"),
         ("huge --map x", "--map selects mappings, and rows are processes; add --by mapping"),
-        ("huge self --cont 12K", "--cont 12K: a block of 12288 bytes cannot be"),
+        ("huge self --cont 12K", "--cont 12K: invalid block size 12288: it must be a power of two"),
         ("huge self --cont 1K", "power of two, from"),
         ("huge self --cont 64T", "--cont 64T: give a size such as 64K or 2M, not '64T'"),
         ("huge self --cont=", "give a size such as 64K"),
@@ -54,7 +54,7 @@ def test_without_rights(pagemap: Pagemap, pfns_visible: bool, whose: list[str]) 
     assert err.count(b"\n") == 1
     assert b"/pagemap hides PFNs" in err
     assert b"CAP_SYS_ADMIN" in err
-    assert b"'pagemap maps' still tells" in err
+    assert b"'pagemap maps' still shows" in err
 
 
 def test_a_kernel_thread(pagemap: Pagemap, need_pfns: None) -> None:

@@ -143,12 +143,12 @@ def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, m
     [
         ("--columns presnt", "--columns knows no 'presnt'; did you mean present?"),
         ("--columns size,rsss", "--columns knows no 'rsss'; did you mean rss?"),
-        ("--columns size,", "--columns has an empty name; give names parted by commas"),
+        ("--columns size,", "--columns has an empty name; separate names by commas"),
         ("--sort pss", "--sort knows no 'pss'; did you mean uss?"),
         ("--sort size,path", "--sort takes one column, not 2"),
-        ("--sort=", "--sort has an empty name; give names parted by commas"),
+        ("--sort=", "--sort has an empty name; separate names by commas"),
         ("--map=", "an empty --map pattern matches nothing"),
-        ("--threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("--threads 0", "--threads needs a number from 1 on, not '0'"),
         ("--csv --json", "argument --json: not allowed with argument --csv"),
     ],
 )

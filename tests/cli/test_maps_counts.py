@@ -34,7 +34,7 @@ def stopped(request: pytest.FixtureRequest, start: Start) -> workloads.Target:
 def document(pagemap: Pagemap, pid: int, *more: str) -> dict[str, Any]:
     code, out, err = pagemap("maps", pid, "--json", *more)
     if not oracle.counts_mappings():  # then it says so where there are huge pages
-        err = [line for line in err if "USS is the page table's word" not in line]
+        err = [line for line in err if "is taken from the page table" not in line]
     assert (code, err) == (0, [])
     about: dict[str, Any] = json.loads(out)
     return about

@@ -86,7 +86,7 @@ def test_a_file_that_another_process_has_open(pagemap: Pagemap, tmp_path: Path) 
         code, _, err = pagemap(*DUMP, path)
     assert code == 1
     assert err[-1] == (
-        f"pagemap: cannot open {path}: it is what a process has open; give the file's own name"
+        f"pagemap: cannot open {path}: it is an open file of a process; give the file's own name"
     )
 
 

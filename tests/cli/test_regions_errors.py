@@ -40,7 +40,7 @@ def test_a_category_that_is_not_to_be_had(
         ("--only ,", "--only has an empty word; separate words by commas"),
         ("--only present,~present", "no page is both present and not present"),
         ("--tell x", "--tell knows no 'x'; choose from wpallowed"),
-        ("--max-pages 0", "--max-pages wants a number from 1 on, not '0'"),
+        ("--max-pages 0", "--max-pages needs a number from 1 on, not '0'"),
         ("--range 2000-1000", "empty range '2000-1000': START must be below END"),
         ("--json --csv", "argument --csv: not allowed with argument --json"),
     ],

@@ -200,7 +200,7 @@ def test_one_address_space_counts_once(
     code, out, err = pagemap("types", target.pid, other, "--json")
     assert code == 0
     assert abs(json.loads(out)["total"]["pages"] - alone) < 40
-    said = [f"counted once (vfork, CLONE_VM): process {target.pid} stands for {other} too"]
+    said = [f"counted once (vfork, CLONE_VM): process {target.pid} includes {other}"]
     assert err == ([] if how == "twice" else [f"pagemap: {each}" for each in said])
 
 

@@ -33,7 +33,7 @@ def need_frames(need_pfns: None) -> None:
         ("self --only re", "--only: 're' may be referenced, reclaim, reserved, readahead; write"),
         (
             "self --only reserved",
-            "reserved: internal to the kernel, and seen among raw flags alone",
+            "reserved: internal to the kernel, and only among raw flags",
         ),
         ("self --only lru=dirty", "--only 'lru=dirty' matches nothing: dirty is not before the ="),
         ("--describe x", "--describe knows no 'x'; "),
@@ -50,8 +50,8 @@ def need_frames(need_pfns: None) -> None:
         ("self --list-each --columns pages", "--columns knows no 'pages'; "),
         ("self --only present,~present", "no page is both present and not present"),
         ("self --only lru --without 0x20", "no page is both lru and not lru"),
-        ("--only present", "memory has no page table: its pages cannot be chosen"),
-        ("self --threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("--only present", "memory has no page table: select its pages by the flags"),
+        ("self --threads 0", "--threads needs a number from 1 on, not '0'"),
         ("self --list --list-each", "argument --list-each: not allowed with argument --list"),
         ("self --json --csv", "argument --csv: not allowed with argument --json"),
         ("--file=", "--file has an empty name"),
@@ -65,9 +65,9 @@ def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> No
 
 def test_without_rights(unprivileged: Pagemap, tmp_path: Path) -> None:
     said = (
-        "pagemap: cannot read /proc/kpageflags: permission denied; it is root's alone: run with "
-        "sudo (CAP_DAC_READ_SEARCH); 'pagemap maps' and 'pagemap regions' do without, and tell "
-        "what is present, swapped, of files and huge"
+        "pagemap: cannot read /proc/kpageflags: permission denied; only root may read it: run with "
+        "sudo (CAP_DAC_READ_SEARCH); 'pagemap maps' and 'pagemap regions' do not need this, and "
+        "show what is present, swapped, of files and huge"
     )
     for line in ([], ["self"], ["--file", "/etc"], ["self", "--list"]):
         assert unprivileged("types", *line) == (77, b"", [said])

@@ -166,7 +166,7 @@ def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
         ("--phys 1M", "malformed physical address '1M'"),
         ("--pfn 424242", "PFN '424242' can be read in two ways"),
         ("--phys 4096", "physical address '4096' can be read in two ways"),
-        ("--pfn 1 --threads 0", "--threads wants a number from 1 on, not '0'"),
+        ("--pfn 1 --threads 0", "--threads needs a number from 1 on, not '0'"),
         ("--pfn 1 --json --csv", "argument --csv: not allowed with argument --json"),
     ],
 )

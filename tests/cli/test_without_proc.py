@@ -44,5 +44,5 @@ def test_without_proc(pagemap: Pagemap, tmp_path: Path, line: str) -> None:
     inside = behind(shlex.join(["mount", "--bind", str(tmp_path), "/proc"]), pagemap)
     code, out, err = inside(*line.split())
     assert (code, out) == (69, b"")
-    said = "no proc file system is mounted at /proc, which is where all that is told comes from"
+    said = "no proc file system is mounted at /proc, and all information comes from there"
     assert err == [f"pagemap: {said}; mount it: mount -t proc proc /proc"]

@@ -107,7 +107,7 @@ def test_many_pages_come_in_batches() -> None:
 
 def test_no_pages_and_those_that_begin_inside_one() -> None:
     assert pa.table(pages_of([])).num_rows == 0
-    with pytest.raises(pagemap.UsageError, match="no page begins there"):
+    with pytest.raises(pagemap.UsageError, match="not the address of a page"):
         pa.table(pages_of([0], start=5))
 
 

@@ -241,7 +241,7 @@ def test_flags_that_end_early_are_an_error(start: Start, need_pfns: None, tmp_pa
     for name in ("zoneinfo", "self", str(target.pid)):
         (tmp_path / name).symlink_to(f"/proc/{name}")
     (tmp_path / "kpageflags").write_bytes(bytes(8 * 64))
-    said = f"{tmp_path}/kpageflags ends at frame 0x40, before the word of a frame"
+    said = f"{tmp_path}/kpageflags ends at frame 0x40, but the process maps frames past that"
     with (
         pagemap.Process(target.pid, procfs=str(tmp_path)) as process,
         pytest.raises(pagemap.PagemapError, match=said) as caught,

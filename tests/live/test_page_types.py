@@ -231,11 +231,13 @@ def test_pages_chosen_by_their_entries(start: Start) -> None:
 
 
 def test_places_that_do_not_go_together() -> None:
-    with pytest.raises(pagemap.UsageError, match="processes and files do not go together"):
+    with pytest.raises(pagemap.UsageError, match="processes and files cannot be combined"):
         pagemap.page_types([1], files=["/etc"])
-    with pytest.raises(pagemap.UsageError, match="ranges are of the addresses of one process"):
+    with pytest.raises(
+        pagemap.UsageError, match="ranges need exactly one process, whose addresses they select"
+    ):
         pagemap.page_types([1, 2], ranges=[(0, 4096)])
-    with pytest.raises(TypeError, match="files is a sequence"):
+    with pytest.raises(TypeError, match="files must be a sequence"):
         pagemap.page_types(files="/etc")
 
 

@@ -162,7 +162,7 @@ def test_a_file_that_reads_as_empty(tmp_path: Path) -> None:
     """Its last frame is not number -1: `who` and `types` wrote "-0x1"."""
     procfs = fake(tmp_path, 0)
     (tmp_path / "kpageflags").write_bytes(b"")
-    said = f"cannot tell anything of frames: {procfs}/kpageflags reads as empty"
+    said = f"cannot read about frames: {procfs}/kpageflags is empty"
     with FrameReader(procfs=procfs) as reader, pytest.raises(pagemap.PagemapError, match=said):
         assert reader.end
     with pytest.raises(pagemap.PagemapError, match=said):
@@ -308,7 +308,7 @@ def test_ranges_of_memory(tmp_path: Path) -> None:
     assert {each.flags: each.pages for each in types} == {3: 1, 4: 1, 49: 1}
     with pytest.raises(pagemap.UsageError, match="the last one here is 0x31"):
         pagemap.page_types(frames=[(50, 51)], procfs=procfs)
-    with pytest.raises(pagemap.UsageError, match="no range"):
+    with pytest.raises(pagemap.UsageError, match="not a range"):
         pagemap.page_types(frames=[(5, 5)], procfs=procfs)
     wrong: list[dict[str, Any]] = [
         {"threads": 0}, {"cgroup": -1}, {"cgroup": 1 << 64}, {"only": ["x y"]}

@@ -68,7 +68,7 @@ def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
 def test_what_is_no_cgroup(tmp_path: Path) -> None:
     with pytest.raises(pagemap.NoSuchProcess, match="there is no cgroup"):
         members.pids_of(str(tmp_path / "none"))
-    with pytest.raises(pagemap.UsageError, match=r"is no cgroup: it has no cgroup\.procs"):
+    with pytest.raises(pagemap.UsageError, match=r"is not a cgroup: it has no cgroup\.procs"):
         members.pids_of(str(tmp_path))
     file = tmp_path / "file"
     file.write_bytes(b"")
@@ -81,5 +81,7 @@ def test_what_is_no_cgroup(tmp_path: Path) -> None:
 def test_what_is_no_pid(tmp_path: Path, word: str) -> None:
     """It was an unnamed ValueError, or taken for a pid."""
     group(tmp_path / "top", f"7\n{word}\n".encode())
-    with pytest.raises(pagemap.UsageError, match=rf"is no cgroup: .*{word[:10]}' in it is no pid"):
+    with pytest.raises(
+        pagemap.UsageError, match=rf"is not a cgroup: .*{word[:10]}' in it is not a pid"
+    ):
         members.pids_of(str(tmp_path / "top"))

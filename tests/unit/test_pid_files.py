@@ -64,7 +64,7 @@ def test_a_pid_file_that_is_a_fifo_does_not_wait(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert "it is no regular file" in done.stderr
+    assert "it is not a regular file" in done.stderr
 
 
 def test_a_pid_file_full_of_digits(tmp_path: Path) -> None:

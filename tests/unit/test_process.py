@@ -61,7 +61,7 @@ def test_fewer_pages_than_asked_for_at_the_end_of_the_address_space(tmp_path: Pa
 
 @pytest.mark.parametrize("where", [(0, 0), (8192, 4096), (-4096, 4096), (0, 2**64 + 1)])
 def test_ranges_that_are_none(tmp_path: Path, where: tuple[int, int]) -> None:
-    with fake(tmp_path) as process, pytest.raises(pagemap.UsageError, match="is no range"):
+    with fake(tmp_path) as process, pytest.raises(pagemap.UsageError, match="is not a range"):
         process.pages(where)
 
 

@@ -285,6 +285,6 @@ def _cgroup(text: str | None) -> int | None:
         ) from None
     except OSError as error:
         raise UsageError(
-            f"--charged-to {text!r}: {error.strerror}; give the folder of a memory cgroup or its "
-            "inode"
+            f"--charged-to {text!r}: {error.strerror}; give the directory of a memory cgroup or "
+            "its inode number"
         ) from None
