@@ -268,7 +268,8 @@ class Process(AddressSpace):
     ) -> PageStream:
         """The pages as tables of up to 2^20 rows, one after another, made in C.
 
-        Polars, pyarrow, pandas and DuckDB take the stream: ``pl.DataFrame(process.columns())``.
+        Polars, pyarrow and DuckDB take the stream as it is: ``pl.DataFrame(process.columns())``;
+        pandas by ``pd.DataFrame.from_arrow``.
         `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
         those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
         `populated` False every page of every mapping; `only` and `without` are filters, as those of

@@ -25,6 +25,8 @@ static char *put_number(char *out, const struct pm_cell_rows *rows, uint32_t typ
 {
 	if (type == PM_CELL_DECIMAL)
 		return put_signed(out, value);
+	if (type == PM_CELL_UNSIGNED)
+		return pm_put_decimal(out, (uint64_t)value);
 	if (!rows->quoted)
 		return pm_put_hex(PM_PUT(out, "0x"), (uint64_t)value);
 	out = pm_put_hex(PM_PUT(out, "\"0x"), (uint64_t)value);

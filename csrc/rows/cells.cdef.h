@@ -11,10 +11,11 @@ extern "C" {
 #endif
 
 enum pm_cell_type {
-	PM_CELL_DECIMAL = 0, /* int64_t */
-	PM_CELL_HEX = 1,     /* int64_t, whose bits are an unsigned number: 0x... */
-	PM_CELL_BOOL = 2,    /* uint8_t: word 0 for 0, else word 1 */
-	PM_CELL_WORD = 3,    /* int32_t, the number of a word */
+	PM_CELL_DECIMAL = 0,  /* int64_t */
+	PM_CELL_UNSIGNED = 1, /* int64_t, whose bits are an unsigned number */
+	PM_CELL_HEX = 2,      /* the same, written as 0x... */
+	PM_CELL_BOOL = 3,     /* uint8_t: word 0 for 0, else word 1 */
+	PM_CELL_WORD = 4,     /* int32_t, the number of a word */
 };
 
 enum pm_cell_limits {

@@ -129,11 +129,17 @@ def _run(argv: Sequence[str]) -> int:
 
 def _parsed(argv: Sequence[str]) -> Any:
     """The arguments, or the exit code of a line that asks for no subcommand."""
+    from pagemap._cli.commands import COMMANDS
     from pagemap._cli.messages import tell, unwritten
     from pagemap._cli.parser import build_parser
     from pagemap._errors import UsageError
+    from pagemap._vocabulary.names import choices
 
-    parser = build_parser(argv[0] if argv else None)
+    first = argv[0] if argv else None
+    if first and not first.startswith("-") and first not in {name for name, _, _ in COMMANDS}:
+        known = choices(first, [name for name, _, _ in COMMANDS])
+        raise UsageError(f"there is no command {first!r}. {known}\ntry 'pagemap --help'")
+    parser = build_parser(first)
     try:
         arguments, rest = parser.parse_known_args(argv)
     except SystemExit as stop:  # argparse's way to end --help and --version

@@ -45,7 +45,7 @@ examples:
   pagemap footprint nginx                  the processes of this name
   pagemap maps @/run/nginx.pid             its mappings, and how much each takes
   sudo pagemap dump 4242                   all pages of a process
-  sudo pagemap virt-to-phys 4242 0x400000  physical address of one page
+  sudo pagemap who 4242 0x7ffd3b7c1000     which processes map one page
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""

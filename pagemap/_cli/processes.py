@@ -38,6 +38,7 @@ class Many:
         self._cgroup: str | None = arguments.cgroup
         if self._targets and self._cgroup is not None:
             raise UsageError("give targets or --cgroup PATH, not both")
+        self._numbers: dict[str, list[int]] = {}
         self._failed: list[PagemapError] = []
         self._every: EveryProcess | None = None
         self._rows = 0
@@ -53,7 +54,10 @@ class Many:
         found: dict[int, None] = {}
         for text in self._targets:
             try:
-                found.update(dict.fromkeys(several([text])))
+                pids = self._numbers.get(text) or several([text])
+                if text.isdecimal():  # in each round of --watch the one that it was in the first
+                    self._numbers[text] = pids
+                found.update(dict.fromkeys(pids))
             except UsageError:
                 raise
             except PagemapError as error:

@@ -43,7 +43,7 @@ def add_arguments(
         "--format",
         choices=formats,
         metavar="FORMAT",
-        help=f"{formats[0]} (the default), {', '.join(formats[1:])}",
+        help=f"{formats[0]} (the default), {', '.join(formats[1:])}; arrow is an IPC stream",
     )
     for name in ("csv", "json"):
         forms.add_argument(
@@ -68,7 +68,9 @@ def add_arguments(
     )
     group.add_argument("--reverse", action="store_true", help="reverse the order of the rows")
     group.add_argument(
-        "--top", metavar="N", help="show only N rows; totals include all rows (0: only totals)"
+        "--top",
+        metavar="N",
+        help="show only N rows; totals include all rows (0: only totals, in a table or JSON)",
     )
     if grouped:
         group.add_argument(
@@ -105,6 +107,7 @@ class Results:
         *,
         order: str | None = None,
         usual: Sequence[str] | None = None,
+        always: Sequence[str] = (),
         plain: str = "table",
     ) -> None:
         self._path: str | None = arguments.output
@@ -115,12 +118,13 @@ class Results:
         by: str | None = getattr(arguments, "by", None)
         self._by = None if by is None else _one(by, schema, "--by")
         if self._by is not None:
-            usual = None
+            usual, order = None, _heaviest(schema.grouped(self._by))
         self._made = schema
         self.schema = schema if self._by is None else schema.grouped(self._by)
         self._order = self._order_of(arguments.sort, order)
         self._names = parse_names(arguments.columns, self.schema.names, option="--columns") or None
         self._usual = usual
+        self._always = [name for name in always if name in self.schema]
         self.after: Callable[[], Iterable[str]] | None = None
         self.format: str = arguments.format or (plain if self.is_plain else "table")
         self._check(plain)
@@ -176,7 +180,7 @@ class Results:
             return list(self._usual)
         if self.format != "table":
             return list(self.schema.names)
-        return [column.name for column in fitting(self.schema, width)]
+        return [column.name for column in fitting(self.schema, width, always=self._always)]
 
     def show(self, make: Callable[[], Tables]) -> None:
         """Write what `make` returns, a Table or several; with --watch call it every round.
@@ -270,6 +274,7 @@ class Results:
             tables,
             put,
             names=self._names,
+            always=self._always,
             width=width_of(output.fd),
             header=header,
             bold=is_bold(output.fd),
@@ -318,6 +323,12 @@ def _seconds(text: str) -> float:
     from pagemap._cli.watch import parse_seconds
 
     return parse_seconds(text, option="--watch")
+
+
+def _heaviest(groups: Schema[Any]) -> str:
+    """The column by which groups are in order where nobody says: the amount of the first rank."""
+    ranked = [column for column in groups if column.adds and column.rank is not None]
+    return min(ranked, key=lambda each: (each.name == "rows", each.rank)).name
 
 
 class _Sums(dict[str, "Any"]):

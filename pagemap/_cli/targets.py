@@ -13,6 +13,7 @@ from contextlib import closing
 
 from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
 from pagemap._kernel import task
+from pagemap._kernel.chosen_pid import same
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.pid_files import number, read_pid_file
 from pagemap._kernel.processes import find
@@ -33,14 +34,18 @@ def several(
 ) -> list[int]:
     """The pids of all processes that are meant by these words, each once, in their order.
 
-    A number is handed on as it is, whether or not there is such a process. Pids in `exclude`, by
-    default that of this process, are left out of what a name fits. Raises NoSuchProcess when
+    A number means the process that has it now, also to whoever opens it again and again; that of
+    nobody is handed on as it is. Pids in `exclude`, by default that of this process, are left out
+    of what a name fits. Raises NoSuchProcess when
     nothing has a name or there is no such pid file, AccessDenied when the pid file may not be read,
     UsageError for an empty word.
     """
     found: dict[int, None] = {}
     for text in texts:
-        found.update(dict.fromkeys(_meant(text, exclude, procfs)))
+        pids = _meant(text, exclude, procfs)
+        if text.isdecimal():
+            pids = [_pinned(pid, procfs) for pid in pids]
+        found.update(dict.fromkeys(pids))
     return list(found)
 
 
@@ -74,6 +79,21 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
         hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
         raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
     return pids
+
+
+def _pinned(pid: int, procfs: str) -> int:
+    """The pid as that of the process that has it now; as it is, where that cannot be told."""
+    try:
+        folder = Folder(pid, str(pid), procfs)
+    except PagemapError:
+        return pid
+    try:
+        start = folder.start()
+    except PagemapError:
+        return pid
+    finally:
+        folder.close()
+    return same(pid, start, f"had the number {pid}") if start else pid
 
 
 def _self(procfs: str) -> int:

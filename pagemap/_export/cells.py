@@ -13,7 +13,7 @@ import struct
 from array import array
 from math import isfinite
 
-from pagemap._native.cells import BOOL, DECIMAL, HEX, WORD, Cells, write_cells
+from pagemap._native.cells import BOOL, DECIMAL, HEX, UNSIGNED, WORD, Cells, write_cells
 from pagemap._vocabulary.text import csv_cell, json_string
 
 TYPE_CHECKING = False
@@ -89,7 +89,8 @@ def _cells(
 ) -> Cells:
     head = before.encode()
     if column.type == "int":
-        return Cells(HEX if column.hexadecimal else DECIMAL, values, valid, head)
+        unsigned = UNSIGNED if column.unsigned else DECIMAL
+        return Cells(HEX if column.hexadecimal else unsigned, values, valid, head)
     if column.type == "float":
         codes, words = _floats(values, unknown)
         return Cells(WORD, codes, valid, head, words)

@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-__all__ = ["BOOL", "DECIMAL", "HEX", "WORD", "Cells", "write_cells"]
+__all__ = ["BOOL", "DECIMAL", "HEX", "UNSIGNED", "WORD", "Cells", "write_cells"]
 
 DECIMAL: int = lib.PM_CELL_DECIMAL
+UNSIGNED: int = lib.PM_CELL_UNSIGNED
 HEX: int = lib.PM_CELL_HEX
 BOOL: int = lib.PM_CELL_BOOL
 WORD: int = lib.PM_CELL_WORD
 
 _SLACK = bytes(lib.PM_ROW_SLACK)
-_ITEMS = {DECIMAL: "int64_t", HEX: "int64_t", BOOL: "uint8_t", WORD: "int32_t"}
+_ITEMS = {
+    DECIMAL: "int64_t",
+    UNSIGNED: "int64_t",
+    HEX: "int64_t",
+    BOOL: "uint8_t",
+    WORD: "int32_t",
+}
 
 # Long enough that a call does not count, short enough for the cache.
 _PIECE_BYTES = 1 << 18
@@ -29,8 +36,8 @@ _PIECE_BYTES = 1 << 18
 class Cells:
     """A column and how its cells are written: `before` stands before each, `words` are encoded.
 
-    `values` are int64 of `DECIMAL` and `HEX`, booleans of `BOOL`, with two words, and numbers of
-    words (int32) of `WORD`; `valid` are booleans, or None where all are known.
+    `values` are int64 of `DECIMAL`, `UNSIGNED` and `HEX`, booleans of `BOOL`, with two words, and
+    numbers of words (int32) of `WORD`; `valid` are booleans, or None where all are known.
     """
 
     __slots__ = ("before", "type", "valid", "values", "words")

@@ -42,9 +42,12 @@ def texts_of(table: Table, column: Column, changes: Changes | None = None) -> li
     texts = [words[cell] for cell in cells]
     if changes is None or not column.adds:
         return texts
+    of_rows = changes.of(table, column.name)
+    shown = [text(change) if change < 0 else f"+{text(change)}" for change in of_rows]
+    none = {text(0), f"+{text(0)}", f"-{text(0)}"}  # what rounds to nothing is no change to see
     return [
-        f"{said} {text(change) if change < 0 else f'+{text(change)}'}" if change else said
-        for said, change in zip(texts, changes.of(table, column.name), strict=True)
+        said if change in none else f"{said} {change}"
+        for said, change in zip(texts, shown, strict=True)
     ]
 
 

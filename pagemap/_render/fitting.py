@@ -17,19 +17,24 @@ _USUAL_TEXT = {"path": 20, "name": 12, "names": 24, "letters": 46}
 
 
 def fitting(
-    schema: Schema, width: int | None = None, natural: Mapping[Column, int] | None = None
+    schema: Schema,
+    width: int | None = None,
+    natural: Mapping[Column, int] | None = None,
+    *,
+    always: Sequence[str] = (),
 ) -> list[Column]:
     """The columns to show: all that have a rank, or as many as fit in `width`, by their rank.
 
+    Those called `always` are shown before all others, whatever rank they have.
     `natural` says how wide their cells are, where these are known already. The first is shown
     however narrow it is.
     """
-    ranked = [column for column in schema if column.rank is not None]
+    ranked = [column for column in schema if column.rank is not None or column.name in always]
     if width is None:
         return ranked
     chosen: list[Column] = []
     left = width + GAP
-    for column in sorted(ranked, key=lambda each: -1 if each.rank is None else each.rank):
+    for column in sorted(ranked, key=lambda each: -1 if each.name in always else each.rank or 0):
         if natural is not None and column not in natural:
             continue
         need = GAP + _least(column, None if natural is None else natural[column])

@@ -6,7 +6,7 @@ wherever it goes, so that it can be cut and compared.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, compress
 
 from pagemap._render.cells import NUMBERS, texts_of, total_of
 from pagemap._render.fitting import GAP, fitting, squeezed
@@ -33,6 +33,7 @@ def write(
     put: Callable[[str], object],
     *,
     names: Sequence[str] | None = None,
+    always: Sequence[str] = (),
     width: int | None = None,
     header: bool = True,
     bold: bool = False,
@@ -42,18 +43,19 @@ def write(
     """Write the rows of `tables`, one at least and all of one schema, by `put`.
 
     `names` are the columns, by default those that have a rank, as many as fit in `width`
-    characters. `total` has the cells of a last row, None for no such row, and is looked at after
-    the rows. `changes` says what became of amounts since the rows were looked at before.
+    characters, and those that are `always` shown. `total` has the cells of a last row, None for no
+    such row, and is looked at after the rows. `changes` says what became of amounts since the rows
+    were looked at before.
     """
     layout: _Layout | None = None
     for table in tables:
         if layout is None:
-            layout = _Layout(table.schema, names, width, named=names is not None)
+            layout = _Layout(table.schema, names, width, always)
             layout.header = header
             layout.bold = bold
         for first in range(0, max(len(table), 1), _BLOCK_ROWS):
             block = table if len(table) <= _BLOCK_ROWS else table.part(first, first + _BLOCK_ROWS)
-            put(layout.block(block, changes))
+            put(layout.block(block, changes, total))
     if layout is not None and total is not None:
         last = layout.last(total)
         if last:
@@ -67,7 +69,11 @@ class _Layout:
     bold = False
 
     def __init__(
-        self, schema: Schema, names: Sequence[str] | None, width: int | None, *, named: bool
+        self,
+        schema: Schema,
+        names: Sequence[str] | None,
+        width: int | None,
+        always: Sequence[str],
     ) -> None:
         self._schema = schema
         # what is to be read is never left out
@@ -75,27 +81,29 @@ class _Layout:
         self._columns: list[Column] = (
             [schema[name] for name in names]
             if names is not None
-            else fitting(schema, None if prose else width)
+            else fitting(schema, None if prose else width, always=always)
         )
-        self._named = named
+        self._named = names is not None
+        self._always = always
         self._width = width
         self._widths: list[int] | None = None
         self._begun = False
         self._are_sentences: bool | None = None  # known once the first rows are
 
-    def block(self, table: Table, changes: Changes | None) -> str:
-        """The lines of these rows."""
+    def block(self, table: Table, changes: Changes | None, total: Mapping[str, Any] | None) -> str:
+        """The lines of these rows; the sums so far are to find room too."""
         rows = [texts_of(table, column, changes) for column in self._columns]
+        sums = [[] if total is None else [total_of(each, total)] for each in self._columns]
         if self._are_sentences is None:
             self._are_sentences = self._is_too_narrow(rows)
         if self._are_sentences:
             return self._sentences(rows)
         if self._widths is None and self._width is not None and not self._named:
-            rows = self._dropped(rows)
+            rows, sums = self._dropped(rows, sums)
         titles = [column.name.upper() for column in self._columns]
         natural = [
-            max(chain(map(len, cells), (len(title) if self.header else 1,)))
-            for cells, title in zip(rows, titles, strict=True)
+            max(map(len, chain(cells, sums_of, [title if self.header else ""])), default=1)
+            for cells, sums_of, title in zip(rows, sums, titles, strict=True)
         ]
         if self._widths is not None:
             natural = list(map(max, natural, self._widths))
@@ -120,16 +128,18 @@ class _Layout:
         )
         return self._line(cells)
 
-    def _dropped(self, rows: list[list[str]]) -> list[list[str]]:
-        """The columns without those, of the least rank, for which the cells leave no room."""
-        natural = [
-            max(chain(map(len, cells), (len(column.name),)))
-            for column, cells in zip(self._columns, rows, strict=True)
-        ]
-        kept = fitting(self._schema, self._width, dict(zip(self._columns, natural, strict=True)))
-        rows = [cells for column, cells in zip(self._columns, rows, strict=True) if column in kept]
-        self._columns = [column for column in self._columns if column in kept]
-        return rows
+    def _dropped(
+        self, rows: list[list[str]], sums: list[list[str]]
+    ) -> tuple[list[list[str]], list[list[str]]]:
+        """The cells without the columns, of the least rank, for which they leave no room."""
+        natural = {
+            column: max(map(len, chain(cells, sums_of, [column.name])))
+            for column, cells, sums_of in zip(self._columns, rows, sums, strict=True)
+        }
+        kept = fitting(self._schema, self._width, natural, always=self._always)
+        left = [column in kept for column in self._columns]
+        self._columns = list(compress(self._columns, left))
+        return list(compress(rows, left)), list(compress(sums, left))
 
     def _line(self, cells: Row) -> str:
         assert self._widths is not None

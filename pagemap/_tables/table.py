@@ -109,11 +109,15 @@ class Table(_Base["_Row"]):
         def __getitem__(self, key: str) -> Any: ...
         @overload
         def __getitem__(self, key: int) -> _Row: ...
+        @overload
+        def __getitem__(self, key: slice) -> Table[_Row]: ...
 
-    def __getitem__(self, key: int | str) -> Any:
-        """The column of a name, or the row of a number."""
+    def __getitem__(self, key: int | slice | str) -> Any:
+        """The column of a name, the row of a number, or a Table of the rows of a slice."""
         if isinstance(key, str):
             return self._columns[self.schema[key].name]
+        if isinstance(key, slice):
+            return self._taken(range(*key.indices(self._size)))
         if key < 0:
             key += self._size
         if not 0 <= key < self._size:
@@ -206,9 +210,10 @@ class Table(_Base["_Row"]):
         return self._taken([number for number, row in enumerate(self) if keep(row)])
 
     def total(self) -> _Row:
-        """A row of sums, of the columns that have one (`Column.adds`); None for the others.
+        """A row of sums, of the columns that have one (`Column.adds`).
 
-        The sum is None too where a cell of the column is not known: nobody knows that sum.
+        All other fields are None, also those that a type checker takes for an int or a str. A sum
+        is None too where a cell of its column is not known: nobody knows that sum.
         """
         row: _Row = self._made(self._sum(column, None) for column in self.schema)
         return row

@@ -25,8 +25,8 @@ SUMS = list(FootprintSums._fields)
 # What may be the same pages in several processes has no total.
 NO_TOTAL = {"hugetlb", "shared_hugetlb", "hugetlb_pss"}
 TITLES = [
-    *("PID", "RSS", "PSS", "USS", "SWAP", "SWAP_PSS"),
-    *("SHARED", "DIRTY", "CLEAN", "HUGETLB", "HUGETLB_PSS", "SHARE", "NAME"),
+    *("PID", "RSS", "ANON", "FILE", "SHMEM", "PSS", "USS", "SWAP"),
+    *("SHARED", "DIRTY", "HUGETLB", "SHARE", "NAME"),
 ]
 ANON_BYTES = 4 * MIB
 
@@ -60,7 +60,7 @@ def test_a_table(pagemap: Pagemap, dense: workloads.Target) -> None:
     titles, row, total = table(out)
     assert (code, err, titles) == (0, [], TITLES)
     assert (row[0], row[-1]) == (str(dense.pid), comm(dense.pid))
-    assert total == ["total", *row[1:9], row[11]]
+    assert total == ["total", *row[1:10], row[11]]
 
 
 def test_json(pagemap: Pagemap, dense: workloads.Target) -> None:

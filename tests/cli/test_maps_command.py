@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
-COUNTS = ["RSS", "ANON", "FILE", "SHMEM", "USS", "HUGE", "PRESENT", "ZERO", "HUGETLB", "SWAP"]
-COUNTS += ["GUARD", "MARKER", "MIGRATING", "POISONED", "DEVICE", "SOFT_DIRTY", "UFFD_WP"]
+COUNTS = ["RSS", "ANON", "FILE", "SHMEM", "USS", "HUGE", "HUGETLB", "SWAP"]
 TITLES = ["START", "END", "PERMS", "SIZE", *COUNTS, "PATH"]
 PLACES = "start,end,size,perms,offset,dev,inode,path"
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -141,3 +141,14 @@ def test_several_of_one_name_are_told_with_user_and_age(
         whole = " ".join(line.split())
         # a long command line ends in dots
         assert shown == whole or (shown.endswith("…") and whole.startswith(shown[:-1]))
+
+
+def test_of_several_targets_one_that_is_not_there_is_told(
+    pagemap: Pagemap, unused_pid: int
+) -> None:
+    """`maps self PID` was silent about a pid of nobody, and its exit was 0."""
+    for words in (["self", str(unused_pid)], [str(unused_pid), "self"]):
+        code, out, err = pagemap("maps", *words, "--top", "0", "--columns", "rss")
+        assert code == 66
+        assert out
+        assert any(f"there is no process {unused_pid}" in line for line in err)

@@ -295,3 +295,18 @@ def test_the_command_says_so(start: Start, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (66, "")
     assert "has gone to another process since" in done.stderr
+
+
+def test_a_number_under_watch_is_no_other_process_later(start: Start, need_root: None) -> None:
+    """`maps PID --watch` went on with whoever had the number next."""
+    target = start(workloads.dense(16 * PAGE))
+    words = ["maps", str(target.pid), "--watch", "0.2", "--columns", "start", "--csv"]
+    command = [sys.executable, "-m", "pagemap", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline()
+        other = reused(start, target)
+        out, said = watching.communicate(timeout=60)
+    assert watching.returncode == 75, said
+    theirs = {f"{line.start:#x}".encode() for line in oracle.maps(other.pid)}
+    assert not theirs & set(out.split()[-3:]), "rows of the next process"

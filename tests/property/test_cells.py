@@ -23,6 +23,7 @@ NAMES = strategies.raw_labels.map(lambda raw: raw.decode("utf-8", "surrogateesca
 CELLS = {
     "int": st.integers(-(2**63), 2**63 - 1),
     "hex": st.integers(0, 2**64 - 1),
+    "unsigned": st.integers(0, 2**64 - 1),
     "float": st.floats(),
     "bool": st.booleans(),
     "text": NAMES,
@@ -38,7 +39,8 @@ def tables(draw: st.DrawFn) -> Table:
     for number, kind in enumerate(kinds):
         nullable = draw(st.booleans())
         unit = draw(st.sampled_from(HEXADECIMAL)) if kind == "hex" else "bytes"
-        type_ = "int" if kind == "hex" else kind
+        unit = "inode" if kind == "unsigned" else unit
+        type_ = "int" if kind in ("hex", "unsigned") else kind
         columns.append(Column(f"c{number}", type_, unit, "a column", nullable=nullable))
         cell = st.none() | CELLS[kind] if nullable else CELLS[kind]
         values.append(draw(st.lists(cell, min_size=count, max_size=count)))

@@ -291,3 +291,9 @@ def test_tables_are_joined() -> None:
 def test_groups_of_groups_add_up() -> None:
     groups = table().grouped("huge").grouped("huge")
     assert [tuple(row)[:3] for row in groups] == [(True, 2, 9216), (False, 2, 4095)]
+
+
+def test_a_slice_is_a_table() -> None:
+    whole = table()
+    assert [tuple(row) for row in whole[1:3]] == [tuple(whole[1]), tuple(whole[2])]
+    assert [tuple(row) for row in whole[::-1]] == [tuple(row) for row in whole.reversed()]

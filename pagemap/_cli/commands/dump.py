@@ -90,6 +90,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.targets import one
+    from pagemap._errors import PfnsHidden
     from pagemap._process import Process
     from pagemap._vocabulary.filters import parse_filters, words_of
 
@@ -107,6 +108,13 @@ def run(arguments: Namespace) -> int:
     pid = one(arguments.target)
     # In this order: an existing file is not touched for a target that cannot be read.
     with Process(pid) as process:
+        if shown.named("pfn") and not process.pfns_visible:
+            raise PfnsHidden(
+                f"cannot show the PFNs of process {pid}: the kernel hides them without "
+                "CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+                pid=pid,
+                operation="read PFNs",
+            )
         _remark(process, shown.format, words)
         if shown.is_plain and shown.format in ("text", "csv", "json", "jsonl"):
             rows = _write_rows(process, chosen, shown.format, arguments, threads)

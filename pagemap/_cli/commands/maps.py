@@ -81,8 +81,9 @@ def run(arguments: Namespace) -> int:
 
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
-    shown = results.Results(arguments, TALLIES)
-    report = _Report(targets.several(arguments.targets), shown, patterns, threads)
+    pids = targets.several(arguments.targets)
+    shown = results.Results(arguments, TALLIES, always=["pid"] if len(pids) > 1 else [])
+    report = _Report(pids, shown, patterns, threads)
     shown.show(report.tables)
     code = report.tell()
     if report.counted and patterns.unused:
@@ -113,10 +114,12 @@ class _Report:
     def tables(self) -> Iterator[Table[TallyRow]]:
         """A table of each process. Raises the error of the last, where none can be read."""
         from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
+        from pagemap._kernel.chosen_pid import Chosen
         from pagemap._process import Process
 
         self._huge = 0
         self._failed = []
+        self._paths = set()
         read = 0
         for number, pid in enumerate(self._pids, 1):
             try:
@@ -129,11 +132,15 @@ class _Report:
                     raise TargetVanished(str(error), pid=pid, errno=error.errno) from None
                 if number == len(self._pids) and not read:
                     raise
-                # one of many that ended meanwhile is no failure
-                if not isinstance(error, NoSuchProcess) or len(self._pids) == 1:
+                # one of many that was found, and ended meanwhile, is no failure
+                found = isinstance(pid, Chosen) and len(self._pids) > 1
+                if not (isinstance(error, NoSuchProcess) and found):
                     self._failed.append(error)
                 continue
             read += 1
+            if len(self._pids) > 1:  # what holds for all of them
+                del table.about["pid"]
+                table.about["pids"] = list(map(int, self._pids))
             yield table
 
     def _table(self, process: Process) -> Table[TallyRow]:

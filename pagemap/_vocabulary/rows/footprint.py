@@ -23,12 +23,12 @@ class FootprintSums(Record):
     """
 
     rss: int | None = field("bytes", "resident in memory", rank=3, source="Rss")
-    anon: int | None = field("bytes", "part of rss: anonymous memory", source="Anonymous")
+    anon: int | None = field("bytes", "part of rss: anonymous memory", rank=5, source="Anonymous")
     file: int | None = field(
-        "bytes", "part of rss: files; for a process an estimate: rss - anon - shmem"
+        "bytes", "part of rss: files; for a process an estimate: rss - anon - shmem", rank=6
     )
     shmem: int | None = field(
-        "bytes", "part of rss: shared memory; for a process an estimate: RssShmem"
+        "bytes", "part of rss: shared memory; for a process an estimate: RssShmem", rank=7
     )
     pss: int | None = field(
         "bytes", "rss with each page divided by its number of mappings", rank=1, source="Pss"
@@ -41,10 +41,10 @@ class FootprintSums(Record):
     )
     swap: int | None = field("bytes", "in swap", rank=4, source="Swap")
     swap_pss: int | None = field(
-        "bytes", "swap with each page divided by its number of users", rank=7, source="SwapPss"
+        "bytes", "swap with each page divided by its number of users", source="SwapPss"
     )
     shared: int | None = field(
-        "bytes", "resident and mapped more than once", rank=6, source="Shared_Clean + Shared_Dirty"
+        "bytes", "resident and mapped more than once", rank=8, source="Shared_Clean + Shared_Dirty"
     )
     dirty: int | None = field(
         "bytes",
@@ -55,7 +55,6 @@ class FootprintSums(Record):
     clean: int | None = field(
         "bytes",
         "can be reclaimed without being written out",
-        rank=10,
         source="Shared_Clean + Private_Clean",
     )
     shared_clean: int | None = field("bytes", "shared and clean", source="Shared_Clean")
@@ -84,14 +83,14 @@ class FootprintSums(Record):
         "bytes", "part of hugetlb: mapped once", source="Private_Hugetlb"
     )
     hugetlb_pss: int | None = field(
-        "bytes", "hugetlb with each page divided by its number of mappings", rank=12, adds=False
+        "bytes", "hugetlb with each page divided by its number of mappings", adds=False
     )
     locked: int | None = field("bytes", "part of pss: locked in memory", source="Locked")
     lazyfree: int | None = field(
         "bytes", "lazily freed (MADV_FREE): resident until memory is short", source="LazyFree"
     )
     referenced: int | None = field("bytes", "marked as recently accessed", source="Referenced")
-    share: float | None = field("share", "pss as a share of all memory", rank=5)
+    share: float | None = field("share", "pss as a share of all memory", rank=10)
 
 
 @extended
@@ -123,7 +122,7 @@ class MappingFootprintRow(FootprintSums):
     perms: str = field("rights", "as in /proc/PID/maps", rank=12)
     name: str | None = field("", "the command name", None, rank=20)
     dev: str = field("", "the file's device", "00:00")
-    inode: int = field("", "the file's inode, or 0", 0)
+    inode: int = field("inode", "the file's inode, or 0", 0)
     path: str = field("", "the file, or a name in brackets", "", rank=2)
 
 
@@ -139,7 +138,7 @@ class PathFootprintRow(FootprintSums):
     processes: int = field("processes", "number of processes that map it", rank=4, adds=False)
     mappings: int = field("mappings", "number of its mappings", rank=8)
     dev: str | None = field("", "the file's device", None, key=True)
-    inode: int | None = field("", "the file's inode", None, key=True)
+    inode: int | None = field("inode", "the file's inode", None, key=True)
     path: str = field("", "the file, or a name in brackets", "", rank=2, key=True)
 
 

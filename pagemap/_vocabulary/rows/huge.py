@@ -63,7 +63,7 @@ class HugeSums(Record):
     """
 
     size: int = field("bytes", "virtual size, touched or not", rank=9)
-    rss: int = field("bytes", "resident, as Rss of smaps: without zero and hugetlb", rank=1)
+    rss: int = field("bytes", "resident, as Rss of smaps: without zero and hugetlb", rank=4)
     anon: int = field("bytes", "part of rss: anonymous memory, not shared", rank=8)
     thp: int = field("bytes", "part of rss: in transparent huge pages of any size", rank=2)
     pmd: int | None = field(
@@ -88,7 +88,7 @@ class HugeRow(HugeSums):
     offset: int = field("offset", "offset in the file at which it begins")
     dev: str = field("", 'the device of the file as "major:minor", in hex')
     inode: int = field("inode", "the inode number of the file; 0 without one")
-    path: str = field("", "the file, a name in brackets, or empty", "", rank=4)
+    path: str = field("", "the file, a name in brackets, or empty", "", rank=1)
 
 
 @extended
@@ -99,7 +99,7 @@ class HugeProcessRow(HugeSums):
     sharers: tuple[int, ...] | None = field(
         "", "other processes with this address space (vfork, CLONE_VM)"
     )
-    name: str | None = field("", "the command name", None, rank=2)
+    name: str | None = field("", "the command name", None, rank=1)
 
 
 HUGE = Schema.of(HugeRow, "pagemap.huge", 3)

@@ -34,21 +34,17 @@ class TallyRow(Record):
     shmem: int | None = field("bytes", "part of rss: shared memory and tmpfs", rank=7)
     uss: int | None = field("bytes", "part of rss: mapped nowhere else", rank=9)
     huge: int | None = field("bytes", "resident, mapped by huge entries, including hugetlb", rank=8)
-    present: int | None = field("bytes", "resident, including zero pages and hugetlb", rank=12)
-    zero: int | None = field("bytes", "read but never written: the kernel's zero page", rank=13)
+    present: int | None = field("bytes", "resident, including zero pages and hugetlb")
+    zero: int | None = field("bytes", "read but never written: the kernel's zero page")
     hugetlb: int | None = field("bytes", "resident hugetlb pages", rank=14)
     swap: int | None = field("bytes", "in swap, including shared memory, as Swap of smaps", rank=5)
-    guard: int | None = field("bytes", "in guard regions (MADV_GUARD_INSTALL)", rank=15)
-    marker: int | None = field("bytes", "no page, but write-protected through userfaultfd", rank=16)
-    migrating: int | None = field(
-        "bytes", "being moved to other frames; part of Rss in smaps", rank=17
-    )
-    poisoned: int | None = field("bytes", "hardware memory errors, or declared ones", rank=18)
-    device: int | None = field("bytes", "in use by a device; part of Rss in smaps", rank=19)
-    soft_dirty: int | None = field(
-        "bytes", "written since the soft-dirty bits were cleared", rank=20
-    )
-    uffd_wp: int | None = field("bytes", "write-protected through userfaultfd", rank=21)
+    guard: int | None = field("bytes", "in guard regions (MADV_GUARD_INSTALL)")
+    marker: int | None = field("bytes", "no page, but write-protected through userfaultfd")
+    migrating: int | None = field("bytes", "being moved to other frames; part of Rss in smaps")
+    poisoned: int | None = field("bytes", "hardware memory errors, or declared ones")
+    device: int | None = field("bytes", "in use by a device; part of Rss in smaps")
+    soft_dirty: int | None = field("bytes", "written since the soft-dirty bits were cleared")
+    uffd_wp: int | None = field("bytes", "write-protected through userfaultfd")
     path: str = field("", "the file, a name in brackets, or empty", rank=0)
 
     @property
