@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+from array import array
+
 from pagemap._analyses.tally_plan import open_frames
 from pagemap._kernel import features
-from pagemap._kernel.maps import decode_path, parse_labels
+from pagemap._kernel.maps import decode_path
 from pagemap._native.descriptors import CLOSED
+from pagemap._native.lines import Lines
 from pagemap._native.rows import Rows
+from pagemap._native.scan import Spans
 from pagemap._vocabulary.flags import entry_flag
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -35,57 +40,61 @@ def batches(
     told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
     mapcounts = open_frames(process, "kpagecount") if told_of else CLOSED
     untold = 0 if form == "text" else features.ALL & ~features.bits(process.procfs)
-    seen = at = 0
-    # label as maps wrote it -> where it lies in the batch's labels, and its size; None: not
-    # selected
-    known: dict[bytes, tuple[int, int] | None]
+    at = 0
     for block in process.maps_blocks():
-        spans: list[int] = []  # flat: (vpn, count) of each
-        labels: list[int] = []  # flat: where in label_bytes, and the size, of each
-        label_bytes = bytearray()
-        known = {}
-        for begin, end, raw in parse_labels(block):
-            start = begin
-            if start < seen:
-                # Between two reads of maps mappings may merge, and one come again, begun earlier.
-                start = seen
-                if start >= end:
-                    continue
-            seen = end
-            if raw not in known:
-                known[raw] = None
-                if select is None or select(decode_path(raw)):
-                    quoted = label(raw)
-                    known[raw] = len(label_bytes), len(quoted)
-                    label_bytes += quoted
-            place = known[raw]
-            if place is None:
-                continue
-            if ranges is None:
-                spans += (start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT)
-                labels += place
-                continue
+        lines = Lines(block)
+        words = lines.paths.words
+        bounds, codes = lines.bounds, lines.paths.codes
+        wanted = [select is None or select(decode_path(word)) for word in words]
+        if ranges is not None or not all(wanted):
+            bounds, codes, at = _chosen(lines, wanted, ranges, at)
+        if not codes:
+            continue
+        places, label_bytes = [], bytearray()
+        for word in words:
+            quoted = label(word)
+            places.append(struct.pack("=2Q", len(label_bytes), len(quoted)))
+            label_bytes += quoted
+        yield Rows(
+            process.fileno(),
+            Spans.of_bounds(bounds, PAGE_SHIFT).table,
+            b"".join(map(places.__getitem__, codes)),
+            bytes(label_bytes),
+            form=form,
+            page_shift=PAGE_SHIFT,
+            hidden=not process.pfns_visible,
+            all_of=choice.all_of,
+            none_of=choice.none_of,
+            kinds=choice.kinds,
+            kinds_wanted=choice.wanted,
+            untold=untold,
+            use_scan=process.can_scan,
+            mapcounts=mapcounts,
+        )
+
+
+def _chosen(
+    lines: Lines, wanted: list[bool], ranges: list[tuple[int, int]] | None, at: int
+) -> tuple[memoryview, memoryview, int]:
+    """What of the mappings whose paths are wanted lies in the ranges from number `at` on.
+
+    Returns the addresses where each part begins and ends, the numbers of their paths, and the first
+    range that goes on.
+    """
+    bounds, codes = array("Q"), array("i")
+    parts: list[tuple[int, int]]
+    spans = zip(lines.bounds[::2], lines.bounds[1::2], lines.paths.codes, strict=True)
+    for start, end, code in spans:
+        if not wanted[code]:
+            continue
+        if ranges is None:
+            parts = [(start, end)]
+        else:
             parts, at = _clipped(start, end, ranges, at)
-            for first, last in parts:
-                spans += (first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT)
-                labels += place
-        if spans:
-            yield Rows(
-                process.fileno(),
-                spans,
-                labels,
-                bytes(label_bytes),
-                form=form,
-                page_shift=PAGE_SHIFT,
-                hidden=not process.pfns_visible,
-                all_of=choice.all_of,
-                none_of=choice.none_of,
-                kinds=choice.kinds,
-                kinds_wanted=choice.wanted,
-                untold=untold,
-                use_scan=process.can_scan,
-                mapcounts=mapcounts,
-            )
+        for part in parts:
+            bounds.extend(part)
+            codes.append(code)
+    return memoryview(bounds), memoryview(codes), at
 
 
 def selected(

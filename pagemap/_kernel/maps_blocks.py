@@ -80,7 +80,7 @@ def _bounds(line: bytes) -> tuple[int, int]:
         raise bad_line(line.partition(b"\n")[0]) from None
 
 
-def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
+def read_blocks(fd: int, size: int = 1 << 16) -> Iterator[bytes]:
     """The text of the maps file `fd` in blocks of whole lines, about `size` bytes each.
 
     The kernel hands out a page at a time, consistent in itself; a process may have millions of
@@ -88,21 +88,14 @@ def read_blocks(fd: int, size: int = 1 << 18) -> Iterator[bytes]:
     reads ahead, while the one before is in use.
     """
     text = _Text(fd)
-    rest = b""
 
     def buffer() -> memoryview:
         return _native.view_of(_native.allocate("char[]", size), "B")
 
     with pipeline.run(text.reads(), buffer, in_turn=True) as results:
-        for _, read in results:
-            block = rest + read
-            ended = len(read) < size
-            whole = len(block) if ended else block.rfind(b"\n") + 1  # a line may be of any length
-            rest = block[whole:]
-            if whole:
-                yield block[:whole]
-            if ended:
-                return
+        for _, block in results:
+            if block:
+                yield block
 
 
 class _Text:
@@ -113,6 +106,7 @@ class _Text:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._offset = 0
+        self._rest = b""
         self._ended = False
         self.work = pipeline.ALONE_PAGES  # what is left has a thread
 
@@ -122,13 +116,16 @@ class _Text:
             yield self
 
     def run(self, buffer: memoryview) -> bytes:
-        """As much as the buffer takes; less at the end, and nothing past it."""
+        """As many whole lines as a full buffer ends; at the end all that is left."""
         if self._ended:
             return b""
         got = _read_at(self._fd, buffer, self._offset)
         self._ended = got < len(buffer)
         self._offset += got
-        return bytes(buffer[:got])
+        text = self._rest + buffer[:got]
+        whole = len(text) if self._ended else text.rfind(b"\n") + 1  # a line may be of any length
+        self._rest = text[whole:]
+        return text[:whole]
 
 
 def _read_at(fd: int, view: memoryview, offset: int) -> int:

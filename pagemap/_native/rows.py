@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from errno import ENOSPC
 
 from pagemap._core import ffi, lib
@@ -11,7 +10,7 @@ from pagemap._native.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 __all__ = ["FORMATS", "RowBuffer", "RowPiece", "Rows", "format_rows", "row_bound"]
@@ -54,12 +53,12 @@ class RowBuffer:
 class Rows:
     """A batch of mappings to dump in one format.
 
-    `spans` holds ``vpn, count`` of each mapping in turn, `labels` where in `label_bytes` its label
-    begins, quoted and ended for the format, and its size. Only entries with every bit of `all_of`
-    and none of `none_of` get a row, and of these with `kinds`, what each type of swap entry is,
-    only those whose kind has its bit in `kinds_wanted`. Bits of `untold` are not known. With
-    `mapcounts`, /proc/kpagecount, huge pages are exclusive by their map counts
-    (`pm_exclusive_by_count` in csrc/kernel/entry_frames.cdef.h).
+    `spans` is a table of struct pm_range, one for each mapping in turn, `labels` as many struct
+    pm_label: where in `label_bytes` its label begins, quoted and ended for the format, and its
+    size. Only entries with every bit of `all_of` and none of `none_of` get a row, and of these with
+    `kinds`, what each type of swap entry is, only those whose kind has its bit in `kinds_wanted`.
+    Bits of `untold` are not known. With `mapcounts`, /proc/kpagecount, huge pages are exclusive by
+    their map counts (`pm_exclusive_by_count` in csrc/kernel/entry_frames.cdef.h).
     """
 
     __slots__ = ("_keep", "table")
@@ -67,8 +66,8 @@ class Rows:
     def __init__(
         self,
         fd: int,
-        spans: Sequence[int],
-        labels: Sequence[int],
+        spans: Any,
+        labels: bytes,
         label_bytes: bytes,
         *,
         form: str,
@@ -83,12 +82,11 @@ class Rows:
         mapcounts: int = CLOSED,
     ) -> None:
         table = ffi.new("struct pm_rows *")
-        span_table = range_table_of(spans)
-        label_table = ffi.from_buffer("struct pm_label[]", struct.pack(f"={len(labels)}Q", *labels))
+        label_table = ffi.from_buffer("struct pm_label[]", labels)
         label_text = ffi.from_buffer("char[]", label_bytes + bytes(ROW_SLACK))
         table.source = {
-            "spans": span_table,
-            "spans_count": len(span_table),
+            "spans": spans,
+            "spans_count": len(spans),
             "fd": fd,
             "page_shift": page_shift,
             "use_scan": use_scan,
@@ -108,7 +106,7 @@ class Rows:
             table.kinds = types
             table.kinds_wanted = kinds_wanted
         self.table = table
-        self._keep = (span_table, label_table, label_text, fd, types, mapcounts)
+        self._keep = (spans, label_table, label_text, fd, types, mapcounts)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.
@@ -223,7 +221,8 @@ def format_rows(
     untold: int = 0,
 ) -> bytes:
     """Rows for entries in memory, each ended by `label`."""
-    rows = Rows(-1, (), (), b"", form=form, page_shift=page_shift, hidden=hidden, untold=untold)
+    none = range_table_of(())
+    rows = Rows(-1, none, b"", b"", form=form, page_shift=page_shift, hidden=hidden, untold=untold)
     count = len(entries)
     out = allocate("char[]", count * (row_bound(form) + len(label)) + ROW_SLACK)
     label_bytes = ffi.from_buffer("char[]", label + bytes(ROW_SLACK))

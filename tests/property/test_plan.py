@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagemap._native import range_table_of
 from pagemap._native import rows as native_rows
 from tests import oracle
 from tests.property import strategies
@@ -33,8 +35,8 @@ def spans(draw: st.DrawFn) -> list[Span]:
 
 
 def make_rows(fd: int, table: Sequence[Span], form: str, *, hidden: bool) -> native_rows.Rows:
-    spans = [word for span in table for word in span[:2]]
-    labels = [word for span in table for word in span[2:]]
+    spans = range_table_of([word for span in table for word in span[:2]])
+    labels = b"".join(struct.pack("=2Q", *span[2:]) for span in table)
     return native_rows.Rows(fd, spans, labels, LABELS, form=form, page_shift=12, hidden=hidden)
 
 
