@@ -237,7 +237,7 @@ def test_an_interrupt_that_python_would_swallow() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 for _ in range(1000): # it is handled within
                     pass
-        from pagemap._cli import doctor
+        from pagemap._cli.commands import doctor
         doctor.run = lambda _: Last() and 0
         sys.exit(main(["doctor"], own_process=True))
         """
