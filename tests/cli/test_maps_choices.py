@@ -163,3 +163,21 @@ def test_what_cannot_be_understood(pagemap: Pagemap, unused_pid: int, line: str,
 def test_a_count_that_is_not_to_be_had(pagemap: Pagemap, can_scan: bool, line: str) -> None:
     said = "pagemap: this kernel cannot count huge pages: PAGEMAP_SCAN can, since Linux 6.7"
     assert pagemap("maps", "self", *line.split()) == (69, b"", [said])
+
+
+@pytest.mark.parametrize("how", ["twice", "vfork", "CLONE_VM"])
+def test_one_address_space_counts_once(pagemap: Pagemap, start: Start, how: str) -> None:
+    """`maps P P`, and a child of vfork beside its parent, counted all mappings twice."""
+    if how == "CLONE_VM":
+        target = start(workloads.own_target("clone_vm", 1 << 21))
+        (other,) = target.children
+    else:
+        target = start(workloads.dense(1 << 21))
+        other = target.ask("v") if how == "vfork" else target.pid
+    code, out, err = pagemap("maps", target.pid, other, "--json", "--columns", "size,path")
+    assert code == 0
+    assert json.loads(out)["total"]["size"] == sum(
+        line.end - line.start for line in oracle.maps(target.pid)
+    )
+    said = f"pagemap: counted once (vfork, CLONE_VM): process {target.pid} includes {other}"
+    assert err == ([] if how == "twice" else [said])

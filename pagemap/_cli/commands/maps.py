@@ -81,7 +81,7 @@ def run(arguments: Namespace) -> int:
 
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
-    pids = targets.several(arguments.targets)
+    pids = _once(targets.several(arguments.targets))
     shown = results.Results(arguments, TALLIES, always=["pid"] if len(pids) > 1 else [])
     report = _Report(pids, shown, patterns, threads)
     shown.show(report.tables)
@@ -91,6 +91,23 @@ def run(arguments: Namespace) -> int:
             complain(report.unused(text))
         return code or 1
     return code
+
+
+def _once(pids: list[int]) -> list[int]:
+    """One process of each address space: vfork and CLONE_VM make several of one."""
+    if len(pids) < 2:
+        return pids
+    from pagemap._cli.left_out import tell_sharers, tell_unknown
+    from pagemap._cli.messages import complain
+    from pagemap._space.every_process import EveryProcess
+
+    every = EveryProcess(pids, others=())
+    for each in every.left_out:  # before anything is read these are kernel threads
+        complain(f"process {each.pid} is a kernel thread: it has no mappings")
+    tell_sharers(every.sharers)
+    if not every.sharers_known:
+        tell_unknown()
+    return [every.meant(pid) for pid in every.pids]
 
 
 class _Report:
