@@ -37,7 +37,11 @@ def add_arguments(
     parser: ArgumentParser, *, formats: Sequence[str] = FORMATS, grouped: bool = True
 ) -> None:
     """Add the options of output. `grouped` is False for a command with a --by of its own."""
-    group = parser.add_argument_group("output")
+    group = parser.add_argument_group(
+        "output",
+        "A table has amounts in units of 1024 bytes (K, M, G) and shares in percent;\n"
+        "all other formats have bytes, and shares from 0 to 1.",
+    )
     forms = group.add_mutually_exclusive_group()
     forms.add_argument(
         "--format",
@@ -53,7 +57,8 @@ def add_arguments(
         "-o",
         "--output",
         metavar="FILE",
-        help="write to FILE (mode 0600); an older FILE is replaced when all is written",
+        help="write to FILE (mode 0600); an existing one is replaced when all is written, or the "
+        "target has exited",
     )
     complete_with_files(output)
     group.add_argument(

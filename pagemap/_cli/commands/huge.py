@@ -9,7 +9,13 @@ from pagemap._cli.options import (
     columns_help,
     in_lines,
 )
-from pagemap._vocabulary.rows.huge import HUGE, HUGE_PROCESSES, with_sizes
+from pagemap._vocabulary.rows.huge import (
+    HUGE,
+    HUGE_PROCESSES,
+    LARGEST,
+    size_word,
+    with_sizes,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +123,9 @@ class _Report:
             with_sizes(schema, sizes=True, conts=conts),
             order=None if mappings else "thp",
             usual=None if arguments.sizes else plain.names,
+            always=[f"thp_{size_word(order)}" for order in range(LARGEST, 0, -1)]
+            if arguments.sizes
+            else [],
         )
         self._conts = conts
         self._sizes = arguments.sizes or any(name not in plain for name in self._shown.wanted())

@@ -128,7 +128,7 @@ def _of_sizes(conts: Iterable[int]) -> Iterator[tuple[str, str, dict[str, Any]]]
     orders = range(LARGEST, 0, -1)
     for order in orders:
         word = size_word(order)
-        yield f"thp_{word}", f"part of thp: whole folios of {word}", {"rank": 10}
+        yield f"thp_{word}", f"part of thp: whole folios of {word}", {}
     for kind, meaning in (("anon", "anonymous folios"), ("file", "folios of files, shared memory")):
         for what in ("pmd", "partial"):
             yield f"{kind}_{what}", f"the same for {meaning}", {"nullable": what == "pmd"}
