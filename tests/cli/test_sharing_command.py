@@ -209,7 +209,7 @@ def test_few_descriptors(pagemap: Pagemap, start: Start, which: str) -> None:
         said = err.decode()
         if process.returncode:
             assert "Too many open files" in said
-            assert most < 10
+            assert most < 14  # how many at once, is a matter of threads
             continue
         about = json.loads(out)
         rows = about["rows"] if which == "who" else about["processes"]
