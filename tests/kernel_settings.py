@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ZRAM = Path("/sys/class/zram-control")
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 LOCK_SECONDS = 120
+_held: set[str] = set()
 
 
 class Unavailable(Exception):
@@ -27,7 +28,13 @@ class Unavailable(Exception):
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold a machine-wide resource: two test runs at once must not restore each other's value."""
+    """Hold a machine-wide resource: two test runs at once must not restore each other's value.
+
+    What this run holds already it may take again: inner changes are put back before outer ones.
+    """
+    if name in _held:
+        yield
+        return
     with (build.cache() / f"{name}.lock").open("w") as file:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
@@ -38,7 +45,11 @@ def locked(name: str) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"{name}: another test run has held it too long") from None
                 time.sleep(0.05)
-        yield
+        _held.add(name)
+        try:
+            yield
+        finally:
+            _held.discard(name)
 
 
 def read(path: Path) -> str:

@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Newer than some installed headers. */
@@ -76,12 +76,33 @@ void make_guard(char **arguments)
 	tell("guard", start, size);
 }
 
+uint64_t own_word(void)
+{
+	static uint64_t word;
+	struct timespec now;
+
+	if (!word) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		word = (uint64_t)getpid() << 40 ^ (uint64_t)now.tv_sec << 30 ^
+		       (uint64_t)now.tv_nsec;
+	}
+	return word;
+}
+
+void fill_alike(char *start, size_t size)
+{
+	uint64_t *words = (uint64_t *)start;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		words[i] = own_word();
+}
+
 void make_ksm(char **arguments)
 {
 	size_t size = number(arguments, 0);
 	char *start = map_small(size);
 
-	memset(start, 0x5a, size);
+	fill_alike(start, size);
 	advise(start, size, MADV_MERGEABLE, "mark memory mergeable");
 	tell("ksm", start, size);
 }

@@ -190,7 +190,7 @@ static void make_swap_cache(char **arguments)
 static void fill_mergeable(char *start, size_t size, size_t step)
 {
 	(void)step;
-	memset(start, 0x5b, size);
+	fill_alike(start, size);
 	madvise(start, size, MADV_MERGEABLE);
 }
 
@@ -200,8 +200,9 @@ static void make_ksm_two(char **arguments)
 	size_t size = number(arguments, 0);
 	char *start = map_small(size);
 
+	own_word(); /* before there is a child */
 	with_child(&(struct deed){ fill_mergeable, start, size, page });
-	memset(start, 0x5b, size);
+	fill_alike(start, size);
 	advise(start, size, MADV_MERGEABLE, "mark memory mergeable");
 	tell("ksm", start, size);
 }

@@ -4,6 +4,7 @@
 #define TARGETS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct target_kind {
 	const char *name;
@@ -38,6 +39,14 @@ char *map_small(size_t size);
 
 /* Write into the first page of every `step` bytes, something else in each. */
 void write_pages(char *start, size_t size, size_t step);
+
+/* The same in every word, and in no other target: KSM takes time to forget the pages of one that has
+ * ended, and would merge a part of ours with those. A child that is made afterwards has it too.
+ */
+uint64_t own_word(void);
+
+/* Write that word all over. */
+void fill_alike(char *start, size_t size);
 
 void make_thp(char **arguments);
 void make_hugetlb(char **arguments);
