@@ -26,7 +26,7 @@ settings.register_profile(
     "dev", max_examples=EXAMPLES, deadline=None, print_blob=True, database=None
 )
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+settings.load_profile("ci" if os.environ.get("PAGEMAP_CI") else "dev")
 
 
 @pytest.fixture(scope="session", autouse=True)

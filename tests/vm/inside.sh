@@ -19,7 +19,7 @@ if [ -d "$share/programs" ]; then # what the tests compile, compiled already
 fi
 modprobe zram num_devices=0 # its absence is what tests of swap will tell
 
-export CI=true PAGEMAP_VM_SERIES=$series
+export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # to import them takes seconds here
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
 mapfile -d '' -t arguments <"$share/arguments"
