@@ -130,14 +130,20 @@ def test_formats_agree_cell_by_cell(
     if case.needs_root:
         request.getfixturevalue("need_pfns")
         request.getfixturevalue("need_root")
-    found: dict[str, list[dict[str, Any]]] = {}
-    for form in FORMATS[1:]:
+
+    def told(form: str) -> list[dict[str, Any]]:
         code, out, err = pagemap(*words_of(asked, target), "--format", form)
         assert (code, out != b"") == (0, True), err
-        found[form] = rows_of(form, out)
-        for row in found[form]:
-            for name in case.volatile:
-                row.pop(name, None)
+        return [
+            {name: cell for name, cell in row.items() if name not in case.volatile}
+            for row in rows_of(form, out)
+        ]
+
+    # others map libraries that the target maps too, which changes what is exclusive, and shares
+    for _ in range(5):
+        found = {form: told(form) for form in FORMATS[1:]}
+        if told("json") == found["json"]:
+            break
     assert found["json"], "nothing to compare"
     assert found["jsonl"] == found["json"]
     assert found["csv"] == [

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         ("huge self --columns cont_64k", "--columns knows no 'cont_64k'"),
         ("huge self --columns name", "--columns knows no 'name'"),
         ("huge self --by start,end", "--by takes one column"),
-        ("huge --cgroup /usr", "it has no cgroup.procs"),
     ],
 )
 def test_usage(pagemap: Pagemap, words: str, said: str) -> None:
@@ -34,10 +33,13 @@ def test_usage(pagemap: Pagemap, words: str, said: str) -> None:
     assert said in err[0]
 
 
-def test_no_such_cgroup(pagemap: Pagemap) -> None:
+def test_no_such_cgroup(pagemap: Pagemap, need_pfns: None) -> None:
     code, out, err = pagemap("huge", "--cgroup", "/no/where")
     assert (code, out) == (66, b"")
     assert "there is no cgroup '/no/where'" in err[0]
+    code, out, err = pagemap("huge", "--cgroup", "/usr")
+    assert (code, out) == (2, b"")
+    assert "it has no cgroup.procs" in err[0]
 
 
 @pytest.mark.parametrize("whose", [["self"], []], ids=["self", "all"])
