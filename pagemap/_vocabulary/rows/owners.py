@@ -20,7 +20,7 @@ class OwnerRow(Record):
     exclusive: bool = field("", "whether the frame is mapped nowhere else", rank=6)
     start: int = field("address", "first address of the mapping")
     end: int = field("address", "the address past the mapping")
-    perms: str = field("", "permissions of the mapping, as in /proc/PID/maps", rank=5)
+    perms: str = field("rights", "permissions of the mapping, as in /proc/PID/maps", rank=5)
     offset: int = field("offset", "offset in the file at which the mapping begins")
     flags: int | None = field("flags", "flags of the frame, as bits of `pagemap.PageFlag`")
     mapcount: int | None = field("", "times the frame is mapped, as the kernel counts")

@@ -1,0 +1,41 @@
+"""A word means the same in every result: columns of one name have one unit."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+from pagemap._vocabulary import page_columns, rows
+from pagemap._vocabulary.schema import Schema
+
+UNITS = {
+    "perms": "rights",  # else CSV takes "---p" for a formula
+    "inode": "inode",  # these and the following have no sign
+    "start": "address",
+    "end": "address",
+    "address": "address",
+    "pfn": "pfn",
+}
+MODULES = [
+    page_columns,
+    *(
+        importlib.import_module(f"{rows.__name__}.{each.name}")
+        for each in pkgutil.iter_modules(rows.__path__)
+    ),
+]
+COLUMNS = {
+    (each.name, column.name): column.unit
+    for module in MODULES
+    for each in vars(module).values()
+    if isinstance(each, Schema)
+    for column in each
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_one_unit(name: str) -> None:
+    units = {schema: unit for (schema, column), unit in COLUMNS.items() if column == name}
+    assert units
+    assert units == dict.fromkeys(units, UNITS[name])
