@@ -22,7 +22,7 @@ from pagemap._tables.stream import Stream
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.page_columns import ENTRY_BITS, FRAME_COLUMNS, KIND_WORDS, PAGES
-from pagemap._vocabulary.units import PAGE_SHIFT, page_ranges
+from pagemap._vocabulary.units import PAGE_SHIFT, clipped, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,17 +187,9 @@ class PageStream(Stream):
         for block in self._process.maps_blocks():
             for start, end, label in maps.parse_labels(block):
                 code = numbers.setdefault(label, len(numbers))
-                for first, last in self._within(start, end):
+                for first, last in clipped(start, end, self._ranges):
                     bounds.extend((first, last))
                     starts.append(start)
                     codes.append(code)
         spans = Spans.of_bounds(memoryview(bounds), PAGE_SHIFT)
         return spans, starts, codes, [maps.decode_path(label) for label in numbers]
-
-    def _within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        if self._ranges is None:
-            yield start, end
-            return
-        for first, last in self._ranges:
-            if first < end and start < last:
-                yield max(start, first), min(end, last)

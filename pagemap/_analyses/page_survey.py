@@ -23,7 +23,7 @@ from pagemap._space.walk import Reach
 from pagemap._vocabulary.checks import check_int, check_threads
 from pagemap._vocabulary.filters import parse_filters
 from pagemap._vocabulary.page_flags import divide, read_word
-from pagemap._vocabulary.units import PAGE_SHIFT, page_range
+from pagemap._vocabulary.units import PAGE_SHIFT, clipped, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Survey(Holder):
         PfnsHidden without CAP_SYS_ADMIN, Unsupported for a word that this kernel does not tell;
         while it is read, TargetVanished.
         """
-        kept = None if ranges is None else sorted(page_range(*each) for each in ranges)
+        kept = None if ranges is None else page_ranges(ranges)
         if process.kernel_thread:
             return iter(())
         if not process.pfns_visible:
@@ -251,15 +251,8 @@ class _Reach(Reach):
 
 def _spans(block: bytes, ranges: list[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
     for start, end, _ in maps.parse_labels(block):
-        if ranges is None:
-            yield start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
-            continue
-        seen = start
-        for begin, stop in ranges:
-            first, last = max(seen, begin), min(end, stop)
-            if first < last:
-                yield first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT
-                seen = last
+        for first, last in clipped(start, end, ranges):
+            yield first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT
 
 
 def _united(ranges: Iterable[tuple[int, int]], end: int) -> list[tuple[int, int]]:

@@ -6,17 +6,19 @@ Addresses and sizes are in bytes everywhere in pagemap; a count is in pages.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 
 from pagemap._errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "ADDRESS_END",
     "PAGE_SHIFT",
     "PAGE_SIZE",
+    "clipped",
     "format_size",
     "page_range",
     "page_ranges",
@@ -157,6 +159,27 @@ def page_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def clipped(
+    start: int, end: int, ranges: Sequence[tuple[int, int]] | None
+) -> Iterator[tuple[int, int]]:
+    """What of a mapping lies in ranges that `page_ranges` gave; all of it where they are None.
+
+    Of the ranges those alone are looked at that reach into the mapping, and the one before.
+
+    >>> list(clipped(4, 8, [(0, 2), (3, 5), (6, 7), (7, 9)]))
+    [(4, 5), (6, 7), (7, 8)]
+    """
+    if ranges is None:
+        yield start, end
+        return
+    for at in range(max(0, bisect_right(ranges, (start, ADDRESS_END)) - 1), len(ranges)):
+        first, last = ranges[at]
+        if first >= end:
+            break
+        if start < last:
+            yield max(start, first), min(end, last)
 
 
 def _bounded(digits: str, text: str, what: str) -> int:

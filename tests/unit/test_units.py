@@ -5,6 +5,8 @@ from __future__ import annotations
 import mmap
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pagemap._errors import UsageError
 from pagemap._vocabulary import units
@@ -174,3 +176,20 @@ def test_ranges_are_put_in_order_and_joined() -> None:
     assert units.page_ranges([(page - 1, page), (page - 2, page - 1)]) == [(0, page)]
     with pytest.raises(UsageError, match="START must be below END"):
         units.page_ranges([(0, page), (page, page)])
+
+
+@given(st.sets(st.integers(0, 40)), st.integers(0, 40), st.integers(1, 40))
+def test_what_of_a_mapping_lies_in_ranges(within: set[int], start: int, size: int) -> None:
+    page = mmap.PAGESIZE
+    mapping = range(start, start + size)
+    ranges = units.page_ranges([(number * page, number * page + 1) for number in within])
+    parts = list(units.clipped(start * page, (start + size) * page, ranges))
+    assert parts == units.page_ranges(
+        [(number * page, number * page + 1) for number in sorted(within.intersection(mapping))]
+    )
+
+
+def test_all_of_a_mapping_is_in_no_ranges_and_in_the_widest() -> None:
+    last = 2**64 - mmap.PAGESIZE
+    for ranges in (None, [(0, 2**64)], [(last, 2**64)]):
+        assert list(units.clipped(last, 2**64, ranges)) == [(last, 2**64)]
