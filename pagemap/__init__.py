@@ -1,4 +1,4 @@
-"""What stands behind every virtual page of a Linux process.
+"""What is behind the virtual memory of Linux processes: frames, swap, sharing, footprints.
 
     import pagemap
 
@@ -7,10 +7,10 @@
             pages = process.pages(mapping)
             print(mapping.path, pages.counts())
 
-Importing this loads nothing else: the module behind a name is imported when it is first used, and
-what a method needs when it is first called. A signal handler that uses pagemap may interrupt just
-that, and gets a module that is half made (ImportError, AttributeError): call `pagemap.load()`
-before you set it.
+Importing pagemap loads nothing else: the module behind a name is imported when the name is first
+used, and what a method needs when it is first called. A signal handler that uses pagemap may
+interrupt such an import and find an incomplete module (ImportError, AttributeError): call
+`pagemap.load()` before you install the handler.
 """
 
 from pagemap._version import __version__
@@ -221,10 +221,11 @@ _LATE = (
 
 
 def load() -> None:
-    """Import all that is else imported when it is first used: for who uses pagemap in a handler.
+    """Import at once everything that is otherwise imported when it is first used.
 
-    Python gives a signal handler that interrupts an import the module that is half made. After this
-    call there is none to interrupt. It takes up to 0.1 s, which is why `import pagemap` does not.
+    Call it before pagemap is used in a signal handler: a handler that interrupts an import finds
+    an incomplete module, and after this call no import is left to interrupt. It takes up to 0.1 s,
+    which is why `import pagemap` does not do it.
     """
     for module in (*(f"pagemap.{room}" for room in _ROOMS.values()), *_LATE):
         __import__(module)

@@ -35,23 +35,23 @@ class Process(AddressSpace):
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
     mounted. Several threads may read through one Process, and any of them, or a signal handler,
-    may close it: a call that is under way comes to its end, or raises ClosedProcess.
+    may close it: a call that is under way is completed, or raises ClosedProcess.
 
-    Raises NoSuchProcess when there is none or it is a zombie, AccessDenied when the kernel forbids
+    Raises NoSuchProcess if there is none or it is a zombie, AccessDenied if the kernel forbids
     reading it (PTRACE_MODE_READ_FSCREDS: the same user and dumpable, or CAP_SYS_PTRACE with
-    CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread opens, and
-    has no mappings.
+    CAP_DAC_READ_SEARCH), Unsupported without CONFIG_PROC_PAGE_MONITOR. A kernel thread can be
+    opened, and has no mappings.
 
-    After a fork the child's calls raise ClosedProcess where the target was the parent itself, as
-    "self" or by its pid: they would show the parent. A Process of another goes on with that one.
+    After a fork, calls in the child raise ClosedProcess if the target was the parent itself, as
+    "self" or by its pid, because they would show the parent. Other targets can still be read.
 
-    After an exec every call raises TargetVanished, but for one case: the address space of a vforked
-    child lives on as its parent's, and `pages` and `virt_to_phys` go on to read that. `maps`,
-    `check` and `dump` notice, unless addresses are not randomised: then they go on to tell of the
-    old address space too, maps and pages both.
+    After an exec of the target every call raises TargetVanished, with one exception: the address
+    space of a vforked child remains that of its parent, and `pages` and `virt_to_phys` still read
+    it. `maps`, `check` and `dump` notice the exec, unless addresses are not randomised: then maps
+    and pages are both of the old address space.
 
     `pid` and `procfs` are attributes. `pfns_visible` is False where the kernel hides PFNs: it shows
-    them to who opened the pagemap with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
+    them if the pagemap was opened with CAP_SYS_ADMIN in the initial user namespace (pagemap_open in
     fs/proc/task_mmu.c).
 
     >>> import pagemap
@@ -74,20 +74,19 @@ class Process(AddressSpace):
     ) -> RegionStream:
         """Neighbouring pages that are alike: tables of `pagemap.RegionRow`, in order of address.
 
-        Pages that fit the filters `only`, and are nothing of `without`: ``["present,~file"]``, or
-        ``["huge/swap"]`` for either; the words are present, swap, file, huge, pfnzero, soft_dirty,
-        guard, wpallowed, written. With no filter, those that are present or in swap; what only
-        denies fits untouched pages too. Neighbours that are alike
-        in the words of `tell` (by default those of `only`) are one region. `ranges` are
-        ``(start, end)`` in bytes to keep to; it stops after `max_pages` pages. What is reserved and
-        untouched costs next to nothing; asking for file costs a look at each frame.
+        Pages are included if they match all filters in `only` (``["present,~file"]``, or
+        ``["huge/swap"]`` for either) and none of the words in `without`. The words are present,
+        swap, file, huge, pfnzero, soft_dirty, guard, wpallowed, written. Without a filter, present
+        and swapped pages are included; filters that only exclude match untouched pages too.
+        Adjacent pages with the same words of `tell` (by default those of `only`) are one region.
+        `ranges` are ``(start, end)`` in bytes to read only; it stops after `max_pages` pages.
+        Untouched address space costs next to nothing; the word file costs a look at each frame.
 
-        swap is what lies in swap: not guard regions, userfaultfd's markers, or pages that migrate
-        or are broken, which the kernel's scan calls so too. Where it hides which (without
-        CAP_SYS_ADMIN), and something is in swap, swap holds those as well, but for guards, and
-        `swap_is_certain` in the tables' `about` is False. huge is what is present: not the
-        untouched places of hugetlb mappings, which the scan calls huge, unless `without` has
-        present.
+        swap has pages in a swap area only. The kernel's scan also counts guard regions, userfaultfd
+        markers, migrating and poisoned pages. Where the kernel hides which is which (without
+        CAP_SYS_ADMIN), and something is in swap, swap includes these, except guards, and
+        `swap_is_certain` in the tables' `about` is False. huge has present pages only; the scan's
+        own category, with untouched pages of hugetlb mappings, is used if `without` has present.
 
         Raises Unsupported for a word that this kernel lacks or never tells, UsageError; reading
         raises TargetVanished.
@@ -112,14 +111,14 @@ class Process(AddressSpace):
     ) -> Table[TallyRow]:
         """Each mapping with how much of it is resident, in swap, huge, and so on, in order.
 
-        `counts` are the amounts of `TallyRow` to count; all others are None. By default those that
-        one scan of the page table tells (14 ns a page, next to nothing for huge pages), and whose
-        memory it is (35 ns more for pages of private mappings of files): all but `uss` and
-        `uffd_wp`, and `soft_dirty` before Linux 6.7. These read every entry (35 ns a page), and
-        `uss` costs another 88 ns where a PMD maps pages and their map counts can be read. Where
-        anything lies in swap, swap costs a reading of smaps (12 ns a page) if there is shared
-        memory, or the kernel hides what an entry is. ``total()`` sums up. `threads` read, by
-        default as many as pay, and never more than processors that this process may use.
+        `counts` are the amounts of `TallyRow` to count; all others are None. The default is what
+        one scan of the page table gives (14 ns a page, next to nothing for huge pages), with anon,
+        file and shmem (35 ns more for pages of private file mappings): all but `uss` and `uffd_wp`,
+        and `soft_dirty` before Linux 6.7. These need every entry (35 ns a page), and `uss` another
+        88 ns where a PMD maps pages and their map counts can be read. If anything is in swap,
+        `swap` needs smaps (12 ns a page) where there is shared memory, or the kernel hides what an
+        entry is. ``total()`` has the sums. `threads` is how many threads read, by default chosen by
+        size, and never more than the processors that this process may use.
 
         Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
 
@@ -138,14 +137,14 @@ class Process(AddressSpace):
     def footprint(self, *, gentle: Gentle | None = None) -> FootprintRow:
         """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
 
-        The kernel's own sums (/proc/PID/smaps_rollup), which hold the target's mmap_lock for long
-        where it is large; with `gentle` (a `pagemap.Gentle`) by a walk in small chunks, which
-        needs root. That cannot tell `swap_pss`, `thp`, `locked`, `lazyfree`, `referenced`, nor what
-        of shared memory lies in swap; nor where any page of this machine ever came back from swap,
-        which of anonymous memory is clean.
+        By default these are the kernel's own sums (/proc/PID/smaps_rollup); while the kernel makes
+        them, it holds the target's mmap_lock, for long if the target is large. With `gentle` (a
+        `pagemap.Gentle`) the page table is read in small chunks, which needs root. This leaves
+        unknown `swap_pss`, `thp`, `locked`, `lazyfree`, `referenced`, shared memory in swap and,
+        once any page of this machine was read back from swap, how much anonymous memory is clean.
 
-        `pagemap.footprints` tells it of many processes. Raises PfnsHidden when a gentle walk sees
-        no PFNs, AccessDenied, Unsupported without CONFIG_PROC_PAGE_MONITOR, TargetVanished.
+        `pagemap.footprints` reads many processes. Raises PfnsHidden if a gentle walk sees no PFNs,
+        AccessDenied, Unsupported without CONFIG_PROC_PAGE_MONITOR, TargetVanished.
         """
         from pagemap._analyses.footprint import check_gentle, footprint
 
@@ -153,7 +152,7 @@ class Process(AddressSpace):
         return footprint(self, gentle)
 
     def footprints(self, *, gentle: Gentle | None = None) -> Table[MappingFootprintRow]:
-        """What `footprint` tells, of each mapping, in order (/proc/PID/smaps).
+        """The fields of `footprint` for each mapping, in order (/proc/PID/smaps).
 
         Raises what `footprint` raises.
         """
@@ -205,10 +204,9 @@ class Process(AddressSpace):
         cgroup: int | None = None,
         threads: int | None = None,
     ) -> Iterator[Table[PageRunRow]]:
-        """The present and swapped pages with their flags, those in a row that are alike as one.
+        """The present and swapped pages with their flags; a row for each run of pages alike.
 
-        In tables, as `pagemap.page_runs` gives them, which says what the arguments mean. Raises
-        what `page_types` raises.
+        The tables and arguments are those of `pagemap.page_runs`. Raises what `page_types` raises.
         """
         from pagemap._analyses.page_runs import page_runs
 
@@ -233,8 +231,8 @@ class Process(AddressSpace):
 
         With `sizes` there is a column for each size of folios too, of each kind and way of mapping
         (thp_64k, anon_aligned_64k, file_unaligned_2m ...). `cont` are sizes in bytes of contiguous
-        blocks to count besides (cont_64k ...). The kernel's tool thpmaps counts the same. `threads`
-        are as in `tally`.
+        blocks that are counted too (cont_64k ...). The kernel's tool thpmaps counts the same.
+        `threads` are as in `tally`.
 
         Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
         read, Unsupported where the kernel has none, UsageError, TargetVanished.
@@ -246,11 +244,11 @@ class Process(AddressSpace):
     def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
         """The present and the swapped pages: each mapping with a stretch of them, in order.
 
-        What is reserved and untouched costs next to nothing. A stretch may end where the next one
-        begins. Entries are the kernel's, as they are: `Page` says what exclusive is worth in huge
-        pages, and `tally` and `columns` have it by map counts. `threads` are as in `tally`; a
-        consumer that stops ends them. Raises TargetVanished, at the latest after the last page, and
-        ClosedProcess where it was closed meanwhile.
+        Untouched address space costs next to nothing. A stretch may end where the next one begins.
+        Entries are unchanged: `Page` says where their bit exclusive can be wrong, and `tally` and
+        `columns` have it from map counts. `threads` are as in `tally`; they end when the iterator
+        is closed. Raises TargetVanished, at the latest after the last page, and ClosedProcess if it
+        was closed meanwhile.
         """
         from pagemap._analyses.populated import populated
 
@@ -298,10 +296,10 @@ class Process(AddressSpace):
     def virt_to_phys(self, address: int) -> int:
         """The physical address, in bytes, behind the virtual `address`.
 
-        It is true of one moment: the kernel may move, swap or free the page right after.
+        It is valid for one moment only: the kernel may move, swap or free the page right after.
 
         Raises NotMapped, NotPresent or SwappedOut when there is none, PfnsHidden without
-        CAP_SYS_ADMIN, UsageError for what is no 64-bit address, TargetVanished.
+        CAP_SYS_ADMIN, UsageError for an address of more than 64 bits, TargetVanished.
         """
         try:
             physical: int = _translate(self._pagemap, address, PAGE_SHIFT)
@@ -316,9 +314,9 @@ class Process(AddressSpace):
     def translate(self, addresses: Iterable[int]) -> Table[TranslationRow]:
         """The physical addresses behind virtual ones, in their order; each is of its moment.
 
-        One that has none says why in `error` and `detail`: not_mapped, not_present, swapped_out or
-        pfns_hidden. Raises UsageError for what is no 64-bit address, TypeError for no number,
-        TargetVanished.
+        A row without one says why in `error` and `detail`: not_mapped, not_present, swapped_out or
+        pfns_hidden. Raises UsageError for an address of more than 64 bits, TypeError if it is not a
+        number, TargetVanished.
         """
         from pagemap._analyses.translate import translated
 

@@ -42,12 +42,12 @@ _MONITOR = "a kernel with CONFIG_PROC_PAGE_MONITOR=y"
 
 
 def doctor(target: Target = "self", *, procfs: str = "/proc") -> Table[FindingRow]:
-    """Try everything that pagemap can use; mappings and page table of `target`.
+    """Try everything that pagemap can use on this machine; mappings and page table are of `target`.
 
     `target` is a pid, "self" for this process, or an object with a `.pid`. Raises TypeError and
     UsageError for another one, NoSuchProcess when there is no such process or it is a zombie,
-    Unsupported where no proc file system is mounted, and no other error of pagemap: what fails is
-    what is to be told.
+    Unsupported where no proc file system is mounted, and no other error of pagemap: every other
+    failure is a finding.
 
     >>> import pagemap
     >>> [finding.name for finding in pagemap.doctor() if finding.name in ("maps", "pagemap")]

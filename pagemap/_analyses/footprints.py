@@ -105,19 +105,20 @@ def footprints(
     gentle: Gentle | None = None,
     procfs: str = "/proc",
 ) -> Table[Any]:
-    """What memory processes take: those of `pids`, or of the directory of a `cgroup`, or all.
+    """How much memory processes take: those in `pids`, those of a `cgroup` directory, or all.
 
-    A row for each process (`FootprintRow`), or `by` "mapping" or "path" for each mapping or each
-    file that is mapped (`MappingFootprintRow`, `PathFootprintRow`). `names` are the columns, by
-    default all; user, cgroup and cmdline of processes are read only where they are named, for they
-    cost more. With `gentle` (a `pagemap.Gentle`) each is walked in small chunks.
+    There is a row for each process (`FootprintRow`), or, with `by` "mapping" or "path", for each
+    mapping or each mapped file (`MappingFootprintRow`, `PathFootprintRow`). `names` are the
+    columns, by default all; user, cgroup and cmdline of processes are read only if they are named,
+    because they cost more. With `gentle` (a `pagemap.Gentle`) page tables are read in small chunks.
 
-    The `about` of the table has `left_out`: those that ended, or forbid reading; `complete` says
-    whether there are none, and ``sharers[pid]`` who else has the memory of `pid`, which is read
-    once (`sharers_known`: whether that could be told). `memory` is that of the machine, in bytes.
+    The `about` of the table has `left_out`, the processes that ended or may not be read, and
+    `complete`, whether there are none of these. ``sharers[pid]`` are the other processes with the
+    address space of `pid`, which is read once (`sharers_known`: whether these could be found).
+    `memory` is the memory of the machine, in bytes.
 
-    Raises what is no reason to leave out one process: Unsupported, PfnsHidden, UsageError; and
-    NoSuchProcess where there is no cgroup, or no process is to be seen.
+    Raises errors that concern all processes: Unsupported, PfnsHidden, UsageError; and NoSuchProcess
+    if there is no such cgroup, or no process can be seen.
 
     >>> import os, pagemap
     >>> table = pagemap.footprints([os.getpid()])

@@ -51,14 +51,14 @@ _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
 class Gentle(Holder):
-    """How to walk gently: open it once, and give it to `Process.footprint` again and again.
+    """Reads footprints without holding a lock for long; `Process.footprint` takes it, repeatedly.
 
     `budget` is the share of one core that the walk may use, above 0 and up to 1; the rest of the
-    time it pauses (`paused` seconds so far). A context manager, which holds /proc/kpagecount and
-    kpageflags open. `chunks` counts the calls that may have held a target's lock, `longest` is the
-    longest of them and `held` their sum, in seconds, by this clock: an upper bound, for being
-    pushed off the processor counts as well. With CAP_SYS_NICE the walking thread is not, for as
-    long as a step takes.
+    time it pauses (`paused` seconds so far). It is a context manager that holds /proc/kpagecount
+    and kpageflags open. `chunks` counts the calls that may have held the mmap_lock of a target,
+    `longest` is the longest of them and `held` their sum, in seconds. These are upper bounds,
+    because time in which the thread was preempted counts too. With CAP_SYS_NICE the thread is not
+    preempted during a step.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's), Unsupported where the
     kernel lacks them, UsageError for another budget.

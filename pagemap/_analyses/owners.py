@@ -59,17 +59,17 @@ def owners(
     progress: Progress | None = None,
     most: int = MOST,
 ) -> Table[OwnerRow]:
-    """Those who map the frames `pfns`: a row for each page of theirs, process by process.
+    """The pages of all processes that map the frames `pfns`: a row for each, process by process.
 
-    At most `most` rows, for the page of zeros may be mapped any number of times. The table's
-    `about` has `frames`, what the kernel tells of each and how many mappings were `found`, how many
-    it counts beyond them (`unexplained`), and how many of those found are `listed`; `left_out`
-    says who could not be read. It is `complete` where all that the kernel counts was found, or
-    nobody was left out.
+    There are at most `most` rows, because the zero page may be mapped any number of times. The
+    table's `about` has `frames`: for each its flags and map count, how many mappings were `found`,
+    how many more the kernel counts (`unexplained`), and how many of those found are `listed`.
+    `left_out` has the processes that could not be read. It is `complete` if everything that the
+    kernel counts was found, or no process was left out.
 
-    The answer is as good as the moment: the kernel may move a page, and processes map and unmap it,
-    while others are looked at. `threads` read, by default as many as pay; `progress` is called with
-    the processes done and their number.
+    The answer is valid for the moment only: while processes are read one after another, the kernel
+    may move a page, and processes may map and unmap it. `threads` is how many threads read, by
+    default chosen by size; `progress` is called with the processes done and their number.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags and kpagecount are root's),
     PfnsHidden without CAP_SYS_ADMIN, UsageError for a PFN past the machine's last frame.

@@ -43,11 +43,11 @@ def page_runs(
     procfs: str = "/proc",
     failed: Failed | None = None,
 ) -> Iterator[Table[PageRunRow]]:
-    """The pages themselves in order, those in a row that are alike as one row, or `each`.
+    """The pages themselves, in order: consecutive pages that are alike are one row, or `each` is.
 
-    In tables, so that memory stays flat; there is one at least, and the last one's `about` tells of
-    all. They have the columns of `PageRunRow` that there are of such pages; `mapcounts` and
-    `cgroups` say that these are wanted too. Of files a page is listed under the first of its names.
+    The rows come in several tables, at least one, so that memory does not grow; the `about` of the
+    last one is of all. The columns are those of `PageRunRow` that apply to such pages, and with
+    `mapcounts` and `cgroups` these too. A page of a file is listed under the first of its names.
     The rest is as in `page_types`.
     """
     wanted = EACH if each else ALIKE

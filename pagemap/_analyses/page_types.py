@@ -36,18 +36,18 @@ def page_types(
 ) -> Table[PageTypeRow]:
     """How many pages have which flags, the most pages first.
 
-    Of the present and the swapped pages of `processes`, of which those that share their memory
-    count once; or of `files` in the page cache, and of all files below a folder; or of all memory,
-    or its `frames`, ranges ``(start, end)`` of PFNs. `ranges` are addresses of the one process to
-    keep to. A frame counts once, with the first page seen in it.
+    Counted are the present and swapped pages of `processes` (those that share an address space
+    count once); or the cached pages of `files`, and of all files below a directory; or all memory,
+    or only `frames`, ranges ``(start, end)`` of PFNs. `ranges` limits a single process to these
+    addresses. A frame counts once, with the first of its pages that is read.
 
     `only` and `without` are filters as those of `dump`, of its words and of the names of
-    `PageFlag`; `cgroup` is the inode of a memory cgroup to keep to, which leaves out pages in swap;
-    `raw` shows flags that are internal to the kernel too.
+    `PageFlag`; with `cgroup`, the inode of a memory cgroup, only pages charged to it count, and
+    none in swap; `raw` also shows flags that are internal to the kernel.
 
-    The table's `about` has `unknown`, pages of frames that the kernel tells nothing of; `left_out`,
-    the processes and files that could not be read, or not to the end, and `complete`. `failed` is
-    called with the error of each of these; without it, that is raised.
+    The table's `about` has `unknown`, the number of pages without flags in the kernel's file;
+    `left_out`, the processes and files that could not be read completely; and `complete`. `failed`
+    is called with the error of each of these; without it, the error is raised.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH, PfnsHidden for processes without
     CAP_SYS_ADMIN, Unsupported where the kernel lacks a file that is needed, UsageError.

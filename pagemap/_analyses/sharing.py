@@ -102,20 +102,24 @@ def sharing(
 ) -> Sharing:
     """Which processes share which memory, and how much of it.
 
-    With `targets` only frames that one of them maps; with `only` no other processes are looked at.
-    Of pairs, groups, paths and frames the `top` heaviest are told.
+    With `targets` only frames that one of them maps are counted; with `only` no other processes are
+    read. Of pairs, groups, paths and frames the tables have the `top` largest.
 
-    The tables' `about` says who was left out, how many `sets` of processes there were, and, in
-    bytes: `untold`, which is in the total alone: it is mapped more than once, and there was no room
-    for more sets of processes (`size` bytes of them, by default a share of the memory that is
-    available; the same for the names of what is mapped), and then `saved` is the least that it can
-    be; `beyond`, in no amount, which lies in frames past the end of /proc/kpageflags: memory of
-    devices, or where that file is not the kernel's own. Where `ksm_told` is False the kernel was
-    seen to mark every anonymous page as merged (`FrameReader.tells_ksm`): merged ones are counted
-    as anonymous; where it is None that could not be tried.
+    The tables' `about` has the processes that were left out, the number of `sets` of processes, and
+    in bytes:
 
-    Frames in swap are not told: what is shared is what is present. The answer is as good as the
-    moment: a frame may move while others are looked at.
+    - `untold`: shared memory that is in the total only, because the memory for sets of processes
+      was used up (`size` bytes, by default a share of the available memory; as much again for the
+      names of what is mapped). `saved` is a lower bound then.
+    - `beyond`: memory that is in no amount, because its frames are past the end of
+      /proc/kpageflags: memory of devices, or that file is not the kernel's own.
+
+    `ksm_told` is False where the kernel marks every anonymous page as merged
+    (`FrameReader.tells_ksm`): merged pages are then counted as anonymous. It is None where that
+    could not be tested.
+
+    Pages in swap are not included. The answer is valid for the moment only: a frame may move while
+    other processes are read.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
     CAP_SYS_ADMIN, and for a target what `Process` raises.

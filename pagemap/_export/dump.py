@@ -67,34 +67,35 @@ def dump(
     Untouched pages have rows too; pages past the end of the address space (as in [vsyscall]) have
     no entry and no row.
 
-    With `populated` only present and swapped pages have rows, and what is merely reserved costs
-    next to nothing. `only` are filters that all fit a page: ``["present,~file"]`` is present and
-    not of a file, ``["swap/guard"]`` is either; `without` are words of which none fits. They are
-    present, file_or_shared, exclusive, soft_dirty, uffd_wp, and swap, what lies in swap, truly;
-    guard, marker, migrating, poisoned and device are the others that the kernel calls swapped.
-    Where it hides which is which (without CAP_SYS_ADMIN), and something is in swap, swap holds all
-    of these but guards.
+    With `populated` only present and swapped pages have rows, and untouched address space costs
+    next to nothing. A page has a row if it matches all filters in `only` (``["present,~file"]``:
+    present and not of a file; ``["swap/guard"]``: either) and none of the words in `without`. The
+    words are present, file_or_shared, exclusive, soft_dirty, uffd_wp, swap (in a swap area), and
+    guard, marker, migrating, poisoned and device, for which the kernel also sets its bit swapped.
+    Where the kernel hides which is which (without CAP_SYS_ADMIN), and something is in swap, swap
+    matches all of these but guards.
 
-    ``exclusive``, the column and the word, is by map counts where a PMD maps many pages at once, if
-    PFNs and /proc/kpagecount can be read; else by the page table's word (see `TallyRow`).
+    ``exclusive``, the column and the word, uses map counts where a PMD maps a huge page, if PFNs
+    and /proc/kpagecount can be read; otherwise the bit in the page table (see `TallyRow`).
 
     `format` is one of ``text``, ``csv``, ``json``, ``jsonl`` and ``arrow``. JSON is one document,
     with `PageStream.about` at its top; JSON lines are rows alone; Arrow is a stream of its IPC
     format, written through pyarrow by one thread, and holds names that are not UTF-8 as bytes.
     `header` is for text and CSV.
 
-    Names are their owners' choice. In CSV what drives a terminal or a spreadsheet is in octal
-    (``\033``), JSON holds it all as ASCII; the table of text has the bytes of maps, and octal
-    too with `printable`, for a terminal.
+    Paths may contain any characters. In CSV those that control a terminal or a spreadsheet are in
+    octal (``\033``); JSON is all ASCII; the text table has the bytes of maps, or with `printable`,
+    for a terminal, octal too.
 
-    A flag that this kernel does not tell is empty in CSV and null in JSON and Arrow; the table of
-    text has 0 for it.
+    A flag that this kernel does not provide is empty in CSV and null in JSON and Arrow; the text
+    table has 0 for it.
 
-    `file` is a path, a binary file or a file descriptor; a file that is made has mode 0600, for a
-    page table is worth protecting. `select(path)` says which mappings to dump, `ranges` are
-    ``(start, end)`` in bytes to keep to, widened to whole pages. `progress(done, total)` is told
-    the pages done now and then, from this thread; `total` is None when `select` or `ranges` are
-    given, and for Arrow. `threads` read and format; by default as many as pay.
+    `file` is a path, a binary file or a file descriptor; a new file has mode 0600, because a page
+    table should be kept from others. `select(path)` says which mappings to dump; `ranges` are
+    ``(start, end)`` in bytes to dump only, widened to whole pages. `progress(done, total)` is
+    called now and then, from this thread, with numbers of pages; `total` is None if `select` or
+    `ranges` are given, and for Arrow. `threads` is how many threads read and format, by default
+    chosen by size.
 
     Raises TargetVanished when the target exits or calls exec midway (the rows written until then
     stand), UsageError for an unknown format or word, Unsupported for a flag to choose by that this

@@ -52,7 +52,7 @@ _YEAR = 366 * 86400
 
 
 class Sampler(Holder):
-    """What `target` holds, again and again: by default this process itself, without any privilege.
+    """Measures the memory of `target` repeatedly: by default of this process, without privileges.
 
     `counts` are amounts of `Sample`, by default all that this kernel can tell; fewer cost less. It
     costs in proportion to what is resident: for each GiB of base pages 13 ms, or 3 ms for rss,
@@ -61,16 +61,17 @@ class Sampler(Holder):
     costs a look at the mappings, and if shared memory may be among them the kernel's sum
     (smaps_rollup, 3 ms for each GiB).
 
-    `uss` is by map counts where a PMD maps many pages, if PFNs and /proc/kpagecount can be read
-    (`uss_by` is "map count"): 23 ms for each GiB of huge pages. Else it is the page table's word
-    ("page table"), which is that of a huge page's first page for all of it on Linux 6.15 and later.
+    Where a PMD maps a huge page, `uss` uses map counts if PFNs and /proc/kpagecount can be read
+    (`uss_by` is "map count"), which takes 23 ms for each GiB of huge pages. Otherwise it uses the
+    page table ("page table"), which from Linux 6.15 on has the bit of the first page for all pages
+    of a huge page.
 
-    May be called from any thread, and from a signal handler. Where a handler, or a `__del__`, finds
-    its own thread in the midst of a sample, it is not made to wait for what only it holds up: it
-    gets a Sample of which all counts are None, marked partial.
+    It may be called from any thread, and from a signal handler. If a handler, or a `__del__`,
+    interrupts a sample of its own thread, it does not wait, because that would be a deadlock: it
+    gets a Sample with all counts None, marked partial.
 
-    After a fork the child's Sampler of itself ("self", or its own pid) opens itself anew, so it
-    counts the child, never the parent; one of another process goes on with that.
+    After a fork, the child's Sampler of itself ("self", or its own pid) opens the child, so it
+    never counts the parent; a Sampler of another process goes on with that process.
 
     Raises what `Process` raises, Unsupported for a count that this kernel cannot tell.
 

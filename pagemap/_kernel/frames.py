@@ -58,8 +58,8 @@ class FrameReader(Holder):
     """The kernel's files about frames, each opened when first asked for.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
-    mounted. Several threads may read through one reader, and any of them may close it: who reads
-    then goes on to the end. `purpose` is the operation that an AccessDenied names. Every
+    mounted. Several threads may read through one reader, and any of them may close it: reads under
+    way are completed. `purpose` is the operation that an AccessDenied names. Every
     method raises AccessDenied without CAP_DAC_READ_SEARCH (the files are root's, mode 0400), and
     Unsupported where the kernel has no such file (CONFIG_PROC_PAGE_MONITOR; of cgroups:
     CONFIG_MEMCG) or /proc shows processes alone (subset=pid).
@@ -175,13 +175,13 @@ class FrameReader(Holder):
     ) -> memoryview:
         """A column (see `path`) of these PFNs: read-only, format Q, an item for each of them.
 
-        Flags are without what means nothing: of frames that are the kernel's own (slab, page
-        tables), free, offline or none at all the kernel says now and then that they are anonymous,
-        merged, mapped, or on a list of reclaim. With `raw` they are the kernel's words.
+        Flags without meaning are cleared: for frames of the kernel itself (slab, page tables), and
+        for free, offline or missing frames, the kernel sometimes sets anonymous, ksm, mmap or lru.
+        With `raw` the values are the kernel's own.
 
-        All bits are set where the kernel has no word: past the machine's last frame, and for a PFN
-        that is all bits set, as those of pages that are not present, or whose PFN is hidden. A hole
-        in the middle of memory has the flag NOPAGE.
+        All bits are set where the kernel has no value: past the machine's last frame, and for a PFN
+        of all bits, which stands for a page that is not present or whose PFN is hidden. A hole in
+        the middle of memory has the flag NOPAGE.
         """
         return self._gather([column], _buffer_of(pfns), threads, raw=raw)[0]
 
@@ -243,8 +243,8 @@ class Frames:
     """Frames as `FrameReader.read` was asked for them: a sequence of `Frame` over columns.
 
     `pfns`, and those of `flags`, `mapcounts` and `cgroups` that were asked for, are read-only
-    memoryviews of format ``Q``; the others are None. In them all bits are set where the
-    kernel does not tell. `cgroups` are inode numbers of directories of memory cgroups.
+    memoryviews of format ``Q``; the others are None. All bits are set where the kernel gives no
+    value. `cgroups` are inode numbers of directories of memory cgroups.
     """
 
     __slots__ = ("cgroups", "flags", "mapcounts", "pfns")

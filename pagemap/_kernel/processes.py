@@ -32,15 +32,14 @@ def find(name: str, *, procfs: str = "/proc") -> list[int]:
 
     `name` is compared with the command name (comm), of which the kernel keeps 15 bytes: a longer
     one must also be the base name of the executable, or of what was run. It is also compared with
-    the base name of the executable. These are claims: a process may take any name. A `name` with a
-    slash is the path of an executable, and what counts is that this very file is run, by device and
-    inode; one that was deleted or replaced there since counts too, where only those who may write
-    in its folder can have put it there. Processes that have ended and wait to be reaped do not
-    count, for they have no memory.
+    the base name of the executable. A process may take any name. A `name` with a slash is the path
+    of an executable: processes match that run this file, by device and inode. One that was deleted
+    or replaced there since matches too, if only those who may write to its directory can have put
+    it there. Zombies do not match, because they have no memory.
 
-    Each number knows what it was found by, and `Process` and all others look again when they open
-    it: where another process has the number by then they raise NoSuchProcess. Pickled, or in sums,
-    it is a bare number, which is taken as it is.
+    Each pid remembers how it was found, and `Process` and all others check that when they open it:
+    if another process has the pid by then, they raise NoSuchProcess. After pickling or arithmetic
+    it is an ordinary int, which is not checked.
 
     Raises NoSuchProcess when /proc cannot be listed, or shows no process at all; UsageError for an
     empty name.

@@ -27,12 +27,12 @@ def _bit(name: str) -> property:
     if flag.name not in MAYBE:
         return property(
             lambda self: bool(self.entry >> flag.bit & 1),
-            doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}).",
+            doc=f"The flag {flag.name}: {flag.meaning} (bit {flag.bit}, since Linux {flag.since}).",
         )
     return property(
         get,
-        doc=f"Whether the page is {flag.meaning} (bit {flag.bit}, since {flag.since}). None where "
-        "this kernel does not tell.",
+        doc=f"The flag {flag.name}: {flag.meaning} (bit {flag.bit}, since Linux {flag.since}). "
+        "None where this kernel does not provide it.",
     )
 
 
@@ -47,10 +47,10 @@ class _PageFields(Record):
 class Page(_PageFields):
     """One page: `address` in bytes, and the raw 64-bit `entry` that the kernel gave for it.
 
-    `exclusive` is the page table's word, bit 56. Where a PMD maps a huge page, Linux 6.15 and later
-    give all of its pages the word of the first (pagemap_pmd_range in fs/proc/task_mmu.c), so that
-    after a fork it can be wrong of all others. By the map count of each page, where that can be
-    read (root), go `Process.tally`, `Process.columns` and `dump`.
+    `exclusive` is bit 56 of the entry. Where a PMD maps a huge page, Linux 6.15 and later give all
+    of its pages the bit of the first (pagemap_pmd_range in fs/proc/task_mmu.c), so after a fork it
+    can be wrong for the others. `Process.tally`, `Process.columns` and `dump` use the map count of
+    each page, where that can be read (root).
     """
 
     __slots__ = ()
