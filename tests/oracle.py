@@ -221,8 +221,13 @@ def values(
 
 def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
     """A row of the JSON lines dump."""
-    row = values(entry, address, path, hidden=hidden)
+    row = values(entry, address, in_json(path), hidden=hidden)
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
+def in_json(text: str) -> str:
+    """A name as JSON has it: itself, but octal for bytes that are not UTF-8."""
+    return re.sub("[\udc80-\udcff]", lambda stray: f"\\{ord(stray[0]) - 0xDC00:o}", text)
 
 
 def cell(text: str) -> str:

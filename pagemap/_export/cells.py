@@ -1,10 +1,10 @@
-"""Rows of tables as text. What a cell looks like is the same whichever command it comes from.
+r"""Rows of tables as text. What a cell looks like is the same whichever command it comes from.
 
 Numbers are decimal, but addresses, offsets, PFNs and bits hex with ``0x``, in JSON as a string, for
 numbers past 2**53 lose digits in many readers. Booleans are true and false, in CSV 1 and 0; floats
-as short as they can be read back. Text is guarded in CSV (`csv_cell`), ASCII in JSON, where stray
-bytes are lone surrogates. Lists are numbers with blanks between in CSV. What is not known, or no
-finite number, is null, and empty in CSV.
+as short as they can be read back. Text is guarded in CSV (`csv_cell`), ASCII in JSON; in both
+stray bytes are in octal, as ``\377``. Lists are numbers with blanks between in CSV. What is not
+known, or no finite number, is null, and empty in CSV.
 """
 
 from __future__ import annotations

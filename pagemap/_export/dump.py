@@ -84,8 +84,9 @@ def dump(
     `header` is for text and CSV.
 
     Paths may contain any characters. In CSV those that control a terminal or a spreadsheet are in
-    octal (``\033``); JSON is all ASCII; the text table has the bytes of maps, or with `printable`,
-    for a terminal, octal too.
+    octal (``\033``). JSON is all ASCII; bytes that are not UTF-8 are in octal there too
+    (``\377``), because most readers refuse them. The text table has the bytes of maps, or with
+    `printable`, for a terminal, octal too.
 
     A flag that this kernel does not provide is empty in CSV and null in JSON and Arrow; the text
     table has 0 for it.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 
 from pagemap._errors import TargetVanished
 from pagemap._export.cells import json_items
+from pagemap._vocabulary.text import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ def _head(schema: str, version: int, about: Mapping[str, object]) -> bytes:
 
 
 def _dumps(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=str).encode("ascii")
+    return json_text(value).encode("ascii")

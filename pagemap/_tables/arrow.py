@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pagemap import _capsules
 from pagemap._native import columns
+from pagemap._vocabulary.text import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,4 @@ def _encoded(words: Mapping[str, Sequence[str]]) -> dict[str, columns.Words]:
 
 def about_text(about: Mapping[str, object]) -> dict[str, str]:
     """What holds for all rows, as a pair of metadata."""
-    import json
-
-    return {"about": json.dumps(dict(about), default=str)} if about else {}
+    return {"about": json_text(about)} if about else {}

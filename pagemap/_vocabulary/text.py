@@ -4,14 +4,19 @@ from __future__ import annotations
 
 try:
     # What json itself uses; json brings along re and enum, and they take longer than many a table.
-    from _json import encode_basestring_ascii as json_string
+    from _json import encode_basestring_ascii as _quoted
 except ImportError:
-    from json.encoder import py_encode_basestring_ascii as json_string
+    from json.encoder import py_encode_basestring_ascii as _quoted
 
-__all__ = ["csv_cell", "json_string", "printable"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["csv_cell", "json_string", "json_text", "printable"]
 
 # With one of these begins what a spreadsheet computes; some take the full-width ones for them.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+_KEPT = 1 << 16  # spellings: names of strangers hold any character
 
 
 def printable(text: str) -> str:
@@ -48,6 +53,56 @@ def csv_cell(text: str) -> str:
     if "," in text or '"' in text:
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def json_string(text: str) -> str:
+    r"""`text` as a string of JSON, in ASCII, with stray bytes as `printable` has them.
+
+    JSON could hold them as lone surrogates, but then most readers refuse all of it.
+
+    >>> print(json_string("bad\udcff"), json_string("two\nlines"))
+    "bad\\377" "two\nlines"
+    """
+    return _quoted(_without_strays(text))
+
+
+def json_text(value: object) -> str:
+    """`value`, of dicts, lists, numbers and texts, as JSON; anything else as its str()."""
+    import json
+
+    return json.dumps(_spelled(value), separators=(",", ":"))
+
+
+def _spelled(value: object) -> object:
+    if isinstance(value, dict):
+        return {_without_strays(str(key)): _spelled(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(each) for each in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _without_strays(str(value))
+
+
+def _without_strays(text: str) -> str:
+    return text if text.isascii() else text.translate(_DECODED)
+
+
+class _Spellings(dict[int, str]):
+    """What stands for a character, for str.translate: itself, or octal if it is not harmless."""
+
+    def __init__(self, is_harmless: Callable[[str], bool]) -> None:
+        self._is_harmless = is_harmless
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        spelled = character if self._is_harmless(character) else _octal(character)
+        if len(self) >= _KEPT:
+            self.clear()
+        self[code] = spelled
+        return spelled
+
+
+_DECODED = _Spellings(lambda character: not "\udc80" <= character <= "\udcff")
 
 
 def _octal(character: str) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,26 @@ def test_text_in_a_pipe_stays_what_maps_says(pagemap: Pagemap, named: Named) -> 
     out = pagemap("dump", named.pid, "--map", "*SUM*").out
     label = FILE.replace("\n", r"\012").encode()
     assert {line[-len(label) :] for line in out.split(b"\n")[1:-1]} == {label}
+
+
+POLARS = """
+import io, sys
+import polars as pl
+print(ascii(pl.read_ndjson(io.BytesIO(sys.stdin.buffer.read()))["name"].to_list()))
+"""
+
+
+def test_a_name_that_is_not_utf8_spoils_no_json(pagemap: Pagemap, start: Start) -> None:
+    """One process so named made polars, pandas and DuckDB refuse the file of all processes."""
+    rename = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b'bad\\xffn\\x1b', 0, 0, 0)"
+    wait = "print('ready', flush=True); sys.stdin.read()"
+    target = start(workloads.run(sys.executable, "-c", f"{rename}; {wait}"))
+    out = pagemap("footprint", target.pid, "--columns", "pid,name", "--format", "jsonl").out
+    assert out == rb'{"pid":%d,"name":"bad\\377n\u001b"}' % target.pid + b"\n"
+    run = subprocess.run(
+        [sys.executable, "-c", POLARS], input=out, capture_output=True, check=True, timeout=60
+    )
+    assert run.stdout == rb"['bad\\377n\x1b']" + b"\n"
 
 
 def test_json_has_the_name_itself(pagemap: Pagemap, named: Named) -> None:

@@ -120,6 +120,8 @@ def in_json(column: Column, cell: Any) -> Any:
         return None
     if column.type == "int":
         return hex(cell) if column.unit in ("address", "offset", "pfn", "flags") else cell
+    if column.type == "text":
+        return cell.replace("\udcff", "\\377")
     return list(cell) if column.type == "list" else cell
 
 
