@@ -141,7 +141,7 @@ __all__ = [
     "virt_to_phys",
 ]
 
-_ROOMS = {
+_MODULES = {
     "AddressSpace": "_space.address_space",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
@@ -227,7 +227,7 @@ def load() -> None:
     an incomplete module, and after this call no import is left to interrupt. It takes up to 0.1 s,
     which is why `import pagemap` does not do it.
     """
-    for module in (*(f"pagemap.{room}" for room in _ROOMS.values()), *_LATE):
+    for module in (*(f"pagemap.{inner}" for inner in _MODULES.values()), *_LATE):
         __import__(module)
 
 
@@ -235,8 +235,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'pagemap' has no attribute {name!r}")
     # import_module would load importlib, which costs as much as the rest of this import.
-    room = _ROOMS.get(name, "_errors")
-    module = __import__(f"pagemap.{room}", fromlist=[name])
+    inner = _MODULES.get(name, "_errors")
+    module = __import__(f"pagemap.{inner}", fromlist=[name])
     value = globals()[name] = getattr(module, name)
     return value
 

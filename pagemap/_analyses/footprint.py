@@ -183,8 +183,8 @@ def _sums_of(lines: dict[bytes, int]) -> FootprintSums:
 def read_sums(folder: Folder) -> FootprintSums:
     """The kernel's sums of the process whose folder this is, whichever program it runs now.
 
-    For who has no need of a `Process`: this opens one file. Raises NoSuchProcess for what has no
-    memory (a kernel thread too), AccessDenied, Unsupported.
+    It opens one file and needs no `Process`. Raises NoSuchProcess for a process without
+    memory (also a kernel thread), AccessDenied, Unsupported.
     """
     try:
         return _read_sums(folder)

@@ -1,13 +1,13 @@
-"""A walk that a busy target hardly notices: small chunks, pauses between, its lock never held long.
+"""Footprints read in small chunks with pauses, so that the target's lock is never held for long.
 
-The kernel's own sums (smaps, smaps_rollup) hold the target's mmap_lock, for reading, for as long as
-a mapping is walked: who wants to map or unmap waits. Here its page table is read 512 pages at a
-time, 20 to 40 us, and what is known of frames from /proc/kpagecount and kpageflags, which need no
-lock of any process.
+The kernel's own sums (smaps, smaps_rollup) hold the target's mmap_lock, for reading, while a whole
+mapping is walked, and mmap and munmap in the target wait. Here its page table is read 512 pages at
+a time, which takes 20 to 40 us; the frames are then looked up in /proc/kpagecount and kpageflags,
+which need no lock of a process.
 
-Who is pushed off the processor keeps the lock that it holds: at a load of 9 on two cores a chunk
-took up to 78 ms. So a step, of a few milliseconds, runs before all ordinary threads (SCHED_FIFO)
-where that is allowed; at the same load no chunk took more than 0.22 ms.
+A thread that is preempted keeps the lock that it holds: at a load of 9 on two cores a chunk took up
+to 78 ms. So a step, of a few milliseconds, runs before all ordinary threads (SCHED_FIFO) where that
+is allowed; at the same load no chunk took more than 0.22 ms.
 
 A page that is being migrated, or that a device holds, has an entry that is not present for so long:
 smaps counts it as resident, here it is not (nor in the other words).

@@ -1,10 +1,10 @@
-"""Pages looked at by the flags of their frames: of a process, of all memory, of a file's cache.
+"""Pages with the flags of their frames: of a process, of all memory, or of a file's cache.
 
-A page's flags are the word of its frame in /proc/kpageflags, and what its entry adds. As the
-kernel's tool page-types does (tools/mm/page-types.c), internal flags are left out unless `raw` asks
-for them, and pages in swap count with the flags of their entry alone: none, unless raw.
+The flags of a page are those of its frame in /proc/kpageflags, with some from its entry. As in the
+kernel's tool page-types (tools/mm/page-types.c), internal flags are left out unless `raw` asks for
+them, and pages in swap have only the flags from their entry: none, unless raw.
 
-A word is of the moment it is read: a page may have moved since its PFN was learnt.
+Flags are of the moment they are read: a page may have moved since its PFN was read.
 """
 
 from __future__ import annotations

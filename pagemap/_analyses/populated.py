@@ -1,9 +1,9 @@
-"""What is there, and nothing else: the present and the swapped pages, with their mappings.
+"""Populated pages: the present and swapped ones, with their mappings.
 
-A process of a few gigabytes may reserve terabytes. Where a stretch is empty the kernel is asked for
-the next populated page (PAGEMAP_SCAN, which skips empty page tables); where pages are populated
-their entries are read in bulk. Without PAGEMAP_SCAN everything is read and what is empty dropped:
-the answer is the same.
+A process of a few gigabytes may have mapped terabytes. Where address space is empty, the kernel is
+asked for the next populated page (PAGEMAP_SCAN, which skips empty page tables); where pages are
+populated, their entries are read in bulk. Without PAGEMAP_SCAN all entries are read and empty ones
+dropped, with the same result.
 """
 
 from __future__ import annotations

@@ -1,18 +1,16 @@
 """Which processes share which memory, and how much of it.
 
 One pass over all processes fills a table from each frame to the set of those that map it; equal
-sets are one set with one number (csrc/analyses/sharing_sets.c). A page that the kernel marks as
-mapped just
-once is left out when it is read, so private memory costs no more than its reading. That mark is not
-believed of what a PMD may map: from Linux 6.15 on all 512 pages have that of the first.
+sets are stored once, under one number (csrc/analyses/sharing_sets.c). A page that the kernel marks
+as mapped only once is skipped, so private memory costs only its reading. The mark is not used where
+a PMD may map the page: from Linux 6.15 on all 512 pages have the mark of the first.
 
-Memory: 4 bytes for each resident page of the machine at most, which is 0.1 % of it (the kernel
-gives the table only where frames that are not exclusive lie), and 72 to 144 bytes for each set of
-processes, of which there are as a rule some thousands. It is bounded, for processes that share
-random parts of their memory could make a set for each frame: the table is of `WINDOW` frames at a
-time, and a machine with more of them is gone through once for each window; sets, and names of what
-is mapped, take `SHARE` of the memory that is available. What finds no room in them is counted, and
-said to be untold.
+Memory: at most 4 bytes for each resident page of the machine, which is 0.1 % of it (the kernel
+allocates the table only where it has frames that are not exclusive), and 72 to 144 bytes for each
+set of processes, usually some thousands. Processes that share random parts of their memory could
+make a set for each frame, so all of it is bounded: the table has `WINDOW` frames at a time, and a
+machine with more is read once for each window; sets, and the names of mappings, may each take one
+`SHARE`th of the available memory. Frames beyond that are counted without a set, as `untold`.
 """
 
 from __future__ import annotations
@@ -59,10 +57,10 @@ WINDOW = 1 << 28
 """Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
 
 SHARE = 64
-"""Sets may take one SHAREth of the memory that is available, and names another."""
+"""Sets may take one SHAREth of the available memory, and names another."""
 
 MORE_PATHS = b"[more paths]"
-"""What stands for the names of mappings that found no room."""
+"""Stands for all names of mappings that exceed the memory for names."""
 
 _PURPOSE = "tell what is shared"
 _LABEL_BYTES = 200  # of a name beside its text, and of its numbers

@@ -20,7 +20,7 @@ def parse_names(
     option: str,
     aliases: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """The names among `known` that `texts` give, several in each parted by commas, each once.
+    """The names among `known` in `texts`, each of which may have several, separated by commas.
 
     Words are taken as `understand` takes them, in either case of letters. Raises UsageError for a
     name that is not known, and says which may have been meant.

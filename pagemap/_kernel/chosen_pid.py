@@ -1,4 +1,4 @@
-"""What a pid was chosen by: looked at again by whoever opens it, since a number is reused."""
+"""How a pid was chosen, checked again when the process is opened, because pids are reused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ __all__ = ["Chosen", "same"]
 
 
 class Chosen(int):
-    """A pid, and what it was chosen by: a name, a pid file, a list of a cgroup.
+    """A pid, and how it was chosen: by a name, a pid file, or the list of a cgroup.
 
-    Between that and the opening the number may become another process's. So whoever opens it, every
-    `Folder` does, calls `confirm` with the folder that it has pinned, which raises NoSuchProcess
-    where that is not the process that was meant. (Folder is above this: hence Any.) Pickled it is
-    the bare number.
+    Before it is opened, the pid may be reused by another process. So every `Folder` calls `confirm`
+    with the directory that it has opened, which raises NoSuchProcess if that is not the process
+    that was meant. (Folder imports this module: hence Any.) Pickled it is an ordinary int.
     """
 
     confirm: Callable[[Any], None]

@@ -1,8 +1,7 @@
-"""Which file a process runs: by device and inode, for a path alone proves nothing.
+"""Which file a process runs, by device and inode, because a path proves nothing.
 
-/proc/PID/exe leads to the file itself, whatever it is called by now. The path that it tells is that
-of the process's mount namespace, where every user may put a program of his own in the place of
-another: a name is a claim, and only a file is a proof.
+/proc/PID/exe leads to the file itself, whatever its name is now. The path that it shows is one in
+the mount namespace of the process, where every user may put a program in place of another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What this kernel tells at all: a bit that it never sets says nothing where it is 0.
+"""Which bits of an entry this kernel sets at all: a 0 in a bit that it never sets means nothing.
 
-Soft-dirty needs CONFIG_MEM_SOFT_DIRTY, and the other bits came one after another (the table in
-`pagemap._vocabulary.flags`). Which there are is found by marking a page of our own, never by the
-version. What cannot be tried, because /proc or userfaultfd is forbidden say, passes for known.
+Soft-dirty needs CONFIG_MEM_SOFT_DIRTY, and the other bits came with later versions (the table in
+`pagemap._vocabulary.flags`). They are tested on a page of our own, not derived from the version. A
+bit that cannot be tested, for example because userfaultfd is forbidden, is taken as supported.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""Pid files: a number, and whether it can be believed.
+"""Pid files: reads the number, and checks whether the process can be the one that was meant.
 
-A file proves nothing of the process that has the number now. What can be known is held against it,
-by whoever opens the process: it must have begun before the file was written, or its number is of
-another one that came later; and where the file is not root's, nor our own, it must belong to the
-file's owner, who could else have any process taken for his. So it is with the owner of each
-symbolic link that leads to it, and no stranger's link is followed in a sticky folder. A file that
-everybody may write to is refused, and so is what is no regular file, or is the kernel's own, for
-/proc/PID/stat begins with a number too. So root can be led to no process by a file or link whose
-owner may not speak for it, and to no process that is younger than the file; to an older one of the
-same owner it can.
+The number may belong to another process by now. So the following is checked when the process is
+opened. It must have started before the file was written; otherwise its pid was reused. If the file
+belongs neither to root nor to us, the process must belong to the owner of the file, who could
+otherwise direct us to any process. The same holds for the owner of each symbolic link on the way,
+and in a sticky directory no link of another user is followed. Files that everybody may write to are
+refused, and so are files that are not regular, or are made by the kernel (/proc/PID/stat begins
+with a number too). So a file or link can lead root only to processes of its owner that are older
+than the file.
 """
 
 from __future__ import annotations

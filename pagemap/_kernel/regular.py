@@ -1,7 +1,8 @@
-"""Regular files, opened as what was looked at: a name is not looked at twice.
+"""Opens regular files, and nothing else: what is opened is what was checked.
 
-To open a device or a fifo may do something, or wait for ever; and who may write to the folder can
-put one under a name between two looks at it. So it is opened without effect first (O_PATH).
+Opening a device or a fifo may have an effect, or wait for ever, and anyone who may write to the
+directory can put one in place of a file between check and opening. So a name is first opened with
+O_PATH, which has no effect, and then checked.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Descriptors that many hands share: closed when the last of them lets go.
+"""File descriptors with several users, closed when the last user is done.
 
-One thread may close a Process while another one reads through it, or a signal handler may. A number
-alone would then be nothing, or by now another file's. So what is shared is a `Descriptor`: a call
-that was given it holds it, and the file stays open until that call is over.
+A thread or a signal handler may close a Process while another thread reads through it. The number
+of the descriptor would then be invalid, or belong to another file. So users share a `Descriptor`:
+each call holds it, and the file stays open until the call returns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A Table for a person: aligned columns, as many as there is room for.
+"""A Table as text: aligned columns, as many as fit the width.
 
-Whoever calls says how wide the terminal is; nothing here asks. Without a width the text is the same
-wherever it goes, so that it can be cut and compared.
+The caller passes the width of the terminal. Without a width the text does not depend on where it is
+written, so that it can be cut and compared.
 """
 
 from __future__ import annotations

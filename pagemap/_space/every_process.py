@@ -1,4 +1,4 @@
-"""Every process, or those of a choice: each address space once, and who was left out, and why.
+"""All processes, or some: each address space once, and which were left out, with reasons.
 
 A process is one address space however many threads it has. Several processes may be one too, a
 child of vfork and its parent, or what clone made with CLONE_VM: such memory is read once.
@@ -23,7 +23,7 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
 from pagemap._space.address_space import AddressSpace
-from pagemap._space.shared_spaces import Twins
+from pagemap._space.shared_spaces import SharedSpaces
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class EveryProcess(Holder):
         self.sharers: dict[int, list[int]] = {}
         self._left_out: dict[int, LeftOut] = {}
         self._instead_of: dict[int, tuple[int, PagemapError]] = {}
-        self._twins = Twins(procfs=procfs)
+        self._twins = SharedSpaces(procfs=procfs)
         self._listed = others is not None  # by somebody who saw them
         self.sees_all = self._listed or self._sees_kernel_threads()
         given = dict.fromkeys(first)

@@ -1,11 +1,11 @@
-"""Who is read: a target held so that it cannot be mistaken for another.
+"""The identity of a target: it is held open so that it cannot be mistaken for another process.
 
 A `Handle` keeps descriptors of the target's folder in /proc, of its maps, and of its pagemap, which
 the kernel ties to the address space of the moment it is opened (proc_mem_open in fs/proc/base.c):
 after an exec it reads the old one, soon empty, and never the new one.
 
-A child of fork has the same descriptors, which go on to show the parent. So a process that opened
-itself is refused what it opened where it finds that it is its own child.
+A child of fork has the same descriptors, which still show the parent. So where a process opened
+itself, its child is refused to use them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which processes are one address space: kcmp(2) tells, of those whose auxiliary vectors are alike.
+"""Which processes share one address space: kcmp(2) tells, where their auxiliary vectors are equal.
 
-A child of vfork and its parent have one until the child calls exec, and so has what clone made with
-CLONE_VM. What is summed up over processes would count their memory again for each of them.
+A child of vfork shares that of its parent until it calls exec, and so does a process that clone
+made with CLONE_VM. Sums over processes would otherwise count their memory once for each.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pagemap._native.owners import BEFORE, SAME, compare_memory
 
 TYPE_CHECKING = False
 
-__all__ = ["Twins"]
+__all__ = ["SharedSpaces"]
 
 
-class Twins:
-    """The processes met so far; one that has the memory of another is found to be its twin.
+class SharedSpaces:
+    """The processes found so far; a new one is compared with those that may share its memory.
 
-    `known` is False from where kcmp could not be used on (it needs CONFIG_KCMP, may be forbidden,
-    and knows the pids of our own /proc alone), and where a process could be read but not compared
-    (which takes CAP_SYS_PTRACE, not CAP_PERFMON): who shares memory is not told apart then. `meant`
-    are the pids of those that were found to have twins, to be opened by: none of them may have
-    become another process's since.
+    `known` becomes False if kcmp cannot be used (it needs CONFIG_KCMP, may be forbidden, and knows
+    only pids of our own /proc), or if a process can be read but not compared (which takes
+    CAP_SYS_PTRACE, not CAP_PERFMON): shared address spaces are then counted separately. `meant` are
+    the pids of processes that share theirs, by which to open them: opening fails if a pid belongs
+    to another process by then.
     """
 
     def __init__(self, *, procfs: str = "/proc") -> None:

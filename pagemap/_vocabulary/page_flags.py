@@ -99,7 +99,7 @@ def described(word: int) -> list[FlagRow]:
 
 
 def parse_flags(text: str, *, option: str = "flags") -> int:
-    """The bits of flags parted by commas. Raises UsageError for what is none of them.
+    """The bits of flags separated by commas. Raises UsageError for an unknown flag.
 
     >>> hex(parse_flags("locked,referenced,0x10"))
     '0x15'

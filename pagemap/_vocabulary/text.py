@@ -1,4 +1,4 @@
-"""Names that others chose, as text that does no harm to who reads it."""
+"""Escapes names chosen by others, so that they cannot control a terminal or a spreadsheet."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, Unsupported
 from pagemap._space import every_process, shared_spaces
 from pagemap._space.every_process import DENIED, ENDED, KERNEL_THREAD, EveryProcess
-from pagemap._space.shared_spaces import Twins
+from pagemap._space.shared_spaces import SharedSpaces
 from tests.unit import fake_proc
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Kernel:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(every_process, "pids", lambda _: sorted(self.memory))
             patch.setattr(shared_spaces, "compare_memory", self.compare)
-            patch.setattr(Twins, "image", lambda _, pid: (images or {}).get(pid, b"alike"))
-            patch.setattr(Twins, "_has_ended", lambda _, pid: pid in self.dead)
+            patch.setattr(SharedSpaces, "image", lambda _, pid: (images or {}).get(pid, b"alike"))
+            patch.setattr(SharedSpaces, "_has_ended", lambda _, pid: pid in self.dead)
             return EveryProcess(first, **more)
 
 
@@ -169,10 +169,10 @@ def test_who_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Kernel threads forbid it too to who is not root, and have nothing to read."""
     made(tmp_path)
 
-    def forbidden(_: Twins, pid: int) -> bytes:
+    def forbidden(_: SharedSpaces, pid: int) -> bytes:
         raise AccessDenied("denied", errno=EACCES, pid=pid)
 
-    monkeypatch.setattr(Twins, "image", forbidden)
+    monkeypatch.setattr(SharedSpaces, "image", forbidden)
     found = EveryProcess(procfs=str(tmp_path))
     assert found.pids == [1]
     names = []
