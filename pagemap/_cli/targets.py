@@ -8,25 +8,16 @@ process, for a number may be another's by then.
 from __future__ import annotations
 
 import os
-import time
-from contextlib import closing
 
 from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
-from pagemap._kernel import task
-from pagemap._kernel.chosen_pid import same
+from pagemap._kernel.chosen_pid import number, same
 from pagemap._kernel.folder import Folder
-from pagemap._kernel.pid_files import number, read_pid_file
-from pagemap._kernel.processes import find
-from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 __all__ = ["one", "several"]
-
-_WIDTH = 100
-_LISTED = 50  # of the processes that have a name
 
 
 def several(
@@ -56,9 +47,11 @@ def one(text: str, *, exclude: Collection[int] | None = None, procfs: str = "/pr
     """
     pids = _meant(text, exclude, procfs)
     if len(pids) > 1:
+        from pagemap._cli.namesakes import listed
+
         raise UsageError(
             f"{len(pids)} processes have the name {text!r}; give the pid of one:\n"
-            + "\n".join(_listed(pids, procfs))
+            + "\n".join(listed(pids, procfs))
         )
     return pids[0]
 
@@ -69,9 +62,13 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
     if text == "self":
         return [_self(procfs)]
     if text.startswith("@"):
+        from pagemap._kernel.pid_files import read_pid_file
+
         return [read_pid_file(text[1:])]
     if text.isascii() and text.isdecimal():
         return [number(text)]
+    from pagemap._kernel.processes import find
+
     others = (os.getpid(),) if exclude is None else exclude
     pids = [pid for pid in find(text, procfs=procfs) if pid not in others]
     if not pids:
@@ -109,45 +106,3 @@ def _self(procfs: str) -> int:
             operation="find",
             path=path,
         ) from error
-
-
-def _listed(pids: list[int], procfs: str) -> list[str]:
-    """A line of each: pid, user, how long ago it began, and what it was run as."""
-    rows = [("PID", "USER", "AGE", "COMMAND")]
-    for pid in pids[:_LISTED]:
-        try:
-            with closing(Folder(pid, str(pid), procfs)) as folder:
-                user = task.user(folder) or "?"
-                rows.append((str(pid), user, _age(folder), _command(folder)))
-        except PagemapError:  # it ended meanwhile
-            rows.append((str(pid), "?", "?", "?"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"  {pid:>{widths[0]}}  {user:{widths[1]}}  {age:>{widths[2]}}  {command}"
-        for pid, user, age, command in rows
-    ]
-    lines = [line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…" for line in lines]
-    if len(pids) > _LISTED:
-        lines.append(f"  and {len(pids) - _LISTED} more")
-    return lines
-
-
-def _age(folder: Folder) -> str:
-    begun = folder.start() / os.sysconf("SC_CLK_TCK")
-    if not begun:
-        return "?"
-    minutes, seconds = divmod(max(int(time.clock_gettime(time.CLOCK_BOOTTIME) - begun), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours}h"
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m {seconds}s"
-
-
-def _command(folder: Folder) -> str:
-    # A process may write there what it likes: no byte of it may drive the reader's terminal.
-    words = task.cmdline(folder)
-    if not words:
-        comm = folder.peek("comm")
-        words = "?" if comm is None else f"[{comm.rstrip().decode('utf-8', 'surrogateescape')}]"
-    return printable(words)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pagemap._errors import NoSuchProcess
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Chosen", "same"]
+__all__ = ["Chosen", "number", "same"]
+
+_SHOWN_DIGITS = 20  # of a number that is no pid
 
 
 class Chosen(int):
@@ -38,3 +42,13 @@ def same(pid: int, start: int, meant: str) -> Chosen:
             raise folder.another(meant)
 
     return Chosen(pid, confirm)
+
+
+def number(text: str) -> int:
+    """The pid that `text`, of digits alone, stands for. Raises NoSuchProcess for what is none."""
+    digits = text.lstrip("0")
+    # pid_t has 31 bits, and the kernel keeps to 22 of them.
+    if not digits or len(digits) > 10:
+        short = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
+        raise NoSuchProcess(f"there is no process {short}", operation="find")
+    return int(digits)

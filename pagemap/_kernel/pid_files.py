@@ -18,7 +18,7 @@ from errno import EACCES, EINVAL, ENOENT
 from stat import S_ISREG, S_IWOTH
 
 from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
-from pagemap._kernel.chosen_pid import Chosen
+from pagemap._kernel.chosen_pid import Chosen, number
 from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
 from pagemap._kernel.places import find
 
@@ -27,13 +27,10 @@ if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.places import Place
 
-__all__ = ["number", "read_pid_file"]
+__all__ = ["read_pid_file"]
 
 # A pid file holds a number and a newline, some a few lines more (PostgreSQL's).
 _PID_FILE_SIZE = 4096
-
-# How much is said again of a number that is no pid.
-_SHOWN_DIGITS = 20
 
 _OPERATION = "read the pid file"
 
@@ -41,16 +38,6 @@ _OPERATION = "read the pid file"
 # keep whole seconds, or pairs of them.
 _SLACK = 0.1
 _COARSE_SLACK = 2.0
-
-
-def number(text: str) -> int:
-    """The pid that `text`, of digits alone, stands for. Raises NoSuchProcess for what is none."""
-    digits = text.lstrip("0")
-    # pid_t has 31 bits, and the kernel keeps to 22 of them.
-    if not digits or len(digits) > 10:
-        short = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
-        raise NoSuchProcess(f"there is no process {short}", operation="find")
-    return int(digits)
 
 
 def read_pid_file(path: str) -> Chosen:
