@@ -135,11 +135,13 @@ def _parsed(argv: Sequence[str]) -> Any:
     from pagemap._errors import UsageError
     from pagemap._vocabulary.names import choices
 
-    first = argv[0] if argv else None
-    if first and not first.startswith("-") and first not in {name for name, _, _ in COMMANDS}:
-        known = choices(first, [name for name, _, _ in COMMANDS])
-        raise UsageError(f"there is no command {first!r}. {known}\ntry 'pagemap --help'")
-    parser = build_parser(first)
+    # before the subcommand there are only options that take no value
+    command = next((word for word in argv if not word.startswith("-")), "")
+    names = [name for name, _, _ in COMMANDS]
+    if command and command not in names:
+        known = choices(command, names)
+        raise UsageError(f"there is no command {command!r}. {known}\ntry 'pagemap --help'")
+    parser = build_parser(command)
     try:
         arguments, rest = parser.parse_known_args(argv)
     except SystemExit as stop:  # argparse's way to end --help and --version
@@ -149,8 +151,8 @@ def _parsed(argv: Sequence[str]) -> Any:
     except OSError as error:  # of --help and --version too
         raise unwritten(error) from error
     if rest:  # argparse itself would name the help of the whole command
-        command = f"pagemap {arguments.command or ''}".rstrip()
-        raise UsageError(f"unrecognized arguments: {' '.join(rest)}\ntry '{command} --help'")
+        asked = f"pagemap {command}".rstrip()
+        raise UsageError(f"unrecognized arguments: {' '.join(rest)}\ntry '{asked} --help'")
     if arguments.command is None:
         tell(parser.format_help())
         return 2

@@ -11,9 +11,6 @@ from pagemap._cli.output import open_output
 from pagemap._cli.parsing import parse_limit, parse_names
 from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of, wrapped
 from pagemap._errors import UsageError
-from pagemap._render.fitting import fitting
-from pagemap._space.about import moment
-from pagemap._tables.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.output import Output
+    from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
 
     Tables = Table[Any] | Iterable[Table[Any]]
@@ -185,6 +183,8 @@ class Results:
             return list(self._usual)
         if self.format != "table":
             return list(self.schema.names)
+        from pagemap._render.fitting import fitting
+
         return [column.name for column in fitting(self.schema, width, always=self._always)]
 
     def show(self, make: Callable[[], Tables]) -> None:
@@ -208,6 +208,7 @@ class Results:
 
         from pagemap._cli.watch import rounds
         from pagemap._render.changes import Changes
+        from pagemap._space.about import moment
 
         changes = Changes()
         for number in rounds(seconds, output, drawn=self.format == "table"):
@@ -216,7 +217,7 @@ class Results:
                 header = self._header and number == 0
                 self._write(make(), output, header=header, extra={"time": now})
                 continue
-            table = Table.joined(_several(make()))
+            table = _whole(_several(make()))
             output.write(f"{now}\n".encode("ascii"))
             lines = lines_of(output.fd)
             most = None if lines is None else max(lines - _OTHER_LINES, 1)
@@ -293,7 +294,7 @@ class Results:
         """The rows, grouped and sorted if that is asked for."""
         if self.in_order:
             return tables
-        whole = self._grouped(Table.joined(tables))
+        whole = self._grouped(_whole(tables))
         if self._order is not None:
             largest_first = self.schema[self._order].adds
             return iter([whole.sorted(self._order, reverse=largest_first is not self._reverse)])
@@ -313,7 +314,15 @@ class Results:
         return table if self._by is None else table.grouped(self._by)
 
 
+def _whole(tables: Iterable[Table[Any]]) -> Table[Any]:
+    from pagemap._tables.table import Table
+
+    return Table.joined(tables)
+
+
 def _several(made: Tables) -> Iterator[Table[Any]]:
+    from pagemap._tables.table import Table
+
     return iter([made]) if isinstance(made, Table) else iter(made)
 
 

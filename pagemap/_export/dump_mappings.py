@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-from array import array
 
-from pagemap._analyses.tally_plan import open_frames
 from pagemap._kernel import features
 from pagemap._kernel.maps import decode_path
 from pagemap._native.descriptors import CLOSED
@@ -38,7 +36,11 @@ def batches(
     """The mappings to dump, in order, a block of maps at a time."""
     # the table of text has no column of it, and may be chosen by it
     told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
-    mapcounts = open_frames(process, "kpagecount") if told_of else CLOSED
+    mapcounts = CLOSED
+    if told_of:
+        from pagemap._analyses.tally_plan import open_frames
+
+        mapcounts = open_frames(process, "kpagecount")
     untold = 0 if form == "text" else features.ALL & ~features.bits(process.procfs)
     for block in process.maps_blocks():
         lines = Lines(block)
@@ -79,6 +81,8 @@ def _chosen(
 
     Returns the addresses where each part begins and ends, and the numbers of their paths.
     """
+    from array import array
+
     bounds, codes = array("Q"), array("i")
     spans = zip(lines.bounds[::2], lines.bounds[1::2], lines.paths.codes, strict=True)
     for start, end, code in spans:
