@@ -72,7 +72,7 @@ class Process(AddressSpace):
         ranges: Sequence[Range] | None = None,
         max_pages: int | None = None,
     ) -> RegionStream:
-        """Neighbouring pages that are alike: tables of `pagemap.RegionRow`, in order of address.
+        """Adjacent pages that are alike: tables of `pagemap.RegionRow`, in order of address.
 
         Pages are included if they match all filters in `only` (``["present,~file"]``, or
         ``["huge/swap"]`` for either) and none of the words in `without`. The words are present,
@@ -273,9 +273,9 @@ class Process(AddressSpace):
         `populated` False every page of every mapping; `only` and `without` are filters, as those of
         `dump`; `ranges` are ``(start, end)`` in bytes to keep to.
 
-        `swapped` is the kernel's raw bit; `kind` says what the entry is. `exclusive` of what a PMD
-        may map is by /proc/kpagecount where that can be read (root), else the page table's word:
-        `exclusive_by` in the stream's `about` says which.
+        `swapped` is the kernel's raw bit; `kind` says what the entry is. Where a PMD may map the
+        page, `exclusive` comes from /proc/kpagecount if that can be read (root), otherwise from the
+        page table: `exclusive_by` in the stream's `about` says which.
 
         Raises UsageError for an unknown name, Unsupported for a word that this kernel cannot tell,
         and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls

@@ -1,1 +1,1 @@
-"""An address space, or frames, in; a result out: one file each."""
+"""The analyses: each takes an address space, or frames, and returns a result; one file for each."""

@@ -1,4 +1,4 @@
-"""What stands behind mappings: hugetlb, shared memory, or files.
+"""What backs a mapping: hugetlb, shared memory, or a file.
 
 No name tells: a file may be called as the kernel calls a mapping of hugetlb. The device does. All
 mappings of one device are of one file system, whose type is in mountinfo where it is mounted; of

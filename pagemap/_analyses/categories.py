@@ -1,4 +1,4 @@
-"""What a page can be, what is asked for, and what the kernel must be asked to find it.
+"""The categories of pages: which are asked for, and what a scan must ask the kernel for them.
 
 PAGEMAP_SCAN calls things by its page tables' words: PAGE_IS_SWAPPED is whatever has bit 62, and
 PAGE_IS_HUGE is set for places in a hugetlb mapping where no page is. Here SWAP is in swap, and HUGE

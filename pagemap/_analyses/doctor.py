@@ -1,4 +1,4 @@
-"""What can be read here, what cannot, why, and what would change it: all found by trying.
+"""What can be read here, what cannot, why, and what would make it work: all found by trying.
 
 Kernel versions stand in the advice only. Distributions carry features back and configure others
 away, containers take rights from root, so nothing is concluded from a version or a user id.

@@ -1,4 +1,4 @@
-"""Which pages to write, by the words of their entries: flags, and the kinds of what is no page.
+"""Which pages a filter selects, by the flags and kinds of their entries.
 
 `swap` is what lies in swap, and `guard`, `marker`, `migrating`, `poisoned` and `device` are the
 other kinds of entries that the kernel calls swapped (`pagemap._vocabulary.flags.ENTRY_KINDS`).

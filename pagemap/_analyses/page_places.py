@@ -1,4 +1,4 @@
-"""Where pages are looked at by their flags: processes, files, or memory; and what failed there."""
+"""Where pages are read by their flags: processes, files, or all memory; and what failed there."""
 
 from __future__ import annotations
 

@@ -125,8 +125,8 @@ class PageStream(Stream):
     def about(self) -> dict[str, object]:
         """What holds for all rows.
 
-        `exclusive_by` says by what pages that a PMD maps are exclusive, where that is told or asked
-        for: "map count", or "page table", which is the word of the first one (Linux 6.15 on).
+        `exclusive_by` says what `exclusive` comes from where a PMD maps the page, if it is a column
+        or in a filter: "map count", or "page table", the bit of the first page from Linux 6.15 on.
         """
         about: dict[str, object] = {"pfns_visible": self._process.pfns_visible}
         if self._tells_exclusive():

@@ -1,4 +1,4 @@
-"""What pages are: how many have which flags of the kernel's; `page_survey` finds them."""
+"""How many pages have which flags of the kernel; `page_survey` finds the pages."""
 
 from __future__ import annotations
 

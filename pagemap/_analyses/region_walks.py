@@ -1,4 +1,4 @@
-"""The two ways to find regions: PAGEMAP_SCAN, and entries read in bulk.
+"""Two ways to find regions: PAGEMAP_SCAN, and entries read in bulk.
 
 Both give lists of ``(start, end, categories)`` in order of address. Neighbours alike may be two of
 them, where one call ended and the next began.

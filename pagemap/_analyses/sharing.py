@@ -1,4 +1,4 @@
-"""Which processes share which memory, and how much of it.
+"""Which processes share memory, and how much.
 
 One pass over all processes fills a table from each frame to the set of those that map it; equal
 sets are stored once, under one number (csrc/analyses/sharing_sets.c). A page that the kernel marks
@@ -67,11 +67,11 @@ _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
 class Sharing(Record):
-    """What is shared, by whom: the tables that `pagemap.sharing` gives.
+    """What is shared, and by which processes: the tables that `pagemap.sharing` returns.
 
-    Of pairs, groups, paths and frames there are the heaviest; `processes` are all that share
-    anything, and `total` is one row: frames of two processes and more, and those that KSM merged,
-    be it for one process, each once.
+    `pairs`, `groups`, `paths` and `frames` have the largest; `processes` has all that share
+    anything. `total` is one row: frames of two or more processes, and frames merged by KSM even if
+    one process maps them, each counted once.
     """
 
     total: Table[SharedRow] = field("", "what is shared at all")
@@ -98,7 +98,7 @@ def sharing(
     window: int = WINDOW,
     size: int | None = None,
 ) -> Sharing:
-    """Which processes share which memory, and how much of it.
+    """Which processes share memory, and how much.
 
     With `targets` only frames that one of them maps are counted; with `only` no other processes are
     read. Of pairs, groups, paths and frames the tables have the `top` largest.

@@ -1,4 +1,4 @@
-"""Pages of shared memory that lie in swap, which no page table tells of, without a walk of smaps.
+"""Pages of shared memory in swap, which no page table shows, counted without smaps.
 
 The page cache of the file has an entry for each of them, and cachestat(2) counts those of a range
 since Linux 6.5: without the lock of any process, in 30 us for a small mapping, 1 ms for 64 MiB. The

@@ -1,4 +1,4 @@
-"""How to count what is asked for: by scan, by entries, by the words of frames, or by smaps.
+"""How to count what is asked for: by a scan, from entries, from data about frames, or from smaps.
 
 Each count has a cheapest way on this kernel and with these rights. What none of them tells is not
 told: `None`, or Unsupported for who asked for it by name.

@@ -1,4 +1,4 @@
-"""The command `pagemap`: one file for each subcommand, and here the one way in and out.
+"""The command `pagemap`: runs a subcommand, and turns its errors into messages and exit codes.
 
 A subcommand returns its exit code or raises; this is the only place that turns an error into a line
 on stderr and a code. Everything is imported when it is needed, for the command's start is most of

@@ -1,4 +1,4 @@
-"""What commands say where exclusive pages are by the page table's word alone."""
+"""The warning where exclusive pages are counted from the page table only."""
 
 from __future__ import annotations
 

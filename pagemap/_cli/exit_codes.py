@@ -1,4 +1,4 @@
-"""What the command makes of an error of the library: its exit code, and a hint where it has one."""
+"""For each error of the library the exit code of the command, and for some a hint."""
 
 from __future__ import annotations
 

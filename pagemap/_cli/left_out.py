@@ -1,4 +1,4 @@
-"""What to say of processes that were not read when many were to be."""
+"""The messages about processes that were left out where many were to be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says beside its data: lines on stderr that begin with its name."""
+"""Messages of the command: lines on stderr that begin with its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of the command line that several subcommands read: names of a vocabulary, numbers."""
+"""Values of options that several subcommands have: names and numbers."""
 
 from __future__ import annotations
 

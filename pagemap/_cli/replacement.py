@@ -1,4 +1,4 @@
-"""A file that comes into its place whole, or not at all.
+"""An output file that replaces an older one when it is complete, or not at all.
 
 Everything is done within the one open folder that was judged: by name it could be another by now.
 """

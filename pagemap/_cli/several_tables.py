@@ -1,4 +1,4 @@
-"""Several results of one command: a table after another, or one JSON document with all of them."""
+"""Several results of one command: tables one after another, or one JSON document with all."""
 
 from __future__ import annotations
 

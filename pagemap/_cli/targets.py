@@ -1,4 +1,4 @@
-"""TARGET: the processes that are meant by a word of the command line.
+"""TARGET: which processes an argument of the command line means.
 
 It is a pid, ``self``, ``@FILE`` for the number at the start of a pid file, or a name as
 `pagemap.find` takes it. What a name or a pid file gave is looked at again by whoever opens the

@@ -1,4 +1,4 @@
-"""Output again and again: on a terminal in the place of the last, else one below another."""
+"""Repeated output: on a terminal in place of the last, otherwise one below the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes written whole to an open descriptor, and the error that says why they were not."""
+"""Writes all bytes to an open descriptor, or raises an error that says why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a dump: maps in blocks, blocks in pieces, pieces read and formatted in C, in order.
+"""Dumps: maps are read in blocks, blocks cut into pieces, and pieces formatted in C, in order.
 
 Memory stays flat: a block of maps is forgotten when its pieces are written, and there are only as
 many pieces under way as `pipeline` has buffers. Nothing here is done per page.

@@ -1,1 +1,1 @@
-"""Several looks, and what lies between them."""
+"""Repeated measurements of a process."""

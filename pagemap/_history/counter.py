@@ -1,4 +1,4 @@
-"""A target that is counted again and again: what is opened for it, once."""
+"""What repeated counts of a target need, opened once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder /proc/PID of one process, pinned so that it cannot become another's.
+"""The directory /proc/PID of one process, held open so that it cannot become that of another.
 
 A pid is only a number: it is reused, and exec puts another program behind it. All opens here go
 through a descriptor of the folder, which fails with ESRCH once the process is gone, and the image

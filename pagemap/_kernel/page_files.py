@@ -1,4 +1,4 @@
-"""Files whose page cache is looked at: opened so that looking leaves no trace, found in folders.
+"""Files whose page cache is read: opened so that this leaves no trace, and found in directories.
 
 O_NOATIME keeps the time of last access. It is also the proof that mincore will tell the truth: both
 are for the file's owner and CAP_FOWNER (inode_owner_or_capable), and to others mincore says that

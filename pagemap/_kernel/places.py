@@ -1,4 +1,4 @@
-"""A path walked by descriptors: no name is looked at twice, nor is a stranger's link followed.
+"""Walks a path by descriptors: no name is resolved twice, and no link of another user followed.
 
 Whoever may write to a folder can put something else under a name between two looks at it. So each
 component is opened below the one before, and what was opened is what is judged.

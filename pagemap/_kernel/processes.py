@@ -1,4 +1,4 @@
-"""Processes by name, and which there are.
+"""Finds processes by name, and lists all.
 
 Only /proc is read, and only what anybody may read of any process: comm, cmdline and stat, and exe
 where it is allowed. A process that ends or hides itself during the search is passed over: it was

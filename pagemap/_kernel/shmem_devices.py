@@ -1,4 +1,4 @@
-"""Of which file systems devices are, as maps names them: /proc/PID/mountinfo tells."""
+"""The file system of each device in maps, from /proc/PID/mountinfo."""
 
 from __future__ import annotations
 

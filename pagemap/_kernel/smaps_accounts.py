@@ -1,4 +1,4 @@
-"""What /proc/PID/smaps says of each mapping, for counts that a page table does not tell here.
+"""Counts of each mapping from /proc/PID/smaps, where the page table does not have them.
 
 It costs a walk over all pages (12 ns each), under the target's mmap_lock: it is read only where
 nothing else tells.

@@ -1,4 +1,4 @@
-"""Folders below a folder, each entered below the one that lists it, and nothing else in its place.
+"""Opens subdirectories below the directory that lists them, so that nothing can take their place.
 
 A path of several names would be looked up anew: whoever may write to a folder on the way could put
 a symbolic link there and lead us elsewhere; and the kernel takes 4,095 bytes at most (PATH_MAX).

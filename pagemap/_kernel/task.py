@@ -1,4 +1,4 @@
-"""What anybody may read of a process: whose it is, its cgroup, how it was run."""
+"""What every user may read about a process: its owner, its cgroup, its command line."""
 
 from __future__ import annotations
 

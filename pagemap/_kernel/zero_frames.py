@@ -1,4 +1,4 @@
-"""Which frames are the kernel's small pages of zeros: that of a page of ours that was only read.
+"""Which frames are the kernel's small zero pages: found from a page of ours that was only read.
 
 Some processors have several, in a row, so that caches hold them apart (is_zero_pfn in
 include/linux/pgtable.h): /proc/kpageflags tells where they end (ZERO_PAGE, since Linux 4.0).

@@ -1,4 +1,4 @@
-"""Footprints out of pagemap and the kernel's words about frames, a step at a time."""
+"""Footprints from pagemap, kpagecount and kpageflags, one step at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words about frames, out of /proc/kpageflags and its like: sorted, read in bulk, put back."""
+"""Values of frames from /proc/kpageflags and the like: sorted, read in bulk, put back in order."""
 
 from __future__ import annotations
 

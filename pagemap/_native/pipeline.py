@@ -1,4 +1,4 @@
-"""Pieces of work through several threads, out again in order.
+"""Pieces of work done by several threads, with the results in order.
 
 Each step is one call into C without the GIL. The calling thread hands out pieces and takes results
 back, those of the oldest piece first; while that is not ready it does a step itself, so there are

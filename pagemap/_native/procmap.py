@@ -1,4 +1,4 @@
-"""What the kernel knows of mappings and of swap, besides what its text tells."""
+"""Facts about mappings and swap that are not in the text of maps."""
 
 from __future__ import annotations
 

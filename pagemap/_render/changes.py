@@ -1,4 +1,4 @@
-"""What became of the amounts of a table since it was looked at before."""
+"""By how much the amounts of a table changed since the last round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which columns there is room for, and how wide each may be."""
+"""Which columns fit a width, and how wide each may be."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One target: who it is, its mappings, its page table; and every process of the machine, once."""
+"""One target: its identity, mappings and page table; and all processes, each once."""

@@ -1,4 +1,4 @@
-"""What holds for all rows of a result: whose it is, of which machine, and when it was looked at."""
+"""What is true of all rows of a result: the process, the machine, and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers may pass of a process: targets, addresses, ranges, buffers; checked once, here."""
+"""Checks arguments: targets, addresses, ranges, buffers."""
 
 from __future__ import annotations
 

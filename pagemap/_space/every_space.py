@@ -1,4 +1,4 @@
-"""The page tables of all processes: what is mapped where, nothing else tells of a frame."""
+"""The page tables of all processes: the only way from a frame to the processes that map it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One page: its address, and what its entry tells."""
+"""One page: its address and its entry, decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a walk over pages is cut into pieces, of which nobody knows beforehand how much they hold."""
+"""How a walk is cut into pieces, where the number of populated pages is not known before."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Results in columns, and the ways to hand them on."""
+"""Results as columns, and their export to Arrow."""

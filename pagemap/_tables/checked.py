@@ -1,4 +1,4 @@
-"""What a Table is made of, judged at the call: C reads these buffers by their lengths alone."""
+"""Checks the columns of a Table when it is made, because C relies on their lengths."""
 
 from __future__ import annotations
 

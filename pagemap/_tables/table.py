@@ -155,7 +155,7 @@ class Table(_Base["_Row"]):
     def joined(cls, tables: Iterable[Table[_Row]]) -> Table[_Row]:
         """The rows of tables of one schema, one after another, `about` as in the first.
 
-        Raises UsageError where there is no table, for then nobody knows the columns.
+        Raises UsageError if there is no table, because the columns are unknown then.
         """
         parts = list(tables)
         if not parts:

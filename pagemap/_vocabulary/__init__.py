@@ -1,1 +1,1 @@
-"""What results are made of, in words: pure data, nothing compiled."""
+"""The names, units and meanings of flags and results: pure data, nothing compiled."""

@@ -1,4 +1,4 @@
-"""Arguments that mean the same everywhere: numbers, names, threads; judged at the call."""
+"""Checks arguments that mean the same everywhere: numbers, names, threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the vocabulary as callers type them: one meaning, whichever spelling.
+"""Names as callers type them: different spellings of the same name are understood.
 
 The command and the library share this, so a word that one of them takes is good for the other.
 """

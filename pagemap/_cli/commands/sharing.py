@@ -1,4 +1,4 @@
-"""`pagemap sharing`: which processes share which memory."""
+"""`pagemap sharing`: which processes share memory, and how much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regions: neighbouring pages that are alike."""
+"""The rows of `regions`: adjacent pages that are alike."""
 
 from __future__ import annotations
 
