@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_arrow() -> None:
     assert [tuple(row.values()) for row in got.to_pylist()] == ROWS
     assert got.schema.metadata[b"schema"] == b"pagemap.example"
     assert got.schema.metadata[b"version"] == b"3"
-    assert got.schema.metadata[b"about"] == b'{"pid": 7}'
+    assert json.loads(got.schema.metadata[b"about"]) == {"pid": 7}
     assert got.schema.field("rss").metadata == {b"unit": b"bytes", b"meaning": b"resident"}
     assert not got.schema.field("rss").nullable
     assert got.schema.field("pss").nullable
