@@ -108,7 +108,11 @@ class _Text:
         self._offset = 0
         self._rest = b""
         self._ended = False
-        self.work = pipeline.ALONE_PAGES  # what is left has a thread
+
+    @property
+    def work(self) -> int:
+        """Enough for what is left to have a thread, if anything is."""
+        return 0 if self._ended else pipeline.ALONE_PAGES
 
     def reads(self) -> Iterator[_Text]:
         """The pieces of a pipeline."""

@@ -9,6 +9,7 @@ import pytest
 
 from pagemap._errors import PagemapError
 from pagemap._kernel import maps, maps_blocks
+from pagemap._native.threads import Workers
 
 if TYPE_CHECKING:
     from pagemap._vocabulary.rows.mapping import Mapping
@@ -211,6 +212,18 @@ def test_blocks_hold_whole_lines_whatever_their_size(size: int) -> None:
     assert b"".join(blocks) == data
     assert all(block.endswith(b"\n") for block in blocks)
     assert len(blocks) == 1 or size < len(data)
+
+
+def test_few_lines_take_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr(Workers, "start", refuse)
+    fd = in_a_pipe(ANONYMOUS + FILE)
+    try:
+        assert b"".join(maps_blocks.read_blocks(fd)) == ANONYMOUS + FILE
+    finally:
+        os.close(fd)
 
 
 def test_a_last_line_without_newline_is_not_lost() -> None:
