@@ -296,7 +296,7 @@ class Results:
             return tables
         whole = self._grouped(_whole(tables))
         if self._order is not None:
-            largest_first = self.schema[self._order].adds
+            largest_first = self.schema[self._order].is_amount
             return iter([whole.sorted(self._order, reverse=largest_first is not self._reverse)])
         return iter([whole.reversed() if self._reverse else whole])
 

@@ -34,7 +34,7 @@ class Several:
             "--columns": bool(arguments.columns),
             "--sort": arguments.sort is not None,
             "--reverse": arguments.reverse,
-            "--by": arguments.by is not None,
+            "--by": getattr(arguments, "by", None) is not None,
             "--watch": arguments.watch is not None,
         }
         for name, given in asked.items():

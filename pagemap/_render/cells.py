@@ -40,7 +40,7 @@ def texts_of(table: Table, column: Column, changes: Changes | None = None) -> li
     text = text_by(column)
     words = {cell: _UNKNOWN if cell is None else text(cell) for cell in set(cells)}
     texts = [words[cell] for cell in cells]
-    if changes is None or not column.adds:
+    if changes is None or not column.is_amount:
         return texts
     of_rows = changes.of(table, column.name)
     shown = [text(change) if change < 0 else f"+{text(change)}" for change in of_rows]

@@ -29,7 +29,7 @@ class Changes:
 
     def keep(self, table: Table) -> None:
         """Take these rows for those of the look before."""
-        amounts = [column.name for column in table.schema if column.adds]
+        amounts = [column.name for column in table.schema if column.is_amount]
         rows = zip(*(table.cells(name) for name in amounts), strict=True)
         if amounts:
             self._before = {

@@ -88,14 +88,23 @@ class Table(_Base["_Row"]):
         *,
         about: Mapping[str, object] | None = None,
     ) -> Table[_Row]:
-        """A table of rows, each with a value for each column, None where it is not known."""
+        """A table of rows, each with a value for each column, None where it is not known.
+
+        Raises UsageError for a row of another length, None in a column of which all is known, and a
+        number past 64 bits; TypeError for what a column cannot hold.
+        """
         rows = list(rows)
+        for row in rows:
+            if len(row) != len(schema):
+                raise UsageError(f"a row of {schema.name} has {len(schema)} cells, not {len(row)}")
         columns: dict[str, Values] = {}
         valid: dict[str, memoryview[bool]] = {}
         for number, column in enumerate(schema):
             cells = [row[number] for row in rows]
             columns[column.name] = packed(column, cells)
-            if column.nullable and None in cells:
+            if None in cells:
+                if not column.nullable:
+                    raise UsageError(f"column {column.name!r} of {schema.name} has no unknown cell")
                 known = array("B", (cell is not None for cell in cells))
                 valid[column.name] = memoryview(known).cast("B").cast("?").toreadonly()
         return cls(schema, columns, valid=valid, about=about)

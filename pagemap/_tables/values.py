@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 
+from pagemap._errors import UsageError
 from pagemap._tables.checked import check_buffer, check_words
 
 TYPE_CHECKING = False
@@ -89,7 +90,10 @@ def packed(column: Column, cells: Sequence[Any]) -> Values:
         return made
     if column.unsigned:
         cells = [cell if cell is None or cell >> 63 == 0 else cell - (1 << 64) for cell in cells]
-    values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
+    try:
+        values = array(_FORMATS[column.type], (0 if cell is None else cell for cell in cells))
+    except OverflowError:
+        raise UsageError(f"column {column.name!r} holds numbers of 64 bits") from None
     view = memoryview(values).toreadonly()
     return view.cast("B").cast("?") if column.type == "bool" else view
 

@@ -81,8 +81,13 @@ class Column:
         self.nullable: bool = nullable
         self.rank: int | None = rank
         self.key: bool = key
-        self.adds: bool = (type in ("int", "float") and unit in AMOUNTS) if adds is None else adds
+        self.adds: bool = self.is_amount if adds is None else adds
         self.source: str = source
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether its numbers are amounts: the largest first is their natural order."""
+        return self.type in ("int", "float") and self.unit in AMOUNTS
 
     @property
     def hexadecimal(self) -> bool:

@@ -298,3 +298,18 @@ def test_a_slice_is_a_table() -> None:
     whole = table()
     assert [tuple(row) for row in whole[1:3]] == [tuple(whole[1]), tuple(whole[2])]
     assert [tuple(row) for row in whole[::-1]] == [tuple(row) for row in whole.reversed()]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("/a", 1, None, 0.5), "5 cells, not 4"),
+        (("/a", 1, None, 0.5, True, 7), "5 cells, not 6"),
+        (("/a", None, None, 0.5, True), "'rss' of pagemap.example has no unknown cell"),
+        (("/a", 1 << 63, None, 0.5, True), "'rss' holds numbers of 64 bits"),
+    ],
+)
+def test_rows_that_do_not_fit(row: tuple[Any, ...], said: str) -> None:
+    """They were cut, or taken for 0, in silence."""
+    with pytest.raises(pagemap.UsageError, match=said):
+        Table.of_rows(SCHEMA, [row])

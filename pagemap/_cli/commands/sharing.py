@@ -77,7 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="the parts to show (default: all)",
     )
     add_threads(parser)
-    results.add_arguments(parser)
+    results.add_arguments(parser, grouped=False)
 
 
 def run(arguments: Namespace) -> int:
@@ -95,6 +95,8 @@ def run(arguments: Namespace) -> int:
     if top is None:
         top = _TOP_OF_DATA if arguments.format not in (None, "table") else _TOP_OF_TABLES
         arguments.top = str(top)
+    if arguments.sort is not None or arguments.reverse:  # then the heaviest may not come first
+        top = max(top, _TOP_OF_DATA)
     if arguments.targets_only and not arguments.targets:
         raise UsageError("--targets-only needs targets: name the processes to read")
     made: list[Sharing] = []
