@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from errno import ENOENT, ESRCH
+from functools import partial
 
 from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
 from pagemap._kernel import meminfo, smaps, task
@@ -158,7 +159,7 @@ def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums
     except PagemapError:
         mounts = b""
     shmem, others = devices_of_shmem(mounts), devices_without_shmem(mounts)
-    for mapping, lines in smaps.parse(_smaps_blocks(process.folder), _NAMES):
+    for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), _NAMES):
         if b"Rss" in lines and b"Anonymous" in lines:
             rest = lines[b"Rss"] - lines[b"Anonymous"]
             dev = mapping.dev if mapping.inode else ""
@@ -212,11 +213,9 @@ def _read_sums(folder: Folder) -> FootprintSums:
 
 def _sum_up(folder: Folder) -> FootprintSums:
     total: dict[bytes, int] = {}
-    for number, (_, lines) in enumerate(smaps.parse(_smaps_blocks(folder), _NAMES)):
-        if number:
-            total = {name: size + total[name] for name, size in lines.items() if name in total}
-        else:
-            total = lines
+    for number, (_, lines) in enumerate(smaps.read(partial(_smaps_blocks, folder), _NAMES)):
+        before = total if number else dict.fromkeys(lines, 0)
+        total = {name: size + before[name] for name, size in lines.items() if name in before}
     # smaps of a process that ends midway ends as if it were whole
     if not total.get(b"Rss") and folder.is_kernel_thread():
         raise folder.error(OSError(ESRCH, os.strerror(ESRCH)), _OPERATION, "smaps") from None

@@ -15,15 +15,16 @@ from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from pagemap._vocabulary.rows.mapping import Mapping
 
     Lines = dict[bytes, int]
 
-__all__ = ["parse", "parse_rollup"]
+__all__ = ["parse", "parse_rollup", "read"]
 
 _DIGITS = 15  # of a size in KiB: no memory has more
+_READS = 5  # of smaps, where mappings change meanwhile
 _SHOWN = 80  # bytes of a line that is malformed
 # A path may look like anything, but its line begins with an address; the others begin with names.
 _HEAD = re.compile(rb"^[0-9a-f]", re.MULTILINE)
@@ -72,6 +73,44 @@ def parse(blocks: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[Ma
     if text:
         head, *lines = text.split(b"\n")
         yield maps.parse_line(head), _read(lines, names)
+
+
+def read(
+    blocks: Callable[[], Iterable[bytes]], names: Container[bytes]
+) -> list[tuple[Mapping, Lines]]:
+    """Each mapping with its lines, as `parse` has them, and no memory twice.
+
+    Of a mapping of which no reading of smaps told what is not counted yet, there are no lines.
+    """
+    for _ in range(_READS):
+        rows, whole = _in_order(parse(blocks(), names))
+        if whole:
+            break
+    return rows
+
+
+def _in_order(
+    found: Iterable[tuple[Mapping, Lines]],
+) -> tuple[list[tuple[Mapping, Lines]], bool]:
+    """The same without what was shown twice, and whether the lines of all are known.
+
+    The kernel goes on after the end of the mapping before, and shows the one that is there then:
+    one that has merged meanwhile begins before that end. It replaces those that lie in it. Where
+    one of these began even before, the sums of what lies above are not known.
+    """
+    rows: list[tuple[Mapping, Lines]] = []
+    whole = True
+    for mapping, lines in found:
+        if rows and mapping.end <= rows[-1][0].end:
+            continue
+        while rows and mapping.start <= rows[-1][0].start:
+            rows.pop()
+        if rows and mapping.start < rows[-1][0].end:
+            rows.append((mapping._replace(start=rows[-1][0].end), {}))
+            whole = False
+        else:
+            rows.append((mapping, lines))
+    return rows, whole
 
 
 def _layout(

@@ -166,10 +166,65 @@ def test_who_forbids_reading(tmp_path: Path) -> None:
 
 
 def test_a_kernel_without_rollups(tmp_path: Path) -> None:
-    process(tmp_path, 10, smaps=RECORD + RECORD)
+    process(tmp_path, 10, smaps=RECORD + RECORD.replace(b"7f00000", b"7f00001"))
     (row,) = table(tmp_path)
     assert (row.rss, row.pss, row.swap_pss) == (16384, 8192, None)
     assert (row.uss, row.shared) == (0, 16384)
+
+
+def mapped(first: int, last: int, kib: int) -> bytes:
+    """A mapping of smaps, of which `kib` are resident."""
+    return fake_proc.line(first, last) + b"Rss: %d kB\nPss: %d kB\nVmFlags: rd\n" % (kib, kib)
+
+
+@pytest.mark.parametrize(
+    ("shown", "counted"),
+    [
+        # all merged after the second was read
+        ([(16, 17, 4), (17, 18, 4), (16, 32, 64)], [(16, 32, 64)]),
+        # what is below the merged one stays
+        (
+            [(8, 9, 4), (16, 17, 4), (17, 18, 4), (17, 32, 60)],
+            [(8, 9, 4), (16, 17, 4), (17, 32, 60)],
+        ),
+        # and what lies above is not known where one of them began before
+        ([(8, 9, 4), (16, 24, 32), (20, 32, 48)], [(8, 9, 4), (16, 24, 32), (24, 32, None)]),
+        # nothing above
+        ([(16, 24, 32), (20, 24, 16), (24, 25, 4)], [(16, 24, 32), (24, 25, 4)]),
+    ],
+)
+def test_mappings_that_merge_meanwhile_are_counted_once(
+    tmp_path: Path, shown: list[tuple[int, int, int]], counted: list[tuple[int, int, int | None]]
+) -> None:
+    process(tmp_path, 10, smaps=b"".join(mapped(*each) for each in shown))
+    expected = [
+        (start * fake_proc.PAGE_SIZE, end * fake_proc.PAGE_SIZE, kib and kib * KIB)
+        for start, end, kib in counted
+    ]
+    made = table(tmp_path, by="mapping")
+    assert [(row.start, row.end, row.rss) for row in made] == expected
+    known = [kib for *_, kib in counted if kib is not None]
+    whole = sum(known) * KIB if len(known) == len(counted) else None
+    assert made.total().rss == whole
+    assert table(tmp_path)[0].rss == whole  # where there is no smaps_rollup
+    with pagemap.Process(10, procfs=str(tmp_path)) as one:
+        assert [row.rss for row in one.footprints()] == [row.rss for row in made]
+
+
+def test_mappings_that_overlap_are_read_again(tmp_path: Path) -> None:
+    process(tmp_path, 10, smaps=mapped(16, 24, 32) + mapped(20, 32, 48))
+    really_open = Folder.open
+
+    def settle(folder: Folder, name: str, *more: Any) -> int:
+        fd = really_open(folder, name, *more)
+        if name == "smaps":
+            (tmp_path / "10" / "settled").write_bytes(mapped(16, 20, 16) + mapped(20, 32, 48))
+            (tmp_path / "10" / "settled").rename(tmp_path / "10" / "smaps")
+        return fd
+
+    with mock.patch.object(Folder, "open", settle):
+        made = table(tmp_path, by="mapping")
+    assert [row.rss for row in made] == [16 * KIB, 48 * KIB]
 
 
 def test_a_kernel_without_sums(tmp_path: Path) -> None:
