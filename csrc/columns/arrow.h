@@ -71,6 +71,54 @@ static inline int pm_drop(struct pm_holders *holders)
 	return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
+/*
+ * Who reads a stream. Consumers are to call it one after another, but one reader in Python may
+ * be pulled by several threads: all but one of them are refused. Who releases it while it is
+ * read leaves it to that reader to free.
+ */
+struct pm_turn {
+	unsigned state;	   /* enum pm_turn_state */
+	const char *error; /* what a consumer was told last; NULL: nothing */
+};
+
+enum pm_turn_state {
+	PM_TURN_TAKEN = 1,
+	PM_TURN_RELEASED = 2,
+};
+
+static inline void pm_turn_tell(struct pm_turn *turn, const char *error)
+{
+	__atomic_store_n(&turn->error, error, __ATOMIC_RELEASE);
+}
+
+static inline const char *pm_turn_told(const struct pm_turn *turn)
+{
+	return __atomic_load_n(&turn->error, __ATOMIC_ACQUIRE);
+}
+
+/* Returns whether it is ours now, which pm_turn_end is to end; else tells why not. */
+static inline int pm_turn_begin(struct pm_turn *turn)
+{
+	if (!__atomic_fetch_or(&turn->state, PM_TURN_TAKEN, __ATOMIC_ACQUIRE))
+		return 1;
+	pm_turn_tell(turn, "this stream is being read by another thread: "
+			   "read it in one of them, or make a stream for each");
+	return 0;
+}
+
+/* Returns whether it was released meanwhile, and is to be freed here. */
+static inline int pm_turn_end(struct pm_turn *turn)
+{
+	return __atomic_fetch_and(&turn->state, ~(unsigned)PM_TURN_TAKEN, __ATOMIC_ACQ_REL) !=
+	       PM_TURN_TAKEN;
+}
+
+/* Returns whether nobody reads it, and it is to be freed here. */
+static inline int pm_turn_release(struct pm_turn *turn)
+{
+	return !__atomic_fetch_or(&turn->state, PM_TURN_RELEASED, __ATOMIC_ACQ_REL);
+}
+
 /* A copy of a schema, which lives as long as anybody holds it. */
 struct pm_shape {
 	struct pm_holders holders;

@@ -13,6 +13,8 @@
 #include "columns/arrow.h"
 
 struct stream {
+	struct pm_turn turn;
+	int failed; /* errno of the first failure, after which there is nothing more */
 	struct pm_shape *shape;
 	struct pm_pages_job job; /* its tables and descriptors are ours */
 	struct pm_page_rows rows;
@@ -21,8 +23,9 @@ struct stream {
 	const uint32_t *columns;       /* enum pm_page_column of each field */
 	struct pm_batch_column *batch; /* of the batch being made */
 	uint8_t kinds[PM_TYPES_OF_SWAP];
-	int own; /* these are our own pages: a child of fork has other ones */
-	char error[160];
+	int own;	  /* these are our own pages: a child of fork has other ones */
+	char error[160];  /* what failed, once `failed` is set */
+	char forked[160]; /* what a child of fork is told, where they are our own */
 };
 
 static void *copy_of(const void *from, uint64_t size)
@@ -99,6 +102,10 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 
 	stream->job = *job;
 	stream->own = job->pid == pm_sys_pid();
+	snprintf(stream->forked, sizeof(stream->forked),
+		 "this stream is of process %d, which has forked this one since: "
+		 "make another, of a Process that is opened here",
+		 (int)job->pid);
 	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
 	stream->job.kinds = stream->kinds;
 	stream->job.source.spans = NULL;
@@ -135,7 +142,8 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 		       : ENOMEM;
 }
 
-static int failed(struct stream *stream, int error)
+/* Say what failed: once, for whoever is told of it may be reading the words at any time since. */
+static void say(struct stream *stream, int error)
 {
 	char reason[96];
 
@@ -153,7 +161,6 @@ static int failed(struct stream *stream, int error)
 		snprintf(stream->error, sizeof(stream->error),
 			 "cannot read the pages of process %d: error %d", (int)stream->job.pid,
 			 error);
-	return error;
 }
 
 /* Decode the rows into new memory, a column after another. Returns 0 or errno. */
@@ -196,49 +203,74 @@ static int get_schema(struct pm_arrow_stream *of, struct pm_arrow_schema *out)
 	struct stream *stream = of->private_data;
 	int error = pm_shape_export(stream->shape, out);
 
-	return error ? failed(stream, error) : 0;
+	if (error)
+		pm_turn_tell(&stream->turn, "not enough memory"); /* nothing else can fail */
+	return error;
 }
 
-static int get_next(struct pm_arrow_stream *of, struct pm_arrow_array *out)
+/* Returns 0 or errno. */
+static int next(struct stream *stream, struct pm_arrow_array *out)
 {
-	struct stream *stream = of->private_data;
 	struct pm_memory *memory = NULL;
 	int64_t got;
 	int error;
 
-	if (stream->own && pm_sys_pid() != stream->job.pid) {
-		snprintf(stream->error, sizeof(stream->error),
-			 "this stream is of process %d, which has forked this one since: "
-			 "make another, of a Process that is opened here",
-			 (int)stream->job.pid);
-		return EBADF;
-	}
 	got = pm_pages_read(&stream->job, &stream->at, &stream->rows);
 	if (got < 0)
-		return failed(stream, (int)-got);
+		return (int)-got;
 	if (!got) {
 		out->release = NULL; /* the end */
 		return 0;
 	}
 	error = decode(stream, &memory);
 	if (error)
-		return failed(stream, error);
+		return error;
 	error = pm_batch_export(stream->shape, memory, stream->rows.count, stream->batch, out);
 	pm_memory_drop(memory);
-	return error ? failed(stream, error) : 0;
+	return error;
+}
+
+static int get_next(struct pm_arrow_stream *of, struct pm_arrow_array *out)
+{
+	struct stream *stream = of->private_data;
+	int error;
+
+	/* before it is our turn: the thread that had it at the fork is not there to end it */
+	if (stream->own && pm_sys_pid() != stream->job.pid) {
+		pm_turn_tell(&stream->turn, stream->forked);
+		return EBADF;
+	}
+	if (!pm_turn_begin(&stream->turn))
+		return EBUSY;
+	error = stream->failed;
+	if (!error) {
+		error = next(stream, out);
+		if (error) {
+			say(stream, error);
+			__atomic_store_n(&stream->failed, error, __ATOMIC_RELEASE);
+		}
+	}
+	if (pm_turn_end(&stream->turn))
+		destroy(stream);
+	return error;
 }
 
 static const char *get_last_error(struct pm_arrow_stream *of)
 {
 	const struct stream *stream = of->private_data;
 
-	return stream->error[0] ? stream->error : NULL;
+	if (__atomic_load_n(&stream->failed, __ATOMIC_ACQUIRE))
+		return stream->error;
+	return pm_turn_told(&stream->turn);
 }
 
 static void release(struct pm_arrow_stream *of)
 {
-	destroy(of->private_data);
+	struct stream *stream = of->private_data;
+
 	of->release = NULL;
+	if (pm_turn_release(&stream->turn))
+		destroy(stream);
 }
 
 void *pm_arrow_pages(const struct pm_schema *schema, const uint32_t *columns,

@@ -7,7 +7,10 @@
 
 #include "columns/arrow.h"
 
+static const char NO_MEMORY[] = "not enough memory";
+
 struct table {
+	struct pm_turn turn;
 	struct pm_shape *shape;
 	struct pm_memory *memory;
 	uint64_t rows;
@@ -87,14 +90,16 @@ static int fill(const struct table *table, const struct pm_column *columns)
 
 static int get_schema(struct pm_arrow_stream *stream, struct pm_arrow_schema *out)
 {
-	const struct table *table = stream->private_data;
+	struct table *table = stream->private_data;
+	const int error = pm_shape_export(table->shape, out);
 
-	return pm_shape_export(table->shape, out);
+	if (error)
+		pm_turn_tell(&table->turn, NO_MEMORY);
+	return error;
 }
 
-static int get_next(struct pm_arrow_stream *stream, struct pm_arrow_array *out)
+static int next(struct table *table, struct pm_arrow_array *out)
 {
-	struct table *table = stream->private_data;
 	const struct pm_schema *schema = &table->shape->schema;
 	uint64_t rows = table->rows - table->at;
 	struct pm_batch_column *columns;
@@ -126,20 +131,42 @@ static int get_next(struct pm_arrow_stream *stream, struct pm_arrow_array *out)
 	return error;
 }
 
+static void destroy(struct table *table)
+{
+	pm_memory_drop(table->memory);
+	pm_shape_drop(table->shape);
+	free(table);
+}
+
+static int get_next(struct pm_arrow_stream *stream, struct pm_arrow_array *out)
+{
+	struct table *table = stream->private_data;
+	int error;
+
+	if (!pm_turn_begin(&table->turn))
+		return EBUSY;
+	error = next(table, out);
+	if (error)
+		pm_turn_tell(&table->turn, NO_MEMORY); /* nothing else can fail */
+	if (pm_turn_end(&table->turn))
+		destroy(table);
+	return error;
+}
+
 static const char *get_last_error(struct pm_arrow_stream *stream)
 {
-	(void)stream;
-	return "not enough memory"; /* nothing else can fail */
+	const struct table *table = stream->private_data;
+
+	return pm_turn_told(&table->turn);
 }
 
 static void release(struct pm_arrow_stream *stream)
 {
 	struct table *table = stream->private_data;
 
-	pm_memory_drop(table->memory);
-	pm_shape_drop(table->shape);
-	free(table);
 	stream->release = NULL;
+	if (pm_turn_release(&table->turn))
+		destroy(table);
 }
 
 void *pm_arrow_table(const struct pm_schema *schema, const struct pm_column *columns, uint64_t rows)
@@ -150,6 +177,7 @@ void *pm_arrow_table(const struct pm_schema *schema, const struct pm_column *col
 	int error = ENOMEM;
 
 	if (stream && table && shape) {
+		table->turn = (struct pm_turn){ 0, NULL };
 		table->shape = shape;
 		table->rows = rows;
 		table->at = 0;

@@ -19,8 +19,8 @@ from tests import build
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 SUPPORT = [HERE / "lying_sys.c", HERE / "lying_scan.c", HERE / "lying_file.c"]
-THREADS = HERE / "threads.c"
-PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in (*SUPPORT, THREADS))
+THREADED = [HERE / "threads.c", HERE / "streams.c"]
+PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in (*SUPPORT, *THREADED))
 CORE = sorted(each for each in CSRC.rglob("*.c") if each.parent.name != "binding")
 HEADERS = sorted((*HERE.glob("*.h"), *CSRC.rglob("*.h")))
 SKIPPED = 77
@@ -124,9 +124,10 @@ def race(*sources: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_threads_share_nothing() -> None:
-    """Walks, rows and gathers of several threads on one descriptor, and no data race."""
-    done = race(THREADS, *CORE)
+@pytest.mark.parametrize("source", THREADED, ids=lambda path: path.stem)
+def test_threads_share_nothing(source: Path) -> None:
+    """Walks, rows and gathers of several threads, and streams that they share: no data race."""
+    done = race(source, *CORE)
     assert done.returncode == 0, done.stderr[-4000:]
 
 
