@@ -64,8 +64,8 @@ def owners(
     There are at most `most` rows, because the zero page may be mapped any number of times. The
     table's `about` has `frames`: for each its flags and map count, how many mappings were `found`,
     how many more the kernel counts (`unexplained`), and how many of those found are `listed`.
-    `left_out` has the processes that could not be read. It is `complete` if everything that the
-    kernel counts was found, or no process was left out.
+    `left_out` has the processes that could not be read, and it is `complete` if there are none. It
+    is `explained` if all mappings that the kernel counts were found.
 
     The answer is valid for the moment only: while processes are read one after another, the kernel
     may move a page, and processes may map and unmap it. `threads` is how many threads read, by
@@ -208,13 +208,12 @@ class _Search(Holder):
 
     def about(self, rows: list[OwnerRow]) -> dict[str, object]:
         """What holds for all rows, and what is known of each frame."""
-        told = self._spaces.about()
         listed = Counter(row.pfn for row in rows)
         return {
             "frames": [self._told(frame, listed[frame.pfn or 0]) for frame in self._frames],
             "processes": len(self._spaces.pids),
-            **told,
-            "complete": bool(told["complete"]) or self._is_explained(),
+            **self._spaces.about(),
+            "explained": self._is_explained(),
         }
 
     def _told(self, frame: Frame, listed: int) -> dict[str, object]:

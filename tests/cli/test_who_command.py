@@ -97,6 +97,7 @@ def test_json(pagemap: Pagemap, family: Family) -> None:
     assert (frame["mapcount"], frame["found"], frame["unexplained"]) == (2, 2, 0)
     assert frame["cgroup"] == (everyone.word("kpagecgroup", family.pfn) or None)
     assert told["about"]["sharers_known"] is True
+    assert told["about"]["explained"] is True
 
 
 def test_csv(pagemap: Pagemap, family: Family) -> None:

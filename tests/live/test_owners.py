@@ -214,6 +214,17 @@ def test_the_page_of_zeros(start: Start) -> None:
     assert told["found"] >= area.pages
 
 
+def test_explained_is_not_complete(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    """`complete` was true beside processes in `left_out`, where all mappings were found."""
+    target = start(workloads.dense(4 * PAGE))
+    target.stop()
+    about = Spaces.about
+    lost = {"left_out": [{"pid": 1, "name": "x", "reason": "y"}], "complete": False}
+    monkeypatch.setattr(Spaces, "about", lambda spaces: {**about(spaces), **lost})
+    table = pagemap.owners([frame_at(target.pid, target.first.start)])
+    assert (table.about["complete"], table.about["explained"]) == (False, True)
+
+
 def test_several_frames_at_once(start: Start) -> None:
     target = start(workloads.dense(64 * PAGE))
     child = target.ask("f")

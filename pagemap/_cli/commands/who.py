@@ -93,8 +93,9 @@ def run(arguments: Namespace) -> int:
 
     shown.after = lambda: _facts(found[0])
     shown.show(make)
-    if not found[0].about["complete"]:
-        tell_left_out(found[0].about)
+    about = found[0].about
+    if not about["complete"] and not about["explained"]:
+        tell_left_out(about)
     return 0
 
 
