@@ -145,7 +145,12 @@ def parted(sums: FootprintSums, folder: Folder) -> FootprintSums:
     """The same with what is of files, and of shared memory, by the kernel's running count."""
     if sums.rss is None or sums.anon is None:
         return sums
-    shmem = task.resident_shmem(folder)
+    try:
+        shmem = task.resident_shmem(folder)
+    except (NoSuchProcess, TargetVanished):  # it ended since its sums were read, or one thread did
+        if not folder.find_living():
+            raise
+        shmem = task.resident_shmem(folder)
     if shmem is None:
         return sums
     shmem = min(shmem, sums.rss - sums.anon)

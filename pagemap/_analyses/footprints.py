@@ -132,6 +132,8 @@ def footprints(
         raise UsageError("give pids or a cgroup, not both")
     if names is not None:
         names = SCHEMAS[by].select(names).names
+    if pids is not None and (isinstance(pids, (str, bytes)) or not hasattr(pids, "__iter__")):
+        raise TypeError(f"pids is an iterable of pids, such as [1234], not {pids!r}")
     others: Iterable[int] | None = None if pids is None else ()
     if cgroup is not None:
         others = pids_of(cgroup, procfs=procfs)

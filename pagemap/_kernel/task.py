@@ -16,9 +16,13 @@ _names: dict[int, str] = {}
 def resident_shmem(folder: Folder) -> int | None:
     """The kernel's running count of resident shared memory, in bytes; before Linux 4.5 None.
 
-    It lags behind by some pages for each processor before Linux 6.17.
+    It lags behind by some pages for each processor before Linux 6.17. Raises TargetVanished (or
+    NoSuchProcess) for a process that has ended: without memory, none of these lines are there.
     """
-    found = _status(folder, b"RssShmem")
+    text = folder.read("status")
+    found = _line(text, b"RssShmem")
+    if found is None and _line(text, b"VmRSS") is None:
+        raise folder.vanished("exited")
     return None if found is None else int(found.split()[0]) << 10
 
 
@@ -70,5 +74,9 @@ def _status(folder: Folder, name: bytes) -> bytes | None:
         text = folder.read("status")
     except (NoSuchProcess, TargetVanished):
         return None
+    return _line(text, name)
+
+
+def _line(text: bytes, name: bytes) -> bytes | None:
     _, found, rest = text.partition(b"\n" + name + b":")
     return rest.partition(b"\n")[0] if found else None

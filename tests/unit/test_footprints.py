@@ -243,7 +243,13 @@ def test_what_costs_more_is_read_where_it_is_named(tmp_path: Path) -> None:
         cmdline=b"/bin/some thing\0-x\0\0",
         cgroup=b"12:cpu:/cpu\n3:memory,hugetlb:/of memory\n0::/unified\n",
     )
-    process(tmp_path, 11, smaps_rollup=ROLLUP, cgroup=b"0::/unified:1\n", status=b"Name:\tx\n")
+    process(
+        tmp_path,
+        11,
+        smaps_rollup=ROLLUP,
+        cgroup=b"0::/unified:1\n",
+        status=b"Name:\tx\nVmRSS:\t4 kB\n",
+    )
     names = ["pid", "user", "cgroup", "cmdline", "shmem"]
     assert [tuple(row) for row in table(tmp_path, names=names)] == [
         (10, "4294967294", "/of memory", "/bin/some thing -x", 4096),
@@ -256,6 +262,23 @@ def test_what_costs_more_is_read_where_it_is_named(tmp_path: Path) -> None:
         table(tmp_path, by="x")
     with pytest.raises(pagemap.UsageError, match="not both"):
         table(tmp_path, pids=[1], cgroup="/")
+
+
+def test_one_that_ends_between_its_sums_and_its_status(tmp_path: Path) -> None:
+    """Its file and shmem were unknown, and so were the totals of all."""
+    process(tmp_path, 10, smaps_rollup=ROLLUP)
+    process(tmp_path, 11, smaps_rollup=ROLLUP, status=b"Name:\tx\nState:\tZ (zombie)\n")
+    made = table(tmp_path)
+    assert [row.pid for row in made] == [10]
+    assert [each[0] for each in reasons(made)] == [11]
+    assert made.total().shmem == 8 * KIB
+
+
+@pytest.mark.parametrize("pids", [1234, "1234"])
+def test_pids_are_several(pids: Any) -> None:
+    """An int said that it is not iterable, and not what is."""
+    with pytest.raises(TypeError, match="pids is an iterable of pids"):
+        pagemap.footprints(pids)
 
 
 def test_the_memory_of_the_machine(tmp_path: Path) -> None:
