@@ -46,7 +46,8 @@ columns with --by mapping and --by path:
 
 pss and uss of several processes add up to what they take together; rss counts a
 shared page once for each process. A name as TARGET means all processes of this
-name. user, cgroup and cmdline are shown only if named in --columns.
+name. user, cgroup and cmdline are shown only if named in --columns. Rows are in
+order of pss; with --by mapping in order of address.
 
 The amounts are the kernel's own (smaps_rollup; for mappings and paths smaps).
 Your own processes need no privileges. While the kernel adds up a mapping, which
