@@ -29,8 +29,13 @@ NO_SOFT_DIRTY = (
 
 
 def without_remarks(said: list[str]) -> list[str]:
-    """The lines of standard error but for those about what the kernel hides or does not tell."""
-    return [line for line in said if "PFNs of process" not in line and line != NO_SOFT_DIRTY]
+    """The lines of standard error but for those about what is hidden, not told, or not shared."""
+    remarks = ("PFNs of process", "of one process alone nothing is shared")
+    return [
+        line
+        for line in said
+        if line != NO_SOFT_DIRTY and not any(remark in line for remark in remarks)
+    ]
 
 
 HEADER = b"addr pfn soft-dirty file/shared swapped present library\n"

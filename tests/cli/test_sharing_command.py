@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +178,15 @@ def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> No
     code, out, err = pagemap("sharing", *line.split())
     assert (code, out) == (2, b"")
     assert err[0].startswith(f"pagemap: {said}")
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_one_target_alone(pagemap: Pagemap) -> None:
+    """Six empty tables, and not a word."""
+    code, _, err = pagemap("sharing", os.getpid(), "--targets-only")
+    said = "pagemap: of one process alone nothing is shared; name more, or leave out --targets-only"
+    assert code == 0
+    assert said in err
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")

@@ -83,6 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write what is shared."""
     from pagemap._analyses.sharing import sharing
+    from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_limit, parse_names
     from pagemap._cli.progress import Bar
     from pagemap._cli.several_tables import Several
@@ -123,6 +124,8 @@ def run(arguments: Namespace) -> int:
         shown.show(one)
     else:
         shown.show(lambda: _parts(look(), parts), "pagemap.sharing", 3)
+    if arguments.targets_only and len(targets) == 1:
+        complain("of one process alone nothing is shared; name more, or leave out --targets-only")
     return _remark(made[0].about)
 
 
