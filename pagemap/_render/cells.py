@@ -20,7 +20,7 @@ NUMBERS = ("int", "float")
 """The types of columns that are set to the right."""
 
 _UNKNOWN = "-"
-_ANONYMOUS = "[anon]"
+_EMPTY = {"path": "[anon]", "names": "(none)"}
 
 
 def compact_size(size: int) -> str:
@@ -74,6 +74,6 @@ def text_by(column: Column) -> Callable[[Any], str]:
     if column.type == "list":
         return lambda cell: " ".join(map(str, cell)) or _UNKNOWN
     if column.type == "text":
-        empty = _ANONYMOUS if column.name == "path" else ""
+        empty = _EMPTY.get(column.name, "")
         return lambda cell: printable(cell) or empty
     return str
