@@ -71,6 +71,9 @@ FROM_ENTRY = {
 }
 
 
+_TYPES = oracle.swap_type_names()
+
+
 def known(word: int | None) -> int | None:
     """A word of /proc/kpageflags without what means nothing in it."""
     if word is None or not any(word >> BITS[name] & 1 for name in NOBODYS):
@@ -127,7 +130,7 @@ def histogram(
         if word is not None:
             counts[shown(word, entry - oracle.place(entry), raw=raw)] += 1
     for entry in entries:
-        if oracle.has(entry, "swapped") and not oracle.has(entry, "present"):
+        if oracle.kind(entry, _TYPES) == "swap":
             counts[shown(0, entry - oracle.place(entry), raw=raw)] += 1
     return dict(counts)
 

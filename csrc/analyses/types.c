@@ -47,6 +47,20 @@ uint64_t pm_types_word(uint64_t word, uint64_t entry, uint32_t raw)
 	return pm_flag(word, PM_KPF_HUGE) ? word : word & ~COMPOUND;
 }
 
+/* The same, where the entry's kind stands in place of `swap` if it is in no swap area. */
+static inline uint64_t word_of_kind(const struct pm_types_job *job, uint64_t word, uint64_t entry)
+{
+	uint32_t kind;
+
+	word = pm_types_word(word, entry, job->raw);
+	if (!job->kinds || pm_flag(entry, PM_PRESENT_BIT))
+		return word;
+	kind = pm_kind_of_absent(entry, job->kinds);
+	if (kind < PM_ENTRY_GUARD || kind > PM_ENTRY_DEVICE)
+		return word;
+	return (word & ~PM_BIT(PM_KPF_SWAP)) | PM_BIT(PM_KPF_GUARD + (kind - PM_ENTRY_GUARD));
+}
+
 static int kept(const struct pm_types_job *job, uint64_t flags)
 {
 	for (uint64_t i = 0; i < job->filters_count; i++) {
@@ -211,7 +225,7 @@ int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 
 			if (!counts(job, block, i, &word))
 				continue;
-			word = pm_types_word(word, entry, job->raw);
+			word = word_of_kind(job, word, entry);
 			if (!job->list) {
 				if (!type || type->flags != word)
 					type = type_of(job, block, word);

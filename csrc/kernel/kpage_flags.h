@@ -18,7 +18,8 @@
 /*
  * Named and numbered as PAGE_FLAGS of pagemap/_vocabulary/flags.py; a test compares them. Up to
  * 26 KPF_* of include/uapi/linux/kernel-page-flags.h, from 32 on of the kernel's own
- * include/linux/kernel-page-flags.h, from 47 on the tool page-types' bits.
+ * include/linux/kernel-page-flags.h, from 47 on the tool page-types' bits, and from
+ * 52 to 56 ours for entries that are neither present nor in swap, as enum pm_entry_kind.
  */
 enum pm_kpf {
 	PM_KPF_ERROR = 1,
@@ -52,6 +53,11 @@ enum pm_kpf {
 	PM_KPF_READAHEAD = 48,
 	PM_KPF_SLUB_FROZEN = 50,
 	PM_KPF_SLUB_DEBUG = 51,
+	PM_KPF_GUARD = 52,
+	PM_KPF_MARKER = 53,
+	PM_KPF_MIGRATING = 54,
+	PM_KPF_POISONED = 55,
+	PM_KPF_DEVICE = 56,
 	PM_KPF_FILE = 61,
 	PM_KPF_SWAP = 62,
 	PM_KPF_MMAP_EXCLUSIVE = 63,

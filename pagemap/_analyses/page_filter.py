@@ -31,6 +31,7 @@ _BIT_OF_WORD = {word: _BIT.get(word, 0) for word, _ in PAGE_WORDS}
 """Each word, and the kind that it is of; 0 of a flag that several kinds may have."""
 
 _ALL = sum(_BIT.values())
+_PAGES = _BIT["present"] | _BIT["swap"] | _BIT["hidden"]
 # What the walk over populated pages passes over: hugetlb has markers without bit 62.
 _PASSED_OVER = _BIT["none"] | _BIT["marker"]
 
@@ -41,7 +42,7 @@ class Choice:
     Raises UsageError for other words, TypeError for what is no sequence of them.
     """
 
-    __slots__ = ("_flags", "_words", "all_of", "kinds", "none_of", "populated", "wanted")
+    __slots__ = ("_flags", "_others", "_words", "all_of", "kinds", "none_of", "populated", "wanted")
 
     def __init__(
         self,
@@ -53,8 +54,12 @@ class Choice:
         self._words: set[str] = set()
         self.all_of = self.none_of = 0
         self.wanted = _ALL
+        self._others = False  # whether kinds are asked for that are no pages
         for each in (*parse_filters(only, without, words_of(_BIT_OF_WORD)), *filters):
             self._words.update(each.all_of, each.none_of, *each.any_of)
+            self._others |= not (_KINDS - {"swap"}).isdisjoint(
+                [*each.all_of, *sum(each.any_of, ())]
+            )
             without = [*each.none_of]
             if each.exact:
                 without += [word for word in _BIT_OF_WORD if word not in each.all_of]
@@ -75,6 +80,11 @@ class Choice:
         self.wanted &= ~_BIT["hidden"]
         if self.wanted & _BIT[name]:
             self.wanted |= _BIT["hidden"]
+
+    @property
+    def counted(self) -> int:
+        """The kinds wanted where pages count: guards and the like only if they are named."""
+        return self.wanted if self._others else self.wanted & _PAGES
 
     @property
     def mentions_swap(self) -> bool:

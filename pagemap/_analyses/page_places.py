@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from pagemap._analyses.page_survey import OF_FRAMES, OF_PROCESSES
 from pagemap._errors import PagemapError, UsageError
 from pagemap._kernel.page_files import OpenFile, files_in
 from pagemap._native.types import COUNTS
@@ -61,6 +62,7 @@ class Places:
         self._every: EveryProcess | None = None
         self.unknown = 0
         self.unit = PAGE_SIZE if processes or files else 1
+        self.purpose = OF_PROCESSES if processes else OF_FRAMES
         self.processes = len(dict.fromkeys(map(pid_of, self._processes)))
 
     def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:

@@ -62,6 +62,7 @@ def page_runs(
         cgroups=cgroups,
         threads=threads,
         procfs=procfs,
+        purpose=places.purpose,
     )
     unasked = {"mapcount": not mapcounts, "cgroup": not cgroups}
     names = run_columns(processes=places.processes, files=bool(files), each=each)

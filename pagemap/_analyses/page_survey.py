@@ -2,7 +2,8 @@
 
 The flags of a page are those of its frame in /proc/kpageflags, with some from its entry. As in the
 kernel's tool page-types (tools/mm/page-types.c), internal flags are left out unless `raw` asks for
-them, and pages in swap have only the flags from their entry: none, unless raw.
+them, and pages in swap have only the flags from their entry: none, unless raw. Guard regions and
+other entries that are neither count only if a filter names them; they have a flag of that name.
 
 Flags are of the moment they are read: a page may have moved since its PFN was read.
 """
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
 
     _Survey = TypeVar("_Survey", bound="Survey")
 
-__all__ = ["Survey"]
+__all__ = ["OF_FRAMES", "OF_PROCESSES", "Survey"]
+
+OF_PROCESSES = "tell page types"
+OF_FRAMES = "tell the types of frames"
+"""What errors say failed: for pages of processes, and for those of files and memory."""
 
 
 class Survey(Holder):
@@ -51,6 +56,7 @@ class Survey(Holder):
     """
 
     __slots__ = (
+        "_by_entries",
         "_cache",
         "_cgroup",
         "_cgroups",
@@ -78,16 +84,18 @@ class Survey(Holder):
         cgroups: bool = False,
         threads: int | None = None,
         procfs: str = "/proc",
+        purpose: str = OF_PROCESSES,
     ) -> None:
         self._wanted = wanted
         flags, entries = divide(parse_filters(only, without, read_word), raw=raw)
         self._flags = flags
-        self._choice = Choice(filters=entries) if entries else None
+        self._choice = Choice(filters=entries)
+        self._by_entries = bool(entries)
         self._raw, self._threads = raw, check_threads(threads)
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
         if cgroup is not None:
             check_int("cgroup", cgroup, 0, 1 << 64)
-        self._files = FrameReader(procfs=procfs, purpose="tell page types")
+        self._files = FrameReader(procfs=procfs, purpose=purpose)
         self._cache = CacheWalk(threads)
         self._kept: tuple[Job, Blocks] | None = None
         self._end = 0
@@ -131,7 +139,7 @@ class Survey(Holder):
             filters=self._flags,
             all_of=choice.all_of if choice else 0,
             none_of=choice.none_of if choice else 0,
-            kinds_wanted=choice.wanted if choice else 0,
+            kinds_wanted=choice.counted if choice else 0,
             seen=seen,
             once=once,
         )
@@ -158,10 +166,9 @@ class Survey(Holder):
                 f"cannot tell the types of the pages of process {process.pid}: the kernel hides "
                 "their PFNs without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
                 pid=process.pid,
-                operation="tell page types",
+                operation=OF_PROCESSES,
             )
-        choice = None if self._choice is None else self._choice.of(process)
-        return self._of_process(process, kept, choice)
+        return self._of_process(process, kept, self._choice.of(process))
 
     def memory(self, ranges: Sequence[tuple[int, int]] | None = None) -> Iterator[Found]:
         """All frames, or those in `ranges` of PFNs ``(start, end)``, each once.
@@ -190,7 +197,7 @@ class Survey(Holder):
         return self._of_files(files, failed, close=close)
 
     def _refuse_entries(self, whose: str) -> None:
-        if self._choice is not None:
+        if self._by_entries:
             raise UsageError(
                 f"{whose} has no page table: select its pages by the flags of their frames, not by "
                 "words about entries such as present, swap and file"
@@ -202,7 +209,7 @@ class Survey(Holder):
         self,
         process: AddressSpace,
         ranges: list[tuple[int, int]] | None,
-        choice: Choice | None,
+        choice: Choice,
     ) -> Iterator[Found]:
         counted = self._frames_seen() if self._wanted == COUNTS else None
         job = self._job(seen=counted, choice=choice)

@@ -55,7 +55,13 @@ def page_types(
     counts: dict[int, list[int]] = {}
     places = Places(COUNTS, processes, files, frames, ranges, procfs, failed)
     with Survey(
-        only=only, without=without, raw=raw, cgroup=cgroup, threads=threads, procfs=procfs
+        only=only,
+        without=without,
+        raw=raw,
+        cgroup=cgroup,
+        threads=threads,
+        procfs=procfs,
+        purpose=places.purpose,
     ) as survey:
         for _, steps in places.each(survey):
             for found in steps:

@@ -19,7 +19,7 @@ class PageFlag(IntFlag):
 
     The kernel never sets bits from 47 on. The tool page-types uses them, with letters of its own,
     for flags whose meaning depends on other flags, and for what it reads in the page table;
-    pagemap uses the same.
+    pagemap uses the same, and bits 52 to 56 for entries that are neither present nor in swap.
 
     >>> import pagemap
     >>> flags = pagemap.PageFlag(0x1028)  # as Frame.flags
@@ -80,8 +80,13 @@ class PageFlag(IntFlag):
     READAHEAD = 1 << 48, "I", "reclaim without writeback: starts the next readahead", "2.6.31"
     SLUB_FROZEN = 1 << 50, "A", "active, on a slab page", "2.6.31"
     SLUB_DEBUG = 1 << 51, "E", "error, on a slab page", "2.6.31"
+    GUARD = 1 << 52, "N", "from the page table: guard region", "6.13"
+    MARKER = 1 << 53, "k", "from the page table: no page, write-protected by userfaultfd", "5.19"
+    MIGRATING = 1 << 54, "v", "from the page table: being moved to another frame", "2.6.25"
+    POISONED = 1 << 55, "Y", "from the page table: memory error", "2.6.32"
+    DEVICE = 1 << 56, "V", "from the page table: in use by a device", "4.14"
     FILE = 1 << 61, "F", "from the page table: page of a file, or shared memory", "3.5"
-    SWAP = 1 << 62, "w", "from the page table: in swap, a guard or the like", "2.6.31"
+    SWAP = 1 << 62, "w", "from the page table: in swap", "2.6.31"
     MMAP_EXCLUSIVE = 1 << 63, "1", "from the page table: mapped nowhere else", "4.2"
 
 

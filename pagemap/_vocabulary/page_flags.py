@@ -211,7 +211,7 @@ def divide(filters: Sequence[Filter], *, raw: bool) -> tuple[list[Bits], list[Fi
 def _as_flag(word: str) -> str:
     """The flag that page-types has for a word of entries."""
     flag = _FLAG_OF_ENTRY.get(word, word)
-    if flag in _ENTRY_WORDS and flag not in _BITS:
+    if flag in _ENTRY_WORDS and flag != "swap":
         raise UsageError(f"{word} is not a flag of frames, so = cannot be used with it")
     return flag
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import mmap
 import os
 import re
 from pathlib import Path
@@ -210,15 +211,48 @@ def test_markers_have_no_place_in_swap(
     """Untouched pages that userfaultfd protects were listed at swap offset 1."""
     try:
         with userfault.marked(8 * PAGE, touch=2 * PAGE) as (start, end):
-            where = ["--range", f"{start:#x}-{end:#x}", "--list", "--csv"]
-            code, out, _ = pagemap("types", os.getpid(), *where)
+            where = ["--range", f"{start:#x}-{end:#x}", "--list", "--csv", "--raw"]
+            code, out, _ = pagemap("types", os.getpid(), *where, "--only", "marker")
+            pages = pagemap("types", os.getpid(), *where).out
     except workloads.Unavailable as reason:
         pytest.skip(str(reason))
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out.decode())))
-    assert sum(int(row["pages"]) for row in rows) == 8
-    assert [row["swap_offset"] for row in rows] == [""] * len(rows)
-    assert [int(row["pages"]) for row in rows if not row["pfn"]] == [6]
+    assert [(int(row["pages"]), row["swap_offset"], row["pfn"]) for row in rows] == [(6, "", "")]
+    names = rows[0]["names"].split(",")
+    assert "marker" in names
+    assert "swap" not in names
+    assert sum(int(row["pages"]) for row in csv.DictReader(io.StringIO(pages.decode()))) == 2
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_guards_count_only_by_their_name(pagemap: Pagemap, need_frames: None, raw: bool) -> None:
+    """They were pages without flags, and with --raw "swap"."""
+    with mmap.mmap(-1, 8 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.write(b"x" * len(memory))
+        try:
+            memory.madvise(102, 2 * PAGE, 3 * PAGE)
+        except OSError:
+            pytest.skip("MADV_GUARD_INSTALL is of Linux 6.13")
+        start = oracle.address_of(memory)
+        where = ["--range", f"{start:#x}-{start + 8 * PAGE:#x}", "--json", *["--raw"][:raw]]
+        told = json.loads(pagemap("types", os.getpid(), *where).out)
+        assert told["total"]["pages"] == 5
+        for more in ([], ["--list"]):
+            told = json.loads(pagemap("types", os.getpid(), *where, *more, "--only", "guard").out)
+            (row,) = told["rows"]
+            assert row["pages"] == 3
+            assert "guard" in row["names"].split(",")
+            assert "swap" not in row["names"].split(",")
+        told = json.loads(pagemap("types", os.getpid(), *where, "--without", "swap").out)
+        assert told["total"]["pages"] == 5
+
+
+def test_a_row_without_flags_says_so(pagemap: Pagemap, need_frames: None) -> None:
+    """Its cell of NAMES was empty."""
+    code, out, _ = pagemap("types", "--only", "=")
+    assert code == 0
+    assert [line.split()[-1] for line in out.decode().splitlines()[1:2]] == ["(none)"]
 
 
 def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> None:

@@ -52,6 +52,8 @@ static int naive_page(const struct pm_types_job *job, uint64_t vpn, struct pm_ty
 		page->swapped = !job->kinds || (!(entry & SCENE_GUARD) && entry % 32 == 5) ? 1 : 2;
 		page->pfn = page->swapped == 1 ? pfn >> 5 : vpn;
 		page->flags = pm_types_word(0, entry, job->raw);
+		if (job->kinds && entry & SCENE_GUARD) /* is none of swap: bit 52 for 62 */
+			page->flags = (page->flags & ~(UINT64_C(1) << 62)) | UINT64_C(1) << 52;
 	}
 	for (uint64_t i = 0; i < job->filters_count; i++) {
 		const struct pm_types_filter *filter = job->filters + i;

@@ -153,7 +153,8 @@ def passes(word: int, left: set[int], right: set[int] | None, without: set[int])
     return bool(left & bits)
 
 
-OF_FRAMES = [flag.name for flag in PAGE_FLAGS if flag.name not in ("file", "swap")]  # not entries
+OF_ENTRIES = {"file", "swap", "guard", "marker", "migrating", "poisoned", "device"}
+OF_FRAMES = [flag.name for flag in PAGE_FLAGS if flag.name not in OF_ENTRIES]
 NAMES = st.sets(st.sampled_from(OF_FRAMES), min_size=1, max_size=4)
 
 
@@ -345,9 +346,8 @@ def naive_pages(
                     continue
                 flags = page_words.shown(memory.flags[pfn], entry, raw=raw)
                 result.append((address, pfn, None, flags, memory.counts[pfn], memory.cgroups[pfn]))
-            elif oracle.has(entry, "swapped") and cgroup is None:
+            elif cgroup is None and (kind := oracle.kind(entry, naive.TYPES)) in ("swap", "hidden"):
                 flags = page_words.shown(0, entry, raw=raw)
-                kind = oracle.kind(entry, naive.TYPES)
                 offset = oracle.place(entry) // 32 if kind == "swap" else None
                 result.append((address, None, offset, flags, None, None))
     return result

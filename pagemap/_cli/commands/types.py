@@ -55,10 +55,13 @@ each mapping. FRAMES counts it once, with the first of its pages that was read,
 and SIZE is the memory of these frames. TARGETs with the same address space
 count once. A page of a file with several names counts once.
 
-Pages in swap have only flags from their page table entry, which are shown with
---raw. Of files, the cached pages count; this neither reads the file nor marks
-its pages as accessed. Memory in use changes while it is counted, so flags of
-different pages are of different moments.
+Present and swapped pages count. Pages in swap have only flags from their page
+table entry, which are shown with --raw. Guard regions and other entries that
+are neither are counted only if --only names them (guard, marker, migrating,
+poisoned, device), and shown under that name. Of files, the cached pages count;
+this neither reads the file nor marks its pages as accessed. Memory in use
+changes while it is counted, so flags of different pages are of different
+moments.
 
 {columns_help(PAGE_TYPES)}
 
