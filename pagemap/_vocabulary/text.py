@@ -29,7 +29,8 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _octal(c) for c in text)
+    text = text.replace("\n", "\\012")  # the usual one, at the speed of memory
+    return text if text.isprintable() else text.translate(_PRINTABLE)
 
 
 def csv_cell(text: str) -> str:
@@ -102,6 +103,7 @@ class _Spellings(dict[int, str]):
         return spelled
 
 
+_PRINTABLE = _Spellings(str.isprintable)
 _DECODED = _Spellings(lambda character: not "\udc80" <= character <= "\udcff")
 
 
