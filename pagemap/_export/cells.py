@@ -28,14 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["csv_lines", "json_items", "json_lines"]
 
+_MOST_CHARACTERS = 1 << 22
+_PART_ROWS = 512  # a path has 4 KiB at most, and of each byte become 6
+
 
 def csv_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
     """The rows as lines of CSV; the texts of `extra` begin each."""
     empty = "" if extra or len(table.schema) > 1 else '""'  # an empty line would be no row
     befores = [""] + [","] * (len(table.schema) - 1)
     befores[0] = "".join(f"{csv_cell(text)}," for text in extra.values())
-    columns = _columns(table, befores, _CSV, empty)
-    return write_cells(columns, len(table), unknown=empty.encode(), after=b"\n", quoted=False)
+    for part in _parts(table):
+        columns = _columns(part, befores, _CSV, empty)
+        yield from write_cells(
+            columns, len(part), unknown=empty.encode(), after=b"\n", quoted=False
+        )
 
 
 def json_lines(table: Table[Any], extra: Mapping[str, str]) -> Iterator[bytes]:
@@ -52,8 +58,19 @@ def _objects(table: Table[Any], extra: Mapping[str, str], after: bytes) -> Itera
     befores = [f",{json_string(name)}:" for name in table.schema.names]
     first = "".join(f"{json_string(name)}:{json_string(text)}," for name, text in extra.items())
     befores[0] = "{" + first + befores[0][1:]
-    columns = _columns(table, befores, _JSON, "null")
-    return write_cells(columns, len(table), unknown=b"null", after=after, quoted=True)
+    for part in _parts(table):
+        columns = _columns(part, befores, _JSON, "null")
+        yield from write_cells(columns, len(part), unknown=b"null", after=after, quoted=True)
+
+
+def _parts(table: Table[Any]) -> Iterator[Table[Any]]:
+    """The table, or its rows a few at a time where its words are long: all are encoded at once."""
+    columns = [table[column.name] for column in table.schema if column.type in ("text", "list")]
+    if sum(sum(map(len, values.words)) for values in columns) <= _MOST_CHARACTERS:
+        yield table
+        return
+    for first in range(0, len(table), _PART_ROWS):
+        yield table.part(first, first + _PART_ROWS)
 
 
 _CSV: dict[str, Encode] = {
@@ -97,8 +114,13 @@ def _cells(
     make = encode["rights" if column.unit == "rights" else column.type]
     if column.type == "bool":
         return Cells(BOOL, values, valid, head, [make(each).encode() for each in (False, True)])
-    words = [(make(word) or unknown).encode() for word in values.words]
-    return Cells(WORD, values.codes, valid, head, words)
+    codes, words = values.codes, values.words
+    if len(words) > len(codes):  # a part of a table has the words of all of it
+        numbers: dict[int, int] = {}
+        codes = memoryview(array("i", (numbers.setdefault(code, len(numbers)) for code in codes)))
+        words = [words[code] for code in numbers]
+    encoded = [(make(word) or unknown).encode() for word in words]
+    return Cells(WORD, codes, valid, head, encoded)
 
 
 def _floats(values: memoryview[float], unknown: str) -> tuple[memoryview[int], list[bytes]]:

@@ -34,10 +34,20 @@ def compact_size(size: int) -> str:
     return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
 
 
-def texts_of(table: Table, column: Column, changes: Changes | None = None) -> list[str]:
-    """The cells of a column; where `changes` are given, an amount is followed by its own."""
+def texts_of(
+    table: Table, column: Column, changes: Changes | None = None, most: int | None = None
+) -> list[str]:
+    """The cells of a column; where `changes` are given, an amount is followed by its own.
+
+    Of a text only the first and the last `most` characters are made readable, if it has more.
+    """
     cells = list(table.cells(column.name))
     text = text_by(column)
+    if most is not None and column.type == "text":
+        cells = [
+            cell[:most] + cell[-most:] if cell is not None and len(cell) > 2 * most else cell
+            for cell in cells
+        ]
     words = {cell: _UNKNOWN if cell is None else text(cell) for cell in set(cells)}
     texts = [words[cell] for cell in cells]
     if changes is None or not column.is_amount:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["write"]
 
 _BLOCK_ROWS = 4096  # looked at together: where cells are wider than before, columns get wider
+_BLOCK_CHARACTERS = 1 << 22  # the rows times the longest text, for all are made as wide
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -53,8 +54,9 @@ def write(
             layout = _Layout(table.schema, names, width, always)
             layout.header = header
             layout.bold = bold
-        for first in range(0, max(len(table), 1), _BLOCK_ROWS):
-            block = table if len(table) <= _BLOCK_ROWS else table.part(first, first + _BLOCK_ROWS)
+        rows = layout.block_rows(table)
+        for first in range(0, max(len(table), 1), rows):
+            block = table if len(table) <= rows else table.part(first, first + rows)
             put(layout.block(block, changes, total))
     if layout is not None and total is not None:
         last = layout.last(total)
@@ -83,6 +85,8 @@ class _Layout:
             if names is not None
             else fitting(schema, None if prose else width, always=always)
         )
+        # of a text that will be shortened, so much is looked at
+        self._most = None if any(column.unit == "prose" for column in schema) else width
         self._named = names is not None
         self._always = always
         self._width = width
@@ -90,9 +94,17 @@ class _Layout:
         self._begun = False
         self._are_sentences: bool | None = None  # known once the first rows are
 
+    def block_rows(self, table: Table) -> int:
+        """How many rows of the table are looked at together."""
+        if self._most is not None:
+            return _BLOCK_ROWS
+        texts = [table[column.name].words for column in self._columns if column.type == "text"]
+        longest = max((len(word) for words in texts for word in words), default=0)
+        return max(1, min(_BLOCK_ROWS, _BLOCK_CHARACTERS // max(longest, 1)))
+
     def block(self, table: Table, changes: Changes | None, total: Mapping[str, Any] | None) -> str:
         """The lines of these rows; the sums so far are to find room too."""
-        rows = [texts_of(table, column, changes) for column in self._columns]
+        rows = [texts_of(table, column, changes, self._most) for column in self._columns]
         sums = [[] if total is None else [total_of(each, total)] for each in self._columns]
         if self._are_sentences is None:
             self._are_sentences = self._is_too_narrow(rows)
@@ -147,7 +159,10 @@ class _Layout:
         for column, cell, width in zip(self._columns, cells, self._widths, strict=True):
             if len(cell) > width:
                 cell = shorten(cell, width)  # noqa: PLW2901 - what is shown of it
-            parts.append(cell.rjust(width) if column.type in NUMBERS else cell.ljust(width))
+            if column.type in NUMBERS:
+                parts.append(cell.rjust(width))
+            else:  # the last needs no blanks after it
+                parts.append(cell.ljust(width) if len(parts) < len(cells) - 1 else cell)
         return (" " * GAP).join(parts).rstrip() + "\n"
 
     def _styled(self, line: str) -> str:
