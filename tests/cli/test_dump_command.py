@@ -72,11 +72,10 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     target.stop()
     expected: list[dict[str, object]] = []
     for line in oracle.maps(target.pid):
+        path = oracle.in_json(line.path)
         for at, entry in enumerate(oracle.entries(target.pid, line.start, line.end)):
             address = line.start + at * PAGE
-            expected.append(
-                oracle.values(entry, address, line.path, hidden=not pfns_visible, told=told)
-            )
+            expected.append(oracle.values(entry, address, path, hidden=not pfns_visible, told=told))
     result = pagemap("dump", target.pid, "--format", "jsonl")
     assert result.code == 0
     assert [json.loads(line) for line in result.out.splitlines()] == expected

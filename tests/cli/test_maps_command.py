@@ -82,7 +82,7 @@ def test_json(pagemap: Pagemap, start: Start) -> None:
                 "offset": hex(line.offset),
                 "dev": line.dev,
                 "inode": line.inode,
-                "path": line.path,
+                "path": oracle.in_json(line.path),
             }
             for line in lines
         ],
