@@ -122,7 +122,7 @@ void pm_sharing_rehash(struct pm_sharing *sharing);
 /*
  * Count into pages[] of each set the frames from `from` up to `to` of the table (`from`
  * is a multiple of PM_TOUCHED) that several processes map, or one that KSM merged, by
- * kind: `flags` is /proc/kpageflags, `counts` /proc/kpagecount, `scratch` holds twice
+ * kind, but for those that nobody maps any more: `flags` is /proc/kpageflags, `counts` /proc/kpagecount, `scratch` holds twice
  * PM_READ_BLOCK words. Those with the most processes are put into `top` (weight: how
  * many, index: the PFN, extra: the set and, above 32 bits, the kind), *top_count of
  * `capacity`. Returns the number of frames counted or -errno: -ENODATA where one of the

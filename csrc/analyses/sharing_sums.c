@@ -30,8 +30,18 @@ static enum pm_kind kind_of(uint64_t flags)
 		return PM_KIND_ANONYMOUS;
 	if (pm_flag(flags, PM_KPF_SWAPBACKED))
 		return PM_KIND_SHMEM;
-	return pm_flag(flags, PM_KPF_MMAP) || pm_flag(flags, PM_KPF_HUGE) ? PM_KIND_FILE
-									  : PM_KIND_OTHER;
+	return pm_flag(flags, PM_KPF_MMAP) ? PM_KIND_FILE : PM_KIND_OTHER;
+}
+
+/*
+ * Whether a process maps the frame now: those that did may have ended since they were
+ * looked at, and it is free. The kernel does not count mappings of the page of zeros,
+ * of its own data (vvar), and of what has no page.
+ */
+static int is_mapped(uint64_t flags)
+{
+	return pm_flag(flags, PM_KPF_MMAP) || pm_flag(flags, PM_KPF_ZERO_PAGE) ||
+	       pm_flag(flags, PM_KPF_RESERVED) || pm_flag(flags, PM_KPF_NOPAGE);
 }
 
 /* Frames of one folio, and the word that tells of them all. */
@@ -152,7 +162,10 @@ static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, 
 
 	if (error)
 		return error;
-	kind = kind_of(pm_known_flags(flags) & ~sharing->ignored);
+	flags = pm_known_flags(flags) & ~sharing->ignored;
+	if (!is_mapped(flags))
+		return 0;
+	kind = kind_of(flags);
 	if (kind == PM_KIND_KSM && !block->counted) {
 		error = read_words(sharing, counts, block->slot, block->count, block->counts);
 		if (error)

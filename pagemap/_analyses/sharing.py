@@ -116,8 +116,9 @@ def sharing(
     (`FrameReader.tells_ksm`): merged pages are then counted as anonymous. It is None where that
     could not be tested.
 
-    Pages in swap are not included. The answer is valid for the moment only: a frame may move while
-    other processes are read.
+    Pages in swap are not included, nor what no process maps any more by the kernel's count when all
+    were read: it was freed. (It does not count mappings of some drivers' memory either.) The answer
+    is valid for the moment only: a frame may move while other processes are read.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
     CAP_SYS_ADMIN, and for a target what `Process` raises.

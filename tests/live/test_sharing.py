@@ -7,8 +7,10 @@ import itertools
 import mmap
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ import pytest
 import pagemap
 from pagemap import sharing
 from pagemap._kernel.frames import FrameReader
+from pagemap._native.sharing import FrameSets
 from tests import everyone, oracle, workloads
 from tests.kernel_settings import THP, Unavailable, setting
 from tests.live.as_nobody import as_nobody
@@ -237,6 +240,29 @@ def test_a_child_of_vfork_is_one_with_its_parent(start: Start) -> None:
     told = sharing([target.pid, child], only=True)
     assert told.about["sharers"] == {target.pid: [child]}
     assert (len(told.processes), len(told.pairs), len(told.groups)) == (0, 0, 0)
+
+
+def test_memory_of_those_that_end_before_it_is_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their frames are free when the kernel is asked what they are: 'other', it was said."""
+    size = 4096 * PAGE
+    family = at_rest(start(workloads.dense(size)), 1)
+    settle = FrameSets.settle
+
+    def end_before(*arguments: Any) -> Iterator[int]:
+        for pid in family:
+            os.kill(pid, signal.SIGKILL)
+        for pid in family:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                while Path(f"/proc/{pid}/statm").read_text() != "0 0 0 0 0 0 0\n":
+                    time.sleep(0.001)
+        return settle(*arguments)
+
+    monkeypatch.setattr(FrameSets, "settle", end_before)
+    told = sharing(family, only=True)
+    for part in (told.total, told.processes, told.pairs, told.groups, told.paths):
+        assert all(row.shared < size // 2 for row in part)  # but what others were given at once
 
 
 def test_targets_that_cannot_be_read(start: Start, need_root: None) -> None:

@@ -130,6 +130,9 @@ enum {
 	SWAPBACKED = 14,
 	HEAD = 15,
 	TAIL = 16,
+	SLAB = 7,
+	HUGE = 17,
+	RESERVED = 32,
 };
 
 static uint64_t bits(unsigned one, unsigned two, unsigned three)
@@ -138,9 +141,33 @@ static uint64_t bits(unsigned one, unsigned two, unsigned three)
 	       UINT64_C(1) << three;
 }
 
-/* What the file of flags says: every third frame is anonymous, every seventh of KSM. */
+/*
+ * What the file of flags says: every third frame is anonymous, every seventh of KSM, and
+ * every eleventh is of nobody any more: free, in the page cache alone, of the pool of
+ * hugetlb, or of the slab allocator, which may look as if it were merged.
+ */
+static int is_left(uint64_t pfn)
+{
+	return pfn % 11 == 0 && (pfn < SHMEM || pfn > NEWER + 16);
+}
+
+/* The kernel's own, which is mapped without being counted. */
+static int is_kernels(uint64_t pfn)
+{
+	return pfn % 13 == 0 && !is_left(pfn) && (pfn < SHMEM || pfn > NEWER + 16);
+}
+
 static uint64_t flags_of(uint64_t pfn)
 {
+	static const uint64_t left[] = { 0, UINT64_C(1) << VALID | UINT64_C(1) << SWAPBACKED,
+					 UINT64_C(1) << HUGE,
+					 UINT64_C(1) << SLAB | UINT64_C(1) << MAPPED |
+						 UINT64_C(1) << ANON | UINT64_C(1) << KSM };
+
+	if (is_left(pfn))
+		return left[pfn / 11 % 4];
+	if (is_kernels(pfn))
+		return UINT64_C(1) << RESERVED;
 	if (pfn == SHMEM)
 		return bits(VALID, HEAD, SWAPBACKED);
 	if (pfn == SMALL)
@@ -151,8 +178,8 @@ static uint64_t flags_of(uint64_t pfn)
 		return bits(VALID, TAIL, TAIL); /* a contradiction: it is to be believed */
 	if ((pfn > SHMEM && pfn < SHMEM + 512) || (pfn > SMALL && pfn < SMALL + 4) || pfn == SPLIT)
 		return bits(TAIL, TAIL, TAIL);
-	return (pfn % 3 ? 0 : UINT64_C(1) << ANON) |
-	       (pfn % 7 ? UINT64_C(1) << 11 : UINT64_C(1) << KSM);
+	return UINT64_C(1) << MAPPED | (pfn % 3 ? 0 : UINT64_C(1) << ANON) |
+	       (pfn % 7 ? 0 : UINT64_C(1) << KSM);
 }
 
 static unsigned kind_of(uint64_t pfn)
@@ -161,10 +188,10 @@ static unsigned kind_of(uint64_t pfn)
 		return PM_KIND_SHMEM;
 	if ((pfn >= SMALL && pfn < SMALL + 4) || (pfn > NEWER && pfn < NEWER + 16) || pfn == SPLIT)
 		return PM_KIND_FILE;
+	if (is_kernels(pfn))
+		return PM_KIND_OTHER;
 	if (pfn % 7 == 0 && !sharing.ignored)
 		return PM_KIND_KSM;
-	if (pfn % 7 == 0 && pfn % 3)
-		return PM_KIND_OTHER; /* no bit is left */
 	return pfn % 3 ? PM_KIND_FILE : PM_KIND_ANONYMOUS;
 }
 
@@ -173,6 +200,8 @@ static int is_told(uint64_t frame, uint32_t targets)
 {
 	const uint32_t size = size_of(frame, targets);
 
+	if (is_left(FIRST + frame))
+		return 0;
 	return size > 1 ||
 	       (size == 1 && doubled[frame] && is_in(doubled[frame] - 1u, frame, targets) &&
 		kind_of(FIRST + frame) == PM_KIND_KSM);
@@ -270,7 +299,7 @@ static void check_top(const struct pm_heavy *top, uint64_t count, uint64_t capac
 		const uint32_t size = size_of(frame, targets);
 
 		shared += (uint64_t)is_told(frame, targets);
-		above += count && size > top[count - 1].weight;
+		above += count && is_told(frame, targets) && size > top[count - 1].weight;
 	}
 	CHECK_EQUAL(count, shared < capacity ? shared : capacity);
 	CHECK(above < count || !count);

@@ -5,12 +5,12 @@
 #include "walk/spans.cdef.h"
 #include "analyses/sharing.h"
 
-enum { FRAMES = 4, FIRST = 1000, SETS = PM_FIRST_SET + 2, ANON = 12 };
+enum { FRAMES = 4, FIRST = 1000, SETS = PM_FIRST_SET + 2, MAPPED = 11, ANON = 12 };
 
 static uint64_t anonymous(uint64_t pfn)
 {
 	(void)pfn;
-	return UINT64_C(1) << ANON;
+	return UINT64_C(1) << ANON | UINT64_C(1) << MAPPED;
 }
 
 static uint64_t sum(const uint64_t *counts, unsigned count)

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 PRESENT, FILE, EXCLUSIVE = 1 << 63, 1 << 61, 1 << 56
 MMAP, ANON, SWAPBACKED, KSM, ZERO = 1 << 11, 1 << 12, 1 << 14, 1 << 21, 1 << 24
+RESERVED = 1 << 32
+FREED = 0  # since the process was read
 KINDS = {
     MMAP: "file",
     MMAP | SWAPBACKED: "shmem",
     MMAP | ANON | SWAPBACKED: "anon",
     MMAP | ANON | KSM: "ksm",
     ZERO: "zero",
-    0: "other",
+    RESERVED: "other",
 }
 FRAMES = 40
 PATHS = ["", "[heap]", "/lib/a", "/lib/b, c"]
@@ -41,7 +43,7 @@ mappings = st.lists(
 )
 machines = st.tuples(
     st.lists(mappings, min_size=1, max_size=6),
-    st.lists(st.sampled_from(list(KINDS)), min_size=FRAMES, max_size=FRAMES),
+    st.lists(st.sampled_from([*KINDS, FREED]), min_size=FRAMES, max_size=FRAMES),
 )
 
 Machine = tuple[list[list[tuple[str, list[int]]]], list[int]]
@@ -93,6 +95,8 @@ class Fake:
         """The frames that are shared, by a target too, by who they are and the first's path."""
         result: dict[tuple[tuple[int, ...], str], Counter[str]] = {}
         for frame in range(1, FRAMES):
+            if self.flags[frame] == FREED:
+                continue
             users = [(pid, path) for pid, _, at, path in self.pages if at == frame]
             # targets come first
             users.sort(key=lambda user: user[0] not in targets)
