@@ -193,7 +193,7 @@ def test_a_file_that_becomes_shorter(folder: Path) -> None:
         assert sum(pages for step in survey.files([file], failed.append)
                    for _, pages, _ in step.types) == 3  # fmt: skip
     assert [type(error) for error in failed] == [pagemap.TargetVanished]
-    assert "shorter" in str(failed[0])
+    assert "truncated" in str(failed[0])
     path.unlink()
     with pytest.raises(pagemap.PagemapError) as caught:
         pages_of(path)

@@ -304,7 +304,7 @@ def test_vanished_before_the_first_question(start: Start) -> None:
         for category in ("present", *huge):
             with pytest.raises(pagemap.TargetVanished):
                 list(process.regions(only=[category]))
-        for asked in (None, ["present"], ["huge"] if huge else [], ["exclusive"]):
+        for asked in (None, ["present"], ["huge"] if huge else [], ["uss"]):
             with pytest.raises(pagemap.TargetVanished):
                 list(process.tally(asked))
         with pytest.raises(pagemap.TargetVanished):
