@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 # What `make test` does less often than one would like, as often as one would like.
 LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGEMAP_HANDLER=30 \
-	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000
+	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000 PAGEMAP_MOMENTS=100
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
@@ -108,14 +108,13 @@ demo: $(VENV)/.run ## See what takes the memory of a live process, and its page 
 	address=0x$$(awk '$$6 == 1 { print $$1; exit }' "$$rows"); \
 	show pagemap virt-to-phys $$pid $$address
 
-# Two runs at once, because most tests keep one processor busy. What changes settings of the kernel
-# and what looks at all processes is in the same run.
-SYSTEM_TESTS := tests/live tests/cli tests/attacks
-OTHER_TESTS := $(filter-out $(SYSTEM_TESTS),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+# Two runs at once, because most tests keep one processor busy; these take about half of the time.
+HALF := tests/live tests/attacks tests/native tests/fuzz
+OTHER_HALF := $(filter-out $(HALF),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 AT_ONCE := -m tests.steps.at_once
 
 test: $(VENV)/.test ## Run the whole test suite, half of it beside the other (ARGS="-k maps": one run)
-	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) -- $(SYSTEM_TESTS) -- $(OTHER_TESTS))
+	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) -- $(HALF) -- $(OTHER_HALF))
 
 test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full length: some hours
 	$(LONG) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest $(ARGS)
