@@ -215,13 +215,13 @@ def values(
         **{name: has(entry, name) if name in told else None for name in FLAGS},
         "swap_type": swap_type(entry, hidden=hidden),
         "swap_offset": swap_offset(entry, hidden=hidden),
-        "path": path,
+        "path": in_json(path),
     }
 
 
 def json_row(entry: int, address: int, path: str, *, hidden: bool) -> bytes:
     """A row of the JSON lines dump."""
-    row = values(entry, address, in_json(path), hidden=hidden)
+    row = values(entry, address, path, hidden=hidden)
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 

@@ -97,7 +97,7 @@ class Choice:
         Raises Unsupported for a flag that it does not tell, PfnsHidden where it hides from this
         reader of which kind an entry is.
         """
-        if not self._words:
+        if not self._words and self.wanted == _ALL:
             return self
         features.require(_bits(self._words), procfs=process.procfs, pid=process.pid)
         if self.wanted == _ALL:
