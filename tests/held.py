@@ -58,8 +58,20 @@ def shmem_devices() -> set[str]:
     return found
 
 
-def parted(counts: dict[str, int], line: oracle.MapsLine, shmem: set[str]) -> dict[str, int]:
-    """The same with file and shmem in place of their sum."""
+def overlays() -> set[str]:
+    """The devices of overlays, whose files may lie on a disk or in a tmpfs, as maps writes them."""
+    found = set()
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - overlay " in line:
+            major, minor = map(int, line.split()[2].split(":"))
+            found.add(f"{major:02x}:{minor:02x}")
+    return found
+
+
+def parted(counts: dict[str, int], line: oracle.MapsLine, shmem: set[str]) -> dict[str, int | None]:
+    """The same with file and shmem in place of their sum; of an overlay nobody tells which."""
     others = counts["file_or_shared"]
+    if others and line.dev in overlays():
+        return {**counts, "shmem": None, "file": None}
     of_shmem = others if line.dev in shmem else 0
     return {**counts, "shmem": of_shmem, "file": others - of_shmem}

@@ -87,6 +87,8 @@ def test_named_columns_are_written_as_all_are(pagemap: Pagemap, start: Start, fo
     target = start(workloads.odd_path())
     target.stop()
     words = ("dump", target.pid, "--map", "[stack]", "--map", "* two *", "--format", form)
+    if not oracle.pfns_visible():
+        pytest.skip("PFNs are hidden, and a column of them cannot be named")
     plain = pagemap(*words).out
     named = pagemap(*words, "--columns", ",".join(oracle.COLUMNS)).out
     if form == "json":

@@ -92,7 +92,7 @@ def test_a_name_that_fits_nothing(pagemap: Pagemap) -> None:
 def test_the_command_does_not_find_itself(pagemap: Pagemap) -> None:
     """Both run the same Python, so its path fits the tests and would fit the command."""
     python = os.readlink("/proc/self/exe")
-    process = pagemap.start("maps", python, "--json")
+    process = pagemap.start("maps", python, "--json", "--columns", "pid,size")
     out, err = process.communicate(timeout=120)
     listed = {row["pid"] for row in json.loads(out)["rows"]}  # others may run it as well
     assert (process.returncode, err) == (0, b"")

@@ -33,7 +33,7 @@ REFUSED = (PagemapError, ValueError)
 
 _LINE = re.compile(
     rb"[0-9a-f]{1,16}-[0-9a-f]{1,16} [-r][-w][-x][ps] [0-9a-f]{1,16} "
-    rb"[0-9a-f]+:[0-9a-f]+ \d{1,19} +(.*)"
+    rb"[0-9a-f]{1,8}:[0-9a-f]{1,8} \d{1,19} +(.*)"
 )
 _PLAIN_PATH = re.compile(rb"[^ \\\n\0][^\\\n\0]*")
 

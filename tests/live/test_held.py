@@ -6,7 +6,7 @@ Each of these was counted by a bit that means something else: present for rss, b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,7 +53,7 @@ def accounts(pid: int) -> list[oracle.Smaps]:
         return oracle.parse_smaps(file.read())
 
 
-def truth(pid: int) -> list[tuple[int, dict[str, int]]]:
+def truth(pid: int) -> list[tuple[int, dict[str, Any]]]:
     """Where each mapping starts, and what it holds by smaps and kpagecount, in bytes."""
     result = []
     shmem = held.shmem_devices()
@@ -64,8 +64,7 @@ def truth(pid: int) -> list[tuple[int, dict[str, int]]]:
         counts["uss"] = sizes["Private_Clean"] + sizes["Private_Dirty"]
         types = oracle.swap_type_names()
         counts["marker"] = PAGE * sum(oracle.kind(entry, types) == "marker" for entry in entries)
-        counts = held.parted(counts, line, shmem)
-        result.append((account.start, counts))
+        result.append((account.start, held.parted(counts, line, shmem)))
     return result
 
 

@@ -138,7 +138,8 @@ def check_growth(before: Sample, after: Sample) -> None:
             # when another process maps it.
             assert now - then >= grown - 1000 * PAGE
         else:
-            assert grown <= now - then <= grown + 500 * PAGE, name
+            # what the interpreter gives back meanwhile is a little
+            assert grown - 100 * PAGE <= now - then <= grown + 500 * PAGE, name
     assert not after.partial
 
 
@@ -201,7 +202,8 @@ def test_fork_of_own_process(way: str) -> None:
             assert true.uss is not None
             assert before.uss is not None
             assert mine.uss >= 32 * MIB
-            assert abs(mine.uss - true.uss) < 300 * PAGE
+            # of a huge page that one of both writes to, all others may become its own
+            assert abs(mine.uss - true.uss) < 300 * PAGE + (before.huge or 0)
 
         in_child(child)
         after = sampler.sample()
