@@ -33,9 +33,9 @@ def expected(pid: int, *, populated: bool, hidden: bool) -> Iterator[tuple[Any, 
             values = oracle.values(entry, 0, line.path, hidden=hidden, told=told)
             values["address"] = line.start + number * PAGE
             values["pfn"] = oracle.pfn(entry)
-            path = values.pop("path")
+            values.pop("path")  # as JSON has it
             swap = values.pop("swap_type"), values.pop("swap_offset")
-            yield (*values.values(), kind_of(entry), *swap, line.start, path)
+            yield (*values.values(), kind_of(entry), *swap, line.start, line.path)
 
 
 def kind_of(entry: int) -> str | None:
