@@ -73,7 +73,7 @@ def test_several_processes(pagemap: Pagemap, start: Start) -> None:
     ]
     name = Path(f"/proc/{pids[0]}/comm").read_text().strip()
     code, out, err = pagemap("maps", name, "--by", "pid", "--csv", "--columns", "pid,rows")
-    assert code == 0
+    assert code in (0, 77), err  # another user's may have that name too
     found = dict(line.split(",") for line in out.decode().splitlines()[1:])
     for pid in pids:
         assert int(found[str(pid)]) == len(oracle.maps(pid))
