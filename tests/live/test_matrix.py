@@ -119,7 +119,7 @@ def test_each_word_is_the_kernels(
         pytest.skip("PFNs or /proc/kpageflags are hidden: needs CAP_SYS_ADMIN and root")
     reasons = {word: reason_for(kind, door, word, here) for word in zoo_doors.WORDS[door]}
     found: dict[str, object] = {}
-    for _ in range(MANY_TRIES):
+    for _ in range(TRIES):
         before = truth(target, frames=frames, common=door == "sharing")
         ours = zoo_doors.DOORS[door](target)
         after = truth(target, frames=frames, common=door == "sharing")
