@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from pagemap._tables.table import Table
+from pagemap._vocabulary.of_rows import OfRows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Generic
 
-    from typing_extensions import TypeVar
-
+    from pagemap._vocabulary.of_rows import Row as _Row
     from pagemap._vocabulary.schema import Schema
-
-    _Row = TypeVar("_Row", default=Any)
-
-    class _Base(Generic[_Row]):
-        """To type checkers a stream is of its rows."""
-
-        __slots__ = ()
-else:
-
-    class _Base:
-        __slots__ = ()
-
-        def __class_getitem__(cls, row: object) -> type:
-            return cls
-
 
 __all__ = ["Stream"]
 
 
-class Stream(_Base["_Row"]):
+class Stream(OfRows["_Row"]):
     """Tables under a `schema`, each of up to 2^20 rows. Whoever iterates reads them anew.
 
     There is one table at least, be it empty, so whoever writes them knows the columns.

@@ -8,38 +8,23 @@ from collections import namedtuple
 from pagemap._errors import UsageError
 from pagemap._tables.checked import check_codes, check_known, rows_of
 from pagemap._tables.values import Lists, Texts, all_known, joined, packed, take
+from pagemap._vocabulary.of_rows import OfRows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Generic, overload
-
-    from typing_extensions import TypeVar
+    from typing import Any, overload
 
     from pagemap._tables.values import Values
+    from pagemap._vocabulary.of_rows import Row as _Row
     from pagemap._vocabulary.schema import Column, Schema
-
-    _Row = TypeVar("_Row", default=Any)
-
-    class _Base(Generic[_Row]):
-        """To type checkers a table is of its rows."""
-
-        __slots__ = ()
-else:
-
-    class _Base:
-        __slots__ = ()
-
-        def __class_getitem__(cls, row: object) -> type:
-            return cls
-
 
 __all__ = ["Lists", "Table", "Texts"]
 
 _UNSIGNED = (1 << 64) - 1
 
 
-class Table(_Base["_Row"]):
+class Table(OfRows["_Row"]):
     """Rows under a `schema`. `about` holds what is true of all of them (pid, page size, ...).
 
     ``table["rss"]`` is a column: a read-only memoryview (format ``q`` of integers, ``d`` of

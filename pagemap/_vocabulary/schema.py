@@ -6,29 +6,15 @@ The table on the terminal, what can be named, help, CSV, JSON and Arrow are made
 from __future__ import annotations
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.of_rows import OfRows
 from pagemap._vocabulary.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, Generic
+    from typing import Any
 
-    from typing_extensions import TypeVar
-
-    _Row = TypeVar("_Row", default=Any)
-
-    class _Base(Generic[_Row]):
-        """To type checkers a schema is of the rows that it describes."""
-
-        __slots__ = ()
-else:
-
-    class _Base:
-        __slots__ = ()
-
-        def __class_getitem__(cls, row: object) -> type:
-            return cls
-
+    from pagemap._vocabulary.of_rows import Row as _Row
 
 __all__ = ["AMOUNTS", "HEXADECIMAL", "TYPES", "UNSIGNED", "Column", "Schema"]
 
@@ -103,7 +89,7 @@ class Column:
         return f"<Column {self.name} {self.type}{' or null' if self.nullable else ''}>"
 
 
-class Schema(_Base["_Row"]):
+class Schema(OfRows["_Row"]):
     """The `columns` of a result, in order; `name` and `version` say which result it is.
 
     `row` is the class of its rows, None where it is one that is made for a choice of columns.
