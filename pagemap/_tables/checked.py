@@ -19,16 +19,28 @@ FORMATS = {"int": "q", "float": "d", "bool": "?"}
 
 def check_buffer(what: str, value: object, form: str) -> None:
     """Raise TypeError where `what` is no memoryview of this format, of one dimension, unbroken."""
+    if not _is_buffer(value, form):
+        raise _wrong_buffer(what, value, form)
+
+
+def _is_buffer(value: object, form: str) -> bool:
+    return (
+        isinstance(value, memoryview)
+        and value.format == form
+        and value.ndim == 1
+        and value.c_contiguous
+    )
+
+
+def _wrong_buffer(what: str, value: object, form: str) -> TypeError:
     if not isinstance(value, memoryview):
-        raise TypeError(f"{what} is a memoryview of format {form!r}, not {type(value).__name__}")
-    if value.format != form or value.ndim != 1 or not value.c_contiguous:
-        broken = (
-            "" if value.c_contiguous and value.ndim == 1 else ", of several pieces or dimensions"
-        )
-        raise TypeError(
-            f"{what} is a memoryview of format {form!r}, contiguous and of one dimension, "
-            f"not of {value.format!r}{broken}"
-        )
+        return TypeError(f"{what} is a memoryview of format {form!r}, not {type(value).__name__}")
+    whole = value.c_contiguous and value.ndim == 1
+    broken = "" if whole else ", of several pieces or dimensions"
+    return TypeError(
+        f"{what} is a memoryview of format {form!r}, contiguous and of one dimension, "
+        f"not of {value.format!r}{broken}"
+    )
 
 
 def check_words(words: Sequence[object]) -> tuple[str, ...]:
@@ -46,17 +58,19 @@ def rows_of(schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str
     Raises TypeError for a column that is not of its type; UsageError where one is missing, or they
     are not equally long.
     """
-    for column in schema:
-        if column.name not in columns:
-            raise UsageError(f"a column is missing: {column.name!r}")
-        value = columns[column.name]
-        what = f"column {column.name!r}"
-        if column.type in FORMATS:
-            check_buffer(what, value, FORMATS[column.type])
+    sizes = set()
+    for column in schema.columns:
+        name, form = column.name, FORMATS.get(column.type)
+        value: Any = columns.get(name)
+        if value is None:
+            raise UsageError(f"a column is missing: {name!r}")
+        if form is not None:
+            if not _is_buffer(value, form):  # what it is called is put together for errors alone
+                raise _wrong_buffer(f"column {name!r}", value, form)
         elif not isinstance(value, others[column.type]):
             wanted = others[column.type].__name__
-            raise TypeError(f"{what} is a {wanted}, not {type(value).__name__}")
-    sizes = {len(columns[name]) for name in schema.names}
+            raise TypeError(f"column {name!r} is a {wanted}, not {type(value).__name__}")
+        sizes.add(len(value))
     if len(sizes) > 1:
         raise UsageError(f"columns of a table are equally long, not {sorted(sizes)}")
     return sizes.pop() if sizes else 0
@@ -64,7 +78,8 @@ def rows_of(schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str
 
 def check_known(name: str, known: Any, rows: int) -> None:
     """Raise TypeError, UsageError where `known` does not tell of each of `rows` cells."""
-    check_buffer(f"valid[{name!r}]", known, "?")
+    if not _is_buffer(known, "?"):
+        raise _wrong_buffer(f"valid[{name!r}]", known, "?")
     if len(known) != rows:
         raise UsageError(f"valid[{name!r}] must have {rows} rows, not {len(known)}")
 

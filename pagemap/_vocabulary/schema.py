@@ -92,7 +92,8 @@ class Column:
 class Schema(OfRows["_Row"]):
     """The `columns` of a result, in order; `name` and `version` say which result it is.
 
-    `row` is the class of its rows, None where it is one that is made for a choice of columns.
+    `names` are those of the columns; `row` is the class of its rows, None where it is one that is
+    made for a choice of columns.
 
     >>> from pagemap import Column, Schema
     >>> schema = Schema("pagemap.example", 1, [Column("rss", "int", "bytes", "resident")])
@@ -100,7 +101,7 @@ class Schema(OfRows["_Row"]):
     (('rss',), 'bytes')
     """
 
-    __slots__ = ("_by_name", "columns", "name", "row", "version")
+    __slots__ = ("_by_name", "columns", "name", "names", "row", "version")
 
     def __init__(
         self, name: str, version: int, columns: Sequence[Column], *, row: type[_Row] | None = None
@@ -110,6 +111,7 @@ class Schema(OfRows["_Row"]):
         self.columns: tuple[Column, ...] = tuple(columns)
         self.row: type[_Row] | None = row
         self._by_name = {column.name: column for column in columns}
+        self.names: tuple[str, ...] = tuple(self._by_name)
 
     @classmethod
     def of(cls, row: type[_Row], name: str, version: int) -> Schema[_Row]:
@@ -131,11 +133,6 @@ class Schema(OfRows["_Row"]):
                 )
             )
         return Schema(name, version, columns, row=row)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the columns, in order."""
-        return tuple(self._by_name)
 
     def __len__(self) -> int:
         return len(self.columns)
