@@ -19,18 +19,29 @@ __all__ = ["parse_seconds", "rounds"]
 
 _MOST_SECONDS = 1 << 20  # twelve days: what poll() takes, in milliseconds, is less than twice that
 
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
 # To the upper left corner, and clear what is below.
 _CLEAR = b"\x1b[H\x1b[J"
 
 
 def parse_seconds(text: str, *, option: str) -> float:
-    """The time that `text` gives. Raises UsageError for what is none."""
+    """The time that `text` gives: seconds, or a number with a unit. Raises UsageError for none.
+
+    >>> parse_seconds("500ms", option="--every"), parse_seconds("1.5", option="--every")
+    (0.5, 1.5)
+    """
+    number = text.rstrip("hms")
+    unit = text[len(number) :] or "s"
     try:
-        seconds = float(text)
+        seconds = float(number) * _UNITS.get(unit, math.nan)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _MOST_SECONDS:
-        raise UsageError(f"{option} needs a time in seconds above 0, not {text!r}")
+        raise UsageError(
+            f"{option} needs a time above 0, in seconds or with a unit (10, 1.5s, 500ms, 2m, 1h), "
+            f"not {text!r}"
+        )
     return seconds
 
 

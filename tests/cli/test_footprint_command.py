@@ -241,8 +241,14 @@ def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
         ("--budget 10", "--budget says how much of a core --gentle may use; add --gentle"),
         ("--gentle --budget 101", "--budget is a percentage of one core, from 1 to 100, not 101"),
         ("--gentle --budget x", "--budget needs a number from 1 on, not 'x'"),
-        ("--watch 0", "--watch needs a time in seconds above 0, not '0'"),
-        ("--watch nan", "--watch needs a time in seconds above 0, not 'nan'"),
+        (
+            "--watch 0",
+            "--watch needs a time above 0, in seconds or with a unit (",
+        ),
+        (
+            "--watch nan",
+            "--watch needs a time above 0, in seconds or with a unit (",
+        ),
     ],
 )
 def test_command_lines_that_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
