@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagemap import Process
-from pagemap._kernel import maps
+from pagemap._native.lines import Lines
 from tests.workloads import PAGE
 
 from .commands import PASS, Stopwatch, output_of, pagemap_command
@@ -43,8 +43,8 @@ def test_maps_of_60_000_mappings(
     def read() -> bytes:
         return whole_file(path)
 
-    def ranges() -> list[tuple[int, int, bytes]]:
-        return [found for block in process.maps_blocks() for found in maps.parse_labels(block)]
+    def ranges() -> list[tuple[int, int, str]]:
+        return [found for block in process.maps_blocks() for found in Lines(block).ranges()]
 
     lines = read().splitlines()
     first, last = (line.split(b" ")[0].decode() for line in (lines[0], lines[-1]))

@@ -57,6 +57,13 @@ struct pm_lines {
  */
 int64_t pm_lines_split(struct pm_lines *lines);
 
+/*
+ * Give each of `count` codes another number: code i becomes numbers[i]. Returns `count`,
+ * or -ERANGE where a code is none of `numbers_count`; those before it have been changed.
+ */
+int64_t pm_codes_renumber(int32_t *codes, uint64_t count, const int32_t *numbers,
+			  uint64_t numbers_count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -222,3 +222,14 @@ int64_t pm_lines_split(struct pm_lines *lines)
 	}
 	return (int64_t)count;
 }
+
+int64_t pm_codes_renumber(int32_t *codes, uint64_t count, const int32_t *numbers,
+			  uint64_t numbers_count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (codes[i] < 0 || (uint64_t)codes[i] >= numbers_count)
+			return -ERANGE;
+		codes[i] = numbers[codes[i]];
+	}
+	return (int64_t)count;
+}

@@ -40,8 +40,8 @@ _SYSTEMS = {b"tmpfs": SHMEM, b"hugetlbfs": HUGETLB}
 # of either, and those that show another file system's files, of whichever kind
 _UNTOLD = frozenset({b"devtmpfs", b"ramfs", b"rootfs", b"overlay", b"aufs", b"ecryptfs"})
 # The kernel's names of memory without a file, and of no device as [vdso] is.
-_ANONYMOUS = (b"", b"[heap]", b"[stack]")
-_NAMED = (b"[anon:", b"[stack:")
+_ANONYMOUS = ("", "[heap]", "[stack]")
+_NAMED = ("[anon:", "[stack:")
 
 
 class Backing:
@@ -55,11 +55,11 @@ class Backing:
 
     def of(self, lines: Lines) -> bytearray:
         """The backing of each mapping, as csrc/analyses/tally.cdef.h has it."""
-        devices = [word.decode() for word in lines.devices.words]
+        devices = lines.devices.words
         self._learn(lines, devices)
         return backing_of(
             lines,
-            bytes(word.endswith(b"p") for word in lines.perms.words),
+            bytes(word.endswith("p") for word in lines.perms.words),
             bytes(self._known.get(dev, FILE) for dev in devices),
             bytes(
                 NONE if word in _ANONYMOUS or word.startswith(_NAMED) else FILE

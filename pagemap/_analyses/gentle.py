@@ -28,6 +28,7 @@ from pagemap._kernel.zones import memory_end
 from pagemap._native import footprint as native
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._native.frames import frames_end
+from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._vocabulary.rows.footprint import FootprintSums
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -142,8 +143,9 @@ class Gentle(Holder):
                 path=f"/proc/{process.pid}/pagemap",
             )
         for block in process.maps_blocks():
-            mappings, bounds = maps.parse_bounds(block)
-            spans = Spans.of_bounds(bounds, PAGE_SHIFT)
+            lines = Lines(block)
+            mappings = list(maps.mappings_of(lines))
+            spans = Spans.of_bounds(lines.bounds, PAGE_SHIFT)
             shared = [mapping.perms[3] == "s" for mapping in mappings]
             walk = native.Walk(
                 spans,

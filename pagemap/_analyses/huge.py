@@ -9,6 +9,7 @@ the columns mean, `pagemap._vocabulary.rows.huge` says.
 from __future__ import annotations
 
 from errno import ENODATA
+from sys import intern
 from time import time
 
 from pagemap._analyses.backing import Backing
@@ -74,6 +75,8 @@ def huge(
             walk = _Walk(process, _flags(frames, process), conts, threads)
             for block in process.maps_blocks():
                 lines = Lines(block)
+                # the tables of all blocks are held: a path of many mappings once
+                lines.paths.words = list(map(intern, lines.paths.words))
                 mappings = list(maps.mappings_of(lines))
                 hugetlb = walk.backing.hugetlb(lines)
                 least = least_anon_order() or 0

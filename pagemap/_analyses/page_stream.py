@@ -11,10 +11,11 @@ from array import array
 
 from pagemap._analyses.page_filter import Choice
 from pagemap._analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
-from pagemap._kernel import features, maps
+from pagemap._kernel import features
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
+from pagemap._native.lines import Lines
 from pagemap._native.page_columns import PageReader
 from pagemap._native.scan import Spans
 from pagemap._space.about import about as about_of
@@ -162,8 +163,8 @@ class PageStream(Stream):
             self.schema,
             ENTRY_BITS,
             spans=spans,
-            starts=memoryview(starts),
-            paths=memoryview(codes),
+            starts=starts,
+            paths=codes,
             pid=process.pid,
             fd=process.descriptor() if spans.count else process.fileno(),
             frames=fds,
@@ -180,16 +181,19 @@ class PageStream(Stream):
         )
         return reader, paths, frames
 
-    def _mapped(self) -> tuple[Spans, array[int], array[int], list[str]]:
+    def _mapped(self) -> tuple[Spans, memoryview, memoryview, list[str]]:
         """What is mapped now: spans, the starts of their mappings, numbers of paths, paths."""
-        bounds, starts, codes = array("Q"), array("Q"), array("i")
-        numbers: dict[bytes, int] = {}
-        for block in self._process.maps_blocks():
-            for start, end, label in maps.parse_labels(block):
-                code = numbers.setdefault(label, len(numbers))
-                for first, last in clipped(start, end, self._ranges):
-                    bounds.extend((first, last))
-                    starts.append(start)
-                    codes.append(code)
+        lines = Lines.of_blocks(self._process.maps_blocks())
+        paths = lines.paths.words
+        if self._ranges is None:
+            starts = memoryview(lines.bounds[::2].tobytes()).cast("Q")
+            return Spans.of_bounds(lines.bounds, PAGE_SHIFT), starts, lines.paths.codes, paths
+        bounds, begins, codes = array("Q"), array("Q"), array("i")
+        mapped = zip(lines.bounds[::2], lines.bounds[1::2], lines.paths.codes, strict=True)
+        for start, end, code in mapped:
+            for first, last in clipped(start, end, self._ranges):
+                bounds.extend((first, last))
+                begins.append(start)
+                codes.append(code)
         spans = Spans.of_bounds(memoryview(bounds), PAGE_SHIFT)
-        return spans, starts, codes, [maps.decode_path(label) for label in numbers]
+        return spans, memoryview(begins), memoryview(codes), paths

@@ -13,11 +13,11 @@ from __future__ import annotations
 from pagemap._analyses.page_cache import CacheWalk
 from pagemap._analyses.page_filter import Choice
 from pagemap._errors import PagemapError, PfnsHidden, UsageError, from_file_error
-from pagemap._kernel import maps
 from pagemap._kernel.frames import FrameReader
 from pagemap._kernel.swap_types import kinds
 from pagemap._native import pipeline
 from pagemap._native.descriptors import Holder
+from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._native.types import BLOCK_PAGES, COUNTS, Job, SeenFrames
 from pagemap._space.walk import Reach
@@ -257,7 +257,7 @@ class _Reach(Reach):
 
 
 def _spans(block: bytes, ranges: list[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
-    for start, end, _ in maps.parse_labels(block):
+    for start, end, _ in Lines(block).ranges():
         for first, last in clipped(start, end, ranges):
             yield first >> PAGE_SHIFT, (last - first) >> PAGE_SHIFT
 

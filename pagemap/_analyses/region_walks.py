@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pagemap import _native
 from pagemap._analyses.categories import BITS
-from pagemap._kernel import maps, swap_types
+from pagemap._kernel import swap_types
 from pagemap._native import scan
+from pagemap._native.lines import Lines
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -138,9 +139,9 @@ def _chunks(process: AddressSpace, start: int, end: int) -> Iterator[list[tuple[
     ranges: list[tuple[int, int]] = []
     room = CHUNK
     for block in process.maps_blocks():
-        for first, last, label in maps.parse_labels(block):
+        for first, last, path in Lines(block).ranges():
             # a scan passes over memory that has no struct page; entries show it as untouched
-            if label.startswith(b"[vvar"):
+            if path.startswith("[vvar"):
                 continue
             at, stop = max(first >> PAGE_SHIFT, start), min(last >> PAGE_SHIFT, end)
             while at < stop:

@@ -20,12 +20,14 @@ import time
 from array import array
 from contextlib import closing
 from errno import ENODATA
+from sys import getsizeof
 
 from pagemap._analyses.shared_sums import Sums
 from pagemap._errors import PagemapError, from_file_error
-from pagemap._kernel import maps, meminfo
+from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, FrameReader
 from pagemap._native.descriptors import Holder
+from pagemap._native.lines import Lines
 from pagemap._native.sharing import FrameSets, Heaviest, SharingPiece, StretchBuffer
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
@@ -59,7 +61,7 @@ WINDOW = 1 << 28
 SHARE = 64
 """Sets may take one SHAREth of the available memory, and names another."""
 
-MORE_PATHS = b"[more paths]"
+MORE_PATHS = "[more paths]"
 """Stands for all names of mappings that exceed the memory for names."""
 
 _PURPOSE = "tell what is shared"
@@ -145,7 +147,7 @@ class _Walk(Holder):
         self._procfs = procfs
         self._threads = check_threads(threads)
         self._progress = progress
-        self._labels: dict[bytes, int] = {}
+        self._labels: dict[str, int] = {}
 
     def through(self, top: int, *, window: int, size: int | None, begin: float) -> Sharing:
         """Look at all, and sum up."""
@@ -166,7 +168,7 @@ class _Walk(Holder):
                 self._fill()
                 self._settle(reader, flags, heaviest)
             self._table.close_window()
-            paths = [maps.decode_path(label) for label in self._labels] or [""]
+            paths = list(self._labels) or [""]
             sums = Sums(self._table, self._spaces, paths, len(self._targets), self._ksm_told)
             rows = {"frames": sums.frames(reader, heaviest), **sums.rows(top)}
         holds = about(begin, None, **sums.about())
@@ -213,7 +215,7 @@ class _Walk(Holder):
         known = self._labels
         ranges = []
         labels = array("I")
-        for start, end, label in maps.parse_labels(block):
+        for start, end, label in Lines(block).ranges():
             ranges.append((start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT))
             number = known.get(label)
             if number is None:
@@ -221,12 +223,12 @@ class _Walk(Holder):
             labels.append(number)
         return ranges, labels
 
-    def _new_label(self, label: bytes) -> int:
+    def _new_label(self, label: str) -> int:
         """The number of a name met for the first time: of the last one where names took too much.
 
         They are the targets' to choose: 65,530 mappings may have as many names of 4 KiB.
         """
-        self._room -= _LABEL_BYTES + len(label)
+        self._room -= _LABEL_BYTES + getsizeof(label)
         if self._room < 0:
             label = MORE_PATHS
         return self._labels.setdefault(label, len(self._labels))

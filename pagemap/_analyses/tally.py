@@ -48,7 +48,7 @@ def tally(
     """See `Process.tally`."""
     begin = time()
     with Plan(process, counts) as plan:
-        lines = Lines(b"".join(process.maps_blocks()))
+        lines = Lines.of_blocks(process.maps_blocks())
         backing = Backing(process)
         kinds = backing.of(lines)
         sums = _counted(process, plan, lines, kinds, threads)
@@ -106,7 +106,7 @@ def _pass_over_vvar(lines: Lines, sums: counting.Sums) -> None:
 
     Such pages are holes to the kernel: their entries have the mark of the mapping as a whole.
     """
-    vvar = {i for i, word in enumerate(lines.paths.words) if word.startswith(b"[vvar")}
+    vvar = {i for i, word in enumerate(lines.paths.words) if word.startswith("[vvar")}
     for number, path in enumerate(lines.paths.codes):
         if path in vvar:
             sums.table[number].soft_dirty = 0

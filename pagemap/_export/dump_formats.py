@@ -7,7 +7,6 @@ of `DUMPED`, and their cells are those of every other result (`pagemap._export.c
 
 from __future__ import annotations
 
-from pagemap._kernel.maps import as_written, decode_path
 from pagemap._vocabulary.page_columns import DUMPED
 from pagemap._vocabulary.text import csv_cell, json_string, printable
 
@@ -20,28 +19,27 @@ HEADERS = {
 """What stands before the rows, in formats that have a header."""
 
 
-def _text_label(raw: bytes) -> bytes:
+def _text_label(path: str) -> bytes:
     # As maps wrote it: its newlines are escaped there, so a row stays a line.
-    return b" %b\n" % as_written(raw)
+    return b" %b\n" % path.replace("\n", "\\012").encode("utf-8", "surrogateescape")
 
 
-def printable_label(raw: bytes) -> bytes:
+def printable_label(path: str) -> bytes:
     """The path for a terminal, which nothing in it drives."""
-    return b" %b\n" % printable(as_written(raw).decode("utf-8", "surrogateescape")).encode()
+    return b" %b\n" % printable(path).encode()
 
 
-def _csv_label(raw: bytes) -> bytes:
-    # A newline stays the \012 that maps has for it.
-    return csv_cell(as_written(raw).decode("utf-8", "surrogateescape")).encode() + b"\n"
+def _csv_label(path: str) -> bytes:
+    return csv_cell(path).encode() + b"\n"
 
 
-def _jsonl_label(raw: bytes) -> bytes:
-    return json_string(decode_path(raw)).encode("ascii") + b"}\n"
+def _jsonl_label(path: str) -> bytes:
+    return json_string(path).encode("ascii") + b"}\n"
 
 
-def _json_label(raw: bytes) -> bytes:
-    return json_string(decode_path(raw)).encode("ascii") + b"},\n"
+def _json_label(path: str) -> bytes:
+    return json_string(path).encode("ascii") + b"},\n"
 
 
 LABELS = {"text": _text_label, "csv": _csv_label, "json": _json_label, "jsonl": _jsonl_label}
-"""What turns a mapping's path, as maps wrote it, into the end of that mapping's rows."""
+"""What turns a mapping's path into the end of that mapping's rows."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 
 from pagemap._kernel import features
-from pagemap._kernel.maps import decode_path
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.lines import Lines
 from pagemap._native.rows import Rows
@@ -28,7 +27,7 @@ _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 def batches(
     process: Process,
     form: str,
-    label: Callable[[bytes], bytes],
+    label: Callable[[str], bytes],
     select: Callable[[str], bool] | None,
     ranges: list[tuple[int, int]] | None,
     choice: Choice,
@@ -46,7 +45,7 @@ def batches(
         lines = Lines(block)
         words = lines.paths.words
         bounds, codes = lines.bounds, lines.paths.codes
-        wanted = [select is None or select(decode_path(word)) for word in words]
+        wanted = [select is None or select(word) for word in words]
         if ranges is not None or not all(wanted):
             bounds, codes = _chosen(lines, wanted, ranges)
         if not codes:

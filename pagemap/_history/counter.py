@@ -111,7 +111,7 @@ class Counter:
 
     def _swap(self, tally: Any, status: bytes, *, partial: bool) -> int | None:
         """What lies in swap, in bytes; None in a part where only the whole is told."""
-        lines = Lines(b"".join(self._process.maps_blocks()))
+        lines = Lines.of_blocks(self._process.maps_blocks())
         if not any(map(backing.may_be_shared, backing.Backing(self._process).of(lines))):
             if not tally.hidden:
                 swap: int = tally.swap << PAGE_SHIFT
@@ -157,7 +157,7 @@ def _ranges(process: Handle) -> Iterator[tuple[int, int, bool]]:
     """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
     begin = stop = 0
     before = 0
-    lines = Lines(b"".join(process.maps_blocks()))
+    lines = Lines.of_blocks(process.maps_blocks())
     marks = backing.Backing(process).hugetlb(lines) or bytes(len(lines))
     for start, end, mark in zip(lines.bounds[::2], lines.bounds[1::2], marks, strict=True):
         if start != stop or mark != before:

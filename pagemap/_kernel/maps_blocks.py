@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["in_order", "read", "read_blocks", "settled"]
+__all__ = ["in_order", "read_blocks", "settled"]
 
 _BOUNDS_SIZE = 40  # more than two addresses have
 
@@ -24,7 +24,7 @@ def settled(block: bytes, fd: int) -> bytes:
 
     Maps writes a newline as backslash and 012, and a backslash as itself. The kernel is asked for
     the name by PROCMAP_QUERY (Linux 6.11) on the maps file `fd`: where it has a backslash there,
-    that becomes a NUL, which no path holds, and `decode_path` makes it one again. Where it cannot
+    that becomes a NUL, which no path holds, and `lines.path_of` makes it one again. Where it cannot
     be asked a newline is what is meant.
     """
     if b"\\012" not in block:
@@ -143,8 +143,3 @@ def _read_at(fd: int, view: memoryview, offset: int) -> int:
     while filled < len(view) and (got := os.readv(fd, [view[filled:]])):
         filled += got
     return filled
-
-
-def read(fd: int) -> bytes:
-    """The whole text of the maps file `fd`."""
-    return b"".join(read_blocks(fd))

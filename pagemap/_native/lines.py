@@ -1,17 +1,31 @@
-"""Lines of /proc/PID/maps as columns."""
+"""Lines of /proc/PID/maps as columns, a block at a time or all of them."""
 
 from __future__ import annotations
 
+from array import array
 from errno import EINVAL, ERANGE
+from itertools import chain
 
 from pagemap._core import ffi, lib
 from pagemap._errors import PagemapError
 from pagemap._native import allocate, checked, view_of
 from pagemap._vocabulary.text import printable
 
-__all__ = ["Lines", "Words", "bad_line"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Lines", "Words", "bad_line", "path_of"]
 
 _SHOWN = 80  # bytes of a line that is none
+
+
+def path_of(word: bytes) -> str:
+    """The path that maps wrote as `word`, or `maps_blocks.settled` has made of it."""
+    path = word.decode("utf-8", "surrogateescape")
+    if "\\" in path or "\0" in path:
+        return path.replace("\\012", "\n").replace("\0", "\\")
+    return path
 
 
 class Words:
@@ -19,9 +33,25 @@ class Words:
 
     __slots__ = ("codes", "words")
 
-    def __init__(self, codes: memoryview, words: list[bytes]) -> None:
+    def __init__(self, codes: memoryview, words: list[str]) -> None:
         self.codes = codes
         self.words = words
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.words.__getitem__, self.codes)
+
+    def take_from(self, known: dict[str, int]) -> None:
+        """Number the words as `known` does, to which new ones are added, and let go of them."""
+        numbers = array("i", [known.setdefault(word, len(known)) for word in self.words])
+        checked(
+            lib.pm_codes_renumber(
+                ffi.from_buffer("int32_t[]", self.codes, require_writable=True),
+                len(self.codes),
+                ffi.from_buffer("int32_t[]", numbers),
+                len(numbers),
+            )
+        )
+        self.words = []
 
 
 class Lines:
@@ -32,7 +62,7 @@ class Lines:
     PagemapError where a line is none of maps, or lies below the one above it.
     """
 
-    __slots__ = ("bounds", "devices", "inodes", "offsets", "paths", "perms", "text")
+    __slots__ = ("bounds", "devices", "inodes", "offsets", "paths", "perms")
 
     def __init__(self, text: bytes) -> None:
         capacity = text.count(b"\n") + 1
@@ -57,7 +87,6 @@ class Lines:
             raise bad_line(text[job.bad :].partition(b"\n")[0], ordered=count == -ERANGE)
         checked(count)
         view, coded, places = view_of(numbers, "Q"), view_of(codes, "i"), view_of(words, "Q")
-        self.text = text
         self.bounds = view[: 2 * count]
         self.offsets = view[2 * capacity : 2 * capacity + count]
         self.inodes = view[3 * capacity : 3 * capacity + count]
@@ -66,13 +95,45 @@ class Lines:
             for at, column in zip(range(0, 3 * capacity, capacity), columns, strict=True)
         )
 
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[bytes]) -> Lines:
+        """The lines of all blocks. Their text is let go, and a path of many lines is held once."""
+        blocks = iter(blocks)
+        first = next(blocks, b"")
+        second = next(blocks, None)
+        if second is None:
+            return cls(first)
+        words: tuple[dict[str, int], ...] = ({}, {}, {})
+        columns = [bytearray() for _ in range(6)]
+        for part in map(cls, chain((first, second), blocks)):
+            texts = part.perms, part.devices, part.paths
+            for text, known in zip(texts, words, strict=True):
+                text.take_from(known)
+            numbers = part.bounds, part.offsets, part.inodes, *(text.codes for text in texts)
+            for column, more in zip(columns, numbers, strict=True):
+                column.extend(more)
+        self = cls.__new__(cls)
+        self.bounds, self.offsets, self.inodes = (
+            memoryview(column).cast("Q") for column in columns[:3]
+        )
+        self.perms, self.devices, self.paths = (
+            Words(memoryview(codes).cast("i"), list(known))
+            for codes, known in zip(columns[3:], words, strict=True)
+        )
+        return self
+
+    def ranges(self) -> Iterator[tuple[int, int, str]]:
+        """The first address of each line, the one past its last, and its path."""
+        bounds = self.bounds.tolist()
+        return zip(bounds[::2], bounds[1::2], self.paths, strict=True)
+
     def __len__(self) -> int:
         return len(self.inodes)
 
 
-def _words(text: bytes, places: memoryview) -> list[bytes]:
+def _words(text: bytes, places: memoryview) -> list[str]:
     words = places.tolist()
-    return [text[at : at + size] for at, size in zip(words[::2], words[1::2], strict=True)]
+    return [path_of(text[at : at + size]) for at, size in zip(words[::2], words[1::2], strict=True)]
 
 
 def bad_line(line: bytes | str, *, ordered: bool = False) -> PagemapError:

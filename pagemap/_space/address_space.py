@@ -68,11 +68,14 @@ class AddressSpace(Handle):
 
         Raises TargetVanished after exit or exec.
         """
-        from pagemap._space.mapping_columns import mapping_table
+        from pagemap._native.lines import Lines
+        from pagemap._space.mapping_columns import mapping_columns
+        from pagemap._tables.table import Table
+        from pagemap._vocabulary.rows.mapping import MAPPINGS
 
         begin = time()
-        text = b"".join(self.maps_blocks())
-        return mapping_table(text, about(begin, self))
+        columns = mapping_columns(Lines.of_blocks(self.maps_blocks()))
+        return Table(MAPPINGS, columns, about=about(begin, self))
 
     def reading(self, results: Iterator[_T]) -> Iterator[_T]:
         """The same results; an OSError among them becomes an error of this process.

@@ -20,6 +20,7 @@ with atheris.instrument_imports(include=["pagemap"]):
     from pagemap._cli import targets
     from pagemap._errors import PagemapError, UsageError
     from pagemap._kernel import maps, smaps
+    from pagemap._native.lines import Lines
     from pagemap._vocabulary import page_flags, units
     from pagemap._vocabulary.filters import parse_filters
 
@@ -62,8 +63,8 @@ def maps_text(data: bytes) -> None:
     assert len(got) <= data.count(b"\n") + 1
     if wanted is not None:
         assert [tuple(each)[:7] for each in got] == [(*line[:6], line.path) for line in wanted]
-        labels = [(line.start, line.end, line.label) for line in wanted]
-        assert list(maps.parse_labels(data)) == labels
+        ranges = [(line.start, line.end, line.path) for line in wanted]
+        assert list(Lines(data).ranges()) == ranges
 
 
 def _kept(data: bytes) -> list[tuple[int, int]]:

@@ -178,9 +178,9 @@ def test_names_beyond_all_bounds(start: Start, monkeypatch: pytest.MonkeyPatch) 
     assert len(unbounded.paths) > 6
     assert {each.path for each in bounded.paths} <= {
         *(each.path for each in unbounded.paths),
-        MORE_PATHS.decode(),
+        MORE_PATHS,
     }
-    assert MORE_PATHS.decode() in {each.path for each in bounded.paths}
+    assert MORE_PATHS in {each.path for each in bounded.paths}
     assert bounded.total[0]._replace(saved=0) == unbounded.total[0]._replace(saved=0)
 
 

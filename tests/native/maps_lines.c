@@ -230,6 +230,22 @@ static void check_spans(void)
 	free(spans);
 }
 
+/* A code that is none of the numbers is never followed. */
+static void check_renumbered(void)
+{
+	static const int32_t numbers[] = { 7, 0, 7 };
+	static const int32_t given[] = { 2, 1, 0, 1 };
+	int32_t *codes = memcpy(exactly(sizeof(given)), given, sizeof(given));
+
+	CHECK_EQUAL(pm_codes_renumber(codes, 0, numbers, 0), 0);
+	CHECK_EQUAL(pm_codes_renumber(codes, 4, numbers, 3), 4);
+	CHECK(codes[0] == 7 && codes[1] == 0 && codes[2] == 7 && codes[3] == 0);
+	CHECK_EQUAL(pm_codes_renumber(codes, 4, numbers, 3), -ERANGE);
+	codes[0] = -1;
+	CHECK_EQUAL(pm_codes_renumber(codes, 1, numbers, 3), -ERANGE);
+	free(codes);
+}
+
 int main(void)
 {
 	struct pm_lines lines;
@@ -237,6 +253,7 @@ int main(void)
 	check_lines();
 	check_collisions();
 	check_refused();
+	check_renumbered();
 	check_order();
 	check_spans();
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pagemap._errors import PagemapError
 from pagemap._kernel import maps, maps_blocks
+from pagemap._native.lines import Lines
 from tests import oracle
 from tests.property import strategies
 
@@ -69,16 +70,18 @@ def test_parse(text: bytes) -> None:
 
 
 @given(TEXTS)
-def test_parse_labels(text: bytes) -> None:
+def test_ranges(text: bytes) -> None:
     found = in_order(oracle.parse_maps(text))
     if found is None:
         with pytest.raises(PagemapError, match="out of order"):
-            list(maps.parse_labels(text))
+            Lines(text)
         return
-    expected = [(line.start, line.end, line.label) for line in found]
-    assert list(maps.parse_labels(text)) == expected
-    again = b"".join(maps_blocks.in_order(re.findall(rb"[^\n]*\n", text)))
-    assert list(maps.parse_labels(again)) == expected
+    expected = [(line.start, line.end, line.path) for line in found]
+    assert list(Lines(text).ranges()) == expected
+    blocks = maps_blocks.in_order(re.findall(rb"[^\n]*\n", text))
+    joined = Lines.of_blocks(blocks)
+    assert list(joined.ranges()) == expected
+    assert list(maps.mappings_of(joined)) == maps.parse(text)
 
 
 @given(TEXTS, st.integers(1, 3).map(lambda factor: factor * 8192))

@@ -17,7 +17,7 @@ UNTOUCHED = [1 << 55] * 600
 
 
 def rows(form: str, entries: list[int], vpn: int, raw: bytes, shift: int, *, hidden: bool) -> bytes:
-    label = LABELS[form](raw)
+    label = LABELS[form](decoded(raw))
     view = strategies.view(entries)
     return native_rows.format_rows(view, vpn, label, form=form, page_shift=shift, hidden=hidden)
 
@@ -91,7 +91,7 @@ def test_flags_that_the_kernel_does_not_tell(
             form: native_rows.format_rows(
                 view,
                 5,
-                LABELS[form](b"x"),
+                LABELS[form]("x"),
                 form=form,
                 page_shift=12,
                 hidden=hidden,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pagemap._errors import PagemapError
 from pagemap._kernel import maps, maps_blocks
+from pagemap._native.lines import Lines
 from pagemap._native.threads import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pagemap._vocabulary.rows.mapping import Mapping
 
 FILE = b"7f1c2a028000-7f1c2a1bd000 r-xp 00028000 fe:01 658                        /lib/libc.so.6\n"
+MORE = b"7f1c2a1bd000-7f1c2a1cd000 r--p 00028000 fe:01 658                        /lib/libc.so.6\n"
 ANONYMOUS = b"7f1c2a000000-7f1c2a021000 rw-p 00000000 00:00 0 \n"
 HEAP = b"55d0c0000000-55d0c0021000 rw-p 00000000 00:00 0                          [heap]\n"
 VSYSCALL = b"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
@@ -143,7 +148,7 @@ REST = b" r--p 00000000 00:00 0 \n"
 def test_lines_out_of_order_are_refused(lines: list[bytes]) -> None:
     """With such lines of somebody's copy of /proc `tally` never came to an end."""
     text = b"".join(line + REST for line in lines)
-    for read in (maps.parse, lambda data: list(maps.parse_labels(data)), _in_blocks_of_a_line):
+    for read in (maps.parse, lambda data: list(Lines(data).ranges()), _in_blocks_of_a_line):
         with pytest.raises(PagemapError, match=r"out of order in /proc/PID/maps: '[0-9a-f]+-"):
             read(text)
 
@@ -162,7 +167,7 @@ def test_what_the_kernel_lists_again_counts_once(
 ) -> None:
     """Between two reads of maps a mapping that was listed may merge with the next one."""
     text = b"".join(line + REST for line in lines)
-    for read in (maps.parse, lambda data: list(maps.parse_labels(data)), _in_blocks_of_a_line):
+    for read in (maps.parse, lambda data: list(Lines(data).ranges()), _in_blocks_of_a_line):
         assert [tuple(each[:2]) for each in read(text)] == bounds
 
 
@@ -172,7 +177,7 @@ def _in_blocks_of_a_line(text: bytes) -> list[Mapping]:
 
 def test_a_line_without_label() -> None:
     with pytest.raises(PagemapError, match=r"not a line of /proc/PID/maps: '1000-2000 r--p 0'"):
-        list(maps.parse_labels(b"1000-2000 r--p 0\n"))
+        Lines(b"1000-2000 r--p 0\n")
 
 
 def test_one_line() -> None:
@@ -180,14 +185,41 @@ def test_one_line() -> None:
         assert [maps.parse_line(line[:-1])] == maps.parse(line)
 
 
-def test_labels_are_as_the_kernel_wrote_them() -> None:
+def test_ranges_have_their_paths() -> None:
     lines = b"1000-2000 r--p 00000000 fe:00 658    /a\\012 b\xff\n" + ANONYMOUS + FILE
-    assert list(maps.parse_labels(lines)) == [
-        (0x1000, 0x2000, b"/a\\012 b\xff"),
-        (0x7F1C2A000000, 0x7F1C2A021000, b""),
-        (0x7F1C2A028000, 0x7F1C2A1BD000, b"/lib/libc.so.6"),
+    assert list(Lines(lines).ranges()) == [
+        (0x1000, 0x2000, "/a\n b\udcff"),
+        (0x7F1C2A000000, 0x7F1C2A021000, ""),
+        (0x7F1C2A028000, 0x7F1C2A1BD000, "/lib/libc.so.6"),
     ]
-    assert maps.decode_path(b"/a\\012 b\xff") == "/a\n b\udcff"
+
+
+@pytest.mark.parametrize("lines", [[], [FILE], [HEAP, ANONYMOUS, FILE, MORE, VSYSCALL]])
+def test_blocks_are_as_their_text_in_one(lines: list[bytes]) -> None:
+    joined = Lines.of_blocks(iter(lines))
+    assert list(maps.mappings_of(joined)) == maps.parse(b"".join(lines))
+    for column in (joined.perms, joined.devices, joined.paths):
+        assert len(set(column.words)) == len(column.words)
+
+
+@pytest.mark.parametrize(("different", "most"), [(False, 1 << 21), (True, 10 << 20)])
+def test_the_text_of_all_blocks_is_never_held(*, different: bool, most: int) -> None:
+    """Paths are the target's to choose: of 8 MiB of them three times as much was held."""
+
+    def blocks() -> Iterator[bytes]:
+        for n in range(1, 2001):
+            path = b"/x" * 2048 + (b"%d" % n if different else b"")
+            yield b"%x-%x r--p 00000000 fe:00 658 %b\n" % (n << 12, (n + 1) << 12, path)
+
+    tracemalloc.start()
+    try:
+        lines = Lines.of_blocks(blocks())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(lines) == 2000
+    assert len(lines.paths.words) == (2000 if different else 1)
+    assert peak < most
 
 
 def in_a_pipe(data: bytes) -> int:
@@ -229,7 +261,7 @@ def test_few_lines_take_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_last_line_without_newline_is_not_lost() -> None:
     fd = in_a_pipe(ANONYMOUS + FILE[:-1])
     try:
-        mappings = maps.parse(maps_blocks.read(fd))
+        mappings = maps.parse(b"".join(maps_blocks.read_blocks(fd)))
         assert [mapping.path for mapping in mappings] == ["", "/lib/libc.so.6"]
     finally:
         os.close(fd)
