@@ -18,6 +18,7 @@
 #include "kernel/scan.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 #include "analyses/footprint.cdef.h"
 
@@ -75,8 +76,8 @@ static int64_t find(struct walk *walk)
 	if (end - start > REACH)
 		end = start + REACH;
 	began = pm_sys_now();
-	got = pm_scan(walk->job->source.fd, &query, (first + start) << shift,
-		      (first + end) << shift, &region, 1, &next);
+	got = pm_source_scan(&walk->job->source, &query, (first + start) << shift,
+			     (first + end) << shift, &region, 1, &next);
 	count_chunk(&walk->chunks, began);
 	if (got == -EFAULT) {
 		walk->look = 0; /* past the address space: read up to where that ends */
@@ -125,7 +126,7 @@ static int64_t read_chunk(struct walk *walk)
 	if (rest > whole)
 		rest = whole;
 	began = pm_sys_now();
-	got = pm_read(walk->job->source.fd, first + walk->at.page, rest, walk->room->block);
+	got = pm_source_read(&walk->job->source, first + walk->at.page, rest, walk->room->block);
 	count_chunk(&walk->chunks, began);
 	if (got < 0)
 		return got;

@@ -17,6 +17,7 @@
 #include "kernel/kpage_flags.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 #include "analyses/huge.h"
 #include "analyses/tally.cdef.h"
@@ -81,7 +82,7 @@ static int64_t look_ahead(const struct walk *walk, uint64_t vpn, uint64_t pfn, u
 		most = walk->span_end - vpn;
 	while (done < most) {
 		const uint64_t some = most - done < AHEAD ? most - done : AHEAD;
-		const int64_t got = pm_read(walk->job->source.fd, vpn + done, some, entries);
+		const int64_t got = pm_source_read(&walk->job->source, vpn + done, some, entries);
 		uint64_t fit = 0;
 
 		if (got <= 0)
@@ -104,7 +105,7 @@ static int begun_before(const struct walk *walk, const struct pm_huge_stretch *s
 
 	if (!pm_flag(stretch->words[0], PM_KPF_COMPOUND_TAIL) || stretch->vpn == span_start)
 		return 0;
-	got = pm_read(walk->job->source.fd, stretch->vpn - 1, 1, &entry);
+	got = pm_source_read(&walk->job->source, stretch->vpn - 1, 1, &entry);
 	if (got <= 0)
 		return (int)got;
 	return present(entry) && (entry & PM_PLACE_MASK) + 1 == stretch->pfn;

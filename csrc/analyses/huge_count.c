@@ -8,6 +8,7 @@
 #include "kernel/kpage_flags.h"
 #include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
+#include "walk/source.h"
 #include "analyses/huge.h"
 
 enum { REGIONS = 16 }; /* mapped by PMDs, found at a time */
@@ -41,8 +42,8 @@ int pm_settle_pmds(struct pm_counter *counter)
 
 	while (next < end) {
 		struct pm_region regions[REGIONS];
-		const int64_t found = pm_scan(counter->job->source.fd, &query, next, end, regions,
-					      REGIONS, &next);
+		const int64_t found = pm_source_scan(&counter->job->source, &query, next, end,
+						     regions, REGIONS, &next);
 
 		if (found < 0)
 			return (int)found;

@@ -10,6 +10,7 @@
 #include "kernel/entry_kinds.cdef.h"
 #include "kernel/read.cdef.h"
 #include "kernel/uapi.h"
+#include "walk/source.h"
 #include "analyses/tally.h"
 
 /* Count what is not present of `count` entries, each by its kind. */
@@ -90,8 +91,8 @@ static int64_t read_kinds(const struct pm_tally_walk *walk, uint64_t span, uint6
 
 	while (count) {
 		const uint64_t room = PM_READ_BLOCK - PM_WORDS_OF_REGIONS;
-		int64_t got =
-			pm_read(walk->job->source.fd, vpn, count < room ? count : room, entries);
+		int64_t got = pm_source_read(&walk->job->source, vpn, count < room ? count : room,
+					     entries);
 
 		if (got <= 0)
 			return got;
@@ -107,7 +108,7 @@ static int64_t add_marks(const struct pm_tally_walk *walk, struct pm_counts *to,
 			 uint64_t pages)
 {
 	uint64_t entry = 0;
-	int64_t got = pm_read(walk->job->source.fd, vpn, 1, &entry);
+	int64_t got = pm_source_read(&walk->job->source, vpn, 1, &entry);
 
 	to->marked_zero += got == 1 && pm_flag(entry, PM_FILE_BIT) ? pages : 0;
 	return got < 0 ? got : 0;

@@ -14,6 +14,7 @@
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 #include "walk/populated.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 #include "analyses/tally.h"
 
@@ -91,8 +92,8 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 		*at = *to; /* the rest lies past the address space, as [vsyscall] */
 		return 0;
 	}
-	count = pm_scan(job->source.fd, &query, start << job->source.page_shift,
-			end << job->source.page_shift, regions, PM_REGIONS, &next);
+	count = pm_source_scan(&job->source, &query, start << job->source.page_shift,
+			       end << job->source.page_shift, regions, PM_REGIONS, &next);
 	if (count < 0)
 		return count;
 	for (int64_t i = 0; i < count; i++) {
@@ -199,7 +200,7 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, u
 
 	if (rest > most)
 		rest = most;
-	got = pm_read(job->source.fd, vpn, rest, walk->scratch);
+	got = pm_source_read(&job->source, vpn, rest, walk->scratch);
 	if (got < 0)
 		return got;
 	error = pm_tally_entries(walk, at->span, vpn, walk->scratch, (uint64_t)got);

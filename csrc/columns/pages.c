@@ -9,6 +9,7 @@
 #include "kernel/entry_kinds.h"
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 #include "columns/columns.cdef.h"
 
@@ -54,8 +55,8 @@ static int64_t read_entries(const struct pm_pages_job *job, const struct pm_plac
 	if (!count)
 		return 0;
 	if (!job->entries)
-		return pm_read(job->source.fd, job->source.spans[at->span].vpn + at->page, count,
-			       out);
+		return pm_source_read(&job->source, job->source.spans[at->span].vpn + at->page,
+				      count, out);
 	memcpy(out, job->entries + at->page, count * sizeof(*out));
 	return (int64_t)count;
 }
@@ -168,7 +169,7 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 	}
 	if (at->span >= job->source.spans_count && !job->entries) {
 		/* an address space that is gone reads like one that ends here */
-		int32_t alive = pm_alive(job->source.fd);
+		int32_t alive = pm_source_alive(&job->source);
 
 		if (alive <= 0)
 			return alive ? alive : -ESRCH;

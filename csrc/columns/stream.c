@@ -1,5 +1,5 @@
 /*
- * A stream of a live process's pages: each batch is read when the consumer asks for it.
+ * A stream of a process's pages: each batch is read when the consumer asks for it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct stream {
 	int failed; /* errno of the first failure, after which there is nothing more */
 	struct pm_shape *shape;
 	struct pm_pages_job job; /* its tables and descriptors are ours */
+	struct pm_reader reader; /* and so is what it reads, where that is not live */
 	struct pm_page_rows rows;
 	struct pm_place at;
 	uint64_t *scratch;	       /* of words, where any are asked for */
@@ -51,6 +52,8 @@ static void close_all(struct stream *stream)
 static void destroy(struct stream *stream)
 {
 	close_all(stream);
+	if (stream->job.source.reader)
+		stream->reader.drop(stream->reader.saved);
 	free((void *)stream->job.source.spans);
 	free((void *)stream->job.entries);
 	free((void *)stream->job.starts);
@@ -92,16 +95,27 @@ static int open_all(struct stream *stream)
 	return error;
 }
 
+/* Have a reader of our own. Returns 0 or errno. */
+static int copy_reader(struct stream *stream, const struct pm_reader *lent)
+{
+	if (!lent)
+		return 0;
+	stream->reader = *lent;
+	stream->reader.saved = lent->copy(lent->saved);
+	if (!stream->reader.saved)
+		return errno;
+	stream->job.source.reader = &stream->reader;
+	return 0;
+}
+
 static int take(struct stream *stream, const struct pm_schema *schema, const uint32_t *columns,
 		const struct pm_pages_job *job)
 {
 	const uint64_t spans = job->source.spans_count, rows = job->rows;
-	int words = 0;
-
-	int error;
+	int words = 0, error;
 
 	stream->job = *job;
-	stream->own = job->pid == pm_sys_pid();
+	stream->own = !job->source.reader && job->pid == pm_sys_pid();
 	snprintf(stream->forked, sizeof(stream->forked),
 		 "this stream is of process %d, which has forked this one since: "
 		 "make another, of a Process that is opened here",
@@ -109,10 +123,13 @@ static int take(struct stream *stream, const struct pm_schema *schema, const uin
 	memcpy(stream->kinds, job->kinds, sizeof(stream->kinds));
 	stream->job.kinds = stream->kinds;
 	stream->job.source.spans = NULL;
+	stream->job.source.reader = NULL;
 	stream->job.entries = NULL;
 	stream->job.starts = NULL;
 	stream->job.paths = NULL;
 	error = open_all(stream);
+	if (!error)
+		error = copy_reader(stream, job->source.reader);
 	if (error)
 		return error;
 	for (uint64_t i = 0; i < schema->count; i++)
@@ -150,6 +167,11 @@ static void say(struct stream *stream, int error)
 	if (error == ESRCH)
 		snprintf(stream->error, sizeof(stream->error),
 			 "process %d exited or called exec while it was read: "
+			 "the rows before this are not all of them",
+			 (int)stream->job.pid);
+	else if (error == EBADMSG && stream->job.source.reader)
+		snprintf(stream->error, sizeof(stream->error),
+			 "the file that has the pages of process %d is damaged: "
 			 "the rows before this are not all of them",
 			 (int)stream->job.pid);
 	else if (stream->job.entries)

@@ -10,6 +10,7 @@
 #include "kernel/entry_frames.cdef.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/read.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 #include "rows/rows.h"
 
@@ -153,7 +154,7 @@ static uint64_t block_from(const struct pm_rows *rows, struct pm_place at,
 static int64_t read_block(const struct pm_rows *rows, uint64_t vpn, uint64_t count,
 			  uint64_t *entries)
 {
-	const int64_t got = pm_read(rows->source.fd, vpn, count, entries);
+	const int64_t got = pm_source_read(&rows->source, vpn, count, entries);
 	int64_t error;
 
 	if (got < 0 || !rows->counted)

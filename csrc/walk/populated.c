@@ -19,6 +19,7 @@
 #include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
 #include "walk/populated.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
 
 enum {
@@ -191,8 +192,9 @@ static int find(struct walk *walk, const struct pm_source *source)
 		.max_pages = PAGES,
 	};
 	uint64_t next, pages = 0;
-	int64_t found = pm_scan(source->fd, &query, (span->vpn + walk->at.page) << page_shift,
-				(span->vpn + last) << page_shift, walk->found, REGIONS, &next);
+	int64_t found = pm_source_scan(source, &query, (span->vpn + walk->at.page) << page_shift,
+				       (span->vpn + last) << page_shift, walk->found, REGIONS,
+				       &next);
 
 	if (found == -EFAULT) {
 		walk->empty = 0; /* past the address space: read up to where that ends */
@@ -278,7 +280,7 @@ int64_t pm_populated(const struct pm_source *source, struct pm_place *from,
 			rest = next_found(&walk, source->page_shift, room);
 		else
 			rest = in_a_row(&walk, block < room ? block : room);
-		got = pm_read(source->fd, span->vpn + walk.at.page, rest, out + walk.stored);
+		got = pm_source_read(source, span->vpn + walk.at.page, rest, out + walk.stored);
 		if (got < 0)
 			return got;
 		if (!keep_all(&walk, out + walk.stored, (uint64_t)got))

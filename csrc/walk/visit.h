@@ -6,8 +6,8 @@
 
 #include "kernel/read.cdef.h"
 #include "walk/populated.cdef.h"
+#include "walk/source.h"
 #include "walk/spans.h"
-#include "walk/source.cdef.h"
 
 enum { PM_VISIT_RUNS = 1024 };
 
@@ -38,7 +38,7 @@ static inline int64_t pm_visit_block(const struct pm_source *source, struct pm_p
 static inline int64_t pm_visited(const struct pm_source *source, const struct pm_place *at,
 				 const struct pm_place *to, uint64_t found)
 {
-	int32_t alive = pm_before(at, to) ? 1 : pm_alive(source->fd);
+	int32_t alive = pm_before(at, to) ? 1 : pm_source_alive(source);
 
 	if (alive < 0)
 		return alive;

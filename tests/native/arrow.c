@@ -311,7 +311,7 @@ static void test_entries(void)
 	uint64_t *entries = exactly(PAGES * 8);
 	const struct pm_range range = { .vpn = 10, .count = PAGES };
 	const struct pm_pages_job job = {
-		.source = { &range, 1, -1, 12, 0 },
+		.source = { &range, 1, -1, 12, 0, NULL },
 		.entries = entries,
 		.starts = starts,
 		.paths = paths,

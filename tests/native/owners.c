@@ -78,7 +78,7 @@ static int next_wanted(uint64_t *span, uint64_t *page)
 /* `faithful`: nothing goes wrong, so all must be found. Returns an error if there was one. */
 static int64_t check_all(int use_scan, int faithful)
 {
-	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan };
+	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan, NULL };
 	const struct pm_place to = { spans_count, 0 };
 	struct pm_place at = { 0, 0 };
 	uint64_t span = 0, page = 0, seen;
@@ -154,7 +154,7 @@ static void full(void)
 
 static void little_room(void)
 {
-	const struct pm_source source = { spans, 1, 3, 12, 0 };
+	const struct pm_source source = { spans, 1, 3, 12, 0, NULL };
 	const struct pm_place to = { 1, 0 };
 	struct pm_place at = { 0, 0 };
 	struct pm_sighting out[1];

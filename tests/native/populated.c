@@ -47,7 +47,7 @@ static int next_there(struct pm_place *at, const struct pm_place *to)
 static void check_walk(struct pm_place from, struct pm_place to, int use_scan, uint64_t capacity,
 		       uint64_t runs_capacity)
 {
-	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan };
+	const struct pm_source source = { spans, spans_count, 3, 12, (uint32_t)use_scan, NULL };
 	struct pm_place at = from, wanted = from;
 	uint64_t steps = 0;
 
@@ -143,7 +143,9 @@ static void touching(void)
 	uint64_t out[MOST_SPANS + 1], stored;
 
 	for (int use_scan = 0; use_scan < 2; use_scan++) {
-		const struct pm_source source = { spans, MOST_SPANS, 3, 12, (uint32_t)use_scan };
+		const struct pm_source source = {
+			spans, MOST_SPANS, 3, 12, (uint32_t)use_scan, NULL
+		};
 		struct pm_place at = { 0, 0 }, to = { MOST_SPANS, 0 };
 
 		draw_scene(100, 1, 0);
@@ -164,7 +166,7 @@ static void holes_are_skipped(void)
 	struct pm_range runs[8];
 
 	for (int use_scan = 0; use_scan < 2; use_scan++) {
-		const struct pm_source source = { spans, 1, 3, 12, (uint32_t)use_scan };
+		const struct pm_source source = { spans, 1, 3, 12, (uint32_t)use_scan, NULL };
 		struct pm_place at = { 0, 0 }, to = { 1, 0 };
 
 		tell_truth(SCENE);

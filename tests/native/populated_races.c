@@ -23,7 +23,7 @@ struct answer {
 static struct answer walk(uint64_t capacity, uint64_t runs_capacity)
 {
 	const struct pm_range span = { 0, SCENE };
-	const struct pm_source source = { &span, 1, 3, 12, 1 };
+	const struct pm_source source = { &span, 1, 3, 12, 1, NULL };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct answer answer = { 0, 0 };
 
@@ -160,7 +160,7 @@ static void refused(void)
 static void nonsense(void)
 {
 	const struct pm_range span = { 0, SCENE };
-	const struct pm_source source = { &span, 1, 3, 12, 1 };
+	const struct pm_source source = { &span, 1, 3, 12, 1, NULL };
 	struct pm_place at = { 0, 0 }, to = { 1, 0 };
 	struct pm_range run;
 	uint64_t out, stored;

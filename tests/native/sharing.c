@@ -369,7 +369,7 @@ static void drawn(void)
 static void failing(void)
 {
 	const struct pm_range span = { 0, 100 };
-	const struct pm_source source = { &span, 1, 3, 12, 0 };
+	const struct pm_source source = { &span, 1, 3, 12, 0, NULL };
 	const struct pm_place to = { 1, 0 };
 	struct pm_place at = { 0, 0 };
 	struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));

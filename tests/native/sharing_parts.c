@@ -17,7 +17,7 @@ static void collected(void)
 		const uint64_t pages = 1 + below(9000);
 		const struct pm_range spans[] = { { below(20), pages / 2 },
 						  { 20 + pages / 2, pages / 2 + 1 } };
-		const struct pm_source source = { spans, 2, 3, 12, (uint32_t)below(2) };
+		const struct pm_source source = { spans, 2, 3, 12, (uint32_t)below(2), NULL };
 		const struct pm_place to = { 2, 0 };
 		struct pm_place at = { 0, 0 };
 		struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
