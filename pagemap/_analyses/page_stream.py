@@ -166,7 +166,7 @@ class PageStream(Stream):
             starts=starts,
             paths=codes,
             pid=process.pid,
-            fd=process.descriptor() if spans.count else process.fileno(),
+            source=process.source_at(0) if spans.count else process.source,
             frames=fds,
             page_shift=PAGE_SHIFT,
             use_scan=process.can_scan,

@@ -38,9 +38,7 @@ def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapp
         of = maps.mappings_of(lines)  # each when something of it is found
         spans = Spans.of_bounds(lines.bounds, PAGE_SHIFT)
         reach.left = spans.pages
-        pieces = spans.populated(
-            process.fileno(), PAGE_SHIFT, use_scan=process.can_scan, pages=reach
-        )
+        pieces = spans.populated(process.source, PAGE_SHIFT, use_scan=process.can_scan, pages=reach)
         mapping: Mapping | None = None
         with pipeline.run(pieces, EntryBuffer, threads) as results:
             for piece, (entries, runs) in process.reading(results):

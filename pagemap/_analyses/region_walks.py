@@ -33,7 +33,7 @@ def scanned(
     while start < end:
         query = asked.query(limit, exactly=False)
         try:
-            found, start = scan.scan(process.fileno(), query, start, end, vector)
+            found, start = scan.scan(process.source, query, start, end, vector)
         except OSError as error:
             raise process.read_error(error) from None
         if asked.by_swap or asked.by_huge:
@@ -115,7 +115,7 @@ def _batch(
     process: AddressSpace, ranges: list[tuple[int, int]], scanned: list[int] | None = None
 ) -> scan.Batch:
     try:
-        entries, stored = _native.read_ranges(process.fileno(), ranges)
+        entries, stored = _native.read_ranges(process.source, ranges)
     except OSError as error:
         raise process.read_error(error) from None
     if len(entries) < sum(count for _, count in ranges):

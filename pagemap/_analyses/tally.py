@@ -78,7 +78,7 @@ def _counted(
         return sums
     job = counting.Job(
         Spans.of_bounds(lines.bounds, PAGE_SHIFT),
-        process.fileno(),
+        process.source,
         PAGE_SHIFT,
         plan.way,
         end=process.end_page(),

@@ -36,14 +36,16 @@ _ERRORS = {
 
 def translated(process: AddressSpace, addresses: Iterable[int]) -> Table[TranslationRow]:
     """See `Process.translate`."""
-    begin, fd, pid = time(), process.fileno(), process.pid
+    begin, source, pid = time(), process.source, process.pid
     several = list(addresses)
     for address in several:
         check_address("addresses", address)
     rows: list[tuple[object, ...]] = []
     mapped = _Mapped(process)
     for address in several:
-        physical = _native.translate(fd, address, PAGE_SHIFT)
+        physical = -1
+        if isinstance(source, int):
+            physical = _native.translate(source, address, PAGE_SHIFT)
         if physical < 0:
             try:
                 physical = translate(process, address, mapped)

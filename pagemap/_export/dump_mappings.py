@@ -56,7 +56,7 @@ def batches(
             places.append(struct.pack("=2Q", len(label_bytes), len(quoted)))
             label_bytes += quoted
         yield Rows(
-            process.fileno(),
+            process.source,
             Spans.of_bounds(bounds, PAGE_SHIFT).table,
             b"".join(map(places.__getitem__, codes)),
             bytes(label_bytes),

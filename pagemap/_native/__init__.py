@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Protocol
 
+    from pagemap._native.source import Source
+
     class Buffer(Protocol):
         """Anything with the buffer protocol (collections.abc.Buffer is younger than 3.10)."""
 
@@ -109,14 +111,20 @@ def range_table_of(words: Sequence[int]) -> Any:
     return ffi.from_buffer("struct pm_range[]", struct.pack(f"={len(words)}Q", *words))
 
 
-def read(fd: int, vpn: int, count: int) -> memoryview:
+def read(source: Source, vpn: int, count: int) -> memoryview:
     """The entries of `count` pages from `vpn` on; fewer where the address space ends."""
     out = allocate("uint64_t[]", count)
-    got = checked(lib.pm_read(fd, vpn, count, out))
+    got = checked(_read(source, vpn, count, out))
     return view_of(out, "Q")[:got].toreadonly()
 
 
-def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
+def _read(source: Source, vpn: int, count: int, out: Any) -> int:
+    if isinstance(source, int):
+        return int(lib.pm_read(source, vpn, count, out))
+    return source.read(vpn, count, out)
+
+
+def read_into(source: Source, view: memoryview, vpn: int, count: int) -> int:
     """Read `count` entries into the writable, contiguous `view`; returns how many there were.
 
     Raises ValueError when its memory is not aligned to the 8 bytes of an entry.
@@ -124,7 +132,7 @@ def read_into(fd: int, view: memoryview, vpn: int, count: int) -> int:
     raw = ffi.from_buffer("uint8_t[]", view, require_writable=True)
     if int(ffi.cast("uintptr_t", raw)) % 8:
         raise UsageError("the buffer must be aligned to 8 bytes, the size of an entry")
-    return checked(lib.pm_read(fd, vpn, count, ffi.cast("uint64_t *", raw)))
+    return checked(_read(source, vpn, count, ffi.cast("uint64_t *", raw)))
 
 
 def read_text(fd: int, view: memoryview, offset: int) -> int:
@@ -134,13 +142,17 @@ def read_text(fd: int, view: memoryview, offset: int) -> int:
     return checked(got)
 
 
-def read_ranges(fd: int, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:
+def read_ranges(source: Source, ranges: Sequence[tuple[int, int]]) -> tuple[memoryview, list[int]]:
     """The entries of many ranges ``(vpn, count)`` in a row, and how many each range has."""
     capacity = sum(count for _, count in ranges)
     out = allocate("uint64_t[]", capacity)
     stored = allocate("uint64_t[]", len(ranges))
     table = ffi.new("struct pm_range[]", list(ranges))
-    got = checked(lib.pm_read_ranges(fd, table, len(ranges), out, capacity, stored))
+    if isinstance(source, int):
+        got = lib.pm_read_ranges(source, table, len(ranges), out, capacity, stored)
+    else:
+        got = source.read_ranges(table, out, stored)
+    checked(got)
     return view_of(out, "Q")[:got].toreadonly(), ffi.unpack(stored, len(ranges)) if ranges else []
 
 

@@ -8,6 +8,7 @@ from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.scan import Piece, Spans, address_space_end
+from pagemap._native.source import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.lines import Lines
+    from pagemap._native.source import Source
 
 __all__ = [
     "ABSENT",
@@ -79,12 +81,13 @@ class Way:
         self.kinds = bytes(lib.PM_TYPES_OF_SWAP)
 
 
-class TallyBuffer:
+class TallyBuffer(Scratch):
     """What one thread needs to count."""
 
     __slots__ = ("scratch",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.scratch = allocate("uint64_t[]", READ_BLOCK)
 
 
@@ -95,12 +98,12 @@ class Job:
     the address space.
     """
 
-    __slots__ = ("_kept", "spans", "table")
+    __slots__ = ("_kept", "source", "spans", "table")
 
     def __init__(
         self,
         spans: Spans,
-        fd: int,
+        source: Source,
         page_shift: int,
         way: Way,
         *,
@@ -108,14 +111,15 @@ class Job:
         backing: bytearray,
     ) -> None:
         self.spans = spans
+        self.source = source
         marks = ffi.from_buffer("uint8_t[]", backing)
         kinds = ffi.from_buffer("uint8_t[]", way.kinds)
         # the job has their addresses and numbers alone
-        self._kept = marks, kinds, fd, way.mapcounts, way.flags
+        self._kept = marks, kinds, way.mapcounts, way.flags
         self.table = ffi.new(
             "struct pm_tally_job *",
             {
-                "source": spans.source(fd, page_shift, use_scan=way.use_scan),
+                "source": spans.source(source, page_shift, use_scan=way.use_scan),
                 "backing": marks,
                 "kinds": kinds,
                 "mapcounts": way.mapcounts,
@@ -150,7 +154,8 @@ class TallyPiece(Piece):
     def run(self, out: TallyBuffer) -> TallyPiece:
         """Count, and give this piece back."""
         began = time.perf_counter_ns()
-        checked(lib.pm_tally_spans(self.job.table, self._at, self._to, out.scratch, self._tallies))
+        job = out.job_of(self.job.table, self.job.source)
+        checked(lib.pm_tally_spans(job, self._at, self._to, out.scratch, self._tallies))
         # huge pages cost a scan next to nothing, however many they are
         self.work = (time.perf_counter_ns() - began) // _PAGE_NS
         return self

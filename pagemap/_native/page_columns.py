@@ -5,6 +5,7 @@ from __future__ import annotations
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, entries_of, view_of
 from pagemap._native.columns import SchemaTable, made
+from pagemap._native.source import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from pagemap._native.columns import Words
     from pagemap._native.scan import Spans
+    from pagemap._native.source import Source
     from pagemap._vocabulary.schema import Schema
 
 __all__ = ["PageReader", "entries_stream"]
@@ -99,7 +101,7 @@ class PageReader:
         starts: memoryview,
         paths: memoryview,
         pid: int,
-        fd: int,
+        source: Source,
         frames: Mapping[str, int],
         page_shift: int,
         use_scan: bool,
@@ -114,9 +116,8 @@ class PageReader:
     ) -> None:
         self.schema = schema
         self._columns = _numbers(schema, bits)
-        self.job = ffi.new("struct pm_pages_job *")
-        job = self.job
-        job.source = spans.source(fd, page_shift, use_scan=use_scan)
+        job = ffi.new("struct pm_pages_job *")
+        job.source = spans.source(source, page_shift, use_scan=use_scan)
         job.starts = ffi.from_buffer("uint64_t[]", starts)
         job.paths = ffi.from_buffer("int32_t[]", paths)
         job.pid = pid
@@ -129,7 +130,10 @@ class PageReader:
         job.counted, job.mapcounts = mapcounts >= 0, mapcounts
         job.rows = _batch_rows(schema)
         # the descriptors too: they are open for as long as somebody holds them
-        self._keep: list[object] = [spans, starts, paths, fd, *frames.values(), kinds, mapcounts]
+        self._keep: list[object] = [spans, starts, paths, source, *frames.values(), kinds]
+        scratch = Scratch()
+        self._keep += (mapcounts, job, scratch)
+        self.job = scratch.job_of(job, source)
         self._rows: Any = None
 
     def stream_address(self, words: Mapping[str, Words], about: Mapping[str, str]) -> int:

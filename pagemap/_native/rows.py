@@ -7,11 +7,14 @@ from errno import ENOSPC
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, entries_of, range_table_of
 from pagemap._native.descriptors import CLOSED
+from pagemap._native.source import Scratch, fd_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    from pagemap._native.source import Source
 
 __all__ = ["FORMATS", "RowBuffer", "RowPiece", "Rows", "format_rows", "row_bound"]
 
@@ -29,12 +32,13 @@ def row_bound(form: str) -> int:
     return int(lib.pm_row_bound(FORMATS[form]))
 
 
-class RowBuffer:
+class RowBuffer(Scratch):
     """What one thread needs: room for `size` bytes of rows, and for a block of entries."""
 
     __slots__ = ("missing", "pages", "rows", "runs", "scratch", "size", "view")
 
     def __init__(self, size: int) -> None:
+        super().__init__()
         self.size = 0
         self.hold(size)
         self.scratch = allocate("uint64_t[]", READ_BLOCK)
@@ -61,11 +65,11 @@ class Rows:
     their map counts (`pm_exclusive_by_count` in csrc/kernel/entry_frames.cdef.h).
     """
 
-    __slots__ = ("_keep", "table")
+    __slots__ = ("_keep", "source", "table")
 
     def __init__(
         self,
-        fd: int,
+        source: Source,
         spans: Any,
         labels: bytes,
         label_bytes: bytes,
@@ -87,7 +91,7 @@ class Rows:
         table.source = {
             "spans": spans,
             "spans_count": len(spans),
-            "fd": fd,
+            "fd": fd_of(source),
             "page_shift": page_shift,
             "use_scan": use_scan,
         }
@@ -106,7 +110,8 @@ class Rows:
             table.kinds = types
             table.kinds_wanted = kinds_wanted
         self.table = table
-        self._keep = (spans, label_table, label_text, fd, types, mapcounts)
+        self.source = source
+        self._keep = (spans, label_table, label_text, types, mapcounts)
 
     def plan(self, size: int) -> Iterator[RowPiece]:
         """The whole batch in pieces that surely fit in `size` bytes of output, or hold one row.
@@ -153,8 +158,9 @@ class RowPiece:
     def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
         """The rows of this piece, their number, and the number of pages that had no entry."""
         out.hold(self._size)
+        rows = out.job_of(self._rows.table, self._rows.source)
         size = lib.pm_rows_dump(
-            self._rows.table, self._at, self._to, out.scratch, out.rows, out.pages, out.missing
+            rows, self._at, self._to, out.scratch, out.rows, out.pages, out.missing
         )
         return out.view[: checked(size)], out.pages[0], out.missing[0]
 
@@ -185,9 +191,10 @@ class PopulatedRowPiece(RowPiece):
 
     def run(self, out: RowBuffer) -> tuple[memoryview, int, int]:
         """Some more rows of this piece, and their number; nothing is known to be missing."""
+        rows = out.job_of(self._rows.table, self._rows.source)
         while True:
             size = lib.pm_rows_populated(
-                self._rows.table,
+                rows,
                 self._at,
                 self._to,
                 out.scratch,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pagemap._core import ffi, lib
-from pagemap._native import (
-    allocate,
-    checked,
-    entries_of,
-    range_table_of,
-    view_of,
-)
+from pagemap._native import allocate, checked, entries_of, range_table_of, view_of
+from pagemap._native.source import Scratch, fd_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
+
+    from pagemap._native.source import Source
 
 __all__ = [
     "Batch",
@@ -53,13 +50,16 @@ class Query:
 
 
 def scan(
-    fd: int, query: Query, start: int, end: int, capacity: int
+    source: Source, query: Query, start: int, end: int, capacity: int
 ) -> tuple[list[tuple[int, int, int]], int]:
     """Up to `capacity` regions ``(start, end, categories)`` from `start` on, and where to go on."""
     out = allocate("struct pm_region[]", capacity)
     resume = ffi.new("uint64_t *")
-    found = checked(lib.pm_scan(fd, query.table, start, end, out, capacity, resume))
-    return _triples(out, found), resume[0]
+    if isinstance(source, int):
+        found = lib.pm_scan(source, query.table, start, end, out, capacity, resume)
+    else:
+        found = source.scan(query.table, start, end, out, capacity, resume)
+    return _triples(out, checked(found)), resume[0]
 
 
 class Batch:
@@ -120,7 +120,7 @@ def _triples(regions: Any, count: int) -> list[tuple[int, int, int]]:
     return list(zip(words[::3], words[1::3], words[2::3], strict=True))
 
 
-class EntryBuffer:
+class EntryBuffer(Scratch):
     """What one step needs beside memory for its entries, which are given away."""
 
     __slots__ = ("_block", "runs", "stored", "words")
@@ -129,6 +129,7 @@ class EntryBuffer:
     most_runs = size // 2
 
     def __init__(self) -> None:
+        super().__init__()
         self._block = allocate("uint64_t[]", 2 * self.most_runs)
         self.runs = ffi.cast("struct pm_range *", self._block)
         self.words = view_of(self._block, "Q")
@@ -176,23 +177,23 @@ class Spans:
             yield new(_PLACE, at[0]), to, count
             at = to
 
-    def source(self, fd: int, page_shift: int, *, use_scan: bool) -> dict[str, object]:
-        """A struct pm_source of them, by whose pagemap; it holds neither these nor `fd`."""
+    def source(self, source: Source, page_shift: int, *, use_scan: bool) -> dict[str, object]:
+        """A struct pm_source of them; it holds neither these nor `source`, and has no reader."""
         return {
             "spans": self.table,
             "spans_count": self.count,
-            "fd": fd,
+            "fd": fd_of(source),
             "page_shift": page_shift,
             "use_scan": use_scan,
         }
 
     def populated(
-        self, fd: int, page_shift: int, *, use_scan: bool, pages: Callable[[], int]
+        self, source: Source, page_shift: int, *, use_scan: bool, pages: Callable[[], int]
     ) -> Iterator[PopulatedPiece]:
         """Pieces of `pages()` pages each, to read the populated entries of."""
-        source = ffi.new("struct pm_source *", self.source(fd, page_shift, use_scan=use_scan))
+        table = ffi.new("struct pm_source *", self.source(source, page_shift, use_scan=use_scan))
         for at, to, count in self.stretches(pages):
-            yield PopulatedPiece((source, self, fd), at, to, count)
+            yield PopulatedPiece((table, source, self), at, to, count)
 
 
 def _reached(at: Any, to: Any) -> bool:
@@ -223,10 +224,10 @@ class PopulatedPiece:
     `work` is how many pages were looked at, about; `done` whether nothing is left.
     """
 
-    __slots__ = ("_at", "_source", "_to", "done", "pages", "work")
+    __slots__ = ("_at", "_job", "_to", "done", "pages", "work")
 
-    def __init__(self, source: tuple[Any, Spans, int], at: Any, to: Any, pages: int) -> None:
-        self._source = source  # and what it points to
+    def __init__(self, job: tuple[Any, Source, Spans], at: Any, to: Any, pages: int) -> None:
+        self._job = job  # and what it points to
         self._at = at
         self._to = to
         self.pages = pages
@@ -240,7 +241,7 @@ class PopulatedPiece:
         runs, stored = out.runs, out.stored
         got = checked(
             lib.pm_populated(
-                self._source[0],
+                out.job_of(*self._job[:2]),
                 self._at,
                 self._to,
                 entries,

@@ -120,7 +120,7 @@ class AddressSpace(Handle):
         start, end = range_of(where)
         vpn, count = start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT
         try:
-            entries = _native.read(self.descriptor(start), vpn, count)
+            entries = _native.read(self.source_at(start), vpn, count)
         except OSError as error:
             raise self.read_error(error) from None
         if len(entries) < count:
@@ -133,7 +133,7 @@ class AddressSpace(Handle):
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(
-                self.descriptor(bounds[0][0] if bounds else 0), spans
+                self.source_at(bounds[0][0] if bounds else 0), spans
             )
         except OSError as error:
             raise self.read_error(error) from None
@@ -172,7 +172,7 @@ class AddressSpace(Handle):
         if start % PAGE_SIZE:
             raise UsageError(f"start {start:#x} is not the address of a page of {PAGE_SIZE} bytes")
         try:
-            got = _native.read_into(self.descriptor(start), view, start >> PAGE_SHIFT, size)
+            got = _native.read_into(self.source_at(start), view, start >> PAGE_SHIFT, size)
         except OSError as error:
             raise self.read_error(error) from None
         if got < size:

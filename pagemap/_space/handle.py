@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TypeVar
 
+    from pagemap._native.source import Source
     from pagemap._space.arguments import Target
 
     _Handle = TypeVar("_Handle", bound="Handle")
@@ -191,6 +192,11 @@ class Handle(Holder):
         self.require_open()
         return fd
 
+    @property
+    def source(self) -> Source:
+        """What to read entries from."""
+        return self.fileno()
+
     def maps_blocks(self) -> Generator[bytes, None, None]:
         """The text of /proc/PID/maps, in blocks of whole lines; `maps` has it as rows.
 
@@ -244,6 +250,10 @@ class Handle(Holder):
                 f"forked: it would show the parent, not process {os.getpid()}; open another",
                 pid=self.pid,
             )
+
+    def source_at(self, address: int) -> Source:
+        """What to read the page at `address` from. Raises ClosedProcess, NotMapped."""
+        return self.descriptor(address)
 
     def descriptor(self, address: int = 0) -> int:
         """The descriptor to read the page at `address` from. Raises ClosedProcess, NotMapped."""
