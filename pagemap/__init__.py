@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from pagemap._export.dump import dump
     from pagemap._history.sampler import Sample, Sampler
+    from pagemap._history.working_set import working_set
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import Frame, FrameReader, Frames
     from pagemap._kernel.processes import find
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     )
     from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.rows.translation import TranslationRow
+    from pagemap._vocabulary.rows.working_set import WorkingSetRow
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -128,6 +130,7 @@ __all__ = [
     "TranslationRow",
     "Unsupported",
     "UsageError",
+    "WorkingSetRow",
     "__version__",
     "doctor",
     "dump",
@@ -139,6 +142,7 @@ __all__ = [
     "page_types",
     "sharing",
     "virt_to_phys",
+    "working_set",
 ]
 
 _MODULES = {
@@ -182,6 +186,7 @@ _MODULES = {
     "TallyRow": "_vocabulary.rows.tally",
     "Texts": "_tables.table",
     "TranslationRow": "_vocabulary.rows.translation",
+    "WorkingSetRow": "_vocabulary.rows.working_set",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",
@@ -191,6 +196,7 @@ _MODULES = {
     "page_types": "_analyses.page_types",
     "sharing": "_analyses.sharing",
     "virt_to_phys": "_process",
+    "working_set": "_history.working_set",
 }
 
 # What functions import when they are called; a test compares it with their sources.

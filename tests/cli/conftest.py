@@ -29,8 +29,12 @@ NO_SOFT_DIRTY = (
 
 
 def without_remarks(said: list[str]) -> list[str]:
-    """The lines of standard error but for those about what is hidden, not told, or not shared."""
-    remarks = ("PFNs of process", "of one process alone nothing is shared")
+    """The lines of standard error but for what is hidden, not told, not shared, or estimated."""
+    remarks = (
+        "PFNs of process",
+        "of one process alone nothing is shared",
+        "pagemap: method ",
+    )
     return [
         line
         for line in said

@@ -62,6 +62,7 @@ CASES = {
     "types": Case(("types", "--pfn", "0x0-0x10", "--raw"), needs_root=True),
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
+    "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }

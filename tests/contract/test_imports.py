@@ -140,6 +140,15 @@ def test_only_native_touches_the_compiled_module() -> None:
     assert users == {PACKAGE / "_native"}
 
 
+def test_what_writes_to_the_kernel_is_reached_from_history_alone() -> None:
+    writers = {
+        f"pagemap._kernel.{name}"
+        for name in ("control_files", "damon", "lru_gen", "put_back", "referenced")
+    }
+    users = {path.parent.name for path in FILES if writers & imports(path)}
+    assert users == {"_history", "_kernel"}
+
+
 def test_only_the_pipeline_starts_threads() -> None:
     """Whatever C does in threads goes through it: the rules of fork and exit stand there alone."""
     starts = re.compile(r"\bWorkers\(|\bstart_new_thread\(|\bimport threading\b|\bThread\(")

@@ -62,6 +62,7 @@ DOOR = [
     "TranslationRow",
     "Unsupported",
     "UsageError",
+    "WorkingSetRow",
     "__version__",
     "doctor",
     "dump",
@@ -73,6 +74,7 @@ DOOR = [
     "page_types",
     "sharing",
     "virt_to_phys",
+    "working_set",
 ]
 
 

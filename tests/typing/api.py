@@ -206,6 +206,14 @@ def analyses(process: pagemap.Process) -> None:
     assert_type(shared.groups, pagemap.Table[pagemap.SharedGroupRow])
 
 
+def working_sets(target: pagemap.Process) -> int | None:
+    table = pagemap.working_set(target, over=0.5, idle=[0.2], method="referenced")
+    assert_type(table, pagemap.Table[pagemap.WorkingSetRow])
+    assert_type(table.total().touched, "int | None")
+    pagemap.working_set(cgroup="/sys/fs/cgroup/a", regions=False, procfs="/proc", sysfs="/sys")
+    return table[0].rss
+
+
 def spaces(space: pagemap.AddressSpace) -> int:
     assert_type(space.folder, pagemap.Folder)
     assert_type(space.folder.read("status"), bytes)

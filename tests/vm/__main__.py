@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests import build
+from tests import build, touching
 from tests.vm import boot, kernels
 
 if TYPE_CHECKING:
@@ -156,7 +156,12 @@ def prepare(share: Path) -> None:
     """Put the programs that the tests compile into the share: a guest takes half a minute each."""
     programs = share / "programs"
     programs.mkdir(mode=0o700)
-    for program in (build.targets(), build.textbook(), build.program(HERE / "dirty.c")):
+    for program in (
+        build.targets(),
+        build.textbook(),
+        build.program(HERE / "dirty.c"),
+        touching.program(),
+    ):
         shutil.copy(program, programs)
     (share / "compiler").write_text(build.compiler())  # it is part of the programs' names
 

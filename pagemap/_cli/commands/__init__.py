@@ -17,6 +17,7 @@ COMMANDS = (
     ("types", "pages by the kernel's flags, counted or listed", "types"),
     ("who", "the processes and addresses that map a frame", "who"),
     ("sharing", "which processes share memory, and how much", "sharing"),
+    ("wss", "how much memory is touched in a window of time", "wss"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

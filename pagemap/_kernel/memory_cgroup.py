@@ -1,0 +1,137 @@
+"""The directory of a memory cgroup, and its path in the hierarchy, which kernel files name."""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EPERM
+
+from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, Unsupported, UsageError
+from pagemap._kernel.control_files import get, put
+from pagemap._kernel.mounts import kind_of
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+
+__all__ = ["MemoryCgroup", "hierarchy_path"]
+
+_OPERATION = "find the working set"
+_KINDS = ("cgroup", "cgroup2")
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+# PROC_CGROUP_INIT_INO in include/linux/proc_ns.h: in other cgroup namespaces paths begin elsewhere.
+_INITIAL = "cgroup:[4026531835]"
+
+
+class MemoryCgroup(Holder):
+    """The directory of a cgroup with the memory controller, held open: to be closed.
+
+    Raises NoSuchProcess where there is none, UsageError for another directory, AccessDenied.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.path = directory
+        self._fd: int = CLOSED
+        try:
+            self._fd = Descriptor(os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            stat = Descriptor(os.open("memory.stat", _READ, dir_fd=self._fd))
+        except OSError as error:
+            self.close()
+            raise _error(error, directory) from None
+        if kind_of(stat) not in _KINDS:
+            self.close()
+            raise UsageError(f"{directory!r} is not a cgroup: it is not on a cgroup file system")
+
+    def get(self, name: str) -> str:
+        """The text of one of its files. Raises OSError."""
+        return get(self._below(name))
+
+    def put(self, name: str, text: str | int) -> None:
+        """Write to one of its files. Raises OSError."""
+        put(self._below(name), text)
+
+    def _below(self, name: str) -> str:
+        return f"/proc/self/fd/{int(self._fd)}/{name}"
+
+    def error(self, error: OSError) -> PagemapError:
+        """The error that stands for one of a file of this cgroup."""
+        if error.errno in (ENOENT, ENODEV) and not os.path.isdir(self.path):
+            return NoSuchProcess(
+                f"cgroup {self.path!r} was removed meanwhile",
+                errno=error.errno,
+                operation=_OPERATION,
+                path=self.path,
+            )
+        return _error(error, self.path)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._fd = CLOSED
+
+
+def hierarchy_path(directory: str, *, procfs: str = "/proc") -> str:
+    """The path of a cgroup directory from the root of its hierarchy.
+
+    Raises Unsupported in a cgroup namespace of a container: there the path from the root, which
+    files of the whole machine have, is not to be seen.
+    """
+    if os.readlink(f"{procfs}/self/ns/cgroup") != _INITIAL:
+        raise Unsupported(
+            "in a cgroup namespace of its own a process cannot tell which of the machine's "
+            "cgroups a directory is; run in the initial one",
+            operation=_OPERATION,
+            path=directory,
+        )
+    real = os.path.realpath(directory)
+    device = os.stat(real).st_dev
+    where = real
+    while where != "/" and os.stat(os.path.dirname(where)).st_dev == device:
+        where = os.path.dirname(where)
+    root = _root_of(where, procfs)
+    path = f"{root.rstrip('/')}/{os.path.relpath(real, where)}".removesuffix("/.")
+    return path or "/"
+
+
+def _root_of(mount_point: str, procfs: str) -> str:
+    """What of its file system is mounted there: the fourth field of mountinfo."""
+    found = "/"
+    with open(f"{procfs}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.split(" ")
+            if _plain(words[4]) == mount_point:
+                found = _plain(words[3])  # the last one lies above the others
+    return found
+
+
+def _plain(path: str) -> str:
+    for code, character in (("040", " "), ("011", "\t"), ("012", "\n"), ("134", "\\")):
+        path = path.replace(f"\\{code}", character)
+    return path
+
+
+def _error(error: OSError, directory: str) -> PagemapError:
+    path = f"{directory}/memory.stat"
+    if error.errno in (EACCES, EPERM):
+        return AccessDenied(
+            f"cannot read {path}: permission denied; run with sudo",
+            errno=error.errno,
+            operation=_OPERATION,
+            path=path,
+        )
+    if error.errno in (ENOENT, ENOTDIR) and not os.path.isdir(directory):
+        return NoSuchProcess(
+            f"there is no cgroup {directory!r}: give its directory, as /sys/fs/cgroup/user.slice",
+            errno=error.errno,
+            operation=_OPERATION,
+            path=directory,
+        )
+    if error.errno == ENOENT:
+        return UsageError(
+            f"{directory!r} is not a memory cgroup: it has no memory.stat; "
+            "give one whose memory controller is on",
+            errno=error.errno,
+            operation=_OPERATION,
+            path=path,
+        )
+    return PagemapError(
+        f"cannot read {path}: {error.strerror}",
+        errno=error.errno,
+        operation=_OPERATION,
+        path=path,
+    )
