@@ -14,7 +14,7 @@ HEADERS = sorted(CSRC.rglob("*.h"))
 TYPE = re.compile(r"^(?:struct|union|enum) (\w+) \{", re.MULTILINE)
 ENUM = re.compile(r"^enum(?: \w+)? \{(.*?)\}", re.MULTILINE | re.DOTALL)
 CONSTANT = re.compile(r"(\w+)\s*(?:=[^,]*)?(?:,|$)")
-MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)
+MACRO = re.compile(r"^#define (?!_GNU_SOURCE\b)(\w+)", re.MULTILINE)  # that one is the C library's
 FUNCTION = re.compile(r"^(?:\w+ )+\**(\w+)\(", re.MULTILINE)
 
 

@@ -1,0 +1,50 @@
+/* A line of /proc/PID/status: see status.h. */
+#include <errno.h>
+#include <stdbool.h>
+
+#include "kernel/status.h"
+#include "kernel/sys.h"
+
+/* A line looked for, byte by byte: one of the lines before it may be very long (Groups). */
+struct search {
+	const char *name;
+	const char *next; /* of the name, on this line; NULL: it is another line */
+	int64_t found;	  /* -1: nothing yet */
+	bool done;
+};
+
+static void look(struct search *search, char byte)
+{
+	if (search->next && !*search->next) { /* behind the name */
+		if (byte == '\n')
+			search->done = true;
+		else if (byte >= '0' && byte <= '9')
+			search->found = (search->found < 0 ? 0 : search->found) * 10 + (byte - '0');
+	} else if (byte == '\n') {
+		search->next = search->name;
+	} else if (search->next) {
+		search->next = byte == *search->next ? search->next + 1 : NULL;
+	}
+}
+
+int64_t pm_status_number(int fd, const char *name)
+{
+	struct search search = { .name = name, .next = name, .found = -1 };
+	char text[1024];
+	off_t at = 0;
+	ssize_t got;
+
+	while (!search.done) {
+		got = pm_sys_pread(fd, text, sizeof(text), at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		at += got;
+		for (ssize_t i = 0; i < got && !search.done; i++)
+			look(&search, text[i]);
+	}
+	return search.found < 0 ? -ENOENT : search.found;
+}

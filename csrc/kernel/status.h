@@ -1,0 +1,13 @@
+/* A line of /proc/PID/status, read where nothing may be allocated. */
+#ifndef PM_STATUS_H
+#define PM_STATUS_H
+
+#include <stdint.h>
+
+/*
+ * The number on the line of an open status that begins with `name`, as "TracerPid:".
+ * Returns it, -ENOENT where there is none, or -errno.
+ */
+int64_t pm_status_number(int fd, const char *name);
+
+#endif

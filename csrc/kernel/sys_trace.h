@@ -1,0 +1,119 @@
+/*
+ * The seam to the kernel for what traces another process, beside sys.h: replaceable by a
+ * test in the same way, with -DPM_SYS_TRACE_HEADER.
+ */
+#ifndef PM_SYS_TRACE_H
+#define PM_SYS_TRACE_H
+
+#ifdef PM_SYS_TRACE_HEADER
+#include PM_SYS_TRACE_HEADER
+#else
+
+/* for clone, before any header of the C library */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The kernel's own ptrace, whose PEEK requests store the word at `data`. */
+static inline long pm_sys_ptrace(int request, int tid, uintptr_t address, uintptr_t data)
+{
+	return syscall(SYS_ptrace, (long)request, (long)tid, address, data);
+}
+
+/* What a traced thread did, without waiting for it: its id, 0 for nothing yet, or -1. */
+static inline int pm_sys_trace_wait(int tid, int *status)
+{
+	return (int)syscall(SYS_wait4, tid, status, __WALL | WNOHANG, NULL);
+}
+
+/* Sleep until a SIGCHLD comes, which is blocked, and at most for so long. */
+static inline void pm_sys_trace_sleep(long nanoseconds)
+{
+	const struct timespec most = { nanoseconds / 1000000000, nanoseconds % 1000000000 };
+	sigset_t children;
+
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	sigtimedwait(&children, NULL, &most);
+}
+
+static inline int pm_sys_pidfd_open(int pid)
+{
+	return (int)syscall(434, pid, 0); /* SYS_pidfd_open, which old headers lack */
+}
+
+static inline int pm_sys_pidfd_getfd(int pidfd, int fd)
+{
+	return (int)syscall(438, pidfd, fd, 0); /* SYS_pidfd_getfd */
+}
+
+static inline int pm_sys_open_below(int folder, const char *path)
+{
+	return openat(folder, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* What the kernel calls an open file, without a NUL; the size, or -1. */
+static inline ssize_t pm_sys_read_link(const char *path, char *out, size_t capacity)
+{
+	return readlink(path, out, capacity);
+}
+
+/* Block all signals, those of the C library's own too; and put back what was blocked before. */
+static inline void pm_sys_block_signals(uint64_t *before)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, before, sizeof(all));
+}
+
+static inline void pm_sys_restore_signals(const uint64_t *before)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, sizeof(*before));
+}
+
+/*
+ * A process that shares our memory and our descriptors, and calls `run` on another stack;
+ * this thread waits until it has ended. It is not of our thread group, nor its end told by
+ * a signal: a SIGKILL that ends us leaves it to finish. Its id, or -1.
+ */
+static inline int pm_sys_helper(int (*run)(void *), void *stack_end, void *argument)
+{
+	return clone(run, stack_end, CLONE_VM | CLONE_VFORK | CLONE_FILES, argument);
+}
+
+/* How a helper ended, as of wait(2). */
+static inline int pm_sys_helper_end(int helper)
+{
+	int status = 0;
+
+	while (waitpid(helper, &status, __WALL) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/*
+ * In the helper: out of reach of signals that are sent to the group of its parent; told of
+ * its children; and, where that is allowed, not kept waiting by others who want to run.
+ */
+static inline void pm_sys_helper_begin(void)
+{
+	struct sched_param lowest;
+
+	setsid();
+	signal(SIGCHLD, SIG_DFL);
+	lowest.sched_priority = 1;
+	syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &lowest);
+}
+
+#endif
+#endif

@@ -1,0 +1,298 @@
+/* A thread of another process, stopped and made to call: see trace.h. */
+#include "kernel/sys_trace.h"
+
+#include <elf.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "kernel/sys.h"
+#include "kernel/trace.h"
+
+#ifdef PM_TRACE_WORKS
+
+/* include/uapi/linux/ptrace.h, which cannot be included beside the C library's */
+enum {
+	PEEKTEXT = 1,
+	CONTINUE = 7,
+	DETACH = 17,
+	TO_SYSCALL = 24,
+	SETOPTIONS = 0x4200,
+	GETREGSET = 0x4204,
+	SETREGSET = 0x4205,
+	SEIZE = 0x4206,
+	INTERRUPT = 0x4207,
+	GET_RSEQ = 0x420f,
+	GET_DISPATCH = 0x4211,
+};
+enum { TRACE_SYSGOOD = 1, SUSPEND_SECCOMP = 1 << 21, EVENT_STOP = 128 };
+
+/* What a thread did, by the status that wait gives. */
+enum { STOP_CALL, STOP_EVENT, STOP_SIGNAL };
+
+enum { NAP = 10000000 }; /* nanoseconds to sleep where no signal tells of a stop */
+enum { SIGNALS = 100 };	 /* to deliver before a call, at most */
+
+/* struct rseq_cs, behind its version and flags; include/uapi/linux/rseq.h, and ptrace.h */
+struct sequence {
+	uint64_t start;
+	uint64_t length;
+	uint64_t abort;
+};
+struct rseq_configuration {
+	uint64_t area;
+	uint32_t size;
+	uint32_t signature;
+	uint32_t flags;
+	uint32_t pad;
+};
+struct dispatch_configuration {
+	uint64_t mode;
+	uint64_t selector;
+	uint64_t offset;
+	uint64_t length;
+};
+
+static int32_t ask(const struct pm_trace *trace, int request, uintptr_t address, uintptr_t data)
+{
+	return pm_sys_ptrace(request, trace->tid, address, data) < 0 ? -errno : 0;
+}
+
+/* The next stop of the thread, and its signal; or -ESRCH, -ETIMEDOUT. */
+static int32_t next_stop(const struct pm_trace *trace, int *signal)
+{
+	const uint64_t end = pm_sys_now() + trace->patience;
+
+	for (;;) {
+		int status = 0, got = pm_sys_trace_wait(trace->tid, &status);
+
+		if (got < 0 && errno != EINTR)
+			return -ESRCH;
+		if (got > 0) {
+			if (!WIFSTOPPED(status))
+				return -ESRCH;
+			*signal = WSTOPSIG(status);
+			if (status >> 16 == EVENT_STOP)
+				return STOP_EVENT;
+			return *signal == (SIGTRAP | 0x80) ? STOP_CALL : STOP_SIGNAL;
+		}
+		if (pm_sys_now() > end)
+			return -ETIMEDOUT;
+		pm_sys_trace_sleep(NAP);
+	}
+}
+
+/* Wait until it rests; the signals that come before that are delivered. */
+static int32_t rest(const struct pm_trace *trace)
+{
+	int signal = 0;
+	int32_t stop;
+
+	while ((stop = next_stop(trace, &signal)) == STOP_SIGNAL || stop == STOP_CALL) {
+		const int deliver = stop == STOP_SIGNAL ? signal : 0;
+		int32_t result = ask(trace, CONTINUE, 0, (uintptr_t)deliver);
+
+		if (result < 0)
+			return result;
+	}
+	return stop < 0 ? stop : 0;
+}
+
+static int32_t get(const struct pm_trace *trace, struct pm_trace_registers *out)
+{
+	struct iovec bytes = { out, sizeof(*out) };
+	int32_t result = ask(trace, GETREGSET, NT_PRSTATUS, (uintptr_t)&bytes);
+
+	if (result < 0)
+		return result;
+	return bytes.iov_len == sizeof(*out) ? 0 : -ENOEXEC;
+}
+
+static int32_t set(const struct pm_trace *trace, struct pm_trace_registers *in)
+{
+	struct iovec bytes = { in, sizeof(*in) };
+
+	return ask(trace, SETREGSET, NT_PRSTATUS, (uintptr_t)&bytes);
+}
+
+/* One word of the thread's memory; 0 where there is none. */
+static uint64_t peek(const struct pm_trace *trace, uint64_t address)
+{
+	uint64_t word = 0;
+
+	return ask(trace, PEEKTEXT, address, (uintptr_t)&word) < 0 ? 0 : word;
+}
+
+/*
+ * A thread that is stopped in a restartable sequence is to begin it anew, as after any switch
+ * to another thread: the kernel sees to that when it goes on, at its abort handler. But where
+ * it goes on elsewhere, as to make our call, the kernel takes the sequence for left. So we
+ * give it the position of the abort handler ourselves (rseq_ip_fixup in kernel/rseq.c).
+ */
+static int32_t leave_sequence(struct pm_trace *trace)
+{
+	struct rseq_configuration about = { 0 };
+	struct sequence found;
+	uint64_t at;
+
+	/* the area has two numbers of processors, and then the address of the sequence */
+	if (ask(trace, GET_RSEQ, sizeof(about), (uintptr_t)&about) < 0 || !about.area)
+		return 0;
+	at = peek(trace, about.area + 8);
+	if (!at)
+		return 0;
+	found.start = peek(trace, at + 8);
+	found.length = peek(trace, at + 16);
+	found.abort = peek(trace, at + 24);
+	if (pm_trace_position(&trace->saved) - found.start >= found.length)
+		return 0;
+	if ((uint32_t)peek(trace, found.abort - sizeof(about.signature)) != about.signature)
+		return -EBUSY; /* for that the kernel will kill it */
+	pm_trace_move(&trace->saved, found.abort);
+	return 0;
+}
+
+static int32_t change(struct pm_trace *trace, uint64_t number, uint64_t argument)
+{
+	struct pm_trace_registers changed = trace->saved;
+	int32_t result = leave_sequence(trace);
+
+	if (result < 0)
+		return result;
+
+	pm_trace_aim(&changed, trace->call_at, number, argument);
+	trace->since = pm_sys_now();
+	*trace->changed = 1;
+	return set(trace, &changed);
+}
+
+static int32_t put_back(struct pm_trace *trace)
+{
+	int32_t result = set(trace, &trace->saved);
+
+	/* a thread that is gone has no registers to put back */
+	*trace->changed = 0;
+	trace->exposed += pm_sys_now() - trace->since;
+	return result;
+}
+
+int32_t pm_trace_seize(const struct pm_trace *trace)
+{
+	return ask(trace, SEIZE, 0, TRACE_SYSGOOD);
+}
+
+int32_t pm_trace_stop(struct pm_trace *trace)
+{
+	int32_t result = ask(trace, INTERRUPT, 0, 0);
+
+	if (result == 0)
+		result = rest(trace);
+	return result < 0 ? result : get(trace, &trace->saved);
+}
+
+/* A signal came before the call: it is delivered first, as if nothing had been changed. */
+static int32_t deliver(struct pm_trace *trace, int signal)
+{
+	int32_t result = put_back(trace);
+
+	if (result == 0)
+		result = ask(trace, INTERRUPT, 0, 0);
+	if (result == 0)
+		result = ask(trace, CONTINUE, 0, (uintptr_t)signal);
+	if (result == 0)
+		result = rest(trace);
+	return result < 0 ? result : get(trace, &trace->saved);
+}
+
+/*
+ * From the changed registers to the end of the call: it stops where it enters and where it
+ * leaves. One that does not come so far, as a frozen one, is stopped where it is; once it is
+ * in the call it is waited for. What else stops it is of job control, to which a thread that
+ * is traced need not obey.
+ */
+static int32_t run(struct pm_trace *trace, uint64_t number, uint64_t argument)
+{
+	bool stopped = true, late = false;
+	int calls = 0, signals = 0, signal = 0;
+	int32_t result = change(trace, number, argument);
+
+	while (result == 0 && calls < 2) {
+		int32_t stop;
+
+		if (stopped)
+			result = ask(trace, TO_SYSCALL, 0, 0);
+		if (result < 0)
+			break;
+		stop = next_stop(trace, &signal);
+		stopped = stop >= 0;
+		if (stop == STOP_CALL) {
+			calls++;
+		} else if (stop == STOP_SIGNAL) {
+			result = deliver(trace, signal);
+			if (result == 0 && ++signals > SIGNALS)
+				result = -EAGAIN;
+			if (result == 0)
+				result = change(trace, number, argument);
+		} else if (stop == STOP_EVENT) {
+			result = late && !calls ? -ETIMEDOUT : 0;
+		} else if (stop != -ETIMEDOUT) {
+			result = stop;
+		} else if (!late) {
+			late = true;
+			result = ask(trace, INTERRUPT, 0, 0);
+		}
+	}
+	return result;
+}
+
+int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument, int64_t *returned)
+{
+	struct pm_trace_registers after;
+	int32_t result = run(trace, number, argument);
+
+	if (result == 0)
+		result = get(trace, &after);
+	if (*trace->changed) {
+		int32_t failed = put_back(trace);
+
+		if (result == 0)
+			result = failed;
+	}
+	if (result == 0)
+		*returned = pm_trace_returned(&after);
+	return result;
+}
+
+int32_t pm_trace_let_go(const struct pm_trace *trace)
+{
+	/*
+	 * Where a call of its own was interrupted, the kernel restarts it on the way of pending
+	 * signals alone. To detach leads there too (__ptrace_unlink), but is not said to.
+	 */
+	int32_t result = ask(trace, INTERRUPT, 0, 0);
+
+	return result < 0 ? result : ask(trace, DETACH, 0, 0);
+}
+
+int32_t pm_trace_suspend_seccomp(const struct pm_trace *trace)
+{
+	return ask(trace, SETOPTIONS, 0, TRACE_SYSGOOD | SUSPEND_SECCOMP);
+}
+
+int32_t pm_trace_dispatches(const struct pm_trace *trace)
+{
+	struct dispatch_configuration about = { 0 };
+
+	return ask(trace, GET_DISPATCH, sizeof(about), (uintptr_t)&about) == 0 && about.mode;
+}
+
+int32_t pm_trace_can_call(const struct pm_trace *trace)
+{
+	static const uint8_t wanted[] = PM_TRACE_INSTRUCTION;
+	uint64_t word = 0;
+	int32_t result = ask(trace, PEEKTEXT, trace->call_at, (uintptr_t)&word);
+
+	return result < 0 ? result : memcmp(&word, wanted, sizeof(wanted)) == 0;
+}
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * One thread of another process, stopped by ptrace, and what it is made to call.
+ *
+ * Its registers are changed for a call and put back after it. Signals that come meanwhile
+ * are delivered as ever: with the registers that the thread had, and before the call.
+ */
+#ifndef PM_TRACE_H
+#define PM_TRACE_H
+
+#include <stdint.h>
+
+#include "kernel/trace_registers.h"
+
+#ifdef PM_TRACE_WORKS
+
+/* A thread that is traced, by its tracer alone. */
+struct pm_trace {
+	int tid;
+	uint64_t call_at;  /* address of a system call instruction */
+	uint64_t patience; /* nanoseconds to wait for any stop */
+	struct pm_trace_registers saved;
+	volatile int32_t *changed; /* 1 while the thread's registers are not `saved` */
+	uint64_t exposed;	   /* nanoseconds for which they were not */
+	uint64_t since;		   /* when they were changed last */
+};
+
+/* Begin to trace the thread, which runs on: 0 or -errno. */
+int32_t pm_trace_seize(const struct pm_trace *trace);
+
+/*
+ * Stop the thread, or take it as it is where a job control signal has stopped it. Returns 0
+ * or -errno: -ETIMEDOUT, -ESRCH, -ENOEXEC for 32-bit code.
+ */
+int32_t pm_trace_stop(struct pm_trace *trace);
+
+/*
+ * Have the stopped thread make a system call. Returns 0 and what that returned, or -errno:
+ * -ESRCH where the thread is gone, -ETIMEDOUT where it did not go on, -EAGAIN for too many
+ * signals, -EBUSY in a broken restartable sequence (rseq(2)). Its registers are then as they
+ * were, but that a sequence begins anew.
+ */
+int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument,
+		      int64_t *returned);
+
+/* Let the stopped thread go on where it was; 0 or -errno. */
+int32_t pm_trace_let_go(const struct pm_trace *trace);
+
+/* Allow its calls in spite of a filter (seccomp), where the kernel lets us: 0 or -errno. */
+int32_t pm_trace_suspend_seccomp(const struct pm_trace *trace);
+
+/* Whether its calls are sent to a handler in it: 1 or 0. */
+int32_t pm_trace_dispatches(const struct pm_trace *trace);
+
+/* Whether a system call instruction is at call_at: 1, 0 or -errno. */
+int32_t pm_trace_can_call(const struct pm_trace *trace);
+
+#endif
+
+#endif

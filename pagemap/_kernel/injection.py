@@ -1,0 +1,118 @@
+"""A userfaultfd of another process: one of its threads is made to call userfaultfd(2).
+
+The kernel gives a userfaultfd only to who asks for his own memory. So a thread of the target is
+stopped (ptrace(2), SEIZE and INTERRUPT) and made to call it, by an instruction of its own vDSO; the
+descriptor is taken (pidfd_getfd(2)) and closed there, and the thread goes on where it was. Nothing
+is written to the target's code or memory. A helper process does that (csrc/kernel/injection.c),
+which goes on to the end though we are killed.
+
+Twice, for some 20 microseconds each, the thread has other registers than its own. If the helper
+itself is killed in that time (out of memory, or with all of its cgroup), the thread goes on with
+these, and most likely the target crashes. Killed at any other moment it leaves the target as it
+was, but for one descriptor more, if any.
+
+The system call that the thread waits in goes on afterwards; those that return EINTR after a stop,
+as signal(7) has them, return it once: epoll_wait, semop, sigtimedwait, sockets with a timeout.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, ENOENT, ENOTSUP, EPERM, ESRCH, ETIMEDOUT
+
+from pagemap._errors import PagemapError, Unsupported
+from pagemap._kernel.injection_errors import OPERATION, denied, error, error_of
+from pagemap._native import injection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._kernel.folder import Folder
+
+__all__ = ["WARNING", "userfaultfd_in"]
+
+WARNING = (
+    "one of its threads is stopped for about 0.1 ms and made to call userfaultfd(2); if the "
+    "helper process that does this is itself killed within some 50 microseconds of that, the "
+    "target may crash"
+)
+"""The risk of `userfaultfd_in`, to be told before it is taken."""
+
+_PATIENCE = 500_000_000  # nanoseconds that a thread may take to stop
+_LOOKED_AT, _TRIED = 64, 4  # of the threads
+_UNSTOPPABLE = (b"D", b"Z", b"X")
+_VDSO = [b"[vdso]\n"]  # the last field of its line of maps
+_MOST_CODE = 1 << 20  # bytes of a vDSO, which has two pages or four
+
+
+def userfaultfd_in(folder: Folder) -> int:
+    """A descriptor, closed on exec, of a new userfaultfd of this process, without a handshake yet.
+
+    The caller is to close it, and to look afterwards whether the process is still the same program:
+    after an exec in between, it is of the new one.
+
+    Raises AccessDenied where it may not be traced, or its system calls are filtered (seccomp) and
+    the filter cannot be suspended; Unsupported where its code, this machine or this kernel does not
+    allow it; TargetVanished; PagemapError where it is traced by another, has no descriptor left, or
+    does not stop.
+    """
+    call_at = _call_at(folder)
+    for thread in _threads(folder):
+        code, about = injection.inject(folder.fd, folder.pid, thread, call_at, _PATIENCE)
+        if code == 0:
+            return int(about.fd)
+        # a thread that has ended, or waits for a disk or for a child, is not all of the process
+        if about.step > injection.STEPS["stop"] or code not in (ESRCH, ETIMEDOUT):
+            break
+    raise error_of(folder, code, about)
+
+
+def _call_at(folder: Folder) -> int:
+    """The address of an instruction of its vDSO that makes a system call."""
+    try:
+        with open(folder.open("maps"), "rb") as lines:
+            found = next((line for line in lines if line.split(None, 5)[5:] == _VDSO), None)
+        if found is None:
+            raise _no_call(folder, "has no vDSO", ENOENT)
+        start, end = (int(bound, 16) for bound in found.split(None, 1)[0].split(b"-"))
+        memory = folder.open("mem")
+        try:
+            code = os.pread(memory, min(end - start, _MOST_CODE), start)
+        finally:
+            os.close(memory)
+    except OSError as failed:
+        if failed.errno in (EACCES, EPERM):
+            raise denied(folder, failed.errno) from None
+        raise folder.error(failed, OPERATION, "mem") from None
+    try:
+        return start + injection.find_call(code)
+    except OSError as failed:
+        if failed.errno == ENOTSUP:
+            machine = os.uname().machine
+            raise _no_call(folder, f"runs on {machine}, not on x86-64", ENOTSUP) from None
+        raise _no_call(folder, "has no system call in its vDSO", ENOENT) from None
+
+
+def _no_call(folder: Folder, why: str, code: int) -> PagemapError:
+    return error(Unsupported, folder, code, f"it cannot be made to call userfaultfd(2): it {why}")
+
+
+def _threads(folder: Folder) -> list[int]:
+    """Some of its threads: the main one first, but last those that will not stop soon."""
+    try:
+        tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.fd)
+        try:
+            threads = [int(name) for name in os.listdir(tasks)]
+        finally:
+            os.close(tasks)
+    except OSError as failed:
+        raise folder.error(failed, OPERATION) from None
+    threads.sort(key=lambda thread: thread != folder.pid)
+    del threads[_LOOKED_AT:]
+    threads.sort(key=lambda thread: _state(folder, thread) in _UNSTOPPABLE)
+    return threads[:_TRIED] or [folder.pid]
+
+
+def _state(folder: Folder, thread: int) -> bytes:
+    """The letter of a thread's state, as proc(5) has it; Z also for one that is gone."""
+    stat = folder.peek(f"task/{thread}/stat") or b""
+    return (stat.rpartition(b")")[2].split() or [b"Z"])[0]

@@ -1,0 +1,78 @@
+"""A userfaultfd of another process: it is one of its memory, and that process is as before."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+import pagemap
+from pagemap._kernel.injection import userfaultfd_in
+from tests import calls, oracle
+from tests.kernel_settings import Unavailable
+
+ROUNDS = int(os.environ.get("PAGEMAP_INJECTIONS", "20"))
+# include/uapi/linux/userfaultfd.h
+API, WP_ASYNC = 0xC018AA3F, 1 << 15
+
+
+@pytest.fixture(autouse=True)
+def _need() -> None:
+    if os.uname().machine != "x86_64":
+        pytest.skip("another process can be made to call on x86-64 only")
+
+
+def vm_flags(pid: int, start: int) -> frozenset[str]:
+    """The kernel's flags of the mapping that begins there."""
+    text = Path(f"/proc/{pid}/smaps").read_bytes()
+    return next(each.flags for each in oracle.parse_smaps(text) if each.start == start)
+
+
+def left_behind(pid: int) -> list[str]:
+    """The descriptors that it has of a userfaultfd."""
+    folder = f"/proc/{pid}/fd"
+    links = ((name, os.readlink(f"{folder}/{name}")) for name in os.listdir(folder))
+    return [name for name, link in links if link == "anon_inode:[userfaultfd]"]
+
+
+def inject(process: pagemap.Process, times: int = 1) -> None:
+    """Get one and close it, so often."""
+    for _ in range(times):
+        os.close(userfaultfd_in(process.folder))
+
+
+@pytest.mark.parametrize("mode", calls.MODES)
+def test_what_is_interrupted_goes_on(mode: str) -> None:
+    """Wherever its main thread is: in registers, in calls that are restarted, between signals."""
+    try:
+        with calls.running(mode) as caller, pagemap.Process(caller.pid) as process:
+            inject(process, ROUNDS)
+            _, interrupted, wrong = caller.report()
+            assert wrong == "right"
+            # the one call here that signal(7) does not restart, once each time that it was in it
+            assert interrupted in (range(1, ROUNDS + 1) if mode == "epoll" else [0])
+            assert mode in calls.STILL or caller.goes_on()
+            assert left_behind(caller.pid) == []
+            process.check()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_it_is_of_the_target() -> None:
+    """Its memory can be registered with the descriptor that was made there, and no other."""
+    with calls.running("poll") as caller, pagemap.Process(caller.pid) as process:
+        fd = userfaultfd_in(process.folder)
+        try:
+            assert os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:[userfaultfd]"
+            assert not os.get_inheritable(fd)
+            assert fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK
+            fcntl.ioctl(fd, API, struct.pack("=3Q", 0xAA, WP_ASYNC, 0))
+            heap = next(each for each in process.maps() if each.path == "[heap]")
+            fcntl.ioctl(fd, 0xC020AA00, struct.pack("=4Q", heap.start, heap.size, 2, 0))
+            assert "uw" in vm_flags(caller.pid, heap.start)
+        finally:
+            os.close(fd)
+        assert "uw" not in vm_flags(caller.pid, heap.start)

@@ -1,0 +1,357 @@
+/*
+ * A program whose main thread is somewhere in particular, and notices when it is disturbed:
+ * `target_calls MODE`. It prints "ready", and for each byte on standard input a line: how many
+ * rounds the main thread has done, how often a call of it returned EINTR, and what was wrong
+ * ("right" if nothing was). Its end is that of standard input.
+ *
+ *	compute   in registers, of which each round knows the result
+ *	clock     in the vDSO
+ *	sleep     in relative sleeps of 3 ms, of which none may be shorter or far too long
+ *	read      in a read of a pipe, to which another thread writes known bytes
+ *	futex     in the wait for a condition that another thread signals
+ *	poll      in a poll of a pipe without an end
+ *	epoll     in an epoll_wait without an end
+ *	signals   between signals, 2000 a second, of which none may be lost
+ *	sequence  in restartable sequences (rseq) that count for each processor
+ *	threads   in the wait for eight threads that do all of the above at once
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/rseq.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_ulong rounds, interrupted;
+static const char *_Atomic wrong = "right";
+
+static void expect(int holds, const char *what)
+{
+	if (!holds)
+		wrong = what;
+}
+
+static uint64_t now(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+}
+
+/* A chain of steps over many registers at once, those of floats too; compilers do not know it. */
+static double chain(volatile uint64_t seed)
+{
+	uint64_t a = seed, b = seed ^ 1, c = seed ^ 2, d = seed ^ 3, e = seed ^ 4, f = seed ^ 5;
+	double x = 1, y = 2;
+
+	for (int i = 0; i < 20000; i++) {
+		a = a * 6364136223846793005u + b;
+		b ^= c >> 7;
+		c += d << 3;
+		d = d * 3 + e;
+		e ^= f >> 11;
+		f += a;
+		x = x * 1.0000001 + (double)(a & 1);
+		y = y * 0.9999999 + x;
+	}
+	return (double)((a ^ b ^ c ^ d ^ e ^ f) >> 12) + x + y;
+}
+
+static void *compute(void *none)
+{
+	const double known = chain(7);
+
+	for (;; rounds++)
+		expect(chain(7) == known, "compute");
+	return none;
+}
+
+static void *read_clock(void *none)
+{
+	for (uint64_t before = now();; rounds++) {
+		const uint64_t at = now();
+
+		expect(at >= before, "clock");
+		before = at;
+	}
+	return none;
+}
+
+static void *sleep_shortly(void *none)
+{
+	const struct timespec nap = { 0, 3000000 };
+
+	for (;; rounds++) {
+		const uint64_t begin = now();
+
+		expect(!nanosleep(&nap, NULL), "sleep");
+		expect(now() - begin >= 3000000, "sleep was shorter");
+		expect(now() - begin < 5000000000u, "sleep was far longer");
+	}
+	return none;
+}
+
+static void *write_bytes(void *fd)
+{
+	for (uint32_t next = 0;; next++) {
+		expect(write(*(int *)fd, &next, sizeof(next)) == sizeof(next), "write");
+		usleep(200);
+	}
+	return NULL;
+}
+
+static void *read_bytes(void *none)
+{
+	int ends[2];
+	pthread_t writer;
+
+	expect(!pipe(ends) && !pthread_create(&writer, NULL, write_bytes, &ends[1]), "pipe");
+	for (uint32_t next = 0;; next++, rounds++) {
+		uint32_t got = 0;
+
+		expect(read(ends[0], &got, sizeof(got)) == sizeof(got) && got == next, "read");
+	}
+	return none;
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned long turn;
+
+static void *take_turns(void *number)
+{
+	const unsigned long mine = *(const unsigned long *)number;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (turn % 2 != mine)
+			pthread_cond_wait(&changed, &lock);
+		turn++;
+		rounds++;
+		pthread_cond_signal(&changed);
+		pthread_mutex_unlock(&lock);
+		usleep(100);
+		pthread_mutex_lock(&lock);
+	}
+	return NULL;
+}
+
+static void *wait_turns(void *none)
+{
+	static unsigned long numbers[2] = { 0, 1 };
+	pthread_t other;
+
+	expect(!pthread_create(&other, NULL, take_turns, &numbers[1]), "thread");
+	take_turns(&numbers[0]);
+	return none;
+}
+
+static void *wait_poll(void *none)
+{
+	int ends[2];
+	struct pollfd about = { .events = POLLIN };
+
+	expect(!pipe(ends), "pipe");
+	about.fd = ends[0];
+	for (;; rounds++) {
+		expect(poll(&about, 1, -1) < 0 && errno == EINTR, "poll");
+		interrupted++;
+	}
+	return none;
+}
+
+static void *wait_epoll(void *none)
+{
+	const int fd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event;
+
+	for (;; rounds++) {
+		expect(epoll_wait(fd, &event, 1, -1) < 0 && errno == EINTR, "epoll_wait");
+		interrupted++;
+	}
+	return none;
+}
+
+/* As many as were sent, each once: they are queued, with their numbers. */
+static void check_signal(int number, siginfo_t *about, void *context)
+{
+	static int next;
+
+	(void)number;
+	(void)context;
+	expect(about->si_value.sival_int == next++, "signals");
+	rounds++;
+}
+
+static void *send_signals(void *to)
+{
+	for (union sigval next = { .sival_int = 0 };; next.sival_int++) {
+		while (pthread_sigqueue(*(pthread_t *)to, SIGRTMIN, next) == EAGAIN)
+			usleep(100);
+		usleep(300);
+	}
+	return NULL;
+}
+
+static void *get_signals(void *none)
+{
+	static pthread_t me, sender;
+	struct sigaction how = { .sa_sigaction = check_signal, .sa_flags = SA_SIGINFO };
+	const double known = chain(7);
+
+	me = pthread_self();
+	expect(!sigaction(SIGRTMIN, &how, NULL), "sigaction");
+	expect(!pthread_create(&sender, NULL, send_signals, &me), "thread");
+	for (;;)
+		expect(chain(7) == known, "compute between signals");
+	return none;
+}
+
+#if defined(__x86_64__) && defined(RSEQ_SIG)
+/*
+ * Add one to what a processor counts, in a sequence that is begun again whenever another
+ * thread ran there meanwhile; 0 where it was. It dwells between load and store.
+ */
+static int add(uint64_t *counter, uint32_t processor)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	asm goto(".pushsection __rseq_cs, \"aw\"\n\t"
+		 ".balign 32\n"
+		 "3:\t.long 0, 0\n\t"
+		 ".quad 1f, 2f - 1f, 4f\n\t"
+		 ".popsection\n\t"
+		 "leaq 3b(%%rip), %%rax\n\t"
+		 "movq %%rax, 8(%[area])\n"
+		 "1:\tcmpl %[processor], 4(%[area])\n\t"
+		 "jnz 4f\n\t"
+		 "movq (%[counter]), %%rcx\n\t"
+		 "movl $5000, %%edx\n"
+		 "5:\tdecl %%edx\n\t"
+		 "jnz 5b\n\t"
+		 "incq %%rcx\n\t"
+		 "movq %%rcx, (%[counter])\n"
+		 "2:\n\t"
+		 ".pushsection __rseq_failure, \"ax\"\n\t"
+		 ".byte 0x0f, 0xb9, 0x3d\n\t"
+		 ".long 0x53053053\n"
+		 "4:\tjmp %l[again]\n\t"
+		 ".popsection"
+		 :
+		 : [area] "r"(area), [processor] "r"(processor), [counter] "r"(counter)
+		 : "memory", "cc", "rax", "rcx", "rdx"
+		 : again);
+	return 1;
+again:
+	return 0;
+}
+
+static uint64_t counters[CPU_SETSIZE * 8]; /* a cache line each */
+static atomic_ulong added;
+
+static void *count_in_sequences(void *none)
+{
+	for (;;) {
+		const uint32_t processor = (uint32_t)sched_getcpu();
+
+		if (add(&counters[processor * 8], processor)) {
+			added++;
+			rounds++;
+		}
+	}
+	return none;
+}
+
+static void *sequences(void *none)
+{
+	cpu_set_t one;
+	pthread_t other;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	expect(!sched_setaffinity(0, sizeof(one), &one), "affinity");
+	expect(!pthread_create(&other, NULL, count_in_sequences, NULL), "thread");
+	return count_in_sequences(none);
+}
+
+/* Two at most are between their store and the count of it. */
+static void check_sequences(void)
+{
+	const uint64_t before = added;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		sum += counters[i * 8];
+	expect(sum >= before, "sequence");
+}
+#else
+static void *sequences(void *none)
+{
+	puts("cannot use rseq on this machine");
+	_exit(0);
+	return none;
+}
+
+static void check_sequences(void)
+{
+}
+#endif
+
+static void *threads(void *none);
+
+static const struct mode {
+	const char *name;
+	void *(*run)(void *);
+} modes[] = {
+	{ "compute", compute }, { "clock", read_clock },    { "sleep", sleep_shortly },
+	{ "read", read_bytes }, { "futex", wait_turns },    { "epoll", wait_epoll },
+	{ "poll", wait_poll },	{ "signals", get_signals }, { "sequence", sequences },
+	{ "threads", threads },
+};
+
+static void *threads(void *none)
+{
+	static const int which[] = { 0, 1, 2, 3, 4, 7, 2, 0 };
+	pthread_t last = 0;
+
+	for (size_t i = 0; i < sizeof(which) / sizeof(*which); i++)
+		expect(!pthread_create(&last, NULL, modes[which[i]].run, NULL), "thread");
+	pthread_join(last, NULL);
+	return none;
+}
+
+static void *answer(void *none)
+{
+	char byte;
+
+	while (read(0, &byte, 1) == 1) {
+		check_sequences();
+		printf("%lu %lu %s\n", rounds, interrupted, wrong);
+	}
+	_exit(0);
+	return none;
+}
+
+int main(int count, char **arguments)
+{
+	pthread_t other;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+		if (count > 1 && !strcmp(modes[i].name, arguments[1])) {
+			if (pthread_create(&other, NULL, answer, NULL))
+				return 1;
+			puts("ready");
+			modes[i].run(NULL);
+		}
+	return 2;
+}
