@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -155,6 +157,54 @@ static inline void pm_sys_end_child(int child, int held)
 	close(held);
 	while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
 		;
+}
+
+/*
+ * A child that waits, and has the process of `pidfd` go on (SIGCONT) if we end without a word; its
+ * pid, or -1. *held is what it waits by. It is in a process group of its own and deaf to signals,
+ * so what ends us and ours does not end it. As above, nobody's wait() but ours sees it.
+ */
+static inline int pm_sys_child_continues(int pidfd, int *held)
+{
+	sigset_t all, before;
+	int hold[2];
+	long child;
+	char said;
+
+	if (syscall(SYS_pipe2, hold, O_CLOEXEC) < 0)
+		return -1;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	child = syscall(SYS_clone, 0, 0, 0, 0, 0);
+	if (!child) {
+		ssize_t got;
+
+		close(hold[1]);
+		do
+			got = read(hold[0], &said, 1);
+		while (got < 0 && errno == EINTR);
+		if (got < 1)
+			syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
+		_exit(0);
+	}
+	if (child > 0)
+		setpgid((pid_t)child, (pid_t)child); /* here, for it may not run for a while */
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	close(hold[0]);
+	if (child < 0)
+		close(hold[1]);
+	*held = hold[1];
+	return (int)child;
+}
+
+/* The end of such a child, which does nothing any more. */
+static inline void pm_sys_dismiss_child(int child, int held)
+{
+	const char word = 0;
+
+	while (write(held, &word, 1) < 0 && errno == EINTR)
+		;
+	pm_sys_end_child(child, held);
 }
 
 static inline int pm_sys_pid(void)

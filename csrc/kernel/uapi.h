@@ -53,6 +53,9 @@ struct pm_uapi_scan {
 	uint64_t return_mask;
 };
 
+/* Flags: write-protect what matches, in the same step. */
+enum { PM_UAPI_SCAN_WP_MATCHING = 1 << 0 };
+
 #define PM_UAPI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_uapi_scan)
 
 static_assert(sizeof(struct pm_uapi_region) == 24, "struct page_region");
@@ -100,12 +103,17 @@ struct pm_uapi_uffd_api {
 	uint64_t ioctls;
 };
 
-/* UFFDIO_REGISTER and UFFDIO_WRITEPROTECT (5.7), for bytes from `start` on. */
+/* UFFDIO_REGISTER, UFFDIO_UNREGISTER and UFFDIO_WRITEPROTECT (5.7), for bytes from `start` on. */
 struct pm_uapi_uffd_register {
 	uint64_t start;
 	uint64_t length;
 	uint64_t mode;
 	uint64_t ioctls;
+};
+
+struct pm_uapi_uffd_range {
+	uint64_t start;
+	uint64_t length;
 };
 
 struct pm_uapi_uffd_protect {
@@ -118,12 +126,14 @@ enum {
 	PM_UAPI_UFFD_API = 0xaa,
 	PM_UAPI_UFFD_USER_MODE_ONLY = 1,
 	PM_UAPI_UFFD_FEATURE_WP = 1 << 0,
+	PM_UAPI_UFFD_FEATURE_WP_ASYNC = 1 << 15, /* since 6.7 */
 	PM_UAPI_UFFD_REGISTER_WP = 1 << 1,
 	PM_UAPI_UFFD_PROTECT = 1 << 0,
 };
 
 #define PM_UAPI_UFFDIO_API	    _IOWR(0xaa, 0x3f, struct pm_uapi_uffd_api)
 #define PM_UAPI_UFFDIO_REGISTER	    _IOWR(0xaa, 0x00, struct pm_uapi_uffd_register)
+#define PM_UAPI_UFFDIO_UNREGISTER   _IOR(0xaa, 0x01, struct pm_uapi_uffd_range)
 #define PM_UAPI_UFFDIO_WRITEPROTECT _IOWR(0xaa, 0x06, struct pm_uapi_uffd_protect)
 
 static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");

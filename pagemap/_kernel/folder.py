@@ -170,6 +170,10 @@ class Folder(Holder):
         """Whether the task has ended, and waits to be reaped, or is gone altogether."""
         return self._has_ended(self._within)
 
+    def state_of(self, thread: str) -> bytes:
+        """The letter of the state of one of its threads; X of one that is gone."""
+        return (self._fields(f"task/{thread}/stat") or [b"X"])[0]
+
     def _has_ended(self, within: str) -> bool:
         return self._fields(f"{within}stat")[:1] in ([], [b"Z"], [b"X"])
 

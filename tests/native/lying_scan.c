@@ -37,13 +37,17 @@ static int strict(const struct pm_uapi_scan *scan)
 {
 	const uint64_t known = lie.known ? lie.known : CATEGORIES;
 
-	if (scan->size != sizeof(*scan) || scan->flags)
+	const int protects = scan->flags == PM_UAPI_SCAN_WP_MATCHING;
+
+	if (scan->size != sizeof(*scan) || (scan->flags && !(protects && lie.tracked)))
 		return EINVAL;
 	if ((scan->category_inverted | scan->category_mask | scan->category_anyof_mask |
 	     scan->return_mask) &
 	    ~known)
 		return EINVAL;
-	if (scan->start % (UINT64_C(1) << PAGE_BITS) || !scan->vec || !scan->vec_len)
+	if (scan->start % (UINT64_C(1) << PAGE_BITS) || !scan->vec != !scan->vec_len)
+		return EINVAL;
+	if (!scan->vec && !protects)
 		return EINVAL;
 	return scan->end > lie.end << PAGE_BITS ? EFAULT : 0;
 }
@@ -56,6 +60,12 @@ static int interesting(const struct pm_uapi_scan *scan, uint64_t categories)
 	return !scan->category_anyof_mask || (categories & scan->category_anyof_mask);
 }
 
+static void protect(const struct pm_uapi_scan *scan, uint64_t vpn)
+{
+	if (scan->flags)
+		lie.tracked[vpn] &= (unsigned char)~PM_UAPI_IS_WRITTEN;
+}
+
 /* One part of the walk, from *at on: the regions collected. *full: it stopped early. */
 static uint64_t collect(struct pm_uapi_scan *scan, uint64_t *at, struct pm_uapi_region *out,
 			uint64_t room, uint64_t *found, int *full)
@@ -65,11 +75,15 @@ static uint64_t collect(struct pm_uapi_scan *scan, uint64_t *at, struct pm_uapi_
 	for (*full = 0; *at < scan->end; *at += UINT64_C(1) << PAGE_BITS) {
 		const uint64_t vpn = *at >> PAGE_BITS, next = *at + (UINT64_C(1) << PAGE_BITS);
 		const uint64_t entry = lie.scanned ? lie.scanned(vpn) : lie_read(vpn);
-		uint64_t categories = lie_categories(entry);
+		uint64_t categories = lie_categories(entry) | (lie.tracked ? lie.tracked[vpn] : 0);
 
 		if (!interesting(scan, categories))
 			continue;
 		categories &= scan->return_mask;
+		if (!scan->vec) {
+			protect(scan, vpn);
+			continue;
+		}
 		*full = scan->max_pages && *found == scan->max_pages;
 		if (!*full && count && out[count - 1].end == *at &&
 		    out[count - 1].categories == categories)
@@ -80,6 +94,7 @@ static uint64_t collect(struct pm_uapi_scan *scan, uint64_t *at, struct pm_uapi_
 			*full = 1;
 		if (*full)
 			break;
+		protect(scan, vpn);
 		++*found;
 	}
 	return count;

@@ -122,8 +122,18 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 	(void)fd;
 	if (lie.scan && request == PM_UAPI_PAGEMAP_SCAN)
 		return lie_scan(argument);
-	if (request == PM_UAPI_UFFDIO_REGISTER)
-		return answer(lie.protect_error, 0);
+	if (request == PM_UAPI_UFFDIO_REGISTER || request == PM_UAPI_UFFDIO_UNREGISTER) {
+		const struct pm_uapi_uffd_range *range = argument;
+		const int refused = !lie.refused_from || lie.refused_from == range->start;
+
+		if (refused && lie.protect_error)
+			return answer(lie.protect_error, 0);
+		lie.registered += request == PM_UAPI_UFFDIO_REGISTER;
+		lie.unregistered += request == PM_UAPI_UFFDIO_UNREGISTER;
+		return 0;
+	}
+	if (request == PM_UAPI_UFFDIO_API)
+		memcpy(&lie.last_features, (char *)argument + 8, sizeof(lie.last_features));
 	if (request == PM_UAPI_UFFDIO_WRITEPROTECT) {
 		lie.own_entry = lie.marked_entry ? lie.marked_entry : lie.own_entry;
 		return answer(lie.protect_error, 0);
@@ -195,6 +205,18 @@ int pm_sys_child_writes(volatile char *byte, int *held)
 void pm_sys_end_child(int child, int held)
 {
 	lie.children_ended += child == 1234 && held == 9;
+}
+
+int pm_sys_child_continues(int pidfd, int *held)
+{
+	(void)pidfd;
+	*held = 9;
+	return answer(lie.child_error, 1234);
+}
+
+void pm_sys_dismiss_child(int child, int held)
+{
+	pm_sys_end_child(child, held);
 }
 
 int pm_sys_swap(uint64_t *total, uint64_t *unused)

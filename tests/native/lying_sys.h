@@ -33,7 +33,8 @@ struct lie {
 	int userfaultfd_error;	    /* of the first call */
 	int userfaultfd_next_error; /* of those after it */
 	uint64_t features;	    /* what UFFDIO_API tells */
-	int protect_error;	    /* of UFFDIO_REGISTER and UFFDIO_WRITEPROTECT */
+	int protect_error;	    /* of UFFDIO_REGISTER and UFFDIO_WRITEPROTECT, */
+	uint64_t refused_from;	    /* at this address alone, unless it is 0 */
 	uint64_t marked_entry;	    /* what a page reads as once it was guarded or protected */
 	int kcmp_error;
 
@@ -49,6 +50,7 @@ struct lie {
 	uint64_t known;		 /* the categories that there are; 0: those of Linux 6.18 */
 	uint64_t bounce;	 /* regions that the kernel collects at a time; 0: 512 */
 	uint64_t short_by;	 /* pages by which walk_end falls short of the truth */
+	unsigned char *tracked;	 /* NULL, or of each page which it is of WPALLOWED and WRITTEN */
 
 	/* A file in the page cache, which is mapped: see lying_file.c. */
 	const unsigned char *cached; /* of each of its pages, whether it is; */
@@ -92,6 +94,8 @@ struct lie {
 	unsigned advice;	  /* bits of what was advised, in order of the advice's number */
 	int last_open_flags;
 	int last_userfaultfd_flags;
+	uint64_t last_features; /* that UFFDIO_API was asked for */
+	unsigned registered, unregistered;
 };
 
 extern struct lie lie;
@@ -135,6 +139,8 @@ int64_t pm_sys_fs_type(int fd);
 int pm_sys_unmap(void *address, size_t size);
 int pm_sys_child_writes(volatile char *byte, int *held);
 void pm_sys_end_child(int child, int held);
+int pm_sys_child_continues(int pidfd, int *held);
+void pm_sys_dismiss_child(int child, int held);
 int pm_sys_pid(void);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);

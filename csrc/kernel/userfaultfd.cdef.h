@@ -1,0 +1,40 @@
+/* userfaultfd, to track writes: what is registered and protected reads as written after a write. */
+#ifndef PM_KERNEL_USERFAULTFD_CDEF_H
+#define PM_KERNEL_USERFAULTFD_CDEF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A userfaultfd of ours that tracks writes (WP_ASYNC), closed on exec; or -errno: -EINVAL where
+ * the kernel cannot (before 6.7), -EPERM where it is forbidden. Faults of the kernel are none of
+ * its business (USER_MODE_ONLY), so nobody needs a right for it; yet writes by the kernel are
+ * seen, because WP_ASYNC resolves a fault without asking anyone.
+ */
+int32_t pm_uffd_open(void);
+
+/*
+ * Agree with the kernel upon a userfaultfd that was just made, by whomever: write tracking, and
+ * nothing else. With events of fork or mremap the process would wait for a reader. Once for
+ * each: 0 or -errno, as above.
+ */
+int32_t pm_uffd_agree(int32_t uffd);
+
+/*
+ * Register `count` ranges, two addresses in bytes each in `bounds`. errors[i] becomes 0 or the
+ * errno of range i: EBUSY is another userfaultfd's, EPERM a shared file opened to be read only,
+ * EINVAL what cannot be tracked ([vdso]) or is gone. Returns the number of those registered.
+ */
+int64_t pm_uffd_register(int32_t uffd, const uint64_t *bounds, uint64_t count, int32_t *errors);
+
+/* The reverse; what cannot be unregistered is gone, or not ours any more. Returns the number. */
+int64_t pm_uffd_unregister(int32_t uffd, const uint64_t *bounds, uint64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
