@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from pagemap._export.dump import dump
     from pagemap._history.sampler import Sample, Sampler
+    from pagemap._history.tracker import Tracker, track
     from pagemap._history.working_set import working_set
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import Frame, FrameReader, Frames
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.rows.translation import TranslationRow
     from pagemap._vocabulary.rows.working_set import WorkingSetRow
+    from pagemap._vocabulary.rows.written import WritesRow, WrittenRow
     from pagemap._vocabulary.schema import Column, Schema
 
 __all__ = [
@@ -127,10 +129,13 @@ __all__ = [
     "TallyRow",
     "TargetVanished",
     "Texts",
+    "Tracker",
     "TranslationRow",
     "Unsupported",
     "UsageError",
     "WorkingSetRow",
+    "WritesRow",
+    "WrittenRow",
     "__version__",
     "doctor",
     "dump",
@@ -141,6 +146,7 @@ __all__ = [
     "page_runs",
     "page_types",
     "sharing",
+    "track",
     "virt_to_phys",
     "working_set",
 ]
@@ -185,8 +191,11 @@ _MODULES = {
     "Table": "_tables.table",
     "TallyRow": "_vocabulary.rows.tally",
     "Texts": "_tables.table",
+    "Tracker": "_history.tracker",
     "TranslationRow": "_vocabulary.rows.translation",
     "WorkingSetRow": "_vocabulary.rows.working_set",
+    "WritesRow": "_vocabulary.rows.written",
+    "WrittenRow": "_vocabulary.rows.written",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",
@@ -195,6 +204,7 @@ _MODULES = {
     "page_runs": "_analyses.page_runs",
     "page_types": "_analyses.page_types",
     "sharing": "_analyses.sharing",
+    "track": "_history.tracker",
     "virt_to_phys": "_process",
     "working_set": "_history.working_set",
 }

@@ -15,6 +15,7 @@ BELOW = {
     "analyses": {"kernel", "walk"},
     "rows": {"kernel", "walk"},
     "columns": {"kernel", "walk"},
+    "history": {"kernel", "walk"},
     "binding": {"columns"},
 }
 

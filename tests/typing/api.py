@@ -214,6 +214,20 @@ def working_sets(target: pagemap.Process) -> int | None:
     return table[0].rss
 
 
+def writes(process: pagemap.Process, data: bytearray) -> int | None:
+    with pagemap.track(data) as tracker:
+        assert_type(tracker, pagemap.Tracker)
+        assert_type(tracker.collect(), pagemap.Table[pagemap.WrittenRow])
+        assert_type(tracker.method, str)
+    for row in tracker.written:
+        assert_type(row, pagemap.WrittenRow)
+    pagemap.track((0x1000, 0x2000)).close()
+    with pagemap.track(process) as tracker:
+        table = tracker.by_mapping(tracker.written)
+    assert_type(table, pagemap.Table[pagemap.WritesRow])
+    return table[0].populated
+
+
 def spaces(space: pagemap.AddressSpace) -> int:
     assert_type(space.folder, pagemap.Folder)
     assert_type(space.folder.read("status"), bytes)

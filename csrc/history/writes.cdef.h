@@ -1,0 +1,58 @@
+/* Which pages were written, where a userfaultfd tracks that: in bulk, over ranges of addresses. */
+#ifndef PM_HISTORY_WRITES_CDEF_H
+#define PM_HISTORY_WRITES_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/scan.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Ranges of addresses, in order, none of which overlap: each of one mapping. */
+struct pm_writes {
+	const uint64_t *bounds; /* `count` pairs: start and end in bytes, whole pages */
+	/* of each range: whether it is private memory of a file, whose pages are the file's until
+	 * they are written */
+	const uint8_t *private_file;
+	uint64_t count;
+	uint64_t never; /* categories of pages that nobody wrote: the zero page, guard regions */
+	int32_t fd;	/* /proc/PID/pagemap */
+};
+
+/* Where a walk over them stands; zeros: at the beginning. */
+struct pm_writes_place {
+	uint64_t range;
+	uint64_t address; /* where to go on in it, unless it is below its start */
+};
+
+enum pm_writes_step {
+	PM_WRITES_PEEK,	     /* written pages of what is tracked, which stay so */
+	PM_WRITES_COLLECT,   /* the same, protected anew in the same step, so none is lost */
+	PM_WRITES_POPULATED, /* pages that are there and may have been written, tracked or not */
+};
+
+/*
+ * Mark in `found`, a byte for each range, those with populated pages that nobody tracks: 1, else
+ * 0. Returns their number or -errno. Costs a call for each of these, and no more: what is tracked,
+ * or empty, is skipped by the kernel.
+ */
+int64_t pm_writes_untracked(const struct pm_writes *writes, uint8_t *found);
+
+/* Protect all that is populated in what is tracked. Returns 0 or -errno. */
+int64_t pm_writes_protect(const struct pm_writes *writes);
+
+/*
+ * Find the next pages by `step`: at most `capacity` regions (1 or more) into `out`, each within
+ * one range, whose number its `categories` becomes. Returns how many or -errno, and moves *at,
+ * whose range is `count` at the end. Regions in a row that touch are one; two of two calls may.
+ */
+int64_t pm_writes_next(const struct pm_writes *writes, enum pm_writes_step step,
+		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

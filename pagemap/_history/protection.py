@@ -1,0 +1,146 @@
+"""Writes tracked by a userfaultfd: memory is write-protected, and a write lifts that.
+
+A round finds what was written and protects it anew in one call for each mapping, so that no write
+is lost (csrc/history/writes.c). Mappings come and go, and what was moved or made since the last
+round is tracked no more, or not yet: so each round registers what it finds.
+"""
+
+from __future__ import annotations
+
+from errno import EBUSY, EINVAL
+
+from pagemap._errors import PagemapError
+from pagemap._history.spans import Spans
+from pagemap._native import userfaultfd
+from pagemap._native.descriptors import CLOSED
+from pagemap._native.writes import Writes
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterable
+
+    from pagemap._history.spans import Ranges, Region
+    from pagemap._native.descriptors import Descriptor
+    from pagemap._space.address_space import AddressSpace
+
+__all__ = ["Protection"]
+
+_NEVER = ("pfnzero", "guard")  # pages that nobody wrote
+
+
+class Protection:
+    """Tracks the memory of `process`, or with `ranges` what lies in these, by the tracker `fd`.
+
+    Raises PagemapError where another userfaultfd has a part of it.
+    """
+
+    method = "userfaultfd"
+    unseen = (
+        "writes through other mappings of shared memory or of a file, and by devices into memory "
+        "that is pinned (io_uring buffers, RDMA)"
+    )
+
+    def __init__(self, process: AddressSpace, ranges: Ranges | None, fd: Descriptor) -> None:
+        self._process = process
+        self._ranges = ranges
+        self._fd: int = fd
+        bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+        self._never = sum(bits[name] for name in _NEVER if process.can_find(name))
+        spans = Spans(process, ranges)
+        errors = self._register(spans, range(len(spans.bounds)))
+        for number, code in errors.items():
+            if code == EBUSY:
+                raise self._busy(spans, number)
+        ours = [number for number in range(len(spans.bounds)) if number not in errors]
+        self._keep(spans, ours, errors)
+        self._writes(spans, ours).protect()
+
+    def round(self, *, clear: bool) -> tuple[Spans, list[Region]]:
+        """What was written since the last round, and with `clear` begin another."""
+        spans = Spans(self._process, self._ranges)
+        every = range(len(spans.bounds))
+        left = self._writes(spans, every).untracked()  # what is there, and not tracked
+        # What has other bounds than before may be ours that grew, or another's by now: the kernel
+        # says EBUSY to that.
+        errors = self._register(
+            spans,
+            (
+                number
+                for number in every
+                if (clear if left[number] else spans.bounds[number] not in self._known)
+            ),
+        )
+        refused = {number for number in every if spans.bounds[number] in self._refused}
+        refused = set(errors) if clear else refused.union(errors)
+        fresh = [n for n in every if left[n] and n not in refused]
+        ours = [n for n in every if n not in refused and (clear or not left[n])]
+        writes = self._writes(spans, ours)
+        found = writes.collect() if clear else writes.peek()
+        regions = [
+            (start, end, ours[each], "new" if left[ours[each]] else "tracked")
+            for start, end, each in _triples(found)
+        ]
+        others = sorted(n for n in refused if spans.writable(n))
+        others = others if clear else sorted([*others, *fresh])
+        if others:
+            regions += [
+                (start, end, others[each], "untracked" if others[each] in refused else "new")
+                for start, end, each in _triples(self._writes(spans, others).populated())
+            ]
+            regions.sort()
+        if clear:
+            self._keep(spans, ours, refused)
+        return spans, regions
+
+    def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:
+        self._known = {spans.bounds[number] for number in ours}
+        self._refused = {spans.bounds[number] for number in refused}
+
+    def _writes(self, spans: Spans, numbers: Iterable[int]) -> Writes:
+        """Some of these spans, to look at together."""
+        files = spans.private_file
+        return Writes(
+            self._process.fileno(),
+            [spans.bounds[number] for number in numbers],
+            bytes(files[number] for number in numbers),
+            self._never,
+        )
+
+    def _register(self, spans: Spans, numbers: Iterable[int]) -> dict[int, int]:
+        """Have writes to these spans tracked; the errno of each where that cannot be."""
+        wanted = list(numbers)
+        errors = userfaultfd.register(self._fd, [spans.bounds[number] for number in wanted])
+        failed = {number: code for number, code in zip(wanted, errors, strict=True) if code}
+        for number, code in list(failed.items()):
+            # of hugetlb only whole pages can be
+            partly = spans.bounds[number] != spans.whole[number]
+            if code == EINVAL and partly:
+                (again,) = userfaultfd.register(self._fd, [spans.whole[number]])
+                if not again:
+                    del failed[number]
+        return failed
+
+    def _busy(self, spans: Spans, number: int) -> PagemapError:
+        start, end = spans.bounds[number]
+        label = printable(spans.label(number))
+        return PagemapError(
+            f"cannot track writes of process {self._process.pid}: another userfaultfd has its "
+            f"memory from {start:#x} to {end:#x}{f' ({label})' if label else ''}, and would lose "
+            "what it tracks; stop that one first",
+            pid=self._process.pid,
+            errno=EBUSY,
+            operation="track writes",
+        )
+
+    def close(self) -> None:
+        """End the tracking: closing does that, but for a child of fork that has the file, too."""
+        if self._fd != CLOSED:
+            userfaultfd.unregister(self._fd, list(self._known))
+        self._fd = CLOSED
+
+
+def _triples(words: array[int]) -> Iterable[tuple[int, int, int]]:
+    return zip(words[::3], words[1::3], words[2::3], strict=True)
