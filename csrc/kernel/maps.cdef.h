@@ -45,6 +45,9 @@ struct pm_lines {
 	uint64_t bad;		      /* out: where the line begins that is none of maps */
 };
 
+/* The most lines that the text may have: what ends in a newline, and the rest. */
+uint64_t pm_lines_count(const char *text, uint64_t size);
+
 /*
  * Split the text. Returns the number of lines; -EINVAL where one is not as the kernel
  * writes them (show_map_vma in fs/proc/task_mmu.c: "400000-401000 r-xp 00001000 fe:01 658 ",

@@ -190,6 +190,19 @@ static int read_line(struct pm_lines *lines, const char *line, const char *end, 
 	return 1;
 }
 
+uint64_t pm_lines_count(const char *text, uint64_t size)
+{
+	const char *const end = text + size;
+	uint64_t count = 1;
+
+	for (const char *at = text; at < end; at++, count++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at)
+			break;
+	}
+	return count;
+}
+
 int64_t pm_lines_split(struct pm_lines *lines)
 {
 	struct pm_line_words *const words[] = { &lines->perms, &lines->devices, &lines->paths };

@@ -59,11 +59,13 @@ class Backing:
         self._learn(lines, devices)
         return backing_of(
             lines,
-            bytes(word.endswith("p") for word in lines.perms.words),
-            bytes(self._known.get(dev, FILE) for dev in devices),
+            bytes([word.endswith("p") for word in lines.perms.words]),
+            bytes([self._known.get(dev, FILE) for dev in devices]),
             bytes(
-                NONE if word in _ANONYMOUS or word.startswith(_NAMED) else FILE
-                for word in lines.paths.words
+                [
+                    NONE if word in _ANONYMOUS or word.startswith(_NAMED) else FILE
+                    for word in lines.paths.words
+                ]
             ),
         )
 

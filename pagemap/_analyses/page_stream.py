@@ -92,6 +92,7 @@ class PageStream(Stream):
                     },
                     valid={name: known for name, (_, known) in columns.items() if known},
                     about=about,
+                    checked=True,
                 )
         finally:
             if frames is not None:

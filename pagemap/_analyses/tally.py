@@ -67,6 +67,7 @@ def tally(
             },
             valid=cells.known,
             about=about(begin, process, **more),
+            checked=True,
         )
 
 

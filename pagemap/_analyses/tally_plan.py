@@ -46,6 +46,7 @@ _FLAGS = {
     "guard": "guard",
     **dict.fromkeys(_PARTS, "file_or_shared"),
 }
+_BITS = {name: 1 << entry_flag(flag).bit for name, flag in _FLAGS.items()}
 
 _REASONS = {
     "huge": "this kernel cannot count huge pages: PAGEMAP_SCAN can, since Linux 6.7",
@@ -68,25 +69,16 @@ class Plan(Holder):
     def __init__(
         self, process: Handle, counts: Sequence[str] | None, *, lasting: bool = False
     ) -> None:
-        asked = set(usual(process) if counts is None else counts)
+        asked = set(usual(process) if counts is None else _tellable(process, counts))
         self.way = counting.Way(use_scan=process.can_scan)
-        self._leave_out(process, asked, named=counts is not None)
-        self.swap_used = "swap" in asked and (lasting or procmap.swap_in_use())
-        self.asked = frozenset(asked)
-        self._choose(process, asked - self.by_smaps, parted=not lasting)
-
-    def _leave_out(self, process: Handle, asked: set[str], *, named: bool) -> None:
-        """Take out of `asked` what cannot be told, and find what smaps alone tells."""
         self.by_smaps: frozenset[str] = frozenset()
-        for name in sorted(untold(process, asked)):
-            if named:
-                reason = _REASONS.get(name) or features.why_not(_FLAGS[name])
-                raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
-            asked.remove(name)
         if not self.way.use_scan and asked & _WITHOUT_ZEROS:
             self.way.flags = open_frames(process, "kpageflags")
             if self.way.flags < 0:
                 self.by_smaps = _BY_SMAPS & asked
+        self.swap_used = "swap" in asked and (lasting or procmap.swap_in_use())
+        self.asked = frozenset(asked)
+        self._choose(process, asked - self.by_smaps, parted=not lasting)
 
     @property
     def uss_by(self) -> str:
@@ -172,14 +164,22 @@ def tellable(process: Handle, counts: Sequence[str], named: Sequence[str] = ()) 
     return [name for name in dict.fromkeys(counts) if name in named or name not in known]
 
 
+def _tellable(process: Handle, counts: Sequence[str]) -> Sequence[str]:
+    """The same counts. Raises Unsupported where one of them cannot be told."""
+    for name in sorted(untold(process, set(counts))):
+        reason = _REASONS.get(name) or features.why_not(_FLAGS[name])
+        raise Unsupported(reason, pid=process.pid, errno=ENOTSUP, operation="count")
+    return counts
+
+
 def untold(process: Handle, asked: set[str]) -> set[str]:
     """Those of `asked` that cannot be told on this kernel and with these rights."""
-    flags = {name: 1 << entry_flag(_FLAGS[name]).bit for name in asked if name in _FLAGS}
+    flagged = asked.intersection(_BITS)
     wanted = 0
-    for bit in flags.values():
-        wanted |= bit
+    for name in flagged:
+        wanted |= _BITS[name]
     bits = features.bits(process.procfs, wanted) if wanted else 0
-    missing = {name for name, bit in flags.items() if not bit & bits}
+    missing = {name for name in flagged if not _BITS[name] & bits}
     if not process.can_scan:
         missing.add("huge")
         if "zero" in asked and not _tells_frames(process):

@@ -135,8 +135,7 @@ def schema_address(
 
 def codes_end(codes: memoryview[int], words: int) -> int:
     """The first row whose word is none of `words`; the number of rows where all are."""
-    rows = len(codes)
-    return int(lib.pm_codes_end(ffi.from_buffer(f"int32_t[{rows}]", codes), rows, words))
+    return int(lib.pm_codes_end(ffi.from_buffer("int32_t[]", codes), len(codes), words))
 
 
 def _bytes_of(valid: memoryview[bool] | None, rows: int) -> Any:

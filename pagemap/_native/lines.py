@@ -22,10 +22,11 @@ _SHOWN = 80  # bytes of a line that is none
 
 def path_of(word: bytes) -> str:
     """The path that maps wrote as `word`, or `maps_blocks.settled` has made of it."""
-    path = word.decode("utf-8", "surrogateescape")
-    if "\\" in path or "\0" in path:
-        return path.replace("\\012", "\n").replace("\0", "\\")
-    return path
+    return _unescaped(word.decode("utf-8", "surrogateescape"))
+
+
+def _unescaped(path: str) -> str:
+    return path.replace("\\012", "\n").replace("\0", "\\")
 
 
 class Words:
@@ -65,7 +66,8 @@ class Lines:
     __slots__ = ("bounds", "devices", "inodes", "offsets", "paths", "perms")
 
     def __init__(self, text: bytes) -> None:
-        capacity = text.count(b"\n") + 1
+        source = ffi.from_buffer("char[]", text)
+        capacity = lib.pm_lines_count(source, len(text))
         # C fills the columns; all of them are of one block of memory
         numbers = allocate("uint64_t[]", 4 * capacity)
         codes = allocate("int32_t[]", 3 * capacity)
@@ -73,7 +75,6 @@ class Lines:
         slots = 1 << capacity.bit_length()
         scratch = allocate("uint32_t[]", 3 * slots)
         job = ffi.new("struct pm_lines *")
-        source = ffi.from_buffer("char[]", text)
         job.text, job.text_size, job.capacity, job.slots_count = source, len(text), capacity, slots
         job.bounds = numbers
         job.offsets, job.inodes = numbers + 2 * capacity, numbers + 3 * capacity
@@ -94,6 +95,8 @@ class Lines:
             Words(coded[at : at + count], _words(text, places[2 * at : 2 * (at + column.count)]))
             for at, column in zip(range(0, 3 * capacity, capacity), columns, strict=True)
         )
+        if b"\\" in text or b"\0" in text:
+            self.paths.words = list(map(_unescaped, self.paths.words))
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[bytes]) -> Lines:
@@ -132,8 +135,11 @@ class Lines:
 
 
 def _words(text: bytes, places: memoryview) -> list[str]:
-    words = places.tolist()
-    return [path_of(text[at : at + size]) for at, size in zip(words[::2], words[1::2], strict=True)]
+    each = iter(places.tolist())
+    return [
+        text[at : at + size].decode("utf-8", "surrogateescape")
+        for at, size in zip(each, each, strict=True)
+    ]
 
 
 def bad_line(line: bytes | str, *, ordered: bool = False) -> PagemapError:

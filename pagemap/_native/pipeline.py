@@ -74,7 +74,7 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
         self._in_turn = in_turn
         self._pieces = pieces
         self._make_buffer = make_buffer
-        self._threads = 2 if in_turn else default_threads() if threads is None else threads
+        self._threads = 2 if in_turn else threads
         self._pool: _Pool | None = None
 
     def __enter__(self) -> Iterator[tuple[Any, Any]]:
@@ -98,9 +98,12 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
                 if piece.done:
                     break
             done += piece.work
-            if done >= ALONE_PAGES and self._threads > 1:
+            if done < ALONE_PAGES:
+                continue
+            threads = default_threads() if self._threads is None else self._threads
+            if threads > 1:
                 self._pool = _Pool(self._make_buffer, in_turn=self._in_turn)
-                if self._pool.start(self._threads - 1):  # the caller is one of them
+                if self._pool.start(threads - 1):  # the caller is one of them
                     yield from self._pool.run(self._pieces)
                     return
                 self._threads = 1

@@ -75,7 +75,7 @@ class AddressSpace(Handle):
 
         begin = time()
         columns = mapping_columns(Lines.of_blocks(self.maps_blocks()))
-        return Table(MAPPINGS, columns, about=about(begin, self))
+        return Table(MAPPINGS, columns, about=about(begin, self), checked=True)
 
     def reading(self, results: Iterator[_T]) -> Iterator[_T]:
         """The same results; an OSError among them becomes an error of this process.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pagemap._vocabulary.schema import Schema
 
-__all__ = ["check_buffer", "check_codes", "check_known", "check_words", "rows_of"]
+__all__ = ["check_buffer", "check_columns", "check_known", "check_words"]
 
 FORMATS = {"int": "q", "float": "d", "bool": "?"}
 """The formats of columns by their types, those of text apart, as `struct` has them."""
@@ -52,11 +52,12 @@ def check_words(words: Sequence[object]) -> tuple[str, ...]:
     return several  # type: ignore[return-value] # just looked at
 
 
-def rows_of(schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str, type]) -> int:
-    """How many rows these columns have; `others` are the classes of those of no plain numbers.
+def check_columns(
+    schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str, type[Any]]
+) -> None:
+    """Raise TypeError for a column that is not of its type, as those of no plain numbers `others`.
 
-    Raises TypeError for a column that is not of its type; UsageError where one is missing, or they
-    are not equally long.
+    Raises UsageError where one is missing, they are not equally long, or a word is missing.
     """
     sizes = set()
     for column in schema.columns:
@@ -70,10 +71,11 @@ def rows_of(schema: Schema[Any], columns: Mapping[str, Any], others: Mapping[str
         elif not isinstance(value, others[column.type]):
             wanted = others[column.type].__name__
             raise TypeError(f"column {name!r} is a {wanted}, not {type(value).__name__}")
+        else:
+            _check_codes(name, value.codes, value.words)
         sizes.add(len(value))
     if len(sizes) > 1:
         raise UsageError(f"columns of a table are equally long, not {sorted(sizes)}")
-    return sizes.pop() if sizes else 0
 
 
 def check_known(name: str, known: Any, rows: int) -> None:
@@ -84,7 +86,7 @@ def check_known(name: str, known: Any, rows: int) -> None:
         raise UsageError(f"valid[{name!r}] must have {rows} rows, not {len(known)}")
 
 
-def check_codes(name: str, codes: memoryview[int], words: Sequence[object]) -> None:
+def _check_codes(name: str, codes: memoryview[int], words: Sequence[object]) -> None:
     """Raise UsageError where a cell has the number of a word that there is not."""
     from pagemap._native.columns import codes_end
 

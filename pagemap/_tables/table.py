@@ -6,7 +6,7 @@ from array import array
 from collections import namedtuple
 
 from pagemap._errors import UsageError
-from pagemap._tables.checked import check_codes, check_known, rows_of
+from pagemap._tables.checked import check_columns, check_known
 from pagemap._tables.values import Lists, Texts, all_known, joined, packed, take
 from pagemap._vocabulary.of_rows import OfRows
 
@@ -31,7 +31,8 @@ class Table(OfRows["_Row"]):
     floats, ``?`` of booleans), `Texts`, or `Lists`. ``table[0]`` and iteration give rows: named
     tuples, with None for what is not known; in the column 0 stands there, and `valid` tells. An
     address of 2**63 or more is negative in its column. Raises TypeError for columns of other
-    formats, UsageError where they are not equally long, or a word is missing.
+    formats, UsageError where they are not equally long, or a word is missing. Columns that were
+    `checked` before, or filled by C, are taken as they are.
 
     Polars, pyarrow, pandas and DuckDB take a Table as it is (``pl.DataFrame(table)``).
 
@@ -52,17 +53,18 @@ class Table(OfRows["_Row"]):
         *,
         valid: Mapping[str, memoryview[bool]] | None = None,
         about: Mapping[str, object] | None = None,
+        checked: bool = False,
     ) -> None:
         self.schema: Schema[_Row] = schema
         self.about: dict[str, object] = dict(about or {})
-        self._size = rows_of(schema, columns, {"text": Texts, "list": Lists})
+        if not checked:
+            check_columns(schema, columns, {"text": Texts, "list": Lists})
         self._columns = {name: columns[name] for name in schema.names}
+        self._size = len(self._columns[schema.names[0]]) if schema.names else 0
         self._valid = {name: known for name, known in (valid or {}).items() if name in columns}
-        for name, known in self._valid.items():
-            check_known(name, known, self._size)
-        for name, column in self._columns.items():
-            if not isinstance(column, memoryview):
-                check_codes(name, column.codes, column.words)
+        if not checked:
+            for name, known in self._valid.items():
+                check_known(name, known, self._size)
         self._row: Any = schema.row or _row_type(schema.name, schema.names)
 
     @classmethod
@@ -172,7 +174,7 @@ class Table(OfRows["_Row"]):
     def select(self, names: Sequence[str] | None) -> Table[Any]:
         """The same rows with these columns alone, in this order."""
         schema = self.schema.select(names)
-        return Table(schema, self._columns, valid=self._valid, about=self.about)
+        return Table(schema, self._columns, valid=self._valid, about=self.about, checked=True)
 
     def sorted(self, name: str, *, reverse: bool = False) -> Table[_Row]:
         """The rows in order of a column, equal ones as they were; those not known come last."""
@@ -246,7 +248,7 @@ class Table(OfRows["_Row"]):
     def _taken(self, order: Sequence[int]) -> Table[_Row]:
         columns = {name: take(column, order) for name, column in self._columns.items()}
         valid = {name: take(known, order) for name, known in self._valid.items()}
-        return Table(self.schema, columns, valid=valid, about=self.about)
+        return Table(self.schema, columns, valid=valid, about=self.about, checked=True)
 
     def __arrow_c_schema__(self) -> object:
         """The schema, for consumers of Arrow."""

@@ -41,6 +41,7 @@ static struct pm_lines split(const char *text, uint64_t capacity, uint64_t slots
 	};
 
 	lines.text = memcpy(exactly(lines.text_size), text, lines.text_size);
+	CHECK(wanted < 0 || pm_lines_count(lines.text, lines.text_size) >= (uint64_t)wanted);
 	CHECK_EQUAL(pm_lines_split(&lines), wanted);
 	return lines;
 }
