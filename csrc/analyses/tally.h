@@ -28,6 +28,7 @@ struct pm_tally_walk {
 	uint64_t *scratch;
 	struct pm_counts *counts;
 	uint64_t first;
+	uint64_t parts; /* PM_UAPI_IS_FILE while a scan says what is anonymous, else 0 */
 };
 
 /* Whether entries of a span are read for its parts alone. */

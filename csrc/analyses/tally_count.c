@@ -129,8 +129,14 @@ int64_t pm_tally_region(const struct pm_tally_walk *walk, uint64_t span, uint64_
 		return zero && present ? add_marks(walk, to, vpn, pages) : 0;
 	to->present += present;
 	to->hugetlb += pm_is_hugetlb(walk->job, span) ? present : 0;
-	if (zero && present && pm_is_parted(walk->job, span))
+	if (pm_is_parted(walk->job, span) && walk->parts) {
+		const int file = !!(categories & PM_UAPI_IS_FILE);
+
+		*(file ? &to->file_or_shared : &to->anon) += present;
+		to->marked_zero += file && zero ? present : 0;
+	} else if (zero && present && pm_is_parted(walk->job, span)) {
 		return add_marks(walk, to, vpn, pages);
+	}
 	if (!(categories & PM_UAPI_IS_SWAPPED))
 		return 0;
 	if (categories & PM_UAPI_IS_GUARD)

@@ -22,6 +22,7 @@ enum {
 	RUNS = 1024,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
 	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
+	FEW = 1 << 10,	   /* pages of which a scan says what is anonymous */
 };
 
 /* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
@@ -76,7 +77,7 @@ static int64_t scan_some(const struct pm_tally_walk *walk, struct pm_place *at,
 	struct pm_region *regions = (struct pm_region *)walk->scratch;
 	const struct pm_query query = {
 		.any_of = job->any_of,
-		.returned = job->returned,
+		.returned = job->returned | walk->parts,
 		.max_pages = most,
 	};
 	const uint64_t last = to->page ? to->span : to->span - 1; /* *at lies before *to */
@@ -160,6 +161,28 @@ static int64_t read_populated(const struct pm_tally_walk *walk, struct pm_place 
 		entries += runs[i].count;
 	}
 	return got;
+}
+
+/*
+ * Count some pages by a scan that also says which are anonymous. That costs a look at each
+ * frame, those too of which it is known, but no read: where there are few pages, as most
+ * processes have, that is less. As scan_some.
+ */
+static int64_t scan_parts(struct pm_tally_walk *walk, struct pm_place *at,
+			  const struct pm_place *to)
+{
+	const uint64_t most = walk->job->max_pages;
+	uint64_t span = at->span;
+	int64_t found;
+
+	while (span < to->span && !pm_is_parted(walk->job, span))
+		span++;
+	if (span >= to->span)
+		return 0;
+	walk->parts = PM_UAPI_IS_FILE;
+	found = scan_some(walk, at, to, most && most < FEW ? most : FEW);
+	walk->parts = 0;
+	return found;
 }
 
 /* Read the entries of the PM_MIXED spans from *from up to *to. Returns 0 or -errno. */
@@ -247,33 +270,42 @@ static void count_passed(const struct pm_tally_job *job, struct pm_place from,
 		counts->pages += to->page - from.page;
 }
 
+static int is_enough(const struct pm_tally_job *job, uint64_t found)
+{
+	return job->max_pages && found >= job->max_pages;
+}
+
 int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 		       const struct pm_place *to, uint64_t *scratch, struct pm_counts *counts)
 {
 	const uint64_t began = job->max_ns ? pm_sys_now() : 0;
 	const struct pm_place first = *from;
-	const struct pm_tally_walk walk = { job, to, scratch, counts, first.span };
-	struct pm_place at = first;
-	uint64_t found = 0;
+	struct pm_tally_walk walk = { job, to, scratch, counts, first.span, 0 };
+	struct pm_place at = first, parted;
+	uint64_t found;
+	int64_t got;
 
 	if (!(job->ways & (PM_BY_ENTRIES | PM_BY_SCAN)))
 		at = *to; /* nothing but how many pages there are */
-	while (pm_before(&at, to)) {
+	got = scan_parts(&walk, &at, to);
+	if (got < 0)
+		return got;
+	found = (uint64_t)got;
+	parted = at;
+	while (pm_before(&at, to) && !is_enough(job, found)) {
 		const uint64_t left = job->max_pages ? job->max_pages - found : AT_ONCE;
 		const uint64_t most = left < AT_ONCE ? left : AT_ONCE;
-		int64_t got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at, most)
-							: scan_some(&walk, &at, to, most);
 
+		got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at, most)
+						: scan_some(&walk, &at, to, most);
 		if (got < 0)
 			return got;
 		found += (uint64_t)got;
-		if (job->max_pages && found >= job->max_pages)
-			break;
 		if (job->max_ns && pm_sys_now() - began >= job->max_ns)
 			break;
 	}
 	if (job->ways & PM_PARTED) {
-		int64_t error = read_parts(&walk, &first, &at);
+		int64_t error = read_parts(&walk, &parted, &at);
 
 		if (error)
 			return error;
