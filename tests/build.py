@@ -68,7 +68,7 @@ def program(
     digest = hashlib.sha256("\0".join(command).encode())
     for path in (*sources, *reads):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    libraries = [] if "-c" in flags else ["-lpthread"]
+    libraries = [] if "-c" in flags else ["-lpthread", "-lz"]
     made = cache() / f"{sources[0].stem}-{digest.hexdigest()[:16]}"
     if not made.exists():
         # Compiled aside and renamed: two test runs at once never see half a program.

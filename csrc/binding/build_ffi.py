@@ -50,6 +50,7 @@ ffibuilder.set_source(
     # An offset into pagemap is eight bytes for each page, past 2 GiB on a 32-bit machine too.
     define_macros=[("_FILE_OFFSET_BITS", "64")],
     extra_compile_args=COMPILE_ARGS,
+    libraries=["z"],
 )
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ BELOW = {
     "rows": {"kernel", "walk"},
     "columns": {"kernel", "walk"},
     "history": {"kernel", "walk"},
+    "snapshot": {"kernel", "walk"},
     "binding": {"columns"},
 }
 

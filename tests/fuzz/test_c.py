@@ -135,6 +135,8 @@ def test_there_is_a_target_for_each_part() -> None:
         "rows_dump",
         "scan",
         "sharing",
+        "snapshot",
+        "snapshot_block",
         "tally_spans",
         "types",
         "types_file",

@@ -67,6 +67,11 @@ struct lie {
 	int word_error; /* errno of each read of the file `word_error_of` */
 	int word_error_of;
 
+	/* A file of bytes, behind the descriptor LIE_BYTES. */
+	const uint8_t *bytes;
+	size_t bytes_size;
+	uint64_t bytes_asked;
+
 	const void *mapping; /* what PROCMAP_QUERY answers: a struct pm_uapi_procmap_query */
 
 	/* A child that writes: its errno, and what the two pages read as from then on. */
@@ -102,6 +107,8 @@ extern struct lie lie;
 
 /* Descriptors of files about frames: kpageflags, kpagecount, kpagecgroup. */
 enum { LIE_FRAMES = 100 };
+
+enum { LIE_BYTES = 90 };
 
 /* The virtual page at which a file is mapped, as if all of it were. */
 enum { LIE_FILE_AT = 1 << 20 };

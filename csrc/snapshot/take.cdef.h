@@ -1,0 +1,55 @@
+/* The page table of a live process, into blocks. */
+#ifndef PM_SNAPSHOT_TAKE_CDEF_H
+#define PM_SNAPSHOT_TAKE_CDEF_H
+
+#include <stdint.h>
+
+#include "kernel/read.cdef.h"
+#include "snapshot/block.cdef.h"
+#include "walk/spans.cdef.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum pm_take_limits {
+	PM_TAKE_BYTES = 1 << 20, /* bytes of blocks that a step has to have memory for */
+	PM_TAKE_BLOCKS = 1024,	 /* and how many it tells of, at most */
+};
+
+/* What is to be taken, and how. */
+struct pm_take {
+	const struct pm_range *spans; /* in order, see walk/spans.cdef.h; none touch */
+	uint64_t spans_count;
+	int32_t fd;	     /* /proc/PID/pagemap */
+	uint32_t page_shift; /* log2 of the page size: 12..16 */
+	uint32_t use_scan;   /* PAGEMAP_SCAN finds what is populated, and the bits of a key */
+	uint32_t categories; /* those of huge, pfnzero and soft-dirty that it may be asked for */
+	uint32_t places;     /* PFNs and places in swap too; without, they are 0 in the file */
+	uint32_t whose;
+};
+
+/* How many bytes of scratch a step needs; it begins at a multiple of 8 bytes. */
+uint64_t pm_take_scratch(void);
+
+/* Make the `count` spans that touch one; returns how many are left. */
+uint64_t pm_take_join(struct pm_range *spans, uint64_t count);
+
+/*
+ * Take pages from *at on, up to, without, *to: until all are taken, or the blocks fill `out`, of
+ * PM_TAKE_BYTES, or `blocks`, of PM_TAKE_BLOCKS. Their offsets count from `out`.
+ *
+ * Returns the number of bytes or -errno; *at becomes the place to go on, *stored the number of
+ * blocks, and *looked how many pages were looked at, about. Where the kernel has no more entries
+ * (the target is gone, or the address space ends) *at becomes *to, and *ended the page; else
+ * that stays as it is.
+ */
+int64_t pm_take_step(const struct pm_take *take, struct pm_place *at, const struct pm_place *to,
+		     uint8_t *scratch, uint8_t *out, struct pm_saved_block *blocks,
+		     uint64_t *stored, uint64_t *looked, uint64_t *ended);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

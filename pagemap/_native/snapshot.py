@@ -1,0 +1,215 @@
+"""Page tables taken into blocks of a snapshot file, and read from there."""
+
+from __future__ import annotations
+
+from pagemap._core import ffi, lib
+from pagemap._native import allocate, checked, entries_of, view_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from pagemap._native.scan import Spans
+
+__all__ = [
+    "BLOCK_WORDS",
+    "HEADER_SIZE",
+    "MARK",
+    "MOST_BLOCK",
+    "MOST_LAYERS",
+    "PAGES_KIND",
+    "SavedTable",
+    "TakeBuffer",
+    "Taking",
+    "TakingPiece",
+    "chunk_sum",
+    "try_block",
+]
+
+HEADER_SIZE: int = lib.PM_CHUNK_HEADER
+MARK: int = lib.PM_CHUNK_MARK
+PAGES_KIND: int = lib.PM_CHUNK_PAGES
+MOST_BLOCK: int = lib.PM_BLOCK_BYTES
+MOST_LAYERS: int = lib.PM_SAVED_LAYERS
+BLOCK_WORDS = 4
+"""Numbers of a block: first page, page past the last, offset, and size with whose << 32."""
+
+
+def chunk_sum(data: bytes | memoryview) -> int:
+    """CRC-32, as all sums of a file are."""
+    return int(lib.pm_chunk_sum(ffi.from_buffer("uint8_t[]", data), len(data)))
+
+
+def _scratch(size: int) -> Any:
+    """Zeroed memory that begins at a multiple of 8 bytes."""
+    words = ffi.new("uint64_t[]", (size + 7) // 8)
+    return words, ffi.cast("uint8_t *", words)
+
+
+class TakeBuffer:
+    """What one step of taking needs: its blocks lie in here until the next step."""
+
+    __slots__ = ("blocks", "ended", "looked", "memory", "out", "scratch", "stored", "words")
+
+    def __init__(self) -> None:
+        self.memory, self.scratch = _scratch(lib.pm_take_scratch())
+        self.out = allocate("uint8_t[]", lib.PM_TAKE_BYTES)
+        self.blocks = allocate("struct pm_saved_block[]", lib.PM_TAKE_BLOCKS)
+        self.words = view_of(self.blocks, "Q")
+        self.stored = ffi.new("uint64_t *")
+        self.looked = ffi.new("uint64_t *")
+        self.ended = ffi.new("uint64_t *")
+
+
+class Taking:
+    """The taking of one page table."""
+
+    __slots__ = ("_keep", "_spans", "table")
+
+    def __init__(
+        self,
+        spans: Spans,
+        fd: int,
+        page_shift: int,
+        *,
+        use_scan: bool,
+        categories: int,
+        places: bool,
+        whose: int,
+    ) -> None:
+        spans.count = int(lib.pm_take_join(spans.table, spans.count))
+        self._spans = spans
+        self._keep = fd  # open for as long as somebody holds it
+        self.table = ffi.new(
+            "struct pm_take *",
+            {
+                "spans": spans.table,
+                "spans_count": spans.count,
+                "fd": fd,
+                "page_shift": page_shift,
+                "use_scan": use_scan,
+                "categories": categories,
+                "places": places,
+                "whose": whose,
+            },
+        )
+
+    def pieces(self, pages: Callable[[], int]) -> Iterator[TakingPiece]:
+        """Pieces of `pages()` pages each, in order."""
+        for at, to, count in self._spans.stretches(pages):
+            yield TakingPiece(self, at, to, count)
+
+
+class TakingPiece:
+    """A stretch that is to be taken, perhaps in several steps; `ended` is where entries end."""
+
+    __slots__ = ("_at", "_taking", "_to", "done", "ended", "looked", "pages", "work")
+
+    def __init__(self, taking: Taking, at: Any, to: Any, pages: int) -> None:
+        self._taking = taking
+        self._at = at
+        self._to = to
+        self.pages = pages
+        self.work = 0
+        self.looked = 0
+        self.ended: int | None = None
+        self.done = False
+
+    def run(self, buffer: TakeBuffer) -> tuple[memoryview, memoryview]:
+        """Some more blocks, as bytes, and BLOCK_WORDS numbers for each, offsets from the first."""
+        buffer.ended[0] = 0
+        size = checked(
+            lib.pm_take_step(
+                self._taking.table,
+                self._at,
+                self._to,
+                buffer.scratch,
+                buffer.out,
+                buffer.blocks,
+                buffer.stored,
+                buffer.looked,
+                buffer.ended,
+            )
+        )
+        self.looked = int(buffer.looked[0])
+        self.work += self.looked
+        self.ended = int(buffer.ended[0]) or None
+        at, to = self._at, self._to
+        self.done = bool((at.span, at.page) >= (to.span, to.page))
+        words = buffer.words[: BLOCK_WORDS * int(buffer.stored[0])]
+        return view_of(buffer.out, "B")[:size], words
+
+
+class SavedTable:
+    """The page table of one process at one moment, in a file.
+
+    `layers` are arrays of blocks, BLOCK_WORDS numbers each. Raises OSError (EBADMSG) where they are
+    not in order, or reach past the file.
+    """
+
+    __slots__ = ("_blocks", "_fd", "_layers", "end_page", "page_shift")
+
+    def __init__(
+        self,
+        fd: int,
+        layers: Sequence[memoryview],
+        *,
+        page_shift: int,
+        end_page: int,
+        file_size: int,
+    ) -> None:
+        self._fd = fd
+        self.page_shift = page_shift
+        self.end_page = end_page
+        self._blocks = [ffi.from_buffer("struct pm_saved_block[]", layer) for layer in layers]
+        self._layers = ffi.new("struct pm_layer[]", len(layers))
+        for number, (layer, blocks) in enumerate(zip(layers, self._blocks, strict=True)):
+            count = len(layer) // BLOCK_WORDS
+            checked(lib.pm_saved_check(blocks, count, file_size))
+            self._layers[number].blocks = blocks
+            self._layers[number].blocks_count = count
+
+    def reader(self, *, counted: bool = False) -> Any:
+        """A struct pm_saved for one thread at a time; whoever holds it holds this table too.
+
+        Bit 56 of its entries is as the page table had it, or `counted`: by map counts.
+        """
+        count = len(self._blocks)
+        memory, scratch = _scratch(lib.pm_saved_scratch(count))
+        fields = {
+            "fd": self._fd,
+            "page_shift": self.page_shift,
+            "layers": self._layers,
+            "layers_count": count,
+            "end_page": self.end_page,
+            "counted": counted,
+            "scratch": scratch,
+        }
+        saved = ffi.new("struct pm_saved *", fields)
+        return ffi.gc(saved, _Kept(self, memory, saved))
+
+    def read(self, vpn: int, count: int) -> memoryview:
+        """The entries of `count` pages from `vpn` on; fewer where the address space ends."""
+        out = allocate("uint64_t[]", count)
+        got = checked(lib.pm_saved_read(self.reader(), vpn, count, out))
+        return view_of(out, "Q")[:got].toreadonly()
+
+
+class _Kept:
+    """Holds what a struct points to for as long as that is there."""
+
+    __slots__ = ("_things",)
+
+    def __init__(self, *things: object) -> None:
+        self._things = things
+
+    def __call__(self, _: object) -> None:
+        """Do nothing: it goes."""
+
+
+def try_block(chunk: memoryview, scratch: Any) -> tuple[int, int]:
+    """The first page of a whole block, and that past its last. Raises OSError where it is not."""
+    found = ffi.new("struct pm_saved_block *")
+    checked(lib.pm_saved_try(entries_of(chunk), len(chunk), scratch, found))
+    return int(found.vpn), int(found.end)
