@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pagemap import _native
-from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import range_of
+from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.checks import check_names, check_threads
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -30,7 +30,7 @@ __all__ = ["Process", "virt_to_phys"]
 _translate = _native.translate
 
 
-class Process(AddressSpace):
+class Process(LiveSpace):
     """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is

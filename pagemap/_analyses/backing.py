@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.smaps_accounts import Account
     from pagemap._native.lines import Lines
-    from pagemap._space.handle import Handle
+    from pagemap._space.address_space import AddressSpace
 
 __all__ = ["Backing", "may_be_shared", "status"]
 
@@ -47,7 +47,7 @@ _NAMED = ("[anon:", "[stack:")
 class Backing:
     """What is known of the devices behind a process's mappings, for the length of one walk."""
 
-    def __init__(self, process: Handle) -> None:
+    def __init__(self, process: AddressSpace) -> None:
         self._process = process
         self._known: dict[str, int] = {_OF_NO_FILE: NO_FILE}
         self._systems: dict[str, bytes] | None = None

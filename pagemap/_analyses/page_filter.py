@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pagemap._space.handle import Handle
+    from pagemap._space.address_space import AddressSpace
     from pagemap._vocabulary.filters import Filter
 
 __all__ = ["Choice"]
@@ -91,7 +91,7 @@ class Choice:
         """Whether it matters which of the pages that the kernel calls swapped are in swap."""
         return "swap" in self._words
 
-    def of(self, process: Handle) -> Choice:
+    def of(self, process: AddressSpace) -> Choice:
         """The same, for a process: what this kernel tells of its pages.
 
         Raises Unsupported for a flag that it does not tell, PfnsHidden where it hides from this

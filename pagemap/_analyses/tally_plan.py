@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pagemap._space.handle import Handle
+    from pagemap._space.address_space import AddressSpace
 
 __all__ = ["ABSENT", "BY_MAP_COUNT", "BY_PAGE_TABLE", "Plan", "open_frames", "tellable", "usual"]
 
@@ -67,7 +67,7 @@ class Plan(Holder):
     __slots__ = ("asked", "by_smaps", "swap_used", "way")
 
     def __init__(
-        self, process: Handle, counts: Sequence[str] | None, *, lasting: bool = False
+        self, process: AddressSpace, counts: Sequence[str] | None, *, lasting: bool = False
     ) -> None:
         asked = set(usual(process) if counts is None else _tellable(process, counts))
         self.way = counting.Way(use_scan=process.can_scan)
@@ -85,7 +85,7 @@ class Plan(Holder):
         """By what `uss` is counted where a PMD maps many pages."""
         return BY_MAP_COUNT if self.way.mapcounts >= 0 else BY_PAGE_TABLE
 
-    def _choose(self, process: Handle, asked: set[str], *, parted: bool) -> None:
+    def _choose(self, process: AddressSpace, asked: set[str], *, parted: bool) -> None:
         way = self.way
         scan = way.use_scan
         if "uss" in asked:
@@ -117,7 +117,7 @@ class Plan(Holder):
         if finds:
             way.ways |= counting.BY_SCAN
 
-    def _choose_scan(self, process: Handle, asked: set[str], finds: set[str]) -> set[str]:
+    def _choose_scan(self, process: AddressSpace, asked: set[str], finds: set[str]) -> set[str]:
         """By a scan alone: add to what it `finds`, and give what it is to return."""
         returned = {"present", *finds}
         if asked & _PARTS:
@@ -150,7 +150,7 @@ class Plan(Holder):
         self.close()
 
 
-def usual(process: Handle) -> list[str]:
+def usual(process: AddressSpace) -> list[str]:
     """What is counted where nobody says what: all that one scan tells, and of whom pages are."""
     from pagemap._vocabulary.rows.tally import COUNTS
 
@@ -158,13 +158,13 @@ def usual(process: Handle) -> list[str]:
     return tellable(process, [name for name in COUNTS if name not in dear])
 
 
-def tellable(process: Handle, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
+def tellable(process: AddressSpace, counts: Sequence[str], named: Sequence[str] = ()) -> list[str]:
     """Those of `counts` that can be told here, and those that are `named` in any case."""
     known = untold(process, set(counts))
     return [name for name in dict.fromkeys(counts) if name in named or name not in known]
 
 
-def _tellable(process: Handle, counts: Sequence[str]) -> Sequence[str]:
+def _tellable(process: AddressSpace, counts: Sequence[str]) -> Sequence[str]:
     """The same counts. Raises Unsupported where one of them cannot be told."""
     for name in sorted(untold(process, set(counts))):
         reason = _REASONS.get(name) or features.why_not(_FLAGS[name])
@@ -172,7 +172,7 @@ def _tellable(process: Handle, counts: Sequence[str]) -> Sequence[str]:
     return counts
 
 
-def untold(process: Handle, asked: set[str]) -> set[str]:
+def untold(process: AddressSpace, asked: set[str]) -> set[str]:
     """Those of `asked` that cannot be told on this kernel and with these rights."""
     flagged = asked.intersection(_BITS)
     wanted = 0
@@ -187,11 +187,11 @@ def untold(process: Handle, asked: set[str]) -> set[str]:
     return missing & asked
 
 
-def _tells_frames(process: Handle) -> bool:
+def _tells_frames(process: AddressSpace) -> bool:
     return open_frames(process, "kpageflags") != CLOSED
 
 
-def open_frames(process: Handle, name: str) -> int:
+def open_frames(process: AddressSpace, name: str) -> int:
     """A file of frames, or CLOSED where it cannot be read, or no PFN says which frame."""
     if not process.pfns_visible:
         return CLOSED

@@ -9,7 +9,7 @@ from pagemap._analyses.tally_plan import Plan, tellable
 from pagemap._native import counting, procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.lines import Lines
-from pagemap._space.handle import Handle
+from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class Counter:
         from pagemap._kernel import maps_blocks, smaps_accounts  # noqa: F401
 
         self.owner = os.getpid()
-        self._process = process = Handle(target, procfs=procfs)
+        self._process = process = LiveSpace(target, procfs=procfs)
         try:
             asked = tellable(process, COUNTS) if counts is None else counts
             self._plan = Plan(process, asked, lasting=True)
@@ -145,7 +145,7 @@ class Counter:
         self._process.close()
 
 
-def _open(process: Handle, name: str) -> int:
+def _open(process: LiveSpace, name: str) -> int:
     """A file of the target's folder, to read again and again; CLOSED where there is none."""
     try:
         return Descriptor(process.folder.open(name))
@@ -153,7 +153,7 @@ def _open(process: Handle, name: str) -> int:
         return CLOSED
 
 
-def _ranges(process: Handle) -> Iterator[tuple[int, int, bool]]:
+def _ranges(process: LiveSpace) -> Iterator[tuple[int, int, bool]]:
     """The first and the last page, without, of mappings that touch, and whether of hugetlb."""
     begin = stop = 0
     before = 0

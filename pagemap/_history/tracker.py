@@ -16,6 +16,7 @@ from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import is_own, range_of
+from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import page_range
 
 TYPE_CHECKING = False
@@ -69,7 +70,7 @@ def track(where: Where = None) -> Tracker:
             raise UsageError("the buffer is empty: it has no page that could be written")
         start = _native.address_of(view)
         ranges = [page_range(start, start + view.nbytes)]
-    process = AddressSpace("self")
+    process = LiveSpace("self")
     try:
         return Tracker(process, ranges, held=held, owned=True)
     except BaseException:

@@ -28,8 +28,8 @@ from pagemap._history.members import Members
 from pagemap._history.window import Window
 from pagemap._kernel.cgroup_members import pids_of
 from pagemap._space.about import about
-from pagemap._space.address_space import AddressSpace
 from pagemap._space.every_process import EveryProcess
+from pagemap._space.live_space import LiveSpace
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.rows.working_set import METHODS
@@ -145,7 +145,7 @@ class WorkingSet:
             self._methods = (method or "damon",)
         self._regions, self._procfs, self._sysfs = regions, procfs, sysfs
 
-    def tables(self, space: AddressSpace | None = None) -> Iterator[Table[WorkingSetRow]]:
+    def tables(self, space: LiveSpace | None = None) -> Iterator[Table[WorkingSetRow]]:
         """The result; of a process that exits earlier what was read until then, and the error.
 
         `space` is the target, where it is open already.
@@ -155,7 +155,7 @@ class WorkingSet:
             members: Members | None = None
             if self._target is not None:
                 if space is None:
-                    space = stack.enter_context(AddressSpace(self._target, procfs=self._procfs))
+                    space = stack.enter_context(LiveSpace(self._target, procfs=self._procfs))
                 members = Members(space)
             window = Window(self.over, self.idle)
             passed_over: dict[str, str] = {}

@@ -9,14 +9,21 @@ from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._space.handle import Handle
+    from typing import Protocol
+
+    class Target(Protocol):
+        """A process that is open."""
+
+        pid: int
+        procfs: str
+
 
 __all__ = ["about", "moment"]
 
 _boot: dict[str, str | None] = {}
 
 
-def about(begin: float, process: Handle | None = None, **more: object) -> dict[str, object]:
+def about(begin: float, process: Target | None = None, **more: object) -> dict[str, object]:
     """The `about` of a Table whose making began at `begin`, in seconds since 1970, and ends now.
 
     `pid`, where it is of one process; `host`, `kernel`, `boot_id` (None where it is not told),

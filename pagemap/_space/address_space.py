@@ -1,7 +1,7 @@
 """An address space: its mappings, its page table, entries in bulk or one at a time.
 
-Who it is, `pagemap._space.handle` holds; analyses take an AddressSpace, and `Process` is one with a
-method for each of them.
+Analyses take an AddressSpace, and `Process` is one with a method for each of them. It is of a
+process that lives (`pagemap._space.live_space`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from time import time
 from pagemap import _native
 from pagemap._errors import NotMapped, PagemapError, UsageError
 from pagemap._kernel import features
+from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
-from pagemap._space.handle import Handle
 from pagemap._space.pages import Pages
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from typing import TypeVar
 
+    from pagemap._kernel.folder import Folder
     from pagemap._native import Buffer
+    from pagemap._native.source import Source
     from pagemap._space.arguments import Range
     from pagemap._space.page import Page
     from pagemap._tables.table import Table
@@ -33,35 +35,103 @@ if TYPE_CHECKING:
 __all__ = ["AddressSpace"]
 
 
-class AddressSpace(Handle):
-    """An open target, its mappings and its pages. Use `pagemap.Process`, which is one."""
+class AddressSpace(Holder):
+    """A target, its mappings and its pages. Use `pagemap.Process`, which is one."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        pid: int
+        procfs: str
+        pfns_visible: bool
+
+        @property
+        def closed(self) -> bool:
+            """Whether `close` was called."""
+            ...
+
+        @property
+        def kernel_thread(self) -> bool:
+            """Whether this is a thread of the kernel, which has no mappings."""
+            ...
+
+        @property
+        def can_scan(self) -> bool:
+            """Whether populated pages, and huge ones, are found without their entries."""
+            ...
+
+        @property
+        def folder(self) -> Folder:
+            """The files of the target that no method here reads."""
+            ...
+
+        @property
+        def source(self) -> Source:
+            """What to read entries from."""
+            ...
+
+        @property
+        def name(self) -> str:
+            """The command name."""
+            ...
+
+        @property
+        def reserved_pages(self) -> int:
+            """The number of pages in all mappings, touched or not."""
+            ...
+
+        @property
+        def resident_pages(self) -> int:
+            """The number of pages that are present, about."""
+            ...
+
+        def fileno(self) -> int:
+            """The descriptor of /proc/PID/pagemap."""
+            ...
+
+        def close(self) -> None:
+            """Let go of the files."""
+
+        def can_find(self, category: str) -> bool:
+            """Whether pages are found by this word of `Process.regions` here."""
+            ...
+
+        def maps_blocks(self) -> Generator[bytes, None, None]:
+            """The text of maps, in blocks of whole lines."""
+            ...
+
+        def read_error(self, error: OSError) -> PagemapError:
+            """The error that stands for an OSError from its entries."""
+            ...
+
+        def alive(self) -> bool:
+            """Whether the address space that was opened exists."""
+            ...
+
+        def check(self) -> None:
+            """Raise TargetVanished when it is gone or replaced."""
+
+        def check_image(self) -> None:
+            """Raise TargetVanished when it is replaced."""
+
+        def require_alive(self) -> None:
+            """Raise TargetVanished when it is gone."""
+
+        def require_open(self) -> None:
+            """Raise ClosedProcess after `close`."""
+
+        def source_at(self, address: int) -> Source:
+            """What to read the page at `address` from. Raises NotMapped where there are none."""
+            ...
+
+        def end_page(self) -> int:
+            """The first page number past the address space."""
+            ...
 
     @property
     def page_size(self) -> int:
         """The size of a page in bytes."""
         return PAGE_SIZE
-
-    @property
-    def name(self) -> str:
-        """The command name, which the kernel cuts to 15 bytes (/proc/PID/comm)."""
-        self.require_open()
-        return self._folder.read("comm").rstrip(b"\n").decode("utf-8", "surrogateescape")
-
-    @property
-    def reserved_pages(self) -> int:
-        """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
-        return self._statm(0)
-
-    @property
-    def resident_pages(self) -> int:
-        """The number of pages that are present, about: the kernel's count may lag (statm)."""
-        return self._statm(1)
-
-    def _statm(self, field: int) -> int:
-        self.require_open()
-        return int(self._folder.read("statm").split()[field])
 
     def maps(self) -> Table[Mapping]:
         """The mappings, in order of address; none for a kernel thread.
@@ -90,24 +160,6 @@ class AddressSpace(Handle):
             raise
         except OSError as error:
             raise self.read_error(error) from None
-
-    def end_page(self) -> int:
-        """The first page number past the address space. Raises TargetVanished when that is gone."""
-        if self._end is None:
-            from pagemap._native.scan import address_space_end
-
-            try:
-                self._end = address_space_end(self.descriptor(), PAGE_SHIFT)
-            except OSError as error:
-                raise self.read_error(error) from None
-        return self._end
-
-    def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit."""
-        self.require_open()
-        image = self._folder.image(self._image)
-        if image and image != self._image:
-            raise self._folder.vanished("replaced itself by exec")
 
     def pages(self, where: Range) -> Pages:
         """The pages of a mapping, or of a range ``(start, end)`` in bytes, read in one call.

@@ -22,7 +22,7 @@ from pagemap._errors import (
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
-from pagemap._space.address_space import AddressSpace
+from pagemap._space.live_space import LiveSpace
 from pagemap._space.shared_spaces import SharedSpaces
 from pagemap._vocabulary.record import Record, field
 
@@ -152,9 +152,9 @@ class EveryProcess(Holder):
         """The pid to open it by: no other process can have taken the number of a twin since."""
         return self._twins.meant.get(pid, pid)
 
-    def open(self, pid: int) -> AddressSpace:
+    def open(self, pid: int) -> LiveSpace:
         """Its address space, for the caller to close."""
-        space = AddressSpace(self.meant(pid), procfs=self.procfs)
+        space = LiveSpace(self.meant(pid), procfs=self.procfs)
         try:
             self.names[pid] = space.name
         except BaseException:

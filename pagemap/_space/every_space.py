@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.owners import VisitPiece
-    from pagemap._space.address_space import AddressSpace
+    from pagemap._space.live_space import LiveSpace
 
     Choose = Callable[[bytes], tuple[list[tuple[int, int]], Any]]
     Make = Callable[[Visit, Any, Any, int], VisitPiece]
@@ -54,7 +54,7 @@ class Seen(Holder):
 
     __slots__ = ("note", "number", "process")
 
-    def __init__(self, process: AddressSpace, number: int, note: Any) -> None:
+    def __init__(self, process: LiveSpace, number: int, note: Any) -> None:
         self.process = process
         self.number = number
         self.note = note
@@ -74,7 +74,7 @@ class Spaces(EveryProcess):
         self, *, procfs: str = "/proc", first: Sequence[int] = (), only: bool = False
     ) -> None:
         super().__init__(first, others=() if only else None, procfs=procfs)
-        self._open: dict[int, AddressSpace] = {}
+        self._open: dict[int, LiveSpace] = {}
 
     def __enter__(self) -> Spaces:
         return self
@@ -171,7 +171,7 @@ class Spaces(EveryProcess):
             )
             yield from visit.pieces(make, reach)
 
-    def _finish(self, process: AddressSpace) -> None:
+    def _finish(self, process: LiveSpace) -> None:
         """All of it was read: each piece has told whether it was there to its end."""
         self._open.pop(process.pid, process).close()
 
