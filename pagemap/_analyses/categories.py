@@ -11,8 +11,7 @@ import os
 from errno import EINVAL, ENOTTY
 
 from pagemap._errors import Unsupported, UsageError
-from pagemap._kernel import features
-from pagemap._native import probes, scan
+from pagemap._native import scan
 from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
 
@@ -121,10 +120,9 @@ def require(process: AddressSpace, wanted: int) -> None:
         bit = 1 << flag.bit
         if not wanted & bit:
             continue
+        error = 0 if _READABLE & bit else ENOTTY
         if process.can_scan:
-            error = probes.scan(process.fileno(), bit)
-        else:
-            error = 0 if _READABLE & bit else ENOTTY
+            error = process.scan_error(bit)
         if error not in (0, EINVAL, ENOTTY):
             raise process.read_error(OSError(error, os.strerror(error)))
         if error:
@@ -137,4 +135,4 @@ def require(process: AddressSpace, wanted: int) -> None:
             )
         # these a kernel takes, or reads as never set, and finds none
         if flag.name == "soft_dirty" or (flag.name == "guard" and not process.can_scan):
-            features.require(1 << entry_flag(flag.name).bit, procfs=process.procfs, pid=process.pid)
+            process.machine.require_told(1 << entry_flag(flag.name).bit, process.pid)

@@ -155,7 +155,7 @@ class Gentle(Holder):
                 use_scan=process.can_scan,
                 frames_end=memory_end(self._procfs),
                 shared=bytes(shared),
-                kinds=swap_types.kinds(),
+                kinds=process.machine.swap_kinds(),
                 came_back=swap_types.came_back(self._procfs),
             )
             for _ in process.reading(self._steps(walk, process)):

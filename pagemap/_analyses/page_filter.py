@@ -9,8 +9,6 @@ from __future__ import annotations
 from errno import EPERM
 
 from pagemap._errors import PfnsHidden, UsageError
-from pagemap._kernel import features
-from pagemap._kernel.swap_types import in_use, kinds
 from pagemap._vocabulary.filters import parse_filters, words_of
 from pagemap._vocabulary.flags import ENTRY_FLAGS, ENTRY_KINDS, PAGE_WORDS
 
@@ -99,10 +97,10 @@ class Choice:
         """
         if not self._words and self.wanted == _ALL:
             return self
-        features.require(_bits(self._words), procfs=process.procfs, pid=process.pid)
+        process.machine.require_told(_bits(self._words), process.pid)
         if self.wanted == _ALL:
             return self
-        self.kinds = kinds()
+        self.kinds = process.machine.swap_kinds()
         if process.pfns_visible:
             return self
         for name in sorted(self._words & (_KINDS - {"swap", "guard"})):
@@ -113,7 +111,7 @@ class Choice:
                 errno=EPERM,
                 operation="read the page table",
             )
-        if in_use(process.procfs) is False:
+        if process.machine.swaps_in_use() is False:
             self._take_hidden_for("marker")  # or another that is no swap: all fare alike here
         return self
 

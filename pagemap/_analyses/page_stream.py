@@ -12,7 +12,6 @@ from array import array
 from pagemap._analyses.page_filter import Choice
 from pagemap._analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
 from pagemap._kernel import features
-from pagemap._kernel.swap_types import kinds
 from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.lines import Lines
@@ -175,9 +174,9 @@ class PageStream(Stream):
             hidden=not process.pfns_visible,
             all_of=choice.all_of,
             none_of=choice.none_of,
-            kinds=kinds(),
+            kinds=process.machine.swap_kinds(),
             kinds_wanted=choice.wanted,
-            untold=features.ALL & ~features.bits(process.procfs),
+            untold=features.ALL & ~process.machine.told(),
             mapcounts=open_frames(process, "kpagecount") if self._tells_exclusive() else CLOSED,
         )
         return reader, paths, frames

@@ -8,7 +8,7 @@ dropped, with the same result.
 
 from __future__ import annotations
 
-from pagemap._kernel import features, maps
+from pagemap._kernel import maps
 from pagemap._native import pipeline
 from pagemap._native.lines import Lines
 from pagemap._native.scan import EntryBuffer, Spans
@@ -29,7 +29,7 @@ __all__ = ["populated"]
 def populated(process: AddressSpace, threads: int | None) -> Iterator[tuple[Mapping, Pages]]:
     """See `Process.populated`."""
     over = Pages.over
-    visible, flags = process.pfns_visible, features.bits(process.procfs)
+    visible, flags = process.pfns_visible, process.machine.told()
     process.require_open()
     # the first piece is done alone, so it is small
     reach = Reach(first=pipeline.ALONE_PAGES, threads=threads)

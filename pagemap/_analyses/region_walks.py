@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pagemap import _native
 from pagemap._analyses.categories import BITS
-from pagemap._kernel import swap_types
 from pagemap._native import scan
 from pagemap._native.lines import Lines
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -125,8 +124,8 @@ def _batch(
         entries,
         ranges,
         PAGE_SHIFT,
-        kinds=swap_types.kinds(),
-        hidden_is_swap=process.pfns_visible or swap_types.in_use(process.procfs) is not False,
+        kinds=process.machine.swap_kinds(),
+        hidden_is_swap=process.pfns_visible or process.machine.swaps_in_use() is not False,
         scanned=scanned,
     )
 

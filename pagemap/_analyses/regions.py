@@ -13,7 +13,6 @@ from array import array
 
 from pagemap._analyses.categories import BITS, Asked, bits_of, chosen, require
 from pagemap._analyses.region_walks import read, scanned
-from pagemap._kernel import swap_types
 from pagemap._space.about import about
 from pagemap._tables.stream import Stream
 from pagemap._tables.table import Table, Texts
@@ -106,7 +105,7 @@ class RegionStream(Stream[RegionRow]):
         process = self._process
         if process.kernel_thread or not self._asked.by_swap:
             return None
-        return process.pfns_visible or swap_types.in_use(process.procfs) is False
+        return process.pfns_visible or process.machine.swaps_in_use() is False
 
     def _found(self) -> Iterator[tuple[int, int, int]]:
         process, limit = self._process, self._max_pages

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from pagemap._kernel import swap_types
 from pagemap._kernel.shmem_devices import devices_without_shmem
 from pagemap._native.procmap import swapped_shmem
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -29,7 +28,7 @@ class SwappedShmem:
     """How much of each mapping of a process is shared memory in swap."""
 
     def __init__(self, process: AddressSpace) -> None:
-        self._in_use = swap_types.in_use(process.procfs) is not False
+        self._in_use = process.machine.swaps_in_use() is not False
         self._process = process
         self._others: frozenset[str] | None = None
 

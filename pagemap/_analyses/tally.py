@@ -13,7 +13,7 @@ from time import time
 
 from pagemap._analyses.backing import Backing, may_be_shared
 from pagemap._analyses.tally_plan import Plan
-from pagemap._native import counting, pipeline, procmap
+from pagemap._native import counting, pipeline
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._space.about import about
@@ -97,7 +97,7 @@ def _counted(
 def _piece_pages(process: AddressSpace, pages: int) -> int:
     """Pieces small enough that threads share evenly; one alone where little is there."""
     least = 1 << 17  # 2 ms by a scan, and next to nothing where pages are huge
-    if pages > least and (procmap.swap_in_use() or process.resident_pages >= _FEW):
+    if pages > least and (process.machine.may_have_swapped() or process.resident_pages >= _FEW):
         return max(least, pages >> 7)
     return pages
 

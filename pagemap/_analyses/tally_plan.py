@@ -6,13 +6,12 @@ told: `None`, or Unsupported for who asked for it by name.
 
 from __future__ import annotations
 
-import os
 from errno import ENOTSUP
 
 from pagemap._errors import Unsupported
 from pagemap._kernel import features
-from pagemap._native import counting, procmap
-from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native import counting
+from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._vocabulary.flags import SCAN_CATEGORIES, entry_flag
 
 TYPE_CHECKING = False
@@ -76,7 +75,7 @@ class Plan(Holder):
             self.way.flags = open_frames(process, "kpageflags")
             if self.way.flags < 0:
                 self.by_smaps = _BY_SMAPS & asked
-        self.swap_used = "swap" in asked and (lasting or procmap.swap_in_use())
+        self.swap_used = "swap" in asked and (lasting or process.machine.may_have_swapped())
         self.asked = frozenset(asked)
         self._choose(process, asked - self.by_smaps, parted=not lasting)
 
@@ -91,9 +90,7 @@ class Plan(Holder):
         if "uss" in asked:
             way.mapcounts = open_frames(process, "kpagecount")
         if asked.intersection(ABSENT) and process.pfns_visible:
-            from pagemap._kernel.swap_types import kinds
-
-            way.kinds = kinds()
+            way.kinds = process.machine.swap_kinds()
         finds: set[str] = set()
         if scan and asked & _WITHOUT_ZEROS:
             finds.add("pfnzero")
@@ -178,7 +175,7 @@ def untold(process: AddressSpace, asked: set[str]) -> set[str]:
     wanted = 0
     for name in flagged:
         wanted |= _BITS[name]
-    bits = features.bits(process.procfs, wanted) if wanted else 0
+    bits = process.machine.told(wanted) if wanted else 0
     missing = {name for name in flagged if not _BITS[name] & bits}
     if not process.can_scan:
         missing.add("huge")
@@ -195,7 +192,4 @@ def open_frames(process: AddressSpace, name: str) -> int:
     """A file of frames, or CLOSED where it cannot be read, or no PFN says which frame."""
     if not process.pfns_visible:
         return CLOSED
-    try:
-        return Descriptor(os.open(f"{process.procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC))
-    except OSError:
-        return CLOSED
+    return process.machine.open_frames(name)

@@ -7,7 +7,6 @@ from time import time
 
 from pagemap import _native
 from pagemap._errors import AddressError, NotMapped, NotPresent, PfnsHidden, SwappedOut
-from pagemap._kernel import swap_types
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address
 from pagemap._tables.table import Table
@@ -117,7 +116,7 @@ def _absence(process: AddressSpace, page: Page, address: int, mapped: _Mapped) -
     kind = page.kind
     if kind in _REASONS:
         return NotPresent(f"{of} {_REASONS[kind]}", address=address, pid=pid)
-    if kind == "hidden" and swap_types.in_use(process.procfs) is False:
+    if kind == "hidden" and process.machine.swaps_in_use() is False:
         return NotPresent(
             f"{of} is not present, and not in swap, where nothing is: userfaultfd protects it, "
             "say; what it is, the kernel hides without CAP_SYS_ADMIN",

@@ -208,7 +208,7 @@ class Results:
 
         from pagemap._cli.watch import rounds
         from pagemap._render.changes import Changes
-        from pagemap._space.about import moment
+        from pagemap._space.machine import moment
 
         changes = Changes()
         for number in rounds(seconds, output, drawn=self.format == "table"):

@@ -40,7 +40,7 @@ def batches(
         from pagemap._analyses.tally_plan import open_frames
 
         mapcounts = open_frames(process, "kpagecount")
-    untold = 0 if form == "text" else features.ALL & ~features.bits(process.procfs)
+    untold = 0 if form == "text" else features.ALL & ~process.machine.told()
     for block in process.maps_blocks():
         lines = Lines(block)
         words = lines.paths.words

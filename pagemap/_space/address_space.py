@@ -10,7 +10,6 @@ from time import time
 
 from pagemap import _native
 from pagemap._errors import NotMapped, PagemapError, UsageError
-from pagemap._kernel import features
 from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pagemap._native import Buffer
     from pagemap._native.source import Source
     from pagemap._space.arguments import Range
+    from pagemap._space.machine import Machine
     from pagemap._space.page import Page
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.mapping import Mapping
@@ -36,7 +36,10 @@ __all__ = ["AddressSpace"]
 
 
 class AddressSpace(Holder):
-    """A target, its mappings and its pages. Use `pagemap.Process`, which is one."""
+    """A target, its mappings and its pages. Use `pagemap.Process`, which is one.
+
+    `machine` has what its kernel tells.
+    """
 
     __slots__ = ()
 
@@ -44,6 +47,7 @@ class AddressSpace(Holder):
         pid: int
         procfs: str
         pfns_visible: bool
+        machine: Machine
 
         @property
         def closed(self) -> bool:
@@ -94,6 +98,10 @@ class AddressSpace(Holder):
 
         def can_find(self, category: str) -> bool:
             """Whether pages are found by this word of `Process.regions` here."""
+            ...
+
+        def scan_error(self, categories: int) -> int:
+            """Why no page is found by these bits of categories: an errno, or 0."""
             ...
 
         def maps_blocks(self) -> Generator[bytes, None, None]:
@@ -204,7 +212,7 @@ class AddressSpace(Holder):
             start=start,
             page_size=PAGE_SIZE,
             pfns_visible=self.pfns_visible,
-            told=features.bits(self.procfs),
+            told=self.machine.told(),
         )
 
     def read_into(self, buffer: Buffer, start: int, *, count: int | None = None) -> int:

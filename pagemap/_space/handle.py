@@ -20,6 +20,7 @@ from pagemap._native import probes
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._space.arguments import is_own, pid_of
 from pagemap._space.files import MapsFile, open_maps, open_pagemap
+from pagemap._space.machine import Machine
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
 
@@ -54,6 +55,7 @@ class Handle(Holder):
         "_owner",
         "_pagemap",
         "_state",
+        "machine",
         "pfns_visible",
         "pid",
         "procfs",
@@ -70,6 +72,7 @@ class Handle(Holder):
         self.procfs: str = procfs
         if not isinstance(procfs, str):
             raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
+        self.machine = Machine(procfs)
         pid = pid_of(target)
         self.pid: int = int(pid)
         self._owner = os.getpid() if is_own(target, procfs) else 0
@@ -173,9 +176,13 @@ class Handle(Holder):
         if found is None:
             bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
             check_names("category", [category], bits)
-            found = self.can_scan and probes.scan(self.fileno(), bits[category]) == 0
+            found = self.can_scan and self.scan_error(bits[category]) == 0
             self._can_find[category] = found
         return found
+
+    def scan_error(self, categories: int) -> int:
+        """Why PAGEMAP_SCAN finds no page by these bits: an errno, or 0."""
+        return probes.scan(self.fileno(), categories)
 
     @property
     def folder(self) -> Folder:

@@ -1,0 +1,84 @@
+"""The machine that a target runs on: what its kernel tells, and what is the same for all of it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pagemap._kernel import features, swap_types
+from pagemap._native import procmap
+from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._vocabulary.units import PAGE_SIZE
+
+__all__ = ["Machine", "moment"]
+
+_boot: dict[str, str | None] = {}
+
+
+class Machine:
+    """This machine, by the proc file system at `procfs`."""
+
+    __slots__ = ("procfs",)
+
+    def __init__(self, procfs: str = "/proc") -> None:
+        self.procfs = procfs
+
+    def told(self, wanted: int = features.ALL) -> int:
+        """Those of the flags `wanted`, as bits of an entry, that the kernel tells."""
+        return features.bits(self.procfs, wanted)
+
+    def require_told(self, wanted: int, pid: int) -> None:
+        """Raise Unsupported where the kernel does not tell one of the flags `wanted`."""
+        features.require(wanted, procfs=self.procfs, pid=pid)
+
+    def swap_kinds(self) -> bytes:
+        """For each of the 32 types of swap entries the number of its kind."""
+        return swap_types.kinds()
+
+    def swaps_in_use(self) -> bool | None:
+        """Whether any page is in a swap area (/proc/swaps); None where that is not told."""
+        return swap_types.in_use(self.procfs)
+
+    def may_have_swapped(self) -> bool:
+        """Whether any page may be in a swap area, by a system call: for those in a hurry."""
+        return procmap.swap_in_use()
+
+    def open_frames(self, name: str) -> int:
+        """A file about frames, as kpageflags; CLOSED where it cannot be read."""
+        try:
+            return Descriptor(os.open(f"{self.procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            return CLOSED
+
+    def about(self, begin: float) -> dict[str, object]:
+        """What holds for all of a result that was begun at `begin`, and ends now."""
+        machine = os.uname()
+        return {
+            "host": machine.nodename,
+            "kernel": machine.release,
+            "boot_id": _boot_id(self.procfs),
+            "page_size": PAGE_SIZE,
+            "begin": moment(begin),
+            "end": moment(time.time()),
+        }
+
+
+def moment(seconds: float) -> str:
+    """A time since 1970 as text, in UTC.
+
+    >>> moment(0.25)
+    '1970-01-01T00:00:00.250Z'
+    """
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{thousandths:03}Z"
+
+
+def _boot_id(procfs: str) -> str | None:
+    """What the kernel drew at its start (drivers/char/random.c); it stays as long as it runs."""
+    if procfs not in _boot:
+        try:
+            with open(f"{procfs}/sys/kernel/random/boot_id", "rb") as file:
+                _boot[procfs] = file.read(64).decode("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            _boot[procfs] = None
+    return _boot[procfs]
