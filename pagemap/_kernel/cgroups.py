@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["directory_of"]
+__all__ = ["directories", "directory_of"]
 
 
 def directory_of(inode: int, *, procfs: str = "/proc") -> str | None:
@@ -17,11 +17,16 @@ def directory_of(inode: int, *, procfs: str = "/proc") -> str | None:
     It is looked for where the memory controller is: in a hierarchy of its own (v1), else in the
     unified one. A cgroup namespace shows only what lies below its root.
     """
+    return next((path for path, number in directories(procfs) if number == inode), None)
+
+
+def directories(procfs: str = "/proc") -> Iterator[tuple[str, int]]:
+    """The directory of each memory cgroup that is seen from here, and its inode number.
+
+    A directory comes before those below it.
+    """
     for root in _roots(procfs):
-        for path, number in _directories(root):
-            if number == inode:
-                return path
-    return None
+        yield from _directories(root)
 
 
 def _roots(procfs: str) -> list[str]:

@@ -1,13 +1,45 @@
-"""/proc/zoneinfo: where the machine's memory ends, as the page allocator has it."""
+"""/proc/zoneinfo: the zones of the page allocator, and where the machine's memory ends."""
 
 from __future__ import annotations
 
-__all__ = ["NO_END", "memory_end"]
+from pagemap._vocabulary.record import Record, field
+
+__all__ = ["NO_END", "Zone", "memory_end", "zones"]
 
 NO_END = 1 << 52  # frames: more than physical addresses of 64 bits have
 
 _MOST = 1 << 24  # bytes; a zone has some 3 KiB
-_DEVICES = b"Device"  # memory that no process has as its own
+_DEVICES = "Device"  # memory that no process has as its own
+_ADDED = ("count",)  # told for each processor
+
+
+class Zone(Record):
+    """A zone that has frames. Numbers are in frames; None is what this kernel does not tell."""
+
+    node: int = field("", "the node it is on")
+    name: str = field("", "its name: DMA, DMA32, Normal, Movable")
+    start: int = field("pfn", "its first frame")
+    spanned: int = field("frames", "from the first to the last, with holes")
+    present: int = field("frames", "those that there are")
+    managed: int = field("frames", "those that the page allocator has, or has given away")
+    free: int | None = field("frames", "those that are free")
+    on_lists: int | None = field("frames", "free ones that single processors keep")
+
+    @property
+    def end(self) -> int:
+        """The first PFN past it."""
+        return self.start + self.spanned
+
+
+def zones(procfs: str = "/proc") -> list[Zone] | None:
+    """All zones that have frames, but those of devices; None where the file does not tell."""
+    try:
+        with open(f"{procfs}/zoneinfo", "rb") as file:
+            text = file.read(_MOST).decode("ascii", "replace")
+    except OSError:
+        return None
+    found = [_zone(part) for part in f"\n{text}".split("\nNode ")[1:]]
+    return [zone for zone in found if zone is not None and zone.spanned]
 
 
 def memory_end(procfs: str = "/proc") -> int:
@@ -16,24 +48,31 @@ def memory_end(procfs: str = "/proc") -> int:
     Past it lies what only drivers map. `NO_END` where the file does not tell: then any frame that a
     process maps is to have a word.
     """
-    try:
-        with open(f"{procfs}/zoneinfo", "rb") as file:
-            zones = file.read(_MOST).split(b"\nNode ")
-    except OSError:
-        return NO_END
-    ends = [_end(zone) for zone in zones]
-    return max(ends, default=0) or NO_END
+    return max((zone.end for zone in zones(procfs) or ()), default=0) or NO_END
 
 
-def _end(zone: bytes) -> int:
-    """The end of one zone, or 0: ``0, zone   Normal``, and below it a number a line."""
-    head, _, rest = zone.partition(b"\n")
-    if head.split()[-1:] == [_DEVICES]:
-        return 0
-    found: dict[bytes, int] = {}
-    for line in rest.split(b"\n"):
-        words = line.replace(b":", b" ").split()
-        if len(words) == 2 and words[0] in (b"spanned", b"start_pfn") and words[1].isdigit():
-            found[words[0]] = int(words[1])
-    spanned = found.get(b"spanned", 0)
-    return found.get(b"start_pfn", 0) + spanned if spanned else 0
+def _zone(text: str) -> Zone | None:
+    """A zone: ``0, zone   Normal``, and below it a name and a number a line; None: it is none."""
+    head, _, rest = text.partition("\n")
+    node, _, name = head.partition(", zone")
+    name = name.strip()
+    if name == _DEVICES or not node.isdecimal() or not name:
+        return None
+    found: dict[str, int] = {}
+    for line in rest.split("\n"):
+        words = line.replace(":", " ").split()
+        if words[:2] == ["pages", "free"]:
+            words = words[1:]
+        if len(words) == 2 and words[1].isdecimal():
+            adds = words[0] in _ADDED
+            found[words[0]] = int(words[1]) + (found.get(words[0], 0) if adds else 0)
+    return Zone(
+        int(node),
+        name,
+        found.get("start_pfn", 0),
+        found.get("spanned", 0),
+        found.get("present", 0),
+        found.get("managed", 0),
+        found.get("free"),
+        found.get("count"),
+    )

@@ -1,0 +1,28 @@
+"""/proc/vmstat: the kernel's counters of memory."""
+
+from __future__ import annotations
+
+__all__ = ["counts", "pinned"]
+
+_MOST = 1 << 20  # bytes of the file, which has some 4 KiB
+
+
+def counts(procfs: str = "/proc") -> dict[str, int]:
+    """Each counter by its name; empty where there is no such file."""
+    try:
+        with open(f"{procfs}/vmstat", "rb") as file:
+            lines = file.read(_MOST).decode("ascii", "replace").splitlines()
+    except OSError:
+        return {}
+    words = [line.split() for line in lines]
+    return {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdecimal()}
+
+
+def pinned(procfs: str = "/proc") -> int | None:
+    """How many pages are pinned for devices and other kernel users; None before Linux 5.7.
+
+    Such pages cannot be moved, and nothing tells which frames they are.
+    """
+    found = counts(procfs)
+    got, given_back = found.get("nr_foll_pin_acquired"), found.get("nr_foll_pin_released")
+    return None if got is None or given_back is None else max(got - given_back, 0)
