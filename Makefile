@@ -12,7 +12,7 @@ FUZZ_SEED ?= 0
 # What `make test` does less often than one would like, as often as one would like.
 LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGEMAP_HANDLER=30 \
 	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000 PAGEMAP_MOMENTS=100 PAGEMAP_INJECTIONS=1000 \
-	PAGEMAP_ROUNDS=10000
+	PAGEMAP_ROUNDS=10000 PAGEMAP_KNOWN_MIB=8192
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)

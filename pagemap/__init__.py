@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
+    from pagemap._analyses.memory import Memory, memory
     from pagemap._analyses.owners import owners
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_stream import PageStream
@@ -62,6 +63,18 @@ if TYPE_CHECKING:
     )
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.memory import (
+        BlockerRow,
+        BlocksRow,
+        CgroupMemoryRow,
+        FigureRow,
+        FreeRunRow,
+        MemoryKindRow,
+        NodeMemoryRow,
+        OrderRow,
+        SwapAreaRow,
+        ZoneMemoryRow,
+    )
     from pagemap._vocabulary.rows.owners import OwnerRow
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.region import RegionRow
@@ -83,9 +96,13 @@ __all__ = [
     "AccessDenied",
     "AddressError",
     "AddressSpace",
+    "BlockerRow",
+    "BlocksRow",
+    "CgroupMemoryRow",
     "ClosedProcess",
     "Column",
     "Counts",
+    "FigureRow",
     "FindingRow",
     "Folder",
     "FootprintRow",
@@ -93,14 +110,19 @@ __all__ = [
     "Frame",
     "FrameReader",
     "Frames",
+    "FreeRunRow",
     "Gentle",
     "HugeRow",
     "Lists",
     "Mapping",
     "MappingFootprintRow",
+    "Memory",
+    "MemoryKindRow",
     "NoSuchProcess",
+    "NodeMemoryRow",
     "NotMapped",
     "NotPresent",
+    "OrderRow",
     "OwnerRow",
     "Page",
     "PageFlag",
@@ -124,6 +146,7 @@ __all__ = [
     "SharedProcessRow",
     "SharedRow",
     "Sharing",
+    "SwapAreaRow",
     "SwappedOut",
     "Table",
     "TallyRow",
@@ -136,12 +159,14 @@ __all__ = [
     "WorkingSetRow",
     "WritesRow",
     "WrittenRow",
+    "ZoneMemoryRow",
     "__version__",
     "doctor",
     "dump",
     "find",
     "footprints",
     "load",
+    "memory",
     "owners",
     "page_runs",
     "page_types",
@@ -153,8 +178,12 @@ __all__ = [
 
 _MODULES = {
     "AddressSpace": "_space.address_space",
+    "BlockerRow": "_vocabulary.rows.memory",
+    "BlocksRow": "_vocabulary.rows.memory",
+    "CgroupMemoryRow": "_vocabulary.rows.memory",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
+    "FigureRow": "_vocabulary.rows.memory",
     "FindingRow": "_vocabulary.rows.finding",
     "Folder": "_kernel.folder",
     "FootprintRow": "_vocabulary.rows.footprint",
@@ -162,11 +191,16 @@ _MODULES = {
     "Frame": "_kernel.frames",
     "FrameReader": "_kernel.frames",
     "Frames": "_kernel.frames",
+    "FreeRunRow": "_vocabulary.rows.memory",
     "Gentle": "_analyses.gentle",
     "HugeRow": "_vocabulary.rows.huge",
     "Lists": "_tables.table",
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
+    "Memory": "_analyses.memory",
+    "MemoryKindRow": "_vocabulary.rows.memory",
+    "NodeMemoryRow": "_vocabulary.rows.memory",
+    "OrderRow": "_vocabulary.rows.memory",
     "OwnerRow": "_vocabulary.rows.owners",
     "Page": "_space.page",
     "PageFlag": "_vocabulary.frame_flags",
@@ -188,6 +222,7 @@ _MODULES = {
     "SharedProcessRow": "_vocabulary.rows.sharing",
     "SharedRow": "_vocabulary.rows.sharing",
     "Sharing": "_analyses.sharing",
+    "SwapAreaRow": "_vocabulary.rows.memory",
     "Table": "_tables.table",
     "TallyRow": "_vocabulary.rows.tally",
     "Texts": "_tables.table",
@@ -196,10 +231,12 @@ _MODULES = {
     "WorkingSetRow": "_vocabulary.rows.working_set",
     "WritesRow": "_vocabulary.rows.written",
     "WrittenRow": "_vocabulary.rows.written",
+    "ZoneMemoryRow": "_vocabulary.rows.memory",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",
+    "memory": "_analyses.memory",
     "owners": "_analyses.owners",
     "page_runs": "_analyses.page_runs",
     "page_types": "_analyses.page_types",

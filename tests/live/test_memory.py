@@ -1,0 +1,373 @@
+"""All memory of this machine, beside the kernel's own figures and memory made for the purpose."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from tests import build, kernel_settings, oracle, workloads
+from tests.live.as_nobody import as_nobody
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+MIB = 1 << 20
+SIZE = int(os.environ.get("PAGEMAP_KNOWN_MIB", "256")) * MIB
+"""How much memory of a known kind is made."""
+
+SLACK = 8 * MIB  # what processors count for themselves, and pages that move
+TRIES = 12
+COMPARED = (
+    *("AnonPages", "Mapped", "Cached + Buffers", "Shmem", "Slab", "PageTables", "MemFree"),
+    "Hugetlb",
+)
+
+
+@pytest.fixture(autouse=True)
+def _need_frames(request: pytest.FixtureRequest) -> None:
+    if request.node.name != "test_unprivileged" and not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+
+
+def meminfo() -> dict[str, int]:
+    """The lines of meminfo that are amounts, in bytes."""
+    lines = re.findall(r"^(\S+):\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return {name: int(amount) << 10 for name, amount in lines}
+
+
+def figure(name: str, info: dict[str, int]) -> int:
+    return sum(info[each] for each in name.split(" + "))
+
+
+def numbers_of(name: str) -> int:
+    """The sum of a number of all zones, in bytes."""
+    text = Path("/proc/zoneinfo").read_text()
+    return sum(map(int, re.findall(rf"^\s+{name}\s+(\d+)$", text, re.MULTILINE))) * PAGE
+
+
+def system_ram() -> int:
+    """The whole frames that the firmware calls memory, in bytes."""
+    text = Path("/proc/iomem").read_text()
+    frames = 0
+    for first, last in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) : System RAM$", text, re.MULTILINE):
+        frames += (int(last, 16) + 1) // PAGE - -(-int(first, 16) // PAGE)
+    return frames * PAGE
+
+
+def test_every_frame_has_one_kind() -> None:
+    """Exactly, however busy the machine is."""
+    told = pagemap.memory()
+    sizes = {row.kind: row.size or 0 for row in told.kinds}
+    assert sum(sizes.values()) == system_ram()
+    managed = sum(sizes.values()) - sizes["reserved"] - sizes["missing"]
+    assert managed == numbers_of("managed") == meminfo()["MemTotal"]
+    assert sizes["missing"] == 0
+    assert sum(row.size or 0 for row in told.zones) == managed
+    assert sum(row.size or 0 for row in told.nodes) == managed
+    assert sum((row.spanned or 0) for row in told.zones) == numbers_of("spanned")
+    assert sum(row.holes or 0 for row in told.zones) == numbers_of("spanned") - system_ram()
+    for row in told.orders:
+        if row.order:
+            assert (row.anon or 0) % row.block == 0 or row.order > 9
+
+
+def differences() -> dict[str, int]:
+    """What is further from the kernel's figures, before and after, than they are exact."""
+    before = meminfo()
+    counted = {row.name: row.counted for row in pagemap.memory().figures}
+    after = meminfo()
+    found = {}
+    for name in COMPARED:
+        if any(each not in after for each in name.split(" + ")):
+            continue  # of a kernel that does not tell it
+        low, high = sorted((figure(name, before), figure(name, after)))
+        count = counted[name]
+        assert count is not None
+        slack = max(SLACK, high // 100)
+        if not low - slack <= count <= high + slack:
+            found[name] = max(low - count, count - high)
+    return found
+
+
+def agree() -> None:
+    """Others use the machine while we count: so it is counted again until it is quiet enough."""
+    for _ in range(TRIES):
+        last = differences()
+        if not last:
+            return
+    assert last == {}
+
+
+def of(kind: str) -> Callable[[], int]:
+    """How much there is of a kind."""
+
+    def count() -> int:
+        return next(row.size or 0 for row in pagemap.memory().kinds if row.kind == kind)
+
+    return count
+
+
+def test_beside_the_kernels_figures() -> None:
+    agree()
+
+
+def test_anonymous_memory(start: Start) -> None:
+    start(workloads.dense(SIZE))
+    assert of("anon")() >= SIZE
+    agree()
+
+
+def test_shared_memory(start: Start) -> None:
+    start(workloads.shared(SIZE))
+    assert of("shmem")() >= SIZE * 3 // 2  # of one area the first half is written
+    agree()
+
+
+def test_page_cache(start: Start, tmp_path: Path) -> None:
+    size = SIZE // 4
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(os.urandom(MIB))
+    start(workloads.file_at(os.fsencode(path), size))
+    told = {row.kind: row for row in pagemap.memory().kinds}
+    assert (told["file"].mapped or 0) >= size or (told["shmem"].mapped or 0) >= size  # of tmpfs
+    agree()
+
+
+def test_hugetlb(start: Start) -> None:
+    start(workloads.hugetlb(8))
+    size = workloads.huge_page_bytes()
+    told = pagemap.memory()
+    kinds = {row.kind: row.size or 0 for row in told.kinds}
+    pool = int(Path("/proc/sys/vm/nr_hugepages").read_text())
+    assert kinds["hugetlb"] >= 8 * size
+    assert kinds["hugetlb"] + kinds["hugetlb_idle"] == pool * size
+    order = (size // PAGE).bit_length() - 1
+    assert sum(row.hugetlb or 0 for row in told.orders if row.order == order) == pool * size
+
+
+def test_transparent_huge_pages(start: Start) -> None:
+    size = 64 * MIB
+    start(workloads.thp(size))
+    told = pagemap.memory()
+    figures = {row.name: row for row in told.figures}
+    assert (figures["AnonHugePages"].counted or 0) >= size
+    kinds = {row.kind: row for row in told.kinds}
+    assert (kinds["anon"].thp or 0) >= size
+
+
+def test_merged_pages(start: Start) -> None:
+    """Frames, of which KSM makes few: the kernel's own number of them."""
+    with pagemap.FrameReader() as reader:
+        told = reader.tells_ksm()
+    start(workloads.ksm(4 * MIB))
+    counted = pagemap.memory()
+    kinds = {row.kind: row for row in counted.kinds}
+    assert counted.about["ksm_told"] is told
+    if not told:
+        assert kinds["ksm"].size == 0
+        return
+    shared = int(Path("/sys/kernel/mm/ksm/pages_shared").read_text()) * PAGE
+    assert 0 < abs(kinds["ksm"].size or 0) <= shared + SLACK
+    assert (kinds["ksm"].kernel or 0) <= shared + SLACK
+
+
+def free_blocks() -> dict[tuple[str, int], int]:
+    """The blocks of buddyinfo, by zone and order; `node zone` is the zone."""
+    found = {}
+    for line in Path("/proc/buddyinfo").read_text().splitlines():
+        zone, *counts = line.replace("Node ", "").replace(", zone ", " ").split()[1:]
+        node = line.split(",")[0].split()[1]
+        for order, count in enumerate(counts):
+            found[f"{node} {zone}", order] = int(count)
+    return found
+
+
+def by_type() -> dict[tuple[str, int], int]:
+    """The same by pagetypeinfo, whose lists it counts up to 100,000."""
+    found: dict[tuple[str, int], int] = {}
+    text = Path("/proc/pagetypeinfo").read_text()
+    pattern = r"^Node +(\d+), zone +(\w+), type +\S+((?: +>?\d+)+)"
+    for node, zone, counts in re.findall(pattern, text, re.MULTILINE):
+        for order, count in enumerate(counts.split()):
+            key = f"{node} {zone}", order
+            found[key] = found.get(key, 0) + int(count.lstrip(">"))
+    return found
+
+
+@pytest.mark.parametrize("told", [free_blocks, by_type], ids=["buddyinfo", "pagetypeinfo"])
+def test_free_blocks(told: Callable[[], dict[tuple[str, int], int]]) -> None:
+    """Equal wherever nobody has allocated or freed meanwhile, and between both looks elsewhere."""
+    if told is by_type and not oracle.may_read("/proc/pagetypeinfo"):
+        pytest.skip("/proc/pagetypeinfo may not be read")
+    quiet: set[tuple[str, int]] = set()
+    for _ in range(TRIES):
+        before = told()
+        counted = {
+            (f"{row.node} {row.zone}", row.order): row.free_blocks
+            for row in pagemap.memory().orders
+        }
+        after = told()
+        still = {key for key in before if before[key] == after[key] == counted[key]}
+        quiet |= still
+        if len(quiet) > len(before) * 2 // 3:
+            return
+    assert len(quiet) > len(before) // 3, f"{len(quiet)} of {len(before)}"
+
+
+def naive_blocks(order: int, each: int) -> dict[int, int]:
+    """The frames that are not free in one of `each` aligned blocks, by its first frame."""
+    text = Path("/proc/iomem").read_text()
+    count = 1 << order
+    found = {}
+    with open("/proc/kpageflags", "rb", buffering=0) as file:
+        for first, last in re.findall(
+            r"^([0-9a-f]+)-([0-9a-f]+) : System RAM$", text, re.MULTILINE
+        ):
+            start = -(-int(first, 16) // PAGE)
+            end = (int(last, 16) + 1) // PAGE
+            for block in range(-(-start // count) * count, end // count * count, each * count):
+                file.seek(8 * block)
+                words = struct.unpack(f"={count}Q", file.read(8 * count))
+                free = sum(word >> 10 & 1 for word in words)
+                found[block] = count - free
+    return found
+
+
+@pytest.fixture
+def pool() -> Iterator[Path]:
+    """The size of the pool of huge pages, which nobody else changes meanwhile."""
+    path = Path("/proc/sys/vm/nr_hugepages")
+    if not path.exists():
+        pytest.skip("hugetlb: the kernel has no CONFIG_HUGETLBFS")
+    if not os.access(path, os.W_OK):
+        pytest.skip(f"cannot set {path}: needs root")
+    with kernel_settings.locked(path.name):
+        before = path.read_text()
+        try:
+            yield path
+        finally:
+            path.write_text(before)
+
+
+def test_free_blocks_are_had(pool: Path) -> None:
+    """Huge pages until there are no more: in a guest all of them, elsewhere a few.
+
+    What was promised is had, or is free still, for the allocator keeps some for itself; and each
+    block that is neither is named, with what is in it.
+    """
+    size = workloads.huge_page_bytes()
+    order = (size // PAGE).bit_length() - 1
+    before = pagemap.memory(frames=True)
+    assert before.blocks is not None
+    assert before.about["block"] == size
+    promised = sum(row.free for row in before.blocks if row.block == size)
+    movable = sum(row.movable for row in before.blocks if row.block == size)
+    was = int(pool.read_text())
+    everything = "PAGEMAP_VM_SERIES" in os.environ
+    wanted = promised + movable if everything else min(promised, 32)
+    pool.write_text(str(was + wanted))
+    had = int(pool.read_text()) - was
+    after = pagemap.memory(frames=True, blockers=1 << 20)
+    assert after.blocks is not None
+    assert after.blockers is not None
+    rows = [row for row in after.blocks if row.block == size]
+    left = sum(row.free for row in rows)
+    if everything:
+        assert had + left >= promised
+        assert had >= promised * 9 // 10
+    else:
+        assert had == wanted
+    named = {row.pfn: row for row in after.blockers}
+    assert len(named) + left == sum(row.blocks for row in rows)
+    for row in after.blockers:
+        assert (row.state == "blocked") == (row.stays > 0)
+        assert row.kinds
+    # each that is not free now, by frames read one by one, is named (others may use some meanwhile)
+    unnamed = [
+        block
+        for block, used in naive_blocks(order, 1 if everything else 8).items()
+        if used and block not in named
+    ]
+    assert len(unnamed) <= (0 if everything else max(64, left // 20))
+
+
+@pytest.fixture
+def memory_cgroup() -> Iterator[Path]:
+    """A memory cgroup of our own, by version 1 or 2."""
+    roots = re.findall(
+        r"^\S+ (\S+) cgroup2? (\S+) ", Path("/proc/mounts").read_text(), re.MULTILINE
+    )
+    fitting = [path for path, options in roots if "memory" in options.split(",")]
+    two = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/mounts").read_text(), re.MULTILINE)
+    for root in fitting or two:
+        folder = Path(root) / f"pagemap-test-{os.getpid()}"
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        if (folder / "memory.stat").exists():
+            try:
+                yield folder
+            finally:
+                workloads.wait_until(lambda folder=folder: _removed(folder))  # type: ignore[misc]
+            return
+        folder.rmdir()
+    pytest.skip("no memory cgroup can be made here")
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return not folder.exists()
+    return True
+
+
+def test_what_is_charged_to_a_cgroup(memory_cgroup: Path) -> None:
+    if not oracle.may_read("/proc/kpagecgroup"):
+        pytest.skip("/proc/kpagecgroup: the kernel has no CONFIG_MEMCG")
+    own = memory_cgroup / "cgroup.procs"
+    size = 32 * MIB
+    script = [
+        *("sh", "-c", 'echo $$ > "$0"; exec "$@"', str(own)),
+        str(build.targets()),
+    ]
+    with workloads.run(*script, "dense", str(size)) as target:
+        table = pagemap.memory(cgroups=True).cgroups
+        assert table is not None
+        row = next(each for each in table if each.cgroup == str(memory_cgroup))
+        assert row.inode == memory_cgroup.stat().st_ino
+        rss = workloads.smaps_number(target.pid, "Anonymous")
+        assert size <= rss <= (row.anon or 0) <= rss + MIB
+        assert abs(row.difference or 0) <= 2 * MIB
+
+
+def told_everybody() -> tuple[dict[str, object], list[list[object]], int | None, int | None]:
+    """What anybody is told: about, the rows of kinds, and two sums."""
+    told = pagemap.memory(cgroups=True)
+    rows: list[list[object]] = [[row.kind, row.size, row.kernel] for row in told.kinds]
+    return told.about, rows, told.orders.total().free, told.zones.total().free
+
+
+def test_unprivileged() -> None:
+    root = os.geteuid() == 0
+    about, rows, blocks, free = as_nobody(told_everybody) if root else told_everybody()
+    if about["counted"]:
+        pytest.skip("everybody may read /proc/kpageflags here")
+    assert {size for _, size, _ in rows} == {None}
+    known = {kind: kernel for kind, _, kernel in rows if isinstance(kernel, int)}
+    assert sum(known.values()) - known["reserved"] == meminfo()["MemTotal"]
+    assert known["anon"]
+    assert blocks
+    assert free
