@@ -13,6 +13,7 @@ import pyarrow.ipc
 import pytest
 
 from pagemap._cli.commands import COMMANDS
+from pagemap._vocabulary.frame_kinds import FRAME_KINDS
 from tests import oracle, workloads
 from tests.cli.test_narrow_terminal import lines_on
 
@@ -53,6 +54,7 @@ SHARED = frozenset(
         "referenced",
     ]
 )
+MEMORY = frozenset(kind.name for kind in FRAME_KINDS)
 CASES = {
     "dump": Case(("dump", "PID", "--populated"), frozenset(["exclusive"])),
     "maps": Case(("maps", "PID"), SHARED),
@@ -62,6 +64,7 @@ CASES = {
     "types": Case(("types", "--pfn", "0x0-0x10", "--raw"), needs_root=True),
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
+    "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
@@ -236,7 +239,7 @@ def test_without_rights(
 ) -> None:
     """Of root's process nothing, and the reason; no half of a document."""
     code, out, err = pagemap_as_nobody(*words_of(asked, target), "--format", form)
-    if asked == "doctor":
+    if asked in ("doctor", "memory"):
         assert out
         return
     assert (code, out) == (77, b"")

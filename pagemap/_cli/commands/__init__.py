@@ -18,6 +18,7 @@ COMMANDS = (
     ("who", "the processes and addresses that map a frame", "who"),
     ("sharing", "which processes share memory, and how much", "sharing"),
     ("wss", "how much memory is touched in a window of time", "wss"),
+    ("memory", "what all memory of the machine is used for", "memory"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

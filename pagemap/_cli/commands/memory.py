@@ -1,0 +1,201 @@
+"""`pagemap memory`: what all memory of the machine is used for."""
+
+from __future__ import annotations
+
+from pagemap._cli import results
+from pagemap._cli.options import add_threads, columns_help, in_lines
+from pagemap._vocabulary.frame_kinds import FRAME_KINDS
+from pagemap._vocabulary.rows.memory import PARTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from pagemap._analyses.memory import Memory
+    from pagemap._tables.table import Table
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Show what all memory of the machine is used for: every frame counts once, in one
+kind, beside the kernel's own figure. Or show how broken up free memory is.
+Counting frames needs CAP_DAC_READ_SEARCH (sudo); without it only the kernel's
+figures are shown."""
+
+_BY = {"kind": "kinds", "zone": "zones", "node": "nodes", "cgroup": "cgroups", "order": "orders"}
+_VIEWS = {
+    "blocks": "aligned blocks of each size: free, could be freed, or blocked and by what",
+    "blockers": "blocks of 2 MiB (what a PMD maps) that are not free, and what is in them",
+    "runs": "the longest runs of free frames",
+    "figures": "the kernel's figures of memory, and the same counted by frames",
+    "swaps": "swap areas, and the memory that zram and zswap take for what is in them",
+}
+_OF_FRAMES = ("blocks", "blockers", "runs")
+_TOP = 20
+_TOP_OF_DATA = 1000
+_OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup"]
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return f"""\
+kinds:
+{in_lines([(kind.name, kind.meaning) for kind in FRAME_KINDS])}
+
+All kinds but reserved and missing add up to MemTotal; with these two they are
+what the firmware calls System RAM (/proc/iomem). The kernel's figures are read
+after the frames, and memory changes meanwhile. It counts some per CPU, so that
+its own figures are exact only to some MiB. Free frames on per-CPU lists have no
+flag: they are in unnamed (pagesets in --figures tells how many there are).
+
+A block could be freed (movable) if it has only frames that reclaim or
+compaction can free: page cache, shared and anonymous memory. Pinned pages
+cannot be told from others, so compaction may fail there. Slab counts as
+blocking, though parts of it can be reclaimed, and so do free frames on per-CPU
+lists, which compaction takes back.
+
+{columns_help(PARTS["kinds"], "columns by kind")}
+
+{columns_help(PARTS["zones"], "columns by zone, and by node")}
+
+{columns_help(PARTS["cgroups"].select(_OWN_OF_CGROUPS), "columns by cgroup, with those of kinds")}
+
+{columns_help(PARTS["orders"], "columns by order")}
+
+{columns_help(PARTS["blocks"], "columns of --blocks")}
+
+{columns_help(PARTS["blockers"], "columns of --blockers")}
+
+{columns_help(PARTS["runs"], "columns of --free-runs")}
+
+{columns_help(PARTS["figures"], "columns of --figures")}
+
+{columns_help(PARTS["swaps"], "columns of --swap")}
+
+examples:
+  sudo pagemap memory
+  sudo pagemap memory --by zone
+  sudo pagemap memory --by cgroup --sort anon --top 10
+  sudo pagemap memory --blocks --csv
+  sudo pagemap memory --blockers --top 5
+  pagemap memory --figures --columns name,kernel"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    views = parser.add_mutually_exclusive_group()
+    views.add_argument(
+        "--by",
+        dest="view",
+        choices=list(_BY),
+        metavar="WHAT",
+        default="kind",
+        help=f"{', '.join(_BY)}: a row for each (default: kind)",
+    )
+    for option, view in (
+        ("--blocks", "blocks"),
+        ("--blockers", "blockers"),
+        ("--free-runs", "runs"),
+        ("--figures", "figures"),
+        ("--swap", "swaps"),
+    ):
+        views.add_argument(option, dest="view", action="store_const", const=view, help=_VIEWS[view])
+    add_threads(parser)
+    results.add_arguments(parser, grouped=False)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the table that was asked for."""
+    from pagemap._analyses.memory import memory
+    from pagemap._cli.parsing import parse_count, parse_limit
+    from pagemap._cli.progress import Bar
+
+    part = _BY.get(arguments.view, arguments.view)
+    threads = parse_count(arguments.threads, option="--threads")
+    most = parse_limit(arguments.top, option="--top")
+    if most is None and part in ("blockers", "runs"):
+        most = _TOP if arguments.format in (None, "table") else _TOP_OF_DATA
+        arguments.top = str(most)
+    if arguments.sort is not None or arguments.reverse:  # then another order decides
+        most = max(most or 0, _TOP_OF_DATA)
+    shown = results.Results(arguments, PARTS[part])
+    made: list[Memory] = []
+
+    def make() -> Table[Any]:
+        with Bar(unit="frames") as bar:
+            told = memory(
+                frames=_frames(part),
+                cgroups=part == "cgroups",
+                blockers=most if part == "blockers" else None,
+                runs=most if part == "runs" else None,
+                threads=threads,
+                progress=bar,
+            )
+        made[:] = [told]
+        table: Table[Any] = told._asdict()[part]
+        return table
+
+    if part == "kinds":
+        shown.after = lambda: _summary(made[0])
+    shown.show(make)
+    return _remark(made[0], part)
+
+
+def _frames(part: str) -> bool | None:
+    """Whether frames are needed (True), of use (None), or not (False)."""
+    if part in _OF_FRAMES:
+        return True
+    return False if part == "swaps" else None
+
+
+def _summary(told: Memory) -> Iterator[str]:
+    """Lines below the table of kinds: sums, blocks and swap."""
+    from pagemap._vocabulary.units import format_size
+
+    about: Mapping[str, Any] = told.about
+    if about["total"] is not None and about["system_ram"] is not None:
+        yield (
+            f"memory by the firmware: {format_size(about['system_ram'])}, "
+            f"of it MemTotal: {format_size(about['total'])}"
+        )
+    if told.blocks is not None and about["on_lists"]:
+        yield f"part of unnamed: {format_size(about['on_lists'])} free on per-CPU lists"
+    if told.blocks is not None:
+        rows = [row for row in told.blocks if row.block == about["block"]]
+        free, movable, blocked = (
+            sum(getattr(row, name) for row in rows) for name in ("free", "movable", "blocked")
+        )
+        yield (
+            f"blocks of {format_size(about['block'])}: {free} free, {movable} could be freed, "
+            f"{blocked} blocked"
+        )
+    for area in told.swaps:
+        size = "" if area.size is None else f" of {format_size(area.size)}"
+        taken = "" if area.memory is None else f", for {format_size(area.memory)} of memory"
+        yield f"swap {area.path}: {format_size(area.used)}{size} used{taken}"
+
+
+def _remark(told: Memory, part: str) -> int:
+    """Report what the table does not show; return the exit code."""
+    from pagemap._cli.exit_codes import DENIED
+    from pagemap._cli.messages import complain
+
+    about = told.about
+    if about["why"] is not None:
+        complain(f"frames are not counted, only the kernel's own figures are shown: {about['why']}")
+        if not told._asdict()[part]:
+            return DENIED
+    if not about["counted"]:
+        return 0
+    if about["changed"]:
+        complain("memory was added or removed while it was counted; count again")
+    if about["system_ram"] is None:
+        complain(
+            "/proc/iomem does not tell which frames are memory, so unnamed is estimated: "
+            "MemTotal without all other kinds"
+        )
+    if about["ksm_told"] is not True and part in ("kinds", "zones", "nodes", "cgroups", "figures"):
+        complain("this kernel does not tell merged pages apart: those of KSM are counted in anon")
+    return 0

@@ -1,0 +1,194 @@
+"""`pagemap memory`: each view, what stands below it, and every error with its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pagemap._vocabulary.frame_kinds import FRAME_KINDS
+from tests import oracle, workloads
+from tests.cli.test_lacking_lines import behind
+from tests.kernel_settings import Unavailable, zram_swap
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+MIB = 1 << 20
+VIEWS = {
+    "--by kind": "kinds",
+    "--by zone": "zones",
+    "--by node": "nodes",
+    "--by cgroup": "cgroups",
+    "--by order": "orders",
+    "--blocks": "blocks",
+    "--blockers": "blockers",
+    "--free-runs": "runs",
+    "--figures": "figures",
+    "--swap": "swaps",
+}
+
+
+@pytest.fixture
+def need_frames(need_root: None) -> None:
+    """Skip where the files about frames may not be read."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+
+
+def document(pagemap: Pagemap, *words: str) -> dict[str, Any]:
+    code, out, err = pagemap("memory", *words, "--json")
+    assert code == 0, err
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+def total() -> int:
+    found = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
+    assert found
+    return int(found[1]) << 10
+
+
+@pytest.mark.usefixtures("need_frames")
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view(pagemap: Pagemap, view: str) -> None:
+    told = document(pagemap, *view.split())
+    assert (told["schema"], told["version"]) == (f"pagemap.memory.{VIEWS[view]}", 1)
+    assert told["about"]["total"] == total()
+    if view != "--swap":
+        assert told["rows"]
+        assert told["about"]["counted"] is True
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_kinds_add_up(pagemap: Pagemap) -> None:
+    told = document(pagemap)
+    assert [row["kind"] for row in told["rows"]] == [kind.name for kind in FRAME_KINDS]
+    sizes = {row["kind"]: row["size"] for row in told["rows"]}
+    assert sum(sizes.values()) == told["total"]["size"] == told["about"]["system_ram"]
+    assert sum(sizes.values()) - sizes["reserved"] - sizes["missing"] == total()
+    assert abs(sum(row["share"] for row in told["rows"]) - 1) < 1e-9
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_below_the_table(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("memory")
+    assert (code, err) == (0, [])
+    lines = out.decode().splitlines()
+    assert lines[0].split()[:3] == ["KIND", "SIZE", "SHARE"]
+    assert len([line for line in lines if line.split()[0] in {k.name for k in FRAME_KINDS}]) == 16
+    below = "\n".join(lines[18:])
+    assert re.search(r"^memory by the firmware: .*, of it MemTotal: ", below, re.MULTILINE)
+    assert re.search(
+        r"^blocks of .*: \d+ free, \d+ could be freed, \d+ blocked$", below, re.MULTILINE
+    )
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_the_worst_first(pagemap: Pagemap) -> None:
+    code, out, _ = pagemap("memory", "--blockers", "--csv")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out.decode())))
+    gains = [int(row["gain"]) for row in rows]
+    assert 20 < len(rows) <= 1000
+    assert gains == sorted(gains, reverse=True)
+    for row in rows:
+        block, stays = int(row["block"]), int(row["stays"])
+        assert int(row["pfn"], 16) * PAGE % block == 0
+        assert int(row["gain"]) == (block - stays if stays else 0)
+    code, out, _ = pagemap("memory", "--blockers", "--top", "3", "--csv", "--no-header")
+    assert (code, len(out.splitlines())) == (0, 3)
+    code, out, _ = pagemap("memory", "--free-runs", "--sort", "pfn", "--top", "2", "--csv")
+    assert code == 0
+    assert len(out.splitlines()) <= 3
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_what_zram_takes(pagemap: Pagemap) -> None:
+    try:
+        with zram_swap(64 * MIB):
+            told = document(pagemap, "--swap")
+            code, out, _ = pagemap("memory")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    mine = [row for row in told["rows"] if row["type"] == "zram" and row["priority"] == 32767]
+    assert mine
+    assert mine[0]["size"] == 64 * MIB - PAGE
+    assert mine[0]["memory"] is not None
+    assert code == 0
+    assert f"swap {mine[0]['path']}: " in out.decode()
+
+
+def test_without_rights(unprivileged: Pagemap) -> None:
+    """What the kernel tells everybody, one line for what it does not, and 77 if nothing is left."""
+    code, out, err = unprivileged("memory", "--json")
+    told = json.loads(out)
+    if told["about"]["counted"]:
+        pytest.skip("everybody may read /proc/kpageflags here")
+    assert code == 0
+    assert len(err) == 1
+    assert err[0].startswith("pagemap: frames are not counted, only the kernel's own figures are")
+    assert "CAP_DAC_READ_SEARCH" in err[0]
+    known = {row["kind"]: row["kernel"] for row in told["rows"]}
+    assert sum(known[each.name] or 0 for each in FRAME_KINDS[:14]) == total()
+    assert {row["size"] for row in told["rows"]} == {None}
+    for view in ("--by zone", "--by node", "--by order", "--figures"):
+        code, out, err = unprivileged("memory", *view.split(), "--csv")
+        assert (code, len(err)) == (0, 1)
+        assert len(out.splitlines()) > 1
+    for view in ("--blocks", "--blockers", "--free-runs"):
+        code, out, err = unprivileged("memory", view)
+        assert (code, out) == (77, b"")
+        assert err[0].startswith("pagemap: cannot read /proc/kpageflags: permission denied")
+    assert unprivileged("memory", "--swap")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--by colour", "--by: invalid choice: 'colour'"),
+        ("--blocks --blockers", "--blockers: not allowed with argument --blocks"),
+        ("--by zone --swap", "--swap: not allowed with argument --by"),
+        ("--threads 0", "--threads"),
+        ("--top x", "--top"),
+        ("--sort colour", "--sort knows no 'colour'"),
+        ("--blocks --columns pfn", "--columns knows no 'pfn'"),
+        ("4242", "unrecognized arguments: 4242"),
+    ],
+)
+def test_wrong_usage(pagemap: Pagemap, line: str, words: str) -> None:
+    code, out, err = pagemap("memory", *line.split())
+    assert (code, out) == (2, b"")
+    assert words in err[0]
+
+
+@pytest.mark.parametrize("view", ["--by kind", "--blocks", "--swap"])
+def test_processes_alone(pagemap: Pagemap, view: str) -> None:
+    """A /proc mounted with subset=pid has none of these files."""
+    inside = behind("mount -t proc -o subset=pid proc /proc", pagemap)
+    code, out, err = inside("memory", *view.split())
+    assert (code, out) == (69, b"")
+    assert len(err) == 1
+    assert "mount proc without subset=pid" in err[0]
+
+
+@pytest.mark.usefixtures("need_frames")
+def test_watch(pagemap: Pagemap, start: Start) -> None:
+    """What a process takes meanwhile is seen in the next round."""
+    process = pagemap.start(
+        "memory", "--columns", "kind,size", "--watch", "0.5", "--format", "jsonl"
+    )
+    assert process.stdout is not None
+    first = [json.loads(process.stdout.readline()) for _ in FRAME_KINDS]
+    start(workloads.dense(64 * MIB))
+    process.kill()
+    process.communicate(timeout=60)
+    assert [row["kind"] for row in first] == [kind.name for kind in FRAME_KINDS]
+    assert all(row["time"] for row in first)
