@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from errno import ENOENT, ENOTTY, EPERM, ESRCH
 
+from pagemap._errors import Unsupported
 from pagemap._kernel.shmem_devices import file_systems, nowhere_mounted
 from pagemap._native import procmap
 from pagemap._native.counting import (
@@ -49,7 +50,7 @@ class Backing:
 
     def __init__(self, process: AddressSpace) -> None:
         self._process = process
-        self._known: dict[str, int] = {_OF_NO_FILE: NO_FILE}
+        self._known: dict[str, int] = {**process.devices(), _OF_NO_FILE: NO_FILE}
         self._systems: dict[str, bytes] | None = None
         self._accounts: dict[int, Account] | None = None
 
@@ -69,6 +70,11 @@ class Backing:
             ),
         )
 
+    @property
+    def devices(self) -> dict[str, int]:
+        """What backs the mappings of each device that was met."""
+        return dict(self._known)
+
     def hugetlb(self, lines: Lines) -> bytes | None:
         """1 for each mapping of hugetlb, else 0; None where none is."""
         kinds = self.of(lines)
@@ -82,6 +88,9 @@ class Backing:
             if dev.startswith(_OF_NO_BLOCKS) and dev not in self._known
         ]
         if not new:
+            return
+        if not self._process.live:  # nobody can be asked any more
+            self._known.update((devices[number], EITHER) for number in new)
             return
         if self._systems is None:
             self._systems = file_systems(self._process.folder.peek("mountinfo") or b"")
@@ -148,6 +157,12 @@ class Backing:
             if error.errno in (ENOENT, ESRCH):
                 self._process.check()
             return {}
+        except Unsupported:  # of a snapshot that was taken without
+            return {}
+
+    def swapped_shmem(self, start: int) -> int | None:
+        """The pages of the mapping there in swap that have no entry, where that was saved."""
+        return self._process.swapped_shmem(start)
 
 
 def may_be_shared(kind: int) -> bool:

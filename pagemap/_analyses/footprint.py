@@ -12,7 +12,7 @@ from errno import ENOENT, ESRCH
 from functools import partial
 
 from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
-from pagemap._kernel import meminfo, smaps, task
+from pagemap._kernel import smaps, task
 from pagemap._kernel.maps_blocks import read_blocks
 from pagemap._kernel.shmem_devices import devices_of_shmem, devices_without_shmem
 from pagemap._space.about import about
@@ -62,12 +62,13 @@ def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
     if process.kernel_thread:
         sums = _NOTHING
     elif gentle is not None:
+        process.require_live("walk gently")
         sums = gentle.total(process)
     else:
         process.check()
         sums = parted(read_sums(process.folder), process.folder)
         process.check()
-    memory = meminfo.total(procfs=process.procfs)
+    memory = process.machine.memory()
     return FootprintRow._make(
         (process.pid, None, *with_share(sums, memory), process.name, None, None, None)
     )
@@ -76,7 +77,7 @@ def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
 def footprints(process: AddressSpace, gentle: Gentle | None) -> Table[MappingFootprintRow]:
     """See `Process.footprints`."""
     began = time.time()
-    memory = meminfo.total(procfs=process.procfs)
+    memory = process.machine.memory()
     rows = list(mapping_rows(process, gentle, memory))
     more = about_gentle(gentle)
     return Table.of_rows(
@@ -92,6 +93,8 @@ def mapping_rows(
         return
     name = process.name
     process.check()
+    if gentle is not None:
+        process.require_live("walk gently")
     found = _of_mappings(process) if gentle is None else gentle.walk(process)
     for mapping, sums in found:
         yield MappingFootprintRow._make(

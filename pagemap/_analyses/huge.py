@@ -65,6 +65,7 @@ def huge(
     process: AddressSpace, *, sizes: bool, conts: Sequence[int], threads: int | None
 ) -> Table[HugeRow]:
     """See `Process.huge`; `conts` are orders of blocks."""
+    process.require_live("count huge pages")
     begin = time()
     schema = with_sizes(HUGE, sizes=sizes, conts=conts)
     parts = [Table.of_rows(schema, ())]

@@ -10,7 +10,7 @@ import time
 from array import array
 
 from pagemap._analyses.page_filter import Choice
-from pagemap._analyses.tally_plan import BY_MAP_COUNT, BY_PAGE_TABLE, open_frames
+from pagemap._analyses.tally_plan import exclusive_by
 from pagemap._kernel import features
 from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
@@ -132,8 +132,7 @@ class PageStream(Stream):
         about: dict[str, object] = {"pfns_visible": self._process.pfns_visible}
         if self._tells_exclusive():
             if self._exclusive_by is None:
-                counted = open_frames(self._process, "kpagecount") != CLOSED
-                self._exclusive_by = BY_MAP_COUNT if counted else BY_PAGE_TABLE
+                self._exclusive_by = exclusive_by(self._process)[1]
             about["exclusive_by"] = self._exclusive_by
         return about_of(time.time(), self._process, **about)
 
@@ -157,8 +156,14 @@ class PageStream(Stream):
         if self._frames:
             from pagemap._kernel.frames import FrameReader
 
+            process.require_live("look up frames")
             frames = FrameReader(procfs=process.procfs)
             fds = {FRAME_COLUMNS[name]: frames.fileno(name) for name in self._frames}
+        source, mapcounts = process.source, CLOSED
+        if self._tells_exclusive():
+            source, (mapcounts, _) = process.counted_source, exclusive_by(process)
+        if spans.count:
+            process.source_at(0)  # of a kernel thread there is none
         reader = PageReader(
             self.schema,
             ENTRY_BITS,
@@ -166,7 +171,7 @@ class PageStream(Stream):
             starts=starts,
             paths=codes,
             pid=process.pid,
-            source=process.source_at(0) if spans.count else process.source,
+            source=source,
             frames=fds,
             page_shift=PAGE_SHIFT,
             use_scan=process.can_scan,
@@ -177,7 +182,7 @@ class PageStream(Stream):
             kinds=process.machine.swap_kinds(),
             kinds_wanted=choice.wanted,
             untold=features.ALL & ~process.machine.told(),
-            mapcounts=open_frames(process, "kpagecount") if self._tells_exclusive() else CLOSED,
+            mapcounts=mapcounts,
         )
         return reader, paths, frames
 

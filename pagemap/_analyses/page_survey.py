@@ -158,6 +158,7 @@ class Survey(Holder):
         PfnsHidden without CAP_SYS_ADMIN, Unsupported for a word that this kernel does not tell;
         while it is read, TargetVanished.
         """
+        process.require_live(OF_PROCESSES)
         kept = None if ranges is None else page_ranges(ranges)
         if process.kernel_thread:
             return iter(())

@@ -79,7 +79,7 @@ def _counted(
         return sums
     job = counting.Job(
         Spans.of_bounds(lines.bounds, PAGE_SHIFT),
-        process.source,
+        process.counted_source if "uss" in plan.asked else process.source,
         PAGE_SHIFT,
         plan.way,
         end=process.end_page(),
@@ -164,6 +164,9 @@ class _Cells:
         for row in rows:
             account = backing.account(lines.bounds[2 * row])
             value = _word(account, name, None if kinds is None else kinds[row])
+            if value is None and name == "swap" and known[row]:
+                unseen = backing.swapped_shmem(lines.bounds[2 * row])
+                value = None if unseen is None else values[row] + (unseen << PAGE_SHIFT)
             values[row], known[row] = value or 0, value is not None
         self.columns[name] = memoryview(values).toreadonly()
         self.known[name] = memoryview(known).toreadonly().cast("?")

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["ABSENT", "BY_MAP_COUNT", "BY_PAGE_TABLE", "Plan", "open_frames", "tellable", "usual"]
+__all__ = [
+    "ABSENT",
+    "BY_MAP_COUNT",
+    "BY_PAGE_TABLE",
+    "Plan",
+    "exclusive_by",
+    "open_frames",
+    "tellable",
+    "usual",
+]
 
 ABSENT = ("swap", "marker", "migrating", "poisoned", "device")
 """Kinds of entries that only their type tells apart, which the kernel may hide."""
@@ -59,11 +68,12 @@ class Plan(Holder):
 
     By default those that are `usual`. `by_smaps` are counts for which smaps has to be read;
     `swap_used` says that `swap` is asked for and something lies in swap (or, in a `lasting` plan,
-    may do so later), so that what no page table tells must be found elsewhere. A lasting plan is of
+    may do so later), so that what no page table tells must be found elsewhere. `uss_by` says by
+    what `uss` is counted where a PMD maps many pages. A lasting plan is of
     no mappings: what its counts are backed by is not known. Holds files open: close it.
     """
 
-    __slots__ = ("asked", "by_smaps", "swap_used", "way")
+    __slots__ = ("asked", "by_smaps", "swap_used", "uss_by", "way")
 
     def __init__(
         self, process: AddressSpace, counts: Sequence[str] | None, *, lasting: bool = False
@@ -79,16 +89,12 @@ class Plan(Holder):
         self.asked = frozenset(asked)
         self._choose(process, asked - self.by_smaps, parted=not lasting)
 
-    @property
-    def uss_by(self) -> str:
-        """By what `uss` is counted where a PMD maps many pages."""
-        return BY_MAP_COUNT if self.way.mapcounts >= 0 else BY_PAGE_TABLE
-
     def _choose(self, process: AddressSpace, asked: set[str], *, parted: bool) -> None:
         way = self.way
         scan = way.use_scan
+        self.uss_by = BY_PAGE_TABLE
         if "uss" in asked:
-            way.mapcounts = open_frames(process, "kpagecount")
+            way.mapcounts, self.uss_by = exclusive_by(process)
         if asked.intersection(ABSENT) and process.pfns_visible:
             way.kinds = process.machine.swap_kinds()
         finds: set[str] = set()
@@ -186,6 +192,16 @@ def untold(process: AddressSpace, asked: set[str]) -> set[str]:
 
 def _tells_frames(process: AddressSpace) -> bool:
     return open_frames(process, "kpageflags") != CLOSED
+
+
+def exclusive_by(process: AddressSpace) -> tuple[int, str]:
+    """What `exclusive` is by where a PMD maps pages: /proc/kpagecount or CLOSED, and in words.
+
+    Entries are to be read from `counted_source`.
+    """
+    mapcounts = open_frames(process, "kpagecount")
+    by_count = process.counted or mapcounts != CLOSED
+    return mapcounts, BY_MAP_COUNT if by_count else BY_PAGE_TABLE
 
 
 def open_frames(process: AddressSpace, name: str) -> int:

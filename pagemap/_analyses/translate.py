@@ -6,7 +6,14 @@ from bisect import bisect_right
 from time import time
 
 from pagemap import _native
-from pagemap._errors import AddressError, NotMapped, NotPresent, PfnsHidden, SwappedOut
+from pagemap._errors import (
+    AddressError,
+    NotMapped,
+    NotPresent,
+    PfnsHidden,
+    SwappedOut,
+    Unsupported,
+)
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address
 from pagemap._tables.table import Table
@@ -171,7 +178,7 @@ def _flags_of(process: AddressSpace, start: int) -> list[str]:
     """The VmFlags of the mapping that begins at `start`; none where smaps does not tell."""
     try:
         fd = process.folder.open("smaps")
-    except OSError:
+    except (OSError, Unsupported):
         return []
     found = False
     with open(fd, "rb") as file:

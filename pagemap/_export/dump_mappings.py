@@ -35,11 +35,11 @@ def batches(
     """The mappings to dump, in order, a block of maps at a time."""
     # the table of text has no column of it, and may be chosen by it
     told_of = form != "text" or (choice.all_of | choice.none_of) & _EXCLUSIVE
-    mapcounts = CLOSED
+    source, mapcounts = process.source, CLOSED
     if told_of:
-        from pagemap._analyses.tally_plan import open_frames
+        from pagemap._analyses.tally_plan import exclusive_by
 
-        mapcounts = open_frames(process, "kpagecount")
+        source, (mapcounts, _) = process.counted_source, exclusive_by(process)
     untold = 0 if form == "text" else features.ALL & ~process.machine.told()
     for block in process.maps_blocks():
         lines = Lines(block)
@@ -56,7 +56,7 @@ def batches(
             places.append(struct.pack("=2Q", len(label_bytes), len(quoted)))
             label_bytes += quoted
         yield Rows(
-            process.source,
+            source,
             Spans.of_bounds(bounds, PAGE_SHIFT).table,
             b"".join(map(places.__getitem__, codes)),
             bytes(label_bytes),

@@ -6,13 +6,15 @@ A live source is the descriptor of a pagemap, which any number of threads may re
 
 from __future__ import annotations
 
-from pagemap._core import ffi
+from pagemap._core import ffi, lib
 from pagemap._native.descriptors import CLOSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeAlias
+
+    from pagemap._native.snapshot import SavedTable
 
     class Kept(Protocol):
         """What a `Saved` is to those who read it."""
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = int | Kept
 
-__all__ = ["Reader", "Saved", "Scratch", "fd_of"]
+__all__ = ["Reader", "Saved", "Scratch", "fd_of", "saved_in"]
 
 _SOURCE = ffi.typeof("struct pm_source *")
 
@@ -88,6 +90,20 @@ class Saved:
             return self._free.pop()
         except IndexError:
             return self.make()
+
+
+def saved_in(table: SavedTable, *, counted: bool) -> Saved:
+    """The entries of a table in a file; bit 56 is by map counts where `counted`."""
+    functions = {
+        name: ffi.addressof(lib, f"pm_saved_{inner}")
+        for name, inner in (("read", "read"), ("scan", "scan"), ("copy", "copy"), ("drop", "free"))
+    }
+
+    def make() -> Reader:
+        saved = table.reader(counted=counted)
+        return Reader({**functions, "saved": saved}, saved, table)
+
+    return Saved(make)
 
 
 class Scratch:

@@ -43,6 +43,9 @@ class AddressSpace(Holder):
 
     __slots__ = ()
 
+    live = True
+    """Whether it is of a process, and not of a snapshot."""
+
     if TYPE_CHECKING:
         pid: int
         procfs: str
@@ -135,6 +138,27 @@ class AddressSpace(Holder):
         def end_page(self) -> int:
             """The first page number past the address space."""
             ...
+
+    @property
+    def counted(self) -> bool:
+        """Whether `counted_source` has what map counts tell."""
+        return False
+
+    @property
+    def counted_source(self) -> Source:
+        """What to read entries from whose bit 56 is by map counts, where these were saved."""
+        return self.source
+
+    def devices(self) -> dict[str, int]:
+        """What is known to back the mappings of each device, before anybody is asked."""
+        return {}
+
+    def swapped_shmem(self, start: int) -> int | None:  # noqa: ARG002 - of those that were saved
+        """The pages of a mapping in swap that have no entry, where that was saved."""
+        return None
+
+    def require_live(self, operation: str) -> None:
+        """Raise Unsupported where there is no process any more, which `operation` needs."""
 
     @property
     def page_size(self) -> int:

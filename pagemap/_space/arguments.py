@@ -42,6 +42,11 @@ def pid_of(target: Target) -> int:
         return os.getpid()
     if isinstance(target, str):
         raise UsageError(f"a process is a pid or 'self', not {target!r}; find() gives pids by name")
+    if getattr(target, "live", True) is False:
+        raise UsageError(
+            f"{target!r} is of a snapshot, and of no process that runs: no call that "
+            "reads one takes it"
+        )
     pid = target if isinstance(target, int) else getattr(target, "pid", None)
     if not isinstance(pid, int) or isinstance(pid, bool):
         raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pagemap._kernel import features, swap_types
+from pagemap._kernel import features, meminfo, swap_types
 from pagemap._native import procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._vocabulary.units import PAGE_SIZE
@@ -42,6 +42,10 @@ class Machine:
     def may_have_swapped(self) -> bool:
         """Whether any page may be in a swap area, by a system call: for those in a hurry."""
         return procmap.swap_in_use()
+
+    def memory(self) -> int | None:
+        """All memory of the machine, in bytes (MemTotal); None where that is not told."""
+        return meminfo.total(procfs=self.procfs)
 
     def open_frames(self, name: str) -> int:
         """A file about frames, as kpageflags; CLOSED where it cannot be read."""
