@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import pagemap
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # Words of /proc/kpageflags, as a kernel writes them.
@@ -118,3 +120,50 @@ class Machine:
     def pmd(self, size: int) -> None:
         """What a PMD maps."""
         write(self.sys / "kernel/mm/transparent_hugepage/hpage_pmd_size", f"{size}\n")
+
+
+def usual(root: Path) -> Machine:
+    """4,096 frames in two zones, with a hole, and 16 pages mapped by a PMD."""
+    machine = Machine(root)
+    machine.frames(
+        words(
+            (1, RESERVED),  # in no zone
+            (31, FREE),
+            (32, NOPAGE),  # a hole
+            (16, FREE),
+            (16, RESERVED),
+            (28, FREE),
+            (3, ANON),
+            (1, FREE),
+            (100, FREE),
+            (12, FILE),
+            (10, SHMEM),
+            (4, SLAB),
+            (2, PGTABLE),
+            (16, HUGETLB),
+            (4096 - 272, 0),
+        )
+    )
+    machine.zones(Zone(0, "DMA", 1, 127, 95, 79), Zone(0, "Normal", 128, 3968, 3968, 3968))
+    machine.ram((1, 32), (64, 4096))
+    machine.meminfo(
+        {
+            "MemTotal": 79 + 3968,
+            "MemFree": 176,
+            "Buffers": 2,
+            "Cached": 20,
+            "AnonPages": 5,
+            "Mapped": 12,
+            "Shmem": 10,
+            "Slab": 4,
+            "PageTables": 2,
+        }
+    )
+    machine.buddyinfo({(0, "DMA"): [1, 1, 1, 1, 2], (0, "Normal"): [0] * 5})
+    machine.pmd(16 * PAGE)
+    return machine
+
+
+def sizes(told: pagemap.Memory) -> dict[str, int]:
+    """The pages of each kind that there is."""
+    return {row.kind: row.size // PAGE for row in told.kinds if row.size}
