@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeAlias
 
-    from pagemap._native.snapshot import SavedTable
-
     class Kept(Protocol):
         """What a `Saved` is to those who read it."""
 
@@ -25,6 +23,11 @@ if TYPE_CHECKING:
         def scan(
             self, query: Any, start: int, end: int, out: Any, capacity: int, resume: Any, /
         ) -> int: ...
+
+    class SavedTable(Protocol):
+        """The page table of a process in a file (`pagemap._native.snapshot`)."""
+
+        def reader(self, *, counted: bool) -> Any: ...
 
     Source: TypeAlias = int | Kept
 

@@ -43,4 +43,4 @@ def test_a_process_of_a_snapshot_is_none_that_runs() -> None:
 
     for call in (pagemap.Process, pagemap.Sampler, lambda it: pagemap.virt_to_phys(it, 0)):
         with pytest.raises(pagemap.UsageError, match="of a snapshot"):
-            call(Kept())  # type: ignore[arg-type, operator]
+            call(Kept())
