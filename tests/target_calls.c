@@ -14,6 +14,8 @@
  *	signals   between signals, 2000 a second, of which none may be lost
  *	sequence  in restartable sequences (rseq) that count for each processor
  *	threads   in the wait for eight threads that do all of the above at once
+ *	strict    in registers, and allowed to read, to write and to end, nothing else (seccomp)
+ *	vfork     alone, and for two seconds in the wait for its child of vfork
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <poll.h>
 #include <time.h>
@@ -306,6 +309,30 @@ static void check_sequences(void)
 }
 #endif
 
+static void *be_strict(void *none)
+{
+	const double known = chain(7);
+
+	expect(!prctl(PR_SET_SECCOMP, 1), "seccomp");
+	for (;; rounds++)
+		expect(chain(7) == known, "compute");
+	return none;
+}
+
+static void *answer(void *none);
+
+static void *lend(void *none)
+{
+	const pid_t child = vfork();
+
+	if (!child) {
+		usleep(2000000);
+		_exit(0);
+	}
+	rounds++;
+	return answer(none);
+}
+
 static void *threads(void *none);
 
 static const struct mode {
@@ -315,7 +342,7 @@ static const struct mode {
 	{ "compute", compute }, { "clock", read_clock },    { "sleep", sleep_shortly },
 	{ "read", read_bytes }, { "futex", wait_turns },    { "epoll", wait_epoll },
 	{ "poll", wait_poll },	{ "signals", get_signals }, { "sequence", sequences },
-	{ "threads", threads },
+	{ "threads", threads }, { "strict", be_strict },    { "vfork", lend },
 };
 
 static void *threads(void *none)
@@ -348,9 +375,9 @@ int main(int count, char **arguments)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
 		if (count > 1 && !strcmp(modes[i].name, arguments[1])) {
-			if (pthread_create(&other, NULL, answer, NULL))
-				return 1;
 			puts("ready");
+			if (modes[i].run != lend && pthread_create(&other, NULL, answer, NULL))
+				return 1;
 			modes[i].run(NULL);
 		}
 	return 2;

@@ -123,7 +123,9 @@ static int32_t examine(struct job *job)
 		return -EBUSY;
 	job->in->step = PM_INJECTION_CODE;
 	result = pm_trace_can_call(&job->trace);
-	return result == 1 ? 0 : -ENOEXEC;
+	if (result == 0 || result == -EIO)
+		return -ENOENT;
+	return result < 0 ? result : 0;
 }
 
 /* Have the stopped thread make a userfaultfd, which becomes ours. */

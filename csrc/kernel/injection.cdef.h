@@ -52,7 +52,8 @@ int64_t pm_find_call(const uint8_t *code, uint64_t size);
  * the caller is killed. Returns 0 or -errno, and `in->step` says at what:
  * -ESRCH: the thread or the process is gone; -EPERM: not permitted; -EBUSY: in a state that
  * does not allow it; -ETIMEDOUT: it did not stop, or not go on; -EINTR: the helper was killed;
- * -ENOEXEC: not 64-bit code; -ENOTSUP: not on this machine.
+ * -ENOEXEC: not 64-bit code; -ENOENT: no system call at that address, as after exec;
+ * -ENOTSUP: not on this machine.
  */
 int32_t pm_inject_userfaultfd(struct pm_injection *in);
 

@@ -30,10 +30,28 @@ static inline long pm_sys_ptrace(int request, int tid, uintptr_t address, uintpt
 	return syscall(SYS_ptrace, (long)request, (long)tid, address, data);
 }
 
-/* What a traced thread did, without waiting for it: its id, 0 for nothing yet, or -1. */
-static inline int pm_sys_trace_wait(int tid, int *status)
+/*
+ * How a traced thread has stopped, without waiting for it: the signal, and the event above
+ * its eight bits. Returns 1, or 0 while it runs, or -1. The stop is looked at and not taken
+ * note of: then the signal in it is not lost where the tracer is killed (wait_task_stopped in
+ * kernel/exit.c would clear it).
+ */
+static inline int pm_sys_trace_stop(int tid, int *status)
 {
-	return (int)syscall(SYS_wait4, tid, status, __WALL | WNOHANG, NULL);
+	siginfo_t about;
+
+	about.si_pid = 0;
+	if (syscall(SYS_waitid, P_PID, tid, &about, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL,
+		    NULL) < 0)
+		return -1;
+	if (!about.si_pid)
+		return 0;
+	if (about.si_code != CLD_TRAPPED && about.si_code != CLD_STOPPED) {
+		errno = ESRCH;
+		return -1;
+	}
+	*status = about.si_status;
+	return 1;
 }
 
 /* Sleep until a SIGCHLD comes, which is blocked, and at most for so long. */

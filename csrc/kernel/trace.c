@@ -64,15 +64,13 @@ static int32_t next_stop(const struct pm_trace *trace, int *signal)
 	const uint64_t end = pm_sys_now() + trace->patience;
 
 	for (;;) {
-		int status = 0, got = pm_sys_trace_wait(trace->tid, &status);
+		int status = 0, got = pm_sys_trace_stop(trace->tid, &status);
 
 		if (got < 0 && errno != EINTR)
 			return -ESRCH;
 		if (got > 0) {
-			if (!WIFSTOPPED(status))
-				return -ESRCH;
-			*signal = WSTOPSIG(status);
-			if (status >> 16 == EVENT_STOP)
+			*signal = status & 0xff;
+			if (status >> 8 == EVENT_STOP)
 				return STOP_EVENT;
 			return *signal == (SIGTRAP | 0x80) ? STOP_CALL : STOP_SIGNAL;
 		}

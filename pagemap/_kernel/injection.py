@@ -18,10 +18,11 @@ as signal(7) has them, return it once: epoll_wait, semop, sigtimedwait, sockets 
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOTSUP, EPERM, ESRCH, ETIMEDOUT
+from errno import EACCES, EIO, ENOENT, ENOTSUP, EPERM, ESRCH, ETIMEDOUT
+from time import sleep
 
 from pagemap._errors import PagemapError, Unsupported
-from pagemap._kernel.injection_errors import OPERATION, denied, error, error_of
+from pagemap._kernel.injection_errors import OPERATION, denied, error, error_of, gone
 from pagemap._native import injection
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ WARNING = (
 
 _PATIENCE = 500_000_000  # nanoseconds that a thread may take to stop
 _LOOKED_AT, _TRIED = 64, 4  # of the threads
+_LOOKS = 10  # at the mappings
 _UNSTOPPABLE = (b"D", b"Z", b"X")
 _VDSO = [b"[vdso]\n"]  # the last field of its line of maps
 _MOST_CODE = 1 << 20  # bytes of a vDSO, which has two pages or four
@@ -68,28 +70,37 @@ def userfaultfd_in(folder: Folder) -> int:
 
 def _call_at(folder: Folder) -> int:
     """The address of an instruction of its vDSO that makes a system call."""
-    try:
-        with open(folder.open("maps"), "rb") as lines:
-            found = next((line for line in lines if line.split(None, 5)[5:] == _VDSO), None)
-        if found is None:
-            raise _no_call(folder, "has no vDSO", ENOENT)
-        start, end = (int(bound, 16) for bound in found.split(None, 1)[0].split(b"-"))
-        memory = folder.open("mem")
+    image = folder.image()
+    for turn in range(_LOOKS):
         try:
-            code = os.pread(memory, min(end - start, _MOST_CODE), start)
-        finally:
-            os.close(memory)
-    except OSError as failed:
-        if failed.errno in (EACCES, EPERM):
-            raise denied(folder, failed.errno) from None
-        raise folder.error(failed, OPERATION, "mem") from None
+            code, start = _vdso(folder)
+            return start + injection.find_call(code)
+        except OSError as failed:
+            if failed.errno in (EACCES, EPERM):
+                raise denied(folder, failed.errno) from None
+            if failed.errno == ENOTSUP:
+                machine = os.uname().machine
+                raise _no_call(folder, f"runs on {machine}, not on x86-64", ENOTSUP) from None
+            if failed.errno not in (ENOENT, EIO):
+                raise folder.error(failed, OPERATION, "mem") from None
+        if folder.image() != image:
+            raise gone(folder)
+        sleep(0.001 * turn)  # in the midst of exec it is not there yet
+    raise _no_call(folder, "has no vDSO with a system call in it", ENOENT)
+
+
+def _vdso(folder: Folder) -> tuple[bytes, int]:
+    """Its code, and where that begins. Raises OSError: ENOENT where none is, EIO where none was."""
+    with open(folder.open("maps"), "rb") as lines:
+        found = next((line for line in lines if line.split(None, 5)[5:] == _VDSO), None)
+    if found is None:
+        raise OSError(ENOENT, "no vDSO")
+    start, end = (int(bound, 16) for bound in found.split(None, 1)[0].split(b"-"))
+    memory = folder.open("mem")
     try:
-        return start + injection.find_call(code)
-    except OSError as failed:
-        if failed.errno == ENOTSUP:
-            machine = os.uname().machine
-            raise _no_call(folder, f"runs on {machine}, not on x86-64", ENOTSUP) from None
-        raise _no_call(folder, "has no system call in its vDSO", ENOENT) from None
+        return os.pread(memory, min(end - start, _MOST_CODE), start), start
+    finally:
+        os.close(memory)
 
 
 def _no_call(folder: Folder, why: str, code: int) -> PagemapError:

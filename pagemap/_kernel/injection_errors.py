@@ -11,6 +11,7 @@ from errno import (
     EINTR,
     EINVAL,
     EMFILE,
+    ENOENT,
     ENOEXEC,
     ENOSYS,
     ENOTSUP,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from pagemap._kernel.folder import Folder
 
-__all__ = ["OPERATION", "denied", "error", "error_of"]
+__all__ = ["OPERATION", "denied", "error", "error_of", "gone"]
 
 OPERATION = "track the writes"
 
@@ -70,7 +71,6 @@ _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
     ("call", EAGAIN): (PagemapError, _FROZEN),
     ("call", EBUSY): (PagemapError, _SEQUENCE),
     ("call", None): (PagemapError, "userfaultfd(2) failed in it"),
-    ("take", EMFILE): (PagemapError, "this process has no descriptor left (RLIMIT_NOFILE)"),
     ("take", EBADF): (PagemapError, _CLOSED),
     ("take", EPERM): (AccessDenied, "a security module does not let its descriptors be taken"),
     ("close", ETIMEDOUT): (PagemapError, _FROZEN),
@@ -111,15 +111,22 @@ def denied(folder: Folder, code: int) -> PagemapError:
     return folder.error(OSError(code, os.strerror(code)), OPERATION)
 
 
+def gone(folder: Folder) -> PagemapError:
+    """The error for a process that ended, or another program that it was, meanwhile."""
+    return folder.vanished("exited" if folder.has_ended() else "replaced itself by exec")
+
+
 def error_of(folder: Folder, code: int, about: Any) -> PagemapError:
     """The error for `code`, an errno, at the step that `about` names (struct pm_injection)."""
     step = next(name for name, number in STEPS.items() if number == about.step)
     if code == EINTR:
         return error(PagemapError, folder, code, _killed(changed=bool(about.changed)))
-    if code == ESRCH:
-        return folder.vanished("exited")
+    if code == ESRCH or (step, code) == ("code", ENOENT):
+        return gone(folder)
     if step == "seize" and code in (EPERM, EACCES):
         return denied(folder, code)
+    if code == EMFILE and step != "call":
+        return error(PagemapError, folder, code, "this process has no descriptor left itself")
     kind, why = _WHY.get((step, code)) or _WHY.get((step, None)) or (PagemapError, f"at {step}")
     if (step, code) not in _WHY and kind is PagemapError:
         why = f"{why}: {os.strerror(code)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -33,9 +34,12 @@ def vm_flags(pid: int, start: int) -> frozenset[str]:
 
 def left_behind(pid: int) -> list[str]:
     """The descriptors that it has of a userfaultfd."""
-    folder = f"/proc/{pid}/fd"
-    links = ((name, os.readlink(f"{folder}/{name}")) for name in os.listdir(folder))
-    return [name for name, link in links if link == "anon_inode:[userfaultfd]"]
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # it may close some meanwhile
+            if os.readlink(f"/proc/{pid}/fd/{name}") == "anon_inode:[userfaultfd]":
+                found.append(name)
+    return found
 
 
 def inject(process: pagemap.Process, times: int = 1) -> None:
