@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pagemap._export.dump import dump
+    from pagemap._history.diff import DiffRegionStream, diff, diff_regions
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._history.tracker import Tracker, track
     from pagemap._history.working_set import working_set
@@ -54,6 +55,13 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Pages
     from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.rows.diff import (
+        DiffRegionRow,
+        DiffRow,
+        DiffSums,
+        KindDiffRow,
+        PathDiffRow,
+    )
     from pagemap._vocabulary.rows.finding import FindingRow
     from pagemap._vocabulary.rows.footprint import (
         FootprintRow,
@@ -102,6 +110,10 @@ __all__ = [
     "ClosedProcess",
     "Column",
     "Counts",
+    "DiffRegionRow",
+    "DiffRegionStream",
+    "DiffRow",
+    "DiffSums",
     "FigureRow",
     "FindingRow",
     "Folder",
@@ -113,6 +125,7 @@ __all__ = [
     "FreeRunRow",
     "Gentle",
     "HugeRow",
+    "KindDiffRow",
     "Lists",
     "Mapping",
     "MappingFootprintRow",
@@ -131,6 +144,7 @@ __all__ = [
     "PageTypeRow",
     "PagemapError",
     "Pages",
+    "PathDiffRow",
     "PathFootprintRow",
     "PfnsHidden",
     "Process",
@@ -161,6 +175,8 @@ __all__ = [
     "WrittenRow",
     "ZoneMemoryRow",
     "__version__",
+    "diff",
+    "diff_regions",
     "doctor",
     "dump",
     "find",
@@ -184,6 +200,10 @@ _MODULES = {
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
     "FigureRow": "_vocabulary.rows.memory",
+    "DiffRegionRow": "_vocabulary.rows.diff",
+    "DiffRegionStream": "_history.diff",
+    "DiffRow": "_vocabulary.rows.diff",
+    "DiffSums": "_vocabulary.rows.diff",
     "FindingRow": "_vocabulary.rows.finding",
     "Folder": "_kernel.folder",
     "FootprintRow": "_vocabulary.rows.footprint",
@@ -194,6 +214,7 @@ _MODULES = {
     "FreeRunRow": "_vocabulary.rows.memory",
     "Gentle": "_analyses.gentle",
     "HugeRow": "_vocabulary.rows.huge",
+    "KindDiffRow": "_vocabulary.rows.diff",
     "Lists": "_tables.table",
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
@@ -208,6 +229,7 @@ _MODULES = {
     "PageStream": "_analyses.page_stream",
     "PageTypeRow": "_vocabulary.rows.page_types",
     "Pages": "_space.pages",
+    "PathDiffRow": "_vocabulary.rows.diff",
     "PathFootprintRow": "_vocabulary.rows.footprint",
     "Process": "_process",
     "RegionRow": "_vocabulary.rows.region",
@@ -232,6 +254,8 @@ _MODULES = {
     "WritesRow": "_vocabulary.rows.written",
     "WrittenRow": "_vocabulary.rows.written",
     "ZoneMemoryRow": "_vocabulary.rows.memory",
+    "diff": "_history.diff",
+    "diff_regions": "_history.diff",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",

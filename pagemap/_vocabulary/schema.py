@@ -27,8 +27,8 @@ HEXADECIMAL = ("address", "offset", "pfn", "flags")
 UNSIGNED = (*HEXADECIMAL, "inode")
 """Units of numbers of up to 64 bits without a sign: the highest are negative in a buffer."""
 
-AMOUNTS = ("bytes", "pages", "frames", "mappings", "processes", "blocks", "rows", "share")
-"""Units of which a sum makes sense; a share is of a whole that is 1."""
+AMOUNTS = ("bytes", "change", "pages", "frames", "mappings", "processes", "blocks", "rows", "share")
+"""Units of which a sum makes sense; a change is of bytes, with a sign, a share of a whole of 1."""
 
 _KINDS = {"int": "int", "float": "float", "bool": "bool", "str": "text", "tuple[int, ...]": "list"}
 

@@ -242,6 +242,21 @@ def writes(process: pagemap.Process, data: bytearray) -> int | None:
     return table[0].populated
 
 
+def changes(a: pagemap.Process, b: pagemap.Process) -> int | None:
+    assert_type(pagemap.diff(a, b), pagemap.Table[pagemap.DiffRow])
+    assert_type(pagemap.diff(a, b, by="path"), pagemap.Table[pagemap.PathDiffRow])
+    for kind in pagemap.diff(a, b, by="kind", threads=1):
+        assert_type(kind, pagemap.KindDiffRow)
+        assert_type(kind.amount, int)
+    regions = pagemap.diff_regions(a, b)
+    assert_type(regions, pagemap.DiffRegionStream)
+    for region in regions.rows():
+        assert_type(region, pagemap.DiffRegionRow)
+    sums: type[pagemap.DiffSums] = pagemap.DiffSums
+    assert_type(pagemap.diff(a, b).total().rss, "int | None")
+    return pagemap.diff(a, b)[0].was_start or len(sums.__name__)
+
+
 def spaces(space: pagemap.AddressSpace) -> int:
     assert_type(space.folder, pagemap.Folder)
     assert_type(space.folder.read("status"), bytes)
