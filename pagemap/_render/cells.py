@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Column
 
-__all__ = ["NUMBERS", "compact_size", "texts_of", "total_of"]
+__all__ = ["NUMBERS", "compact_size", "signed_size", "texts_of", "total_of"]
 
 NUMBERS = ("int", "float")
 """The types of columns that are set to the right."""
@@ -34,6 +34,15 @@ def compact_size(size: int) -> str:
     return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
 
 
+def signed_size(size: int) -> str:
+    """The same of a change, which has a sign.
+
+    >>> signed_size(4096), signed_size(0), signed_size(-4096)
+    ('+4.0K', '0', '-4.0K')
+    """
+    return f"+{compact_size(size)}" if size > 0 else compact_size(size)
+
+
 def texts_of(
     table: Table, column: Column, changes: Changes | None = None, most: int | None = None
 ) -> list[str]:
@@ -50,7 +59,7 @@ def texts_of(
         ]
     words = {cell: _UNKNOWN if cell is None else text(cell) for cell in set(cells)}
     texts = [words[cell] for cell in cells]
-    if changes is None or not column.is_amount:
+    if changes is None or not column.is_amount or column.unit == "change":
         return texts
     of_rows = changes.of(table, column.name)
     shown = [text(change) if change < 0 else f"+{text(change)}" for change in of_rows]
@@ -73,6 +82,8 @@ def text_by(column: Column) -> Callable[[Any], str]:
     """What makes a text of a cell that is known."""
     if column.unit == "bytes":
         return compact_size
+    if column.unit == "change":
+        return signed_size
     if column.unit == "share":
         return "{:.1%}".format
     if column.hexadecimal:

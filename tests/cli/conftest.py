@@ -35,6 +35,8 @@ def without_remarks(said: list[str]) -> list[str]:
         "of one process alone nothing is shared",
         "pagemap: method ",
     )
+    """The lines of standard error but for those about what is hidden, not told, or not shared."""
+    remarks = ("PFNs of process", "PFNs are not compared", "of one process alone nothing is shared")
     return [
         line
         for line in said

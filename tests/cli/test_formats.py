@@ -66,6 +66,7 @@ CASES = {
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
     "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
+    "diff": Case(("diff", "PID", "OTHER"), SHARED),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }
@@ -77,23 +78,25 @@ def test_every_command_is_here() -> None:
 
 
 @pytest.fixture
-def target(start: Start) -> Iterator[tuple[int, int]]:
-    """A process that does nothing, and is stopped; and an address of its own stack."""
-    process = start(workloads.idle())
-    os.kill(process.pid, signal.SIGSTOP)
+def target(start: Start) -> Iterator[tuple[int, int, int]]:
+    """A process that does nothing, and is stopped; an address of its own stack; another such."""
+    process, other = start(workloads.idle()), start(workloads.idle())
+    for each in (process, other):
+        os.kill(each.pid, signal.SIGSTOP)
     stack = next(each for each in oracle.maps(process.pid) if each.path == "[stack]")
     populated = next(
         stack.start + number * oracle.PAGE
         for number, entry in enumerate(oracle.entries(process.pid, stack.start, stack.end))
         if entry >> 63
     )
-    yield process.pid, populated
-    os.kill(process.pid, signal.SIGCONT)
+    yield process.pid, populated, other.pid
+    for each in (process, other):
+        os.kill(each.pid, signal.SIGCONT)
 
 
-def words_of(asked: str, target: tuple[int, int]) -> list[str]:
-    pid, address = target
-    fitting = {"PID": str(pid), "ADDRESS": f"{address:#x}"}
+def words_of(asked: str, target: tuple[int, int, int]) -> list[str]:
+    pid, address, other = target
+    fitting = {"PID": str(pid), "ADDRESS": f"{address:#x}", "OTHER": str(other)}
     return [fitting.get(word, word) for word in CASES[asked].words]
 
 
@@ -128,7 +131,7 @@ def as_arrow(value: Any) -> Any:
 
 @pytest.mark.parametrize("asked", COMMON)
 def test_formats_agree_cell_by_cell(
-    pagemap: Pagemap, target: tuple[int, int], asked: str, request: pytest.FixtureRequest
+    pagemap: Pagemap, target: tuple[int, int, int], asked: str, request: pytest.FixtureRequest
 ) -> None:
     case = CASES[asked]
     if case.needs_root:
@@ -165,7 +168,7 @@ def test_formats_agree_cell_by_cell(
 
 
 @pytest.mark.parametrize("asked", COMMON)
-def test_the_document(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+def test_the_document(pagemap: Pagemap, target: tuple[int, int, int], asked: str) -> None:
     code, out, err = pagemap(*words_of(asked, target), "--json")
     if code == 77:
         pytest.skip(err[0])
@@ -182,7 +185,9 @@ def test_the_document(pagemap: Pagemap, target: tuple[int, int], asked: str) -> 
 
 
 @pytest.mark.parametrize("asked", COMMON)
-def test_columns_order_and_number(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+def test_columns_order_and_number(
+    pagemap: Pagemap, target: tuple[int, int, int], asked: str
+) -> None:
     """--columns, --sort, --reverse, --top and --no-header mean the same everywhere."""
     words = words_of(asked, target)
     code, out, err = pagemap(*words, "--json")
@@ -217,7 +222,7 @@ def test_columns_order_and_number(pagemap: Pagemap, target: tuple[int, int], ask
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_table_fits_its_terminal(
     pagemap: Pagemap,
-    target: tuple[int, int],
+    target: tuple[int, int, int],
     asked: str,
     width: int,
     request: pytest.FixtureRequest,
@@ -235,7 +240,7 @@ def test_a_table_fits_its_terminal(
 @pytest.mark.parametrize("asked", COMMON)
 @pytest.mark.parametrize("form", FORMATS)
 def test_without_rights(
-    pagemap_as_nobody: Pagemap, target: tuple[int, int], asked: str, form: str
+    pagemap_as_nobody: Pagemap, target: tuple[int, int, int], asked: str, form: str
 ) -> None:
     """Of root's process nothing, and the reason; no half of a document."""
     code, out, err = pagemap_as_nobody(*words_of(asked, target), "--format", form)
@@ -248,7 +253,9 @@ def test_without_rights(
 
 
 @pytest.mark.parametrize("asked", COMMON)
-def test_arrow_is_not_for_terminals(pagemap: Pagemap, target: tuple[int, int], asked: str) -> None:
+def test_arrow_is_not_for_terminals(
+    pagemap: Pagemap, target: tuple[int, int, int], asked: str
+) -> None:
     from tests.cli.test_terminal import Terminal, colourful
 
     terminal = Terminal(80)

@@ -19,6 +19,7 @@ COMMANDS = (
     ("sharing", "which processes share memory, and how much", "sharing"),
     ("wss", "how much memory is touched in a window of time", "wss"),
     ("memory", "what all memory of the machine is used for", "memory"),
+    ("diff", "what changed between two looks at a process, page by page", "diff"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

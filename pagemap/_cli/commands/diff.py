@@ -1,0 +1,129 @@
+"""`pagemap diff A B`: what changed between two looks at a process."""
+
+from __future__ import annotations
+
+from pagemap._cli import results
+from pagemap._cli.options import TARGET_HELP, add_threads, columns_help, in_lines
+from pagemap._vocabulary.page_changes import MAPPING_CHANGES, PAGE_CHANGES
+from pagemap._vocabulary.rows.diff import DIFF_REGIONS, DIFFS, KIND_DIFFS, PATH_DIFFS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
+    from typing import Any
+
+    from pagemap._space.address_space import AddressSpace
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Schema
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Show what changed from A to B: mappings that were added, removed, moved, and so
+on, and page by page what was faulted in, dropped, swapped, copied, shared. A
+and B are as a rule of the same process at two times."""
+
+_BY: dict[str, Schema[Any]] = {"mapping": DIFFS, "path": PATH_DIFFS, "kind": KIND_DIFFS}
+
+
+def examples() -> str:
+    """What stands below the options."""
+    kinds = [(each.name, each.meaning) for each in (*MAPPING_CHANGES, *PAGE_CHANGES[1:])]
+    apart = {
+        column.name: column.meaning
+        for schema in (PATH_DIFFS, DIFF_REGIONS)
+        for column in schema
+        if column.name not in DIFFS
+    }
+    return f"""\
+kinds of change:
+{in_lines(kinds)}
+
+{columns_help(DIFFS)}
+
+columns with --by path, --by kind and --pages:
+{in_lines(list(apart.items()))}
+
+Each page has one kind of change, and no more is said than its two entries
+prove: a page that went to swap and came back in the same frame did not change.
+The sums of rss, anon, swap and so on over all rows are by how much these
+columns of maps changed. A change that one of the two cannot tell is -, null in
+JSON, empty in CSV.
+
+Frames (PFNs) are compared only between two looks of the same process, since the
+same exec and boot, that both have them (CAP_SYS_ADMIN). Otherwise no page is
+shown as moved, and a line on stderr says why.
+
+examples:
+  sudo pagemap diff 1234 5678
+  sudo pagemap diff 1234 5678 --by kind
+  sudo pagemap diff 1234 5678 --by path --sort rss --top 10
+  sudo pagemap diff 1234 5678 --pages --csv"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    parser.add_argument("before", metavar="A", help=TARGET_HELP)
+    parser.add_argument("after", metavar="B", help="the same, later")
+    parser.add_argument(
+        "--by",
+        metavar="WHAT",
+        help="mapping (the default), path or kind: a row for each and each kind of change",
+    )
+    parser.add_argument("--pages", action="store_true", help="a row for each range of pages")
+    add_threads(parser)
+    results.add_arguments(parser, grouped=False)
+
+
+def run(arguments: Namespace) -> int:
+    """Write what changed."""
+    from pagemap._cli import targets
+    from pagemap._cli.parsing import parse_count, parse_names
+    from pagemap._errors import UsageError
+    from pagemap._history.diff import diff, diff_regions
+    from pagemap._process import Process
+
+    by, *more = parse_names([arguments.by or "mapping"], _BY, option="--by")
+    if more:
+        raise UsageError("--by takes one word")
+    if arguments.pages and arguments.by is not None:
+        raise UsageError("--pages has a row for each range of pages; leave out --by")
+    arguments.by = None
+    threads = parse_count(arguments.threads, option="--threads")
+    schema = DIFF_REGIONS if arguments.pages else _BY[by]
+    shown = results.Results(arguments, schema)
+    first, last = (targets.one(word) for word in (arguments.before, arguments.after))
+    with Process(first) as a, Process(last) as b:
+        remarks = _Remarks()
+
+        def make() -> Table[Any] | Iterable[Table[Any]]:
+            if arguments.pages:
+                return map(remarks.of, diff_regions(a, b, threads=threads))
+            return remarks.of(diff(a, b, by=by, threads=threads))
+
+        shown.show(make)
+        remarks.tell(a, b)
+    return 0
+
+
+class _Remarks:
+    """What the rows do not say."""
+
+    def __init__(self) -> None:
+        self._why_not: object = None
+
+    def of(self, table: Table[Any]) -> Table[Any]:
+        """The same table."""
+        self._why_not = table.about["pfns_not_compared_because"]
+        return table
+
+    def tell(self, a: AddressSpace, b: AddressSpace) -> None:
+        """Say it on stderr."""
+        from pagemap._cli.messages import complain
+
+        for process in {a.pid: a, b.pid: b}.values():
+            if process.kernel_thread:
+                complain(f"process {process.pid} is a kernel thread: it has no mappings")
+        if self._why_not is not None:
+            complain(f"PFNs are not compared: {self._why_not}")
