@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections import namedtuple
 
 from pagemap._errors import UsageError
 from pagemap._tables.checked import check_columns, check_known
-from pagemap._tables.values import Lists, Texts, all_known, joined, packed, take
+from pagemap._tables.row_types import row_type
+from pagemap._tables.values import Lists, Texts, all_known, frozen, joined, packed, take, thawed
 from pagemap._vocabulary.of_rows import OfRows
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ class Table(OfRows["_Row"]):
         if not checked:
             for name, known in self._valid.items():
                 check_known(name, known, self._size)
-        self._row: Any = schema.row or _row_type(schema.name, schema.names)
+        self._row: Any = schema.row or row_type(schema.name, schema.names)
 
     @classmethod
     def of_rows(
@@ -218,8 +218,8 @@ class Table(OfRows["_Row"]):
         if not column.adds:
             return None
         known, values = self._valid.get(column.name), self._columns[column.name]
-        if rows is None:
-            return sum(values) if known is None or all(known) else None
+        if rows is None:  # of no rows either, where some of them could have been unknown
+            return sum(values) if known is None or (len(known) and all(known)) else None
         if known is not None and not all(map(known.__getitem__, rows)):
             return None
         return sum(map(values.__getitem__, rows))
@@ -278,16 +278,22 @@ class Table(OfRows["_Row"]):
                 words[name] = [" ".join(map(str, each)) for each in column.words]
         return words
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = {name: frozen(column) for name, column in self._columns.items()}
+        valid = {name: frozen(known) for name, known in self._valid.items()}
+        return _table, (self.schema, columns, valid, self.about)
+
     def __repr__(self) -> str:
         return f"<Table {self.schema.name}, {self._size} rows: {', '.join(self.schema.names)}>"
 
 
-_rows: dict[tuple[str, tuple[str, ...]], Any] = {}
-
-
-def _row_type(schema: str, names: tuple[str, ...]) -> Any:
-    """The type of rows, the same one for the same columns."""
-    made = _rows.get((schema, names))
-    if made is None:
-        made = _rows[schema, names] = namedtuple("Row", names)  # noqa: PYI024 - its fields are known at run time alone
-    return made
+def _table(
+    schema: Schema[Any], columns: Mapping[str, Any], valid: Mapping[str, Any], about: Any
+) -> Table[Any]:
+    """A table out of a pickle. Its columns are checked again."""
+    return Table(
+        schema,
+        {name: thawed(column) for name, column in columns.items()},
+        valid={name: thawed(known) for name, known in valid.items()},
+        about=about,
+    )

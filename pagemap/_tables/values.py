@@ -6,22 +6,54 @@ from array import array
 
 from pagemap._errors import UsageError
 from pagemap._tables.checked import check_buffer, check_words
+from pagemap._vocabulary.of_rows import OfRows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, TypeAlias
 
+    from pagemap._vocabulary.of_rows import Row as _Row
     from pagemap._vocabulary.schema import Column
 
     Values: TypeAlias = memoryview[Any] | "Texts" | "Lists"
 
-__all__ = ["Lists", "Texts", "all_known", "joined", "packed", "take"]
+__all__ = ["Lists", "Texts", "all_known", "frozen", "joined", "packed", "take", "thawed"]
 
 _FORMATS = {"int": "q", "float": "d", "bool": "B"}
 
 
-class Texts:
+class _Numbered(OfRows["_Row"]):
+    """A column whose cells are the `words` that `codes` number."""
+
+    __slots__ = ("codes", "words")
+
+    def __init__(self, codes: memoryview[int], words: Sequence[_Row]) -> None:
+        check_buffer("codes", codes, "i")
+        self.codes: memoryview[int] = codes
+        self.words: tuple[_Row, ...] = tuple(words)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: int) -> _Row:
+        return self.words[self.codes[index]]
+
+    def __iter__(self) -> Iterator[_Row]:
+        return map(self.words.__getitem__, self.codes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _numbered, (type(self), frozen(self.codes), self.words)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self)}, {len(self.words)} different>"
+
+
+def _numbered(kind: Any, codes: tuple[str, bytes], words: tuple[Any, ...]) -> Any:
+    return kind(thawed(codes), words)
+
+
+class Texts(_Numbered[str]):
     """A column of text: a sequence of str. `words` are those that occur, `codes` number them.
 
     `codes` is a read-only memoryview of format ``i``, an item for each row. Raises TypeError for
@@ -34,47 +66,29 @@ class Texts:
     True
     """
 
-    __slots__ = ("codes", "words")
+    __slots__ = ()
 
     def __init__(self, codes: memoryview[int], words: Sequence[str]) -> None:
-        check_buffer("codes", codes, "i")
-        self.codes: memoryview[int] = codes
-        self.words: tuple[str, ...] = check_words(words)
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, index: int) -> str:
-        return self.words[self.codes[index]]
-
-    def __iter__(self) -> Iterator[str]:
-        return map(self.words.__getitem__, self.codes)
-
-    def __repr__(self) -> str:
-        return f"<Texts {len(self)}, {len(self.words)} different>"
+        super().__init__(codes, check_words(words))
 
 
-class Lists:
+class Lists(_Numbered[tuple[int, ...]]):
     """A column of tuples of integers, as `SharedGroupRow.pids`; `words`, `codes` as in `Texts`."""
 
-    __slots__ = ("codes", "words")
+    __slots__ = ()
 
-    def __init__(self, codes: memoryview[int], words: Sequence[tuple[int, ...]]) -> None:
-        check_buffer("codes", codes, "i")
-        self.codes: memoryview[int] = codes
-        self.words: tuple[tuple[int, ...], ...] = tuple(words)
 
-    def __len__(self) -> int:
-        return len(self.codes)
+def frozen(column: Any) -> Any:
+    """A column as pickle can hold it: a buffer as its format and its bytes."""
+    return (column.format, column.tobytes()) if isinstance(column, memoryview) else column
 
-    def __getitem__(self, index: int) -> tuple[int, ...]:
-        return self.words[self.codes[index]]
 
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return map(self.words.__getitem__, self.codes)
-
-    def __repr__(self) -> str:
-        return f"<Lists {len(self)}, {len(self.words)} different>"
+def thawed(column: Any) -> Any:
+    """The column that was `frozen`."""
+    if not isinstance(column, tuple):
+        return column
+    form, data = column
+    return memoryview(data).cast("B").cast(form)
 
 
 def packed(column: Column, cells: Sequence[Any]) -> Values:
