@@ -133,14 +133,13 @@ def _parsed(argv: Sequence[str]) -> Any:
     from pagemap._cli.messages import tell, unwritten
     from pagemap._cli.parser import build_parser
     from pagemap._errors import UsageError
-    from pagemap._vocabulary.names import choices
+    from pagemap._vocabulary.names import unknown
 
     # before the subcommand there are only options that take no value
     command = next((word for word in argv if not word.startswith("-")), "")
     names = [name for name, _, _ in COMMANDS]
     if command and command not in names:
-        known = choices(command, names)
-        raise UsageError(f"there is no command {command!r}. {known}\ntry 'pagemap --help'")
+        raise UsageError(f"{unknown('pagemap', command, names)}\ntry 'pagemap --help'")
     parser = build_parser(command)
     try:
         arguments, rest = parser.parse_known_args(argv)

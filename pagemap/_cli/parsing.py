@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._errors import UsageError
-from pagemap._vocabulary.names import nearest, understand
+from pagemap._vocabulary.names import understand, unknown
 from pagemap._vocabulary.units import page_ranges, parse_range
 
 TYPE_CHECKING = False
@@ -32,20 +32,14 @@ def parse_names(
     found: dict[str, None] = {}
     for text in texts:
         for word in text.split(","):
-            name = understand(word.strip().lower(), allowed, aliases)
+            if not (word := word.strip()):
+                raise UsageError(f"{option} has an empty name; separate names by commas")
+            name = understand(word.lower(), allowed, aliases)
             if name is None:
                 others = [each for each, real in (aliases or {}).items() if real in allowed]
-                raise UsageError(_unknown(word.strip(), [*allowed, *others], option))
+                raise UsageError(unknown(option, word, [*allowed, *others]))
             found[name] = None
     return list(found)
-
-
-def _unknown(word: str, allowed: list[str], option: str) -> str:
-    if not word:
-        return f"{option} has an empty name; separate names by commas"
-    close = nearest(word, allowed)
-    hint = f"did you mean {close}? " if close else ""
-    return f"{option} knows no {word!r}; {hint}choose from {', '.join(allowed)}"
 
 
 def parse_count(text: str | None, *, option: str) -> int | None:

@@ -17,7 +17,7 @@ from pagemap._native import COUNTS, NO_PFN
 from pagemap._space.page import MAYBE, Page
 from pagemap._vocabulary.checks import check_int
 from pagemap._vocabulary.flags import ENTRY_FLAGS, entry_flag
-from pagemap._vocabulary.names import choices
+from pagemap._vocabulary.names import unknown
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -186,7 +186,7 @@ class Pages:
         Raises UsageError for another name, Unsupported for a flag that this kernel does not tell.
         """
         if name not in COUNTS:
-            raise UsageError(f"pages have no count {name!r}. {choices(str(name), COUNTS)}")
+            raise UsageError(unknown("count", str(name), COUNTS))
         self._require(name)
         return int(getattr(self.counts(), name))
 
@@ -217,7 +217,7 @@ class Pages:
         if name == "swap_offset":
             return _native.swap_offsets(self.entries, not self.pfns_visible)
         if name not in COLUMNS:
-            raise UsageError(f"pages have no column {name!r}. {choices(str(name), COLUMNS)}")
+            raise UsageError(unknown("column", str(name), COLUMNS))
         self._require(name)
         return _native.bits(self.entries, entry_flag(name).bit)
 

@@ -41,11 +41,11 @@ def check_names(name: str, value: object, known: Collection[str] | None = None) 
 
 
 def _known(name: str, word: str, known: Collection[str]) -> str:
-    from pagemap._vocabulary.names import choices, understand
+    from pagemap._vocabulary.names import understand, unknown
 
     found = understand(word, known)
     if found is None:
-        raise UsageError(f"{name} has no {word!r}. {choices(word, known)}")
+        raise UsageError(unknown(name, word, known))
     return found
 
 

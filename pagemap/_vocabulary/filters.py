@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pagemap._errors import UsageError
 from pagemap._vocabulary.checks import check_names
-from pagemap._vocabulary.names import choices, understand
+from pagemap._vocabulary.names import understand, unknown
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def words_of(known: Collection[str]) -> Read:
     def read(word: str, what: str) -> str:
         name = understand(word, known)
         if name is None:
-            raise UsageError(f"{what} has no {word!r}. {choices(word, known)}")
+            raise UsageError(unknown(what, word, known))
         return name
 
     return read

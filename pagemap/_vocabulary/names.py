@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["choices", "nearest", "spell", "understand"]
+__all__ = ["nearest", "spell", "understand", "unknown"]
 
 # The whole name says what the bit means; nobody wants to type it.
 _SHORT = {"file": "file_or_shared"}
@@ -49,12 +49,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return like[found[0]] if found else None
 
 
-def choices(word: str, known: Iterable[str]) -> str:
-    """What there is instead of `word`, in sentences, with what looks most like it first.
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """The message that `word` is none of the names of `what`, with that which looks most like it.
 
-    >>> choices("soft-drity", ["present", "soft_dirty"])
-    "Did you mean 'soft_dirty'? There are: present, soft_dirty"
+    >>> unknown("only", "soft-drity", ["present", "soft_dirty"])
+    "only knows no 'soft-drity'; did you mean soft_dirty? choose from present, soft_dirty"
     """
     names = tuple(known)
     near = nearest(word, names)
-    return f"{f'Did you mean {near!r}? ' if near else ''}There are: {', '.join(names)}"
+    hint = f"did you mean {near}? " if near else ""
+    return f"{what} knows no {word!r}; {hint}choose from {', '.join(names)}"

@@ -147,11 +147,9 @@ class Schema(OfRows["_Row"]):
         """The column called `name`. Raises UsageError, which lists the names."""
         column = self._by_name.get(name)
         if column is None:
-            from pagemap._vocabulary.names import choices
+            from pagemap._vocabulary.names import unknown
 
-            raise UsageError(
-                f"{self.name} has no column {name!r}. {choices(str(name), self._by_name)}"
-            )
+            raise UsageError(unknown(f"the schema {self.name}", str(name), self._by_name))
         return column
 
     def select(self, names: Sequence[str] | None) -> Schema[Any]:

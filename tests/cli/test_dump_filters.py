@@ -223,13 +223,16 @@ def test_an_unused_pattern_is_still_told(pagemap: Pagemap, start: Start) -> None
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--only presnt", "--only has no 'presnt'. Did you mean 'present'? There are: soft_dirty,"),
-        ("--without Soft_Drity", "--without has no 'soft_drity'. Did you mean 'soft_dirty'?"),
+        (
+            "--only presnt",
+            "--only knows no 'presnt'; did you mean present? choose from soft_dirty,",
+        ),
+        ("--without Soft_Drity", "--without knows no 'soft_drity'; did you mean soft_dirty?"),
         (
             "--only 5",
-            "--only has no '5'. There are: soft_dirty, file_or_shared, present, exclusive",
+            "--only knows no '5'; choose from soft_dirty, file_or_shared, present, exclusive",
         ),
-        ("--only swapped", "--only has no 'swapped'. Did you mean 'swap'?"),
+        ("--only swapped", "--only knows no 'swapped'; did you mean swap?"),
         ("--only present,", "--only has an empty word; separate words by commas"),
         ("--only file --without FILE", "no page is both file_or_shared and not file_or_shared"),
         ("--threads 0", "--threads needs a number from 1 on, not '0'"),

@@ -35,8 +35,8 @@ def test_a_category_that_is_not_to_be_had(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--only presnt", "--only has no 'presnt'. Did you mean 'present'? There are: "),
-        ("--without exclusive", "--without has no 'exclusive'. "),
+        ("--only presnt", "--only knows no 'presnt'; did you mean present? choose from "),
+        ("--without exclusive", "--without knows no 'exclusive'; "),
         ("--only ,", "--only has an empty word; separate words by commas"),
         ("--only present,~present", "no page is both present and not present"),
         ("--tell x", "--tell knows no 'x'; choose from wpallowed"),

@@ -81,7 +81,7 @@ def test_help_of_a_command(pagemap: Pagemap, name: str) -> None:
         ("virt-to-phys {pid} -5", "malformed address '-5'"),
         ("maps", "the following arguments are required: TARGET"),
         ("doctor {pid} more", "unrecognized arguments: more"),
-        ("frob", "there is no command 'frob'. There are: dump, "),
+        ("frob", "pagemap knows no 'frob'; choose from dump, "),
         ("--frob", "unrecognized arguments: --frob"),
     ],
 )

@@ -184,7 +184,7 @@ def test_what_it_disturbs_is_put_back_by_use(toucher: touching.Toucher) -> None:
         ({"idle": [11]}, "idle has 11 s, and the window is over after 10 s: make that longer"),
         ({"idle": range(1, 10), "over": 5}, "idle has 9 s, "),
         ({"idle": [each / 10 for each in range(1, 18)]}, "idle has 18 times; 16 are the most"),
-        ({"method": "clock"}, "method has no 'clock'"),
+        ({"method": "clock"}, "method knows no 'clock'"),
         ({"method": "mglru"}, "mglru is not a method for a process: choose from damon, referenced"),
         ({"method": "reclaim"}, "reclaim is not a method for a process"),
         ({"cgroup": "/sys/fs/cgroup"}, "give a target or a cgroup, and not both"),

@@ -98,7 +98,7 @@ def test_unknown_counts(asked: list[str], tmp_path: Path) -> None:
     fake.write_process(tmp_path, PID, [0], b"")
     with (
         pagemap.Process(PID, procfs=str(tmp_path)) as process,
-        pytest.raises(pagemap.UsageError, match=r"^counts has no '"),
+        pytest.raises(pagemap.UsageError, match=r"^counts knows no '"),
     ):
         process.tally(asked)
 

@@ -256,7 +256,7 @@ def test_what_costs_more_is_read_where_it_is_named(tmp_path: Path) -> None:
         (11, None, "/unified:1", None, None),
     ]
     assert table(tmp_path, names=names).schema.names == tuple(names)
-    with pytest.raises(pagemap.UsageError, match="no column 'rs'"):
+    with pytest.raises(pagemap.UsageError, match="knows no 'rs'"):
         table(tmp_path, names=["rs"])
     with pytest.raises(pagemap.UsageError, match="by is one of process, mapping, path, not 'x'"):
         table(tmp_path, by="x")

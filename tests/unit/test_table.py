@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from array import array
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -16,6 +18,9 @@ from pagemap._native.columns import codes_end
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Column, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCHEMA = Schema(
     "pagemap.example",
@@ -72,10 +77,10 @@ def test_columns() -> None:
 
 def test_an_unknown_column_names_the_nearest() -> None:
     with pytest.raises(
-        pagemap.UsageError, match=r"no column 'rs'\. Did you mean 'rss'\? There are: path"
+        pagemap.UsageError, match=r"knows no 'rs'; did you mean rss\? choose from path"
     ):
         table()["rs"]
-    with pytest.raises(pagemap.UsageError, match=r"no column 'bad'\. There are: path, rss"):
+    with pytest.raises(pagemap.UsageError, match=r"knows no 'bad'; choose from path, rss"):
         table()["bad"]
     with pytest.raises(pagemap.UsageError, match="must be a sequence of names"):
         table().select("rss")
@@ -96,6 +101,29 @@ def test_top() -> None:
     assert [row.rss for row in table().top(2, "rss")] == [8192, 4096]
     assert [row.rss for row in table().top(9)] == [8192, 4096, 1024, -1]
     assert len(table().top(0)) == 0
+
+
+def pickled(what: Any) -> Any:
+    """What comes back from a pickle."""
+    return pickle.loads(pickle.dumps(what))
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, pickled])
+def test_tables_and_rows_can_be_copied_and_pickled(twin: Callable[[Any], Any]) -> None:
+    made = table()
+    for each in (made, made.select(["path", "rss"]), made.grouped("path"), made.top(0)):
+        other = twin(each)
+        assert list(other) == list(each)
+        assert other.about == each.about
+        assert [str(column) for column in other.schema] == [str(column) for column in each.schema]
+        assert list(map(twin, each)) == list(each)
+        assert {type(row) for row in map(twin, each)} == {type(row) for row in each}
+
+
+def test_total_of_no_rows() -> None:
+    """Of what is not known at all it was 0."""
+    none = table().top(0)
+    assert (none.total().rss, none.total().pss) == (0, None)
 
 
 def test_total() -> None:

@@ -45,13 +45,13 @@ def test_both_spellings(process: pagemap.Process, word: str, rows: int) -> None:
 
 
 def test_the_nearest_is_named(process: pagemap.Process) -> None:
-    hint = r"^only has no 'soft-drity'\. Did you mean 'soft_dirty'\? There are: soft_dirty, "
+    hint = r"^only knows no 'soft-drity'; did you mean soft_dirty\? choose from soft_dirty, "
     with process:
         with pytest.raises(pagemap.UsageError, match=hint):
             pagemap.dump(process, io.BytesIO(), only=["soft-drity"])
         with pytest.raises(pagemap.UsageError, match=hint):
             process.columns(only=["soft-drity"])
-        with pytest.raises(pagemap.UsageError, match=r"^counts has no 'ress'\. Did you mean 'rss'"):
+        with pytest.raises(pagemap.UsageError, match=r"^counts knows no 'ress'; did you mean rss"):
             process.tally(["ress"])
 
 
