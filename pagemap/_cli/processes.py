@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
     complete_with_files(
         parser.add_argument(
-            "--cgroup", metavar="PATH", help="processes of this cgroup directory and those below it"
+            "--cgroup", metavar="PATH", help="processes of this cgroup and those below it"
         )
     )
 

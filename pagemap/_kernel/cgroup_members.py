@@ -6,6 +6,7 @@ import os
 from errno import EACCES, EBADF, EMFILE, ENFILE, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM
 
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
+from pagemap._kernel.cgroups import roots
 from pagemap._kernel.chosen_pid import same
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.mounts import kind_of
@@ -21,6 +22,7 @@ _DIGITS = 10  # of a pid_t
 def pids_of(path: str, *, procfs: str = "/proc") -> list[int]:
     """The pids, ascending, of the cgroup whose directory is `path`, and of all below it.
 
+    `path` may also be that of /proc/PID/cgroup, which begins where its hierarchy is mounted.
     It may be of version 2, or of any hierarchy of version 1: both list processes in cgroup.procs.
     A process of another PID namespace has the number 0 there, and is left out. A number that has
     gone to another process since is refused when it is opened.
@@ -30,9 +32,19 @@ def pids_of(path: str, *, procfs: str = "/proc") -> list[int]:
     """
     # Listed twice: what began then and is still there was the one with that number in between, so
     # it is that one which the second list names.
+    path = _directory(path, procfs)
     began = {pid: _start(pid, procfs) for pid in _all(path)}
     meant = f"that cgroup {path!r} had"
     return [same(pid, began[pid], meant) for pid in sorted(_all(path)) if pid in began]
+
+
+def _directory(path: str, procfs: str) -> str:
+    """The directory that is meant: `path`, or that below the mount of a hierarchy."""
+    if path.startswith("/") and not os.path.exists(f"{path}/{_PROCS}"):
+        for root in roots(procfs):
+            if os.path.exists(f"{root}{path}/{_PROCS}"):
+                return f"{root}{path}".rstrip("/")
+    return path
 
 
 def _start(pid: int, procfs: str) -> int:

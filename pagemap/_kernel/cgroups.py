@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["directories", "directory_of"]
+__all__ = ["directories", "directory_of", "roots"]
 
 
 def directory_of(inode: int, *, procfs: str = "/proc") -> str | None:
@@ -25,11 +25,11 @@ def directories(procfs: str = "/proc") -> Iterator[tuple[str, int]]:
 
     A directory comes before those below it.
     """
-    for root in _roots(procfs):
+    for root in roots(procfs):
         yield from _directories(root)
 
 
-def _roots(procfs: str) -> list[str]:
+def roots(procfs: str) -> list[str]:
     """Where hierarchies with the memory controller are mounted."""
     unified, own = [], []
     try:

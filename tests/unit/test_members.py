@@ -41,6 +41,18 @@ def test_a_cgroup_and_all_below_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("made_up")
+def test_a_path_as_the_process_has_it(tmp_path: Path) -> None:
+    """What `footprint` shows of a process was no cgroup to `footprint`."""
+    top = group(tmp_path / "top", b"30\n")
+    group(top / "user.slice", b"9\n")
+    with mock.patch("pagemap._kernel.cgroup_members.roots", return_value=[str(top)]):
+        assert members.pids_of("/user.slice") == [9]
+        assert members.pids_of("/") == [9, 30]
+        with pytest.raises(pagemap.NoSuchProcess, match=r"there is no cgroup '/gone\.slice'"):
+            members.pids_of("/gone.slice")
+
+
+@pytest.mark.usefixtures("made_up")
 def test_children_that_cannot_be_listed(tmp_path: Path) -> None:
     top = group(tmp_path / "top", b"1\n")
     group(top / "gone", b"2\n")
