@@ -157,6 +157,11 @@ class Results:
             )
 
     @property
+    def replaces_a_file(self) -> bool:
+        """Whether the result is written to a file that may be there already."""
+        return self._path not in (None, "-")
+
+    @property
     def is_plain(self) -> bool:
         """Whether all rows are wanted, once, with the usual columns, in their original order."""
         return self.in_order and self._names is None and self._top is None and self._seconds is None

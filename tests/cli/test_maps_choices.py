@@ -125,6 +125,20 @@ def test_a_pattern_that_fits_nothing(pagemap: Pagemap, start: Start) -> None:
     assert json.loads(out)["total"] == {"size": 0}
 
 
+def test_a_file_is_not_replaced_by_nothing(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    pid = start(workloads.idle()).pid
+    file = tmp_path / "maps.csv"
+    file.write_text("of yesterday")
+    code, out, err = pagemap("maps", pid, "--map", "nothing", "--csv", "-o", str(file))
+    said = f"pagemap: no mapping of process {pid} matches the pattern 'nothing'"
+    assert (code, out, err) == (1, b"", [said])
+    assert file.read_text() == "of yesterday"
+    assert (
+        pagemap("maps", pid, "--map", "nothing", "--map", "*", "--csv", "-o", str(file)).code == 1
+    )
+    assert file.read_text().startswith("pid,")
+
+
 @pytest.mark.parametrize(("text", "meant"), [("libc", "libc*"), ("anon", "[anon]")])
 def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, meant: str) -> None:
     """`--map libc` gave an empty table, and no hint."""

@@ -118,6 +118,7 @@ class _Report:
     ) -> None:
         self._pids = pids
         self._patterns = patterns
+        self._shown = shown
         self._threads = threads
         wanted = shown.wanted()
         self._counts = [name for name in COUNTS if name in wanted]
@@ -159,6 +160,12 @@ class _Report:
                 del table.about["pid"]
                 table.about["pids"] = list(map(int, self._pids))
             yield table
+        if self._shown.replaces_a_file and self._has_no_match():
+            raise PagemapError("; ".join(map(self.unused, self._patterns.unused)))
+
+    def _has_no_match(self) -> bool:
+        """Whether there are patterns, and none matches any mapping."""
+        return self.counted and 0 < len(self._patterns.texts) == len(self._patterns.unused)
 
     def _table(self, process: Process) -> Table[TallyRow]:
         from pagemap._analyses.tally import uss_by
