@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["BITS", "Asked", "bits_of", "chosen", "require"]
+__all__ = ["BITS", "Asked", "bits_of", "chosen", "require", "there"]
 
 BITS = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
 """The bit of each category; they are the kernel's (PAGE_IS_* in include/uapi/linux/fs.h).
@@ -44,23 +44,31 @@ _PRESENT, _SWAP, _HUGE = BITS["present"], BITS["swap"], BITS["huge"]
 
 def chosen(
     only: Sequence[str], without: Sequence[str], names: tuple[str, str] = ("only", "without")
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """What filters ask for (`pagemap._vocabulary.filters`): ``any_of``, ``all_of``, ``none_of``.
 
-    A filter of nothing gives (0, 0, 0). Raises UsageError for what cannot be understood, and for
+    The last are those that no page must have because others alone are wanted: nobody named them.
+    A filter of nothing gives (0, 0, 0, 0). Raises UsageError for what cannot be understood, and for
     alternatives in more than one place: the kernel's scan takes one set of them.
     """
-    any_of = all_of = none_of = 0
+    any_of = all_of = none_of = others = 0
     for each in parse_filters(only, without, words_of(BITS), names=names):
         all_of |= bits_of(each.all_of)
         none_of |= bits_of(each.none_of)
         if each.exact:
-            none_of |= sum(BITS.values()) & ~bits_of(each.all_of)
+            others |= sum(BITS.values()) & ~bits_of(each.all_of)
         for group in each.any_of:
             if any_of:
                 raise UsageError(f"{names[0]}: only one group of categories with / is allowed")
             any_of = bits_of(group)
-    return any_of, all_of, none_of
+    return any_of, all_of, none_of, others
+
+
+def there(process: AddressSpace) -> int:
+    """The categories that pages can have here: some kernels have no soft-dirty bits, or guards."""
+    young = {name: 1 << entry_flag(name).bit for name in ("soft_dirty", "guard")}
+    known = process.machine.told(sum(young.values()))
+    return sum(bit for name, bit in BITS.items() if name not in young or young[name] & known)
 
 
 class Asked:

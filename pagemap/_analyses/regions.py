@@ -11,7 +11,7 @@ import operator
 import time
 from array import array
 
-from pagemap._analyses.categories import BITS, Asked, bits_of, chosen, require
+from pagemap._analyses.categories import BITS, Asked, bits_of, chosen, require, there
 from pagemap._analyses.region_walks import read, scanned
 from pagemap._space.about import about
 from pagemap._tables.stream import Stream
@@ -55,7 +55,8 @@ class RegionStream(Stream[RegionRow]):
         vector: int = VECTOR,
     ) -> None:
         self.schema = REGIONS
-        any_of, all_of, none_of = chosen(only, without)
+        any_of, all_of, none_of, others = chosen(only, without)
+        none_of |= others & there(process) if others else 0
         if tell is not None:
             told = bits_of(check_names("tell", tell, BITS))
         else:

@@ -145,6 +145,16 @@ def test_any_query_in_any_range(process: pagemap.Process, seen: Seen) -> None:
     explore()
 
 
+def test_nothing_else(start: Start) -> None:
+    """Soft-dirty bits that the kernel does not have were asked for: an error, as was guard."""
+    target = start(workloads.dense())
+    with scanning.opened(target, scan=True) as process:
+        anonymous = within(target.first, process.regions(only=["=present,written"]))
+        assert anonymous == whole(target.first, "written|present")
+        rows = list(process.regions(only=["=present,written,file"]).rows())
+        assert {row.categories for row in rows} == {"written|file|present"}
+
+
 def test_defaults(process: pagemap.Process, seen: Seen) -> None:
     """What is asked for is told; with nothing asked for, present and swap."""
     cases: list[tuple[dict[str, Any], naive.Query]] = [
