@@ -66,10 +66,10 @@ int64_t pm_saved_scan(struct pm_saved *saved, const struct pm_query *query, uint
 
 /*
  * Another one of the same, in memory of its own and with a descriptor of its own, for what outlives
- * the first; or NULL, and errno. pm_saved_free frees it, and no other.
+ * the first; or NULL, and errno. pm_saved_drop frees it, and no other.
  */
 struct pm_saved *pm_saved_copy(const struct pm_saved *saved);
-void pm_saved_free(struct pm_saved *saved);
+void pm_saved_drop(struct pm_saved *saved);
 
 /*
  * Decode one block, the chunk of `size` bytes: whether it is whole. Returns the number of its runs

@@ -66,7 +66,7 @@ struct pm_saved *pm_saved_copy(const struct pm_saved *saved)
 	return &copy->saved;
 }
 
-void pm_saved_free(struct pm_saved *saved)
+void pm_saved_drop(struct pm_saved *saved)
 {
 	struct copy *copy = (struct copy *)(void *)saved;
 

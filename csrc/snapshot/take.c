@@ -171,27 +171,42 @@ static int take_regions(struct step *step, struct pm_region *regions, uint64_t c
 	return pack->error ? pack->error : 1;
 }
 
-/* Take some of the pages from *from to `end`, of one span, by a scan; as take_regions. */
-static int take_scanned(struct step *step, uint64_t *from, uint64_t end)
+/*
+ * Find the next regions of a span: up to PAGES populated ones. Where a kernel marks untouched pages
+ * as soft-dirty, they are found by another scan of the same stretch, since one limit would count
+ * both, and of those there may be billions.
+ */
+static int64_t find_regions(struct step *step, uint64_t from, uint64_t end, uint64_t *next)
 {
 	const struct pm_take *take = step->take;
 	const uint64_t soft_dirty = take->categories & PM_UAPI_IS_SOFT_DIRTY;
-	const uint64_t huge = take->categories & PM_UAPI_IS_HUGE;
-	const struct pm_query query = {
-		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED | soft_dirty | huge,
-		.returned = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED | take->categories,
-		/* with soft-dirty one mapping that nobody touched has more pages than that */
-		.max_pages = soft_dirty ? 0 : PAGES,
-	};
 	struct pm_region *regions = step->scratch->regions;
+	struct pm_query query = {
+		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED |
+			  (take->categories & PM_UAPI_IS_HUGE),
+		.returned = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED | take->categories,
+		.max_pages = PAGES,
+	};
+	int64_t found = pm_scan(take->fd, &query, from, end, regions, REGIONS, next);
+
+	if (found < 0 || !soft_dirty)
+		return found;
+	query.any_of |= soft_dirty;
+	query.max_pages = 0;
+	return pm_scan(take->fd, &query, from, *next, regions, REGIONS, next);
+}
+
+/* Take some of the pages from *from to `end`, of one span, by a scan; as take_regions. */
+static int take_scanned(struct step *step, uint64_t *from, uint64_t end)
+{
+	const uint32_t shift = step->take->page_shift;
 	uint64_t next;
-	int64_t found = pm_scan(take->fd, &query, *from << take->page_shift,
-				end << take->page_shift, regions, REGIONS, &next);
+	const int64_t found = find_regions(step, *from << shift, end << shift, &next);
 
 	if (found < 0)
 		return (int)found;
 	step->looked += (uint64_t)found;
-	return take_regions(step, regions, (uint64_t)found, from, next >> take->page_shift);
+	return take_regions(step, step->scratch->regions, (uint64_t)found, from, next >> shift);
 }
 
 /* The same by reading all. */

@@ -70,11 +70,12 @@ CASES = {
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }
-COMMON = [name for name, _, _ in COMMANDS]
+FILES = {"snapshot"}  # they write a file of their own, and no table
+COMMON = [name for name, _, _ in COMMANDS if name not in FILES]
 
 
 def test_every_command_is_here() -> None:
-    assert {name for name, _, _ in COMMANDS} == set(CASES)
+    assert {name for name, _, _ in COMMANDS} == set(CASES) | FILES
 
 
 @pytest.fixture

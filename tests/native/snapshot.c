@@ -160,7 +160,7 @@ static void check_copy(const struct pm_saved *saved)
 
 	CHECK(copy != NULL);
 	check_reads(copy);
-	pm_saved_free(copy);
+	pm_saved_drop(copy);
 }
 
 static void draw_spans(uint64_t pages, int all)

@@ -20,6 +20,7 @@ COMMANDS = (
     ("wss", "how much memory is touched in a window of time", "wss"),
     ("memory", "what all memory of the machine is used for", "memory"),
     ("diff", "what changed between two looks at a process, page by page", "diff"),
+    ("snapshot", "page tables and mappings of processes, into a file", "snapshot"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

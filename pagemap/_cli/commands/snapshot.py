@@ -1,0 +1,92 @@
+"""`pagemap snapshot TARGET -o FILE`: page tables and mappings of processes, into a file."""
+
+from __future__ import annotations
+
+from pagemap._cli.options import TARGET_HELP, add_threads, complete_with_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Write the whole page table of processes with their mappings into one file, in
+one to two bytes for each page that is there. Other commands read it in the
+place of a process."""
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return """\
+The target runs on meanwhile, so what it changes in that time may be in the file
+or not; --stop stops it, and resumes it in any case, even if this command is
+killed. If it exits or calls exec midway, the file has what was read until then
+and says so, and the exit code is 75.
+
+The file holds addresses and paths, and without --no-pfns where memory lies. It
+has mode 0600, and comes into its place only when it is complete.
+
+examples:
+  pagemap snapshot self -o self.pagemap
+  sudo pagemap snapshot nginx -o before.pagemap
+  sudo pagemap snapshot 4242 --stop -o exact.pagemap
+  pagemap snapshot java --no-pfns --smaps -o java.pagemap"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    parser.add_argument("targets", metavar="TARGET", nargs="+", help=TARGET_HELP)
+    complete_with_files(
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            required=True,
+            help="write to FILE, mode 0600; - is standard output, unless that is a terminal",
+        )
+    )
+    parser.add_argument(
+        "--no-pfns",
+        action="store_true",
+        help="leave out where pages lie, in memory and in swap: a much smaller file",
+    )
+    parser.add_argument(
+        "--smaps",
+        action="store_true",
+        help="save smaps too, which holds the target's mmap_lock while the kernel adds it up",
+    )
+    parser.add_argument(
+        "--stop", action="store_true", help="stop each process while it is read, then resume it"
+    )
+    add_threads(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Write it. Returns the exit code: 75 where a process was cut short."""
+    import os
+
+    from pagemap._cli.exit_codes import VANISHED
+    from pagemap._cli.left_out import tell_left_out
+    from pagemap._cli.messages import complain
+    from pagemap._cli.output import open_output
+    from pagemap._cli.parsing import parse_count
+    from pagemap._cli.targets import several
+    from pagemap._errors import UsageError
+    from pagemap._history.snapshot import Options, take
+
+    options = Options(
+        pfns=not arguments.no_pfns,
+        stop=arguments.stop,
+        smaps=arguments.smaps,
+        threads=parse_count(arguments.threads, option="--threads"),
+    )
+    if arguments.output == "-" and os.isatty(1):
+        raise UsageError("a snapshot is no text for a terminal: give a file with -o FILE")
+    pids = several(arguments.targets)
+    with open_output(arguments.output) as output:
+        about = take(pids, output.write, options)
+    for cut in about["cut_short"]:
+        complain(f"cut short: {cut['reason']}; the file has what was read until then")
+    tell_left_out(about)
+    return VANISHED if about["cut_short"] else 0

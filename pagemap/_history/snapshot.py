@@ -1,0 +1,193 @@
+"""Taking a snapshot: the page tables of processes with their mappings, into a file.
+
+Memory stays flat, however large a process is: what is read is packed and written piece by piece,
+and only where the blocks lie is kept until the end, 28 bytes for each.
+"""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import nullcontext
+from time import time
+
+from pagemap._analyses.saved_facts import facts_of
+from pagemap._errors import PagemapError, TargetVanished, UsageError
+from pagemap._history import snapshot_facts
+from pagemap._history.snapshot_writer import SnapshotWriter
+from pagemap._kernel.maps_blocks import read_blocks
+from pagemap._kernel.stopping import stopped
+from pagemap._native import pipeline
+from pagemap._native.descriptors import Descriptor
+from pagemap._native.lines import Lines
+from pagemap._native.scan import Spans
+from pagemap._native.snapshot import TakeBuffer, Taking
+from pagemap._space import snapshot_chunks as chunks
+from pagemap._space.about import about as about_all
+from pagemap._space.every_process import EveryProcess
+from pagemap._space.walk import Reach
+from pagemap._vocabulary.checks import check_threads
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from pagemap._history.snapshot_writer import ProcessWriter
+    from pagemap._space.live_space import LiveSpace
+
+__all__ = ["Options", "take", "take_pages"]
+
+_EXTRA = ("huge", "pfnzero", "soft_dirty")
+_SOFT_DIRTY = 1 << 55
+MOST_MAPS = 1 << 23
+"""Bytes of maps that are held to find facts about mappings: some 80,000 of them."""
+
+
+class Options:
+    """How to take a snapshot: as `pagemap.Snapshot.take` says."""
+
+    __slots__ = ("pfns", "smaps", "stop", "threads")
+
+    def __init__(
+        self,
+        *,
+        pfns: bool = True,
+        stop: bool = False,
+        smaps: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.pfns = pfns
+        self.stop = stop
+        self.smaps = smaps
+        self.threads = check_threads(threads)
+
+
+def take(
+    pids: Iterable[int],
+    write: Callable[[bytes | memoryview], object],
+    options: Options,
+    *,
+    procfs: str = "/proc",
+) -> dict[str, Any]:
+    """Write a snapshot of these processes; returns what it says of them all.
+
+    ``cut_short`` there are those that ended or called exec midway, each with what was taken of it
+    until then; ``left_out`` those that could not be read. Raises the error of the last one where
+    nothing of any was taken, and what `write` raises.
+    """
+    begin = time()
+    every = EveryProcess(pids, others=(), procfs=procfs)
+    writer = SnapshotWriter(write)
+    writer.begin_moment({"begin": about_all(begin)["begin"], "complete": False})
+    cut_short: list[dict[str, Any]] = []
+    count = 0
+
+    def look(pid: int) -> bool:
+        with every.open(pid) as process:
+            error = _take_process(process, writer.process(count), options)
+        if error is not None:
+            cut_short.append({"pid": int(pid), "reason": str(error)})
+        return True
+
+    for _pid, _ in every.read(look):
+        count += 1
+    if not count:
+        if every.errors:
+            raise list(every.errors.values())[-1]
+        raise UsageError("none of these processes has memory of its own: nothing to take")
+    about = {**about_all(begin), **every.about(), "cut_short": cut_short}
+    about["complete"] = not cut_short and not every.left_out
+    writer.end_moment(about)
+    return {**about, "bytes": writer.size}
+
+
+def _take_process(
+    process: LiveSpace, writer: ProcessWriter, options: Options
+) -> PagemapError | None:
+    """Take one process. Returns the error where it was cut short; raises where nothing is taken."""
+    with stopped(process.folder) if options.stop else nullcontext():
+        facts = snapshot_facts.before(process, pfns=options.pfns, stopped=options.stop)
+        writer.begin(facts)
+        spans, text = _take_maps(process, writer)
+        more = facts_of(process, text) if text else {}
+        error = take_pages(process, writer, spans, options)
+        if options.smaps and error is None:
+            error = _take_smaps(process, writer)
+    cut_at = None if error is None else writer.last_page << PAGE_SHIFT
+    writer.end({**snapshot_facts.after(cut_at=cut_at, complete=error is None), **more})
+    return error
+
+
+def _take_maps(process: LiveSpace, writer: ProcessWriter) -> tuple[Spans, bytes]:
+    """Write the text of maps; returns the mappings that have a page table, and the text.
+
+    There is none of what has more than MOST_MAPS bytes of it.
+    """
+    texts: list[bytes] = []
+    room = MOST_MAPS
+    end = process.end_page() << PAGE_SHIFT
+    bounds = array("Q")
+    for block in process.maps_blocks():
+        writer.text(chunks.MAPS, block)
+        room -= len(block)
+        if room >= 0:
+            texts.append(block)
+        bounds.frombytes(Lines(block).bounds.cast("B"))
+    while bounds and bounds[-1] > end:  # [vsyscall] lies past all entries
+        del bounds[-2:]
+    text = b"".join(texts) if room >= 0 else b""
+    return Spans.of_bounds(memoryview(bounds), PAGE_SHIFT), text
+
+
+def take_pages(
+    process: LiveSpace, writer: ProcessWriter, spans: Spans, options: Options
+) -> PagemapError | None:
+    """Write the pages in `spans`; returns TargetVanished where they end too early."""
+    taking = Taking(
+        spans,
+        process.descriptor(),
+        PAGE_SHIFT,
+        use_scan=process.can_scan,
+        categories=_categories(process),
+        places=options.pfns,
+        whose=writer.whose,
+    )
+    reach = Reach(first=pipeline.ALONE_PAGES, threads=options.threads)
+    try:
+        with pipeline.run(taking.pieces(reach), TakeBuffer, options.threads) as pieces:
+            for piece, (data, words) in process.reading(pieces):
+                writer.blocks(data, words)
+                if piece.ended is not None:
+                    process.require_alive()
+                if piece.done:
+                    reach.learn(piece.pages, piece.looked)
+        process.check()
+    except TargetVanished as error:
+        return error
+    return None
+
+
+def _take_smaps(process: LiveSpace, writer: ProcessWriter) -> PagemapError | None:
+    fd = Descriptor(process.folder.open("smaps"))
+    try:
+        for block in read_blocks(fd):
+            writer.text(chunks.SMAPS, block)
+        process.check()
+    except TargetVanished as error:
+        return error
+    except OSError as error:
+        raise process.folder.error(error, "read smaps", "smaps") from None
+    return None
+
+
+def _categories(process: LiveSpace) -> int:
+    """What scans are asked for beside what is populated. Soft-dirty: where the kernel tells it."""
+    told = process.machine.told()
+    bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
+    return sum(
+        bits[name]
+        for name in _EXTRA
+        if process.can_find(name) and (name != "soft_dirty" or told & _SOFT_DIRTY)
+    )

@@ -1,0 +1,58 @@
+"""What a snapshot says of each process beside its pages, and of which type that is."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["checked_facts"]
+
+_NONE = type(None)
+_FACTS: dict[str, tuple[type, ...]] = {
+    "pid": (int,),
+    "name": (str,),
+    "pid_namespace": (int, _NONE),
+    "start_time": (int, _NONE),
+    "exe": (dict, _NONE),
+    "auxv_sha256": (str,),
+    "host": (str,),
+    "kernel": (str,),
+    "boot_id": (str, _NONE),
+    "page_shift": (int,),
+    "page_size": (int,),
+    "end_page": (int,),
+    "begin": (str,),
+    "end": (str,),
+    "begin_ns": (int,),
+    "end_ns": (int,),
+    "complete": (bool,),
+    "cut_at": (int, _NONE),
+    "stopped": (bool,),
+    "pfns_visible": (bool,),
+    "can_scan": (bool,),
+    "told": (int,),
+    "categories": (list,),
+    "swap_kinds": (str,),
+    "swaps_in_use": (bool, _NONE),
+    "swap_areas": (list, _NONE),
+    "zero_frames": (list, _NONE),
+    "thp": (str, _NONE),
+    "resident": (int,),
+    "exclusive_by": (str,),
+}
+
+
+def checked_facts(about: dict[str, Any]) -> dict[str, Any]:
+    """`about`, where each fact is there and of its type. Raises ValueError."""
+    for name, types in _FACTS.items():
+        if name not in about or type(about[name]) not in types:
+            raise ValueError(f"{name} of a process is missing, or no fact")
+    shift = about["page_shift"]
+    if not 12 <= shift <= 16 or about["page_size"] != 1 << shift:
+        raise ValueError(f"there are no pages of {about['page_size']} bytes")
+    if not 0 <= about["end_page"] <= 1 << 52:
+        raise ValueError("an address space without an end")
+    if len(bytes.fromhex(about["swap_kinds"])) != 32:
+        raise ValueError("there are 32 swap types")
+    return about
