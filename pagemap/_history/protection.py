@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from errno import EBUSY, EINVAL
 
-from pagemap._errors import PagemapError
 from pagemap._history.spans import Spans
+from pagemap._kernel.userfaultfd import busy
 from pagemap._native import userfaultfd
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.writes import Writes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterable
 
+    from pagemap._errors import PagemapError
     from pagemap._history.spans import Ranges, Region
     from pagemap._native.descriptors import Descriptor
     from pagemap._space.address_space import AddressSpace
@@ -126,14 +127,8 @@ class Protection:
     def _busy(self, spans: Spans, number: int) -> PagemapError:
         start, end = spans.bounds[number]
         label = printable(spans.label(number))
-        return PagemapError(
-            f"cannot track writes of process {self._process.pid}: another userfaultfd has its "
-            f"memory from {start:#x} to {end:#x}{f' ({label})' if label else ''}, and would lose "
-            "what it tracks; stop that one first",
-            pid=self._process.pid,
-            errno=EBUSY,
-            operation="track writes",
-        )
+        where = f"its memory from {start:#x} to {end:#x}{f' ({label})' if label else ''}"
+        return busy(self._process.pid, where)
 
     def close(self) -> None:
         """End the tracking: closing does that, but for a child of fork that has the file, too."""

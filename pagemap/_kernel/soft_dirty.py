@@ -35,11 +35,10 @@ def require(procfs: str, pid: int) -> None:
     if not is_tracked(procfs):
         raise Unsupported(
             f"cannot track writes of process {pid}: this kernel has no soft-dirty bits "
-            "(CONFIG_MEM_SOFT_DIRTY); it can be done through a userfaultfd in that process, which "
-            "changes it",
+            "(CONFIG_MEM_SOFT_DIRTY); a userfaultfd that is injected into the process can do it",
             pid=pid,
             errno=ENOTSUP,
-            operation="track writes",
+            operation="track writes by soft-dirty bits",
         )
 
 

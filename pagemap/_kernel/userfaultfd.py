@@ -6,7 +6,7 @@ UFFD_USER_MODE_ONLY everybody may open one, whatever the sysctl vm.unprivileged_
 
 from __future__ import annotations
 
-from errno import EINVAL, ENOSYS, ENOTTY, EPERM
+from errno import EBUSY, EINVAL, ENOSYS, ENOTTY, EPERM
 
 from pagemap._errors import AccessDenied, PagemapError, Unsupported
 from pagemap._native import userfaultfd
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
 
-__all__ = ["open_tracker", "tracked_elsewhere"]
+__all__ = ["agreed", "busy", "open_tracker", "tracked_elsewhere"]
 
 _OPERATION = "track writes"
 _MARKS = {b"um", b"uw", b"ui"}  # of VmFlags in smaps: registered with some userfaultfd
@@ -32,6 +32,29 @@ def open_tracker() -> Descriptor:
         return Descriptor(userfaultfd.open_userfaultfd())
     except OSError as error:
         raise _error(error) from None
+
+
+def agreed(fd: Descriptor) -> Descriptor:
+    """The same new userfaultfd, of whatever process, with write tracking agreed upon.
+
+    Raises as `open_tracker`.
+    """
+    try:
+        userfaultfd.agree(fd)
+    except OSError as error:
+        raise _error(error) from None
+    return fd
+
+
+def busy(pid: int, where: str = "some of its memory") -> PagemapError:
+    """The error for memory of a process that another userfaultfd has."""
+    return PagemapError(
+        f"cannot track writes of process {pid}: another userfaultfd has {where}, and would lose "
+        "what it tracks; stop that one first",
+        pid=pid,
+        errno=EBUSY,
+        operation=_OPERATION,
+    )
 
 
 def _error(error: OSError) -> PagemapError:

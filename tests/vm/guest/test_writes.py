@@ -12,8 +12,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import pagemap
-from tests import mappings
+from tests import mappings, writer
 from tests.vm.guest.dirty import PAGES, WRITTEN_SINCE
 
 if TYPE_CHECKING:
@@ -26,16 +28,11 @@ THIRDS = [number for number in range(PAGES) if WRITTEN_SINCE[number]]
 
 def found(rows: pagemap.Table[pagemap.WrittenRow], start: int, pages: int = PAGES) -> list[int]:
     """The numbers of the pages from `start` on that were written."""
-    return [
-        (at - start) // PAGE
-        for row in rows
-        for at in range(row.start, row.end, PAGE)
-        if start <= at < start + pages * PAGE
-    ]
+    return writer.found(rows, start, pages)
 
 
 def check_of_another(process: pagemap.Process, dirty: Dirty, method: str) -> None:
-    with pagemap.track(process) as tracker:
+    with pagemap.track(process, inject=method == "userfaultfd") as tracker:
         assert tracker.method == method
         for name in ("untouched", "written", "seen"):
             assert found(tracker.collect(), dirty.areas[name].start) == []
@@ -58,6 +55,15 @@ def test_of_another_by_soft_dirty(dirty: Dirty) -> None:
     with pagemap.Process(dirty.pid) as process:
         pagemap.track(process).close()
     assert state(dirty.pid) != "T"
+
+
+def test_of_another_by_userfaultfd(facts: Facts, dirty: Dirty) -> None:
+    with pagemap.Process(dirty.pid) as process:
+        if facts.write_tracking:
+            check_of_another(process, dirty, "userfaultfd")
+            return
+        with pytest.raises(pagemap.Unsupported, match=r"Linux 6\.7"):
+            pagemap.track(process, inject=True)
 
 
 def state(pid: int) -> str:
