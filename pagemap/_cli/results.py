@@ -100,6 +100,9 @@ class Results:
     fit its width. Raises UsageError at once for an unknown column, and for options that cannot be
     combined.
 
+    With --watch there are `count` rounds, if that is given; where it `waits`, the first of them is
+    not shown at once, but after the time between two.
+
     `after` may be set to a function that returns lines to print below a table.
     """
 
@@ -112,7 +115,11 @@ class Results:
         usual: Sequence[str] | None = None,
         always: Sequence[str] = (),
         plain: str = "table",
+        count: int | None = None,
+        waits: bool = False,
     ) -> None:
+        self._count = count
+        self._waits = waits
         self._path: str | None = arguments.output
         self._header: bool = arguments.header
         self._seconds = None if arguments.watch is None else _seconds(arguments.watch)
@@ -150,7 +157,8 @@ class Results:
                 f"--watch writes a result every round, and {self.format} can hold only one; "
                 "use --format jsonl"
             )
-        if self._seconds is not None and self._path not in (None, "-"):
+        endless = self._seconds is not None and self._count is None
+        if endless and self._path not in (None, "-"):
             raise UsageError(
                 "-o cannot be used with --watch: it puts the file in place at the end, and --watch "
                 "has no end; write to standard output and redirect it (> FILE)"
@@ -216,7 +224,8 @@ class Results:
         from pagemap._space.machine import moment
 
         changes = Changes()
-        for number in rounds(seconds, output, drawn=self.format == "table"):
+        drawn = self.format == "table"
+        for number in rounds(seconds, output, drawn=drawn, count=self._count, waits=self._waits):
             now = moment(time.time())
             if self.format != "table":
                 header = self._header and number == 0

@@ -45,8 +45,18 @@ def parse_seconds(text: str, *, option: str) -> float:
     return seconds
 
 
-def rounds(seconds: float, output: Output, *, drawn: bool = True) -> Iterator[int]:
+def rounds(
+    seconds: float,
+    output: Output,
+    *,
+    drawn: bool = True,
+    count: int | None = None,
+    waits: bool = False,
+) -> Iterator[int]:
     """Count rounds, one each `seconds`; each writes to `output` what there is then.
+
+    They end after `count`, where that is given. Where it `waits`, the first is not at once, but
+    after that time, too.
 
     What is `drawn`, and not rows alone, comes on a terminal in the place of the last, and elsewhere
     after an empty line.
@@ -56,14 +66,15 @@ def rounds(seconds: float, output: Output, *, drawn: bool = True) -> Iterator[in
     waiter = poll()
     waiter.register(output.fd, 0)
     number = 0
-    while True:
-        began = monotonic()
+    due = monotonic() + (seconds if waits else 0.0)
+    while number != count:
+        left = due - monotonic()
+        if any(event & POLLERR for _, event in waiter.poll(max(left, 0.0) * 1000)):
+            raise BrokenPipeError
+        due = monotonic() + seconds
         if in_place:
             output.write(_CLEAR)
         elif drawn and number:
             output.write(b"\n")
         yield number
         number += 1
-        left = began + seconds - monotonic()
-        if any(event & POLLERR for _, event in waiter.poll(max(left, 0.0) * 1000)):
-            raise BrokenPipeError

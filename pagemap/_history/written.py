@@ -60,7 +60,7 @@ def _texts(codes: Iterable[int], words: Sequence[str]) -> Texts:
 
 
 def by_mapping(process: AddressSpace, written: Table[WrittenRow]) -> Table[WritesRow]:
-    """A row for each mapping in which something was written, or anything is there now."""
+    """A row for each mapping in which something was written, or could be: it is writable now."""
     from pagemap._analyses.tally import tally
 
     sums: dict[int, dict[str, int]] = {}
@@ -76,7 +76,7 @@ def by_mapping(process: AddressSpace, written: Table[WrittenRow]) -> Table[Write
             populated = mapping.present + mapping.swap
         each = sums.pop(mapping.start, dict.fromkeys(HOW, 0))
         total = sum(each.values())
-        if total or populated:
+        if total or (populated and "w" in mapping.perms):
             rows.append(
                 WritesRow(
                     process.pid,

@@ -66,6 +66,7 @@ CASES = {
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
     "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
+    "writes": Case(("writes", "PID", "--inject", "--for", "100ms")),
     "diff": Case(("diff", "PID", "OTHER"), SHARED),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),

@@ -18,6 +18,7 @@ COMMANDS = (
     ("who", "the processes and addresses that map a frame", "who"),
     ("sharing", "which processes share memory, and how much", "sharing"),
     ("wss", "how much memory is touched in a window of time", "wss"),
+    ("writes", "what processes write, by mapping or by page", "writes"),
     ("memory", "what all memory of the machine is used for", "memory"),
     ("diff", "what changed between two looks at a process, page by page", "diff"),
     ("snapshot", "page tables and mappings of processes, into a file", "snapshot"),

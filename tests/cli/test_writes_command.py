@@ -1,0 +1,216 @@
+"""`pagemap writes`, through its front door."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import mappings, oracle, workloads
+from tests.mappings import PAGE
+from tests.writer import Writer, writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+
+PAGES = 64
+WRITTEN = [3, 4, 5, 40]
+
+
+@pytest.fixture
+def target() -> Iterator[Writer]:
+    """It writes the same pages again and again."""
+    with writer(PAGES) as process:
+        process.begin("spin " + " ".join(map(str, WRITTEN)))
+        yield process
+
+
+def track(pagemap: Pagemap, target: Writer, *words: str, code: int = 0) -> tuple[bytes, list[str]]:
+    """What is written to stdout, and the messages but for the first, which warns."""
+    got, out, err = pagemap("writes", target.pid, "--inject", *words)
+    if got in (69, 77):
+        pytest.skip(err[-1])
+    assert got == code, err
+    assert err[0].startswith(f"pagemap: process {target.pid} is changed: ")
+    return out, err[1:]
+
+
+def of_target(rows: list[dict[str, Any]], target: Writer) -> list[dict[str, Any]]:
+    start, end = target.start, target.start + PAGES * PAGE
+    return [row for row in rows if start <= int(row["start"], 16) < end]
+
+
+def test_by_mapping(pagemap: Pagemap, target: Writer) -> None:
+    out, err = track(pagemap, target, "--for", "200ms", "--json")
+    assert err == []
+    data = json.loads(out)
+    (row,) = of_target(data["rows"], target)
+    assert row == {
+        "pid": target.pid,
+        "start": f"{target.start:#x}",
+        "end": f"{target.start + PAGES * PAGE:#x}",
+        "size": PAGES * PAGE,
+        "perms": "rw-p",
+        "populated": PAGES * PAGE,
+        "written": len(WRITTEN) * PAGE,
+        "share": len(WRITTEN) / PAGES,
+        "new": 0,
+        "untracked": 0,
+        "path": "",
+    }
+    assert (data["schema"], data["version"]) == ("pagemap.writes", 1)
+    assert data["about"]["method"] == "userfaultfd"
+    assert data["total"]["written"] == sum(each["written"] for each in data["rows"])
+    writable = [each.start for each in oracle.maps(target.pid) if "w" in each.perms]
+    assert {int(each["start"], 16) for each in data["rows"]} <= set(writable)
+    amounts = [each["written"] for each in data["rows"]]
+    assert amounts == sorted(amounts, reverse=True)
+
+
+def test_by_page(pagemap: Pagemap, target: Writer) -> None:
+    out, _ = track(pagemap, target, "--pages", "--for", "200ms", "--json")
+    rows = of_target(json.loads(out)["rows"], target)
+    assert [(int(row["start"], 16) - target.start, row["size"], row["pages"]) for row in rows] == [
+        (3 * PAGE, 3 * PAGE, 3),
+        (40 * PAGE, PAGE, 1),
+    ]
+    assert {row["how"] for row in rows} == {"tracked"}
+
+
+def test_rounds(pagemap: Pagemap, target: Writer) -> None:
+    """Each with its time; it ends by itself."""
+    out, err = track(
+        pagemap,
+        target,
+        "--every",
+        "100ms",
+        "--for",
+        "300ms",
+        "--format",
+        "jsonl",
+        "--map",
+        "[anon]",
+    )
+    assert err == []
+    rows = of_target(list(map(json.loads, out.splitlines())), target)
+    assert [row["written"] for row in rows] == [len(WRITTEN) * PAGE] * 3
+    assert len({row["time"] for row in rows}) == 3
+
+
+def test_rounds_into_a_file(pagemap: Pagemap, target: Writer, tmp_path: Path) -> None:
+    """Because they come to an end."""
+    file = tmp_path / "rows"
+    options = ("--every", "100ms", "--for", "200ms", "--csv", "-o", str(file))
+    out, _ = track(pagemap, target, *options, "--columns", "start,written")
+    assert out == b""
+    lines = file.read_text().splitlines()
+    assert lines[0] == "time,start,written"
+    mine = [line for line in lines if line.endswith(f",{target.start:#x},{len(WRITTEN) * PAGE}")]
+    assert len(mine) == 2
+
+
+def test_until_interrupted(pagemap: Pagemap, target: Writer) -> None:
+    track(pagemap, target, "--for", "1ms")  # or skip
+    words = ("writes", target.pid, "--inject", "--every", "50ms", "--format", "jsonl")
+    with pagemap.start(*words) as process:
+        assert process.stdout is not None
+        seen: set[str] = set()
+        while len(seen) < 3:
+            seen.add(json.loads(process.stdout.readline())["time"])
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "uw" not in mappings.flags_of(target.start, target.pid)
+
+
+@pytest.mark.parametrize(
+    "words", [("--for", "1h"), ("--every", "100ms"), ("--for", "1h", "--json")]
+)
+def test_a_target_that_exits(pagemap: Pagemap, target: Writer, words: tuple[str, ...]) -> None:
+    """It is noticed at once; what was written before stands."""
+    killer = threading.Timer(0.7, os.kill, [target.pid, signal.SIGKILL])
+    killer.start()
+    _, err = track(pagemap, target, *words, code=75)
+    killer.join()
+    assert err == [f"pagemap: process {target.pid} exited before it was read to the end"]
+
+
+def test_without_injection(pagemap: Pagemap, target: Writer) -> None:
+    if "soft_dirty" in oracle.told_here():
+        pytest.skip("this kernel has soft-dirty bits")
+    code, out, err = pagemap("writes", target.pid)
+    assert (code, out) == (69, b"")
+    assert "no soft-dirty bits" in err[0]
+    assert err[0].endswith("; ask for that by --inject")
+
+
+def test_itself(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("writes", "self", "--for", "50ms", "--json")
+    if code == 69:
+        pytest.skip(err[0])
+    assert (code, err) == (0, [])
+    assert json.loads(out)["total"]["written"] > 0
+
+
+def test_a_pattern_that_matches_nothing(pagemap: Pagemap, target: Writer) -> None:
+    out, err = track(pagemap, target, "--for", "1ms", "--map", "anon", "--json", code=1)
+    assert json.loads(out)["rows"] == []
+    said = f"pagemap: no mapping of process {target.pid} matches the pattern 'anon'"
+    assert err == [f"{said}; did you mean '[anon]'?"]
+
+
+def test_a_pattern_of_a_mapping_that_is_not_written(pagemap: Pagemap, target: Writer) -> None:
+    out, err = track(pagemap, target, "--for", "1ms", "--map", "libc.so*", "--pages", "--json")
+    assert (json.loads(out)["rows"], err) == ([], [])
+
+
+def test_a_kernel_thread(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("writes", "2", "--inject", "--json")
+    if code == 66:
+        pytest.skip("process 2 is none here")
+    assert (code, err) == (0, ["pagemap: process 2 is a kernel thread: it has no mappings"])
+    assert json.loads(out)["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--every", "1s", "--watch", "1"), "--every or --watch, not both"),
+        (("--every", "1s", "--for", "500ms"), "--for must be at least as long as a round, 1 s"),
+        (("--for", "0"), "--for needs a time above 0"),
+        (("--every", "x"), "--every needs a time above 0"),
+        (("--map", ""), "an empty --map pattern"),
+    ],
+)
+def test_bad_words(pagemap: Pagemap, words: tuple[str, ...], said: str) -> None:
+    code, out, err = pagemap("writes", "self", *words)
+    assert (code, out) == (2, b"")
+    assert said in err[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed(pagemap: Pagemap, target: Writer, number: int) -> None:
+    """The tracking ends with the command, and the target goes on."""
+    track(pagemap, target, "--for", "1ms")  # or skip
+    with pagemap.start("writes", target.pid, "--inject", "--for", "1h") as process:
+        workloads.wait_until(lambda: "uw" in mappings.flags_of(target.start, target.pid))
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == -number
+    workloads.wait_until(lambda: "uw" not in mappings.flags_of(target.start, target.pid))
+    before = used(target.pid)
+    workloads.wait_until(lambda: used(target.pid) > before)
+
+
+def used(pid: int) -> int:
+    """The processor time that it has used, in clock ticks."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
