@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pagemap._errors import PagemapError
     from pagemap._history.spans import Ranges, Region
-    from pagemap._native.descriptors import Descriptor
     from pagemap._space.address_space import AddressSpace
 
 __all__ = ["Protection"]
@@ -44,13 +43,23 @@ class Protection:
         "that is pinned (io_uring buffers, RDMA)"
     )
 
-    def __init__(self, process: AddressSpace, ranges: Ranges | None, fd: Descriptor) -> None:
+    def __init__(self, process: AddressSpace, ranges: Ranges | None, fd: int) -> None:
         self._process = process
         self._ranges = ranges
         self._fd: int = fd
+        del fd  # an error that somebody keeps has this frame, and would hold it
+        self._known: set[tuple[int, int]] = set()
+        self._refused: set[tuple[int, int]] = set()
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
         self._never = sum(bits[name] for name in _NEVER if process.can_find(name))
-        spans = Spans(process, ranges)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        spans = Spans(self._process, self._ranges)
         errors = self._register(spans, range(len(spans.bounds)))
         for number, code in errors.items():
             if code == EBUSY:

@@ -12,8 +12,8 @@ from pagemap._history.soft_dirty import SoftDirty
 from pagemap._history.written import by_mapping, written_table
 from pagemap._kernel import soft_dirty
 from pagemap._kernel.injection import userfaultfd_in
-from pagemap._kernel.userfaultfd import agreed, busy, open_tracker, tracked_elsewhere
-from pagemap._native.descriptors import Descriptor, Holder
+from pagemap._kernel.userfaultfd import agree, busy, open_tracker, tracked_elsewhere
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import is_own, range_of
@@ -61,6 +61,8 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
     [1]
     """
     if isinstance(where, AddressSpace):
+        if not isinstance(where, LiveSpace):
+            raise UsageError("what is saved is not written any more: give a Process")
         return Tracker(where, None, inject=inject)
     if inject:
         raise UsageError("inject is for another process: give a Process")
@@ -196,22 +198,26 @@ def _way(process: AddressSpace, ranges: Ranges | None, *, inject: bool) -> Prote
         if inject:
             raise UsageError("inject is for another process, not for this one")
         try:
-            fd = open_tracker()
+            return Protection(process, ranges, open_tracker())
         except Unsupported:
             if not soft_dirty.is_tracked():
                 raise
             return SoftDirty(process, ranges)
-        return Protection(process, ranges, fd)
     if inject:
         return Protection(process, ranges, _injected(process))
     return SoftDirty(process, ranges)
 
 
-def _injected(process: AddressSpace) -> Descriptor:
+def _injected(process: AddressSpace) -> int:
     """A tracker of another process, opened in it."""
     open_tracker()  # what this kernel cannot do, no process is changed for
     if tracked_elsewhere(process.folder):
         raise busy(process.pid)
-    fd = Descriptor(userfaultfd_in(process.folder))
-    process.check()  # after an exec in between it is the new program's
-    return agreed(fd)
+    fd: int = Descriptor(userfaultfd_in(process.folder))
+    try:
+        process.check()  # after an exec in between it is the new program's
+        agree(int(fd))
+    except BaseException:
+        fd = CLOSED  # an error that somebody keeps has this frame, and would hold it
+        raise
+    return fd

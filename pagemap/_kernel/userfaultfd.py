@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
 
-__all__ = ["agreed", "busy", "open_tracker", "tracked_elsewhere"]
+__all__ = ["agree", "busy", "open_tracker", "tracked_elsewhere"]
 
 _OPERATION = "track writes"
 _MARKS = {b"um", b"uw", b"ui"}  # of VmFlags in smaps: registered with some userfaultfd
@@ -34,16 +34,12 @@ def open_tracker() -> Descriptor:
         raise _error(error) from None
 
 
-def agreed(fd: Descriptor) -> Descriptor:
-    """The same new userfaultfd, of whatever process, with write tracking agreed upon.
-
-    Raises as `open_tracker`.
-    """
+def agree(fd: int) -> None:
+    """Have a new userfaultfd, of whatever process, track writes. Raises as `open_tracker`."""
     try:
         userfaultfd.agree(fd)
     except OSError as error:
         raise _error(error) from None
-    return fd
 
 
 def busy(pid: int, where: str = "some of its memory") -> PagemapError:

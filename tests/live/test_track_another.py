@@ -50,11 +50,6 @@ def tracking(pid: int, way: str) -> Iterator[pagemap.Tracker]:
             yield tracker
 
 
-def descriptors(pid: int) -> list[str]:
-    folder = f"/proc/{pid}/fd"
-    return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_rounds(target: Writer, way: str) -> None:
     with tracking(target.pid, way) as tracker:
@@ -67,7 +62,7 @@ def test_rounds(target: Writer, way: str) -> None:
         target.do("write 9")
         assert found(tracker.collect(), target.start, PAGES) == [9]
         assert found(tracker.collect(), target.start, PAGES) == []
-    assert "anon_inode:[userfaultfd]" not in descriptors(target.pid)
+    assert userfault.count(target.pid) == 0
     assert "uw" not in mappings.flags_of(target.start, target.pid)
 
 
@@ -141,7 +136,7 @@ def test_a_tracker_that_is_killed(target: Writer, way: str, number: int) -> None
         workloads.wait_until(lambda: "T" not in states(target.pid))
         target.do("write 5")
         workloads.wait_until(lambda: "uw" not in mappings.flags_of(target.start, target.pid))
-        assert "anon_inode:[userfaultfd]" not in descriptors(target.pid)
+        assert userfault.count(target.pid) == 0
 
 
 def states(pid: int) -> str:

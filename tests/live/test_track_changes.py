@@ -158,6 +158,8 @@ def test_anothers_tracking_is_refused(marked: contextlib.ExitStack) -> None:
             pagemap.track(where)
         assert caught.value.errno == errno.EBUSY
         assert f"{start:#x}" in str(caught.value)
+        # an error that is kept keeps nothing open: there is the other's alone
+        assert userfault.count() == 1
     assert "uw" in mappings.flags_of(start)
 
 
