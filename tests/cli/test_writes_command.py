@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,11 +134,14 @@ def test_until_interrupted(pagemap: Pagemap, target: Writer) -> None:
 )
 def test_a_target_that_exits(pagemap: Pagemap, target: Writer, words: tuple[str, ...]) -> None:
     """It is noticed at once; what was written before stands."""
-    killer = threading.Timer(0.7, os.kill, [target.pid, signal.SIGKILL])
-    killer.start()
-    _, err = track(pagemap, target, *words, code=75)
-    killer.join()
-    assert err == [f"pagemap: process {target.pid} exited before it was read to the end"]
+    track(pagemap, target, "--for", "1ms")  # or skip
+    with pagemap.start("writes", target.pid, "--inject", *words) as process:
+        workloads.wait_until(lambda: "uw" in mappings.flags_of(target.start, target.pid))
+        os.kill(target.pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    said = f"pagemap: process {target.pid} exited before it was read to the end"
+    assert err.decode().splitlines()[1:] == [said]
 
 
 def test_without_injection(pagemap: Pagemap, target: Writer) -> None:
