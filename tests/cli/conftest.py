@@ -32,12 +32,11 @@ def without_remarks(said: list[str]) -> list[str]:
     """The lines of standard error but for what is hidden, not told, not shared, or estimated."""
     remarks = (
         "PFNs of process",
+        "PFNs are not compared",
         "of one process alone nothing is shared",
         "pagemap: method ",
         " is changed: one of its threads",
     )
-    """The lines of standard error but for those about what is hidden, not told, or not shared."""
-    remarks = ("PFNs of process", "PFNs are not compared", "of one process alone nothing is shared")
     return [
         line
         for line in said
