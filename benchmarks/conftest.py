@@ -41,7 +41,7 @@ def pytest_terminal_summary(
 ) -> None:
     """Print the table."""
     table = config.stash[TABLE]
-    if table.rows:
+    if table.rows or table.notes:
         terminalreporter.section("ratios (of the minima)")
         for line in table.lines():
             terminalreporter.write_line(line)

@@ -38,7 +38,9 @@ static uint64_t call_at(int folder)
 	FILE *lines = fdopen(maps, "r");
 	uint64_t start = 0, found = 0;
 
-	while (lines && fgets(line, sizeof(line), lines))
+	if (!lines)
+		return 0;
+	while (fgets(line, sizeof(line), lines))
 		if (strstr(line, " [vdso]\n"))
 			start = strtoull(line, NULL, 16);
 	if (start) {

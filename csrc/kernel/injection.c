@@ -30,7 +30,7 @@
 
 #ifdef PM_TRACE_WORKS
 
-enum { STACK = 32768, PATH = 40 };
+enum { STACK = 16384, PATH = 40 };
 
 /* What the helper and its caller share. */
 struct job {

@@ -31,7 +31,7 @@ enum { TRACE_SYSGOOD = 1, SUSPEND_SECCOMP = 1 << 21, EVENT_STOP = 128 };
 enum { STOP_CALL, STOP_EVENT, STOP_SIGNAL };
 
 enum { NAP = 10000000 }; /* nanoseconds to sleep where no signal tells of a stop */
-enum { SIGNALS = 100 };	 /* to deliver before a call, at most */
+enum { STOPS = 100 };	 /* for signals and job control, before the one that is meant */
 
 /* struct rseq_cs, behind its version and flags; include/uapi/linux/rseq.h, and ptrace.h */
 struct sequence {
@@ -84,16 +84,18 @@ static int32_t next_stop(const struct pm_trace *trace, int *signal)
 static int32_t rest(const struct pm_trace *trace)
 {
 	int signal = 0;
-	int32_t stop;
 
-	while ((stop = next_stop(trace, &signal)) == STOP_SIGNAL || stop == STOP_CALL) {
-		const int deliver = stop == STOP_SIGNAL ? signal : 0;
-		int32_t result = ask(trace, CONTINUE, 0, (uintptr_t)deliver);
+	for (int i = 0; i < STOPS; i++) {
+		const int32_t stop = next_stop(trace, &signal);
+		int32_t result = stop < 0 ? stop : 0;
 
+		if (stop < 0 || stop == STOP_EVENT)
+			return result;
+		result = ask(trace, CONTINUE, 0, stop == STOP_SIGNAL ? (uintptr_t)signal : 0);
 		if (result < 0)
 			return result;
 	}
-	return stop < 0 ? stop : 0;
+	return -EAGAIN;
 }
 
 static int32_t get(const struct pm_trace *trace, struct pm_trace_registers *out)
@@ -202,51 +204,66 @@ static int32_t deliver(struct pm_trace *trace, int signal)
 	return result < 0 ? result : get(trace, &trace->saved);
 }
 
-/*
- * From the changed registers to the end of the call: it stops where it enters and where it
- * leaves. One that does not come so far, as a frozen one, is stopped where it is; once it is
- * in the call it is waited for. What else stops it is of job control, to which a thread that
- * is traced need not obey.
- */
-static int32_t run(struct pm_trace *trace, uint64_t number, uint64_t argument)
+/* A call that a thread is being made to make. */
+struct call {
+	uint64_t number;
+	uint64_t argument;
+	int stops;  /* in it: one where it enters, one where it leaves */
+	int others; /* that came before these */
+	bool late;  /* it did not come so far, and is to be stopped where it is */
+};
+
+/* A stop that is none in the call: 0 to go on, or why not. */
+static int32_t disturbed(struct pm_trace *trace, struct call *call, int32_t stop, int signal)
 {
-	bool stopped = true, late = false;
-	int calls = 0, signals = 0, signal = 0;
-	int32_t result = change(trace, number, argument);
+	int32_t result = 0;
 
-	while (result == 0 && calls < 2) {
-		int32_t stop;
+	if (stop == STOP_SIGNAL)
+		result = deliver(trace, signal);
+	else if (call->late && !call->stops)
+		return -ETIMEDOUT;
+	if (result == 0 && ++call->others > STOPS && !call->stops)
+		result = -EAGAIN;
+	if (result == 0 && stop == STOP_SIGNAL)
+		result = change(trace, call->number, call->argument);
+	return result;
+}
 
-		if (stopped)
-			result = ask(trace, TO_SYSCALL, 0, 0);
-		if (result < 0)
-			break;
-		stop = next_stop(trace, &signal);
+/*
+ * From the changed registers to the end of the call. A thread that does not come to it, as a
+ * frozen one, is stopped where it is; once it is in the call it is waited for. What else
+ * stops it is of job control, to which a thread that is traced need not obey.
+ */
+static int32_t run(struct pm_trace *trace, struct call *call)
+{
+	int32_t result = change(trace, call->number, call->argument);
+	bool stopped = true;
+	int signal = 0;
+
+	while (result == 0 && call->stops < 2) {
+		int32_t stop = stopped ? ask(trace, TO_SYSCALL, 0, 0) : 0;
+
+		if (stop == 0)
+			stop = next_stop(trace, &signal);
 		stopped = stop >= 0;
-		if (stop == STOP_CALL) {
-			calls++;
-		} else if (stop == STOP_SIGNAL) {
-			result = deliver(trace, signal);
-			if (result == 0 && ++signals > SIGNALS)
-				result = -EAGAIN;
-			if (result == 0)
-				result = change(trace, number, argument);
-		} else if (stop == STOP_EVENT) {
-			result = late && !calls ? -ETIMEDOUT : 0;
-		} else if (stop != -ETIMEDOUT) {
+		if (stop == STOP_CALL)
+			call->stops++;
+		else if (stopped)
+			result = disturbed(trace, call, stop, signal);
+		else if (stop != -ETIMEDOUT)
 			result = stop;
-		} else if (!late) {
-			late = true;
+		else if (!call->late)
 			result = ask(trace, INTERRUPT, 0, 0);
-		}
+		call->late |= stop == -ETIMEDOUT;
 	}
 	return result;
 }
 
 int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument, int64_t *returned)
 {
+	struct call call = { .number = number, .argument = argument };
 	struct pm_trace_registers after;
-	int32_t result = run(trace, number, argument);
+	int32_t result = run(trace, &call);
 
 	if (result == 0)
 		result = get(trace, &after);

@@ -29,7 +29,7 @@ int32_t pm_trace_seize(const struct pm_trace *trace);
 
 /*
  * Stop the thread, or take it as it is where a job control signal has stopped it. Returns 0
- * or -errno: -ETIMEDOUT, -ESRCH, -ENOEXEC for 32-bit code.
+ * or -errno: -ETIMEDOUT, -ESRCH, -ENOEXEC for 32-bit code, -EAGAIN for too many signals.
  */
 int32_t pm_trace_stop(struct pm_trace *trace);
 

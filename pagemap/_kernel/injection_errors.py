@@ -60,6 +60,7 @@ _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
     ("begin", ENOTSUP): (Unsupported, "this is possible on x86-64 only"),
     ("begin", None): (PagemapError, "no helper process could be started"),
     ("stop", ETIMEDOUT): (PagemapError, _RESTS),
+    ("stop", EAGAIN): (PagemapError, _FROZEN),
     ("seccomp", EPERM): (AccessDenied, _FILTERED),
     ("seccomp", EINVAL): (AccessDenied, _FILTERED),  # without CONFIG_CHECKPOINT_RESTORE
     ("dispatch", EBUSY): (Unsupported, _HANDLED),

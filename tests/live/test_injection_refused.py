@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from errno import EBUSY, EMFILE, EPERM
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ import pagemap
 from pagemap._kernel.injection import userfaultfd_in
 from tests import build, calls
 from tests.live.as_nobody import as_nobody, without_admin
-from tests.live.test_injection import inject, left_behind
+from tests.live.test_injection import ROUNDS, inject, left_behind
 from tests.target import wait_until
 
 if TYPE_CHECKING:
@@ -193,6 +195,28 @@ def test_one_that_waits_for_its_child_of_vfork() -> None:
         assert error.errno == EBUSY
         assert "vfork" in str(error)
         assert caller.report() == (1, 0, "right")
+
+
+def test_one_that_is_stopped_and_continued_all_the_time() -> None:
+    """By somebody else: no stop of his is taken for ours, and it is right in the end."""
+    with calls.running("read") as caller, pagemap.Process(caller.pid) as process:
+        over = threading.Event()
+
+        def disturb() -> None:
+            while not over.wait(0.0002):
+                os.kill(caller.pid, signal.SIGSTOP)
+                os.kill(caller.pid, signal.SIGCONT)
+
+        other = threading.Thread(target=disturb)
+        other.start()
+        try:
+            inject(process, ROUNDS)
+        finally:
+            over.set()
+            other.join()
+        assert caller.goes_on()
+        assert caller.report().wrong == "right"
+        assert left_behind(caller.pid) == []
 
 
 @pytest.fixture

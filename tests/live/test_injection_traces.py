@@ -1,0 +1,71 @@
+"""What an injection costs its target, and that it leaves no trace in the target's memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import pagemap
+from pagemap._kernel.injection import WARNING
+from pagemap._native import injection
+from tests import calls, oracle
+from tests.live.test_injection import ROUNDS, inject
+
+GROUPS, EACH = 50, 10
+STOPPED, EXPOSED = 5_000_000, 200_000  # nanoseconds that we promise, on a machine that is idle
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86-64")
+
+
+def call_at(process: pagemap.Process) -> int:
+    """Where its vDSO makes a system call."""
+    vdso = next(each for each in process.maps() if each.path == "[vdso]")
+    with open(f"/proc/{process.pid}/mem", "rb", buffering=0) as memory:
+        memory.seek(vdso.start)
+        return vdso.start + injection.find_call(memory.read(vdso.size))
+
+
+def test_it_is_over_soon() -> None:
+    """Noise of other processes only adds: in one group of many no injection took too long."""
+    with calls.running("poll") as caller, pagemap.Process(caller.pid) as process:
+        at = call_at(process)
+        groups = []
+        for _ in range(GROUPS):
+            group = []
+            for _ in range(EACH):
+                code, about = injection.inject(process.folder.fd, caller.pid, caller.pid, at, 10**9)
+                assert code == 0
+                os.close(about.fd)
+                assert 0 < about.exposed < about.stopped
+                group.append((about.stopped, about.exposed))
+            groups.append((max(each[0] for each in group), max(each[1] for each in group)))
+        assert min(stopped for stopped, _ in groups) < STOPPED
+        assert min(exposed for _, exposed in groups) < EXPOSED
+
+
+def test_the_warning_says_what_may_happen() -> None:
+    assert "may crash" in WARNING
+
+
+def test_code_is_as_it_was() -> None:
+    """Byte for byte, and page for page: none of it was copied to be written to."""
+
+    def code() -> dict[int, tuple[bytes, int]]:
+        text = Path(f"/proc/{caller.pid}/smaps").read_bytes()
+        own = {each.start: each.sizes["Anonymous"] for each in oracle.parse_smaps(text)}
+        with open(f"/proc/{caller.pid}/mem", "rb", buffering=0) as memory:
+            found = {}
+            for each in oracle.maps(caller.pid):
+                if "x" in each.perms and each.label != b"[vsyscall]":
+                    memory.seek(each.start)
+                    found[each.start] = (memory.read(each.end - each.start), own[each.start])
+        return found
+
+    with calls.running("poll") as caller, pagemap.Process(caller.pid) as process:
+        before = code()
+        inject(process, ROUNDS)
+        assert code() == before
+        assert len(before) > 3
+        assert {own for _, own in before.values()} == {0}
