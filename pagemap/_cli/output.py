@@ -16,8 +16,6 @@ from pagemap._errors import PagemapError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pagemap._kernel.places import Place
 
 __all__ = ["Output", "open_output"]
@@ -59,12 +57,7 @@ def open_output(path: str | None = None) -> Output:
 class _Direct(Output):
     """A device or fifo, opened by its name."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         os.close(self.fd)
 
 

@@ -16,8 +16,6 @@ from pagemap._errors import TargetVanished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pagemap._kernel.places import Place
 
 __all__ = ["Replacement"]
@@ -72,12 +70,7 @@ class Replacement(Output):
             self._named = False  # that one is not ours
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         keep = kind is None or issubclass(kind, TargetVanished)
         try:
             if keep:

@@ -7,11 +7,6 @@ from errno import EACCES
 
 from pagemap._errors import PagemapError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
-
 __all__ = ["Output", "failure"]
 
 
@@ -57,12 +52,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Close what was opened; nothing here."""
 
 

@@ -12,10 +12,6 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 
 from pagemap._native.descriptors import Holder
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
 __all__ = ["Place", "find"]
 
 _LOOK = os.O_PATH | os.O_CLOEXEC
@@ -101,12 +97,7 @@ class Place(Holder):
     def __enter__(self) -> Place:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:

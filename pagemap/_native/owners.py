@@ -6,6 +6,7 @@ from array import array
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.scan import Piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ class Wanted:
 class Visit:
     """The spans of one process, whose pagemap is `fd`; `tag` is the caller's own."""
 
-    __slots__ = ("_fd", "_spans", "table", "tag")
+    __slots__ = ("_fd", "spans", "table", "tag")
 
     def __init__(self, spans: Spans, fd: int, page_shift: int, *, use_scan: bool, tag: Any) -> None:
-        self._spans = spans
+        self.spans = spans
         self._fd = fd  # held for as long as C may read from its number
         self.tag = tag
         self.table = ffi.new("struct pm_source *", spans.source(fd, page_shift, use_scan=use_scan))
@@ -76,33 +77,29 @@ class Visit:
         self, make: Callable[[Visit, Any, Any, int], VisitPiece], pages: Callable[[], int]
     ) -> Iterator[VisitPiece]:
         """Pieces of `pages()` pages each, made by `make`."""
-        for at, to, count in self._spans.stretches(pages):
+        for at, to, count in self.spans.stretches(pages):
             yield make(self, at, to, count)
 
 
-class VisitPiece:
+class VisitPiece(Piece):
     """A stretch of one process's pages, gone through in one step or several.
 
     An OSError is kept in `error` and ends the piece: it is of one process among many. `work` is the
     number of populated pages seen.
     """
 
-    __slots__ = ("_at", "_seen", "_to", "error", "pages", "visit", "work")
+    __slots__ = ("_seen", "error", "visit")
 
     def __init__(self, visit: Visit, at: Any, to: Any, pages: int) -> None:
+        super().__init__(visit.spans, at, to, pages)
         self.visit = visit
-        self._at = at
-        self._to = to
-        self.pages = pages
         self._seen = ffi.new("uint64_t *")
-        self.work = 0
         self.error: OSError | None = None
 
     @property
     def done(self) -> bool:
         """Whether nothing is left of this piece."""
-        at, to = self._at, self._to
-        return self.error is not None or bool((at.span, at.page) >= (to.span, to.page))
+        return self.error is not None or super().done
 
     def run(self, buffer: Any) -> Any:
         """Do a step; `buffer` is what one thread needs."""

@@ -22,7 +22,6 @@ except ImportError:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
     from typing import Any, Protocol
 
     class Piece(Protocol):
@@ -80,12 +79,7 @@ class run:  # noqa: N801 - reads as the function that it would be, but for `with
     def __enter__(self) -> Iterator[tuple[Any, Any]]:
         return self._run()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._pool:
             self._pool.stop()
 

@@ -7,6 +7,7 @@ from errno import ENOSPC
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, entries_of, range_table_of
 from pagemap._native.descriptors import CLOSED
+from pagemap._native.scan import reached
 from pagemap._native.source import Scratch, fd_of
 
 TYPE_CHECKING = False
@@ -213,8 +214,7 @@ class PopulatedRowPiece(RowPiece):
     @property
     def done(self) -> bool:
         """Whether nothing is left of this piece."""
-        at, to = self._at, self._to
-        return bool((at.span, at.page) >= (to.span, to.page))
+        return reached(self._at, self._to)
 
 
 def format_rows(

@@ -20,6 +20,7 @@ __all__ = [
     "Query",
     "Spans",
     "address_space_end",
+    "reached",
     "scan",
 ]
 
@@ -196,7 +197,8 @@ class Spans:
             yield PopulatedPiece((table, source, self), at, to, count)
 
 
-def _reached(at: Any, to: Any) -> bool:
+def reached(at: Any, to: Any) -> bool:
+    """Whether a walk that is to end at place `to` is there."""
     return bool((at.span, at.page) >= (to.span, to.page))
 
 
@@ -215,7 +217,7 @@ class Piece:
     @property
     def done(self) -> bool:
         """Whether nothing is left of this piece."""
-        return _reached(self._at, self._to)
+        return reached(self._at, self._to)
 
 
 class PopulatedPiece:
@@ -253,6 +255,6 @@ class PopulatedPiece:
         )
         count = stored[0]
         self.work += got + 16 * count  # a run of its own costs as much as 16 pages
-        self.done = _reached(self._at, self._to)
+        self.done = reached(self._at, self._to)
         words = out.words[: 2 * count].tolist()
         return view_of(entries, "Q")[:got].toreadonly(), words

@@ -7,6 +7,7 @@ import os
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.scan import Piece
 from pagemap._native.type_runs import ROW_BYTES
 
 TYPE_CHECKING = False
@@ -267,21 +268,14 @@ class Found:
         self.unknown = unknown
 
 
-class SpansPiece:
+class SpansPiece(Piece):
     """A stretch of a target's spans, perhaps in several steps."""
 
-    __slots__ = ("_at", "_job", "_spans", "_to", "pages", "work")
+    __slots__ = ("_job",)
 
     def __init__(self, job: Job, spans: Spans, at: Any, to: Any, pages: int) -> None:
-        self._job, self._spans, self._at, self._to = job, spans, at, to
-        self.pages = pages
-        self.work = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left of this piece."""
-        at, to = self._at, self._to
-        return bool((at.span, at.page) >= (to.span, to.page))
+        super().__init__(spans, at, to, pages)
+        self._job = job
 
     def run(self, blocks: Blocks) -> Found:
         """A step."""
