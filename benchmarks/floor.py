@@ -1,4 +1,4 @@
-"""The bare C loops of floor.c and flags_floor.c, run in turn with what they are compared with."""
+"""The bare C loops of the *floor.c here, run in turn with what they are compared with."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).resolve().with_name("floor.c")
 FLAGS_PROGRAM = PROGRAM.with_name("flags_floor.c")
+FRAMES_PROGRAM = PROGRAM.with_name("frames_floor.c")
 UAPI = PROGRAM.parents[1] / "csrc" / "kernel" / "uapi.h"
 # Entries asked of one pread. The kernel walks 512 at a time whatever is asked.
 CHUNKS = (512, 4096, 32768, 262144)
@@ -27,12 +28,12 @@ FILE, PRESENT, SWAPPED, HUGE = 1 << 2, 1 << 3, 1 << 4, 1 << 6
 
 
 class _Program:
-    """A C program that goes through an area of a process whenever a line asks it to."""
+    """A C program that goes through what its words name whenever a line asks it to."""
 
-    def __init__(self, source: Path, pid: int, area: Area, *, reads: Sequence[Path] = ()) -> None:
+    def __init__(self, source: Path, *words: str, reads: Sequence[Path] = ()) -> None:
         program = build.program(source, flags=["-O2", "-pthread"], reads=reads)
         self._process = subprocess.Popen(
-            [program, str(pid), f"{area.start:x}", str(area.pages)],
+            [program, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,7 +60,7 @@ class Floor(_Program):
     """
 
     def __init__(self, pid: int, area: Area | None = None) -> None:
-        super().__init__(PROGRAM, pid, area or whole(pid), reads=[UAPI])
+        super().__init__(PROGRAM, *_words(pid, area or whole(pid)), reads=[UAPI])
 
     @functools.cached_property
     def best_chunk(self) -> int:
@@ -90,11 +91,26 @@ class FlagsFloor(_Program):
     """Reads the entries of an area and the flags of its frames again and again, on two threads."""
 
     def __init__(self, pid: int, area: Area) -> None:
-        super().__init__(FLAGS_PROGRAM, pid, area)
+        super().__init__(FLAGS_PROGRAM, *_words(pid, area))
 
     def read(self) -> tuple[float, int]:
         """Read all once; the seconds, and how many words of /proc/kpageflags."""
         return self._ask("")
+
+
+class FramesFloor(_Program):
+    """Reads the words of ranges of frames again and again, on two threads."""
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        super().__init__(FRAMES_PROGRAM, *(str(edge) for each in ranges for edge in each))
+
+    def read(self) -> tuple[float, int]:
+        """Read all once; the seconds, and how many words of /proc/kpageflags."""
+        return self._ask("")
+
+
+def _words(pid: int, area: Area) -> tuple[str, ...]:
+    return str(pid), f"{area.start:x}", str(area.pages)
 
 
 def whole(pid: int) -> Area:

@@ -57,6 +57,22 @@ def test_peak_of_the_command(name: str, form: str, start: Start) -> None:
     assert peak < LIMIT, f"{peak / (1 << 20):.1f} MiB"
 
 
+@pytest.mark.parametrize("view", ["--by kind", "--by cgroup", "--blocks", "--blockers"])
+def test_peak_of_memory(view: str, need_pfns: None) -> None:
+    """However much memory there is: nothing is kept for each frame."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "memory", *view.split()],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stderr.rpartition("peak ")[2]) * 1024
+    assert peak < LIMIT // 2, f"{peak / (1 << 20):.1f} MiB"
+
+
 def test_regions_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, no more than two tables of them."""
     monkeypatch.setattr("pagemap._analyses.regions.ROWS", 1 << 12)
