@@ -15,10 +15,6 @@
 #include "walk/visit.h"
 #include "analyses/owners.cdef.h"
 
-enum {
-	AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */
-};
-
 void pm_owners_filter(const struct pm_wanted *wanted)
 {
 	for (uint64_t i = 0; i < wanted->count; i++) {
@@ -48,38 +44,33 @@ static int is_wanted(const struct pm_wanted *wanted, uint64_t pfn)
 	return 0;
 }
 
+struct search {
+	const struct pm_wanted *wanted;
+	struct pm_sighting *out;
+};
+
+static uint64_t look(void *context, const uint64_t *entries, const struct pm_range *run,
+		     uint64_t span, uint64_t found)
+{
+	const struct search *search = context;
+
+	for (uint64_t i = 0; i < run->count; i++) {
+		const uint64_t entry = entries[i];
+
+		if (pm_flag(entry, PM_PRESENT_BIT) &&
+		    is_wanted(search->wanted, entry & PM_PLACE_MASK))
+			search->out[found++] = (struct pm_sighting){ span, run->vpn + i, entry };
+	}
+	return found;
+}
+
 int64_t pm_owners_find(const struct pm_source *source, const struct pm_wanted *wanted,
 		       struct pm_place *from, const struct pm_place *to, uint64_t *scratch,
 		       struct pm_sighting *out, uint64_t capacity, uint64_t *seen)
 {
-	struct pm_block block;
-	uint64_t found = 0, read = 0;
+	struct search search = { wanted, out };
 
-	if (capacity < PM_READ_BLOCK)
-		return -EINVAL;
-	while (capacity - found >= PM_READ_BLOCK && read < AT_ONCE && pm_before(from, to)) {
-		int64_t got = pm_visit_block(source, from, to, scratch, &block);
-
-		if (got < 0)
-			return got;
-		read += (uint64_t)got;
-		for (uint64_t run = 0; run < block.runs_count; run++) {
-			const struct pm_range *range = block.runs + run;
-
-			block.span = pm_span_of(source->spans, range->vpn, block.span);
-			for (uint64_t i = 0; i < range->count; i++) {
-				const uint64_t entry = *block.entries++;
-
-				if (pm_flag(entry, PM_PRESENT_BIT) &&
-				    is_wanted(wanted, entry & PM_PLACE_MASK))
-					out[found++] = (struct pm_sighting){ block.span,
-									     range->vpn + i,
-									     entry };
-			}
-		}
-	}
-	*seen = read;
-	return pm_visited(source, from, to, found);
+	return pm_visit(source, from, to, scratch, capacity, seen, look, &search);
 }
 
 int32_t pm_compare_memory(int32_t pid, int32_t other)

@@ -15,10 +15,6 @@
 #include "walk/visit.h"
 #include "analyses/sharing.cdef.h"
 
-enum {
-	AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */
-};
-
 static_assert(sizeof(struct pm_stretch) == 16, "cffi and C agree on a stretch");
 
 /*
@@ -38,14 +34,20 @@ static uint64_t shared_frame(uint64_t entry, uint64_t vpn, uint64_t pmd)
 	return entry & PM_PLACE_MASK;
 }
 
+struct collection {
+	uint64_t pmd; /* pages that a PMD maps */
+	struct pm_stretch *out;
+};
+
 /* Add the frames of one run to `stored` stretches; returns how many there are then. */
-static uint64_t add_run(const uint64_t *entries, const struct pm_range *range, uint64_t pmd,
-			uint32_t span, struct pm_stretch *out, uint64_t stored)
+static uint64_t add_run(void *context, const uint64_t *entries, const struct pm_range *range,
+			uint64_t span, uint64_t stored)
 {
-	struct pm_stretch here = { 0, 0, span };
+	const struct collection *to = context;
+	struct pm_stretch here = { 0, 0, (uint32_t)span };
 
 	for (uint64_t i = 0; i < range->count; i++) {
-		const uint64_t pfn = shared_frame(entries[i], range->vpn + i, pmd);
+		const uint64_t pfn = shared_frame(entries[i], range->vpn + i, to->pmd);
 
 		if (!pfn)
 			continue;
@@ -54,12 +56,12 @@ static uint64_t add_run(const uint64_t *entries, const struct pm_range *range, u
 			continue;
 		}
 		if (here.count)
-			out[stored++] = here;
+			to->out[stored++] = here;
 		here.pfn = pfn;
 		here.count = 1;
 	}
 	if (here.count)
-		out[stored++] = here;
+		to->out[stored++] = here;
 	return stored;
 }
 
@@ -68,27 +70,7 @@ int64_t pm_sharing_collect(const struct pm_source *source, struct pm_place *from
 			   uint64_t capacity, uint64_t *seen)
 {
 	/* a table of the lowest level is a page of entries: so many pages a PMD maps */
-	const uint64_t pmd = UINT64_C(1) << (source->page_shift - 3);
-	struct pm_block block;
-	uint64_t stored = 0, read = 0;
+	struct collection to_fill = { UINT64_C(1) << (source->page_shift - 3), out };
 
-	if (capacity < PM_READ_BLOCK)
-		return -EINVAL;
-	while (capacity - stored >= PM_READ_BLOCK && read < AT_ONCE && pm_before(from, to)) {
-		int64_t got = pm_visit_block(source, from, to, scratch, &block);
-
-		if (got < 0)
-			return got;
-		read += (uint64_t)got;
-		for (uint64_t run = 0; run < block.runs_count; run++) {
-			const struct pm_range *range = block.runs + run;
-
-			block.span = pm_span_of(source->spans, range->vpn, block.span);
-			stored = add_run(block.entries, range, pmd, (uint32_t)block.span, out,
-					 stored);
-			block.entries += range->count;
-		}
-	}
-	*seen = read;
-	return pm_visited(source, from, to, stored);
+	return pm_visit(source, from, to, scratch, capacity, seen, add_run, &to_fill);
 }

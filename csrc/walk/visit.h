@@ -1,4 +1,4 @@
-/* The populated entries of some spans, a block at a time, for loops over each of them. */
+/* The populated entries of some spans, a step at a time, for loops over each of them. */
 #ifndef PM_VISIT_H
 #define PM_VISIT_H
 
@@ -9,26 +9,17 @@
 #include "walk/source.h"
 #include "walk/spans.h"
 
-enum { PM_VISIT_RUNS = 1024 };
-
-/* Entries read by one step, and the runs of pages that they are of. */
-struct pm_block {
-	const uint64_t *entries;
-	uint64_t runs_count;
-	uint64_t span; /* that the first run lies in */
-	struct pm_range runs[PM_VISIT_RUNS];
+enum {
+	PM_VISIT_RUNS = 1024,
+	PM_VISIT_AT_ONCE = 1 << 16, /* entries that one step reads: 1-3 ms */
 };
 
-/* Read the next block, moving *at; returns the number of entries or -errno. */
-static inline int64_t pm_visit_block(const struct pm_source *source, struct pm_place *at,
-				     const struct pm_place *to, uint64_t *scratch,
-				     struct pm_block *block)
-{
-	block->entries = scratch;
-	block->span = at->span;
-	return pm_populated(source, at, to, scratch, PM_READ_BLOCK, block->runs, PM_VISIT_RUNS,
-			    &block->runs_count);
-}
+/*
+ * Takes the entries of a run of pages of span `span`. `found` is how many things the step
+ * has found so far; returns how many there are then, at most one more for each entry.
+ */
+typedef uint64_t pm_take(void *context, const uint64_t *entries, const struct pm_range *run,
+			 uint64_t span, uint64_t found);
 
 /*
  * What a step that found `found` returns: that, or -ESRCH where it was the last one and
@@ -43,6 +34,41 @@ static inline int64_t pm_visited(const struct pm_source *source, const struct pm
 	if (alive < 0)
 		return alive;
 	return alive ? (int64_t)found : -ESRCH;
+}
+
+/*
+ * Hand the populated entries from *from on to `take`, as far as one step goes, and no
+ * farther than *to. `scratch` holds PM_READ_BLOCK entries, and there is room for `capacity`
+ * things to be found, as many at least. *seen is how many entries were read. Returns what
+ * pm_visited does, or -errno.
+ */
+static inline int64_t pm_visit(const struct pm_source *source, struct pm_place *from,
+			       const struct pm_place *to, uint64_t *scratch, uint64_t capacity,
+			       uint64_t *seen, pm_take *take, void *context)
+{
+	struct pm_range runs[PM_VISIT_RUNS];
+	uint64_t found = 0, read = 0;
+
+	if (capacity < PM_READ_BLOCK)
+		return -EINVAL;
+	while (capacity - found >= PM_READ_BLOCK && read < PM_VISIT_AT_ONCE &&
+	       pm_before(from, to)) {
+		uint64_t span = from->span, count;
+		const uint64_t *entries = scratch;
+		int64_t got = pm_populated(source, from, to, scratch, PM_READ_BLOCK, runs,
+					   PM_VISIT_RUNS, &count);
+
+		if (got < 0)
+			return got;
+		read += (uint64_t)got;
+		for (uint64_t i = 0; i < count; i++) {
+			span = pm_span_of(source->spans, runs[i].vpn, span);
+			found = take(context, entries, runs + i, span, found);
+			entries += runs[i].count;
+		}
+	}
+	*seen = read;
+	return pm_visited(source, from, to, found);
 }
 
 #endif
