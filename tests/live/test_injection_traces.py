@@ -11,6 +11,7 @@ import pagemap
 from pagemap._kernel.injection import WARNING
 from pagemap._native import injection
 from tests import calls, oracle
+from tests.copies import copied
 from tests.live.test_injection import ROUNDS, inject
 
 GROUPS, EACH = 50, 10
@@ -69,3 +70,25 @@ def test_code_is_as_it_was() -> None:
         assert code() == before
         assert len(before) > 3
         assert {own for _, own in before.values()} == {0}
+
+
+def test_no_page_of_code_differs(tmp_path: Path) -> None:
+    """By the page tables before and after: what is executable has not changed in any way."""
+    with calls.running("poll") as caller:
+        copy = copied(caller.pid, tmp_path / "before")
+        with pagemap.Process(caller.pid) as process, pagemap.track(process, inject=True) as tracker:
+            inject(process, ROUNDS)
+            tracker.collect()
+        with (
+            pagemap.Process(caller.pid, procfs=copy) as before,
+            pagemap.Process(caller.pid) as after,
+        ):
+            code = [each for each in after.maps() if "x" in each.perms]
+            assert len(code) > 3
+            # what came meanwhile was read, by who looks at the code of the vDSO
+            assert [
+                row
+                for row in pagemap.diff_regions(before, after).rows()
+                if any(row.start < each.end and each.start < row.end for each in code)
+                if row.kind != "faulted in"
+            ] == []
