@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from errno import EBUSY, EINVAL
 
+from pagemap._history.found import NEW, UNTRACKED, Found
 from pagemap._history.spans import Spans
 from pagemap._kernel.userfaultfd import busy
 from pagemap._native import userfaultfd
@@ -19,11 +20,10 @@ from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pagemap._errors import PagemapError
-    from pagemap._history.spans import Ranges, Region
+    from pagemap._history.spans import Ranges
     from pagemap._space.address_space import AddressSpace
 
 __all__ = ["Protection"]
@@ -68,54 +68,48 @@ class Protection:
         self._keep(spans, ours, errors)
         self._writes(spans, ours).protect()
 
-    def round(self, *, clear: bool) -> tuple[Spans, list[Region]]:
+    def round(self, *, clear: bool) -> tuple[Spans, Found]:
         """What was written since the last round, and with `clear` begin another."""
         spans = Spans(self._process, self._ranges)
         every = range(len(spans.bounds))
         left = self._writes(spans, every).untracked()  # what is there, and not tracked
-        # What has other bounds than before may be ours that grew, or another's by now: the kernel
-        # says EBUSY to that.
-        errors = self._register(
-            spans,
-            (
-                number
-                for number in every
-                if (clear if left[number] else spans.bounds[number] not in self._known)
-            ),
-        )
-        refused = {number for number in every if spans.bounds[number] in self._refused}
-        refused = set(errors) if clear else refused.union(errors)
-        fresh = [n for n in every if left[n] and n not in refused]
+        # What was not tracked before, by its bounds, may be ours that grew, or another's by now: the
+        # kernel says EBUSY to that.
+        known = self._known
+        candidates = [n for n, bound in enumerate(spans.bounds) if left[n] or bound not in known]
+        if not clear:
+            candidates = [n for n in candidates if not left[n]]
+        refused = set(self._register(spans, candidates))
+        if not clear:
+            refused |= {n for n, bound in enumerate(spans.bounds) if bound in self._refused}
         ours = [n for n in every if n not in refused and (clear or not left[n])]
         writes = self._writes(spans, ours)
-        found = writes.collect() if clear else writes.peek()
-        regions = [
-            (start, end, ours[each], "new" if left[ours[each]] else "tracked")
-            for start, end, each in _triples(found)
-        ]
-        others = sorted(n for n in refused if spans.writable(n))
-        others = others if clear else sorted([*others, *fresh])
+        found = Found()
+        # left is 1 of what is new, as NEW is, and 0 of what was tracked all along
+        found.extend(writes.collect() if clear else writes.peek(), ours, left)
+        others = [n for n in refused if spans.writable(n)]
+        if not clear:
+            others += [n for n in every if left[n] and n not in refused]
         if others:
-            regions += [
-                (start, end, others[each], "untracked" if others[each] in refused else "new")
-                for start, end, each in _triples(self._writes(spans, others).populated())
-            ]
-            regions.sort()
+            others.sort()
+            how = [UNTRACKED if n in refused else NEW for n in every]
+            found.extend(self._writes(spans, others).populated(), others, how)
+            found.sort()
         if clear:
             self._keep(spans, ours, refused)
-        return spans, regions
+        return spans, found
 
     def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:
-        self._known = {spans.bounds[number] for number in ours}
-        self._refused = {spans.bounds[number] for number in refused}
+        self._known = set(map(spans.bounds.__getitem__, ours))
+        self._refused = set(map(spans.bounds.__getitem__, refused))
 
-    def _writes(self, spans: Spans, numbers: Iterable[int]) -> Writes:
+    def _writes(self, spans: Spans, numbers: Sequence[int]) -> Writes:
         """Some of these spans, to look at together."""
         files = spans.private_file
         return Writes(
             self._process.fileno(),
-            [spans.bounds[number] for number in numbers],
-            bytes(files[number] for number in numbers),
+            list(map(spans.bounds.__getitem__, numbers)),
+            bytes(map(files.__getitem__, numbers)),
             self._never,
         )
 
@@ -144,7 +138,3 @@ class Protection:
         if self._fd != CLOSED:
             userfaultfd.unregister(self._fd, list(self._known))
         self._fd = CLOSED
-
-
-def _triples(words: array[int]) -> Iterable[tuple[int, int, int]]:
-    return zip(words[::3], words[1::3], words[2::3], strict=True)

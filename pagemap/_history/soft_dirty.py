@@ -10,6 +10,7 @@ import contextlib
 import os
 
 from pagemap._analyses.regions import RegionStream
+from pagemap._history.found import NEW, TRACKED, Found
 from pagemap._history.spans import Spans
 from pagemap._kernel import soft_dirty
 from pagemap._kernel.stopping import stopped
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pagemap._history.spans import Ranges, Region
+    from pagemap._history.spans import Ranges
     from pagemap._space.address_space import AddressSpace
 
 __all__ = ["SoftDirty"]
@@ -47,22 +48,23 @@ class SoftDirty:
             soft_dirty.clear(process.folder)
             self._known = set(Spans(process, None).whole)
 
-    def round(self, *, clear: bool) -> tuple[Spans, list[Region]]:
+    def round(self, *, clear: bool) -> tuple[Spans, Found]:
         """What was written since the last round, and with `clear` begin another."""
         with self._at_rest() if clear else contextlib.nullcontext():
             spans = Spans(self._process, self._ranges)
-            regions = list(self._regions(spans))
+            found = self._found(spans)
             if clear:
                 soft_dirty.clear(self._process.folder)
         if clear:
             self._known = set(spans.whole) if self._ranges is None else self._known
-        return spans, regions
+        return spans, found
 
     def _at_rest(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._is_own else stopped(self._process.folder)
 
-    def _regions(self, spans: Spans) -> Iterator[Region]:
+    def _found(self, spans: Spans) -> Found:
         """What has the bit and is there, cut where mappings end."""
+        found = Found()
         number = 0
         for start, end, words in self._marked():
             at = start
@@ -74,9 +76,10 @@ class SoftDirty:
                 stop = min(end, last)
                 # what is of the file in private memory was never written: that makes a copy
                 if first < stop and not ("file" in words and spans.private_file[number]):
-                    how = "tracked" if spans.whole[number] in self._known else "new"
-                    yield max(at, first), stop, number, how
+                    how = TRACKED if spans.whole[number] in self._known else NEW
+                    found.add(max(at, first), stop, number, how)
                 at = stop if first < stop else end
+        return found
 
     def _marked(self) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         stream = RegionStream(

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pagemap._space.address_space import AddressSpace
 
     Ranges = Sequence[tuple[int, int]]
-    # Where it starts and ends, which of the spans it is in, and how it is known.
-    Region = tuple[int, int, int, str]
 
 __all__ = ["Spans"]
 
@@ -43,8 +41,11 @@ class Spans:
             self.line = [line for _, _, line in found]
             self.whole = [self.whole[line] for line in self.line]
         private = [word[3:4] == "p" for word in lines.perms.words]
-        codes, inodes = lines.perms.codes, lines.inodes
-        self.private_file = bytes(private[codes[n]] and inodes[n] != 0 for n in self.line)
+        files = [
+            private[code] and inode != 0
+            for code, inode in zip(lines.perms.codes, lines.inodes, strict=True)
+        ]
+        self.private_file = bytes(map(files.__getitem__, self.line))
 
     def writable(self, number: int) -> bool:
         """Whether the process may write there, as of now."""

@@ -143,12 +143,12 @@ class Tracker(Holder):
             way = self._opened()
             began = self._began
             now = time.time()
-            spans, regions = way.round(clear=clear)
+            spans, found = way.round(clear=clear)
             self._process.check()
             if clear:
                 self._began = now
             told = about(began, self._process, method=way.method, unseen=way.unseen)
-            return written_table(self._process.pid, spans, regions, told)
+            return written_table(self._process.pid, spans, found, told)
 
     def _opened(self) -> Protection | SoftDirty:
         way = self._way

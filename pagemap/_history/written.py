@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 
+from pagemap._history.found import HOW
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.rows.written import WRITES, WRITTEN, WritesRow, WrittenRow
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pagemap._history.spans import Region, Spans
+    from pagemap._history.found import Found
+    from pagemap._history.spans import Spans
+    from pagemap._native.lines import Words
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["HOW", "by_mapping", "written_table"]
-
-HOW = ("tracked", "new", "untracked")
+__all__ = ["by_mapping", "written_table"]
 
 
 def written_table(
-    pid: int, spans: Spans, regions: Sequence[Region], about: dict[str, object]
+    pid: int, spans: Spans, found: Found, about: dict[str, object]
 ) -> Table[WrittenRow]:
     """A row for each region."""
     lines = spans.lines
-    number = [spans.line[each] for _, _, each, _ in regions]
-    sizes = [end - start for start, end, _, _ in regions]
-    codes = {how: code for code, how in enumerate(HOW)}
+    number = list(map(spans.line.__getitem__, found.numbers))
+    sizes = array("Q", map(operator.sub, found.ends, found.starts))
     return Table(
         WRITTEN,
         {
-            "pid": _numbers([pid] * len(regions)),
-            "start": _numbers(start for start, _, _, _ in regions),
-            "end": _numbers(end for _, end, _, _ in regions),
+            "pid": _numbers(array("Q", [pid]) * len(found)),
+            "start": _numbers(found.starts),
+            "end": _numbers(found.ends),
             "size": _numbers(sizes),
-            "pages": _numbers(size >> PAGE_SHIFT for size in sizes),
-            "how": _texts((codes[how] for _, _, _, how in regions), HOW),
-            "perms": _texts(
-                (lines.perms.codes[line] for line in number),
-                lines.perms.words,
-            ),
-            "mapping": _numbers(lines.bounds[2 * line] for line in number),
-            "path": _texts(
-                (lines.paths.codes[line] for line in number),
-                lines.paths.words,
-            ),
+            "pages": _numbers(array("Q", [size >> PAGE_SHIFT for size in sizes])),
+            "how": Texts(memoryview(found.how).toreadonly(), list(HOW)),
+            "perms": _texts(lines.perms, number),
+            "mapping": _numbers(array("Q", map(lines.bounds[::2].__getitem__, number))),
+            "path": _texts(lines.paths, number),
         },
         about=about,
     )
 
 
-def _numbers(values: Iterable[int]) -> memoryview[int]:
-    return memoryview(array("Q", values)).toreadonly().cast("B").cast("q")
+def _numbers(values: array[int]) -> memoryview[int]:
+    return memoryview(values).toreadonly().cast("B").cast("q")
 
 
-def _texts(codes: Iterable[int], words: Sequence[str]) -> Texts:
-    return Texts(memoryview(array("i", codes)).toreadonly(), list(words))
+def _texts(column: Words, number: list[int]) -> Texts:
+    """Those of these lines."""
+    return Texts(memoryview(array("i", map(column.codes.__getitem__, number))), column.words)
 
 
 def by_mapping(process: AddressSpace, written: Table[WrittenRow]) -> Table[WritesRow]:

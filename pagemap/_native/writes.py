@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, view_of
@@ -29,7 +30,7 @@ class Writes:
     def __init__(
         self, fd: int, ranges: Sequence[tuple[int, int]], private_file: bytes, never: int
     ) -> None:
-        bounds = ffi.new("uint64_t[]", [address for each in ranges for address in each])
+        bounds = ffi.from_buffer("uint64_t[]", array("Q", chain.from_iterable(ranges)))
         files = ffi.from_buffer("uint8_t[]", private_file)
         self._kept = (bounds, files, fd)  # for as long as the table points to them
         self._count = len(ranges)
