@@ -8,7 +8,7 @@ from pathlib import Path
 
 PAGE = mmap.PAGESIZE
 _NONE = 0  # PROT_NONE
-_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
 _FIXED = 0x10
 _MOVE = 1 | 2  # MREMAP_MAYMOVE, MREMAP_FIXED
 _FORGET, _NO_HUGE_PAGES = 4, 15  # MADV_DONTNEED, MADV_NOHUGEPAGE
@@ -18,7 +18,8 @@ def _call(name: str, *arguments: int) -> int:
     function = getattr(ctypes.CDLL(None, use_errno=True), name)
     function.restype = ctypes.c_ssize_t
     result: int = function(*map(ctypes.c_size_t, arguments))
-    assert result != -1, f"{name}: errno {ctypes.get_errno()}"
+    if result == -1:
+        raise OSError(ctypes.get_errno(), name)
     return result
 
 
@@ -71,8 +72,19 @@ def grown(start: int, pages: int, more: int) -> None:
 
 
 def drop(start: int, pages: int) -> None:
-    """Have the kernel forget what is in it (MADV_DONTNEED)."""
-    _call("madvise", start, pages * PAGE, _FORGET)
+    """Have the kernel forget what is in it."""
+    advise(start, pages, _FORGET)
+
+
+def advise(start: int, pages: int, advice: int) -> None:
+    """madvise(2); an advice of MADV_..., by number."""
+    _call("madvise", start, pages * PAGE, advice)
+
+
+def read(start: int, pages: range | list[int]) -> None:
+    """Read a byte of each of these pages."""
+    for page in pages:
+        ctypes.string_at(start + page * PAGE, 1)
 
 
 def flags_of(address: int, pid: int | str = "self") -> set[str]:

@@ -17,6 +17,7 @@ from pagemap._native.descriptors import CLOSED
 from pagemap._native.writes import Writes
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
 from pagemap._vocabulary.text import printable
+from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Protection:
         spans = Spans(self._process, self._ranges)
         every = range(len(spans.bounds))
         left = self._writes(spans, every).untracked()  # what is there, and not tracked
-        # What was not tracked before, by its bounds, may be ours that grew, or another's by now: the
+        # What was not tracked before, by its bounds, may be ours that grew, or another's now: the
         # kernel says EBUSY to that.
         known = self._known
         candidates = [n for n, bound in enumerate(spans.bounds) if left[n] or bound not in known]
@@ -119,13 +120,25 @@ class Protection:
         errors = userfaultfd.register(self._fd, [spans.bounds[number] for number in wanted])
         failed = {number: code for number, code in zip(wanted, errors, strict=True) if code}
         for number, code in list(failed.items()):
-            # of hugetlb only whole pages can be
-            partly = spans.bounds[number] != spans.whole[number]
-            if code == EINVAL and partly:
-                (again,) = userfaultfd.register(self._fd, [spans.whole[number]])
-                if not again:
-                    del failed[number]
+            if code == EINVAL and self._widened(spans, number):
+                del failed[number]
         return failed
+
+    def _widened(self, spans: Spans, number: int) -> bool:
+        """Have this span tracked by whole huge pages, where it is a part of hugetlb memory.
+
+        The kernel neither registers nor protects parts of these. The span is those pages then.
+        """
+        first, last = spans.whole[number]
+        start, end = spans.bounds[number]
+        size = PAGE_SIZE
+        while (start, end) != (first, last):
+            size *= 2
+            start, end = max(start & -size, first), min(-(-end & -size), last)
+            if userfaultfd.register(self._fd, [(start, end)]) == [0]:
+                spans.bounds[number] = start, end
+                return True
+        return False
 
     def _busy(self, spans: Spans, number: int) -> PagemapError:
         start, end = spans.bounds[number]
