@@ -15,6 +15,7 @@
  *	sequence  in restartable sequences (rseq) that count for each processor
  *	threads   in the wait for eight threads that do all of the above at once
  *	strict    in registers, and allowed to read, to write and to end, nothing else (seccomp)
+ *	dispatch  in registers, and asked for its calls to be sent to a handler of its own
  *	vfork     alone, and for two seconds in the wait for its child of vfork
  */
 #define _GNU_SOURCE
@@ -319,6 +320,18 @@ static void *be_strict(void *none)
 	return none;
 }
 
+static void *dispatch(void *none)
+{
+	static char selector; /* let through for now: SYSCALL_DISPATCH_FILTER_ALLOW */
+
+	/* PR_SET_SYSCALL_USER_DISPATCH, of Linux 5.11 */
+	if (prctl(59, 1, 0, 0, &selector)) {
+		puts("cannot have calls sent to a handler");
+		_exit(0);
+	}
+	return compute(none);
+}
+
 static void *answer(void *none);
 
 static void *lend(void *none)
@@ -339,10 +352,11 @@ static const struct mode {
 	const char *name;
 	void *(*run)(void *);
 } modes[] = {
-	{ "compute", compute }, { "clock", read_clock },    { "sleep", sleep_shortly },
-	{ "read", read_bytes }, { "futex", wait_turns },    { "epoll", wait_epoll },
-	{ "poll", wait_poll },	{ "signals", get_signals }, { "sequence", sequences },
-	{ "threads", threads }, { "strict", be_strict },    { "vfork", lend },
+	{ "compute", compute },	  { "clock", read_clock },    { "sleep", sleep_shortly },
+	{ "read", read_bytes },	  { "futex", wait_turns },    { "epoll", wait_epoll },
+	{ "poll", wait_poll },	  { "signals", get_signals }, { "sequence", sequences },
+	{ "threads", threads },	  { "strict", be_strict },    { "vfork", lend },
+	{ "dispatch", dispatch },
 };
 
 static void *threads(void *none)

@@ -129,6 +129,16 @@ def test_a_full_table_of_descriptors() -> None:
         assert caller.report().wrong == "right"
 
 
+def test_one_that_handles_its_calls_itself() -> None:
+    with calls.running("dispatch") as caller:
+        assert caller.goes_on()
+        error = refused(caller.pid)
+        assert isinstance(error, pagemap.Unsupported)
+        assert "Syscall User Dispatch" in str(error)
+        assert caller.goes_on()
+        assert caller.report().wrong == "right"
+
+
 @pytest.mark.parametrize("left", [0, 1])
 def test_no_descriptor_left_for_ours(left: int) -> None:
     """Whether it lacks before the call or after it: nothing is left in the target."""

@@ -41,13 +41,14 @@ Without --inject the soft-dirty bits of the pages are read and cleared, which
 disturbs other tools that use them (CRIU); the process is stopped for a moment
 at the end of each round. Many kernels have no such bits (exit code 69).
 
-With --inject (Linux 6.7) one thread of the process is stopped for about 0.1 ms
-and made to open a userfaultfd, by which its memory is write-protected; a write
-lifts that, at the cost of a page fault. No privileges are needed for processes
-of one's own. It is refused if the process has a userfaultfd already, is traced,
-or may not call userfaultfd(2). If the helper process that does it is killed
-within about 50 microseconds, the target may crash; killed at any other time, by
-whatever signal, the tracking ends, and the target is as before.
+With --inject (Linux 6.7 on x86-64) one thread of the process is stopped for
+about 0.1 ms and made to open a userfaultfd, by which its memory is
+write-protected; a write lifts that, at the cost of a page fault. No privileges
+are needed for processes of one's own. It is refused if the process has a
+userfaultfd already, is traced, or may not call userfaultfd(2). If the helper
+process that does it is killed within about 50 microseconds, the target may
+crash; killed at any other time, by whatever signal, the tracking ends, and the
+target is as before, but for a descriptor that it may have kept.
 
 Shown are mappings that may be written, or were. A page that was written counts
 whole: a huge page as well, if it is not split.
