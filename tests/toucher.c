@@ -6,8 +6,8 @@
  * Maps one mapping, `heap`, of two halves, `hot` and `cold`, and another one,
  * `warm`, of PAGES pages each, all of them written once. From then on it reads
  * a byte of each page of `hot` every period, and at each `w` on standard input
- * of each page of `warm`, once, and prints `touched`. It ends at the end of
- * that input, or when its parent dies.
+ * of each page of `warm`, once, and prints `touched`; at each `d` it writes one
+ * instead. It ends at the end of that input, or when its parent dies.
  *
  * A processor that still has the translation of a page in its TLB sets no
  * accessed mark, and nothing flushes it for a process that is alone on its
@@ -26,7 +26,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { FLUSH_PAGES = 128 };
+enum { FLUSH_PAGES = 40 };
 
 static size_t page;
 
@@ -41,9 +41,13 @@ static char *map_pages(size_t pages)
 	if (mprotect(start, pages * page, PROT_READ | PROT_WRITE))
 		exit(1);
 	madvise(start, pages * page, MADV_NOHUGEPAGE);
+	return start;
+}
+
+static void write_all(char *start, size_t pages)
+{
 	for (size_t at = 0; at < pages; at++)
 		start[at * page] = 1;
-	return start;
 }
 
 static void touch(const char *start, size_t pages)
@@ -85,6 +89,8 @@ int main(int argc, char **argv)
 	period = atoi(argv[2]);
 	heap = map_pages(2 * pages);
 	warm = map_pages(pages);
+	write_all(heap, 2 * pages);
+	write_all(warm, pages);
 	show("hot", heap, pages);
 	show("cold", heap + pages * page, pages);
 	show("warm", warm, pages);
@@ -100,11 +106,12 @@ int main(int argc, char **argv)
 			continue;
 		if (read(0, &command, 1) != 1)
 			return 0;
-		if (command == 'w') {
-			empty_tlb();
+		empty_tlb();
+		if (command == 'w')
 			touch(warm, pages);
-			puts("touched");
-			fflush(stdout);
-		}
+		else
+			write_all(warm, pages);
+		puts("touched");
+		fflush(stdout);
 	}
 }

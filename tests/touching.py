@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pagemap
 from tests import build, target
 from tests.kernel_settings import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pagemap
-
 PAGES = 1024
 SIZE = PAGES * target.PAGE
 PERIOD_MS = 20
+SLOWER = 3 if os.environ.get("PAGEMAP_VM_SERIES") else 1
+"""How much longer windows are where the processor is emulated."""
+
+_numbers = itertools.count()
 
 
 def program() -> Path:
@@ -42,6 +46,11 @@ class Toucher:
         self.process.tell("w")
         assert self.process.read_line() == "touched"
 
+    def write_warm(self) -> None:
+        """Have it write to each page of `warm` once, and wait for that."""
+        self.process.tell("d")
+        assert self.process.read_line() == "touched"
+
     def rows(self, table: pagemap.Table[Any]) -> tuple[Any, Any]:
         """The rows of the mapping with `hot` and `cold`, and of that with `warm`."""
         heap, warm = (
@@ -52,9 +61,14 @@ class Toucher:
 
 
 @contextlib.contextmanager
-def toucher() -> Iterator[Toucher]:
-    """One that runs."""
-    with target.run(program(), str(PAGES), str(PERIOD_MS)) as process:
+def toucher(period_ms: int = PERIOD_MS, cgroup: Path | None = None) -> Iterator[Toucher]:
+    """One that runs; all of its memory is of `cgroup`, where that is given."""
+    command: list[str | Path] = [program(), str(PAGES), str(period_ms)]
+    if cgroup is not None:
+        script = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
+        command = ["/bin/sh", "-c", script, cgroup, *command]
+    pagemap.load()  # who measures it begins at once, also where files are slow
+    with target.run(*command) as process:
         yield Toucher(process)
 
 
@@ -65,7 +79,8 @@ def memory_cgroup() -> Iterator[Path]:
     Unavailable where none can be made. What is left in it is moved to the root.
     """
     root = _memory_root()
-    folder = root / f"pagemap test {os.getpid()}"
+    # removed ones stay for a while, under their name
+    folder = root / f"pagemap test {os.getpid()} {next(_numbers)}"
     try:
         control = root / "cgroup.subtree_control"
         if control.exists() and "memory" not in control.read_text().split():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pagemap._history.window import Window
 
-__all__ = ["looks"]
+__all__ = ["looks", "measured"]
 
 METHOD = "reclaim"
 _STEPS = 20  # at most
@@ -35,7 +35,12 @@ _PRECISION = (
 
 def looks(cgroup: str, window: Window) -> Iterator[Look | None]:
     """None when all files that are needed are there, then what was found at the end."""
-    probe = _Probe(MemoryCgroup(cgroup))
+    yield from measured(MemoryCgroup(cgroup), window)
+
+
+def measured(cgroup: MemoryCgroup, window: Window) -> Iterator[Look | None]:
+    """The same of an open cgroup, which is closed at the end."""
+    probe = _Probe(cgroup)
     try:
         whole = probe.current()
         window.begin()
@@ -47,11 +52,12 @@ def looks(cgroup: str, window: Window) -> Iterator[Look | None]:
         probe.close()
     window.note()
     row = cells(
-        cgroup=cgroup,
+        cgroup=cgroup.path,
         rss=whole,
         touched=probe.at_most,
         idle=[*[None] * (len(window.idle) - 1), whole - probe.at_most],
         method=METHOD,
+        path="[all]",
     )
     yield Look([row], window.about(METHOD, _PRECISION, whole_window=True, **probe.told()))
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
-from pagemap._analyses.backing import Backing
-from pagemap._analyses.regions import RegionStream
 from pagemap._errors import PagemapError, TargetVanished, Unsupported
-from pagemap._history.intervals import common, merged, size, without
-from pagemap._history.window import Look, cells
+from pagemap._history.intervals import merged, size, without
+from pagemap._history.resident import Resident
+from pagemap._history.window import Look
 from pagemap._kernel import damon
-from pagemap._native.lines import Lines
 from pagemap._vocabulary.units import PAGE_SIZE, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from pagemap._history.intervals import Ranges
     from pagemap._history.window import Window
     from pagemap._space.address_space import AddressSpace
-    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["looks"]
 
@@ -50,10 +46,10 @@ def looks(
             pid=space.pid,
             operation="find the working set",
         )
-    before = _resident(space)
+    before = Resident(space)
     least, most = _AGGREGATIONS
     aggregation = min(max(window.idle[0] / _BEFORE, least), most)
-    monitored = grid(before, round(_REGIONS * aggregation / _SAMPLES))
+    monitored = grid(before.ranges, round(_REGIONS * aggregation / _SAMPLES))
     with damon.Damon(
         space.folder.task,
         monitored,
@@ -71,7 +67,7 @@ def _watched(
     space: AddressSpace,
     window: Window,
     monitor: damon.Damon,
-    before: Ranges,
+    before: Resident,
     monitored: Ranges,
     *,
     regions: bool,
@@ -79,7 +75,7 @@ def _watched(
     found: list[Ranges] = []
     touched: Ranges = []
     rounds = 0
-    last: tuple[list[Mapping], Ranges] | None = None
+    last: Resident | None = None
 
     def look() -> Look:
         assert last is not None
@@ -91,22 +87,22 @@ def _watched(
             "pages, which disturbs whoever else reads them"
         )
         about = window.about(METHOD, precision, regions=len(monitored), aggregations=rounds)
-        return Look(list(_rows(space, window, *last, found, about, regions=regions)), about)
+        return Look(list(last.rows(window, found, METHOD, regions=regions)), about)
 
     for moment in window.idle:
         try:
             while window.passed() < moment:
                 touched = merged([*touched, *_accessed(space, monitor)])
                 rounds += 1
-            mappings, now = list(space.maps()), _resident(space)
+            now = Resident(space)
         except TargetVanished:
             if last is not None:
                 yield look()
             raise
         window.note()
-        last = mappings, now
+        last = now
         # what was not there at the beginning came by an access, which DAMON may not have seen
-        found.append(merged([*touched, *without(now, before)]))
+        found.append(merged([*touched, *without(now.ranges, before.ranges)]))
     yield look()
 
 
@@ -117,56 +113,6 @@ def _accessed(space: AddressSpace, monitor: damon.Damon) -> Ranges:
     except PagemapError:
         space.check()  # that it has exited is the better reason
         raise
-
-
-def _rows(
-    space: AddressSpace,
-    window: Window,
-    mappings: list[Mapping],
-    now: Ranges,
-    found: list[Ranges],
-    about: dict[str, object],
-    *,
-    regions: bool,
-) -> Iterator[list[Any]]:
-    rest = [None] * (len(window.idle) - len(found))
-    for mapping in mappings:
-        resident = common([(mapping.start, mapping.end)], now)
-        parts = _alike(resident, found) if regions else [((mapping.start, mapping.end), resident)]
-        for bounds, part in parts:
-            idle = [size(without(part, touched)) for touched in found]
-            rss = size(part)
-            yield cells(
-                pid=space.pid,
-                bounds=bounds,
-                perms=mapping.perms,
-                rss=rss,
-                touched=rss - idle[-1] if about["whole_window"] else None,
-                idle=[*idle, *rest],
-                method=METHOD,
-                path=mapping.path,
-            )
-
-
-def _alike(resident: Ranges, found: list[Ranges]) -> Iterable[tuple[tuple[int, int], Ranges]]:
-    """The parts of what is resident that were first touched at the same moment, in order."""
-    parts: Ranges = []
-    rest = resident
-    for touched in found:
-        parts += common(rest, touched)
-        rest = without(rest, touched)
-    return [(part, [part]) for part in sorted([*parts, *rest])]
-
-
-def _resident(space: AddressSpace) -> Ranges:
-    """What is present, without hugetlb, and without pages of zeros, which DAMON does not see."""
-    only = ["present,~pfnzero"] if space.can_find("pfnzero") else ["present"]
-    stream = RegionStream(space, only=only, without=(), tell=None, ranges=None, max_pages=None)
-    present = merged((row.start, row.end) for row in stream.rows())
-    lines = Lines(b"".join(space.maps_blocks()))
-    marks = Backing(space).hugetlb(lines)
-    bounds = zip(lines.bounds[::2], lines.bounds[1::2], marks or (), strict=bool(marks))
-    return without(present, merged((start, end) for start, end, mark in bounds if mark))
 
 
 def grid(resident: Ranges, most: int) -> Ranges:

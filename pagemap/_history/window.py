@@ -106,7 +106,6 @@ def cells(
     cgroup: str | None = None,
     bounds: tuple[int, int] | None = None,
     perms: str | None = None,
-    kind: str | None = None,
     rss: int | None,
     touched: int | None,
     idle: Sequence[int | None],
@@ -115,4 +114,4 @@ def cells(
 ) -> list[Any]:
     """A row, in the order of the columns."""
     start, end = bounds or (None, None)
-    return [pid, cgroup, start, end, perms, kind, rss, touched, *idle, method, path]
+    return [pid, cgroup, start, end, perms, rss, touched, *idle, method, path]

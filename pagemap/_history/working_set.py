@@ -1,7 +1,6 @@
 """Working sets: how much of what is resident was touched in a window of time.
 
-No kernel tells that exactly. Each method says in the result's `about` how it was found, and how far
-that is to be trusted. The best that works is chosen by trying.
+No kernel tells that exactly. Each method says in the result's `about` how far it is to be trusted.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ from pagemap._history import (
     touched_by_damon,
     touched_by_generations,
     touched_by_marks,
+    touched_by_writes,
 )
 from pagemap._history.members import Members
 from pagemap._history.window import Window
-from pagemap._kernel.cgroup_members import pids_of
+from pagemap._kernel.cgroup_members import directory, pids_of
 from pagemap._space.about import about
 from pagemap._space.every_process import EveryProcess
 from pagemap._space.live_space import LiveSpace
@@ -49,9 +49,9 @@ __all__ = ["WorkingSet", "working_set"]
 
 _OPERATION = "find the working set"
 _OF_PROCESS = ("damon", "referenced")
+_OF_REGIONS = ("damon", "written")
 _OF_CGROUP = ("mglru", "referenced")
-# These are no reason to try another method.
-_FINAL = (NoSuchProcess, TargetVanished, UsageError)
+_FINAL = (NoSuchProcess, TargetVanished, UsageError)  # no reason to try another method
 
 
 def working_set(
@@ -78,19 +78,21 @@ def working_set(
     - "damon" (root, CONFIG_DAMON_VADDR): the kernel samples accesses, region by region. With
       `regions` there is a row for each part of a mapping that was first touched at one time.
     - "referenced": the accessed marks of its pages are cleared, and read again; approximate.
+    - "written", if it is named: only what is written, as `pagemap.track` finds it: a lower bound,
+      page by page, and so with `regions` too.
+    - "mglru", if it is named, and the process is alone in its cgroup.
 
     For a cgroup:
 
     - "mglru" (root, CONFIG_LRU_GEN): by the kernel's own aging; two rows, of its anonymous memory
       and of its files. Of `idle` only the least time can be told.
     - "referenced", of all its processes.
-    - "reclaim" (root, cgroup v2): only if it is named, because it disturbs: memory is taken away
-      in small steps, at most half of it, until what is taken comes back. `touched` is what was
-      left then.
+    - "reclaim" (root, cgroup v2), if it is named: memory is taken away in small steps, at most half
+      of it, until what is taken comes back. `touched` is what was left then.
 
-    It changes what others may look at: every method clears accessed marks, and "mglru" and
-    "reclaim" the order in which memory is reclaimed. What is set up for DAMON is removed at the
-    end, even if this process is killed; DAMON is not used while somebody else has set it up.
+    It changes what others may look at: methods clear accessed marks ("written": soft-dirty bits);
+    "mglru" and "reclaim" change the order in which memory is reclaimed. What is set up for DAMON is
+    removed at the end, even if this process is killed, and somebody else's is left alone.
 
     Raises UsageError for a window of less than 0.1 s; Unsupported where no method works, or not the
     one that is named; AccessDenied; TargetVanished when the process exits before the window ends.
@@ -125,20 +127,28 @@ class WorkingSet:
     ) -> None:
         if (target is None) is (cgroup is None):
             raise UsageError("give a target or a cgroup, and not both")
-        self._target, self._cgroup = target, cgroup
+        self._target = target
+        self._cgroup = None if cgroup is None else directory(cgroup, procfs)
         self.over, self.idle = over, idle
         self.schema = Window(over, idle).schema
         if method is not None:
             (method,) = check_names("method", [method], METHODS)
         self._methods: Sequence[str] = _OF_PROCESS if cgroup is None else _OF_CGROUP
-        known = self._methods if cgroup is None else (*_OF_CGROUP, "reclaim")
+        known = (
+            ("damon", "referenced", "written", "mglru")
+            if cgroup is None
+            else (*_OF_CGROUP, "reclaim")
+        )
         if method is not None and method not in known:
             raise UsageError(
                 f"{method} is not a method for a {'process' if cgroup is None else 'cgroup'}: "
                 f"choose from {', '.join(known)}"
             )
-        if regions and method not in (None, "damon"):
-            raise UsageError(f"{method} tells of whole mappings, and not of regions: damon does")
+        if regions and method not in (None, *_OF_REGIONS):
+            raise UsageError(
+                f"{method} tells of whole mappings, and not of regions: "
+                f"{' and '.join(_OF_REGIONS)} do"
+            )
         if regions and cgroup is not None:
             raise UsageError("regions are of one process: give a target")
         if method is not None or regions:
@@ -208,18 +218,23 @@ class WorkingSet:
         if method == "referenced":
             assert members is not None
             return touched_by_marks.looks(members, window)
-        if method == "damon":
+        if self._cgroup is None:
             assert members is not None
-            assert members.only is not None
-            return touched_by_damon.looks(
-                members.only, window, regions=self._regions, sysfs=self._sysfs
-            )
-        assert self._cgroup is not None
+            return self._way_of(method, members, window)
         if method == "reclaim":
             return reclaim_probe.looks(self._cgroup, window)
         return touched_by_generations.looks(
             self._cgroup, window, sysfs=self._sysfs, procfs=self._procfs
         )
+
+    def _way_of(self, method: str, members: Members, window: Window) -> Way:
+        space = members.only
+        assert space is not None
+        if method == "damon":
+            return touched_by_damon.looks(space, window, regions=self._regions, sysfs=self._sysfs)
+        if method == "written":
+            return touched_by_writes.looks(space, window, regions=self._regions)
+        return touched_by_generations.looks_of(space, window, sysfs=self._sysfs)
 
 
 def _none_of(errors: list[PagemapError], reasons: dict[str, str]) -> PagemapError:

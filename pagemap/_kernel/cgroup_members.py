@@ -12,7 +12,7 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.mounts import kind_of
 from pagemap._kernel.regular import open_regular
 
-__all__ = ["pids_of"]
+__all__ = ["directory", "pids_of"]
 
 _PROCS = "cgroup.procs"
 _KINDS = ("cgroup", "cgroup2")
@@ -32,13 +32,13 @@ def pids_of(path: str, *, procfs: str = "/proc") -> list[int]:
     """
     # Listed twice: what began then and is still there was the one with that number in between, so
     # it is that one which the second list names.
-    path = _directory(path, procfs)
+    path = directory(path, procfs)
     began = {pid: _start(pid, procfs) for pid in _all(path)}
     meant = f"that cgroup {path!r} had"
     return [same(pid, began[pid], meant) for pid in sorted(_all(path)) if pid in began]
 
 
-def _directory(path: str, procfs: str) -> str:
+def directory(path: str, procfs: str) -> str:
     """The directory that is meant: `path`, or that below the mount of a hierarchy."""
     if path.startswith("/") and not os.path.exists(f"{path}/{_PROCS}"):
         for root in roots(procfs):

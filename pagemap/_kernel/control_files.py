@@ -7,15 +7,21 @@ Python file object that is closed by `with` would tell it of the flush alone.
 from __future__ import annotations
 
 import os
-from errno import EIO
+import time
+from errno import EBUSY, EIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
-__all__ = ["get", "put"]
+    _T = TypeVar("_T")
+
+__all__ = ["get", "patiently", "put"]
 
 _MOST = 1 << 26  # bytes: more than the kernel has to say of 65,535 memory cgroups
+
+_BUSY_SECONDS = 3.0
 
 
 def get(path: str, *, most: int = _MOST) -> str:
@@ -44,3 +50,15 @@ def put(path: str, text: str | int, *, close: Callable[[int], None] = os.close) 
         raise OSError(error.errno, error.strerror, path) from None
     if written != len(data):
         raise OSError(EIO, f"it took {written} of {len(data)} bytes", path)
+
+
+def patiently(call: Callable[[], _T]) -> _T:
+    """What a call gives, tried again for a while where a file is busy with somebody else."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return call()
+        except OSError as error:
+            if error.errno != EBUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)

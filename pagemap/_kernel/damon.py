@@ -17,7 +17,7 @@ import time
 from errno import EACCES, EBUSY, EINVAL, ENOENT, EPERM
 
 from pagemap._errors import AccessDenied, PagemapError, Unsupported
-from pagemap._kernel.control_files import get, put
+from pagemap._kernel.control_files import get, patiently, put
 from pagemap._kernel.put_back import Guard
 from pagemap._native.descriptors import Holder
 
@@ -34,7 +34,6 @@ OPERATIONS = "fvaddr"
 _WANTED = (("sz", 0, (1 << 64) - 1), ("nr_accesses", 1, (1 << 31) - 1), ("age", 0, (1 << 31) - 1))
 _LEAST_REGIONS = 3  # that DAMON takes
 _OFF_SECONDS = 10.0
-_BUSY_SECONDS = 3.0
 _OPERATION = "find the working set"
 
 
@@ -76,20 +75,10 @@ class Damon(Holder):
             raise
 
     def _put(self, name: str, text: str | int) -> None:
-        end = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                put(f"{self._kdamonds}/0/{name}", text)
-            except OSError as error:
-                # the kernel says so while anybody reads or writes another of these files
-                if error.errno != EBUSY or time.monotonic() > end:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
+        patiently(lambda: put(f"{self._kdamonds}/0/{name}", text))
 
     def _set_up(self, regions: Sequence[tuple[int, int]], sample: int, aggregation: int) -> None:
-        put(f"{self._kdamonds}/nr_kdamonds", 1)
+        patiently(lambda: put(f"{self._kdamonds}/nr_kdamonds", 1))
         self._put("contexts/nr_contexts", 1)
         context = "contexts/0"
         self._put(f"{context}/operations", OPERATIONS)
@@ -153,7 +142,7 @@ class Damon(Holder):
             return
         try:
             self._switch_off()
-            put(f"{self._kdamonds}/nr_kdamonds", 0)
+            patiently(lambda: put(f"{self._kdamonds}/nr_kdamonds", 0))
         except OSError as error:
             guard.act()
             if error.errno != ENOENT:  # else somebody has removed it, which is as well
@@ -168,16 +157,15 @@ class Damon(Holder):
         if not os.path.exists(state):
             return
         end = time.monotonic() + _OFF_SECONDS
-        while get(state) != "off":
+        while patiently(lambda: get(state)) != "off":
             try:
-                put(state, "off")
+                patiently(lambda: put(state, "off"))
             except OSError as error:
                 if error.errno not in (EBUSY, EINVAL, EPERM):  # it ends by itself at this moment
                     raise
             if time.monotonic() > end:
                 raise OSError(EBUSY, f"it is still on after {_OFF_SECONDS:g} s", state)
-            if get(state) != "off":
-                time.sleep(0.01)
+            time.sleep(0.01)
 
 
 def require(sysfs: str = "/sys") -> None:
@@ -185,7 +173,7 @@ def require(sysfs: str = "/sys") -> None:
     folder = _folder(sysfs)
     try:
         number = int(get(f"{folder}/nr_kdamonds"))
-        running = [each for each in range(number) if get(f"{folder}/{each}/state") == "on"]
+        states = [_state(folder, each) for each in range(number)]
         offered = [
             get(f"{folder}/{each}/contexts/{name}/avail_operations").split()
             for each in range(number)
@@ -197,7 +185,7 @@ def require(sysfs: str = "/sys") -> None:
     if any(OPERATIONS not in names for names in offered):
         raise _no_operations(folder)
     if number:
-        how = "is running" if running else "is set up, though not running"
+        how = "is running" if "on" in states else "is set up, though not running"
         raise PagemapError(
             f"DAMON {how} for somebody else, whose settings would be lost; when nobody needs them "
             f"any more, switch it off and write 0 to {folder}/nr_kdamonds",
@@ -205,6 +193,10 @@ def require(sysfs: str = "/sys") -> None:
             operation=_OPERATION,
             path=f"{folder}/nr_kdamonds",
         )
+
+
+def _state(folder: str, number: int) -> str:
+    return patiently(lambda: get(f"{folder}/{number}/state"))
 
 
 def _folder(sysfs: str) -> str:
@@ -236,7 +228,7 @@ def _error(error: OSError, folder: str) -> PagemapError:
             operation=_OPERATION,
             path=path,
         )
-    if error.errno == EINVAL:
+    if error.errno == EINVAL and path.endswith(("operations", "state")):
         return _no_operations(folder)
     return PagemapError(
         f"cannot use DAMON: {path}: {error.strerror or error}",

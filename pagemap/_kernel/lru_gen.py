@@ -10,7 +10,7 @@ when there would be a fifth, the oldest becomes part of the next.
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOTSUP, EPERM
+from errno import EACCES, EINVAL, ENOENT, ENOTSUP, EPERM
 
 from pagemap._errors import AccessDenied, PagemapError, Unsupported
 from pagemap._kernel.control_files import get, put
@@ -103,13 +103,13 @@ class Generations:
     def age(self, memcg: int, node: int, number: int) -> None:
         """Begin a new generation after the youngest, `number`; anonymous memory is aged too.
 
-        What the kernel did meanwhile by itself makes it do nothing. Raises what stands for an
-        OSError; a cgroup that was removed is none.
+        Where the kernel has done so meanwhile by itself, or has removed the cgroup, nothing is
+        done. Raises what stands for another OSError.
         """
         try:
             put(self._file, f"+ {memcg} {node} {number} 1 1")
         except OSError as error:
-            if error.errno != ENOENT or not os.path.exists(self._file):
+            if error.errno != EINVAL:
                 raise self._error(error) from None
 
     def _error(self, error: OSError) -> PagemapError:

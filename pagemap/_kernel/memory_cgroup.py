@@ -10,7 +10,11 @@ from pagemap._kernel.control_files import get, put
 from pagemap._kernel.mounts import kind_of
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
-__all__ = ["MemoryCgroup", "hierarchy_path"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MemoryCgroup", "hierarchy_path", "of_process"]
 
 _OPERATION = "find the working set"
 _KINDS = ("cgroup", "cgroup2")
@@ -88,15 +92,48 @@ def hierarchy_path(directory: str, *, procfs: str = "/proc") -> str:
     return path or "/"
 
 
-def _root_of(mount_point: str, procfs: str) -> str:
-    """What of its file system is mounted there: the fourth field of mountinfo."""
-    found = "/"
+def of_process(cgroups: str, *, procfs: str = "/proc") -> str:
+    """The directory of the memory cgroup in the text of a process's /proc/PID/cgroup.
+
+    Raises Unsupported where it is not mounted here.
+    """
+    found: dict[str, str] = {}
+    for line in cgroups.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if "memory" in controllers.split(","):
+            found["cgroup"] = path
+        elif number == "0":
+            found.setdefault("cgroup2", path)
+    # where the controller is in a hierarchy of version 1, the unified one has none of it
+    kind = "cgroup" if "cgroup" in found else "cgroup2"
+    wanted = found.get(kind, "")
+    for root, point, type_, options in _mounts(procfs):
+        if type_ != kind or (kind == "cgroup" and "memory" not in options):
+            continue
+        below = "/" if root == "/" else f"{root}/"
+        if wanted == root or wanted.startswith(below):
+            inner = wanted[len(root) :].strip("/")
+            return f"{point}/{inner}" if inner else point
+    raise Unsupported(
+        f"the memory cgroup of the process, {wanted or 'which it has not'}, is not mounted here",
+        operation=_OPERATION,
+    )
+
+
+def _mounts(procfs: str) -> Iterator[tuple[str, str, str, list[str]]]:
+    """What of which file system is mounted where: its root there, the place, type and options."""
     with open(f"{procfs}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
-            words = line.split(" ")
-            if _plain(words[4]) == mount_point:
-                found = _plain(words[3])  # the last one lies above the others
-    return found
+            place, _, system = line.rstrip("\n").partition(" - ")
+            words, more = place.split(" "), system.split(" ")
+            yield _plain(words[3]), _plain(words[4]), more[0], more[2].split(",")
+
+
+def _root_of(mount_point: str, procfs: str) -> str:
+    """What of its file system is mounted there; the last of several lies above the others."""
+    roots = [root for root, point, *_ in _mounts(procfs) if point == mount_point]
+    return roots[-1] if roots else "/"
 
 
 def _plain(path: str) -> str:

@@ -150,12 +150,14 @@ def test_rights(pagemap_as_nobody: Pagemap, toucher: touching.Toucher) -> None:
         ("self --every 10 --watch 10", "give --every or --watch, not both"),
         ("self --method clock", "--method knows no 'clock'; "),
         ("self --method damon,referenced", "--method takes one word"),
-        ("self --method mglru", "mglru is not a method for a process: choose from damon"),
         ("self --probe", "--probe is a method of its own, for a cgroup: give --cgroup PATH"),
         ("--cgroup /x --method reclaim", "the method reclaim disturbs the cgroup: ask for it by"),
         ("--cgroup /x --probe --method mglru", "--probe is a method of its own"),
-        ("self --regions --method referenced", "--regions needs the method damon, and a TARGET"),
-        ("--cgroup /x --regions", "--regions needs the method damon, and a TARGET"),
+        (
+            "self --regions --method referenced",
+            "--regions needs the method damon or written, and a TARGET",
+        ),
+        ("--cgroup /x --regions", "--regions needs the method damon or written, and a TARGET"),
         ("self --columns idle_5s --over 1s", "--columns knows no 'idle_5s'"),
     ],
 )

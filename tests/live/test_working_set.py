@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import mmap
 import os
 import signal
 import subprocess
@@ -15,7 +17,7 @@ import pytest
 import pagemap
 from tests import oracle, touching, workloads
 from tests.live.as_nobody import as_nobody
-from tests.touching import PAGES, SIZE
+from tests.touching import PAGES, SIZE, SLOWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +46,10 @@ def memory_cgroup() -> Iterator[Path]:
         pytest.skip(str(reason))
 
 
-def method_that_works(method: str) -> None:
+def method_that_works(method: str, pid: int | None = None) -> None:
     """Skip where this machine does not have it, with its own words."""
     try:
-        pagemap.working_set(os.getpid(), over=0.1, method=method)
+        pagemap.working_set(pid or os.getpid(), over=0.1, method=method)
     except (pagemap.Unsupported, pagemap.AccessDenied) as error:
         pytest.skip(str(error))
     except pagemap.PagemapError as error:
@@ -101,6 +103,53 @@ def test_what_was_not_touched_for_how_long(toucher: touching.Toucher, method: st
         assert warm.touched == SIZE - warm.idle_2500ms >= SIZE - SLACK
     else:
         assert warm.idle_500ms >= warm.idle_2s >= warm.idle_2500ms
+
+
+def test_what_was_written(toucher: touching.Toucher) -> None:
+    """`hot` is only read."""
+    method_that_works("written", toucher.pid)
+    found: list[pagemap.Table[Any]] = []
+    words: dict[str, Any] = {"idle": [0.2], "method": "written", "regions": True}
+    words["over"] = 2.5 * SLOWER
+    thread = threading.Thread(
+        target=lambda: found.append(pagemap.working_set(toucher.pid, **words))
+    )
+    thread.start()
+    time.sleep(1.5 * SLOWER)  # it takes a while until writes are tracked
+    toucher.write_warm()
+    thread.join()
+    rows = {row.start: row for row in found[0]}
+    heap, warm = rows[toucher.hot.start], rows[toucher.warm.start]
+    assert (heap.rss, heap.touched, heap.end) == (2 * SIZE, 0, toucher.cold.end)
+    assert (warm.rss, warm.touched, warm.idle_200ms) == (SIZE, SIZE, SIZE)
+    assert found[0].about["method"] == "written"
+
+
+def test_what_this_process_writes() -> None:
+    """Without any right, where userfaultfd is there."""
+    method_that_works("written", os.getpid())
+    memory = mmap.mmap(-1, 64 * oracle.PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory[:] = bytes([1]) * len(memory)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+    def write() -> None:
+        for number in range(16, 32):
+            memory[number * oracle.PAGE] = 2
+
+    timer = threading.Timer(0.3, write)
+    timer.start()
+    table: pagemap.Table[Any] = pagemap.working_set(
+        "self", over=0.6, idle=[0.1], method="written", regions=True
+    )
+    timer.join()
+    ours = [
+        (max(row.start, start), min(row.end, start + len(memory)), row.touched != 0)
+        for row in table
+        if row.start < start + len(memory) and row.end > start
+    ]
+    written = [(first, last) for first, last, touched in ours if touched]
+    assert written == [(start + 16 * oracle.PAGE, start + 32 * oracle.PAGE)]
+    assert sum(last - first for first, last, _ in ours) == len(memory)
 
 
 def test_regions_of_the_heap(toucher: touching.Toucher) -> None:
@@ -170,49 +219,6 @@ def test_what_it_disturbs_is_put_back_by_use(toucher: touching.Toucher) -> None:
     heap = toucher.hot.start, toucher.cold.end, 2 * SIZE
     assert heap in before
     assert heap in after
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ({"over": 0}, "over must be from 0.1 to 1048576 seconds, not 0"),
-        ({"over": 0.05}, "over must be from 0.1 "),
-        ({"over": float("nan")}, "over must be from 0.1 "),
-        ({"over": float("inf")}, "over must be from 0.1 "),
-        ({"over": -1}, "over must be from 0.1 "),
-        ({"idle": [0.01]}, "idle must be from 0.1 "),
-        ({"idle": [11]}, "idle has 11 s, and the window is over after 10 s: make that longer"),
-        ({"idle": range(1, 10), "over": 5}, "idle has 9 s, "),
-        ({"idle": [each / 10 for each in range(1, 18)]}, "idle has 18 times; 16 are the most"),
-        ({"method": "clock"}, "method knows no 'clock'"),
-        ({"method": "mglru"}, "mglru is not a method for a process: choose from damon, referenced"),
-        ({"method": "reclaim"}, "reclaim is not a method for a process"),
-        ({"cgroup": "/sys/fs/cgroup"}, "give a target or a cgroup, and not both"),
-        ({"target": None}, "give a target or a cgroup, and not both"),
-        ({"regions": True, "method": "referenced"}, "referenced tells of whole mappings"),
-        ({"target": None, "cgroup": "/", "regions": True}, "regions are of one process"),
-        ({"target": None, "cgroup": "/", "method": "damon"}, "damon is not a method for a cgroup"),
-    ],
-)
-def test_arguments_that_are_refused(words: dict[str, Any], said: str) -> None:
-    with pytest.raises(pagemap.UsageError) as caught:
-        pagemap.working_set(**{"target": "self", **words})
-    assert str(caught.value).startswith(said)
-
-
-@pytest.mark.parametrize("words", [{"over": "10"}, {"over": True}, {"idle": 5}, {"idle": "5"}])
-def test_arguments_of_other_types(words: dict[str, Any]) -> None:
-    with pytest.raises(TypeError):
-        pagemap.working_set("self", **words)
-
-
-def test_no_method_at_all(tmp_path: Path) -> None:
-    """A kernel without DAMON, and without the page monitor: what to do is said of each."""
-    (tmp_path / "proc").symlink_to("/proc")
-    with pytest.raises(pagemap.Unsupported) as caught:
-        pagemap.working_set("self", over=0.1, method="damon", sysfs=str(tmp_path / "sys"))
-    assert "CONFIG_DAMON_SYSFS" in str(caught.value)
-    assert caught.value.errno == errno.ENOENT
 
 
 def test_names_of_the_columns() -> None:

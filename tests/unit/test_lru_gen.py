@@ -129,28 +129,35 @@ def look(told: Any, window: Window) -> Any:
 def test_what_the_generations_tell() -> None:
     """2 before the window; 3 touched until the first moment, 4 until the end, 5 fresh."""
     page = os.sysconf("SC_PAGESIZE")
-    first = text((1, 5, 0), (2, 95, 40))
     told = Told(
-        first,
+        *["memcg 0 /a\nnode 0\n9 1 9999 9999\n" + text((number, 95, 40)) for number in range(4)],
         text((1, 5, 0), (2, 95, 40), (3, 1, 0)),
         text((1, 5, 0), (2, 65, 30), (3, 31, 10), (4, 2, 0)),
         text((1, 5, 0), (2, 65, 30), (3, 31, 10), (4, 2, 0)),
         text((2, 50, 30), (3, 21, 10), (4, 32, 0), (5, 3, 1)),
     )
     found = look(told, Window(0.3, [0.1, 0.2]))
-    assert told.aged == [(7, 0, 2), (7, 0, 3), (7, 0, 4)]
+    assert told.aged == [(7, 0, number) for number in range(5)]  # thrice at the beginning
     anon, file = found.rows
-    rss, touched, *idle = anon[6:11]
+    rss, touched, *idle = anon[5:10]
     assert (rss, touched) == (106 * page, 56 * page)
     assert idle == [70 * page, None, 50 * page]  # of the second moment nothing can be told
-    assert file[6:11] == [41 * page, 11 * page, 30 * page, None, 30 * page]
-    assert (anon[1], anon[5], file[5]) == ("/x", "anon", "file")
+    assert file[5:10] == [41 * page, 11 * page, 30 * page, None, 30 * page]
+    assert (anon[1], anon[-1], file[-1]) == ("/x", "[anon]", "[file]")
 
 
 def test_aging_by_others() -> None:
     """Where reclaim aged so often that the old generation is gone, nothing is known."""
-    told = Told(text((2, 95, 0)), text((2, 95, 0), (6, 1, 0)), text((4, 90, 0), (7, 5, 0)))
+    first = [text((number, 95, 0)) for number in range(4)]
+    told = Told(*first, text((2, 95, 0), (6, 1, 0)), text((4, 90, 0), (7, 5, 0)))
     found = look(told, Window(0.1))
     anon = found.rows[0]
-    assert anon[7:9] == [None, None]
+    assert anon[6:8] == [None, None]
     assert lru_gen.MOST == 4
+
+
+def test_a_kernel_that_does_not_age() -> None:
+    with pytest.raises(pagemap.PagemapError, match="does not age the memory of cgroup /a"):
+        look(Told(*[text((2, 95, 0))] * 4), Window(0.1))
+    with pytest.raises(pagemap.PagemapError, match="does not age"):
+        look(Told(*["memcg 0 /a\nnode 0\n9 1 9 9\n"] * 4), Window(0.1))

@@ -50,11 +50,13 @@ translation stays in the TLB of a processor leaves no mark when it is touched.
             for each time of --idle, and for the end of the window
 
 This command changes the target: it clears the accessed marks of its pages,
-which disturbs other tools that read them, such as Referenced in smaps. mglru
-ages a cgroup's memory. --probe takes up to half of a cgroup's memory away, in
-20 steps, and stops when what was taken is needed again; its processes wait
-meanwhile. damon is not used while somebody else has set up DAMON; its settings
-are removed at the end, even if this command is killed.
+which disturbs other tools that read them, such as Referenced in smaps; written
+clears the soft-dirty bits instead. referenced holds the mmap_lock of a process
+while it clears and reads, 13 ms for each gigabyte. mglru ages the memory of a
+cgroup. --probe takes up to half of it away, in 20 steps, and stops when what
+was taken is needed again; the processes wait meanwhile. damon is not used while
+somebody else has set up DAMON; its settings are removed at the end, even if
+this command is killed.
 
 If the process exits before the window ends, what was read until then is shown,
 and the exit code is 75.
@@ -90,7 +92,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--regions",
         action="store_true",
-        help="a row for each part of a mapping that was first touched at one time (damon only)",
+        help="a row for each part of a mapping that was first touched at one time (damon, written)",
     )
     parser.add_argument(
         "--probe",
@@ -148,8 +150,8 @@ def _asked(arguments: Namespace, pid: int | None, over: float) -> WorkingSet:
         raise UsageError("--probe is a method of its own, for a cgroup: give --cgroup PATH")
     if method == "reclaim" and not arguments.probe:
         raise UsageError("the method reclaim disturbs the cgroup: ask for it by --probe")
-    if arguments.regions and (method not in (None, "damon") or arguments.target is None):
-        raise UsageError("--regions needs the method damon, and a TARGET")
+    if arguments.regions and (method not in (None, "damon", "written") or arguments.target is None):
+        raise UsageError("--regions needs the method damon or written, and a TARGET")
     return WorkingSet(
         pid,
         cgroup=arguments.cgroup,

@@ -14,8 +14,10 @@ __all__ = ["METHODS", "WORKING_SETS", "WorkingSetRow", "idle_name", "with_idle"]
 
 METHODS = {
     "damon": "the kernel's DAMON samples the accesses of a process, region by region (root)",
-    "mglru": "the generations of the multi-gen LRU, of a cgroup as a whole (root)",
+    "mglru": "the generations of the multi-gen LRU, of a cgroup as a whole, or of a process "
+    "that is alone in one (root)",
     "referenced": "the accessed marks of pages, cleared and read again; by mapping",
+    "written": "the pages that are written, by tracking: a lower bound; only if it is named",
     "reclaim": "what a cgroup can do without, found by taking it away (root, cgroup v2)",
 }
 """The methods, and what each does."""
@@ -29,18 +31,23 @@ class WorkingSetRow(Record):
     touched when the window was 5 seconds old. `touched` and the last of them together are `rss`.
     """
 
-    pid: int | None = field("", "the process; none for a row of a cgroup", key=True)
+    pid: int | None = field("", "the process; none for a row of several", key=True)
     cgroup: str | None = field("", "the cgroup directory, where the row is of one", key=True)
     start: int | None = field("address", "its first address", rank=6, key=True)
     end: int | None = field("address", "the address past its last", rank=8)
     perms: str | None = field("rights", "as in /proc/PID/maps", rank=7)
-    kind: str | None = field("", "of a cgroup's memory: anon or file", key=True)
     rss: int | None = field(
         "bytes", "resident when the window ended; of a cgroup with its cached files", rank=2
     )
     touched: int | None = field("bytes", "part of rss: touched in the window", rank=1)
     method: str = field("", "how that was found", rank=5)
-    path: str = field("", "the file, a name in brackets, or empty", "", rank=0)
+    path: str = field(
+        "",
+        "the file, a name in brackets, or empty; of a cgroup [anon], [file] or [all]",
+        "",
+        rank=0,
+        key=True,
+    )
 
 
 WORKING_SETS = Schema.of(WorkingSetRow, "pagemap.working_set", 1)
