@@ -6,9 +6,10 @@ import os
 
 from pagemap._analyses import backing
 from pagemap._analyses.tally_plan import Plan, tellable
-from pagemap._native import counting, procmap
+from pagemap._native import procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.lines import Lines
+from pagemap._native.sample import Sample
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -47,7 +48,7 @@ class Counter:
             process.close()
             raise
         self._asked = set(asked)
-        self._idle: list[counting.Sample] = []
+        self._idle: list[Sample] = []
         self._status_fd = _open(process, "status")
         self._statm_fd = _open(process, "statm")
 
@@ -67,15 +68,15 @@ class Counter:
         except OSError as error:
             raise self._process.read_error(error) from None
 
-    def _memory(self) -> counting.Sample:
+    def _memory(self) -> Sample:
         """What one count needs, for nobody else meanwhile."""
         try:
             return self._idle.pop()
         except IndexError:
-            return counting.Sample(self._process.fileno(), PAGE_SHIFT, self._plan.way)
+            return Sample(self._process.fileno(), PAGE_SHIFT, self._plan.way)
 
     def _take(
-        self, memory: counting.Sample, max_pages: int, max_ns: int, first: int
+        self, memory: Sample, max_pages: int, max_ns: int, first: int
     ) -> tuple[dict[str, Any], int | None]:
         process = self._process
         status = self._status()
