@@ -28,7 +28,8 @@ from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, FrameReader
 from pagemap._native.descriptors import Holder
 from pagemap._native.lines import Lines
-from pagemap._native.sharing import FrameSets, Heaviest, SharingPiece, StretchBuffer
+from pagemap._native.sharing import FrameSets, Heaviest
+from pagemap._native.stretches import SharingPiece, StretchBuffer
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_space import Spaces, require_pfns

@@ -6,7 +6,6 @@ import mmap
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
-from pagemap._native.owners import VisitPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["KINDS", "NO_RANK", "FrameSets", "Heaviest", "SharingPiece", "StretchBuffer"]
+    from pagemap._native.stretches import StretchBuffer
+
+__all__ = ["KINDS", "NO_RANK", "FrameSets", "Heaviest"]
 
 KINDS = ("anon", "file", "shmem", "ksm", "zero", "other")
 """What a shared frame is, in the order of enum pm_kind."""
@@ -29,45 +30,8 @@ _RESERVED: int = lib.PM_FIRST_SET  # sets that name nobody: the empty one, and t
 _SET_BYTES = 108  # one while the table grows: its room before and after, and of its hash
 _SET_WORDS = 8  # a set has 64 bytes, and its counts begin at the third word
 _COUNTS_AT = 2
-_STRETCHES = 1 << 14
 _TOUCHED: int = lib.PM_TOUCHED
 _SETTLED_AT_ONCE = 1 << 22  # frames of the table that one call goes through
-
-
-class StretchBuffer:
-    """What one thread needs to collect the frames that may be shared."""
-
-    __slots__ = ("out", "scratch")
-
-    def __init__(self) -> None:
-        self.scratch = allocate("uint64_t[]", READ_BLOCK)
-        self.out = allocate("struct pm_stretch[]", _STRETCHES)
-
-
-class SharingPiece(VisitPiece):
-    """A stretch of one process to collect frames from."""
-
-    __slots__ = ()
-
-    def run(self, buffer: StretchBuffer) -> tuple[StretchBuffer, int]:
-        """Collect some more; the buffer, and how many stretches are in it."""
-        try:
-            stored = checked(
-                lib.pm_sharing_collect(
-                    self.visit.table,
-                    self._at,
-                    self._to,
-                    buffer.scratch,
-                    buffer.out,
-                    _STRETCHES,
-                    self._seen,
-                )
-            )
-        except OSError as error:
-            self.error = error
-            return buffer, 0
-        self.work += self._seen[0]
-        return buffer, stored
 
 
 class FrameSets:

@@ -1,0 +1,47 @@
+"""The frames of a process that others may map too, collected in stretches."""
+
+from __future__ import annotations
+
+from pagemap._core import lib
+from pagemap._native import READ_BLOCK, allocate, checked
+from pagemap._native.owners import VisitPiece
+
+__all__ = ["SharingPiece", "StretchBuffer"]
+
+_STRETCHES = 1 << 14
+
+
+class StretchBuffer:
+    """What one thread needs to collect the frames that may be shared."""
+
+    __slots__ = ("out", "scratch")
+
+    def __init__(self) -> None:
+        self.scratch = allocate("uint64_t[]", READ_BLOCK)
+        self.out = allocate("struct pm_stretch[]", _STRETCHES)
+
+
+class SharingPiece(VisitPiece):
+    """A stretch of one process to collect frames from."""
+
+    __slots__ = ()
+
+    def run(self, buffer: StretchBuffer) -> tuple[StretchBuffer, int]:
+        """Collect some more; the buffer, and how many stretches are in it."""
+        try:
+            stored = checked(
+                lib.pm_sharing_collect(
+                    self.visit.table,
+                    self._at,
+                    self._to,
+                    buffer.scratch,
+                    buffer.out,
+                    _STRETCHES,
+                    self._seen,
+                )
+            )
+        except OSError as error:
+            self.error = error
+            return buffer, 0
+        self.work += self._seen[0]
+        return buffer, stored
