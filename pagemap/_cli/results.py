@@ -11,6 +11,7 @@ from pagemap._cli.output_options import FORMATS, add_arguments
 from pagemap._cli.parsing import parse_limit, parse_names
 from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of, wrapped
 from pagemap._errors import UsageError
+from pagemap._tables.sums import Sums
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Results:
         most: int | None = None,
     ) -> None:
         header = self._header if header is None else header
-        sums = _Sums()
+        sums = Sums()
         tables = self._first(sums.over(self._arranged(_several(made))), most)
         if self.format == "table":
             self._write_table(tables, output, sums, header=header, changes=changes)
@@ -215,7 +216,7 @@ class Results:
         self,
         tables: Iterable[Table[Any]],
         output: Output,
-        sums: _Sums,
+        sums: Sums,
         *,
         header: bool,
         changes: Any,
@@ -294,19 +295,3 @@ def _heaviest(groups: Schema[Any]) -> str:
     """The column by which groups are in order where nobody says: the amount of the first rank."""
     ranked = [column for column in groups if column.adds and column.rank is not None]
     return min(ranked, key=lambda each: (each.name == "rows", each.rank)).name
-
-
-class _Sums(dict[str, "Any"]):
-    """Sums of the columns of several tables; complete after the last table was read."""
-
-    def over(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
-        """The same tables; the sums grow as each is read."""
-        for table in tables:
-            total = table.total()
-            for column in table.schema:
-                if column.adds:
-                    value = getattr(total, column.name)
-                    before = self.get(column.name, 0)
-                    unknown = value is None or before is None
-                    self[column.name] = None if unknown else before + value
-            yield table

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import pagemap
 from pagemap._native.columns import codes_end
+from pagemap._tables.sums import Sums
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Column, Schema
@@ -124,6 +125,17 @@ def test_total_of_no_rows() -> None:
     """Of what is not known at all it was 0."""
     none = table().top(0)
     assert (none.total().rss, none.total().pss) == (0, None)
+
+
+def test_sums_of_several_tables() -> None:
+    none, known = table().top(0), table().where(lambda row: row.pss is not None)
+    for several in ([none, known, known], [known, none, known], [known, known, none]):
+        sums = Sums()
+        assert list(sums.over(iter(several))) == several
+        assert (sums["rss"], sums["pss"]) == (2 * known.total().rss, 2 * known.total().pss)
+    sums = Sums()
+    assert len(list(sums.over(iter([none])))) == 1
+    assert (sums["rss"], sums["pss"]) == (0, None)
 
 
 def test_total() -> None:
