@@ -45,9 +45,9 @@ static inline int pm_sys_trace_stop(int tid, int *status)
 	return got;
 }
 
-static inline int pm_sys_pidfd_open(int pid)
+static inline int pm_sys_pidfd_open(int thread, int pid)
 {
-	const int fd = real_pidfd_open(pid);
+	const int fd = real_pidfd_open(thread, pid);
 
 	step();
 	return fd;

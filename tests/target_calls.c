@@ -16,6 +16,7 @@
  *	threads   in the wait for eight threads that do all of the above at once
  *	strict    in registers, and allowed to read, to write and to end, nothing else (seccomp)
  *	dispatch  in registers, and asked for its calls to be sent to a handler of its own
+ *	ended     at its end, while another thread computes
  *	vfork     alone, and for two seconds in the wait for its child of vfork
  */
 #define _GNU_SOURCE
@@ -332,6 +333,14 @@ static void *dispatch(void *none)
 	return compute(none);
 }
 
+static void *end(void *none)
+{
+	pthread_t other;
+
+	expect(!pthread_create(&other, NULL, compute, NULL), "thread");
+	pthread_exit(none);
+}
+
 static void *answer(void *none);
 
 static void *lend(void *none)
@@ -356,7 +365,7 @@ static const struct mode {
 	{ "read", read_bytes },	  { "futex", wait_turns },    { "epoll", wait_epoll },
 	{ "poll", wait_poll },	  { "signals", get_signals }, { "sequence", sequences },
 	{ "threads", threads },	  { "strict", be_strict },    { "vfork", lend },
-	{ "dispatch", dispatch },
+	{ "dispatch", dispatch }, { "ended", end },
 };
 
 static void *threads(void *none)

@@ -189,7 +189,8 @@ static int32_t trace(struct job *job)
 	result = identify(job);
 	if (result < 0)
 		return result;
-	job->pidfd = pm_sys_pidfd_open(job->in->pid);
+	/* its descriptors may be others than those of the main thread, which may have ended */
+	job->pidfd = pm_sys_pidfd_open(job->in->thread, job->in->pid);
 	return job->pidfd < 0 ? -errno : stopped(job);
 }
 

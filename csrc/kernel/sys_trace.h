@@ -65,9 +65,12 @@ static inline void pm_sys_trace_sleep(long nanoseconds)
 	sigtimedwait(&children, NULL, &most);
 }
 
-static inline int pm_sys_pidfd_open(int pid)
+/* A thread's (Linux 6.9), else that of the process: SYS_pidfd_open, which old headers lack. */
+static inline int pm_sys_pidfd_open(int thread, int pid)
 {
-	return (int)syscall(434, pid, 0); /* SYS_pidfd_open, which old headers lack */
+	const int fd = (int)syscall(434, thread, O_EXCL); /* PIDFD_THREAD */
+
+	return fd < 0 && errno == EINVAL ? (int)syscall(434, pid, 0) : fd;
 }
 
 static inline int pm_sys_pidfd_getfd(int pidfd, int fd)

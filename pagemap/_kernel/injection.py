@@ -119,11 +119,5 @@ def _threads(folder: Folder) -> list[int]:
         raise folder.error(failed, OPERATION) from None
     threads.sort(key=lambda thread: thread != folder.pid)
     del threads[_LOOKED_AT:]
-    threads.sort(key=lambda thread: _state(folder, thread) in _UNSTOPPABLE)
+    threads.sort(key=lambda thread: folder.state_of(str(thread)) in _UNSTOPPABLE)
     return threads[:_TRIED] or [folder.pid]
-
-
-def _state(folder: Folder, thread: int) -> bytes:
-    """The letter of a thread's state, as proc(5) has it; Z also for one that is gone."""
-    stat = folder.peek(f"task/{thread}/stat") or b""
-    return (stat.rpartition(b")")[2].split() or [b"Z"])[0]

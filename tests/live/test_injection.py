@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import struct
+from errno import EBADF
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pagemap
 from pagemap._kernel.injection import userfaultfd_in
 from tests import calls, oracle
 from tests.kernel_settings import Unavailable
+from tests.target import wait_until
 
 ROUNDS = int(os.environ.get("PAGEMAP_INJECTIONS", "20"))
 # include/uapi/linux/userfaultfd.h
@@ -63,6 +65,31 @@ def test_what_is_interrupted_goes_on(mode: str) -> None:
             process.check()
     except Unavailable as reason:
         pytest.skip(str(reason))
+
+
+def test_one_whose_main_thread_has_ended() -> None:
+    """Another one is asked, whose descriptors Linux lets others take from 6.9 on."""
+    with calls.running("ended") as caller, pagemap.Process(caller.pid) as process:
+        state = Path(f"/proc/{caller.pid}/task/{caller.pid}/stat")
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z")
+        try:
+            inject(process, ROUNDS)
+        except pagemap.PagemapError as error:
+            if error.errno != EBADF or pidfd_of_thread():
+                raise
+            pytest.skip("needs pidfds of threads (Linux 6.9)")
+        assert caller.goes_on()
+        assert caller.report().wrong == "right"
+        assert left_behind(caller.pid) == []
+
+
+def pidfd_of_thread() -> bool:
+    """Whether this kernel has them: pidfd_open takes the flag for that."""
+    try:
+        os.close(os.pidfd_open(os.getpid(), os.O_EXCL))
+    except OSError:
+        return False
+    return True
 
 
 def test_it_is_of_the_target() -> None:
