@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "kernel/procmap.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 #include "kernel/userfaultfd.cdef.h"
@@ -34,17 +35,32 @@ int32_t pm_uffd_open(void)
 	return error;
 }
 
-int64_t pm_uffd_register(int32_t uffd, const uint64_t *bounds, uint64_t count, int32_t *errors)
+/* Whether a mapping has other bounds now than the two addresses, as far as this kernel tells. */
+static int changed(int32_t maps, const uint64_t *bounds)
+{
+	struct pm_vma vma;
+	const int32_t error = pm_vma_at(maps, bounds[0], &vma);
+
+	if (error)
+		return error != -ENOTTY;
+	return vma.start != bounds[0] || vma.end != bounds[1];
+}
+
+int64_t pm_uffd_register(int32_t uffd, const struct pm_uffd_ranges *ranges, int32_t *errors)
 {
 	int64_t registered = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < ranges->count; i++) {
+		const uint64_t *bounds = ranges->bounds + 2 * i;
 		struct pm_uapi_uffd_register range = {
-			.start = bounds[2 * i],
-			.length = bounds[2 * i + 1] - bounds[2 * i],
+			.start = bounds[0],
+			.length = bounds[1] - bounds[0],
 			.mode = PM_UAPI_UFFD_REGISTER_WP,
 		};
 
+		errors[i] = EAGAIN;
+		if (changed(ranges->maps, ranges->mappings + 2 * i))
+			continue;
 		errors[i] = pm_sys_ioctl(uffd, PM_UAPI_UFFDIO_REGISTER, &range) < 0 ? errno : 0;
 		registered += !errors[i];
 	}

@@ -23,12 +23,24 @@ int32_t pm_uffd_open(void);
  */
 int32_t pm_uffd_agree(int32_t uffd);
 
+/* Ranges to register: `count` pairs of addresses in bytes, start and end. */
+struct pm_uffd_ranges {
+	const uint64_t *bounds;
+	const uint64_t *mappings; /* the bounds of the mapping that each lies in, as they were */
+	uint64_t count;
+	int32_t maps; /* /proc/PID/maps, open */
+};
+
 /*
- * Register `count` ranges, two addresses in bytes each in `bounds`. errors[i] becomes 0 or the
- * errno of range i: EBUSY is another userfaultfd's, EPERM a shared file opened to be read only,
- * EINVAL what cannot be tracked ([vdso]) or is gone. Returns the number of those registered.
+ * Register ranges. errors[i] becomes 0 or the errno of range i: EBUSY is another userfaultfd's,
+ * EPERM a shared file opened to be read only, EINVAL what cannot be tracked ([vdso]), EAGAIN a
+ * mapping that has other bounds by now, or is gone. Returns the number of those registered.
+ *
+ * What is registered is a mapping of its own, so a part of one is split off. Where the process
+ * then wants to move the whole, as realloc(3) does, mremap(2) fails: hence the look at the
+ * bounds right before, which takes Linux 6.11.
  */
-int64_t pm_uffd_register(int32_t uffd, const uint64_t *bounds, uint64_t count, int32_t *errors);
+int64_t pm_uffd_register(int32_t uffd, const struct pm_uffd_ranges *ranges, int32_t *errors);
 
 /* The reverse; what cannot be unregistered is gone, or not ours any more. Returns the number. */
 int64_t pm_uffd_unregister(int32_t uffd, const uint64_t *bounds, uint64_t count);

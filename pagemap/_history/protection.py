@@ -13,7 +13,7 @@ from pagemap._history.found import NEW, UNTRACKED, Found
 from pagemap._history.spans import Spans
 from pagemap._kernel.userfaultfd import busy
 from pagemap._native import userfaultfd
-from pagemap._native.descriptors import CLOSED
+from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.writes import Writes
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
 from pagemap._vocabulary.text import printable
@@ -53,11 +53,20 @@ class Protection:
         self._refused: set[tuple[int, int]] = set()
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
         self._never = sum(bits[name] for name in _NEVER if process.can_find(name))
+        self._maps: int = CLOSED
         try:
+            self._maps = self._open_maps()
             self._begin()
         except BaseException:
             self.close()
             raise
+
+    def _open_maps(self) -> Descriptor:
+        folder = self._process.folder
+        try:
+            return Descriptor(folder.open("maps"))
+        except OSError as error:
+            raise folder.error(error, "read the mappings", "maps") from None
 
     def _begin(self) -> None:
         spans = Spans(self._process, self._ranges)
@@ -117,7 +126,12 @@ class Protection:
     def _register(self, spans: Spans, numbers: Iterable[int]) -> dict[int, int]:
         """Have writes to these spans tracked; the errno of each where that cannot be."""
         wanted = list(numbers)
-        errors = userfaultfd.register(self._fd, [spans.bounds[number] for number in wanted])
+        errors = userfaultfd.register(
+            self._fd,
+            self._maps,
+            list(map(spans.bounds.__getitem__, wanted)),
+            list(map(spans.whole.__getitem__, wanted)),
+        )
         failed = {number: code for number, code in zip(wanted, errors, strict=True) if code}
         for number, code in list(failed.items()):
             if code == EINVAL and self._widened(spans, number):
@@ -135,7 +149,10 @@ class Protection:
         while (start, end) != (first, last):
             size *= 2
             start, end = max(start & -size, first), min(-(-end & -size), last)
-            if userfaultfd.register(self._fd, [(start, end)]) == [0]:
+            widened = userfaultfd.register(
+                self._fd, self._maps, [(start, end)], [spans.whole[number]]
+            )
+            if widened == [0]:
                 spans.bounds[number] = start, end
                 return True
         return False
@@ -150,4 +167,4 @@ class Protection:
         """End the tracking: closing does that, but for a child of fork that has the file, too."""
         if self._fd != CLOSED:
             userfaultfd.unregister(self._fd, list(self._known))
-        self._fd = CLOSED
+        self._fd = self._maps = CLOSED

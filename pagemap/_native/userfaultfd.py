@@ -30,14 +30,17 @@ def agree(fd: int) -> None:
     checked(lib.pm_uffd_agree(fd))
 
 
-def register(fd: int, bounds: Bounds) -> list[int]:
+def register(fd: int, maps: int, bounds: Bounds, mappings: Bounds) -> list[int]:
     """Register ranges ``(start, end)`` in bytes; 0 or the errno for each.
 
-    EBUSY: another userfaultfd has it; EPERM: a shared file opened to be read; EINVAL: neither
-    trackable nor, perhaps, there.
+    `mappings` are the bounds of those that they lie in, and `maps` is the file, open. EBUSY:
+    another userfaultfd has it; EPERM: a shared file opened to be read; EAGAIN: the mapping has
+    other bounds by now; EINVAL: it cannot be tracked.
     """
     errors = ffi.new("int32_t[]", len(bounds))
-    lib.pm_uffd_register(fd, _flat(bounds), len(bounds), errors)
+    flat, whole = _flat(bounds), _flat(mappings)
+    table = {"bounds": flat, "mappings": whole, "count": len(bounds), "maps": maps}
+    lib.pm_uffd_register(fd, ffi.new("struct pm_uffd_ranges *", table), errors)
     return list(ffi.unpack(errors, len(bounds))) if bounds else []
 
 

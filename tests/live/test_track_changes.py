@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import random
 import resource
 import signal
+import struct
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +23,8 @@ from tests.mappings import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+CHURN = 1.0  # seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,6 +110,53 @@ def test_memory_that_is_split_and_dropped() -> None:
         mappings.write(start, [2])
         assert [each[:2] for each in rows_in(tracker.collect(), start, 32)] == [(2, 1)]
     mappings.free(start, 32)
+
+
+def churn(stop: threading.Event, failed: list[OSError]) -> None:
+    """Map, write, move and unmap memory of all sizes, as allocators do."""
+    try:
+        while not stop.is_set():
+            pages = random.randint(1, 40)
+            start = mappings.alone(pages)
+            moved = mappings.moved(start, pages)
+            mappings.write(moved, range(pages))
+            mappings.unmap(moved, pages)
+            for guard in (start - PAGE, start + pages * PAGE):  # what is between may be another's
+                mappings.unmap(guard, 1)
+    except OSError as error:
+        failed.append(error)
+
+
+def test_mappings_that_change_while_they_are_registered() -> None:
+    """A mapping was split where another of other bounds had been: mremap of it then failed."""
+    stop = threading.Event()
+    failed: list[OSError] = []
+    threads = [threading.Thread(target=churn, args=(stop, failed)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        with pagemap.track() as tracker:
+            end = time.monotonic() + CHURN
+            while time.monotonic() < end and not failed:
+                tracker.collect()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failed and not maps_tell_one_mapping():
+        pytest.skip("needs PROCMAP_QUERY (Linux 6.11)")
+    assert failed == []
+
+
+def maps_tell_one_mapping() -> bool:
+    """Whether the kernel has PROCMAP_QUERY (include/uapi/linux/fs.h)."""
+    argument = bytearray(struct.pack("=3Q", 104, 0x10, 0) + bytes(80))  # the next mapping from 0
+    with open("/proc/self/maps", "rb") as file:
+        try:
+            fcntl.ioctl(file, 0xC0686611, argument)
+        except OSError:
+            return False
+    return True
 
 
 def test_a_fork_in_between() -> None:

@@ -30,21 +30,47 @@ static void ranges(void)
 {
 	uint64_t *bounds = exactly(6 * sizeof(*bounds));
 	int32_t *errors = exactly(3 * sizeof(*errors));
+	struct pm_uffd_ranges ranges = { bounds, bounds, 3, 3 };
 
 	for (uint64_t i = 0; i < 6; i++)
 		bounds[i] = (i + 1) << 12;
 	tell_truth(1);
-	CHECK_EQUAL(pm_uffd_register(8, bounds, 3, errors), 3);
+	lie.ioctl_error = ENOTTY; /* no PROCMAP_QUERY */
+	CHECK_EQUAL(pm_uffd_register(8, &ranges, errors), 3);
 	CHECK(!errors[0] && !errors[1] && !errors[2]);
 	lie.protect_error = EBUSY;
 	lie.refused_from = 3 << 12;
-	CHECK_EQUAL(pm_uffd_register(8, bounds, 3, errors), 2);
+	CHECK_EQUAL(pm_uffd_register(8, &ranges, errors), 2);
 	CHECK(!errors[0] && errors[1] == EBUSY && !errors[2]);
 	CHECK_EQUAL(pm_uffd_unregister(8, bounds, 3), 2);
 	CHECK_EQUAL(lie.registered, 5);
 	CHECK_EQUAL(lie.unregistered, 2);
-	CHECK_EQUAL(pm_uffd_register(8, bounds, 0, errors), 0);
+	ranges.count = 0;
+	CHECK_EQUAL(pm_uffd_register(8, &ranges, errors), 0);
 	CHECK_EQUAL(pm_uffd_unregister(8, bounds, 0), 0);
+}
+
+/* A mapping that has grown, shrunk or gone since it was read is left alone. */
+static void stale_bounds(void)
+{
+	static const uint64_t now[][2] = { { 4096, 8192 }, { 4096, 12288 }, { 0, 8192 } };
+	uint64_t bounds[2] = { 4096, 8192 };
+	struct pm_uffd_ranges ranges = { bounds, bounds, 1, 3 };
+	struct pm_uapi_procmap_query vma = { .size = sizeof(vma) };
+	int32_t error;
+
+	tell_truth(1);
+	lie.mapping = &vma;
+	for (unsigned i = 0; i < 3; i++) {
+		vma.start = now[i][0];
+		vma.end = now[i][1];
+		CHECK_EQUAL(pm_uffd_register(8, &ranges, &error), !i);
+		CHECK_EQUAL(error, i ? EAGAIN : 0);
+	}
+	lie.ioctl_error = ENOENT;
+	CHECK_EQUAL(pm_uffd_register(8, &ranges, &error), 0);
+	CHECK_EQUAL(error, EAGAIN);
+	CHECK_EQUAL(lie.registered, 1);
 }
 
 static void guards(void)
@@ -71,6 +97,7 @@ int main(void)
 	refusals(EMFILE, 0);
 	refusals(0, EINVAL);
 	ranges();
+	stale_bounds();
 	guards();
 	return 0;
 }
