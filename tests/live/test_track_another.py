@@ -178,11 +178,15 @@ def test_as_nobody(need_root: None) -> None:
     """Of one's own processes, with no right."""
 
     def try_it() -> list[int]:
-        with writer(PAGES) as process, tracking(process.pid, "userfaultfd") as tracker:
-            process.do("write 3 8")
-            return found(tracker.collect(), process.start, PAGES)
+        with writer(PAGES) as target, pagemap.Process(target.pid) as process:
+            with pagemap.track(process, inject=True) as tracker:
+                target.do("write 3 8")
+            return found(tracker.written, target.start, PAGES)
 
-    assert as_nobody(try_it) == [3, 8]
+    try:
+        assert as_nobody(try_it) == [3, 8]
+    except pagemap.Unsupported as reason:
+        pytest.skip(str(reason))
 
 
 def test_of_others_it_is_denied(need_root: None, target: Writer) -> None:

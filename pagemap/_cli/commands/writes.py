@@ -43,8 +43,9 @@ at the end of each round. Many kernels have no such bits (exit code 69).
 
 With --inject (Linux 6.7 on x86-64) one thread of the process is stopped for
 about 0.1 ms and made to open a userfaultfd, by which its memory is
-write-protected; a write lifts that, at the cost of a page fault. No privileges
-are needed for processes of one's own. It is refused if the process has a
+write-protected; a write lifts that, at the cost of a page fault. Meanwhile new
+memory does not join mappings that are tracked. No privileges are needed for
+processes of one's own. It is refused if the process has a
 userfaultfd already, is traced, or may not call userfaultfd(2). If the helper
 process that does it is killed within about 50 microseconds, the target may
 crash; killed at any other time, by whatever signal, the tracking ends, and the
