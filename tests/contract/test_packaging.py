@@ -206,7 +206,7 @@ def test_each_shell_can_parse_its_completion(
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["pagemap", "d"], ["doctor", "dump"]),
+        (["pagemap", "d"], ["diff", "doctor", "dump"]),
         (["pagemap", "dump", "--f"], ["--format"]),
         (["pagemap", "dump", "--format", ""], ["arrow", "csv", "json", "jsonl", "table", "text"]),
     ],
