@@ -1,36 +1,22 @@
-"""A process, and what can be read of it: an address space, and a method for each analysis."""
+"""A process that lives, and what can be read of it."""
 
 from __future__ import annotations
 
 from pagemap import _native
-from pagemap._space.arguments import range_of
+from pagemap._methods import ProcessMethods
 from pagemap._space.live_space import LiveSpace
-from pagemap._vocabulary.checks import check_names, check_threads
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from pagemap._analyses.gentle import Gentle
-    from pagemap._analyses.page_stream import PageStream
-    from pagemap._analyses.regions import RegionStream
-    from pagemap._space.arguments import Range, Target
-    from pagemap._space.pages import Pages
-    from pagemap._tables.table import Table
-    from pagemap._vocabulary.rows.footprint import FootprintRow, MappingFootprintRow
-    from pagemap._vocabulary.rows.huge import HugeRow
-    from pagemap._vocabulary.rows.mapping import Mapping
-    from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
-    from pagemap._vocabulary.rows.tally import TallyRow
-    from pagemap._vocabulary.rows.translation import TranslationRow
+    from pagemap._space.arguments import Target
 
 __all__ = ["Process", "virt_to_phys"]
 
 _translate = _native.translate
 
 
-class Process(LiveSpace):
+class Process(LiveSpace, ProcessMethods):
     """An open process. `target` is a pid, a thread id, ``"self"``, or an object with a `.pid`.
 
     Use it as a context manager, or call `close()`. `procfs` is where the proc file system is
@@ -63,236 +49,6 @@ class Process(LiveSpace):
 
     __slots__ = ()
 
-    def regions(
-        self,
-        *,
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
-        tell: Sequence[str] | None = None,
-        ranges: Sequence[Range] | None = None,
-        max_pages: int | None = None,
-    ) -> RegionStream:
-        """Adjacent pages that are alike: tables of `pagemap.RegionRow`, in order of address.
-
-        Pages are included if they match all filters in `only` (``["present,~file"]``, or
-        ``["huge/swap"]`` for either) and none of the words in `without`. The words are present,
-        swap, file, huge, pfnzero, soft_dirty, guard, wpallowed, written. Without a filter, present
-        and swapped pages are included; filters that only exclude match untouched pages too.
-        Adjacent pages with the same words of `tell` (by default those of `only`) are one region.
-        `ranges` are ``(start, end)`` in bytes to read only; it stops after `max_pages` pages.
-        Untouched address space costs next to nothing; the word file costs a look at each frame.
-
-        swap has pages in a swap area only. The kernel's scan also counts guard regions, userfaultfd
-        markers, migrating and poisoned pages. Where the kernel hides which is which (without
-        CAP_SYS_ADMIN), and something is in swap, swap includes these, except guards, and
-        `swap_is_certain` in the tables' `about` is False. huge has present pages only; the scan's
-        own category, with untouched pages of hugetlb mappings, is used if `without` has present.
-
-        Raises Unsupported for a word that this kernel lacks or never tells, UsageError; reading
-        raises TargetVanished.
-
-        >>> import pagemap
-        >>> with pagemap.Process("self") as process:
-        ...     resident = sum(region.size for region in process.regions(only=["present"]).rows())
-        """
-        from pagemap._analyses.regions import RegionStream
-
-        return RegionStream(
-            self,
-            only=only,
-            without=without,
-            tell=tell,
-            ranges=None if ranges is None else [range_of(each) for each in ranges],
-            max_pages=max_pages,
-        )
-
-    def tally(
-        self, counts: Sequence[str] | None = None, *, threads: int | None = None
-    ) -> Table[TallyRow]:
-        """Each mapping with how much of it is resident, in swap, huge, and so on, in order.
-
-        `counts` are the amounts of `TallyRow` to count; all others are None. The default is what
-        one scan of the page table gives (14 ns a page, next to nothing for huge pages), with anon,
-        file and shmem (35 ns more for pages of private file mappings): all but `uss` and `uffd_wp`,
-        and `soft_dirty` before Linux 6.7. These need every entry (35 ns a page), and `uss` another
-        88 ns where a PMD maps pages and their map counts can be read. If anything is in swap,
-        `swap` needs smaps (12 ns a page) where there is shared memory, or the kernel hides what an
-        entry is. ``total()`` has the sums. `threads` is how many threads read, by default chosen by
-        size, and never more than the processors that this process may use.
-
-        Raises Unsupported for a count that this kernel cannot tell, UsageError, TargetVanished.
-
-        >>> import pagemap
-        >>> with pagemap.Process("self") as process:
-        ...     table = process.tally(["rss", "swap"])
-        >>> table.total().rss == sum(row.rss for row in table)
-        True
-        """
-        from pagemap._analyses.tally import tally
-        from pagemap._vocabulary.rows.tally import COUNTS
-
-        asked = None if counts is None else check_names("counts", counts, COUNTS)
-        return tally(self, asked, check_threads(threads))
-
-    def footprint(self, *, gentle: Gentle | None = None) -> FootprintRow:
-        """What memory it takes, in bytes: rss, pss, uss, swap, shared and private, clean and dirty.
-
-        By default these are the kernel's own sums (/proc/PID/smaps_rollup); while the kernel makes
-        them, it holds the target's mmap_lock, for long if the target is large. With `gentle` (a
-        `pagemap.Gentle`) the page table is read in small chunks, which needs root. This leaves
-        unknown `swap_pss`, `thp`, `locked`, `lazyfree`, `referenced`, shared memory in swap and,
-        once any page of this machine was read back from swap, how much anonymous memory is clean.
-
-        `pagemap.footprints` reads many processes. Raises PfnsHidden if a gentle walk sees no PFNs,
-        AccessDenied, Unsupported without CONFIG_PROC_PAGE_MONITOR, TargetVanished.
-        """
-        from pagemap._analyses.footprint import check_gentle, footprint
-
-        check_gentle(gentle)
-        return footprint(self, gentle)
-
-    def footprints(self, *, gentle: Gentle | None = None) -> Table[MappingFootprintRow]:
-        """The fields of `footprint` for each mapping, in order (/proc/PID/smaps).
-
-        Raises what `footprint` raises.
-        """
-        from pagemap._analyses.footprint import check_gentle, footprints
-
-        check_gentle(gentle)
-        return footprints(self, gentle)
-
-    def page_types(
-        self,
-        *,
-        ranges: Sequence[tuple[int, int]] | None = None,
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
-        raw: bool = False,
-        cgroup: int | None = None,
-        threads: int | None = None,
-    ) -> Table[PageTypeRow]:
-        """How many of the present and swapped pages have which flags of the kernel's.
-
-        `ranges` are addresses ``(start, end)`` to keep to; the rest is as in `pagemap.page_types`,
-        which looks at several processes, at all of memory and at files too.
-        Raises AccessDenied and PfnsHidden without rights, Unsupported, UsageError,
-        TargetVanished.
-        """
-        from pagemap._analyses.page_types import page_types
-
-        return page_types(
-            [self],
-            ranges=ranges,
-            only=only,
-            without=without,
-            raw=raw,
-            cgroup=cgroup,
-            threads=threads,
-            procfs=self.procfs,
-        )
-
-    def page_runs(
-        self,
-        *,
-        each: bool = False,
-        mapcounts: bool = False,
-        cgroups: bool = False,
-        ranges: Sequence[tuple[int, int]] | None = None,
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
-        raw: bool = False,
-        cgroup: int | None = None,
-        threads: int | None = None,
-    ) -> Iterator[Table[PageRunRow]]:
-        """The present and swapped pages with their flags; a row for each run of pages alike.
-
-        The tables and arguments are those of `pagemap.page_runs`. Raises what `page_types` raises.
-        """
-        from pagemap._analyses.page_runs import page_runs
-
-        return page_runs(
-            [self],
-            each=each,
-            mapcounts=mapcounts,
-            cgroups=cgroups,
-            ranges=ranges,
-            only=only,
-            without=without,
-            raw=raw,
-            cgroup=cgroup,
-            threads=threads,
-            procfs=self.procfs,
-        )
-
-    def huge(
-        self, *, sizes: bool = False, cont: Iterable[int] = (), threads: int | None = None
-    ) -> Table[HugeRow]:
-        """How much of each mapping lies in transparent huge pages, in order, in bytes.
-
-        With `sizes` there is a column for each size of folios too, of each kind and way of mapping
-        (thp_64k, anon_aligned_64k, file_unaligned_2m ...). `cont` are sizes in bytes of contiguous
-        blocks that are counted too (cont_64k ...). The kernel's tool thpmaps counts the same.
-        `threads` are as in `tally`.
-
-        Raises PfnsHidden without CAP_SYS_ADMIN, AccessDenied where /proc/kpageflags may not be
-        read, Unsupported where the kernel has none, UsageError, TargetVanished.
-        """
-        from pagemap._analyses.huge import huge, orders_of
-
-        return huge(self, sizes=sizes, conts=orders_of(cont), threads=check_threads(threads))
-
-    def populated(self, *, threads: int | None = None) -> Iterator[tuple[Mapping, Pages]]:
-        """The present and the swapped pages: each mapping with a stretch of them, in order.
-
-        Untouched address space costs next to nothing. A stretch may end where the next one begins.
-        Entries are unchanged: `Page` says where their bit exclusive can be wrong, and `tally` and
-        `columns` have it from map counts. `threads` are as in `tally`; they end when the iterator
-        is closed. Raises TargetVanished, at the latest after the last page, and ClosedProcess if it
-        was closed meanwhile.
-        """
-        from pagemap._analyses.populated import populated
-
-        return populated(self, check_threads(threads))
-
-    def columns(
-        self,
-        names: Sequence[str] | None = None,
-        *,
-        populated: bool = True,
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
-        ranges: Sequence[Range] | None = None,
-        frames: Sequence[str] = (),
-    ) -> PageStream:
-        """The pages as tables of up to 2^20 rows, one after another, made in C.
-
-        Polars, pyarrow and DuckDB take the stream as it is: ``pl.DataFrame(process.columns())``;
-        pandas by ``pd.DataFrame.from_arrow``.
-        `names` are the columns, by default all that the entries tell (`PageStream.schema`), and
-        those of `frames`: "flags", "mapcounts", "cgroups". Only present and swapped pages, or with
-        `populated` False every page of every mapping; `only` and `without` are filters, as those of
-        `dump`; `ranges` are ``(start, end)`` in bytes to keep to.
-
-        `swapped` is the kernel's raw bit; `kind` says what the entry is. Where a PMD may map the
-        page, `exclusive` comes from /proc/kpagecount if that can be read (root), otherwise from the
-        page table: `exclusive_by` in the stream's `about` says which.
-
-        Raises UsageError for an unknown name, Unsupported for a word that this kernel cannot tell,
-        and what `FrameReader` raises. Reading raises TargetVanished when the target exits or calls
-        exec midway; to a consumer of Arrow that is an error of its own.
-        """
-        from pagemap._analyses.page_stream import PageStream
-
-        return PageStream(
-            self,
-            names=names,
-            populated=populated,
-            only=only,
-            without=without,
-            ranges=None if ranges is None else [(each[0], each[1]) for each in ranges],
-            frames=frames,
-        )
-
     def virt_to_phys(self, address: int) -> int:
         """The physical address, in bytes, behind the virtual `address`.
 
@@ -307,20 +63,7 @@ class Process(LiveSpace):
             physical = -1  # no address, as the slow way will say
         if physical >= 0:
             return physical
-        from pagemap._analyses.translate import translate
-
-        return translate(self, address)
-
-    def translate(self, addresses: Iterable[int]) -> Table[TranslationRow]:
-        """The physical addresses behind virtual ones, in their order; each is of its moment.
-
-        A row without one says why in `error` and `detail`: not_mapped, not_present, swapped_out or
-        pfns_hidden. Raises UsageError for an address of more than 64 bits, TypeError if it is not a
-        number, TargetVanished.
-        """
-        from pagemap._analyses.translate import translated
-
-        return translated(self, addresses)
+        return super().virt_to_phys(address)
 
 
 def virt_to_phys(target: Target, address: int) -> int:

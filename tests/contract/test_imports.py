@@ -22,6 +22,7 @@ WINGS = [
     ("_cli",),
     ("_render", "_export"),
     ("_process",),
+    ("_methods",),
     ("_history",),
     ("_analyses",),
     ("_space",),
