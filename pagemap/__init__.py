@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pagemap._kernel.frames import Frame, FrameReader, Frames
     from pagemap._kernel.processes import find
     from pagemap._process import Process, virt_to_phys
+    from pagemap._snapshot import SavedProcess, Snapshot
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.page import Page
     from pagemap._space.pages import Counts, Pages
@@ -152,6 +153,7 @@ __all__ = [
     "RegionStream",
     "Sample",
     "Sampler",
+    "SavedProcess",
     "Schema",
     "SharedFrameRow",
     "SharedGroupRow",
@@ -160,6 +162,7 @@ __all__ = [
     "SharedProcessRow",
     "SharedRow",
     "Sharing",
+    "Snapshot",
     "SwapAreaRow",
     "SwappedOut",
     "Table",
@@ -199,11 +202,11 @@ _MODULES = {
     "CgroupMemoryRow": "_vocabulary.rows.memory",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
-    "FigureRow": "_vocabulary.rows.memory",
     "DiffRegionRow": "_vocabulary.rows.diff",
     "DiffRegionStream": "_history.diff",
     "DiffRow": "_vocabulary.rows.diff",
     "DiffSums": "_vocabulary.rows.diff",
+    "FigureRow": "_vocabulary.rows.memory",
     "FindingRow": "_vocabulary.rows.finding",
     "Folder": "_kernel.folder",
     "FootprintRow": "_vocabulary.rows.footprint",
@@ -236,6 +239,7 @@ _MODULES = {
     "RegionStream": "_analyses.regions",
     "Sample": "_history.sampler",
     "Sampler": "_history.sampler",
+    "SavedProcess": "_snapshot",
     "Schema": "_vocabulary.schema",
     "SharedFrameRow": "_vocabulary.rows.sharing",
     "SharedGroupRow": "_vocabulary.rows.sharing",
@@ -244,6 +248,7 @@ _MODULES = {
     "SharedProcessRow": "_vocabulary.rows.sharing",
     "SharedRow": "_vocabulary.rows.sharing",
     "Sharing": "_analyses.sharing",
+    "Snapshot": "_snapshot",
     "SwapAreaRow": "_vocabulary.rows.memory",
     "Table": "_tables.table",
     "TallyRow": "_vocabulary.rows.tally",

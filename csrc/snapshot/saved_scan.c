@@ -15,8 +15,10 @@ static const uint64_t known = PM_UAPI_IS_FILE | PM_UAPI_IS_PRESENT | PM_UAPI_IS_
 static uint64_t categories_of(const struct pm_piece *piece)
 {
 	const uint64_t entry = piece->entry;
+	/* a scan calls no page of zeros a file's, though entries of the huge one have the mark */
+	const uint64_t file = pm_flag(entry, PM_FILE_BIT) && !(piece->key & PM_KEY_ZERO);
 
-	return (uint64_t)pm_flag(entry, PM_FILE_BIT) * PM_UAPI_IS_FILE |
+	return file * PM_UAPI_IS_FILE |
 	       (uint64_t)pm_flag(entry, PM_PRESENT_BIT) * PM_UAPI_IS_PRESENT |
 	       (uint64_t)pm_flag(entry, PM_SWAPPED_BIT) * PM_UAPI_IS_SWAPPED |
 	       (uint64_t)pm_flag(entry, PM_SOFT_DIRTY_BIT) * PM_UAPI_IS_SOFT_DIRTY |

@@ -29,20 +29,48 @@ def scanned(
 ) -> Iterator[list[tuple[int, int, int]]]:
     """Regions from `start` up to `end`, some at a time: no more than `limit` pages, where given."""
     end = min(end, process.end_page() << PAGE_SHIFT)
-    while start < end:
-        query = asked.query(limit, exactly=False)
-        try:
-            found, start = scan.scan(process.source, query, start, end, vector)
-        except OSError as error:
-            raise process.read_error(error) from None
-        if asked.by_swap or asked.by_huge:
-            found = list(_judged(process, asked, found, vector))
-        yield found
-        if limit is not None:
-            limit -= _pages(found)
-            if limit <= 0:
-                return
+    for first, last in _to_scan(process, asked, start, end):
+        at = first
+        while at < last:
+            query = asked.query(limit, exactly=False)
+            try:
+                found, at = scan.scan(process.source, query, at, last, vector)
+            except OSError as error:
+                raise process.read_error(error) from None
+            if asked.by_swap or asked.by_huge:
+                found = list(_judged(process, asked, found, vector))
+            yield found
+            if limit is not None:
+                limit -= _pages(found)
+                if limit <= 0:
+                    return
     process.require_alive()
+
+
+def _to_scan(
+    process: AddressSpace, asked: Asked, start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """What a scan is to go through: all of it, since the kernel keeps to what is mapped.
+
+    A snapshot knows what is populated, and takes all else for untouched. So where untouched pages
+    are asked for its mappings are gone through, but for those that a scan passes over.
+    """
+    if process.live or asked.any_of | asked.all_of:
+        yield start, end
+        return
+    passed_over = process.passed_over()
+    first = last = 0
+    for block in process.maps_blocks():
+        for begin, stop, path in Lines(block).ranges():
+            if path.startswith("[vvar") or begin in passed_over:
+                continue
+            if begin != last:
+                if first < last:
+                    yield first, last
+                first = max(begin, start)
+            last = min(stop, end)
+    if first < last:
+        yield first, last
 
 
 def _pages(found: list[tuple[int, int, int]]) -> int:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from pagemap._analyses.backing import Backing, may_be_shared
 from pagemap._analyses.swapped_shmem import SwappedShmem
 from pagemap._kernel.maps import mappings_of
+from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
 from pagemap._native.lines import Lines
+from pagemap._native.scan import Query, scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["facts_of"]
 
@@ -24,16 +27,41 @@ def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
     `devices` says what backs the mappings of each device (`enum pm_backing` of tally.cdef.h);
     `shmem_swap` how many pages of each mapping that may be of shared memory lie in swap without an
     entry, by its start in hexadecimal: None where nobody tells. It is empty where nothing is in
-    swap. `may_have_swapped` says whether anything is.
+    swap. `may_have_swapped` says whether anything is. `passed_over` has the starts of mappings that
+    a scan passes over, because a driver maps what has no struct page (VM_PFNMAP).
     """
     lines = Lines(text)
     backing = Backing(process)
     kinds = backing.of(lines)
     swapped = process.machine.may_have_swapped()
     pages: dict[str, int | None] = {}
-    if swapped:
-        shmem = SwappedShmem(process)
-        for kind, mapping in zip(kinds, mappings_of(lines), strict=True):
-            if may_be_shared(kind):
-                pages[f"{mapping.start:x}"] = shmem.pages(mapping)
-    return {"devices": backing.devices, "shmem_swap": pages, "may_have_swapped": swapped}
+    passed_over: list[int] = []
+    shmem = SwappedShmem(process)
+    for kind, mapping in zip(kinds, mappings_of(lines), strict=True):
+        if swapped and may_be_shared(kind):
+            pages[f"{mapping.start:x}"] = shmem.pages(mapping)
+        if _may_be_a_drivers(mapping, kind) and _is_passed_over(process, mapping):
+            passed_over.append(mapping.start)
+    return {
+        "devices": backing.devices,
+        "shmem_swap": pages,
+        "may_have_swapped": swapped,
+        "passed_over": passed_over,
+    }
+
+
+def _may_be_a_drivers(mapping: Mapping, kind: int) -> bool:
+    """Whether it is of a file on no block device that is no memory either."""
+    of_memory = kind & BACKINGS in (SHMEM, HUGETLB)
+    return mapping.inode != 0 and mapping.dev.startswith("00:") and not of_memory
+
+
+def _is_passed_over(process: AddressSpace, mapping: Mapping) -> bool:
+    """Whether a scan for any page at all finds none."""
+    if not process.can_scan:
+        return False
+    every = Query(all_of=0, any_of=0, none_of=0, returned=0, max_pages=1)
+    try:
+        return not scan(process.source, every, mapping.start, mapping.end, 1)[0]
+    except OSError:
+        return False  # unmapped meanwhile, or past the end

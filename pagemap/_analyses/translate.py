@@ -72,8 +72,7 @@ def translate(process: AddressSpace, address: int, mapped: _Mapped | None = None
         raise _absence(process, page, address, mapped or _Mapped(process))
     if page.physical_address is None:
         raise PfnsHidden(
-            f"cannot read PFNs of process {process.pid}: the kernel hides them without "
-            "CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+            f"cannot read PFNs of process {process.pid}: {process.machine.why_hidden}",
             pid=process.pid,
             operation="translate",
         )

@@ -13,6 +13,7 @@ from pagemap._analyses.page_filter import Choice
 from pagemap._errors import UsageError
 from pagemap._export.dump_formats import HEADERS, LABELS, printable_label
 from pagemap._export.dump_mappings import batches, selected
+from pagemap._methods import ProcessMethods
 from pagemap._native import pipeline
 from pagemap._native.rows import RowBuffer, RowPiece
 from pagemap._process import Process
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.page_stream import PageStream
     from pagemap._native.rows import Rows
+    from pagemap._snapshot import SavedProcess
     from pagemap._space.arguments import Target
     from pagemap._tables.table import Table
 
@@ -48,7 +50,7 @@ PIECE_BYTES = 1 << 20
 
 
 def dump(
-    target: Target | Process,
+    target: Target | Process | SavedProcess,
     file: Writable | int | str | os.PathLike[str],
     *,
     format: str = "text",
@@ -129,7 +131,7 @@ def dump(
         "progress": progress,
         "threads": threads,
     }
-    if not isinstance(target, Process):
+    if not isinstance(target, ProcessMethods):
         with Process(target) as process:
             return dump(process, file, **again)
     choice = choice.of(target)
@@ -166,7 +168,7 @@ def dump(
 
 
 def _write_rows(
-    process: Process,
+    process: ProcessMethods,
     batched: Iterator[Rows],
     put: Callable[[memoryview], object],
     populated: bool,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pagemap._analyses.page_filter import Choice
-    from pagemap._process import Process
+    from pagemap._methods import ProcessMethods
 
 __all__ = ["batches", "selected"]
 
@@ -25,7 +25,7 @@ _EXCLUSIVE = 1 << entry_flag("exclusive").bit
 
 
 def batches(
-    process: Process,
+    process: ProcessMethods,
     form: str,
     label: Callable[[str], bytes],
     select: Callable[[str], bool] | None,
@@ -93,7 +93,7 @@ def _chosen(
 
 
 def selected(
-    process: Process, select: Callable[[str], bool], ranges: list[tuple[int, int]] | None
+    process: ProcessMethods, select: Callable[[str], bool], ranges: list[tuple[int, int]] | None
 ) -> list[tuple[int, int]]:
     """The ranges of addresses of the mappings to dump, and of these what lies in `ranges`."""
     return [

@@ -97,10 +97,8 @@ class Saved:
 
 def saved_in(table: SavedTable, *, counted: bool) -> Saved:
     """The entries of a table in a file; bit 56 is by map counts where `counted`."""
-    functions = {
-        name: ffi.addressof(lib, f"pm_saved_{inner}")
-        for name, inner in (("read", "read"), ("scan", "scan"), ("copy", "copy"), ("drop", "free"))
-    }
+    names = ("read", "scan", "copy", "drop")
+    functions = {name: ffi.addressof(lib, f"pm_saved_{name}") for name in names}
 
     def make() -> Reader:
         saved = table.reader(counted=counted)

@@ -157,6 +157,10 @@ class AddressSpace(Holder):
         """The pages of a mapping in swap that have no entry, where that was saved."""
         return None
 
+    def passed_over(self) -> frozenset[int]:
+        """The starts of mappings without struct pages, which a scan passes over, where saved."""
+        return frozenset()
+
     def require_live(self, operation: str) -> None:
         """Raise Unsupported where there is no process any more, which `operation` needs."""
 

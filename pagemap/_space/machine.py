@@ -31,6 +31,18 @@ class Machine:
         """Raise Unsupported where the kernel does not tell one of the flags `wanted`."""
         features.require(wanted, procfs=self.procfs, pid=pid)
 
+    def why_not(self, name: str) -> str:
+        """Why a flag is not told, and what it takes."""
+        return features.why_not(name)
+
+    @property
+    def why_hidden(self) -> str:
+        """Why PFNs and places in swap are not visible, and what to do."""
+        return (
+            "the kernel hides them without CAP_SYS_ADMIN (in the initial user namespace); "
+            "run with sudo"
+        )
+
     def swap_kinds(self) -> bytes:
         """For each of the 32 types of swap entries the number of its kind."""
         return swap_types.kinds()

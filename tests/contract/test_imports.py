@@ -21,7 +21,7 @@ WINGS = [
     ("__main__",),
     ("_cli",),
     ("_render", "_export"),
-    ("_process",),
+    ("_process", "_snapshot"),
     ("_methods",),
     ("_history",),
     ("_analyses",),

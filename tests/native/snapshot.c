@@ -30,7 +30,10 @@ static uint64_t saved_entry(uint64_t vpn)
 /* Bits 59 and 60 of the scene stand for what only a scan tells. */
 static uint64_t saved_categories(uint64_t entry)
 {
-	return lie_categories(entry) & ~(scanned ? UINT64_C(0) : UINT64_C(96));
+	const uint64_t found = lie_categories(entry) & ~(scanned ? UINT64_C(0) : UINT64_C(96));
+
+	/* the kernel's own scan says of no page of zeros that it is a file's */
+	return found & 32 ? found & ~UINT64_C(4) : found;
 }
 
 static void *aligned(size_t size)

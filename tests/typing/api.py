@@ -299,3 +299,14 @@ def errors(pid: int) -> int:
     except pagemap.PagemapError:
         return 1
     return 2
+
+
+def snapshots(path: str) -> list[pagemap.TallyRow]:
+    with pagemap.Snapshot(path) as snapshot:
+        assert_type(snapshot.processes, list[int])
+        assert_type(snapshot.pids(moment=0), list[int])
+        assert_type(snapshot.moments, int)
+        process = snapshot.process(moment=-1)
+        assert_type(process, pagemap.SavedProcess)
+        pagemap.dump(process, "pages")
+        return list(process.tally())

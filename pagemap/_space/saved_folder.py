@@ -1,0 +1,81 @@
+"""The files of a process that a snapshot holds, in the place of its folder in /proc."""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT
+
+from pagemap._errors import ClosedProcess, PagemapError, Unsupported
+from pagemap._kernel.folder import Folder
+from pagemap._native.descriptors import CLOSED
+from pagemap._vocabulary.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SavedFolder"]
+
+
+class SavedFolder(Folder):
+    """Only smaps is there, and only where it was saved: `smaps` gives its text, or None."""
+
+    __slots__ = ("_smaps",)
+
+    def __init__(self, pid: int, path: str, smaps: Callable[[], bytes | None]) -> None:
+        self.fd = CLOSED
+        self.pid = pid
+        self.path = path
+        self._within = ""
+        self._settled = True
+        self._smaps = smaps
+
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:  # noqa: ARG002 - as of a Folder
+        """The number of a file in memory with that text. Raises Unsupported for all others."""
+        text = self._smaps() if name == "smaps" else None
+        if text is None:
+            remedy = "; take it with smaps" if name in ("smaps", "smaps_rollup") else ""
+            raise Unsupported(
+                f"{printable(self.path)} does not have {name} of process {self.pid}{remedy}",
+                pid=self.pid,
+                errno=ENOENT,
+                operation=f"read {name}",
+                path=self.path,
+            )
+        fd = os.memfd_create("smaps", os.MFD_CLOEXEC)
+        try:
+            with open(fd, "wb", closefd=False) as file:
+                file.write(text)
+            os.lseek(fd, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def peek(self, name: str) -> bytes | None:  # noqa: ARG002 - as of a Folder
+        """Nothing."""
+        return None
+
+    def is_kernel_thread(self) -> bool:
+        """Not by any file here."""
+        return False
+
+    def error(  # as that of a Folder
+        self, error: OSError, operation: str, name: str = ""
+    ) -> PagemapError:
+        """The error that stands for `error` of the file."""
+        return PagemapError(
+            f"cannot {operation} of process {self.pid} in {printable(self.path)}"
+            f"{name and f' ({name})'}: {error.strerror or error}",
+            pid=self.pid,
+            errno=error.errno,
+            operation=operation,
+            path=self.path,
+        )
+
+    def closed(self) -> ClosedProcess:
+        """The error for a call that came after `close`."""
+        return ClosedProcess(
+            f"this process {self.pid} of {printable(self.path)} is closed; open it again",
+            pid=self.pid,
+        )

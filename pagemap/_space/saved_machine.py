@@ -1,0 +1,90 @@
+"""The machine that a snapshot was taken on, by what the file says of it."""
+
+from __future__ import annotations
+
+from errno import ENOTSUP
+
+from pagemap._errors import Unsupported
+from pagemap._kernel import features
+from pagemap._native.descriptors import CLOSED
+from pagemap._space.machine import Machine
+from pagemap._vocabulary.flags import ENTRY_FLAGS
+from pagemap._vocabulary.names import spell
+from pagemap._vocabulary.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = ["SavedMachine"]
+
+_OF_PROCESS = ("host", "kernel", "boot_id", "page_size", "begin", "end")
+
+
+class SavedMachine(Machine):
+    """Nothing here is asked of this machine: `facts` are those of a process in the file `path`."""
+
+    __slots__ = ("_facts", "_path")
+
+    def __init__(self, facts: Mapping[str, Any], path: str) -> None:
+        super().__init__("")  # there is no proc file system of it
+        self._facts = facts
+        self._path = path
+
+    def told(self, wanted: int = features.ALL) -> int:
+        """Those of the flags `wanted` that the kernel told."""
+        return int(self._facts["told"]) & wanted
+
+    def require_told(self, wanted: int, pid: int) -> None:
+        """Raise Unsupported where the kernel did not tell one of the flags `wanted`."""
+        missing = wanted & ~self.told(wanted)
+        for flag in ENTRY_FLAGS:
+            if missing >> flag.bit & 1:
+                raise Unsupported(
+                    self.why_not(flag.name),
+                    pid=pid,
+                    errno=ENOTSUP,
+                    operation="read the page table",
+                    path=self._path,
+                )
+
+    def why_not(self, name: str) -> str:
+        """Why a flag is not told."""
+        return (
+            f"{printable(self._path)} does not tell which pages are {spell(name)}: "
+            "the kernel that it was taken on does not"
+        )
+
+    @property
+    def why_hidden(self) -> str:
+        """Why there are no PFNs nor places in swap, and what to do."""
+        return f"{printable(self._path)} was taken without them; take it as root, with PFNs"
+
+    def swap_kinds(self) -> bytes:
+        """For each of the 32 types of swap entries the number of its kind."""
+        return bytes.fromhex(self._facts["swap_kinds"])
+
+    def swaps_in_use(self) -> bool | None:
+        """Whether any page was in a swap area; None where that was not told."""
+        used: bool | None = self._facts["swaps_in_use"]
+        return used
+
+    def may_have_swapped(self) -> bool:
+        """Whether any page may have been in a swap area."""
+        return bool(self._facts.get("may_have_swapped", True))
+
+    def memory(self) -> None:
+        """Not told."""
+
+    def open_frames(self, name: str) -> int:  # noqa: ARG002 - as of a Machine
+        """There are none."""
+        return CLOSED
+
+    def about(self, begin: float) -> dict[str, object]:  # noqa: ARG002 - as of a Machine
+        """What holds for all of a result: of when the snapshot was taken, whenever it is read."""
+        about: dict[str, object] = {name: self._facts[name] for name in _OF_PROCESS}
+        about["snapshot"] = printable(self._path)
+        about["complete"] = self._facts["complete"]
+        about["stopped"] = self._facts["stopped"]
+        return about
