@@ -9,22 +9,28 @@ from pagemap._render.cells import compact_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._process import Process
+    from pagemap._methods import ProcessMethods
 
-__all__ = ["warn", "warn_of_huge_pages"]
+__all__ = ["OF_SNAPSHOT", "warn", "warn_of_huge_pages"]
+
+OF_SNAPSHOT = "a snapshot that was taken as root with --frames tells"
 
 
-def warn(huge: int, column: str) -> None:
+def warn(huge: int, column: str, remedy: str = "run with sudo") -> None:
     """Say that the column may be wrong, if any of these pages may be in transparent huge pages."""
     if huge > 0:
         complain(
             f"{column} of {compact_size(huge)} in huge pages is taken from the page table, which "
-            "from Linux 6.15 on reports all of a huge page like its first page; run with sudo"
+            f"from Linux 6.15 on reports all of a huge page like its first page; {remedy}"
         )
 
 
-def warn_of_huge_pages(process: Process) -> None:
+def warn_of_huge_pages(process: ProcessMethods) -> None:
     """The same, of a process, whose huge pages are counted for that."""
     if process.can_scan and uss_by(process) != BY_MAP_COUNT:
         sums = process.tally(["huge", "hugetlb"]).total()
-        warn((sums.huge or 0) - (sums.hugetlb or 0), "EXCLUSIVE")
+        huge = (sums.huge or 0) - (sums.hugetlb or 0)
+        if process.live:
+            warn(huge, "EXCLUSIVE")
+        else:
+            warn(huge, "EXCLUSIVE", OF_SNAPSHOT)

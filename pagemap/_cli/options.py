@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.schema import Schema
 
 __all__ = [
+    "SPACE_HELP",
     "TARGET_HELP",
     "add_filters",
     "add_patterns",
     "add_ranges",
+    "add_space",
     "add_target",
     "add_threads",
     "columns_help",
@@ -26,6 +28,12 @@ __all__ = [
 ]
 
 TARGET_HELP = "a pid, self, the name of a command or executable, or @FILE for a pid file"
+SPACE_HELP = f"{TARGET_HELP}; or a snapshot: FILE, FILE#PID, FILE@N for a moment of a record"
+
+
+def add_space(parser: argparse.ArgumentParser) -> None:
+    """Add TARGET where a process of a snapshot will do."""
+    parser.add_argument("target", metavar="TARGET", help=SPACE_HELP)
 
 
 def add_target(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:

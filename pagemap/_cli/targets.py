@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 
-from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
+from pagemap._errors import NoSuchProcess, PagemapError, Unsupported, UsageError, no_proc
 from pagemap._kernel.chosen_pid import number, same
 from pagemap._kernel.folder import Folder
+from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
         return [read_pid_file(text[1:])]
     if text.isascii() and text.isdecimal():
         return [number(text)]
+    _refuse_snapshot(text)
     from pagemap._kernel.processes import find
 
     others = (os.getpid(),) if exclude is None else exclude
@@ -76,6 +78,18 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
         hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
         raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
     return pids
+
+
+def _refuse_snapshot(text: str) -> None:
+    """Raise Unsupported for a snapshot: what takes one has looked for it before."""
+    from pagemap._cli.saved_targets import saved
+
+    if saved(text) is not None:
+        raise Unsupported(
+            f"{printable(text)} is a snapshot, and this takes a process that runs",
+            operation="find",
+            path=text,
+        )
 
 
 def _pinned(pid: int, procfs: str) -> int:

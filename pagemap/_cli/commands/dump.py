@@ -9,7 +9,7 @@ from pagemap._cli.options import (
     add_filters,
     add_patterns,
     add_ranges,
-    add_target,
+    add_space,
     add_threads,
     columns_help,
     filters_help,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.patterns import Patterns
-    from pagemap._process import Process
+    from pagemap._methods import ProcessMethods
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -72,7 +72,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    add_target(parser)
+    add_space(parser)
     add_patterns(parser)
     add_ranges(parser)
     parser.add_argument(
@@ -89,9 +89,8 @@ def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern matched no mapping, or no page was in any range."""
     from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
-    from pagemap._cli.targets import one
+    from pagemap._cli.spaces import one
     from pagemap._errors import PfnsHidden
-    from pagemap._process import Process
     from pagemap._vocabulary.filters import parse_filters, words_of
 
     ranges = parse_ranges(arguments.ranges)
@@ -105,14 +104,12 @@ def run(arguments: Namespace) -> int:
     threads = parse_count(arguments.threads, option="--threads")
     chosen = _Chosen(ranges, patterns, arguments)
     shown = results.Results(arguments, PAGES, usual=DUMPED, plain="text")
-    pid = one(arguments.target)
     # In this order: an existing file is not touched for a target that cannot be read.
-    with Process(pid) as process:
+    with one(arguments.target) as process:
         if shown.named("pfn") and not process.pfns_visible:
             raise PfnsHidden(
-                f"cannot show the PFNs of process {pid}: the kernel hides them without "
-                "CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
-                pid=pid,
+                f"cannot show the PFNs of process {process.pid}: {process.machine.why_hidden}",
+                pid=process.pid,
                 operation="read PFNs",
             )
         _remark(process, shown.format, words)
@@ -142,7 +139,7 @@ class _Chosen:
         """Whether all mappings are wanted: no pattern was given."""
         return not self.patterns.texts
 
-    def ranges_in(self, process: Process) -> list[tuple[int, int]] | None:
+    def ranges_in(self, process: ProcessMethods) -> list[tuple[int, int]] | None:
         """The ranges of addresses to write: those of matching mappings, within the given ranges."""
         if self.all_mappings:
             return self.ranges or None
@@ -158,7 +155,7 @@ class _Chosen:
 
 
 def _write_rows(
-    process: Process, chosen: _Chosen, form: str, arguments: Namespace, threads: int | None
+    process: ProcessMethods, chosen: _Chosen, form: str, arguments: Namespace, threads: int | None
 ) -> int:
     """All columns, with rows made in C: the fast path."""
     from pagemap._cli.output import open_output
@@ -185,7 +182,7 @@ def _write_rows(
             )
 
 
-def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
+def _show(shown: results.Results, process: ProcessMethods, chosen: _Chosen) -> int:
     """The named columns, or a table of them, in the order that was asked for."""
     rows = 0
     names = shown.wanted()
@@ -209,24 +206,19 @@ def _show(shown: results.Results, process: Process, chosen: _Chosen) -> int:
     return rows
 
 
-def _remark(process: Process, form: str, words: set[str]) -> None:
+def _remark(process: ProcessMethods, form: str, words: set[str]) -> None:
     """Report what the rows cannot show."""
     from pagemap._cli.messages import complain
-    from pagemap._kernel import features
-    from pagemap._kernel.swap_types import in_use
 
     if process.kernel_thread:
         complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
         return
     asked = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in words)
-    if asked & ~features.bits(wanted=asked):
+    if asked & ~process.machine.told(asked):
         return  # there will be no rows, but an error that says why
     if not process.pfns_visible:
-        complain(
-            f"PFNs of process {process.pid} are left out: the kernel hides them without "
-            "CAP_SYS_ADMIN (in the initial user namespace); run with sudo"
-        )
-        if "swap" in words and in_use() is not False:
+        complain(f"PFNs of process {process.pid} are left out: {process.machine.why_hidden}")
+        if "swap" in words and process.machine.swaps_in_use() is not False:
             complain(
                 "some pages that match swap may not be in swap (userfaultfd markers, for example): "
                 "the kernel hides which"
@@ -236,13 +228,15 @@ def _remark(process: Process, form: str, words: set[str]) -> None:
 
         warn_of_huge_pages(process)
     if form == "text":
-        untold = _TEXT & ~features.bits(wanted=_TEXT)
+        untold = _TEXT & ~process.machine.told(_TEXT)
         for flag in ENTRY_FLAGS:
             if untold >> flag.bit & 1:
-                complain(f"{spell(flag.name)} is 0 for every page: {features.why_not(flag.name)}")
+                complain(
+                    f"{spell(flag.name)} is 0 for every page: {process.machine.why_not(flag.name)}"
+                )
 
 
-def _judge(process: Process, patterns: Patterns, *, some: bool) -> int:
+def _judge(process: ProcessMethods, patterns: Patterns, *, some: bool) -> int:
     """The exit code of a complete dump: 1 if something that was asked for was not there."""
     from pagemap._cli.messages import complain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap._cli import results
 from pagemap._cli.options import (
-    TARGET_HELP,
+    SPACE_HELP,
     add_patterns,
     add_threads,
     columns_help,
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pagemap._cli.patterns import Patterns
+    from pagemap._cli.saved_targets import SavedTarget
     from pagemap._errors import PagemapError
     from pagemap._process import Process
+    from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.tally import TallyRow
 
@@ -66,7 +68,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="+", help=TARGET_HELP)
+    parser.add_argument("targets", metavar="TARGET", nargs="+", help=SPACE_HELP)
     add_patterns(parser)
     add_threads(parser)
     results.add_arguments(parser)
@@ -74,16 +76,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the mappings. Returns 1 when a pattern matched none of them."""
-    from pagemap._cli import targets
+    from pagemap._cli import spaces
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count
     from pagemap._cli.patterns import Patterns
 
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
-    pids = _once(targets.several(arguments.targets))
-    shown = results.Results(arguments, TALLIES, always=["pid"] if len(pids) > 1 else [])
-    report = _Report(pids, shown, patterns, threads)
+    meant = _once(spaces.several(arguments.targets))
+    shown = results.Results(arguments, TALLIES, always=["pid"] if len(meant) > 1 else [])
+    report = _Report(meant, shown, patterns, threads)
     shown.show(report.tables)
     code = report.tell()
     if report.counted and patterns.unused:
@@ -93,10 +95,11 @@ def run(arguments: Namespace) -> int:
     return code
 
 
-def _once(pids: list[int]) -> list[int]:
+def _once(targets: list[int | SavedTarget]) -> list[int | SavedTarget]:
     """One process of each address space: vfork and CLONE_VM make several of one."""
+    pids = [each for each in targets if isinstance(each, int)]
     if len(pids) < 2:
-        return pids
+        return targets
     from pagemap._cli.left_out import tell_sharers, tell_unknown
     from pagemap._cli.messages import complain
     from pagemap._space.every_process import EveryProcess
@@ -107,16 +110,21 @@ def _once(pids: list[int]) -> list[int]:
     tell_sharers(every.sharers)
     if not every.sharers_known:
         tell_unknown()
-    return [every.meant(pid) for pid in every.pids]
+    saved = [each for each in targets if not isinstance(each, int)]
+    return [*(every.meant(pid) for pid in every.pids), *saved]
 
 
 class _Report:
     """The tables of some processes, and the messages about them."""
 
     def __init__(
-        self, pids: list[int], shown: results.Results, patterns: Patterns, threads: int | None
+        self,
+        targets: list[int | SavedTarget],
+        shown: results.Results,
+        patterns: Patterns,
+        threads: int | None,
     ) -> None:
-        self._pids = pids
+        self._targets = targets
         self._patterns = patterns
         self._shown = shown
         self._threads = threads
@@ -131,34 +139,35 @@ class _Report:
 
     def tables(self) -> Iterator[Table[TallyRow]]:
         """A table of each process. Raises the error of the last, where none can be read."""
+        from pagemap._cli.spaces import opened
         from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
         from pagemap._kernel.chosen_pid import Chosen
-        from pagemap._process import Process
 
         self._huge = 0
         self._failed = []
         self._paths = set()
         read = 0
-        for number, pid in enumerate(self._pids, 1):
+        several = len(self._targets) > 1
+        for number, target in enumerate(self._targets, 1):
             try:
-                with Process(pid) as process:
+                with opened(target) as process:
                     table = self._table(process)
             except Unsupported:
                 raise
             except PagemapError as error:
-                if self.counted and len(self._pids) == 1 and isinstance(error, NoSuchProcess):
-                    raise TargetVanished(str(error), pid=pid, errno=error.errno) from None
-                if number == len(self._pids) and not read:
+                if self.counted and not several and isinstance(error, NoSuchProcess):
+                    raise TargetVanished(str(error), pid=error.pid, errno=error.errno) from None
+                if number == len(self._targets) and not read:
                     raise
                 # one of many that was found, and ended meanwhile, is no failure
-                found = isinstance(pid, Chosen) and len(self._pids) > 1
+                found = isinstance(target, Chosen) and several
                 if not (isinstance(error, NoSuchProcess) and found):
                     self._failed.append(error)
                 continue
             read += 1
-            if len(self._pids) > 1:  # what holds for all of them
+            if several:  # what holds for all of them
                 del table.about["pid"]
-                table.about["pids"] = list(map(int, self._pids))
+                table.about["pids"] = self._pids()
             yield table
         if self._shown.replaces_a_file and self._has_no_match():
             raise PagemapError("; ".join(map(self.unused, self._patterns.unused)))
@@ -167,7 +176,10 @@ class _Report:
         """Whether there are patterns, and none matches any mapping."""
         return self.counted and 0 < len(self._patterns.texts) == len(self._patterns.unused)
 
-    def _table(self, process: Process) -> Table[TallyRow]:
+    def _pids(self) -> list[int | None]:
+        return [each if isinstance(each, int) else each.pid for each in self._targets]
+
+    def _table(self, process: Process | SavedProcess) -> Table[TallyRow]:
         from pagemap._analyses.tally import uss_by
         from pagemap._analyses.tally_plan import BY_PAGE_TABLE, tellable
         from pagemap._cli.messages import complain
@@ -201,7 +213,8 @@ class _Report:
 
     def unused(self, text: str) -> str:
         """The message that a pattern matches nothing, with one that may have been meant."""
-        whose = f"process {self._pids[0]}" if len(self._pids) == 1 else "these processes"
+        pids = self._pids()
+        whose = f"process {pids[0]}" if len(pids) == 1 else "these processes"
         said = f"no mapping of {whose} matches the pattern {text!r}"
         meant = self._patterns.nearest(text, self._paths)
         return f"{said}; did you mean {meant!r}?" if meant else said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import add_ranges, add_target, columns_help, in_lines
+from pagemap._cli.options import add_ranges, add_space, columns_help, in_lines
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
 from pagemap._vocabulary.names import spell
@@ -52,7 +52,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    add_target(parser)
+    add_space(parser)
     for option, metavar, text in (
         ("only", "FILTER", "only pages that match; if repeated, they must match all"),
         ("without", "NAME[,NAME...]", "only pages that are none of these"),
@@ -67,18 +67,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the regions."""
     from pagemap._analyses.categories import BITS, chosen
-    from pagemap._cli import targets
+    from pagemap._cli import spaces
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_names, parse_ranges
-    from pagemap._process import Process
 
     chosen(arguments.only, arguments.without, ("--only", "--without"))  # errors name the options
     tell = parse_names(arguments.tell, BITS, option="--tell")
     ranges = parse_ranges(arguments.ranges)
     limit = parse_count(arguments.max_pages, option="--max-pages")
     shown = results.Results(arguments, REGIONS)
-    pid = targets.one(arguments.target)
-    with Process(pid) as process:
+    with spaces.one(arguments.target) as process:
         regions = process.regions(
             only=arguments.only,
             without=arguments.without,
@@ -87,11 +85,12 @@ def run(arguments: Namespace) -> int:
             max_pages=limit,
         )
         if process.kernel_thread:
-            complain(f"process {pid} is a kernel thread: it has no mappings")
+            complain(f"process {process.pid} is a kernel thread: it has no mappings")
         elif regions.swap_is_certain is False:
+            hider = "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
             complain(
                 "some pages shown as swap may not be in swap (userfaultfd markers, for example): "
-                "the kernel hides which without CAP_SYS_ADMIN (in the initial user namespace)"
+                + (hider if process.live else "the snapshot does not tell which")
             )
         shown.show(lambda: regions)
     return 0

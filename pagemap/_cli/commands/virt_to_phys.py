@@ -7,7 +7,7 @@ import sys
 from pagemap._cli import results
 from pagemap._cli.exit_codes import DENIED, code_of
 from pagemap._cli.messages import complain
-from pagemap._cli.options import add_target, columns_help
+from pagemap._cli.options import add_space, columns_help
 from pagemap._cli.output import open_output
 from pagemap._errors import PagemapError, TargetVanished, UsageError
 from pagemap._vocabulary.rows.translation import TRANSLATIONS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from pagemap._process import Process
+    from pagemap._methods import ProcessMethods
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.translation import TranslationRow
 
@@ -52,7 +52,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    add_target(parser)
+    add_space(parser)
     parser.add_argument(
         "addresses",
         metavar="ADDRESS",
@@ -64,20 +64,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the physical addresses. Returns the greatest exit code, which is the worst."""
-    from pagemap._cli import targets
-    from pagemap._process import Process
+    from pagemap._cli import spaces
 
     # All of them, before the target is touched; None stands for those of standard input.
     given = [None if text == "-" else parse_address(text) for text in arguments.addresses]
     shown = results.Results(arguments, TRANSLATIONS, plain="text")
-    with Process(targets.one(arguments.target)) as process:
+    with spaces.one(arguments.target) as process:
         if shown.format == "text":
             return _write_lines(process, _each(given), arguments.output)
         return _write_rows(process, _each(given), shown)
 
 
 def _write_lines(
-    process: Process, addresses: Iterable[int | PagemapError], path: str | None
+    process: ProcessMethods, addresses: Iterable[int | PagemapError], path: str | None
 ) -> int:
     """Answer each address before the next is read, so that a program can ask interactively."""
     worst = 0
@@ -96,7 +95,7 @@ def _write_lines(
 
 
 def _write_rows(
-    process: Process, addresses: Iterable[int | PagemapError], shown: results.Results
+    process: ProcessMethods, addresses: Iterable[int | PagemapError], shown: results.Results
 ) -> int:
 
     found: list[int] = []

@@ -1,0 +1,72 @@
+"""TARGET that is a snapshot: a file, one of its processes, or a moment of a record.
+
+``FILE`` is all of it, ``FILE#PID`` one process, ``FILE@N`` a moment: 0 is the first, -1 the last,
+which is meant where none is given. A number, ``self`` and ``@FILE`` are never a snapshot: a file
+may have any name, and not everybody's folder is one's own.
+"""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.record import Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._snapshot import SavedProcess
+
+__all__ = ["SavedTarget", "saved"]
+
+_DIGITS = 19
+
+
+class SavedTarget(Record):
+    """A snapshot, or a process of one."""
+
+    path: str = field("", "of the file")
+    pid: int | None = field("", "of the process; None: that which the file has alone")
+    moment: int = field("", "of a record")
+
+    def open(self) -> SavedProcess:
+        """The process. Says so where the file has not all of it."""
+        from pagemap._cli.messages import complain
+        from pagemap._snapshot import Snapshot
+        from pagemap._vocabulary.text import printable
+
+        process = Snapshot(self.path).process(self.pid, moment=self.moment)
+        facts = process.record.about
+        if not facts["complete"]:
+            cut = facts["cut_at"]
+            where = f" at {cut:#x}" if isinstance(cut, int) else ""
+            complain(
+                f"process {process.pid} of {printable(self.path)} was cut short{where}: it ended, "
+                "or became another program, while it was taken; what lies above is missing"
+            )
+        return process
+
+
+def saved(text: str) -> SavedTarget | None:
+    """The snapshot that is meant; None where it is none."""
+    from pagemap._space.snapshot_file import is_snapshot
+
+    if not text or text == "self" or text[0] == "@" or text.isdecimal():
+        return None
+    if is_snapshot(text):
+        return SavedTarget(text, None, -1)
+    path, pid, moment = text, None, -1
+    for _ in range(2):
+        at = max(path.rfind("#"), path.rfind("@"))
+        if at <= 0:
+            return None
+        mark, number = path[at], _number(path[at + 1 :])
+        if number is None or (mark == "#" and number < 0):
+            return None
+        path = path[:at]
+        pid, moment = (number, moment) if mark == "#" else (pid, number)
+        if is_snapshot(path):
+            return SavedTarget(path, pid, moment)
+    return None
+
+
+def _number(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    plain = digits.isascii() and digits.isdecimal() and len(digits) < _DIGITS
+    return int(text) if plain else None
