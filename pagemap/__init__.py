@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from pagemap._export.dump import dump
     from pagemap._history.diff import DiffRegionStream, diff, diff_regions
+    from pagemap._history.recorder import Recorder
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._history.tracker import Tracker, track
     from pagemap._history.working_set import working_set
@@ -149,6 +150,7 @@ __all__ = [
     "PathFootprintRow",
     "PfnsHidden",
     "Process",
+    "Recorder",
     "RegionRow",
     "RegionStream",
     "Sample",
@@ -235,6 +237,7 @@ _MODULES = {
     "PathDiffRow": "_vocabulary.rows.diff",
     "PathFootprintRow": "_vocabulary.rows.footprint",
     "Process": "_process",
+    "Recorder": "_history.recorder",
     "RegionRow": "_vocabulary.rows.region",
     "RegionStream": "_analyses.regions",
     "Sample": "_history.sampler",

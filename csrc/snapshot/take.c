@@ -13,33 +13,19 @@
 #include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
 #include "snapshot/pack.h"
+#include "snapshot/patch.h"
 #include "snapshot/take.cdef.h"
+#include "snapshot/take.h"
 #include "walk/spans.h"
 
 enum {
-	REGIONS = 512,	 /* that one scan finds, as many as the kernel collects at a time */
-	PAGES = 1 << 16, /* and pages */
+	PAGES = 1 << 16, /* that one scan finds */
 	BRIDGED = 32,	 /* holes that are read over */
-};
-
-struct scratch {
-	struct pm_pack pack;
-	struct pm_region regions[REGIONS];
-	uint64_t entries[PM_READ_BLOCK];
-};
-
-struct step {
-	const struct pm_take *take;
-	const struct pm_place *to;
-	struct pm_place at;
-	struct scratch *scratch;
-	uint64_t looked;
-	uint64_t *ended;
 };
 
 uint64_t pm_take_scratch(void)
 {
-	return sizeof(struct scratch);
+	return sizeof(struct pm_take_memory);
 }
 
 uint64_t pm_take_join(struct pm_range *spans, uint64_t count)
@@ -67,9 +53,9 @@ static uint64_t extra_of(uint64_t categories)
 
 /* Read `count` entries at `vpn`, without places if they are not wanted. Returns 1, 0 where there
  * are not so many, or -errno. */
-static int read_block(struct step *step, uint64_t vpn, uint64_t count)
+static int read_block(struct pm_step *step, uint64_t vpn, uint64_t count)
 {
-	uint64_t *entries = step->scratch->entries;
+	uint64_t *entries = step->memory->entries;
 	int64_t got = pm_read(step->take->fd, vpn, count, entries);
 
 	if (got < 0)
@@ -86,13 +72,21 @@ static int read_block(struct step *step, uint64_t vpn, uint64_t count)
 	return 1;
 }
 
+static void add(struct pm_step *step, uint64_t vpn, const uint64_t *entries, uint64_t count,
+		uint64_t extra)
+{
+	if (step->patch)
+		pm_patch_add(step->patch, vpn, entries, count, extra);
+	else
+		pm_pack_entries(&step->memory->pack, vpn, entries, count, extra);
+}
+
 /* Take the pages from `vpn` to `end`, which are regions[0..count) and the holes between. */
-static int take_block(struct step *step, const struct pm_region *regions, uint64_t count,
+static int take_block(struct pm_step *step, const struct pm_region *regions, uint64_t count,
 		      uint64_t vpn, uint64_t end)
 {
 	const uint32_t shift = step->take->page_shift;
-	const uint64_t *entries = step->scratch->entries;
-	struct pm_pack *pack = &step->scratch->pack;
+	const uint64_t *entries = step->memory->entries;
 	uint64_t at = vpn;
 	int got = read_block(step, vpn, end - vpn);
 
@@ -101,21 +95,23 @@ static int take_block(struct step *step, const struct pm_region *regions, uint64
 	for (uint64_t i = 0; i < count && at < end; i++) {
 		uint64_t first = regions[i].start >> shift, last = regions[i].end >> shift;
 
+		if (first > end)
+			first = end; /* the block was cut before it */
 		if (last > end)
 			last = end;
 		if (first > at) {
-			pm_pack_entries(pack, at, entries + (at - vpn), first - at, 0);
+			add(step, at, entries + (at - vpn), first - at, 0);
 			at = first;
 		}
 		if (last > at) {
-			pm_pack_entries(pack, at, entries + (at - vpn), last - at,
-					extra_of(regions[i].categories));
+			add(step, at, entries + (at - vpn), last - at,
+			    extra_of(regions[i].categories));
 			at = last;
 		}
 	}
 	if (at < end)
-		pm_pack_entries(pack, at, entries + (at - vpn), end - at, 0);
-	return pack->error ? pack->error : 1;
+		add(step, at, entries + (at - vpn), end - at, 0);
+	return step->memory->pack.error ? step->memory->pack.error : 1;
 }
 
 /* Whether nothing of a region needs to be read: pages that were never touched, which a kernel with
@@ -126,14 +122,33 @@ static int is_untouched(const struct pm_region *region)
 }
 
 /*
+ * The number of the first region after `at` that is not to be read along with it: those that follow
+ * closely are, up to a block from page `first` on. *last, where that of `at` ends, becomes where the
+ * block does.
+ */
+static uint64_t join(const struct pm_step *step, const struct pm_region *regions, uint64_t count,
+		     uint64_t at, uint64_t first, uint64_t *last)
+{
+	const uint32_t shift = step->take->page_shift;
+	uint64_t next = at + 1;
+
+	while (next < count && *last - first < PM_READ_BLOCK &&
+	       (regions[next].start >> shift) - *last <= BRIDGED && !is_untouched(regions + next))
+		*last = regions[next++].end >> shift;
+	if (*last - first > PM_READ_BLOCK)
+		*last = first + PM_READ_BLOCK;
+	return next;
+}
+
+/*
  * Take what lies in regions[0..count) from page *from on, which is `until` afterwards: or less,
  * where the blocks are full. Returns 1, 0 at the end of all entries, or -errno.
  */
-static int take_regions(struct step *step, struct pm_region *regions, uint64_t count,
+static int take_regions(struct pm_step *step, struct pm_region *regions, uint64_t count,
 			uint64_t *from, uint64_t until)
 {
 	const uint32_t shift = step->take->page_shift;
-	struct pm_pack *pack = &step->scratch->pack;
+	struct pm_pack *pack = &step->memory->pack;
 	uint64_t i = 0;
 
 	while (i < count) {
@@ -154,14 +169,12 @@ static int take_regions(struct step *step, struct pm_region *regions, uint64_t c
 			*from = last;
 			continue;
 		}
-		for (next = i + 1; next < count && last - first < PM_READ_BLOCK; next++) {
-			if ((regions[next].start >> shift) - last > BRIDGED ||
-			    is_untouched(regions + next))
-				break;
-			last = regions[next].end >> shift;
+		next = join(step, regions, count, i, first, &last);
+		if (step->patch) {
+			got = pm_patch_reach(step->patch, &first, &last);
+			if (got <= 0)
+				return got < 0 ? got : 1;
 		}
-		if (last - first > PM_READ_BLOCK)
-			last = first + PM_READ_BLOCK;
 		got = take_block(step, regions + i, next - i, first, last);
 		if (got <= 0)
 			return got;
@@ -176,28 +189,28 @@ static int take_regions(struct step *step, struct pm_region *regions, uint64_t c
  * as soft-dirty, they are found by another scan of the same stretch, since one limit would count
  * both, and of those there may be billions.
  */
-static int64_t find_regions(struct step *step, uint64_t from, uint64_t end, uint64_t *next)
+static int64_t find_regions(struct pm_step *step, uint64_t from, uint64_t end, uint64_t *next)
 {
-	const struct pm_take *take = step->take;
+	const struct pm_taking *take = step->take;
 	const uint64_t soft_dirty = take->categories & PM_UAPI_IS_SOFT_DIRTY;
-	struct pm_region *regions = step->scratch->regions;
+	struct pm_region *regions = step->memory->regions;
 	struct pm_query query = {
 		.any_of = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED |
 			  (take->categories & PM_UAPI_IS_HUGE),
 		.returned = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED | take->categories,
 		.max_pages = PAGES,
 	};
-	int64_t found = pm_scan(take->fd, &query, from, end, regions, REGIONS, next);
+	int64_t found = pm_scan(take->fd, &query, from, end, regions, PM_TAKE_REGIONS, next);
 
 	if (found < 0 || !soft_dirty)
 		return found;
 	query.any_of |= soft_dirty;
 	query.max_pages = 0;
-	return pm_scan(take->fd, &query, from, *next, regions, REGIONS, next);
+	return pm_scan(take->fd, &query, from, *next, regions, PM_TAKE_REGIONS, next);
 }
 
 /* Take some of the pages from *from to `end`, of one span, by a scan; as take_regions. */
-static int take_scanned(struct step *step, uint64_t *from, uint64_t end)
+static int take_scanned(struct pm_step *step, uint64_t *from, uint64_t end)
 {
 	const uint32_t shift = step->take->page_shift;
 	uint64_t next;
@@ -206,60 +219,74 @@ static int take_scanned(struct step *step, uint64_t *from, uint64_t end)
 	if (found < 0)
 		return (int)found;
 	step->looked += (uint64_t)found;
-	return take_regions(step, step->scratch->regions, (uint64_t)found, from, next >> shift);
+	return take_regions(step, step->memory->regions, (uint64_t)found, from, next >> shift);
 }
 
 /* The same by reading all. */
-static int take_read(struct step *step, uint64_t *from, uint64_t end)
+static int take_read(struct pm_step *step, uint64_t *from, uint64_t end)
 {
 	int got;
 
 	if (end - *from > PM_READ_BLOCK)
 		end = *from + PM_READ_BLOCK;
+	if (step->patch) {
+		got = pm_patch_reach(step->patch, from, &end);
+		if (got <= 0)
+			return got < 0 ? got : 1;
+	}
 	got = take_block(step, NULL, 0, *from, end);
 	if (got > 0)
 		*from = end;
 	return got;
 }
 
-int64_t pm_take_step(const struct pm_take *take, struct pm_place *at, const struct pm_place *to,
+int pm_take_walk(struct pm_step *step)
+{
+	const struct pm_taking *take = step->take;
+
+	while (pm_before(&step->at, step->to) && pm_pack_fits(&step->memory->pack) &&
+	       !(step->patch && step->patch->full)) {
+		const struct pm_range *span = take->spans + step->at.span;
+		uint64_t from = span->vpn + step->at.page;
+		const uint64_t end = span->vpn + pm_last_page(take->spans, &step->at, step->to);
+		int got;
+
+		if (from == end) {
+			step->at = pm_next_span(&step->at);
+			continue;
+		}
+		got = take->use_scan ? take_scanned(step, &from, end) : take_read(step, &from, end);
+		if (got < 0)
+			return got;
+		if (!got) {
+			step->at = *step->to;
+			break;
+		}
+		step->at.page = from - span->vpn;
+	}
+	return 0;
+}
+
+int64_t pm_take_step(const struct pm_taking *take, struct pm_place *at, const struct pm_place *to,
 		     uint8_t *scratch, uint8_t *out, struct pm_saved_block *blocks,
 		     uint64_t *stored, uint64_t *looked, uint64_t *ended)
 {
-	struct step step = {
+	struct pm_step step = {
 		.take = take,
 		.to = to,
 		.at = *at,
-		.scratch = (struct scratch *)(void *)scratch,
+		.memory = (struct pm_take_memory *)(void *)scratch,
 		.ended = ended,
 	};
-	struct pm_pack *pack = &step.scratch->pack;
+	struct pm_pack *pack = &step.memory->pack;
 	int error = pm_pack_begin(pack, take->whose);
 
 	if (error)
 		return error;
 	pm_pack_into(pack, out, PM_TAKE_BYTES, blocks, PM_TAKE_BLOCKS);
-	while (pm_before(&step.at, to) && pm_pack_fits(pack)) {
-		const struct pm_range *span = take->spans + step.at.span;
-		uint64_t from = span->vpn + step.at.page;
-		const uint64_t end = span->vpn + pm_last_page(take->spans, &step.at, to);
-		int got;
-
-		if (from == end) {
-			step.at = pm_next_span(&step.at);
-			continue;
-		}
-		got = take->use_scan ? take_scanned(&step, &from, end)
-				     : take_read(&step, &from, end);
-		if (got < 0)
-			return got;
-		if (!got) {
-			step.at = *to;
-			break;
-		}
-		step.at.page = from - span->vpn;
-	}
-	error = pm_pack_end(pack);
+	error = pm_take_walk(&step);
+	if (!error)
+		error = pm_pack_end(pack);
 	if (error)
 		return error;
 	*at = step.at;

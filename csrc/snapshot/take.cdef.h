@@ -18,7 +18,7 @@ enum pm_take_limits {
 };
 
 /* What is to be taken, and how. */
-struct pm_take {
+struct pm_taking {
 	const struct pm_range *spans; /* in order, see walk/spans.cdef.h; none touch */
 	uint64_t spans_count;
 	int32_t fd;	     /* /proc/PID/pagemap */
@@ -44,7 +44,7 @@ uint64_t pm_take_join(struct pm_range *spans, uint64_t count);
  * (the target is gone, or the address space ends) *at becomes *to, and *ended the page; else
  * that stays as it is.
  */
-int64_t pm_take_step(const struct pm_take *take, struct pm_place *at, const struct pm_place *to,
+int64_t pm_take_step(const struct pm_taking *take, struct pm_place *at, const struct pm_place *to,
 		     uint8_t *scratch, uint8_t *out, struct pm_saved_block *blocks,
 		     uint64_t *stored, uint64_t *looked, uint64_t *ended);
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pagemap._history.snapshot_writer import ProcessWriter
     from pagemap._space.live_space import LiveSpace
 
-__all__ = ["Options", "take", "take_pages"]
+__all__ = ["MOST_MAPS", "Options", "categories_of", "take", "take_maps", "take_pages"]
 
 _EXTRA = ("huge", "pfnzero", "soft_dirty")
 _SOFT_DIRTY = 1 << 55
@@ -110,7 +110,7 @@ def _take_process(
     with stopped(process.folder) if options.stop else nullcontext():
         facts = snapshot_facts.before(process, pfns=options.pfns, stopped=options.stop)
         writer.begin(facts)
-        spans, text = _take_maps(process, writer)
+        spans, text = take_maps(process, writer)
         more = facts_of(process, text) if text else {}
         error = take_pages(process, writer, spans, options)
         if options.smaps and error is None:
@@ -120,8 +120,8 @@ def _take_process(
     return error
 
 
-def _take_maps(process: LiveSpace, writer: ProcessWriter) -> tuple[Spans, bytes]:
-    """Write the text of maps; returns the mappings that have a page table, and the text.
+def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, bytes]:
+    """Write the text of maps, if it is to be; returns mappings with a page table, and the text.
 
     There is none of what has more than MOST_MAPS bytes of it.
     """
@@ -130,7 +130,8 @@ def _take_maps(process: LiveSpace, writer: ProcessWriter) -> tuple[Spans, bytes]
     end = process.end_page() << PAGE_SHIFT
     bounds = array("Q")
     for block in process.maps_blocks():
-        writer.text(chunks.MAPS, block)
+        if writer is not None:
+            writer.text(chunks.MAPS, block)
         room -= len(block)
         if room >= 0:
             texts.append(block)
@@ -150,7 +151,7 @@ def take_pages(
         process.descriptor(),
         PAGE_SHIFT,
         use_scan=process.can_scan,
-        categories=_categories(process),
+        categories=categories_of(process),
         places=options.pfns,
         whose=writer.whose,
     )
@@ -182,7 +183,7 @@ def _take_smaps(process: LiveSpace, writer: ProcessWriter) -> PagemapError | Non
     return None
 
 
-def _categories(process: LiveSpace) -> int:
+def categories_of(process: LiveSpace) -> int:
     """What scans are asked for beside what is populated. Soft-dirty: where the kernel tells it."""
     told = process.machine.told()
     bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}

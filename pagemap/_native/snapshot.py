@@ -82,7 +82,7 @@ class Taking:
         self._spans = spans
         self._keep = fd  # open for as long as somebody holds it
         self.table = ffi.new(
-            "struct pm_take *",
+            "struct pm_taking *",
             {
                 "spans": spans.table,
                 "spans_count": spans.count,

@@ -71,7 +71,7 @@ CASES = {
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }
-FILES = {"snapshot"}  # they write a file of their own, and no table
+FILES = {"snapshot", "record"}  # they write a file of their own, and no table
 COMMON = [name for name, _, _ in COMMANDS if name not in FILES]
 
 

@@ -57,6 +57,7 @@ DOOR = [
     "PathFootprintRow",
     "PfnsHidden",
     "Process",
+    "Recorder",
     "RegionRow",
     "RegionStream",
     "Sample",

@@ -137,6 +137,7 @@ def test_there_is_a_target_for_each_part() -> None:
         "sharing",
         "snapshot",
         "snapshot_block",
+        "snapshot_patch",
         "tally_spans",
         "types",
         "types_file",

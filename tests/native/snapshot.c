@@ -6,7 +6,7 @@
 #include "snapshot/saved.cdef.h"
 #include "snapshot/take.cdef.h"
 
-enum { MOST_SPANS = 20, MOST_FILE = 1 << 21, MOST_BLOCKS = 4096 };
+enum { MOST_SPANS = 20, MOST_FILE = 1 << 23, MOST_BLOCKS = SCENE };
 
 static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count, whose;
@@ -47,7 +47,7 @@ static void *aligned(size_t size)
 
 static void take_all(uint64_t step)
 {
-	struct pm_take take = {
+	struct pm_taking take = {
 		.spans = spans,
 		.spans_count = spans_count,
 		.fd = 3,

@@ -242,6 +242,14 @@ def writes(process: pagemap.Process, data: bytearray) -> int | None:
     return table[0].populated
 
 
+def moments() -> int:
+    with pagemap.Recorder("self", "record", pfns=False) as recorder:
+        assert_type(recorder, pagemap.Recorder)
+        assert_type(recorder.take(), int)
+        assert_type(recorder.size, int)
+    return recorder.moments
+
+
 def changes(a: pagemap.Process, b: pagemap.Process) -> int | None:
     assert_type(pagemap.diff(a, b), pagemap.Table[pagemap.DiffRow])
     assert_type(pagemap.diff(a, b, by="path"), pagemap.Table[pagemap.PathDiffRow])

@@ -22,6 +22,7 @@ COMMANDS = (
     ("memory", "what all memory of the machine is used for", "memory"),
     ("diff", "what changed between two looks at a process, page by page", "diff"),
     ("snapshot", "page tables and mappings of processes, into a file", "snapshot"),
+    ("record", "one moment of a process after another, into a file", "record"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
 )

@@ -1,0 +1,184 @@
+"""Recording: one moment of a process after another, in one file, each as what changed."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from hashlib import sha256
+from time import time
+
+from pagemap._analyses.saved_facts import facts_of
+from pagemap._errors import PagemapError
+from pagemap._history import snapshot_facts
+from pagemap._history.snapshot import Options, categories_of, take_maps
+from pagemap._history.snapshot_writer import SnapshotWriter
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native.patches import Patching
+from pagemap._native.snapshot import BLOCK_WORDS, SavedTable, Taking
+from pagemap._space.about import about as about_all
+from pagemap._space.live_space import LiveSpace
+from pagemap._vocabulary.units import PAGE_SHIFT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+    from pagemap._space.arguments import Target
+
+__all__ = ["MOST_PATCHES", "Recorder"]
+
+MOST_PATCHES = 16
+"""After so many a whole moment is written: who reads the last one reads all of them."""
+
+_SOFT_DIRTY = 1 << 7  # the category: untouched pages have it, and would be terabytes of changes
+
+
+class Recorder(Holder):
+    """Writes moments of one process into the new file `path`, of mode 0600.
+
+    `take` writes one: the first whole, later ones as what changed since the one before. Each can be
+    read once that returns, whatever becomes of this process. `pfns` False leaves out where pages
+    lie. Untouched pages have no entry in a record, also where a kernel marks them as soft-dirty.
+
+    Raises PagemapError where the file is there already or cannot be made, and what
+    `pagemap.Process` raises.
+    """
+
+    def __init__(
+        self, target: Target, path: str, *, pfns: bool = True, procfs: str = "/proc"
+    ) -> None:
+        self.path = path
+        self._fd: int = CLOSED
+        self._options = Options(pfns=pfns)
+        self._process = LiveSpace(target, procfs=procfs)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._fd = Descriptor(os.open(path, flags, 0o600))
+        except OSError as error:
+            self._process.close()
+            raise PagemapError(
+                f"cannot make the file {path}: {error.strerror}", errno=error.errno, path=path
+            ) from None
+        self._writer = SnapshotWriter(self._write)
+        self._whole = 0  # bytes that can be read
+        self._layers: list[array[int]] = []
+        self._sizes: list[int] = []
+        self._windows: array[int] = array("Q")
+        self._maps: tuple[bytes, list[Any]] = (b"", [])
+        self._more: dict[str, object] = {}
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def moments(self) -> int:
+        """How many moments the file has."""
+        return self._writer.number
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take."""
+        return self._whole
+
+    def close(self) -> None:
+        """Let go of the process and the file, and drop a moment that was only begun."""
+        fd, self._fd = self._fd, CLOSED
+        self._process.close()
+        if fd >= 0:
+            os.ftruncate(fd, self._whole)
+
+    def take(self) -> int:
+        """Write a moment; returns how many bytes it takes.
+
+        Raises TargetVanished where the process exits or calls exec: the moments before stand;
+        PagemapError where the file cannot be written.
+        """
+        begin, before = time(), self._writer.size
+        full = not self._layers or len(self._layers) > MOST_PATCHES or self._is_large()
+        layers = [] if full else self._layers
+        self._writer.begin_moment({"begin": about_all(begin)["begin"]}, full=full)
+        layer, windows = self._take_process(layers, full=full)
+        self._writer.end_moment({**about_all(begin, self._process), "complete": True})
+        self._layers = [*layers, layer]
+        self._windows = windows
+        size = self._writer.size - before
+        self._sizes = [size] if full else [*self._sizes, size]
+        self._whole = self._writer.size
+        return size
+
+    def _is_large(self) -> bool:
+        """Whether the patches take more than what they change: then a whole moment is cheaper."""
+        return sum(self._sizes[1:]) > self._sizes[0]
+
+    def _take_process(
+        self, layers: list[array[int]], *, full: bool
+    ) -> tuple[array[int], array[int]]:
+        process, writer = self._process, self._writer.process(0)
+        facts = snapshot_facts.before(process, pfns=self._options.pfns, stopped=False)
+        writer.begin(facts)
+        # what is read of maps is written only where it is not what was written before
+        spans, text = take_maps(process, None)
+        digest = sha256(text).digest()
+        if digest != self._maps[0] or not text:
+            spans, text = take_maps(process, writer)
+            self._maps = digest, writer.entry["maps"]
+            self._more = facts_of(process, text) if text else {}
+        writer.entry["maps"] = self._maps[1]
+        taking = Taking(
+            spans,
+            process.descriptor(),
+            PAGE_SHIFT,
+            use_scan=process.can_scan,
+            categories=categories_of(process) & ~_SOFT_DIRTY,
+            places=self._options.pfns,
+            whose=0,
+        )
+        patching = Patching(
+            taking, self._saved(layers, facts), array("Q") if full else self._windows
+        )
+        layer = array("Q")
+        for data, words in process.reading(patching.steps()):
+            at = self._writer.size
+            writer.blocks(data, words)
+            numbers = array("Q", words.tobytes())
+            for offset in range(2, len(numbers), BLOCK_WORDS):
+                numbers[offset] += at
+            layer += numbers
+            if patching.ended is not None:
+                process.require_alive()
+        process.check()
+        writer.end({**snapshot_facts.after(cut_at=None, complete=True), **self._more})
+        return layer, patching.windows
+
+    def _saved(self, layers: list[array[int]], facts: dict[str, Any]) -> SavedTable | None:
+        if not layers:
+            return None
+        return SavedTable(
+            self._fd,
+            [memoryview(layer) for layer in layers],
+            page_shift=PAGE_SHIFT,
+            end_page=facts["end_page"],
+            file_size=self._writer.size,
+        )
+
+    def _write(self, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._fd, left) :]
+            except OSError as error:
+                raise PagemapError(
+                    f"cannot write {self.path}: {error.strerror}",
+                    errno=error.errno,
+                    operation="write",
+                    path=self.path,
+                ) from None
