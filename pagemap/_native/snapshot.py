@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._core import ffi, lib
-from pagemap._native import allocate, checked, entries_of, view_of
+from pagemap._native import allocate, checked, view_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ __all__ = [
     "MOST_BLOCK",
     "MOST_LAYERS",
     "PAGES_KIND",
+    "BlockTrial",
     "SavedTable",
     "TakeBuffer",
     "Taking",
     "TakingPiece",
     "chunk_sum",
-    "try_block",
 ]
 
 HEADER_SIZE: int = lib.PM_CHUNK_HEADER
@@ -208,8 +208,17 @@ class _Kept:
         """Do nothing: it goes."""
 
 
-def try_block(chunk: memoryview, scratch: Any) -> tuple[int, int]:
-    """The first page of a whole block, and that past its last. Raises OSError where it is not."""
-    found = ffi.new("struct pm_saved_block *")
-    checked(lib.pm_saved_try(entries_of(chunk), len(chunk), scratch, found))
-    return int(found.vpn), int(found.end)
+class BlockTrial:
+    """Decodes blocks one after another, to see whether they are whole."""
+
+    __slots__ = ("_memory", "_scratch")
+
+    def __init__(self) -> None:
+        self._memory, self._scratch = _scratch(lib.pm_saved_scratch(1))
+
+    def __call__(self, chunk: bytes) -> tuple[int, int]:
+        """The first page of a block, and that past its last. Raises OSError where it is not."""
+        found = ffi.new("struct pm_saved_block *")
+        data = ffi.from_buffer("uint8_t[]", chunk)
+        checked(lib.pm_saved_try(data, len(chunk), self._scratch, found))
+        return int(found.vpn), int(found.end)

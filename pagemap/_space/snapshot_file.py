@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["SavedRecord", "SnapshotFile", "is_snapshot"]
+__all__ = ["SavedRecord", "SnapshotFile", "is_snapshot", "packed_size"]
 
 _FILE_HEADER = 16
 _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
@@ -335,13 +335,13 @@ def _unpacked(data: bytes, count: int, whose: int) -> memoryview:
         at += numbers[2 * count + block]
         size = sizes[block]
         words[BLOCK_WORDS * block : BLOCK_WORDS * (block + 1)] = array(
-            "Q", (start, end, at, _packed(size, whose))
+            "Q", (start, end, at, packed_size(size, whose))
         )
         at += size
     return memoryview(words).toreadonly()
 
 
-def _packed(size: int, whose: int) -> int:
+def packed_size(size: int, whose: int) -> int:
     """The last word of a block: two numbers of 32 bits as they lie in memory."""
     if _is_big_endian():  # pragma: no cover - of no machine here
         return size << 32 | whose & _LOWER

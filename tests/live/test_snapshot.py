@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import random
+import re
 import subprocess
 import zlib
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap import PagemapError, TargetVanished
+from pagemap._history.salvage import salvage
 from pagemap._history.snapshot import Options, take
 from pagemap._space.snapshot_file import SavedRecord, SnapshotFile, is_snapshot
 from tests import oracle, workloads
@@ -263,3 +266,61 @@ def test_a_bomb_is_not_inflated(small: tuple[Path, Callable[[], object]]) -> Non
     path.write_bytes(data + index + chunks.chunk(chunks.TRAILER, 0, trailer))
     with pytest.raises(PagemapError, match="more text"):
         everything()
+
+
+@pytest.mark.parametrize("harm", ["cut", "hole"])
+def test_what_is_whole_is_salvaged(start: Start, tmp_path: Path, harm: str) -> None:
+    """Entries are as they were, or where a block is gone there are none; none is another."""
+    target = start(workloads.dense(64 << 20))
+    path, out = tmp_path / "file", tmp_path / "salvaged"
+    snapshot(path, target.pid)
+    data = bytearray(path.read_bytes())
+    # where blocks of pages are, by their headers: mark, kind 5
+    starts = [at.start() for at in re.finditer(rb"\xb1pm\n\x05\0\0\0", data)]
+    sizes = [int.from_bytes(data[at + 12 : at + 16], "little") + 24 for at in starts]
+    middle = starts[len(starts) // 2] + 30
+    if harm == "cut":
+        del data[middle:]
+    else:
+        data[middle : middle + 9] = bytes(byte ^ 0xFF for byte in data[middle : middle + 9])
+    end = middle + (len(data) if harm == "cut" else 1)
+    whole = [at + size <= middle or at >= end for at, size in zip(starts, sizes, strict=True)]
+    path.write_bytes(data)
+    with out.open("wb", buffering=0) as file:
+        found = salvage(str(path), file.write)
+    assert found["processes"] == 1
+    area = target.first
+    wanted = oracle.entries(target.pid, area.start, area.end)
+    with SnapshotFile(str(out)) as opened:
+        (record,) = opened.processes()
+        assert record.about["complete"] is False
+        assert oracle.parse_maps(b"".join(record.maps_blocks())) == oracle.maps(target.pid)
+        saved = record.table.read(area.start // oracle.PAGE, len(wanted)).tolist()
+    assert all(entry in (0, was) for entry, was in zip(saved, wanted, strict=True))
+    assert found["blocks"] == whole.count(True) < len(whole)
+
+
+def test_nothing_is_salvaged_of_what_is_no_snapshot(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(b"\xb1pm\n" * 20_000)
+    with pytest.raises(PagemapError, match=r"nothing of .* is whole"):
+        salvage(str(path), bytearray().extend)
+
+
+@pytest.mark.parametrize("version", [1])
+def test_files_of_older_versions_are_read(version: int) -> None:
+    """Each was made by the pagemap of its day, with the entries that the kernel showed then."""
+    path = Path(__file__).parents[1] / "snapshots" / f"version-{version}.pagemap"
+    wanted = json.loads(path.with_suffix(".json").read_text())
+    with SnapshotFile(str(path)) as file:
+        (record,) = file.processes()
+        assert file.version == version
+        assert record.name == "sleep"
+        assert wanted.keys() <= {
+            f"{each.start:x}" for each in oracle.parse_maps(b"".join(record.maps_blocks()))
+        }
+        for start, entries in wanted.items():
+            saved = record.table.read(int(start, 16) >> 12, len(entries))
+            assert [steady(entry) for entry in saved] == [
+                steady(int(entry, 16)) for entry in entries
+            ]

@@ -36,7 +36,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="+", help=TARGET_HELP)
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
     complete_with_files(
         parser.add_argument(
             "-o",
@@ -58,6 +58,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--stop", action="store_true", help="stop each process while it is read, then resume it"
+    )
+    complete_with_files(
+        parser.add_argument(
+            "--salvage",
+            metavar="FILE",
+            help="take no process, but what is whole of FILE, damaged or cut short",
+        )
     )
     add_threads(parser)
 
@@ -83,6 +90,10 @@ def run(arguments: Namespace) -> int:
     )
     if arguments.output == "-" and os.isatty(1):
         raise UsageError("a snapshot is no text for a terminal: give a file with -o FILE")
+    if arguments.salvage is not None:
+        return _salvage(arguments)
+    if not arguments.targets:
+        raise UsageError("name the processes to take: pagemap snapshot TARGET -o FILE")
     pids = several(arguments.targets)
     with open_output(arguments.output) as output:
         about = take(pids, output.write, options)
@@ -90,3 +101,20 @@ def run(arguments: Namespace) -> int:
         complain(f"cut short: {cut['reason']}; the file has what was read until then")
     tell_left_out(about)
     return VANISHED if about["cut_short"] else 0
+
+
+def _salvage(arguments: Namespace) -> int:
+    from pagemap._cli.messages import complain
+    from pagemap._cli.output import open_output
+    from pagemap._errors import UsageError
+    from pagemap._history.salvage import salvage
+
+    if arguments.targets:
+        raise UsageError("give targets or --salvage FILE, not both")
+    with open_output(arguments.output) as output:
+        found = salvage(arguments.salvage, output.write)
+    complain(
+        f"{found['processes']} processes with {found['blocks']} blocks of pages are whole; "
+        f"{found['skipped']} bytes are of no use"
+    )
+    return 0
