@@ -65,6 +65,8 @@ enum pm_page_state {
 /* One of the two looks. */
 struct pm_look {
 	struct pm_source source; /* its spans need not be in order of address */
+	/* what scans, if it is not the source's: a saved one has its last block decoded */
+	const struct pm_reader *scanner;
 	const uint8_t *hugetlb;	 /* 1 for each span that hugetlb backs */
 	const uint8_t *kinds;	 /* what each type of swap entry is; see entry_kinds.cdef.h */
 	uint64_t end;		 /* the first page past the address space */
@@ -141,6 +143,7 @@ struct pm_diff_side {
 	uint64_t entry;	   /* and its entries begin here */
 	uint64_t region;   /* regions[region..regions_count) likewise */
 	uint64_t regions_count;
+	uint64_t plain; /* no scan would find any of what was read last */
 	uint64_t entries[PM_READ_BLOCK];
 	struct pm_range runs[PM_DIFF_RUNS];
 	struct pm_region regions[PM_DIFF_REGIONS];

@@ -33,6 +33,9 @@ struct pm_known {
 	uint64_t pages;		 /* of which that is so: 1 or more */
 };
 
+/* Whether a scan of the pages that were read last would find none. */
+int pm_diff_is_plain(const struct pm_look *look, const struct pm_diff_side *side);
+
 /* Read on, where the pages at `at` are not known yet. Returns 0 or -errno. */
 int64_t pm_diff_fill(const struct pm_look *look, struct pm_diff_side *side,
 		     const struct pm_place *at, const struct pm_place *to);

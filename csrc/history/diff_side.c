@@ -107,6 +107,7 @@ static int64_t read_on(const struct pm_look *look, struct pm_diff_side *side,
 		side->read = *to;
 		return 0;
 	}
+	side->plain = 0;
 	if (is_hugetlb(look, side->read.span))
 		return read_all(look, side, &last);
 	until = reach(look, &side->read, &last);
@@ -114,6 +115,7 @@ static int64_t read_on(const struct pm_look *look, struct pm_diff_side *side,
 			   side->runs, PM_DIFF_RUNS, &side->runs_count);
 	if (got < 0)
 		return got;
+	side->plain = (uint64_t)pm_diff_is_plain(look, side);
 	return count_mappings(look, side);
 }
 
@@ -166,19 +168,26 @@ static int64_t scan_on(const struct pm_look *look, struct pm_diff_side *side)
 	const uint32_t shift = look->source.page_shift;
 	const struct pm_place known = within(look, &side->read);
 	const struct pm_query query = { .any_of = look->any_of, .returned = look->any_of };
+	struct pm_source source = look->source;
 	uint64_t first, last, next;
 	struct pm_place to;
 	int64_t got;
 
 	side->region = side->regions_count = 0;
+	if (!look->any_of || side->plain) {
+		side->scanned = side->read;
+		return 0;
+	}
 	to = scan_to(look, &side->scanned, &known, &first, &last);
 	if (last > look->end)
 		last = look->end; /* [vsyscall] lies past it */
-	if (!look->any_of || first >= last) {
+	if (first >= last) {
 		side->scanned = pm_before(&to, &known) ? to : side->read;
 		return 0;
 	}
-	got = pm_source_scan(&look->source, &query, first << shift, last << shift, side->regions,
+	if (look->scanner)
+		source.reader = look->scanner;
+	got = pm_source_scan(&source, &query, first << shift, last << shift, side->regions,
 			     PM_DIFF_REGIONS, &next);
 	if (got < 0)
 		return got;

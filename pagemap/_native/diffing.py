@@ -65,16 +65,18 @@ class Look:
     def table(self, spans: Any, count: int, hugetlb: Any) -> tuple[dict[str, object], object]:
         """A struct pm_look, and what it points to."""
         live = isinstance(self.source, int)
-        reader = None if live else self.source.make()
+        readers = [] if live else [self.source.make(), self.source.make()]
         source = {
             "spans": spans,
             "spans_count": count,
-            "reader": ffi.NULL if reader is None else reader.table,
+            "reader": ffi.NULL if live else readers[0].table,
             "fd": self.source if live else CLOSED,
             "page_shift": self.page_shift,
             "use_scan": self._use_scan,
         }
-        return {"source": source, "hugetlb": hugetlb, **self._fields}, reader
+        scanner = ffi.NULL if live else readers[1].table
+        look = {"source": source, "scanner": scanner, "hugetlb": hugetlb, **self._fields}
+        return look, readers
 
 
 class Pairs:

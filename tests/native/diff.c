@@ -9,7 +9,7 @@
 #include "kernel/uapi.h"
 #include "history/diff.h"
 
-enum { PAGES = 6000, SPANS = 24, SHIFT = 12, ROUNDS = 150 };
+enum { HUGE = 512, PAGES = 6000, SPANS = 24, SHIFT = 12, ROUNDS = 150 };
 
 #define TOLD (~(SCENE_ZERO | SCENE_HUGE))
 
@@ -128,6 +128,29 @@ static void draw_spans(struct spans *spans)
 	/* the first look in another order, where lengths allow it, is mremap's */
 }
 
+/*
+ * As hardware has it: what a huge entry maps is 512 pages in their place, whose frames lie in
+ * a row, and nothing else is; zero pages are not exclusive, small ones not a file's either.
+ */
+static void make_real(uint64_t *words)
+{
+	for (uint64_t first = 0; first < PAGES; first += HUGE) {
+		const uint64_t like = words[first];
+		const int huge = like & SCENE_PRESENT && like & SCENE_HUGE && first + HUGE < PAGES;
+
+		for (uint64_t i = first; i < first + HUGE && i < PAGES; i++) {
+			if (huge)
+				words[i] = (like & ~PM_PLACE_MASK) | (i + 8 * HUGE);
+			else if (words[i] & SCENE_PRESENT)
+				words[i] &= ~SCENE_HUGE;
+			if (words[i] & SCENE_ZERO)
+				words[i] &= ~PM_BIT(PM_EXCLUSIVE_BIT);
+			if (words[i] & SCENE_ZERO && !huge)
+				words[i] &= ~SCENE_FILE;
+		}
+	}
+}
+
 static void draw_look(struct pm_saved *saved, const struct pm_saved *other)
 {
 	draw_scene(PAGES, 1 + below(400), (unsigned)below(9));
@@ -139,6 +162,7 @@ static void draw_look(struct pm_saved *saved, const struct pm_saved *other)
 			if (below(10) || (i / 700) % 2)
 				saved->words[i] = other->words[i];
 	}
+	make_real(saved->words);
 }
 
 static struct pm_seen seen_naively(const struct pm_look *look, const struct pm_saved *saved,
