@@ -281,6 +281,7 @@ _MODULES = {
 # What functions import when they are called; a test compares it with their sources.
 _LATE = (
     "difflib",
+    "hashlib",
     "json",
     "math",
     "mmap",

@@ -148,15 +148,44 @@ static void drop_and_touch(void)
 	write_all(at, size);
 }
 
+/* Whether any page of ours is in memory still. */
+static int present(void)
+{
+	static uint64_t entries[PAGES];
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	ssize_t got = pread(fd, entries, sizeof(entries),
+			    (off_t)((uintptr_t)at / page * sizeof(*entries)));
+	int found = 0;
+
+	close(fd);
+	for (ssize_t i = 0; i < got / (ssize_t)sizeof(*entries); i++)
+		found |= (int)(entries[i] >> 63);
+	return found;
+}
+
+/* Again and again: a page that the kernel has in hand just then stays. */
 static void page_out(void)
 {
-	advise(PAGEOUT, "push pages out");
+	for (int i = 0; i < 500; i++) {
+		advise(PAGEOUT, "push pages out");
+		if (!present())
+			return;
+		usleep(2000);
+	}
+	errno = EBUSY;
+	cannot("push pages out");
 }
 
 static void swapped(void)
 {
 	written();
 	page_out();
+}
+
+static void shared_memory(void)
+{
+	at = map(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+	write_all(at, size);
 }
 
 static void page_out_and_touch(void)
@@ -386,6 +415,7 @@ static const struct {
 	{ "page out", written, page_out },
 	{ "page in", swapped, read_now },
 	{ "drop swapped", swapped, drop },
+	{ "page out shared", shared_memory, page_out },
 	{ "page out and touch", written, page_out_and_touch },
 	{ "write zero", zeros, write_now },
 	{ "write file", private_file, write_now },
@@ -405,6 +435,7 @@ static const struct {
 	{ "unmap", written, unmap },
 	{ "map", written, add },
 	{ "move", written, move },
+	{ "move file", shared_file, move },
 	{ "move and grow", written, move_and_grow },
 	{ "grow", written, grow },
 	{ "shrink", written, shrink },

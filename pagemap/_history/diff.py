@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import time
 
-from pagemap._history.diff_mappings import Layout, layout, leftovers
+from pagemap._history.diff_lines import leftovers
+from pagemap._history.diff_mappings import Layout, layout
 from pagemap._history.diff_moves import file_moves, frame_moves
 from pagemap._history.diff_sides import Side, compared_bits, not_comparable
 from pagemap._history.diff_sums import Sums
@@ -149,8 +150,9 @@ def diff(
     and came back in the same frame did not change. Frames are compared if both looks are of the
     same run of the same program and PFNs are visible in both; `pfns_compared` in the table's
     `about` says so, and otherwise nothing "moved", and a copy looks like a page that is "sole
-    again". A count that either look cannot tell is None. swap is None for shared memory if any swap
-    is in use, because no page table has it.
+    again". A count that either look cannot tell is None. No page table has pages of shared memory
+    that are in swap: they are "dropped", and the kernel's sums (smaps) tell how much was "swapped
+    out" or "swapped in" of a mapping.
 
     `threads` are as in `Process.tally`. Raises UsageError for another `by`, TargetVanished.
 
@@ -165,6 +167,8 @@ def diff(
     sums = Sums(work.layout, work.a, work.b)
     for found, _ in work.steps(regions=False):
         sums.add(found)
+    if work.a.swap_used or work.b.swap_used:
+        sums.add_unseen(work.a.swapped_shmem(), work.b.swapped_shmem())
     return Table.of_rows(_SCHEMAS[by], sums.rows(by), about=work.about())
 
 

@@ -1,31 +1,26 @@
 """What became of mappings between two looks, by their lines of maps; and which pages to pair.
 
-Both lists are laid over each other and cut wherever either has a border. A piece that both have is
-the same memory if it is of the same file at the same offset, or of no file. What only one look has
-is removed or added, unless it moved (`pagemap._history.diff_moves`).
+What only one look has (`pagemap._history.diff_lines`) is removed or added, unless it moved
+(`pagemap._history.diff_moves`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import pairwise
 
+from pagemap._history.diff_lines import apart, laid_over, same
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pagemap._history.diff_lines import Piece
     from pagemap._vocabulary.rows.mapping import Mapping
 
-    Part = tuple[int, int, Mapping]
     Move = tuple[int, int, int]
 
-__all__ = ["Event", "Layout", "Pair", "alike", "anonymous", "layout", "leftovers"]
-
-_NO_FILE = "00:00"
-_ANONYMOUS = ("", "[heap]", "[stack]")
-_NAMED = ("[anon:", "[stack:")
+__all__ = ["Event", "Layout", "Pair", "Row", "layout"]
 
 
 class Pair(Record):
@@ -61,76 +56,9 @@ class Layout(Record):
     rows: list[Row] = field("", "all mappings, in order of address")
     pairs: list[Pair] = field("", "all memory of them, in order of address")
     events: list[Event] = field("", "what changed of them")
-
-
-def anonymous(mapping: Mapping) -> bool:
-    """Whether it is of no file; a name that was given to the memory does not matter."""
-    named = mapping.path in _ANONYMOUS or mapping.path.startswith(_NAMED)
-    return mapping.inode == 0 and mapping.dev == _NO_FILE and named
-
-
-def alike(a: Mapping, b: Mapping) -> bool:
-    """Whether two mappings are of the same file, or both of none, and private or shared alike."""
-    if (a.dev, a.inode, a.perms[3:]) != (b.dev, b.inode, b.perms[3:]):
-        return False
-    return a.inode != 0 or a.path == b.path or (anonymous(a) and anonymous(b))
-
-
-def _same(a: Mapping, b: Mapping) -> bool:
-    """Whether an address of both has the same memory behind it."""
-    return alike(a, b) and (anonymous(a) or a.offset - a.start == b.offset - b.start)
-
-
-class _Piece(Record):
-    """Addresses over which nothing begins or ends, and the mapping that has them in each look."""
-
-    start: int = field("address", "the first")
-    end: int = field("address", "past the last")
-    before: Mapping | None = field("", "None where nothing was")
-    after: Mapping | None = field("", "None where nothing is")
-
-
-def _laid_over(
-    before: Sequence[Mapping], after: Sequence[Mapping], edges: Sequence[int] = ()
-) -> Iterator[_Piece]:
-    """The pieces, in order of address; cut at `edges` too."""
-    borders = sorted(
-        {
-            *edges,
-            *(each.start for each in before),
-            *(each.end for each in before),
-            *(each.start for each in after),
-            *(each.end for each in after),
-        }
+    homes: tuple[dict[int, int], dict[int, int]] = field(
+        "", "the row of each mapping before, and now, by its first address"
     )
-    i = j = 0
-    for start, end in pairwise(borders):
-        while i < len(before) and before[i].end <= start:
-            i += 1
-        while j < len(after) and after[j].end <= start:
-            j += 1
-        a = before[i] if i < len(before) and before[i].start <= start else None
-        b = after[j] if j < len(after) and after[j].start <= start else None
-        if a is not None or b is not None:
-            yield _Piece(start, end, a, b)
-
-
-def leftovers(before: Sequence[Mapping], after: Sequence[Mapping]) -> tuple[list[Part], list[Part]]:
-    """What is gone and what is new, as ``(start, end, mapping)``, if nothing moved."""
-    gone: list[Part] = []
-    new: list[Part] = []
-    for piece in _laid_over(before, after):
-        a, b = piece.before, piece.after
-        if a is not None and b is not None and _same(a, b):
-            continue
-        for parts, mapping in ((gone, a), (new, b)):
-            if mapping is None:
-                continue
-            if parts and parts[-1][1:] == (piece.start, mapping):
-                parts[-1] = parts[-1][0], piece.end, mapping
-            else:
-                parts.append((piece.start, piece.end, mapping))
-    return gone, new
 
 
 def layout(
@@ -155,11 +83,12 @@ class _Maker:
     def __init__(
         self, before: Sequence[Mapping], after: Sequence[Mapping], moves: list[Move]
     ) -> None:
+        before, after, self._alike = apart(before, after)
         self._before = before
         self._gone = moves
         self._new = sorted((new, old, size) for old, new, size in moves)
         edges = [e for old, new, size in moves for e in (old, old + size, new, new + size)]
-        self._parts = list(self._divided(_laid_over(before, after, edges)))
+        self._parts = list(self._divided(laid_over(before, after, edges)))
         # by where mappings begin: bytes of one before in each of now, and of one now out of each
         self._kept: dict[int, dict[int, int]] = {}
         self._out_of: dict[int, dict[int, int]] = {}
@@ -173,16 +102,17 @@ class _Maker:
         self._after_by_start = {each.start: each for each in after}
         rows = [Row(each, each) for each in before if each.start not in self._kept]
         rows += [Row(each, self._origin(each)) for each in after]
+        rows += [Row(each, each) for each in self._alike]
         self._rows = sorted(rows, key=lambda row: row.mapping.start)
         self._number = {id(row.mapping): number for number, row in enumerate(self._rows)}
         self._events: dict[tuple[int, str], list[int]] = {}
 
-    def _divided(self, pieces: Iterable[_Piece]) -> Iterator[_Part]:
+    def _divided(self, pieces: Iterable[Piece]) -> Iterator[_Part]:
         """Memory that was kept as one part; of all other pieces a part for each look."""
         starts = [each.start for each in self._before]
         for start, end, a, b in pieces:
             size = end - start
-            if a is not None and b is not None and _same(a, b):
+            if a is not None and b is not None and same(a, b):
                 yield _Part(start, size, a, b, start, covered=False)
                 continue
             if a is not None and _holding(self._gone, start) is None:
@@ -201,17 +131,25 @@ class _Maker:
 
     def _row(self, part: _Part) -> int:
         """Of what is gone it is that of the first mapping with memory of the same, if any."""
-        mapping = part.after or part.before
-        assert mapping is not None
-        if part.after is None:
-            for start in self._kept.get(mapping.start, ()):
-                mapping = self._after_by_start[start]
-                break
+        if part.after is not None:
+            return self._number[id(part.after)]
+        assert part.before is not None
+        return self._home(part.before)
+
+    def _home(self, mapping: Mapping) -> int:
+        """The row of what was in a mapping before."""
+        for start in self._kept.get(mapping.start, ()):
+            mapping = self._after_by_start[start]
+            break
         return self._number[id(mapping)]
 
     def made(self) -> Layout:
         """The result."""
-        pairs: list[Pair] = []
+        rows = self._number
+        pairs = [
+            Pair(each.start, each.start, each.size, rows[id(each)], each, each)
+            for each in self._alike
+        ]
         for part in self._parts:
             row = self._row(part)
             pairs.append(
@@ -228,14 +166,18 @@ class _Maker:
         for sizes in self._kept.values():
             if len(sizes) > 1:
                 for start, size in sizes.items():
-                    number = self._number[id(self._after_by_start[start])]
+                    number = rows[id(self._after_by_start[start])]
                     self._add(number, "mapping split", size)
         for start, sizes in self._out_of.items():
             if len(sizes) > 1:
-                number = self._number[id(self._after_by_start[start])]
+                number = rows[id(self._after_by_start[start])]
                 self._add(number, "mapping merged", sum(sizes.values()))
         events = [Event(row, kind, *sums) for (row, kind), sums in self._events.items()]
-        return Layout(self._rows, pairs, events)
+        pairs.sort(key=_address)
+        homes = {each.start: rows[id(each)] for each in self._alike}
+        now = homes | {start: rows[id(each)] for start, each in self._after_by_start.items()}
+        homes |= {each.start: self._home(each) for each in self._before}
+        return Layout(self._rows, pairs, events, (homes, now))
 
     def _judge(self, row: int, part: _Part) -> None:
         a, b, size = part.before, part.after, part.size
@@ -259,6 +201,13 @@ class _Maker:
         sums = self._events.setdefault((row, kind), [0, 0])
         sums[0] += amount
         sums[1] += size
+
+
+def _address(pair: Pair) -> int:
+    """Where it is, or was if it is gone."""
+    address = pair.before if pair.after is None else pair.after
+    assert address is not None
+    return address
 
 
 def _holding(moves: Sequence[Move], address: int) -> Move | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pagemap._history.diff_mappings import anonymous
+from pagemap._history.diff_lines import anonymous
 from pagemap._native.scan import EntryBuffer, Query, Spans, scan
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
 from pagemap._vocabulary.units import PAGE_SHIFT

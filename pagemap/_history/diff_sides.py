@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pagemap._analyses.backing import Backing
+import os
+
+from pagemap._analyses.backing import Backing, may_be_shared
+from pagemap._analyses.tally import tally
 from pagemap._analyses.tally_plan import open_frames
 from pagemap._kernel import maps
 from pagemap._kernel.zero_frames import zero_frames
@@ -10,6 +13,7 @@ from pagemap._native.counting import HUGETLB
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.diffing import Look
 from pagemap._native.lines import Lines
+from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -32,20 +36,26 @@ class Identity(Record):
     boot_id: object = field("", "of the machine's boot; None where it is not told")
     pid: int = field("", "the process")
     start: int = field("", "when the process began, in clock ticks since the boot")
-    executable: tuple[int, int] | None = field("", "device and inode of the program")
-    image: bytes | None = field("", "the auxiliary vector, which exec chooses anew")
+    executable: tuple[str, int] | None = field("", "device and inode of the program")
+    image: str = field("", "a hash of the auxiliary vector, which exec chooses anew")
 
 
 def identity_of(process: AddressSpace) -> Identity:
-    """Whose look a process is."""
-    folder, machine = process.folder, process.machine.about(0)
-    program = folder.executable()
+    """Whose look a process is, live or saved."""
+    boot = process.machine.about(0)["boot_id"]
+    if isinstance(process, SavedSpace):
+        facts, program = process.record.about, process.record.about["exe"]
+        executable = None if program is None else (program["device"], program["inode"])
+        return Identity(boot, process.pid, facts["start_time"], executable, facts["auxv_sha256"])
+    from hashlib import sha256
+
+    folder = process.folder
+    file = folder.executable()
+    executable = None
+    if file is not None:
+        executable = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}", file.st_ino
     return Identity(
-        machine["boot_id"],
-        process.pid,
-        folder.start(),
-        None if program is None else (program.st_dev, program.st_ino),
-        folder.image(),
+        boot, process.pid, folder.start(), executable, sha256(folder.image()).hexdigest()
     )
 
 
@@ -80,7 +90,8 @@ class Side:
     @property
     def counted(self) -> bool:
         """Whether exclusive pages can be told by map counts."""
-        return self._mapcounts >= 0
+        process = self.process
+        return process.counted if isinstance(process, SavedSpace) else self._mapcounts >= 0
 
     def is_zero(self, pfn: int) -> bool:
         """Whether this is a frame of zeros, as far as it is told by frames."""
@@ -95,11 +106,19 @@ class Side:
         """Whether hugetlb backs it."""
         return self.backing(mapping) == HUGETLB
 
+    def swapped_shmem(self) -> list[tuple[int, int | None]]:
+        """What is in swap of mappings of shared memory, by their first addresses; None: unknown."""
+        shared = {each.start for each in self.mappings if may_be_shared(self.backing(each))}
+        if not shared:
+            return []
+        table = tally(self.process, ["swap"], None)
+        return [(row.start, row.swap) for row in table if row.start in shared]
+
     def look(self, *, counted: bool) -> Look:
         """How C reads it; `counted` is whether map counts tell what is exclusive."""
         process = self.process
         return Look(
-            source=process.source,
+            source=process.counted_source if counted else process.source,
             page_shift=PAGE_SHIFT,
             use_scan=process.can_scan,
             kinds=self.process.machine.swap_kinds(),

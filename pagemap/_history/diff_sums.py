@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._native.counting import BACKINGS, EITHER, FILE, SHMEM
+from pagemap._native.counting import BACKINGS, FILE, SHMEM
 from pagemap._native.diffing import SUM_FIELDS
 from pagemap._vocabulary.page_changes import MAPPING_CHANGES, PAGE_CHANGES
 from pagemap._vocabulary.rows.diff import COUNTS
@@ -91,8 +91,35 @@ class Sums:
                 changes[name] = None
             if not self._swap_used:
                 changes["swap"] = 0
-        if self._swap_used and backings & {SHMEM, EITHER}:
-            changes["swap"] = None
+
+    def add_unseen(
+        self, before: Iterable[tuple[int, int | None]], after: Iterable[tuple[int, int | None]]
+    ) -> None:
+        """Take what is in swap, by the first address of each mapping, where no entry tells it.
+
+        No page table has swapped pages of shared memory: they look like untouched ones.
+        """
+        changes: dict[int, int | None] = {}
+        for sign, swaps, homes in zip((-1, 1), (before, after), self._layout.homes, strict=True):
+            for start, swap in swaps:
+                known = changes.get(homes[start], 0)
+                if known is None or swap is None:
+                    changes[homes[start]] = None
+                else:
+                    changes[homes[start]] = known + sign * swap
+        seen: dict[int, int | None] = {}
+        for (row, _), sums in self._sums.items():
+            known, swap = seen.get(row, 0), sums["swap"]
+            seen[row] = None if known is None or swap is None else known + swap
+        for row, change in changes.items():
+            found = seen.get(row, 0)
+            if change is None or found is None:
+                for (number, _), sums in self._sums.items():
+                    sums["swap"] = None if number == row else sums["swap"]
+            elif change != found:
+                sums = self._of(row, "swapped out" if change > found else "swapped in")
+                sums[_AMOUNT] = (sums[_AMOUNT] or 0) + abs(change - found)
+                sums["swap"] = (sums["swap"] or 0) + change - found
 
     def rows(self, by: str) -> Iterator[tuple[Any, ...]]:
         """The rows of `diff`, in order of address or path, and of kinds."""

@@ -45,6 +45,7 @@ CHANGES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "unmap": ({"dropped": PAGES}, {"mapping removed": PAGES}),
     "map": ({"faulted in": PAGES}, {"mapping added": PAGES}),
     "move": ({}, {"mapping moved": PAGES}),
+    "move file": ({}, {"mapping moved": PAGES}),
     "move and grow": ({}, {"mapping moved": PAGES, "mapping grew": PAGES}),
     "grow": ({}, {"mapping grew": 1}),
     "shrink": ({"dropped": HALF}, {"mapping shrank": HALF}),
@@ -81,7 +82,9 @@ def looks(name: str, folder: Path) -> Iterator[tuple[pagemap.Process, pagemap.Pr
         yield a, b, areas
 
 
-def pages_changed(a: pagemap.Process, b: pagemap.Process, areas: Iterable[Area]) -> dict[str, int]:
+def pages_changed(
+    a: pagemap.AddressSpace, b: pagemap.AddressSpace, areas: Iterable[Area]
+) -> dict[str, int]:
     """How many pages of these areas each kind of change befell."""
     found: Counter[str] = Counter()
     ranges = {(area.start, area.end) for area in areas}
@@ -97,7 +100,7 @@ def pages_changed(a: pagemap.Process, b: pagemap.Process, areas: Iterable[Area])
 
 
 def mappings_changed(
-    a: pagemap.Process, b: pagemap.Process, areas: Iterable[Area]
+    a: pagemap.AddressSpace, b: pagemap.AddressSpace, areas: Iterable[Area]
 ) -> dict[str, int]:
     """How many pages of the mappings there each kind of change of mappings befell."""
     names = {each.name for each in MAPPING_CHANGES}

@@ -250,7 +250,7 @@ def moments() -> int:
     return recorder.moments
 
 
-def changes(a: pagemap.Process, b: pagemap.Process) -> int | None:
+def changes(a: pagemap.SavedProcess, b: pagemap.Process) -> int | None:
     assert_type(pagemap.diff(a, b), pagemap.Table[pagemap.DiffRow])
     assert_type(pagemap.diff(a, b, by="path"), pagemap.Table[pagemap.PathDiffRow])
     for kind in pagemap.diff(a, b, by="kind", threads=1):
