@@ -20,6 +20,7 @@ NUMBERS = ("int", "float")
 """The types of columns that are set to the right."""
 
 _UNKNOWN = "-"
+_CHANGE = "_change"  # what the name of a column of changes ends in (pagemap._tables.changed)
 _EMPTY = {"path": "[anon]", "names": "(none)"}
 
 
@@ -46,7 +47,7 @@ def signed_size(size: int) -> str:
 def texts_of(
     table: Table, column: Column, changes: Changes | None = None, most: int | None = None
 ) -> list[str]:
-    """The cells of a column; where `changes` are given, an amount is followed by its own.
+    """The cells of a column; an amount is followed by its change, if the table has it or `changes`.
 
     Of a text only the first and the last `most` characters are made readable, if it has more.
     """
@@ -59,9 +60,15 @@ def texts_of(
         ]
     words = {cell: _UNKNOWN if cell is None else text(cell) for cell in set(cells)}
     texts = [words[cell] for cell in cells]
-    if changes is None or not column.is_amount or column.unit == "change":
+    if not column.is_amount or column.unit == "change":
         return texts
-    of_rows = changes.of(table, column.name)
+    beside = f"{column.name}{_CHANGE}"
+    if beside in table.schema:
+        of_rows = [change or 0 for change in table.cells(beside)]
+    elif changes is not None:
+        of_rows = changes.of(table, column.name)
+    else:
+        return texts
     shown = [text(change) if change < 0 else f"+{text(change)}" for change in of_rows]
     none = {text(0), f"+{text(0)}", f"-{text(0)}"}  # what rounds to nothing is no change to see
     return [
@@ -74,8 +81,9 @@ def total_of(column: Column, total: Mapping[str, Any]) -> str:
     """The cell of a column in the row of sums."""
     if not column.adds:
         return ""
-    cell = total.get(column.name)
-    return _UNKNOWN if cell is None else text_by(column)(cell)
+    cell, change = total.get(column.name), total.get(f"{column.name}{_CHANGE}")
+    said = _UNKNOWN if cell is None else text_by(column)(cell)
+    return f"{said} {signed_size(change)}" if change else said
 
 
 def text_by(column: Column) -> Callable[[Any], str]:

@@ -124,6 +124,8 @@ def test_example(
     stdin = b""
     if given[-1].startswith("<"):
         stdin = Path(given.pop()[1:]).read_bytes()
+    for name in {"before.pagemap", "after.pagemap"}.intersection(given):
+        assert pagemap("snapshot", places["1234"], "-o", name).code == 0
     if "" in given:
         pytest.skip("no cgroup is mounted at /sys/fs/cgroup")
     if "--watch" in given:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import TARGET_HELP, add_threads, columns_help, in_lines
+from pagemap._cli.options import (
+    TARGET_HELP,
+    add_threads,
+    columns_help,
+    complete_with_files,
+    in_lines,
+)
 from pagemap._vocabulary.page_changes import MAPPING_CHANGES, PAGE_CHANGES
 from pagemap._vocabulary.rows.diff import DIFF_REGIONS, DIFFS, KIND_DIFFS, PATH_DIFFS
 
@@ -21,8 +27,8 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
 Show what changed from A to B: mappings that were added, removed, moved, and so
-on, and page by page what was faulted in, dropped, swapped, copied, shared. A
-and B are as a rule of the same process at two times."""
+on, and page by page what was faulted in, dropped, swapped, copied, shared.
+A and B are snapshots or processes, as a rule one process at two times."""
 
 _BY: dict[str, Schema[Any]] = {"mapping": DIFFS, "path": PATH_DIFFS, "kind": KIND_DIFFS}
 
@@ -55,17 +61,25 @@ Frames (PFNs) are compared only between two looks of the same process, since the
 same exec and boot, that both have them (CAP_SYS_ADMIN). Otherwise no page is
 shown as moved, and a line on stderr says why.
 
+Pages of shared memory that are in swap have no entry: they are dropped, and the
+kernel's sums tell how much of a mapping was swapped out or in.
+
 examples:
-  sudo pagemap diff 1234 5678
-  sudo pagemap diff 1234 5678 --by kind
-  sudo pagemap diff 1234 5678 --by path --sort rss --top 10
-  sudo pagemap diff 1234 5678 --pages --csv"""
+  sudo pagemap snapshot 1234 -o before.pagemap
+  sudo pagemap diff before.pagemap 1234
+  sudo pagemap diff before.pagemap 1234 --by kind
+  sudo pagemap diff before.pagemap after.pagemap --by path --sort rss --top 10
+  sudo pagemap diff before.pagemap after.pagemap --pages --csv"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("before", metavar="A", help=TARGET_HELP)
-    parser.add_argument("after", metavar="B", help="the same, later")
+    before = parser.add_argument(
+        "before", metavar="A", help=f"a snapshot (FILE, FILE#PID, FILE@MOMENT); or {TARGET_HELP}"
+    )
+    after = parser.add_argument("after", metavar="B", help="the same, later")
+    for each in (before, after):
+        complete_with_files(each)
     parser.add_argument(
         "--by",
         metavar="WHAT",
@@ -78,11 +92,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write what changed."""
-    from pagemap._cli import targets
+    from pagemap._cli import spaces
     from pagemap._cli.parsing import parse_count, parse_names
     from pagemap._errors import UsageError
     from pagemap._history.diff import diff, diff_regions
-    from pagemap._process import Process
 
     by, *more = parse_names([arguments.by or "mapping"], _BY, option="--by")
     if more:
@@ -93,8 +106,7 @@ def run(arguments: Namespace) -> int:
     threads = parse_count(arguments.threads, option="--threads")
     schema = DIFF_REGIONS if arguments.pages else _BY[by]
     shown = results.Results(arguments, schema)
-    first, last = (targets.one(word) for word in (arguments.before, arguments.after))
-    with Process(first) as a, Process(last) as b:
+    with spaces.one(arguments.before) as a, spaces.one(arguments.after) as b:
         remarks = _Remarks()
 
         def make() -> Table[Any] | Iterable[Table[Any]]:

@@ -8,6 +8,7 @@ from pagemap._cli.options import (
     add_patterns,
     add_threads,
     columns_help,
+    complete_with_files,
 )
 from pagemap._vocabulary.rows.tally import COUNTS, TALLIES
 
@@ -15,14 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
+    from typing import Any
 
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.saved_targets import SavedTarget
+    from pagemap._cli.since import Since
     from pagemap._errors import PagemapError
     from pagemap._process import Process
     from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.tally import TallyRow
+    from pagemap._vocabulary.schema import Schema
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
@@ -58,11 +62,17 @@ A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
 
+With --since, a table shows the change of an amount beside it; all other formats
+have it in a column of its own, as rss_change. A mapping that is gone is shown
+with amounts of 0. Mappings are compared by their first address; pagemap diff
+says what became of them.
+
 examples:
   pagemap maps self
   pagemap maps self --sort rss --columns size,rss,uss,path --top 10
   pagemap maps nginx --by path --sort rss
   pagemap maps java --map '[anon]' --top 0
+  pagemap maps 1234 --since before.pagemap --sort rss
   pagemap maps self --json | jq '.rows[] | select(.path == "[heap]").size'"""
 
 
@@ -71,6 +81,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="+", help=SPACE_HELP)
     add_patterns(parser)
     add_threads(parser)
+    since = parser.add_argument(
+        "--since", metavar="FILE", help="show by how much amounts changed since this snapshot"
+    )
+    complete_with_files(since)
     results.add_arguments(parser)
 
 
@@ -80,12 +94,21 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count
     from pagemap._cli.patterns import Patterns
+    from pagemap._errors import UsageError
 
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
     meant = _once(spaces.several(arguments.targets))
-    shown = results.Results(arguments, TALLIES, always=["pid"] if len(meant) > 1 else [])
-    report = _Report(meant, shown, patterns, threads)
+    since: Since | None = None
+    schema: Schema[Any] = TALLIES
+    if arguments.since is not None:
+        from pagemap._cli.since import SINCE, Since
+
+        if arguments.watch is not None:
+            raise UsageError("--watch shows what changed since the last round; leave out --since")
+        since, schema = Since(arguments.since, alone=len(meant) == 1, threads=threads), SINCE
+    shown = results.Results(arguments, schema, always=["pid"] if len(meant) > 1 else [])
+    report = _Report(meant, shown, patterns, threads, since)
     shown.show(report.tables)
     code = report.tell()
     if report.counted and patterns.unused:
@@ -123,12 +146,14 @@ class _Report:
         shown: results.Results,
         patterns: Patterns,
         threads: int | None,
+        since: Since | None,
     ) -> None:
         self._targets = targets
+        self._since = since
         self._patterns = patterns
         self._shown = shown
         self._threads = threads
-        wanted = shown.wanted()
+        wanted = {name.removesuffix("_change") for name in shown.wanted()}
         self._counts = [name for name in COUNTS if name in wanted]
         # what a kernel cannot tell is an error only where it was asked for by name
         self._named = [name for name in self._counts if shown.named(name)]
@@ -198,7 +223,7 @@ class _Report:
         if uncertain:
             total = table.total()
             self._huge += (total.huge or 0) - (total.hugetlb or 0)
-        return table
+        return table if self._since is None else self._since.of(process, table, self._patterns)
 
     def tell(self) -> int:
         """Write the messages; return the exit code of a process that was not read, or 0."""

@@ -1,0 +1,173 @@
+"""`pagemap diff A B` and `pagemap maps TARGET --since FILE`, as people type them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import oracle, workloads
+from tests.changes import PAGES, changing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+SIZE = PAGES * oracle.PAGE
+
+
+class Case:
+    """Two snapshots of a process, which wrote 64 untouched pages in between."""
+
+    def __init__(self, pagemap: Pagemap, folder: Path, name: str) -> None:
+        self.before, self.after = str(folder / "before"), str(folder / "after")
+        self._pagemap = pagemap
+        with changing(name, folder) as target:
+            self.pid = target.pid
+            self._take(self.before)
+            self.area = target.change()
+            self._take(self.after)
+
+    def _take(self, path: str) -> None:
+        code, _, err = self._pagemap("snapshot", self.pid, "-o", path)
+        assert code == 0, err
+
+
+@pytest.fixture
+def case(pagemap: Pagemap, tmp_path: Path) -> Case:
+    return Case(pagemap, tmp_path, "touch")
+
+
+def document(pagemap: Pagemap, *words: str | int) -> Any:
+    code, out, err = pagemap("diff", *words, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_by_mapping(pagemap: Pagemap, case: Case) -> None:
+    told = document(pagemap, case.before, case.after)
+    assert (told["schema"], told["version"]) == ("pagemap.diff", 1)
+    about = told["about"]
+    assert (about["pid"], about["before_pid"]) == (case.pid, case.pid)
+    (row,) = (each for each in told["rows"] if each["start"] == hex(case.area.start))
+    assert (row["kind"], row["amount"], row["rss"], row["anon"]) == ("faulted in", *[SIZE] * 3)
+    assert (row["was_start"], row["was_perms"], row["size"]) == (row["start"], row["perms"], 0)
+    assert told["total"]["rss"] == SIZE + sum(
+        each["rss"] for each in told["rows"] if each is not row
+    )
+
+
+def test_by_kind_and_by_path(pagemap: Pagemap, case: Case) -> None:
+    kinds = document(pagemap, case.before, case.after, "--by", "kind")
+    paths = document(pagemap, case.before, case.after, "--by", "path")
+    assert kinds["schema"] == "pagemap.diff.kinds"
+    assert paths["schema"] == "pagemap.diff.paths"
+    (row,) = (each for each in kinds["rows"] if each["kind"] == "faulted in")
+    parts = [each["amount"] for each in paths["rows"] if each["kind"] == "faulted in"]
+    assert row["amount"] == sum(parts) >= SIZE
+    assert kinds["total"]["rss"] == paths["total"]["rss"]
+
+
+def test_pages(pagemap: Pagemap, case: Case) -> None:
+    told = document(pagemap, case.before, case.after, "--pages")
+    assert told["schema"] == "pagemap.diff.regions"
+    (row,) = (each for each in told["rows"] if each["start"] == hex(case.area.start))
+    wanted = {"size": SIZE, "kind": "faulted in", "before": "none", "after": "anon", "path": ""}
+    assert {name: row[name] for name in wanted} == wanted
+
+
+def test_a_table_has_signs(pagemap: Pagemap, case: Case) -> None:
+    code, out, _ = pagemap("diff", case.before, case.after, "--columns", "kind,amount,rss")
+    assert code == 0
+    assert "faulted in  256.0K  +256.0K" in [
+        "  ".join(line.split("  ")[:1] + line.split()[-2:]) for line in out.decode().splitlines()
+    ]
+    code, out, _ = pagemap("diff", case.after, case.before, "--columns", "rss,kind")
+    assert code == 0
+    assert b"-256.0K" in out
+
+
+def test_nothing_changed(pagemap: Pagemap, case: Case) -> None:
+    told = document(pagemap, case.before, case.before)
+    assert told["rows"] == []
+    assert set(told["total"].values()) <= {0, None}
+
+
+def test_other_processes_are_compared_without_frames(
+    pagemap: Pagemap, case: Case, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Case(pagemap, tmp_path / "other", "touch")
+    code, out, err = pagemap("diff", case.before, other.before, "--json")
+    assert code == 0
+    about = json.loads(out)["about"]
+    assert about["pfns_compared"] is False
+    assert about["pfns_not_compared_because"] == "the two are of different processes"
+    assert "pagemap: PFNs are not compared: the two are of different processes" in err
+
+
+@pytest.mark.parametrize("asked", [["--by", "nothing"], ["--by", "kind", "--pages"]])
+def test_usage(pagemap: Pagemap, case: Case, asked: list[str]) -> None:
+    code, out, err = pagemap("diff", case.before, case.after, *asked)
+    assert (code, out) == (2, b"")
+    assert "--by" in err[0]
+
+
+def test_a_process_that_is_gone(pagemap: Pagemap, case: Case) -> None:
+    code, out, err = pagemap("diff", case.before, case.pid)
+    assert (code, out) == (66, b"")
+    assert str(case.pid) in err[0]
+
+
+def test_maps_since(pagemap: Pagemap, case: Case) -> None:
+    code, out, err = pagemap("maps", case.after, "--since", case.before, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["schema"] == "pagemap.maps.since"
+    assert told["about"]["since"] < told["about"]["end"]
+    (row,) = (each for each in told["rows"] if each["start"] == hex(case.area.start))
+    assert (row["rss"], row["rss_change"], row["size_change"]) == (SIZE, SIZE, 0)
+    changes = document(pagemap, case.before, case.after, "--by", "kind")["total"]
+    assert told["total"]["rss_change"] == changes["rss"]
+    assert told["total"]["size_change"] == changes["size"]
+
+
+def test_maps_since_what_is_gone(pagemap: Pagemap, tmp_path: Path) -> None:
+    case = Case(pagemap, tmp_path, "unmap")
+    columns = ["start", "size", "size_change", "rss_change"]
+    words = ["maps", case.after, "--since", case.before, "--csv", "--columns", ",".join(columns)]
+    code, out, err = pagemap(*words)
+    assert code == 0, err
+    rows = {row["start"]: row for row in csv.DictReader(io.StringIO(out.decode()))}
+    gone = rows[hex(case.area.start)]
+    assert [gone[name] for name in columns[1:]] == ["0", str(-SIZE), str(-SIZE)]
+
+
+def test_maps_since_in_a_table(pagemap: Pagemap, case: Case) -> None:
+    words = ["maps", case.after, "--since", case.before, "--columns", "start,rss"]
+    code, out, err = pagemap(*words)
+    assert code == 0, err
+    lines = [line.split() for line in out.decode().splitlines()]
+    assert [hex(case.area.start), "256.0K", "+256.0K"] in lines
+    assert lines[-1][0] == "total"
+    assert lines[-1][-1].startswith("+")
+
+
+def test_maps_since_takes_a_snapshot_of_the_process(
+    pagemap: Pagemap, case: Case, start: Start
+) -> None:
+    target = start(workloads.idle())
+    code, out, err = pagemap("maps", target.pid, "--since", "self")
+    assert (code, out) == (2, b"")
+    assert "--since takes a snapshot" in err[0]
+    code, out, err = pagemap("maps", target.pid, target.pid, case.after, "--since", case.before)
+    assert code == 2
+    assert f"has no process {target.pid}" in "\n".join(err)
+    code, out, err = pagemap("maps", target.pid, "--since", case.before, "--watch", "1")
+    assert (code, out) == (2, b"")
+    assert "--watch" in err[0]
