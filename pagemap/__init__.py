@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.page_types import page_types
     from pagemap._analyses.regions import RegionStream
+    from pagemap._analyses.segments import SegmentStream
     from pagemap._analyses.sharing import Sharing, sharing
     from pagemap._errors import (
         AccessDenied,
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.owners import OwnerRow
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.region import RegionRow
+    from pagemap._vocabulary.rows.segment import SegmentRow
     from pagemap._vocabulary.rows.sharing import (
         SharedFrameRow,
         SharedGroupRow,
@@ -157,6 +159,8 @@ __all__ = [
     "Sampler",
     "SavedProcess",
     "Schema",
+    "SegmentRow",
+    "SegmentStream",
     "SharedFrameRow",
     "SharedGroupRow",
     "SharedPairRow",
@@ -244,6 +248,8 @@ _MODULES = {
     "Sampler": "_history.sampler",
     "SavedProcess": "_snapshot",
     "Schema": "_vocabulary.schema",
+    "SegmentRow": "_vocabulary.rows.segment",
+    "SegmentStream": "_analyses.segments",
     "SharedFrameRow": "_vocabulary.rows.sharing",
     "SharedGroupRow": "_vocabulary.rows.sharing",
     "SharedPairRow": "_vocabulary.rows.sharing",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.page_stream import PageStream
     from pagemap._analyses.regions import RegionStream
+    from pagemap._analyses.segments import SegmentStream
     from pagemap._space.arguments import Range
     from pagemap._space.pages import Pages
     from pagemap._tables.table import Table
@@ -72,6 +73,35 @@ class ProcessMethods(AddressSpace):
             tell=tell,
             ranges=None if ranges is None else [range_of(each) for each in ranges],
             max_pages=max_pages,
+        )
+
+    def segments(
+        self,
+        *,
+        ranges: Sequence[Range] | None = None,
+        transfer: int | None = None,
+        threads: int | None = None,
+    ) -> SegmentStream:
+        """Physically contiguous segments: tables of `pagemap.SegmentRow`, in order of address.
+
+        Each is a range of present pages whose frames are in a row; huge pages that are mapped whole
+        are in one segment. `transfers` of a row says how many transfers of at most `transfer` bytes
+        it takes, of a device say; without it 1. `ranges` limits the result to parts of the address
+        space. Pages move: unless they are pinned, what is told is of the moment it is read.
+
+        Raises PfnsHidden without CAP_SYS_ADMIN; reading raises TargetVanished.
+
+        >>> import pagemap
+        >>> with pagemap.Process("self") as process:  # doctest: +SKIP
+        ...     largest = process.segments().snapshot().top(1, "size")[0]
+        """
+        from pagemap._analyses.segments import SegmentStream
+
+        return SegmentStream(
+            self,
+            ranges=None if ranges is None else [range_of(each) for each in ranges],
+            transfer=transfer,
+            threads=threads,
         )
 
     def tally(

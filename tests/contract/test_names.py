@@ -64,6 +64,8 @@ DOOR = [
     "Sampler",
     "SavedProcess",
     "Schema",
+    "SegmentRow",
+    "SegmentStream",
     "SharedFrameRow",
     "SharedGroupRow",
     "SharedPairRow",

@@ -117,6 +117,12 @@ def walks(process: pagemap.Process) -> Iterator[int]:
     for region in regions.rows():
         assert_type(region, pagemap.RegionRow)
         assert_type(region.categories, str)
+    segments = process.segments(ranges=[(0, 1 << 47)], transfer=1 << 16, threads=1)
+    assert_type(segments, pagemap.SegmentStream)
+    assert_type(segments.snapshot(), "pagemap.Table[pagemap.SegmentRow]")
+    for segment in segments.rows():
+        assert_type(segment, pagemap.SegmentRow)
+        assert_type(segment.node, "int | None")
     tallies = process.tally(["present"], threads=1)
     assert_type(tallies, "pagemap.Table[pagemap.TallyRow]")
     for tally in tallies:
