@@ -68,6 +68,7 @@ CASES = {
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "writes": Case(("writes", "PID", "--inject", "--for", "100ms")),
     "diff": Case(("diff", "PID", "OTHER"), SHARED),
+    "segments": Case(("segments", "PID"), needs_root=True),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),
 }

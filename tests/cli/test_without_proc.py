@@ -27,7 +27,7 @@ LINES = [
     ),
     *("footprint", "footprint self", "footprint 1", "footprint --by path", "footprint --gentle"),
     *("types", "types 1", "who --pfn 0x1", "who 1 0x1000", "sharing", "sharing 1", "doctor"),
-    *("doctor 1", "huge", "huge 1", "memory", "memory --blocks", "memory --swap"),
+    *("doctor 1", "huge", "huge 1", "memory", "memory --blocks", "memory --swap", "segments 1"),
 ]
 
 

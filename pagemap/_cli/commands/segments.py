@@ -1,0 +1,66 @@
+"""`pagemap segments TARGET`: its memory as physically contiguous segments."""
+
+from __future__ import annotations
+
+from pagemap._cli import results
+from pagemap._cli.options import add_ranges, add_target, add_threads, columns_help
+from pagemap._vocabulary.rows.segment import SEGMENTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+DESCRIPTION = """\
+Show the memory of a process as physically contiguous segments: ranges of
+addresses whose frames are in a row. Needs CAP_SYS_ADMIN (sudo)."""
+
+
+def examples() -> str:
+    """What stands below the options."""
+    return f"""\
+Only present pages are included. A huge page that is mapped whole is in one
+segment, which may be larger: segments end where the next page has another frame
+than the next one. Pages may be moved at any time unless they are pinned.
+
+{columns_help(SEGMENTS)}
+
+examples:
+  sudo pagemap segments self --sort size --top 10
+  sudo pagemap segments 1234 --range 0x400000-0x500000
+  sudo pagemap segments 1234 --transfer 65536 --json | jq .total.transfers
+  sudo pagemap segments 5678 --by node"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add them to the parser of the subcommand."""
+    add_target(parser)
+    add_ranges(parser)
+    parser.add_argument(
+        "--transfer",
+        metavar="BYTES",
+        help="the most that one transfer of a device takes; count how many are needed",
+    )
+    add_threads(parser)
+    results.add_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the segments."""
+    from pagemap._cli import targets
+    from pagemap._cli.messages import complain
+    from pagemap._cli.parsing import parse_count, parse_ranges
+    from pagemap._process import Process
+
+    ranges = parse_ranges(arguments.ranges)
+    transfer = parse_count(arguments.transfer, option="--transfer")
+    threads = parse_count(arguments.threads, option="--threads")
+    shown = results.Results(arguments, SEGMENTS)
+    pid = targets.one(arguments.target)
+    with Process(pid) as process:
+        segments = process.segments(ranges=ranges or None, transfer=transfer, threads=threads)
+        if process.kernel_thread:
+            complain(f"process {pid} is a kernel thread: it has no mappings")
+        shown.show(lambda: segments)
+    return 0
