@@ -79,7 +79,12 @@ class Snapshot(Holder):
     @property
     def about(self) -> dict[str, Any]:
         """What holds for all processes of the last moment: when, where, whole or cut short."""
-        return self._file.about(-1)
+        return self.about_moment(-1)
+
+    def about_moment(self, moment: int) -> dict[str, Any]:
+        """What holds for all processes of one moment."""
+        self._check(moment)
+        return self._file.about(moment)
 
     @property
     def processes(self) -> list[int]:
@@ -115,11 +120,14 @@ class Snapshot(Holder):
             path=self.path,
         )
 
-    def _records(self, moment: int) -> list[SavedRecord]:
+    def _check(self, moment: int) -> None:
         if self.closed:
             raise ClosedProcess(f"{self!r} is closed; open it again")
         count = self._file.moments
         check_int("moment", moment, -count, count)
+
+    def _records(self, moment: int) -> list[SavedRecord]:
+        self._check(moment)
         records = self._file.processes(moment)
         if not records:
             raise PagemapError(f"{printable(self.path)} has no process", path=self.path)

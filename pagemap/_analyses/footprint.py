@@ -11,10 +11,9 @@ import time
 from errno import ENOENT, ESRCH
 from functools import partial
 
-from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
+from pagemap._errors import NoSuchProcess, TargetVanished, Unsupported
 from pagemap._kernel import smaps, task
 from pagemap._kernel.maps_blocks import read_blocks
-from pagemap._kernel.shmem_devices import devices_of_shmem, devices_without_shmem
 from pagemap._space.about import about
 from pagemap._tables.table import Table
 from pagemap._vocabulary.record import fields_of
@@ -162,11 +161,7 @@ def parted(sums: FootprintSums, folder: Folder) -> FootprintSums:
 
 def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums]]:
     """Each mapping with its sums: its device says whether it is of shared memory."""
-    try:
-        mounts = process.folder.read("mountinfo")
-    except PagemapError:
-        mounts = b""
-    shmem, others = devices_of_shmem(mounts), devices_without_shmem(mounts)
+    shmem, others = process.devices_by_shmem()
     for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), _NAMES):
         if b"Rss" in lines and b"Anonymous" in lines:
             rest = lines[b"Rss"] - lines[b"Anonymous"]

@@ -19,7 +19,7 @@ from pagemap._analyses.footprint import (
     with_share,
 )
 from pagemap._errors import UsageError
-from pagemap._kernel import meminfo, task
+from pagemap._kernel import task
 from pagemap._kernel.cgroup_members import pids_of
 from pagemap._space.about import about
 from pagemap._space.every_process import EveryProcess
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.gentle import Gentle
     from pagemap._kernel.folder import Folder
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._vocabulary.schema import Schema
 
 __all__ = ["SCHEMAS", "footprints", "footprints_of"]
@@ -143,7 +144,7 @@ def footprints(
 
 
 def footprints_of(
-    every: EveryProcess,
+    every: EveryProcess | SavedProcesses,
     *,
     names: Sequence[str] | None = None,
     by: str = "process",
@@ -151,7 +152,7 @@ def footprints_of(
 ) -> Table[Any]:
     """See `footprints`; of these processes, with all columns: some are read where named."""
     began = time.time()
-    memory = meminfo.total(procfs=every.procfs)
+    memory = every.memory()
     rows: list[Any]
     if by == "process":
         wanted = set(_PARTS if names is None else names)
@@ -161,11 +162,15 @@ def footprints_of(
         if by == "path":
             rows = _of_paths(rows, every, memory)
     more = {**every.about(), **about_gentle(gentle)}
-    return Table.of_rows(SCHEMAS[by], rows, about=about(began, None, memory=memory, **more))
+    said = {**about(began), "memory": memory, **more}  # of a snapshot its own machine and time
+    return Table.of_rows(SCHEMAS[by], rows, about=said)
 
 
 def _of_processes(
-    every: EveryProcess, wanted: set[str], gentle: Gentle | None, memory: int | None
+    every: EveryProcess | SavedProcesses,
+    wanted: set[str],
+    gentle: Gentle | None,
+    memory: int | None,
 ) -> list[FootprintRow]:
     def more(folder: Folder) -> list[str | None]:
         return [read(folder) if name in wanted else None for name, read in _TOLD_APART.items()]
@@ -178,6 +183,7 @@ def _of_processes(
     def walked(pid: int) -> tuple[FootprintSums, list[str | None]]:
         assert gentle is not None
         with every.open(pid) as process:
+            process.require_live("walk gently")
             return gentle.total(process), more(process.folder)
 
     found = list(every.read(sums_of if gentle is None else walked))
@@ -196,7 +202,7 @@ def _of_processes(
 
 
 def _of_mappings(
-    every: EveryProcess, gentle: Gentle | None, memory: int | None
+    every: EveryProcess | SavedProcesses, gentle: Gentle | None, memory: int | None
 ) -> list[MappingFootprintRow]:
     def listed(pid: int) -> list[MappingFootprintRow]:
         with every.open(pid) as process:
@@ -206,7 +212,7 @@ def _of_mappings(
 
 
 def _of_paths(
-    rows: Iterable[MappingFootprintRow], every: EveryProcess, memory: int | None
+    rows: Iterable[MappingFootprintRow], every: EveryProcess | SavedProcesses, memory: int | None
 ) -> list[PathFootprintRow]:
     """The rows of mappings as one for each file, or for each name of what is none."""
     groups: dict[tuple[object, ...], list[MappingFootprintRow]] = {}

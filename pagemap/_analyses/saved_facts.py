@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pagemap._analyses.backing import Backing, may_be_shared
 from pagemap._analyses.swapped_shmem import SwappedShmem
+from pagemap._errors import PagemapError
 from pagemap._kernel.maps import mappings_of
+from pagemap._kernel.task import resident_shmem
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Query, scan
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pagemap._space.address_space import AddressSpace
     from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "sums_of"]
 
 
 def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
@@ -47,6 +49,27 @@ def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
         "shmem_swap": pages,
         "may_have_swapped": swapped,
         "passed_over": passed_over,
+    }
+
+
+def sums_of(process: AddressSpace) -> dict[str, object]:
+    """What its footprint needs beside smaps, as JSON has it.
+
+    `rollup` is the text of smaps_rollup (None before Linux 4.14), which smaps does not add up to:
+    that has whole kilobytes of each mapping. `resident_shmem` is in bytes. `shmem` are devices
+    whose files are surely shared memory, `files` those whose files surely are not.
+    """
+    folder = process.folder
+    shmem, files = process.devices_by_shmem()
+    try:
+        rollup: str | None = folder.read("smaps_rollup").decode("ascii", "replace")
+    except PagemapError:
+        rollup = None
+    return {
+        "rollup": rollup,
+        "resident_shmem": resident_shmem(folder),
+        "shmem": sorted(shmem),
+        "files": sorted(files),
     }
 
 

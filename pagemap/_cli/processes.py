@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 
     from pagemap._errors import PagemapError
     from pagemap._space.every_process import EveryProcess
+    from pagemap._space.saved_processes import SavedProcesses
 
 __all__ = ["Many", "add_arguments"]
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add ``TARGET...`` and ``--cgroup``."""
-    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+def add_arguments(parser: ArgumentParser, *, targets: str = TARGET_HELP) -> None:
+    """Add ``TARGET...``, of which the help says `targets`, and ``--cgroup``."""
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=targets)
     complete_with_files(
         parser.add_argument(
             "--cgroup", metavar="PATH", help="processes of this cgroup and those below it"
@@ -40,7 +41,7 @@ class Many:
             raise UsageError("give targets or --cgroup PATH, not both")
         self._numbers: dict[str, list[int]] = {}
         self._failed: list[PagemapError] = []
-        self._every: EveryProcess | None = None
+        self._every: EveryProcess | SavedProcesses | None = None
         self._rows = 0
         self._is_to_tell = arguments.watch is not None  # for that never comes to its end
         self.sums = False
@@ -66,18 +67,28 @@ class Many:
             self._fail()
         return list(found)
 
+    def saved(self) -> SavedProcesses | None:
+        """The processes of a snapshot, if that is what the targets are."""
+        from pagemap._cli.spaces import all_saved
+
+        self._failed = []
+        found = all_saved(self._targets)
+        self._every = self._every if found is None else found
+        return found
+
     def find(self) -> EveryProcess:
         """The processes that are asked for, as of now."""
         from pagemap._kernel.cgroup_members import pids_of
         from pagemap._space.every_process import EveryProcess
 
         if self._cgroup is not None:
-            self._every = EveryProcess(others=pids_of(self._cgroup))
+            every = EveryProcess(others=pids_of(self._cgroup))
         elif self._targets:
-            self._every = EveryProcess(self.pids(), others=())
+            every = EveryProcess(self.pids(), others=())
         else:
-            self._every = EveryProcess()
-        return self._every
+            every = EveryProcess()
+        self._every = every
+        return every
 
     def judge(self, rows: int) -> None:
         """Note how many rows there are. Raises if none of the targets could be read."""

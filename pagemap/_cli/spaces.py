@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from pagemap._process import Process
     from pagemap._snapshot import SavedProcess
+    from pagemap._space.saved_processes import SavedProcesses
 
-__all__ = ["one", "opened", "several"]
+__all__ = ["all_saved", "one", "opened", "several"]
 
 
 def one(text: str, *, exclude: Collection[int] | None = None) -> Process | SavedProcess:
@@ -39,6 +40,33 @@ def several(texts: Iterable[str]) -> list[int | SavedTarget]:
                 for pid in snapshot.pids(moment=meant.moment):
                     found[meant._replace(pid=pid)] = None
     return list(found)
+
+
+def all_saved(texts: Iterable[str]) -> SavedProcesses | None:
+    """The processes that are meant, where all are of one snapshot; None where none is of any.
+
+    Raises UsageError where only some are, or of several.
+    """
+    from pagemap._errors import UsageError
+    from pagemap._snapshot import Snapshot
+    from pagemap._space.saved_processes import SavedProcesses
+
+    meant = [saved(text) for text in texts]
+    places = {each and (each.path, each.moment) for each in meant}
+    if places <= {None}:
+        return None
+    if len(places) > 1:
+        raise UsageError("give processes, or one moment of one snapshot, not several of these")
+    ((path, moment),) = filter(None, places)
+    with Snapshot(path) as snapshot:
+        about = snapshot.about_moment(moment)
+        pids = snapshot.pids(moment=moment)
+    chosen = [each.pid for each in meant if each]
+    targets = [
+        SavedTarget(path, pid, moment)
+        for pid in (pids if None in chosen else dict.fromkeys(filter(None, chosen)))
+    ]
+    return SavedProcesses([each.open() for each in targets], about)
 
 
 def opened(target: int | SavedTarget) -> Process | SavedProcess:

@@ -10,7 +10,7 @@ from array import array
 from contextlib import nullcontext
 from time import time
 
-from pagemap._analyses.saved_facts import facts_of
+from pagemap._analyses.saved_facts import facts_of, sums_of
 from pagemap._errors import PagemapError, TargetVanished, UsageError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot_writer import SnapshotWriter
@@ -114,7 +114,8 @@ def _take_process(
         more = facts_of(process, text) if text else {}
         error = take_pages(process, writer, spans, options)
         if options.smaps and error is None:
-            error = _take_smaps(process, writer)
+            error, sums = _take_smaps(process, writer)
+            more.update(sums)
     cut_at = None if error is None else writer.last_page << PAGE_SHIFT
     writer.end({**snapshot_facts.after(cut_at=cut_at, complete=error is None), **more})
     return error
@@ -170,17 +171,21 @@ def take_pages(
     return None
 
 
-def _take_smaps(process: LiveSpace, writer: ProcessWriter) -> PagemapError | None:
+def _take_smaps(
+    process: LiveSpace, writer: ProcessWriter
+) -> tuple[PagemapError | None, dict[str, object]]:
+    """Write smaps; returns what goes with it, or TargetVanished."""
     fd = Descriptor(process.folder.open("smaps"))
     try:
         for block in read_blocks(fd):
             writer.text(chunks.SMAPS, block)
+        sums = sums_of(process)
         process.check()
     except TargetVanished as error:
-        return error
+        return error, {}
     except OSError as error:
         raise process.folder.error(error, "read smaps", "smaps") from None
-    return None
+    return None, {"sums": sums}
 
 
 def categories_of(process: LiveSpace) -> int:

@@ -55,6 +55,7 @@ def before(process: LiveSpace, *, pfns: bool, stopped: bool) -> dict[str, Any]:
         "swap_areas": _swap_areas(process.procfs),
         "zero_frames": _zero_frames(process),
         "thp": _text(_THP),
+        "memory": process.machine.memory(),
         "resident": process.resident_pages,
         "exclusive_by": "page table",
     }

@@ -10,6 +10,7 @@ from time import time
 
 from pagemap import _native
 from pagemap._errors import NotMapped, PagemapError, UsageError
+from pagemap._kernel.shmem_devices import devices_of_shmem, devices_without_shmem
 from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address, entries_in, range_of
@@ -152,6 +153,14 @@ class AddressSpace(Holder):
     def devices(self) -> dict[str, int]:
         """What is known to back the mappings of each device, before anybody is asked."""
         return {}
+
+    def devices_by_shmem(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The devices whose files are surely shared memory, and surely not, as maps has them."""
+        try:
+            mounts = self.folder.read("mountinfo")
+        except PagemapError:
+            mounts = b""
+        return devices_of_shmem(mounts), devices_without_shmem(mounts)
 
     def swapped_shmem(self, start: int) -> int | None:  # noqa: ARG002 - of those that were saved
         """The pages of a mapping in swap that have no entry, where that was saved."""

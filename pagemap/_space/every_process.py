@@ -19,6 +19,7 @@ from pagemap._errors import (
     Unsupported,
     UsageError,
 )
+from pagemap._kernel import meminfo
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
@@ -137,6 +138,10 @@ class EveryProcess(Holder):
     def left_out(self) -> list[LeftOut]:
         """Those that were not read, or not to the end, in the order in which that was noted."""
         return list(self._left_out.values())
+
+    def memory(self) -> int | None:
+        """All memory of the machine, in bytes; None where that is not told."""
+        return meminfo.total(procfs=self.procfs)
 
     def about(self) -> dict[str, object]:
         """What the `about` of a result says of the processes that it is of."""

@@ -12,27 +12,31 @@ from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 __all__ = ["SavedFolder"]
 
 
 class SavedFolder(Folder):
-    """Only smaps is there, and only where it was saved: `smaps` gives its text, or None."""
+    """There are smaps and smaps_rollup, where they were saved, and a part of status."""
 
-    __slots__ = ("_smaps",)
+    __slots__ = ("_about", "_smaps")
 
-    def __init__(self, pid: int, path: str, smaps: Callable[[], bytes | None]) -> None:
+    def __init__(
+        self, pid: int, path: str, about: Mapping[str, Any], smaps: Callable[[], bytes | None]
+    ) -> None:
         self.fd = CLOSED
         self.pid = pid
         self.path = path
         self._within = ""
         self._settled = True
+        self._about = about
         self._smaps = smaps
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:  # noqa: ARG002 - as of a Folder
         """The number of a file in memory with that text. Raises Unsupported for all others."""
-        text = self._smaps() if name == "smaps" else None
+        text = self._text_of(name)
         if text is None:
             remedy = "; take it with smaps" if name in ("smaps", "smaps_rollup") else ""
             raise Unsupported(
@@ -42,7 +46,7 @@ class SavedFolder(Folder):
                 operation=f"read {name}",
                 path=self.path,
             )
-        fd = os.memfd_create("smaps", os.MFD_CLOEXEC)
+        fd = os.memfd_create(name, os.MFD_CLOEXEC)
         try:
             with open(fd, "wb", closefd=False) as file:
                 file.write(text)
@@ -51,6 +55,24 @@ class SavedFolder(Folder):
             os.close(fd)
             raise
         return fd
+
+    def sums(self) -> dict[str, Any]:
+        """What was saved beside smaps (`pagemap._analyses.saved_facts`)."""
+        sums: Any = self._about.get("sums")
+        return sums if isinstance(sums, dict) else {}
+
+    def _text_of(self, name: str) -> bytes | None:
+        """The text of a file, or what was saved of it."""
+        if name == "smaps":
+            return self._smaps()
+        if name == "smaps_rollup":
+            rollup = self.sums().get("rollup")
+            return rollup.encode("ascii", "replace") if isinstance(rollup, str) else None
+        if name != "status":
+            return None
+        shmem = self.sums().get("resident_shmem")
+        told = b"\nRssShmem: %d kB\n" % (shmem >> 10) if type(shmem) is int else b""
+        return b"\nVmRSS: kB\n" + told
 
     def peek(self, name: str) -> bytes | None:  # noqa: ARG002 - as of a Folder
         """Nothing."""

@@ -74,8 +74,10 @@ class SavedMachine(Machine):
         """Whether any page may have been in a swap area."""
         return bool(self._facts.get("may_have_swapped", True))
 
-    def memory(self) -> None:
-        """Not told."""
+    def memory(self) -> int | None:
+        """All memory of the machine, in bytes; None where that was not told."""
+        found = self._facts.get("memory")
+        return found if type(found) is int and found > 0 else None
 
     def open_frames(self, name: str) -> int:  # noqa: ARG002 - as of a Machine
         """There are none."""

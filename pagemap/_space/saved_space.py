@@ -92,7 +92,7 @@ class SavedSpace(AddressSpace):
                 path=path,
             )
         self.machine = SavedMachine(about, path)
-        self._folder = SavedFolder(self.pid, path, record.smaps)
+        self._folder = SavedFolder(self.pid, path, about, record.smaps)
         self._source = saved_in(record.table, counted=False)
         self._counted = saved_in(record.table, counted=True) if self.counted else self._source
 
@@ -224,6 +224,14 @@ class SavedSpace(AddressSpace):
             raise self._damaged("devices")
         return devices
 
+    def devices_by_shmem(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The devices whose files are surely shared memory, and surely not."""
+        sums = self._folder.sums()
+        shmem, files = sums.get("shmem", []), sums.get("files", [])
+        if not isinstance(shmem, list) or not isinstance(files, list):
+            raise self._damaged("list of devices")
+        return frozenset(map(str, shmem)), frozenset(map(str, files))
+
     def swapped_shmem(self, start: int) -> int | None:
         """The pages of a mapping in swap that have no entry."""
         pages: Any = self._fact("shmem_swap", default={})
@@ -267,6 +275,11 @@ class SavedSpace(AddressSpace):
         self.require_open()
 
     check_image = require_alive = check
+
+    @property
+    def has_smaps(self) -> bool:
+        """Whether the kernel's sums were saved."""
+        return self.record.smaps() is not None
 
     def _fact(self, name: str, *, default: object = None) -> Any:
         return self.record.about.get(name, default)

@@ -71,8 +71,9 @@ def test_what_it_does_not_have(
     assert "was taken without them" in fails(capfd, 77, "virt-to-phys", place, start)
     assert main(["dump", place, "--columns", "pfn", "-o", os.devnull]) == 77
     assert "was taken without them" in capfd.readouterr().err
-    for words in (["footprint", place], ["huge", place], ["who", place, start], ["sharing", place]):
+    for words in (["huge", place], ["who", place, start], ["sharing", place]):
         assert "is a snapshot" in fails(capfd, 69, *words)
+    assert "take the snapshot with --smaps" in fails(capfd, 69, "footprint", place)
     with pagemap.Snapshot(file) as snapshot, snapshot.process(targets[0].pid) as process:
         assert process.entry(targets[0].first.start).pfn is None
         for call in (
@@ -90,6 +91,40 @@ def test_what_it_does_not_have(
     for closed in (process.maps, process.tally, lambda: process.source):
         with pytest.raises(pagemap.ClosedProcess):
             closed()
+
+
+def test_footprints_of_several(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """They are those of the kernel when it was taken: of processes that have ended since."""
+    file = tmp_path / "sums"
+    with workloads.dense(MIB) as one, workloads.dense(2 * MIB) as other:
+        pids = [one.pid, other.pid]
+        assert main(["snapshot", *map(str, pids), "--smaps", "-o", str(file)]) == 0
+        told = {}
+        for pid in pids:
+            with open(f"/proc/{pid}/smaps_rollup") as lines:
+                sums = dict(line.split(":", 1) for line in list(lines)[1:])
+            told[pid] = {
+                "rss": int(sums["Rss"].split()[0]) << 10,
+                "anon": int(sums["Anonymous"].split()[0]) << 10,
+                "locked": int(sums["Locked"].split()[0]) << 10,
+            }
+    columns = ["--columns", "pid,rss,anon,locked", "--json"]
+
+    def sums_of(*places: str) -> dict[object, dict[str, object]]:
+        found = rows(capfd, "footprint", *places, *columns)
+        return {row.pop("pid"): row for row in found}
+
+    assert sums_of(str(file)) == told
+    assert sums_of(f"{file}#{pids[1]}") == {pids[1]: told[pids[1]]}
+    assert sums_of(f"{file}#{pids[1]}", f"{file}#{pids[0]}@-1") == told
+    by_path = rows(capfd, "footprint", str(file), "--by", "path", "--columns", "rss", "--json")
+    with pagemap.Snapshot(file) as snapshot:
+        each = [snapshot.process(pid).footprints() for pid in pids]
+    assert sum(int(str(row["rss"])) for row in by_path) == sum(
+        sum(map(int, table["rss"])) for table in each
+    )
+    assert "not several" in fails(capfd, 2, "footprint", str(file), "self")
+    assert "walk gently" in fails(capfd, 69, "footprint", str(file), "--gentle")
 
 
 def test_a_snapshot_that_is_closed(two: tuple[list[Target], Path]) -> None:

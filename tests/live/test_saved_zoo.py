@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.target import Target
 
 ADDRESSES = 40
+OWN_SUMS = "rss,anon,file,shmem,swap,thp,locked,lazyfree,hugetlb"
 TRIES = 10
 # What is said of a live process alone, and in the place of it of a snapshot.
 SAID_OF_EITHER = (
@@ -134,6 +135,10 @@ WAYS = [
         "0x0-0x800000000000",
     ],
     ["regions", "TARGET", "--only", "huge", "--max-pages", "100", "--format", "csv"],
+    # pss, clean and dirty are shared with others, who come and go
+    ["footprint", "TARGET", "--format", "csv", "--columns", f"pid,sharers,name,{OWN_SUMS}"],
+    ["footprint", "TARGET", "--by", "mapping", "--format", "csv", "--columns", f"start,{OWN_SUMS}"],
+    ["footprint", "TARGET", "--by", "path", "--format", "csv", "--columns", f"path,{OWN_SUMS}"],
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from pagemap._cli import processes, results
-from pagemap._cli.options import columns_help, in_lines
+from pagemap._cli.options import SPACE_HELP, columns_help, in_lines
 from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS, PATH_FOOTPRINTS
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._analyses.gentle import Gentle
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
 
@@ -61,6 +62,8 @@ with pauses, and reports how long the longest step took. It needs root. It shows
                lazily freed memory, shared memory that was read first, and all
                anonymous memory once any page was read back from swap
 
+Of a snapshot the amounts are those of when it was taken, with --smaps.
+
 Processes that share one address space (vfork, CLONE_VM) are counted once, in
 the row of the first; the column sharers has the others. Files are distinguished
 by device and inode, not by name. Amounts of hugetlb have no total. Processes
@@ -78,7 +81,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    processes.add_arguments(parser)
+    processes.add_arguments(parser, targets=SPACE_HELP)
     parser.add_argument(
         "--by",
         metavar="WHAT",
@@ -120,7 +123,8 @@ def run(arguments: Namespace) -> int:
         asked.sums = kind == "process" and gentle is None  # their file has mode 0444
 
         def make() -> Table[Any]:
-            table = footprints_of(asked.find(), names=shown.wanted(), by=kind, gentle=gentle)
+            every = _of_snapshot(asked) or asked.find()
+            table = footprints_of(every, names=shown.wanted(), by=kind, gentle=gentle)
             asked.judge(len(table))
             return table
 
@@ -130,6 +134,21 @@ def run(arguments: Namespace) -> int:
             longest = gentle.longest * 1000
             complain(f"the longest of {gentle.chunks} steps took {longest:.2f} ms")
         return code
+
+
+def _of_snapshot(asked: processes.Many) -> SavedProcesses | None:
+    """The processes of a snapshot, if that is what the targets are."""
+    from pagemap._errors import Unsupported
+
+    every = asked.saved()
+    if every is not None and every.without_smaps:
+        pid = every.without_smaps[0]
+        raise Unsupported(
+            f"the snapshot does not have the kernel's sums of process {pid}; "
+            "take the snapshot with --smaps",
+            pid=pid,
+        )
+    return every
 
 
 def _gentle(budget: float, shown: results.Results) -> Gentle:
