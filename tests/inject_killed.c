@@ -1,13 +1,15 @@
 /*
  * `inject_killed PID VICTIM STEP`: get a userfaultfd of that process, and at that step send
- * SIGKILL to the VICTIM: "helper", "parent", or "target"; "stop" sends SIGSTOP to the target
- * instead. Compiled with the sources of csrc/kernel that do it, and inject_steps.h in their
+ * SIGKILL to the VICTIM: "helper", "parent", or "target". "stop" sends SIGSTOP to the target
+ * instead; "code" has other code at the address of the call until the end, which calls vfork
+ * for a child that runs for ever; from "deaf" on the target is never seen to stop. Compiled with the sources of csrc/kernel that do it, and inject_steps.h in their
  * seam. Prints the result, the step of enum pm_injection_step, whether registers may not have
  * been restored, and how many steps there were.
  */
 #include "inject_steps.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,37 @@
 
 static volatile int steps, chosen, parent, target;
 static const char *victim;
+static off_t place;
+
+/* Other code at the place of the call; or with `back` what was there. */
+static void change_code(bool back)
+{
+	/* mov $58, %eax; syscall; jmp . */
+	static const unsigned char other[] = { 0xb8, 58, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xfe };
+	static unsigned char own[sizeof(other)];
+	char path[64];
+	int memory;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", target);
+	memory = open(path, O_RDWR | O_CLOEXEC);
+	if (!back) {
+		size = pread(memory, own, sizeof(own), place);
+		size = pwrite(memory, other, sizeof(other), place);
+	} else if (own[0]) {
+		size = pwrite(memory, own, sizeof(own), place);
+	} else {
+		size = 0;
+	}
+	close(memory);
+	if (size < 0)
+		perror("code");
+}
+
+int unseen(void)
+{
+	return !strcmp(victim, "deaf") && chosen && steps >= chosen;
+}
 
 void step(void)
 {
@@ -25,7 +58,9 @@ void step(void)
 		kill(getpid(), SIGKILL);
 	else if (!strcmp(victim, "parent"))
 		kill(parent, SIGKILL);
-	else
+	else if (!strcmp(victim, "code"))
+		change_code(false);
+	else if (strcmp(victim, "deaf"))
 		kill(target, strcmp(victim, "stop") ? SIGKILL : SIGSTOP);
 }
 
@@ -69,7 +104,12 @@ int main(int count, char **arguments)
 	snprintf(path, sizeof(path), "/proc/%d", in.pid);
 	in.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	in.call_at = call_at(in.folder);
+	place = (off_t)in.call_at;
+	if (!strcmp(victim, "deaf"))
+		in.patience = 20000000;
 	result = pm_inject_userfaultfd(&in);
+	if (!strcmp(victim, "code"))
+		change_code(true);
 	printf("%d %d %d %d\n", result, in.step, in.changed, steps);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * The seam of csrc/kernel/sys_trace.h: the real kernel, with a step before and after each call
- * that may mean something to the target. At one of them the helper or its parent is killed.
+ * that may mean something to the target. At one of them something happens (inject_killed.c).
  */
 #ifndef INJECT_STEPS_H
 #define INJECT_STEPS_H
@@ -24,6 +24,8 @@
 
 /* Count a step, by the helper; at the one that was chosen, kill who was. */
 void step(void);
+/* Whether the thread is to be seen as one that has not stopped. */
+int unseen(void);
 
 static inline long pm_sys_ptrace(int request, int tid, uintptr_t address, uintptr_t data)
 {
@@ -38,7 +40,7 @@ static inline long pm_sys_ptrace(int request, int tid, uintptr_t address, uintpt
 /* How often it is asked in vain differs from run to run. */
 static inline int pm_sys_trace_stop(int tid, int *status)
 {
-	const int got = real_trace_stop(tid, status);
+	const int got = unseen() ? 0 : real_trace_stop(tid, status);
 
 	if (got > 0)
 		step();

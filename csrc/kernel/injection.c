@@ -168,7 +168,8 @@ static int32_t stopped(struct job *job)
 		result = examine(job);
 	if (result == 0)
 		result = make(job);
-	released = pm_trace_let_go(&job->trace);
+	/* one that does not stop is let go by the kernel, when the helper ends */
+	released = job->in->changed ? 0 : pm_trace_let_go(&job->trace);
 	job->in->stopped = pm_sys_now() - begin;
 	job->in->exposed = job->trace.exposed;
 	if (result < 0)

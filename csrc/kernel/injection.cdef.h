@@ -37,7 +37,7 @@ struct pm_injection {
 	/* results, also where it failed */
 	int32_t fd;	  /* the userfaultfd, closed on exec; -1 for none */
 	int32_t step;	  /* enum pm_injection_step */
-	int32_t changed;  /* whether registers may not have been restored: the helper was killed */
+	int32_t changed;  /* whether its registers were not put back: killed, or given up */
 	uint64_t stopped; /* nanoseconds for which the thread was stopped, at most */
 	uint64_t exposed; /* and among them those with its registers changed */
 };
@@ -52,8 +52,8 @@ int64_t pm_find_call(const uint8_t *code, uint64_t size);
  * the caller is killed. Returns 0 or -errno, and `in->step` says at what:
  * -ESRCH: the thread or the process is gone; -EPERM: not permitted; -EBUSY: in a state that
  * does not allow it; -ETIMEDOUT: it did not stop, or not go on; -EINTR: the helper was killed;
- * -ENOEXEC: not 64-bit code; -ENOENT: no system call at that address, as after exec;
- * -ENOTSUP: not on this machine.
+ * -EPROTO: it runs other code at that address; -ENOEXEC: not 64-bit code; -ENOENT: no system
+ * call at that address, as after exec; -ENOTSUP: not on this machine.
  */
 int32_t pm_inject_userfaultfd(struct pm_injection *in);
 

@@ -22,6 +22,7 @@ enum {
 	SETREGSET = 0x4205,
 	SEIZE = 0x4206,
 	INTERRUPT = 0x4207,
+	GET_CALL = 0x420e,
 	GET_RSEQ = 0x420f,
 	GET_DISPATCH = 0x4211,
 };
@@ -32,6 +33,8 @@ enum { STOP_CALL, STOP_EVENT, STOP_SIGNAL };
 
 enum { NAP = 10000000 }; /* nanoseconds to sleep where no signal tells of a stop */
 enum { STOPS = 100 };	 /* for signals and job control, before the one that is meant */
+enum { WAITS = 20 };	 /* each as long as the patience, until a thread is given up */
+enum { CALL_ENTRY = 1 };
 
 /* struct rseq_cs, behind its version and flags; include/uapi/linux/rseq.h, and ptrace.h */
 struct sequence {
@@ -46,6 +49,15 @@ struct rseq_configuration {
 	uint32_t flags;
 	uint32_t pad;
 };
+/* struct ptrace_syscall_info where a thread enters a call; include/uapi/linux/ptrace.h */
+struct entry {
+	uint8_t kind;
+	uint32_t machine;
+	uint64_t position; /* behind the instruction */
+	uint64_t stack;
+	uint64_t number;
+	uint64_t arguments[6];
+};
 struct dispatch_configuration {
 	uint64_t mode;
 	uint64_t selector;
@@ -58,10 +70,21 @@ static int32_t ask(const struct pm_trace *trace, int request, uintptr_t address,
 	return pm_sys_ptrace(request, trace->tid, address, data) < 0 ? -errno : 0;
 }
 
+static uint64_t smaller(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
+/* No thread can keep us longer than that from here on, whatever it does. */
+static void begin_waiting(struct pm_trace *trace)
+{
+	trace->until = pm_sys_now() + WAITS * trace->patience;
+}
+
 /* The next stop of the thread, and its signal; or -ESRCH, -ETIMEDOUT. */
 static int32_t next_stop(const struct pm_trace *trace, int *signal)
 {
-	const uint64_t end = pm_sys_now() + trace->patience;
+	const uint64_t end = smaller(pm_sys_now() + trace->patience, trace->until);
 
 	for (;;) {
 		int status = 0, got = pm_sys_trace_stop(trace->tid, &status);
@@ -185,6 +208,7 @@ int32_t pm_trace_stop(struct pm_trace *trace)
 {
 	int32_t result = ask(trace, INTERRUPT, 0, 0);
 
+	begin_waiting(trace);
 	if (result == 0)
 		result = rest(trace);
 	return result < 0 ? result : get(trace, &trace->saved);
@@ -208,9 +232,11 @@ static int32_t deliver(struct pm_trace *trace, int signal)
 struct call {
 	uint64_t number;
 	uint64_t argument;
-	int stops;  /* in it: one where it enters, one where it leaves */
-	int others; /* that came before these */
-	bool late;  /* it did not come so far, and is to be stopped where it is */
+	int stops;    /* in it: one where it enters, one where it leaves */
+	int others;   /* that came before these */
+	bool late;    /* it did not come so far, and is to be stopped where it is */
+	bool lost;    /* it did not even stop then: nothing can be done with it */
+	bool foreign; /* it was about to make another call, and made none */
 };
 
 /* A stop that is none in the call: 0 to go on, or why not. */
@@ -229,10 +255,56 @@ static int32_t disturbed(struct pm_trace *trace, struct call *call, int32_t stop
 	return result;
 }
 
+/* Whether the call that the thread enters is ours: 1, 0 or -errno. */
+static int32_t is_ours(const struct pm_trace *trace, const struct call *call)
+{
+	static const uint8_t instruction[] = PM_TRACE_INSTRUCTION;
+	struct entry entry = { 0 };
+	int32_t result = ask(trace, GET_CALL, sizeof(entry), (uintptr_t)&entry);
+
+	if (result < 0)
+		return result;
+	return entry.kind == CALL_ENTRY && entry.number == call->number &&
+	       entry.arguments[0] == call->argument &&
+	       entry.position == trace->call_at + sizeof(instruction);
+}
+
+/*
+ * The thread enters a call. Where another thread of it has put other code at the address
+ * meanwhile, this may be any call, as one that never returns: then it is to make none.
+ */
+static int32_t enter(const struct pm_trace *trace, struct call *call)
+{
+	struct pm_trace_registers skipping;
+	int32_t result = is_ours(trace, call);
+
+	if (result)
+		return result < 0 ? result : 0;
+	call->foreign = true;
+	result = get(trace, &skipping);
+	if (result < 0)
+		return result;
+	pm_trace_skip(&skipping);
+	return set(trace, &skipping);
+}
+
+/* The thread runs, or waits in the kernel, and did not stop. */
+static int32_t overdue(const struct pm_trace *trace, struct call *call)
+{
+	call->lost = pm_sys_now() > trace->until;
+	if (call->lost)
+		return -ETIMEDOUT;
+	if (call->late)
+		return 0;
+	call->late = true;
+	return ask(trace, INTERRUPT, 0, 0);
+}
+
 /*
  * From the changed registers to the end of the call. A thread that does not come to it, as a
- * frozen one, is stopped where it is; once it is in the call it is waited for. What else
- * stops it is of job control, to which a thread that is traced need not obey.
+ * frozen one, is stopped where it is; once it is in the call it is waited for, until it is
+ * given up. What else stops it is of job control, to which a thread that is traced need not
+ * obey.
  */
 static int32_t run(struct pm_trace *trace, struct call *call)
 {
@@ -246,28 +318,29 @@ static int32_t run(struct pm_trace *trace, struct call *call)
 		if (stop == 0)
 			stop = next_stop(trace, &signal);
 		stopped = stop >= 0;
-		if (stop == STOP_CALL)
-			call->stops++;
-		else if (stopped)
-			result = disturbed(trace, call, stop, signal);
-		else if (stop != -ETIMEDOUT)
+		if (stop == -ETIMEDOUT)
+			result = overdue(trace, call);
+		else if (!stopped)
 			result = stop;
-		else if (!call->late)
-			result = ask(trace, INTERRUPT, 0, 0);
-		call->late |= stop == -ETIMEDOUT;
+		else if (stop != STOP_CALL)
+			result = disturbed(trace, call, stop, signal);
+		else if (++call->stops == 1)
+			result = enter(trace, call);
 	}
-	return result;
+	return result < 0 || !call->foreign ? result : -EPROTO;
 }
 
 int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument, int64_t *returned)
 {
 	struct call call = { .number = number, .argument = argument };
 	struct pm_trace_registers after;
-	int32_t result = run(trace, &call);
+	int32_t result;
 
+	begin_waiting(trace);
+	result = run(trace, &call);
 	if (result == 0)
 		result = get(trace, &after);
-	if (*trace->changed) {
+	if (*trace->changed && !call.lost) {
 		int32_t failed = put_back(trace);
 
 		if (result == 0)

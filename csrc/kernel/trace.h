@@ -22,6 +22,7 @@ struct pm_trace {
 	volatile int32_t *changed; /* 1 while the thread's registers are not `saved` */
 	uint64_t exposed;	   /* nanoseconds for which they were not */
 	uint64_t since;		   /* when they were changed last */
+	uint64_t until;		   /* when it is given up */
 };
 
 /* Begin to trace the thread, which runs on: 0 or -errno. */
@@ -36,8 +37,9 @@ int32_t pm_trace_stop(struct pm_trace *trace);
 /*
  * Have the stopped thread make a system call. Returns 0 and what that returned, or -errno:
  * -ESRCH where the thread is gone, -ETIMEDOUT where it did not go on, -EAGAIN for too many
- * signals, -EBUSY in a broken restartable sequence (rseq(2)). Its registers are then as they
- * were, but that a sequence begins anew.
+ * signals, -EBUSY in a broken restartable sequence (rseq(2)), -EPROTO where it came to another
+ * call, which it did not make. Its registers are then as they were, but that a sequence begins
+ * anew. After -ETIMEDOUT with `*changed` they are those of the call: it runs, and does not stop.
  */
 int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument,
 		      int64_t *returned);

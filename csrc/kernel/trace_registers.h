@@ -47,6 +47,12 @@ static inline void pm_trace_aim(struct pm_trace_registers *registers, uint64_t a
 	registers->all.orig_rax = ~UINT64_C(0);
 }
 
+/* Of a thread that enters a call: have it make none. */
+static inline void pm_trace_skip(struct pm_trace_registers *registers)
+{
+	registers->all.orig_rax = ~UINT64_C(0);
+}
+
 #endif
 
 #endif

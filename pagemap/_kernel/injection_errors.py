@@ -16,6 +16,7 @@ from errno import (
     ENOSYS,
     ENOTSUP,
     EPERM,
+    EPROTO,
     ESRCH,
     ETIMEDOUT,
 )
@@ -54,6 +55,11 @@ _FORBIDDEN = (
     "userfaultfd(2) is forbidden to it, by a filter of system calls (seccomp) or a security module"
 )
 _CLOSED = "another of its threads closed the descriptor before it could be taken; try again"
+_FOREIGN = "another of its threads changes its vDSO, where it was to make a system call from"
+_LOST = (
+    "a thread of it did not come back within ten seconds from the system call that it was made to "
+    "make; it was let go with registers of that call, and may crash"
+)
 
 # By the step at which it failed and the errno; None stands for any other.
 _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
@@ -71,10 +77,12 @@ _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
     ("call", ETIMEDOUT): (PagemapError, _FROZEN),
     ("call", EAGAIN): (PagemapError, _FROZEN),
     ("call", EBUSY): (PagemapError, _SEQUENCE),
+    ("call", EPROTO): (PagemapError, _FOREIGN),
     ("call", None): (PagemapError, "userfaultfd(2) failed in it"),
     ("take", EBADF): (PagemapError, _CLOSED),
     ("take", EPERM): (AccessDenied, "a security module does not let its descriptors be taken"),
     ("close", ETIMEDOUT): (PagemapError, _FROZEN),
+    ("close", EPROTO): (PagemapError, _FOREIGN),
 }
 
 
@@ -122,6 +130,8 @@ def error_of(folder: Folder, code: int, about: Any) -> PagemapError:
     step = next(name for name, number in STEPS.items() if number == about.step)
     if code == EINTR:
         return error(PagemapError, folder, code, _killed(changed=bool(about.changed)))
+    if code == ETIMEDOUT and about.changed:
+        return error(PagemapError, folder, EBUSY, _LOST)
     if code == ESRCH or (step, code) == ("code", ENOENT):
         return gone(folder)
     if step == "seize" and code in (EPERM, EACCES):
