@@ -17,6 +17,7 @@ from pagemap._native.patches import Patching
 from pagemap._native.snapshot import BLOCK_WORDS, SavedTable, Taking
 from pagemap._space.about import about as about_all
 from pagemap._space.live_space import LiveSpace
+from pagemap._space.snapshot_chunks import MOST_BLOCKS
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -116,8 +117,12 @@ class Recorder(Holder):
         return size
 
     def _is_large(self) -> bool:
-        """Whether the patches take more than what they change: then a whole moment is cheaper."""
-        return sum(self._sizes[1:]) > self._sizes[0]
+        """Whether the patches take more than what they change, or more blocks than a reader reads.
+
+        Then a whole moment is cheaper.
+        """
+        blocks = sum(map(len, self._layers)) // BLOCK_WORDS
+        return sum(self._sizes[1:]) > self._sizes[0] or blocks > MOST_BLOCKS // 2
 
     def _take_process(
         self, layers: list[array[int]], *, full: bool
@@ -156,7 +161,7 @@ class Recorder(Holder):
             if patching.ended is not None:
                 process.require_alive()
         process.check()
-        writer.end({**snapshot_facts.after(cut_at=None, complete=True), **self._more})
+        writer.end(snapshot_facts.after(cut_at=None, complete=True), self._more)
         return layer, patching.windows
 
     def _saved(self, layers: list[array[int]], facts: dict[str, Any]) -> SavedTable | None:

@@ -7,10 +7,11 @@ from array import array
 
 from pagemap._errors import PagemapError
 from pagemap._history.snapshot_writer import ProcessWriter, SnapshotWriter
+from pagemap._kernel.regular import open_regular
 from pagemap._native.snapshot import HEADER_SIZE, MARK, MOST_BLOCK, BlockTrial, chunk_sum
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
-from pagemap._space.snapshot_file import packed_size
+from pagemap._space.snapshot_index import packed_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
     below one before it. Raises PagemapError where nothing is whole, or the file cannot be read.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise PagemapError(
             f"cannot open {path}: {error.strerror}", errno=error.errno, path=path
         ) from None
+    if fd is None:
+        raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
     try:
         return _salvage(fd, path, write)
     finally:
@@ -86,8 +89,7 @@ class _Found:
     def __init__(self, writer: SnapshotWriter) -> None:
         self._writer = writer
         self._trial = BlockTrial()
-        self._facts: dict[int, dict[str, Any]] = {}
-        self._ends: dict[int, dict[str, Any]] = {}
+        self._facts: dict[int, bytes] = {}  # as they were written: inflated they can be a lot
         self.processes: dict[int, ProcessWriter] = {}
         writer.begin_moment({"complete": False, "salvaged": True})
 
@@ -95,30 +97,34 @@ class _Found:
         """Take a chunk that is whole."""
         try:
             if header.kind == chunks.PROCESS and header.whose not in self.processes:
-                self._begin(header.whose, chunks.from_json(payload))
+                self._begin(header.whose, payload)
             process = self.processes.get(header.whose)
-            if process is None:
+            if process is None or "end" in process.entry:
                 return
             if header.kind in (chunks.MAPS, chunks.SMAPS):
                 process.text(header.kind, chunks.inflated(payload, chunks.MOST_TEXT))
             elif header.kind == chunks.PAGES:
                 self._add_block(process, payload)
             elif header.kind == chunks.END:
-                # it cannot be known that nothing between is missing
-                more = {**chunks.from_json(payload), "complete": False}
-                checked_facts({**self._facts[header.whose], **more})
-                self._ends[header.whose] = more
+                process.end(self._end(header.whose, chunks.from_json(payload)))
         except (ValueError, OSError):
             return  # the sums are right, and what they are of is not
 
-    def _begin(self, whose: int, facts: dict[str, Any]) -> None:
-        end = {"end": facts.get("begin"), "end_ns": facts.get("begin_ns")}
-        self._ends[whose] = {**end, "complete": False, "cut_at": None}
-        checked_facts({**facts, **self._ends[whose]})
+    def _begin(self, whose: int, payload: bytes) -> None:
+        self._facts[whose] = payload
+        self._end(whose, {})
         process = self._writer.process(whose)
-        process.begin(facts)
-        self._facts[whose] = facts
+        process.begin(chunks.from_json(payload))
         self.processes[whose] = process
+
+    def _end(self, whose: int, facts: dict[str, Any]) -> dict[str, Any]:
+        """What stands at the end of a process, where that is all that is known. Checked."""
+        before = chunks.from_json(self._facts[whose])
+        unknown = {"end": before.get("begin"), "end_ns": before.get("begin_ns"), "cut_at": None}
+        # it cannot be known that nothing between is missing
+        end = {**unknown, **facts, "complete": False}
+        checked_facts({**before, **end})
+        return end
 
     def _add_block(self, process: ProcessWriter, payload: bytes) -> None:
         data = chunks.chunk(chunks.PAGES, process.whose, payload)
@@ -130,5 +136,6 @@ class _Found:
     def end(self) -> None:
         """Write what makes it a snapshot."""
         for whose, process in self.processes.items():
-            process.end(self._ends[whose])
+            if "end" not in process.entry:
+                process.end(self._end(whose, {}))
         self._writer.end_moment({})

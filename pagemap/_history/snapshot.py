@@ -117,7 +117,7 @@ def _take_process(
             error, sums = _take_smaps(process, writer)
             more.update(sums)
     cut_at = None if error is None else writer.last_page << PAGE_SHIFT
-    writer.end({**snapshot_facts.after(cut_at=cut_at, complete=error is None), **more})
+    writer.end(snapshot_facts.after(cut_at=cut_at, complete=error is None), more)
     return error
 
 

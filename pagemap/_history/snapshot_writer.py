@@ -6,8 +6,10 @@ import sys
 from array import array
 from hashlib import sha256
 
+from pagemap._errors import PagemapError
 from pagemap._native.snapshot import BLOCK_WORDS, HEADER_SIZE
 from pagemap._space import snapshot_chunks as chunks
+from pagemap._space.snapshot_index import write_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class ProcessWriter:
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Write what is known before its pages are read."""
+        self.entry["pid"], self.entry["name"] = facts["pid"], facts["name"]
         self.entry["about"] = self._writer.chunk(chunks.PROCESS, self.whose, chunks.to_json(facts))
 
     def text(self, kind: int, text: bytes) -> None:
@@ -62,17 +65,14 @@ class ProcessWriter:
             sizes.append(size)
             self.last_page, self._end = end, at + offset + size
 
-    def end(self, facts: dict[str, Any]) -> None:
-        """Write what is known afterwards."""
-        self.entry["end"] = self._writer.chunk(chunks.END, self.whose, chunks.to_json(facts))
+    def end(self, facts: dict[str, Any], more: dict[str, Any] | None = None) -> None:
+        """Write what is known afterwards; `more` only where a chunk has space for it."""
+        try:
+            text = chunks.to_json({**facts, **(more or {})})
+        except ValueError:
+            text = chunks.to_json(facts)
+        self.entry["end"] = self._writer.chunk(chunks.END, self.whose, text)
         self.entry["blocks"] = len(self.columns[0])
-
-    def index(self) -> bytes:
-        """Its blocks, as columns."""
-        if sys.byteorder == "big":  # pragma: no cover - of no machine here
-            for column in self.columns:
-                column.byteswap()
-        return b"".join(column.tobytes() for column in self.columns)
 
 
 class SnapshotWriter:
@@ -122,13 +122,13 @@ class SnapshotWriter:
 
     def end_moment(self, about: dict[str, Any]) -> None:
         """Write the index of this moment, which makes it one that can be read."""
-        import json
-
         done = [each for each in self._processes if "blocks" in each.entry]
-        value = {"about": {**self._about, **about}, "processes": [each.entry for each in done]}
-        head = json.dumps(value, separators=(",", ":")).encode("ascii")
-        text = b"".join((len(head).to_bytes(4, "little"), head, *(each.index() for each in done)))
-        index = self.chunk(chunks.INDEX, 0, chunks.deflated(text, 9))
+        entries, columns = [each.entry for each in done], [each.columns for each in done]
+        try:
+            payload = write_index({**self._about, **about}, entries, columns)
+        except ValueError as error:
+            raise PagemapError(f"cannot write the index of a snapshot: {error}") from None
+        index = self.chunk(chunks.INDEX, 0, payload)
         self.hash = self._sum.digest()
         fields = chunks.TRAILER_FIELDS.pack(index, self._trailer, self.number, self.hash)
         self._trailer = self.raw(chunks.chunk(chunks.TRAILER, 0, fields))

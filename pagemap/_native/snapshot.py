@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EBADMSG
+
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, view_of
 
@@ -159,6 +161,8 @@ class SavedTable:
         end_page: int,
         file_size: int,
     ) -> None:
+        if not 0 < len(layers) <= MOST_LAYERS:
+            raise OSError(EBADMSG, "no page table has so many layers")
         self._fd = fd
         self.page_shift = page_shift
         self.end_page = end_page

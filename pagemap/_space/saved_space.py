@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
         pid: int
         name: str
-        about: dict[str, Any]
 
+        @property
+        def about(self) -> dict[str, Any]: ...
         @property
         def table(self) -> SavedTable: ...
         def maps_blocks(self) -> Iterator[bytes]: ...

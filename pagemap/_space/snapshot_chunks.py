@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "CEILINGS",
     "END",
     "INDEX",
     "MAGIC",
     "MAPS",
     "MOMENT",
+    "MOST_BLOCKS",
+    "MOST_INDEX_JSON",
     "MOST_JSON",
     "MOST_TEXT",
+    "MOST_TEXTS",
     "PAGES",
     "PROCESS",
+    "RAW",
     "SMAPS",
     "TRAILER",
     "TRAILER_FIELDS",
@@ -46,15 +51,41 @@ END, INDEX, TRAILER = 7, 8, 9
 
 MOST_TEXT = 1 << 20
 """Bytes of text in one chunk, before it is deflated."""
+MOST_TEXTS = 1 << 28
+"""Bytes of maps, or of smaps, of one process."""
 MOST_JSON = 1 << 20
+"""Bytes of JSON in one chunk, before it is deflated."""
+MOST_INDEX_JSON = 2 << 20
+"""Bytes of JSON in an index: some 20,000 processes."""
+MOST_BLOCKS = 1 << 20
+"""Blocks in an index: 16 TiB of present pages that lie anywhere, and far more in huge pages."""
+
+RAW = -15
+"""Bits of the window for zlib, which deflates without a header."""
 
 TRAILER_FIELDS = Struct("<QQQ32s")
 """Where the index is, where the trailer before it is (0: there is none), number, and hash."""
 
 _FILE = Struct("<8sII")
 _HEADER = Struct("<IIIIII")
-_RAW = -15
 assert _HEADER.size == HEADER_SIZE
+
+
+def _ceiling(size: int) -> int:
+    """How many bytes `size` bytes take at most when they are deflated."""
+    return size + (size >> 8) + 64
+
+
+CEILINGS = {
+    MOMENT: _ceiling(MOST_JSON),
+    PROCESS: _ceiling(MOST_JSON),
+    MAPS: _ceiling(MOST_TEXT),
+    SMAPS: _ceiling(MOST_TEXT),
+    END: _ceiling(MOST_JSON),
+    INDEX: _ceiling(4 + MOST_INDEX_JSON + 28 * MOST_BLOCKS),
+    TRAILER: TRAILER_FIELDS.size,
+}
+"""The largest payload of each kind: by it, and not by its header, is read what a chunk has."""
 
 
 class Header(Record):
@@ -103,13 +134,13 @@ def parse_header(data: bytes | memoryview) -> Header | None:
 
 def deflated(data: bytes, level: int = 6) -> bytes:
     """`data`, deflated without a header."""
-    packer = zlib.compressobj(level, zlib.DEFLATED, _RAW)
+    packer = zlib.compressobj(level, zlib.DEFLATED, RAW)
     return packer.compress(data) + packer.flush()
 
 
 def inflated(data: bytes | memoryview, most: int) -> bytes:
     """What was deflated, at most `most` bytes. Raises ValueError where it is anything else."""
-    unpacker = zlib.decompressobj(_RAW)
+    unpacker = zlib.decompressobj(RAW)
     try:
         text = unpacker.decompress(data, most + 1)
     except zlib.error as why:
@@ -120,10 +151,13 @@ def inflated(data: bytes | memoryview, most: int) -> bytes:
 
 
 def to_json(value: dict[str, Any]) -> bytes:
-    """`value` as the payload of a chunk."""
+    """`value` as the payload of a chunk. Raises ValueError where that is too large."""
     import json
 
-    return deflated(json.dumps(value, separators=(",", ":")).encode("ascii"), 9)
+    text = json.dumps(value, separators=(",", ":")).encode("ascii")
+    if len(text) > MOST_JSON:
+        raise ValueError("more JSON than a chunk may have")
+    return deflated(text, 9)
 
 
 def from_json(data: bytes | memoryview, most: int = MOST_JSON) -> dict[str, Any]:

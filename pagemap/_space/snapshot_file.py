@@ -7,8 +7,7 @@ allocated by a number in it but within what the file has bytes for.
 from __future__ import annotations
 
 import os
-from array import array
-from errno import EBADMSG
+from errno import EBADMSG, ENOMEM
 
 from pagemap._errors import PagemapError, from_os_error
 from pagemap._kernel.regular import open_regular
@@ -22,18 +21,18 @@ from pagemap._native.snapshot import (
 )
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
+from pagemap._space.snapshot_index import read_index
+from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["SavedRecord", "SnapshotFile", "is_snapshot", "packed_size"]
+__all__ = ["SavedRecord", "SnapshotFile", "is_snapshot"]
 
 _FILE_HEADER = 16
 _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
-_BLOCK_BYTES = 28  # of one block in an index, before it is deflated
-_LOWER = (1 << 32) - 1
 
 
 def is_snapshot(path: str) -> bool:
@@ -50,55 +49,64 @@ def is_snapshot(path: str) -> bool:
         return False
 
 
-class _Moment:
-    """Where a moment is: its trailer, and what that and its index say."""
+class _Moment(Record):
+    """Where a moment is, by its trailer."""
 
-    __slots__ = ("about", "blocks", "digest", "index", "number", "offset", "processes")
+    place: int = field("", "where its index is")
+    hash: bytes = field("", "SHA-256")
 
-    def __init__(self, offset: int, index: int, number: int, digest: bytes) -> None:
-        self.offset = offset
-        self.index = index
-        self.number = number
-        self.digest = digest
-        self.about: dict[str, Any] = {}
-        self.processes: list[dict[str, Any]] = []
-        self.blocks: list[memoryview] = []
+
+class _Index(Record):
+    """What the index of a moment says."""
+
+    about: dict[str, Any] = field("", "what holds for all processes")
+    processes: list[dict[str, Any]] = field("", "an entry of each")
+    blocks: dict[int, memoryview] = field("", "the blocks of each, by its number")
 
 
 class SavedRecord:
     """One process of a snapshot at one moment.
 
-    `about` are the facts of its taking, `table` its page table.
+    What is large is read when it is asked for: what somebody put into a file of a thousand
+    processes is not to take memory for them all.
     """
 
-    __slots__ = ("_file", "_maps", "_smaps", "about", "name", "pid", "table")
+    __slots__ = ("_about", "_blocks", "_entry", "_file", "_table", "name", "pid")
 
-    def __init__(
-        self,
-        file: SnapshotFile,
-        about: dict[str, Any],
-        table: SavedTable,
-        maps: list[Any],
-        smaps: list[Any],
-    ) -> None:
+    def __init__(self, file: SnapshotFile, entry: dict[str, Any], blocks: list[memoryview]) -> None:
         self._file = file
-        self._maps = maps
-        self._smaps = smaps
-        self.about = about
-        self.table = table
-        self.pid: int = about["pid"]
-        self.name: str = about["name"]
+        self._entry = entry
+        self._blocks = blocks
+        self._about: dict[str, Any] | None = None
+        self._table: SavedTable | None = None
+        self.pid: int = entry["pid"]
+        self.name: str = entry["name"]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The facts of its taking. Raises PagemapError where they are damaged."""
+        if self._about is None:
+            self._about = self._file.facts(self._entry)
+        return self._about
+
+    @property
+    def table(self) -> SavedTable:
+        """Its page table. Raises PagemapError where the file is damaged."""
+        if self._table is None:
+            self._table = self._file.table(self.about, self._blocks)
+        return self._table
 
     def maps_blocks(self) -> Iterator[bytes]:
         """The text of its maps in blocks of whole lines, as it was read."""
-        for place in self._maps:
-            yield self._file.text(place, chunks.MAPS)
+        for place, size in self._entry["maps"]:
+            yield self._file.text(place, size, chunks.MAPS)
 
     def smaps(self) -> bytes | None:
         """The text of its smaps; None where that was not saved."""
-        if not self._smaps:
+        places = self._entry["smaps"]
+        if not places:
             return None
-        return b"".join(self._file.text(place, chunks.SMAPS) for place in self._smaps)
+        return b"".join(self._file.text(place, size, chunks.SMAPS) for place, size in places)
 
 
 class SnapshotFile(Holder):
@@ -107,7 +115,7 @@ class SnapshotFile(Holder):
     Raises PagemapError where it cannot be read, is no snapshot, is of a newer version, or damaged.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_moments", "_size", "path", "version")
+    __slots__ = ("__weakref__", "_fd", "_indexes", "_moments", "_size", "path", "version")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -133,6 +141,7 @@ class SnapshotFile(Holder):
             )
         self.version = version
         self._moments = self._find_moments()
+        self._indexes: dict[int, _Index] = {}  # those that were used last
 
     def __enter__(self) -> SnapshotFile:
         return self
@@ -151,100 +160,98 @@ class SnapshotFile(Holder):
 
     def about(self, moment: int = -1) -> dict[str, Any]:
         """What holds for all processes of a moment; 0 is the first, -1 the last."""
-        return dict(self._loaded(moment).about)
+        return dict(self._layers(moment)[-1].about)
 
     def hash(self, moment: int = -1) -> str:
         """What names a moment: SHA-256, in hexadecimal."""
-        return self._loaded(moment).digest.hex()
+        return self._moments[self._number(moment)].hash.hex()
 
     def processes(self, moment: int = -1) -> list[SavedRecord]:
         """The processes of a moment, in the order in which they were taken."""
         layers = self._layers(moment)
-        return [self._record(each, layers) for each in layers[-1].processes]
+        found = []
+        for entry in layers[-1].processes:
+            whose = entry["whose"]
+            blocks = [layer.blocks[whose] for layer in layers if whose in layer.blocks]
+            found.append(SavedRecord(self, entry, blocks))
+        return found
 
-    def text(self, place: list[int], kind: int) -> bytes:
-        """The text of one chunk."""
+    def facts(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """What an entry's chunks say of a process."""
         try:
-            return chunks.inflated(self._payload(place[0], kind), chunks.MOST_TEXT)
-        except (ValueError, TypeError, IndexError, KeyError) as error:
-            raise self._damaged(str(error)) from None
-
-    def _record(self, process: dict[str, Any], layers: list[_Moment]) -> SavedRecord:
-        whose = process["whose"]
-        blocks = [
-            moment.blocks[number]
-            for moment in layers
-            for number, each in enumerate(moment.processes)
-            if each["whose"] == whose
-        ]
-        try:
-            about = chunks.from_json(self._payload(process["about"], chunks.PROCESS))
-            about.update(chunks.from_json(self._payload(process["end"], chunks.END)))
+            about = chunks.from_json(self._payload(entry["about"], chunks.PROCESS))
+            about.update(chunks.from_json(self._payload(entry["end"], chunks.END)))
             about = checked_facts(about)
-            table = SavedTable(
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
+        if about["pid"] != entry["pid"] or about["name"] != entry["name"]:
+            raise self._damaged("a process is another one in the index")
+        return about
+
+    def table(self, about: dict[str, Any], blocks: list[memoryview]) -> SavedTable:
+        """The page table that these blocks are."""
+        try:
+            return SavedTable(
                 self._fd,
                 blocks,
                 page_shift=about["page_shift"],
                 end_page=about["end_page"],
                 file_size=self._size,
             )
-        except (ValueError, OSError) as error:
+        except OSError as error:
             raise self._damaged(str(error)) from None
-        return SavedRecord(self, about, table, process["maps"], process["smaps"])
 
-    def _layers(self, moment: int) -> list[_Moment]:
-        """The last whole moment up to this one, and the patches since."""
-        last = self._loaded(moment)
-        layers = [last]
-        while not layers[0].about.get("full"):
-            number = self._moments.index(layers[0])
-            if not number or len(layers) == MOST_LAYERS:
-                raise self._damaged("a patch has nothing that it changes")
-            before = self._loaded(number - 1)
-            if layers[0].about.get("parent") != before.digest.hex():
-                raise self._damaged("a patch is of another file")
-            layers.insert(0, before)
-        return layers
-
-    def _loaded(self, moment: int) -> _Moment:
+    def text(self, place: int, size: int, kind: int) -> bytes:
+        """The text of one chunk, which has so many bytes."""
         try:
-            found = self._moments[moment]
-        except IndexError:
-            count = len(self._moments)
+            text = chunks.inflated(self._payload(place, kind), chunks.MOST_TEXT)
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
+        if len(text) != size:
+            raise self._damaged(f"the text at byte {place} has another size")
+        return text
+
+    def _layers(self, moment: int) -> list[_Index]:
+        """The last whole moment up to this one, and the patches since."""
+        number = self._number(moment)
+        blocks = chunks.MOST_BLOCKS
+        layers: dict[int, _Index] = {}
+        while True:
+            index = layers[number] = self._indexes.get(number) or self._read(number, blocks)
+            if index.about.get("full"):
+                break
+            number -= 1
+            if number < 0 or len(layers) == MOST_LAYERS:
+                raise self._damaged("a patch has nothing that it changes")
+            if index.about.get("parent") != self._moments[number].hash.hex():
+                raise self._damaged("a patch is of another file")
+            blocks -= sum(map(len, index.blocks.values())) // BLOCK_WORDS
+        self._indexes = layers
+        return list(layers.values())[::-1]
+
+    def _number(self, moment: int) -> int:
+        """The number of a moment, from 0. Raises PagemapError where there is none."""
+        count = len(self._moments)
+        if not -count <= moment < count:
             raise PagemapError(
                 f"{self.path} has no moment {moment}: it has {count}, from 0 to {count - 1}",
                 path=self.path,
-            ) from None
-        if not found.processes:
-            try:
-                self._load(found)
-            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-                raise self._damaged(str(error)) from None
-        return found
+            )
+        return moment % count
 
-    def _load(self, moment: _Moment) -> None:
-        """Read the index of a moment: JSON, then the blocks of its processes, as columns."""
-        most = chunks.MOST_JSON + self._size // HEADER_SIZE * (_BLOCK_BYTES + HEADER_SIZE)
-        data = chunks.inflated(self._payload(moment.index, chunks.INDEX), most)
-        head = int.from_bytes(data[:4], "little")
-        import json
-
+    def _read(self, number: int, most_blocks: int) -> _Index:
+        payload = self._payload(self._moments[number].place, chunks.INDEX)
         try:
-            value = json.loads(data[4 : 4 + head])
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        moment.about = dict(value["about"])
-        at = 4 + head
-        for process in value["processes"]:
-            count = process["blocks"]
-            size = count * _BLOCK_BYTES
-            if not isinstance(count, int) or count < 0 or size > len(data) - at:
-                raise ValueError("an index of more blocks than it has")
-            moment.blocks.append(_unpacked(data[at : at + size], count, process["whose"]))
-            at += size
-        if data[at:]:
-            raise ValueError("an index of fewer blocks than it has")
-        moment.processes = [_process_of(each) for each in value["processes"]]
+            return _Index(*read_index(payload, most_blocks))
+        except MemoryError:
+            raise PagemapError(
+                f"cannot read {self.path}: there is not enough memory for its index",
+                errno=ENOMEM,
+                operation="read",
+                path=self.path,
+            ) from None
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise self._damaged(str(error)) from None
 
     def _find_moments(self) -> list[_Moment]:
         """All moments that are whole, the first one first."""
@@ -254,10 +261,10 @@ class SnapshotFile(Holder):
             data = self._payload(offset, chunks.TRAILER)
             if len(data) != chunks.TRAILER_FIELDS.size:
                 raise self._damaged("a trailer of another size")
-            index, before, number, digest = chunks.TRAILER_FIELDS.unpack(data)
+            index, before, _, digest = chunks.TRAILER_FIELDS.unpack(data)
             if before >= offset or index >= offset:
                 raise self._damaged("a trailer that leads forward")
-            found.append(_Moment(offset, index, number, digest))
+            found.append(_Moment(index, digest))
             offset = before
         return found[::-1]
 
@@ -284,6 +291,8 @@ class SnapshotFile(Holder):
         header = chunks.parse_header(self._bytes(offset, HEADER_SIZE))
         if header is None or header.kind != kind or offset + header.size > self._size:
             raise self._damaged(f"no chunk of kind {kind} at byte {offset}")
+        if header.size > chunks.CEILINGS[kind]:
+            raise self._damaged(f"the chunk at byte {offset} is larger than any of its kind")
         data = self._bytes(offset + HEADER_SIZE, header.size)
         if len(data) < header.size or chunk_sum(data) != header.sum:
             raise self._damaged(f"the chunk at byte {offset} is not as it was written")
@@ -307,48 +316,3 @@ class SnapshotFile(Holder):
             operation="read",
             path=self.path,
         )
-
-
-def _process_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of an index whose numbers are some. Raises ValueError, TypeError or KeyError."""
-    places = [place for name in ("maps", "smaps") for each in entry[name] for place in each]
-    numbers = [entry["whose"], entry["about"], entry["end"], *places]
-    if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
-        raise ValueError("an index of what are no places")
-    if entry["whose"] > _LOWER:
-        raise ValueError("an index of too many processes")
-    return entry
-
-
-def _unpacked(data: bytes, count: int, whose: int) -> memoryview:
-    """The blocks of an index, BLOCK_WORDS numbers each."""
-    numbers = array("Q", data[: 24 * count])
-    sizes = array("I", data[24 * count :])
-    if _is_big_endian():  # pragma: no cover - of no machine here
-        numbers.byteswap()
-        sizes.byteswap()
-    words = array("Q", bytes(8 * BLOCK_WORDS * count))
-    end = at = 0
-    for block in range(count):
-        start = end + numbers[block]
-        end = start + numbers[count + block]
-        at += numbers[2 * count + block]
-        size = sizes[block]
-        words[BLOCK_WORDS * block : BLOCK_WORDS * (block + 1)] = array(
-            "Q", (start, end, at, packed_size(size, whose))
-        )
-        at += size
-    return memoryview(words).toreadonly()
-
-
-def packed_size(size: int, whose: int) -> int:
-    """The last word of a block: two numbers of 32 bits as they lie in memory."""
-    if _is_big_endian():  # pragma: no cover - of no machine here
-        return size << 32 | whose & _LOWER
-    return whose << 32 | size
-
-
-def _is_big_endian() -> bool:
-    import sys
-
-    return sys.byteorder == "big"

@@ -264,8 +264,30 @@ def test_a_bomb_is_not_inflated(small: tuple[Path, Callable[[], object]]) -> Non
     index = chunks.chunk(chunks.INDEX, 0, bomb)
     trailer = chunks.TRAILER_FIELDS.pack(len(data), 0, 0, bytes(32))
     path.write_bytes(data + index + chunks.chunk(chunks.TRAILER, 0, trailer))
-    with pytest.raises(PagemapError, match="more text"):
+    with pytest.raises(PagemapError, match="too many processes"):
         everything()
+
+
+def test_facts_that_no_chunk_has_space_for_are_left_out(tmp_path: Path) -> None:
+    """65,000 shared mappings made a chunk that the reader refused as too large."""
+    from pagemap._history.snapshot_writer import SnapshotWriter
+
+    old = Path(__file__).parents[1] / "snapshots" / "version-1.pagemap"
+    path = tmp_path / "file"
+    with SnapshotFile(str(old)) as file, path.open("wb", buffering=0) as out:
+        facts = file.processes()[0].about
+        writer = SnapshotWriter(out.write)
+        writer.begin_moment({})
+        for number, count in enumerate((10, 65_000)):
+            process = writer.process(number)
+            process.begin(facts)
+            process.end(facts, {"more": {f"{(1 << 35) + at:x}000": 0 for at in range(count)}})
+        writer.end_moment({})
+    with SnapshotFile(str(path)) as file:
+        few, many = file.processes()
+        assert len(few.about["more"]) == 10
+        assert "more" not in many.about
+        assert many.about["pid"] == facts["pid"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "hole"])
