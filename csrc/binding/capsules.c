@@ -31,11 +31,11 @@ static void free_stream(PyObject *capsule)
 	free(stream);
 }
 
-static PyObject *capsule_of(PyObject *address, const char *name, PyCapsule_Destructor destructor)
+static PyObject *capsule_of(PyObject *address, const char *name, PyCapsule_Destructor end)
 {
 	void *pointer = PyLong_AsVoidPtr(address);
 
-	return pointer || !PyErr_Occurred() ? PyCapsule_New(pointer, name, destructor) : NULL;
+	return pointer || !PyErr_Occurred() ? PyCapsule_New(pointer, name, end) : NULL;
 }
 
 static PyObject *schema_of(PyObject *module, PyObject *address)
