@@ -59,7 +59,8 @@ class Caller(target.Target):
 @contextlib.contextmanager
 def running(mode: str, *before: str) -> Iterator[Caller]:
     """One of them, ready; `before` is a command line that runs it. Raises Unavailable."""
-    caller = Caller([*before, build.program(HERE / "target_calls.c"), mode])
+    program = build.program(HERE / "target_calls.c", reads=[HERE / "target_sequences.h"])
+    caller = Caller([*before, program, mode])
     try:
         caller.wait_ready()
         yield caller

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PAGES = 64
 _SOURCE = Path(__file__).with_name("target_changes.c")
+_PARTS = [_SOURCE.with_name(f"target_{each}.h") for each in ("collapse", "mappings")]
 
 
 class Changing:
@@ -39,5 +40,5 @@ def changing(name: str, folder: Path) -> Iterator[Changing]:
     """The target that makes the change of this name."""
     path = folder / "file of a changing process"
     path.write_bytes(bytes(range(1, 65)) * (PAGE // 64) * PAGES)
-    with run(build.program(_SOURCE), name, path) as target:
+    with run(build.program(_SOURCE, reads=_PARTS), name, path) as target:
         yield Changing(target)

@@ -282,40 +282,7 @@ static void alike(void)
 	memset(at, 17, size);
 }
 
-static void small_of_huge(void)
-{
-	size = HUGE;
-	at = map(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	at += HUGE - (uintptr_t)at % HUGE;
-	advise(MADV_NOHUGEPAGE, "ask for small pages");
-	write_all(at, size);
-	advise(MADV_HUGEPAGE, "ask for huge pages");
-}
-
-static void collapse(void)
-{
-	advise(COLLAPSE, "collapse pages");
-}
-
-static void huge(void)
-{
-	small_of_huge();
-	collapse();
-}
-
-/* The last page is dropped, and so the rest are mapped one by one. */
-static void split(void)
-{
-	if (madvise(at + size - page, page, MADV_DONTNEED))
-		cannot("drop a page");
-	size -= page;
-}
-
-static void forked_huge(void)
-{
-	huge();
-	fork_child();
-}
+#include "target_collapse.h"
 
 static void write_first(void)
 {
@@ -323,77 +290,7 @@ static void write_first(void)
 	size = page;
 }
 
-static void unmap(void)
-{
-	munmap(at, size);
-}
-
-static void add(void)
-{
-	at = reserve(size);
-	write_all(at, size);
-}
-
-static void move(void)
-{
-	char *to = reserve(size);
-
-	if (mremap(at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
-		cannot("move memory");
-	at = to;
-}
-
-static void move_and_grow(void)
-{
-	char *to = reserve(2 * size);
-
-	if (mremap(at, size, 2 * size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
-		cannot("move memory");
-	at = to;
-	size *= 2;
-}
-
-static void grow(void)
-{
-	if (mremap(at, size, size + page, 0) != at)
-		cannot("let memory grow");
-}
-
-static void shrink(void)
-{
-	munmap(at + size / 2, size / 2);
-	size /= 2;
-}
-
-static void protect(void)
-{
-	if (mprotect(at, size, PROT_READ))
-		cannot("forbid writing");
-}
-
-static void protect_part(void)
-{
-	if (mprotect(at + size / 4, size / 2, PROT_READ))
-		cannot("forbid writing");
-}
-
-static void in_parts(void)
-{
-	written();
-	protect_part();
-}
-
-static void unprotect(void)
-{
-	if (mprotect(at, size, PROT_READ | PROT_WRITE))
-		cannot("allow writing");
-}
-
-static void map_over(void)
-{
-	map(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file);
-	read_all(at, size);
-}
+#include "target_mappings.h"
 
 static const char *path;
 
