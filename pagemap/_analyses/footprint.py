@@ -11,6 +11,7 @@ import time
 from errno import ENOENT, ESRCH
 from functools import partial
 
+from pagemap._analyses.own_fields import OWN_LINES, own_fields
 from pagemap._errors import NoSuchProcess, TargetVanished, Unsupported
 from pagemap._kernel import smaps, task
 from pagemap._kernel.maps_blocks import read_blocks
@@ -27,6 +28,7 @@ from pagemap._vocabulary.rows.footprint import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from typing import Any
 
     from pagemap._analyses.gentle import Gentle
     from pagemap._kernel.folder import Folder
@@ -68,9 +70,9 @@ def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
         sums = parted(read_sums(process.folder), process.folder)
         process.check()
     memory = process.machine.memory()
-    return FootprintRow._make(
-        (process.pid, None, *with_share(sums, memory), process.name, None, None, None)
-    )
+    tables = 0 if process.kernel_thread else task.page_tables(process.folder)
+    told = (process.name, None, None, None, tables, None, None)
+    return FootprintRow._make((process.pid, None, *with_share(sums, memory), *told))
 
 
 def footprints(process: AddressSpace, gentle: Gentle | None) -> Table[MappingFootprintRow]:
@@ -94,8 +96,8 @@ def mapping_rows(
     process.check()
     if gentle is not None:
         process.require_live("walk gently")
-    found = _of_mappings(process) if gentle is None else gentle.walk(process)
-    for mapping, sums in found:
+    found = _of_mappings(process) if gentle is None else _walked(process, gentle)
+    for mapping, sums, own in found:
         yield MappingFootprintRow._make(
             (
                 process.pid,
@@ -107,6 +109,7 @@ def mapping_rows(
                 mapping.dev,
                 mapping.inode,
                 mapping.path,
+                *own,
             )
         )
     process.check()
@@ -144,25 +147,35 @@ def with_share(sums: FootprintSums, memory: int | None) -> FootprintSums:
 
 
 def parted(sums: FootprintSums, folder: Folder) -> FootprintSums:
-    """The same with what is of files, and of shared memory, by the kernel's running count."""
-    if sums.rss is None or sums.anon is None:
-        return sums
+    """The same with what `status` has: virtual size, and the running count of shared memory."""
     try:
-        shmem = task.resident_shmem(folder)
+        size, shmem = task.size_and_shmem(folder)
     except (NoSuchProcess, TargetVanished):  # it ended since its sums were read, or one thread did
         if not folder.find_living():
             raise
-        shmem = task.resident_shmem(folder)
-    if shmem is None:
+        size, shmem = task.size_and_shmem(folder)
+    sums = sums._replace(size=size)
+    if sums.rss is None or sums.anon is None or shmem is None:
         return sums
     shmem = min(shmem, sums.rss - sums.anon)
     return sums._replace(file=sums.rss - sums.anon - shmem, shmem=shmem)
 
 
-def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums]]:
-    """Each mapping with its sums: its device says whether it is of shared memory."""
+def _walked(
+    process: AddressSpace, gentle: Gentle
+) -> Iterator[tuple[Mapping, FootprintSums, tuple[object, ...]]]:
+    for mapping, sums in gentle.walk(process):
+        yield mapping, sums._replace(size=mapping.size), (None,) * 5
+
+
+def _of_mappings(
+    process: AddressSpace,
+) -> Iterator[tuple[Mapping, FootprintSums, tuple[object, ...]]]:
+    """Each mapping with its sums and its own fields; the device says what is shared memory."""
     shmem, others = process.devices_by_shmem()
-    for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), _NAMES):
+    seen: dict[tuple[Any, ...], tuple[object, ...]] = {}
+    names = _NAMES.union(OWN_LINES)
+    for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), names):
         if b"Rss" in lines and b"Anonymous" in lines:
             rest = lines[b"Rss"] - lines[b"Anonymous"]
             dev = mapping.dev if mapping.inode else ""
@@ -170,10 +183,10 @@ def _of_mappings(process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums
                 lines[b"file"], lines[b"shmem"] = 0, rest
             elif not rest or dev[:3] != "00:" or dev in others:
                 lines[b"file"], lines[b"shmem"] = rest, 0
-        yield mapping, _sums_of(lines)
+        yield mapping, _sums_of(lines), own_fields(lines, seen)
 
 
-def _sums_of(lines: dict[bytes, int]) -> FootprintSums:
+def _sums_of(lines: dict[bytes, Any]) -> FootprintSums:
     """The sums of what the kernel told; what it did not tell is not known."""
     for key, parts in _ADDED.items():
         known = [lines[part] for part in parts if part in lines]

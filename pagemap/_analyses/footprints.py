@@ -36,7 +36,7 @@ from pagemap._vocabulary.rows.footprint import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Literal, overload
 
     from pagemap._analyses.gentle import Gentle
@@ -53,8 +53,15 @@ SCHEMAS: dict[str, Schema[Any]] = {
 }
 """The schema of the rows for each process, each mapping, and each file."""
 
-_TOLD_APART = {"user": task.user, "cgroup": task.cgroup, "cmdline": task.cmdline}
-_PARTS = {"file", "shmem"}
+_TOLD_APART: dict[str, Callable[[Folder], str | int | None]] = {
+    "user": task.user,
+    "cgroup": task.cgroup,
+    "cmdline": task.cmdline,
+    "page_tables": task.page_tables,
+    "oom_score": task.oom_score,
+    "oom_score_adj": task.oom_score_adj,
+}
+_PARTS = {"file", "shmem", "size"}
 
 if TYPE_CHECKING:
 
@@ -110,8 +117,9 @@ def footprints(
 
     There is a row for each process (`FootprintRow`), or, with `by` "mapping" or "path", for each
     mapping or each mapped file (`MappingFootprintRow`, `PathFootprintRow`). `names` are the
-    columns, by default all; user, cgroup and cmdline of processes are read only if they are named,
-    because they cost more. With `gentle` (a `pagemap.Gentle`) page tables are read in small chunks.
+    columns, by default all; user, cgroup, cmdline, page_tables, oom_score and oom_score_adj of
+    processes are read only if they are named, because they cost more. With `gentle` (a
+    `pagemap.Gentle`) page tables are read in small chunks.
 
     The `about` of the table has `left_out`, the processes that ended or may not be read, and
     `complete`, whether there are none of these. ``sharers[pid]`` are the other processes with the
@@ -172,19 +180,21 @@ def _of_processes(
     gentle: Gentle | None,
     memory: int | None,
 ) -> list[FootprintRow]:
-    def more(folder: Folder) -> list[str | None]:
+    def more(folder: Folder) -> list[str | int | None]:
         return [read(folder) if name in wanted else None for name, read in _TOLD_APART.items()]
 
-    def sums_of(pid: int) -> tuple[FootprintSums, list[str | None]]:
+    def sums_of(pid: int) -> tuple[FootprintSums, list[str | int | None]]:
         with closing(every.folder(pid)) as folder:
             sums = read_sums(folder)
             return parted(sums, folder) if _PARTS & wanted else sums, more(folder)
 
-    def walked(pid: int) -> tuple[FootprintSums, list[str | None]]:
+    def walked(pid: int) -> tuple[FootprintSums, list[str | int | None]]:
         assert gentle is not None
         with every.open(pid) as process:
             process.require_live("walk gently")
-            return gentle.total(process), more(process.folder)
+            sums = gentle.total(process)
+            size = task.size_and_shmem(process.folder)[0] if "size" in wanted else None
+            return sums._replace(size=size), more(process.folder)
 
     found = list(every.read(sums_of if gentle is None else walked))
     return [

@@ -260,6 +260,6 @@ def _made(sums: tuple[int, ...]) -> FootprintSums:
 UNTOLD = tuple(
     name
     for name, size in _made((0,) * len(native.HELD))._asdict().items()
-    if size is None and name != "share"
+    if size is None and name not in ("share", "size")
 )
 """What no gentle walk can tell: only the kernel's own sums have it."""

@@ -10,7 +10,7 @@ from pagemap._analyses.backing import Backing, may_be_shared
 from pagemap._analyses.swapped_shmem import SwappedShmem
 from pagemap._errors import PagemapError
 from pagemap._kernel.maps import mappings_of
-from pagemap._kernel.task import resident_shmem
+from pagemap._kernel.task import page_tables, size_and_shmem
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Query, scan
@@ -56,8 +56,9 @@ def sums_of(process: AddressSpace) -> dict[str, object]:
     """What its footprint needs beside smaps, as JSON has it.
 
     `rollup` is the text of smaps_rollup (None before Linux 4.14), which smaps does not add up to:
-    that has whole kilobytes of each mapping. `resident_shmem` is in bytes. `shmem` are devices
-    whose files are surely shared memory, `files` those whose files surely are not.
+    that has whole kilobytes of each mapping. `size`, `resident_shmem` and `page_tables` are in
+    bytes. `shmem` are devices whose files are surely shared memory, `files` those whose files
+    surely are not.
     """
     folder = process.folder
     shmem, files = process.devices_by_shmem()
@@ -65,9 +66,12 @@ def sums_of(process: AddressSpace) -> dict[str, object]:
         rollup: str | None = folder.read("smaps_rollup").decode("ascii", "replace")
     except PagemapError:
         rollup = None
+    size, shmem_size = size_and_shmem(folder)
     return {
         "rollup": rollup,
-        "resident_shmem": resident_shmem(folder),
+        "size": size,
+        "resident_shmem": shmem_size,
+        "page_tables": page_tables(folder),
         "shmem": sorted(shmem),
         "files": sorted(files),
     }

@@ -2,6 +2,7 @@
 
 Both are of show_smap in fs/proc/task_mmu.c: ``Name:  123 kB`` line by line, in smaps below a line
 as of maps for each mapping. Kernels add lines as they grow: only those asked for are looked at.
+The last lines of a mapping are no sizes: `PLAIN` has their names.
 smaps_rollup (Linux 4.14) has the sums of all mappings, for less than half of the cost.
 """
 
@@ -16,12 +17,16 @@ from pagemap._vocabulary.text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
+    from typing import Any
 
     from pagemap._vocabulary.rows.mapping import Mapping
 
-    Lines = dict[bytes, int]
+    Lines = dict[bytes, Any]  # sizes in bytes; of PLAIN lines the text
 
-__all__ = ["parse", "parse_rollup", "read"]
+__all__ = ["PLAIN", "parse", "parse_rollup", "read"]
+
+PLAIN = frozenset({b"THPeligible", b"ProtectionKey", b"VmFlags"})
+"""The lines that have no size, but a number or flags."""
 
 _DIGITS = 15  # of a size in KiB: no memory has more
 _READS = 5  # of smaps, where mappings change meanwhile
@@ -48,7 +53,7 @@ def parse(blocks: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[Ma
     All mappings have the same lines in the same order: those of one tell how to read the next. But
     if there are others, they are read all the same. Raises PagemapError where a line is malformed.
     """
-    layout: tuple[re.Pattern[bytes], list[bytes]] | None = None
+    layout: tuple[re.Pattern[bytes], list[bytes], list[bytes]] | None = None
     text = b""
     for block in blocks:
         text += block
@@ -56,8 +61,10 @@ def parse(blocks: Iterable[bytes], names: Container[bytes]) -> Iterator[tuple[Ma
         while True:
             record = layout and layout[0].match(text, at)
             if layout and record:
-                head, *sizes = record.groups()
-                found = dict(zip(layout[1], [int(size) << 10 for size in sizes], strict=True))
+                head, *texts = record.groups()
+                found: Lines = dict(zip(layout[1], texts, strict=True))
+                for name in layout[2]:
+                    found[name] = int(found[name]) << 10
                 yield maps.parse_line(head), found
                 at = record.end()
                 continue
@@ -115,26 +122,32 @@ def _in_order(
 
 def _layout(
     lines: Iterable[bytes], names: Container[bytes]
-) -> tuple[re.Pattern[bytes], list[bytes]]:
-    """What matches a mapping with such lines and no others, and the names of the sizes in it."""
+) -> tuple[re.Pattern[bytes], list[bytes], list[bytes]]:
+    """What matches a mapping with such lines alone; the names of its groups, and of sizes."""
     pattern = rb"([0-9a-f][^\n]*)\n"
     found = []
     for line in lines:
         name, _, _ = line.partition(b":")
         pattern += re.escape(name)
-        if name in names:
+        if name in names and name in PLAIN:
+            found.append(name)
+            pattern += rb":[ \t]*([^\n]*)\n"
+        elif name in names:
             found.append(name)
             pattern += rb":[ \t]*([0-9]{1,%d}) kB\n" % _DIGITS
         else:
             pattern += rb":[^\n]*\n"
-    return re.compile(pattern + rb"(?=[0-9a-f])"), found
+    sizes = [name for name in found if name not in PLAIN]
+    return re.compile(pattern + rb"(?=[0-9a-f])"), found, sizes
 
 
 def _read(lines: Iterable[bytes], names: Container[bytes]) -> Lines:
     found: Lines = {}
     for line in lines:
         name, _, rest = line.partition(b":")
-        if name in names:
+        if name in names and name in PLAIN:
+            found[name] = rest.lstrip(b" \t")
+        elif name in names:
             size, unit = rest[:-3].strip(b" \t"), rest[-3:]
             if unit != b" kB" or not size.isdigit() or len(size) > _DIGITS:
                 raise _malformed("smaps", line)

@@ -8,22 +8,55 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
 
-__all__ = ["cgroup", "cmdline", "resident_shmem", "user"]
+__all__ = [
+    "cgroup",
+    "cmdline",
+    "oom_score",
+    "oom_score_adj",
+    "page_tables",
+    "size_and_shmem",
+    "user",
+]
+
+_DIGITS = 10  # of a score
 
 _names: dict[int, str] = {}
 
 
-def resident_shmem(folder: Folder) -> int | None:
-    """The kernel's running count of resident shared memory, in bytes; before Linux 4.5 None.
+def size_and_shmem(folder: Folder) -> tuple[int | None, int | None]:
+    """The virtual size and the running count of resident shared memory, in bytes.
 
-    It lags behind by some pages for each processor before Linux 6.17. Raises TargetVanished (or
-    NoSuchProcess) for a process that has ended: without memory, none of these lines are there.
+    The count is None before Linux 4.5; it lags behind by some pages for each processor before Linux
+    6.17. Raises TargetVanished (or NoSuchProcess) for a process that has ended: without memory,
+    none of these lines are there.
     """
     text = folder.read("status")
-    found = _line(text, b"RssShmem")
-    if found is None and _line(text, b"VmRSS") is None:
+    shmem = _size(text, b"RssShmem")
+    if shmem is None and _line(text, b"VmRSS") is None:
         raise folder.vanished("exited")
+    return _size(text, b"VmSize"), shmem
+
+
+def page_tables(folder: Folder) -> int | None:
+    """The size of its page tables, in bytes; None where the kernel does not tell (any more)."""
+    found = _status(folder, b"VmPTE")
     return None if found is None else int(found.split()[0]) << 10
+
+
+def oom_score(folder: Folder) -> int | None:
+    """How likely the kernel is to kill it when memory runs out."""
+    return _number(folder.peek("oom_score"))
+
+
+def oom_score_adj(folder: Folder) -> int | None:
+    """What its owner adds to that."""
+    return _number(folder.peek("oom_score_adj"))
+
+
+def _number(text: bytes | None) -> int | None:
+    text = text and text.strip()
+    known = text and text.removeprefix(b"-").isdigit() and len(text) <= _DIGITS
+    return int(text) if text and known else None
 
 
 def user(folder: Folder) -> str | None:
@@ -75,6 +108,11 @@ def _status(folder: Folder, name: bytes) -> bytes | None:
     except (NoSuchProcess, TargetVanished):
         return None
     return _line(text, name)
+
+
+def _size(text: bytes, name: bytes) -> int | None:
+    found = _line(text, name)
+    return None if found is None else int(found.split()[0]) << 10
 
 
 def _line(text: bytes, name: bytes) -> bytes | None:

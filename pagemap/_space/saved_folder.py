@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedFolder"]
 
+_STATUS = {b"VmSize": "size", b"RssShmem": "resident_shmem", b"VmPTE": "page_tables"}
+_END = 1 << 63  # sizes are below, in bytes
+
 
 class SavedFolder(Folder):
     """There are smaps and smaps_rollup, where they were saved, and a part of status."""
@@ -70,9 +73,12 @@ class SavedFolder(Folder):
             return rollup.encode("ascii", "replace") if isinstance(rollup, str) else None
         if name != "status":
             return None
-        shmem = self.sums().get("resident_shmem")
-        told = b"\nRssShmem: %d kB\n" % (shmem >> 10) if type(shmem) is int else b""
-        return b"\nVmRSS: kB\n" + told
+        told = b"\nVmRSS: kB\n"
+        for line, key in _STATUS.items():
+            size = self.sums().get(key)
+            if type(size) is int and 0 <= size < _END:
+                told += b"%s: %d kB\n" % (line, size >> 10)
+        return told
 
     def peek(self, name: str) -> bytes | None:  # noqa: ARG002 - as of a Folder
         """Nothing."""

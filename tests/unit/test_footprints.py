@@ -28,7 +28,7 @@ PARTS = {
     "Shared_Dirty": ["shared_dirty", "shared", "dirty"],
     "Private_Clean": ["private_clean", "uss", "clean"],
     "Private_Dirty": ["private_dirty", "uss", "dirty"],
-    "AnonHugePages": ["thp"],
+    "AnonHugePages": ["thp", "anon_huge"],
     "Shared_Hugetlb": ["shared_hugetlb", "hugetlb"],
     "Private_Hugetlb": ["private_hugetlb", "hugetlb"],
     "Swap": ["swap"],
@@ -94,6 +94,7 @@ def test_a_row_is_what_smaps_says(tmp_path: Path) -> None:
         "share": 0.1,
         "name": "fake",
         **dict.fromkeys(("user", "cgroup", "cmdline")),
+        **dict.fromkeys(("size", "page_tables", "oom_score", "ksm")),  # no line has them
     }
     assert {name: getattr(row, name) for name in wanted} == wanted
 
@@ -102,6 +103,30 @@ def test_hugetlb_that_nobody_shares(tmp_path: Path) -> None:
     rollup = ROLLUP.replace(b"Shared_Hugetlb:     2048", b"Shared_Hugetlb:        0")
     process(tmp_path, 10, smaps_rollup=rollup)
     assert table(tmp_path)[0].hugetlb_pss == 4096 * KIB
+
+
+def test_what_is_no_sum(tmp_path: Path) -> None:
+    """A flag that is new keeps its letters; of what has no line, or no number, nothing is known."""
+    sizes = b"".join(RECORD.splitlines(keepends=True)[1:-1])
+    last = [
+        b"THPeligible:    1\nProtectionKey:         3\nVmFlags: rd zz ?? sl \n",
+        b"THPeligible:    0\nProtectionKey:         0\nVmFlags: \n",
+        b"THPeligible:    x\nProtectionKey:        -1\nVmFlags: rd\n",
+        b"VmFlags: ht\n",
+    ]
+    starts = range(0x7F0000000000, 0x7F0000004000, 0x1000)
+    process(
+        tmp_path,
+        10,
+        smaps=b"".join(
+            b"%x-%x r--s 00000000 fe:00 77   /a\n%s%s" % (start, start + 0x1000, sizes, lines)
+            for start, lines in zip(starts, last, strict=True)
+        ),
+    )
+    rows = table(tmp_path, by="mapping")
+    assert list(rows["vm_flags"]) == ["read zz ?? sealed", "", "read", "hugetlb"]
+    assert [row.protection_key for row in rows] == [3, 0, None, None]
+    assert [row.thp_eligible for row in rows] == [True, False, None, None]
 
 
 @pytest.mark.parametrize("lacking", PARTS)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pagemap._cli import processes, results
 from pagemap._cli.options import SPACE_HELP, columns_help, in_lines
 from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS, PATH_FOOTPRINTS
+from pagemap._vocabulary.vm_flags import VM_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ process, mapping, or mapped file. Without a target, for all processes."""
 
 _SCHEMAS: dict[str, Schema[Any]] = {"mapping": MAPPING_FOOTPRINTS, "path": PATH_FOOTPRINTS}
 _GROUPS = ("name", "user", "cgroup")
-_NAMED = ("user", "cgroup", "cmdline")  # these cost more, so they are read only if named
+_NAMED = (  # shown only if named: these cost more, or few people ask for them
+    *("user", "cgroup", "cmdline", "page_tables", "oom_score", "oom_score_adj"),
+    *("anon_huge", "shmem_huge", "file_huge", "ksm", "size"),
+    *("kernel_page_size", "mmu_page_size", "thp_eligible", "protection_key", "vm_flags"),
+)
 _USUAL_BUDGET = 0.25
 
 
 def examples() -> str:
     """What stands below the options."""
+    from textwrap import fill
+
     apart = [
         (column.name, column.meaning)
         for schema in _SCHEMAS.values()
@@ -47,8 +54,14 @@ columns with --by mapping and --by path:
 
 pss and uss of several processes add up to what they take together; rss counts a
 shared page once for each process. A name as TARGET means all processes of this
-name. user, cgroup and cmdline are shown only if named in --columns. Rows are in
-order of pss; with --by mapping in order of address.
+name. Rows are in order of pss; with --by mapping in order of address.
+
+Shown only if named in --columns:
+{fill(", ".join(_NAMED), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)}
+
+vm_flags are the kernel's flags of a mapping. pmap -XX shows two letters for
+each; unknown letters are kept. The words are:
+{in_lines([(word, f"{letters}: {meaning}") for letters, (word, meaning) in VM_FLAGS.items()])}
 
 The amounts are the kernel's own (smaps_rollup; for mappings and paths smaps).
 Your own processes need no privileges. While the kernel adds up a mapping, which
@@ -56,7 +69,8 @@ takes 13 ms per gigabyte, it holds the process's mmap_lock, and mmap() in that
 process has to wait. --gentle reads the page table instead, 512 pages at a time
 with pauses, and reports how long the longest step took. It needs root. It shows
 - for what it cannot know:
-  swap_pss, thp, locked, lazyfree, referenced
+  swap_pss, thp, anon_huge, shmem_huge, file_huge, ksm, locked, lazyfree,
+  referenced, and what --by mapping has beside amounts
   swap         of shared memory, if any swap is in use
   clean, dirty where a page may have been written without a mark on its frame:
                lazily freed memory, shared memory that was read first, and all
@@ -74,6 +88,8 @@ examples:
   pagemap footprint --sort uss --top 10
   pagemap footprint self --columns pid,pss,swap,cmdline
   pagemap footprint --by user
+  pagemap footprint self --by mapping --columns start,size,thp_eligible,vm_flags,path
+  pagemap footprint --columns pid,size,pss,page_tables,oom_score,name --top 10
   sudo pagemap footprint --cgroup /sys/fs/cgroup/system.slice --by path
   sudo pagemap footprint self --gentle --budget 10
   pagemap footprint --watch 2"""

@@ -69,6 +69,10 @@ class FootprintSums(Record):
         "in transparent huge pages, mapped by PMDs",
         source="AnonHugePages + ShmemPmdMapped + FilePmdMapped",
     )
+    anon_huge: int | None = field("bytes", "part of thp: anonymous memory", source="AnonHugePages")
+    shmem_huge: int | None = field("bytes", "part of thp: shared memory", source="ShmemPmdMapped")
+    file_huge: int | None = field("bytes", "part of thp: files", source="FilePmdMapped")
+    ksm: int | None = field("bytes", "in pages merged by KSM; since Linux 6.8", source="KSM")
     hugetlb: int | None = field(
         "bytes",
         "hugetlb pages; not part of rss",
@@ -90,6 +94,7 @@ class FootprintSums(Record):
         "bytes", "lazily freed (MADV_FREE): resident until memory is short", source="LazyFree"
     )
     referenced: int | None = field("bytes", "marked as recently accessed", source="Referenced")
+    size: int | None = field("bytes", "virtual size, touched or not (VSS)", source="Size")
     share: float | None = field("share", "pss as a share of all memory", rank=10)
 
 
@@ -110,6 +115,9 @@ class FootprintRow(FootprintSums):
     user: str | None = field("", "its owner: a user name, or a number without one", None)
     cgroup: str | None = field("", "its cgroup, as in /proc/PID/cgroup", None)
     cmdline: str | None = field("", "its command line", None)
+    page_tables: int | None = field("bytes", "its page tables; not part of rss", None)
+    oom_score: int | None = field("", "the highest is killed first when memory runs out", None)
+    oom_score_adj: int | None = field("", "what was added to that: -1000 to 1000", None)
 
 
 @extended
@@ -124,6 +132,19 @@ class MappingFootprintRow(FootprintSums):
     dev: str = field("", "the file's device", "00:00")
     inode: int = field("inode", "the file's inode, or 0", 0)
     path: str = field("", "the file, or a name in brackets", "", rank=2)
+    kernel_page_size: int | None = field(
+        "bytes", "the page size that the kernel uses", None, adds=False, source="KernelPageSize"
+    )
+    mmu_page_size: int | None = field(
+        "bytes", "the page size that the processor uses", None, adds=False, source="MMUPageSize"
+    )
+    thp_eligible: bool | None = field(
+        "", "whether it may have transparent huge pages", None, source="THPeligible"
+    )
+    protection_key: int | None = field(
+        "", "its key, where the processor has keys", None, source="ProtectionKey"
+    )
+    vm_flags: str | None = field("", "the kernel's flags, in words", None, source="VmFlags")
 
 
 @extended
