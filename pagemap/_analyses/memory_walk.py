@@ -147,7 +147,7 @@ class _Heaviest:
             entry = block.weight, block
             if len(self._heap) < self._most:
                 heapq.heappush(self._heap, entry)
-            elif entry[0] > self._heap[0][0]:
+            elif self._heap and entry[0] > self._heap[0][0]:
                 heapq.heapreplace(self._heap, entry)
 
     def result(self) -> list[Block]:

@@ -132,6 +132,13 @@ def test_blockers_are_the_worst(machine: Machine) -> None:
     assert len(everything) == 2 + 1 + 241
 
 
+def test_lists_of_no_rows(machine: Machine) -> None:
+    told = pagemap.memory(blockers=0, runs=0, **machine.where)
+    for table in (told.blockers, told.runs):
+        assert table is not None
+        assert len(table) == 0
+
+
 @pytest.mark.parametrize("name", ["self", "version"])
 def test_ksm_is_not_counted_where_the_flag_cannot_be_tried(machine: Machine, name: str) -> None:
     assert (machine.proc / name).exists()
