@@ -28,6 +28,15 @@ LINES = [
     *("footprint", "footprint self", "footprint 1", "footprint --by path", "footprint --gentle"),
     *("types", "types 1", "who --pfn 0x1", "who 1 0x1000", "sharing", "sharing 1", "doctor"),
     *("doctor 1", "huge", "huge 1", "memory", "memory --blocks", "memory --swap", "segments 1"),
+    *("memory --by cgroup", "memory --blockers", "memory --figures", "segments self"),
+    *(
+        "diff 1 2",
+        "diff self 1",
+        "snapshot 1 -o x.pagemap",
+        "snapshot self 1 -o -",
+        "record 1 -o x.pagemap",
+    ),
+    *("wss 1", "wss self", "writes 1", "writes self", "writes 1 --inject"),
 ]
 
 
