@@ -90,7 +90,8 @@ def memory(
 
     `cgroups` asks for a table of memory cgroups, `blockers` for at most so many blocks of the size
     that a PMD maps (2 MiB) that are not free, the worst first, and `runs` for so many of the
-    longest runs of free frames of at least that size. `threads` count, by default as many as pay;
+    longest runs of free frames of at least that size; `about` has `blockers` and `runs`, how many
+    there are of each. `threads` count, by default as many as pay;
     `progress` is called with the frames done and all of them.
 
     Memory changes while it is counted: `about` has `changed` True if memory was added or removed
@@ -152,6 +153,8 @@ def memory(
         on_lists=kernel.of_zones("on_lists"),
         pinned=None if kernel.pinned is None else kernel.pinned * PAGE_SIZE,
         block=PAGE_SIZE << block_order,
+        blockers=None if found is None or blockers is None else found.all_blocks,
+        runs=None if found is None or runs is None else found.all_runs,
         pageblocks=pagetypeinfo.total(procfs),
     )
     return Memory(

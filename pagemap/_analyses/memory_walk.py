@@ -50,11 +50,11 @@ class Counted:
     """What was counted: `zones` has the sums of each.
 
     `cgroups` has the frames of each kind by inode number, `blocks` the heaviest of those that are
-    not free, and `runs` (PFN, frames, zone) of the longest free ones. `ksm_told` is as
-    `FrameReader.tells_ksm` has it.
+    not free, and `runs` (PFN, frames, zone) of the longest free ones; `all_blocks` and `all_runs`
+    are how many there are of both. `ksm_told` is as `FrameReader.tells_ksm` has it.
     """
 
-    __slots__ = ("blocks", "cgroups", "ksm_told", "runs", "zones")
+    __slots__ = ("all_blocks", "all_runs", "blocks", "cgroups", "ksm_told", "runs", "zones")
 
     def __init__(self, zones: int, *, ksm_told: bool | None) -> None:
         self.zones = [FramesSums() for _ in range(zones)]
@@ -62,6 +62,7 @@ class Counted:
         self.cgroups: dict[int, list[int]] = {}
         self.blocks: list[Block] = []
         self.runs: list[tuple[int, int, int]] = []
+        self.all_blocks = self.all_runs = 0
 
 
 def count(
@@ -112,8 +113,8 @@ def count(
             if isinstance(error, PagemapError):
                 raise
             raise from_file_error(error, reader.path("flags")) from None
-    counted.blocks = heaviest.result()
-    counted.runs = free.result(runs or 0)
+    counted.blocks, counted.all_blocks = heaviest.result(), heaviest.seen
+    counted.runs, counted.all_runs = free.result(runs or 0), free.seen
     return counted
 
 
@@ -135,13 +136,15 @@ def _add_cgroups(sums: dict[int, list[int]], found: dict[int, list[int]]) -> Non
 
 
 class _Heaviest:
-    """The blocks with the most weight, `most` of them."""
+    """The blocks with the most weight, `most` of all that were seen."""
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.seen = 0
         self._heap: list[tuple[tuple[int, int, int], Block]] = []
 
     def add(self, piece: FramesPiece) -> None:
+        self.seen += len(piece.blocks)
         for pfn, frames in piece.blocks:
             block = Block(pfn, frames, piece.zone)
             entry = block.weight, block
@@ -178,6 +181,10 @@ class _FreeRuns:
             ):
                 column.append(value)
         self._open = None
+
+    @property
+    def seen(self) -> int:
+        return len(self._pfns)
 
     def result(self, most: int) -> list[tuple[int, int, int]]:
         self._close()

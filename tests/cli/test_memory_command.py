@@ -93,9 +93,13 @@ def test_below_the_table(pagemap: Pagemap) -> None:
 
 @pytest.mark.usefixtures("need_frames")
 def test_the_worst_first(pagemap: Pagemap) -> None:
-    code, out, _ = pagemap("memory", "--blockers", "--csv")
+    code, out, err = pagemap("memory", "--blockers", "--csv")
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out.decode())))
+    if len(rows) == 1000:
+        assert re.fullmatch(
+            r"pagemap: 1000 of (\d+) blocks that are not free are shown; --top \1 shows all", err[0]
+        )
     gains = [int(row["gain"]) for row in rows]
     assert 20 < len(rows) <= 1000
     assert gains == sorted(gains, reverse=True)
@@ -108,6 +112,29 @@ def test_the_worst_first(pagemap: Pagemap) -> None:
     code, out, _ = pagemap("memory", "--free-runs", "--sort", "pfn", "--top", "2", "--csv")
     assert code == 0
     assert len(out.splitlines()) <= 3
+
+
+@pytest.mark.usefixtures("need_frames")
+@pytest.mark.parametrize("view", ["--blockers", "--free-runs"])
+def test_a_list_that_is_cut(pagemap: Pagemap, view: str) -> None:
+    """It had a total of the rows that were shown, and did not say that there are more."""
+    name = VIEWS[view]
+    every = document(pagemap, view, "--top", "0")
+    assert not every["rows"]
+    assert "total" not in every
+    code, out, err = pagemap("memory", view)
+    lines = out.decode().splitlines()
+    assert code == 0
+    assert len(lines) <= 21
+    assert not [line for line in lines if line.split()[0] == "total"]
+    if every["about"][name] > 25:  # it changes from look to look
+        assert re.match(r"pagemap: 20 of \d+ .* are shown; --top \d+ shows all$", err[0])
+    code, out, err = pagemap("memory", view, "--top", "2")
+    assert (code, err) == (0, [])
+    # another order decides among all
+    most = {"--blockers": "stays", "--free-runs": "size"}[view]
+    code, out, err = pagemap("memory", view, "--sort", most, "--top", "1", "--csv")
+    assert (code, err, len(out.splitlines())) == (0, [], 2)
 
 
 @pytest.mark.usefixtures("need_frames")

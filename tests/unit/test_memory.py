@@ -130,6 +130,17 @@ def test_blockers_are_the_worst(machine: Machine) -> None:
     gains = [row.gain for row in everything]
     assert gains == sorted(gains, reverse=True)
     assert len(everything) == 2 + 1 + 241
+    assert some.about["blockers"] == 2 + 1 + 241
+
+
+def test_a_list_that_is_cut_has_no_sums(machine: Machine) -> None:
+    """They were those of the rows that were kept."""
+    told = pagemap.memory(blockers=2, runs=2, **machine.where)
+    assert told.blockers is not None
+    assert told.runs is not None
+    assert set(told.blockers.total()) | set(told.runs.total()) == {None}
+    assert told.about["runs"] == 4
+    assert pagemap.memory(**machine.where).about["runs"] is None
 
 
 def test_lists_of_no_rows(machine: Machine) -> None:

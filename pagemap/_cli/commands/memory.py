@@ -33,8 +33,10 @@ _VIEWS = {
     "swaps": "swap areas, and the memory that zram and zswap take for what is in them",
 }
 _OF_FRAMES = ("blocks", "blockers", "runs")
+_LISTS = {"blockers": "blocks that are not free", "runs": "runs of free frames"}
 _TOP = 20
 _TOP_OF_DATA = 1000
+_MOST_SORTED = 1 << 17  # kept where another order decides; some 90 MiB
 _OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup"]
 
 
@@ -55,6 +57,9 @@ compaction can free: page cache, shared and anonymous memory. Pinned pages
 cannot be told from others, so compaction may fail there. Slab counts as
 blocking, though parts of it can be reclaimed, and so do free frames on per-CPU
 lists, which compaction takes back.
+
+--blockers lists the {_TOP} worst, in other formats than a table {_TOP_OF_DATA}, and --free-runs as
+many of the longest; --top shows more. These lists have no totals.
 
 {columns_help(PARTS["kinds"], "columns by kind")}
 
@@ -114,12 +119,12 @@ def run(arguments: Namespace) -> int:
 
     part = _BY.get(arguments.view, arguments.view)
     threads = parse_count(arguments.threads, option="--threads")
-    most = parse_limit(arguments.top, option="--top")
-    if most is None and part in ("blockers", "runs"):
+    top = most = parse_limit(arguments.top, option="--top")
+    if top is None and part in _LISTS:
         most = _TOP if arguments.format in (None, "table") else _TOP_OF_DATA
         arguments.top = str(most)
     if arguments.sort is not None or arguments.reverse:  # then another order decides
-        most = max(most or 0, _TOP_OF_DATA)
+        most = max(most or 0, _MOST_SORTED)
     shown = results.Results(arguments, PARTS[part])
     made: list[Memory] = []
 
@@ -140,7 +145,20 @@ def run(arguments: Namespace) -> int:
     if part == "kinds":
         shown.after = lambda: _summary(made[0])
     shown.show(make)
+    if part in _LISTS:
+        _remark_list(made[0], part, int(arguments.top), usual=top is None)
     return _remark(made[0], part)
+
+
+def _remark_list(told: Memory, part: str, top: int, *, usual: bool) -> None:
+    """Report how many rows there are, where fewer are shown and nobody asked for so many."""
+    from pagemap._cli.messages import complain
+
+    kept, every = len(told._asdict()[part]), int(told.about[part])
+    if usual and top < every:
+        complain(f"{top} of {every} {_LISTS[part]} are shown; --top {every} shows all")
+    if kept < every and kept > top:
+        complain(f"only the first {kept} of {every} {_LISTS[part]} were sorted")
 
 
 def _frames(part: str) -> bool | None:

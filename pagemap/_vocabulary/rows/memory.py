@@ -161,9 +161,11 @@ class BlockerRow(Record):
     zone: str = field("", "the zone of the page allocator", rank=7)
     block: int = field("bytes", "its size", adds=False, rank=5)
     state: str = field("", "blocked, or movable: nothing in it must stay", rank=1)
-    gain: int = field("bytes", "what is not free to use because of frames that stay", rank=2)
-    stays: int = field("bytes", "frames in it that cannot be moved", rank=3)
-    movable: int = field("bytes", "frames in it that can", rank=6)
+    gain: int = field(
+        "bytes", "what is not free to use because of frames that stay", adds=False, rank=2
+    )
+    stays: int = field("bytes", "frames in it that cannot be moved", adds=False, rank=3)
+    movable: int = field("bytes", "frames in it that can", adds=False, rank=6)
     kinds: str = field("", "the kinds of its frames and their amounts, the largest first", rank=4)
 
 
@@ -171,7 +173,7 @@ class FreeRunRow(Record):
     """Free frames in a row; a row of `Memory.runs`."""
 
     pfn: int = field("pfn", "first frame", rank=0, key=True)
-    size: int = field("bytes", "memory of the run", rank=1)
+    size: int = field("bytes", "memory of the run", adds=False, rank=1)
     node: int = field("", "the NUMA node", rank=2)
     zone: str = field("", "the zone of the page allocator", rank=3)
 
