@@ -150,6 +150,15 @@ def test_lists_of_no_rows(machine: Machine) -> None:
         assert len(table) == 0
 
 
+def test_what_is_of_many_sizes_has_no_sum(machine: Machine) -> None:
+    """Those of --blocks held the same memory once for each size of a block."""
+    told = pagemap.memory(**machine.where)
+    assert told.blocks is not None
+    assert set(told.blocks.total()) == {None}
+    assert told.orders.total().free_blocks is None
+    assert told.orders.total().free == told.zones.total().free
+
+
 @pytest.mark.parametrize("name", ["self", "version"])
 def test_ksm_is_not_counted_where_the_flag_cannot_be_tried(machine: Machine, name: str) -> None:
     assert (machine.proc / name).exists()

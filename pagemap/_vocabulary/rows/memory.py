@@ -117,7 +117,9 @@ class OrderRow(Record):
     zone: str = _ZONE
     order: int = field("", "binary logarithm of the number of frames", rank=0, key=True)
     block: int = field("bytes", "memory of one block", adds=False, rank=1)
-    free_blocks: int | None = field("blocks", "free blocks of the page allocator", rank=2)
+    free_blocks: int | None = field(
+        "blocks", "free blocks of the page allocator", adds=False, rank=2
+    )
     kernel: int | None = field("blocks", "the kernel's own figure", adds=False, rank=3)
     difference: int | None = field("blocks", "free_blocks less it", adds=False, rank=4)
     free: int | None = field("bytes", "memory of the free blocks", rank=5)
@@ -137,10 +139,12 @@ class BlocksRow(Record):
     node: int = _NODE
     zone: str = _ZONE
     block: int = field("bytes", "size of a block", adds=False, rank=0, key=True)
-    blocks: int = field("blocks", "all aligned blocks of this size", rank=1)
-    free: int = field("blocks", "those that are free", rank=2)
-    movable: int = field("blocks", "those in which all that is not free can be moved", rank=3)
-    blocked: int = field("blocks", "those with a frame that cannot be moved", rank=4)
+    blocks: int = field("blocks", "all aligned blocks of this size", adds=False, rank=1)
+    free: int = field("blocks", "those that are free", adds=False, rank=2)
+    movable: int = field(
+        "blocks", "those in which all that is not free can be moved", adds=False, rank=3
+    )
+    blocked: int = field("blocks", "those with a frame that cannot be moved", adds=False, rank=4)
     unnamed: int = field("blocks", _WITH, adds=False, rank=5)
     slab: int = field("blocks", _WITH, adds=False, rank=6)
     pagetables: int = field("blocks", _WITH, adds=False, rank=7)
@@ -194,10 +198,12 @@ class SwapAreaRow(Record):
 
     path: str = field("", "device or file; zswap is the compressed cache in front of all", rank=0)
     type: str = field("", "partition, file, zram or zswap", rank=1)
-    size: int | None = field("bytes", "what fits into it", rank=2)
-    used: int = field("bytes", "what is in it; of zswap also counted in the areas", rank=3)
-    compressed: int | None = field("bytes", "its contents, compressed", rank=5)
-    memory: int | None = field("bytes", "memory that it takes itself", rank=4)
+    size: int | None = field("bytes", "what fits into it", adds=False, rank=2)
+    used: int = field(
+        "bytes", "what is in it; of zswap also counted in the areas", adds=False, rank=3
+    )
+    compressed: int | None = field("bytes", "its contents, compressed", adds=False, rank=5)
+    memory: int | None = field("bytes", "memory that it takes itself", adds=False, rank=4)
     priority: int | None = field("", "areas of higher priority are filled first", rank=6)
 
 
