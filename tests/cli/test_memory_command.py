@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,18 @@ def test_wrong_usage(pagemap: Pagemap, line: str, words: str) -> None:
     code, out, err = pagemap("memory", *line.split())
     assert (code, out) == (2, b"")
     assert words in err[0]
+
+
+def test_no_swap(pagemap: Pagemap, tmp_path: Path) -> None:
+    if re.search(r"^Zswapped:\s+[1-9]", Path("/proc/meminfo").read_text(), re.MULTILINE):
+        pytest.skip("zswap holds something here")
+    (tmp_path / "swaps").write_text("Filename Type Size Used Priority\n")
+    inside = behind(
+        shlex.join(["mount", "--bind", str(tmp_path / "swaps"), "/proc/swaps"]), pagemap
+    )
+    code, out, err = inside("memory", "--swap")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert err == ["pagemap: no swap is set up"]
 
 
 @pytest.mark.parametrize("view", ["--by kind", "--blocks", "--swap"])

@@ -205,6 +205,8 @@ def _remark(told: Memory, part: str) -> int:
         complain(f"frames are not counted, only the kernel's own figures are shown: {about['why']}")
         if not told._asdict()[part]:
             return DENIED
+    if part == "swaps" and not told.swaps:
+        complain("no swap is set up")
     if not about["counted"]:
         return 0
     if about["changed"]:
