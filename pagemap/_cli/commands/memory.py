@@ -154,7 +154,8 @@ def _remark_list(told: Memory, part: str, top: int, *, usual: bool) -> None:
     """Report how many rows there are, where fewer are shown and nobody asked for so many."""
     from pagemap._cli.messages import complain
 
-    kept, every = len(told._asdict()[part]), int(told.about[part])
+    about: Mapping[str, Any] = told.about
+    kept, every = len(told._asdict()[part]), about[part]
     if usual and top < every:
         complain(f"{top} of {every} {_LISTS[part]} are shown; --top {every} shows all")
     if kept < every and kept > top:
