@@ -16,12 +16,15 @@ __all__ = ["Many", "add_arguments"]
 
 
 def add_arguments(parser: ArgumentParser, *, targets: str = TARGET_HELP) -> None:
-    """Add ``TARGET...``, of which the help says `targets`, and ``--cgroup``."""
+    """Add ``TARGET...``, of which the help says `targets`, ``--cgroup`` and ``--user``."""
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=targets)
     complete_with_files(
         parser.add_argument(
             "--cgroup", metavar="PATH", help="processes of this cgroup and those below it"
         )
+    )
+    parser.add_argument(
+        "--user", metavar="NAME", help="processes that run as this user, a name or a number"
     )
 
 
@@ -37,8 +40,11 @@ class Many:
 
         self._targets: list[str] = arguments.targets
         self._cgroup: str | None = arguments.cgroup
+        self._user: str | None = arguments.user
         if self._targets and self._cgroup is not None:
             raise UsageError("give targets or --cgroup PATH, not both")
+        if self._user is not None and (self._targets or self._cgroup is not None):
+            raise UsageError("--user NAME stands alone: give no targets and no --cgroup beside it")
         self._numbers: dict[str, list[int]] = {}
         self._failed: list[PagemapError] = []
         self._every: EveryProcess | SavedProcesses | None = None
@@ -79,10 +85,13 @@ class Many:
     def find(self) -> EveryProcess:
         """The processes that are asked for, as of now."""
         from pagemap._kernel.cgroup_members import pids_of
+        from pagemap._kernel.user_members import pids_of_user
         from pagemap._space.every_process import EveryProcess
 
         if self._cgroup is not None:
             every = EveryProcess(others=pids_of(self._cgroup))
+        elif self._user is not None:
+            every = EveryProcess(others=pids_of_user(self._user))
         elif self._targets:
             every = EveryProcess(self.pids(), others=())
         else:
@@ -133,5 +142,7 @@ class Many:
             return code_of(self._failed[0])
         if self._cgroup is not None and not every.pids:
             complain(f"cgroup {self._cgroup!r} has no processes")
+        if self._user is not None and not every.pids:
+            complain(f"user {self._user!r} has no processes with memory")
         denied = any(each.reason == every_process.DENIED for each in every.left_out)
         return DENIED if denied and not self._rows else 0

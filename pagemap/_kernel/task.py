@@ -15,6 +15,7 @@ __all__ = [
     "oom_score_adj",
     "page_tables",
     "size_and_shmem",
+    "uid",
     "user",
 ]
 
@@ -61,8 +62,14 @@ def _number(text: bytes | None) -> int | None:
 
 def user(folder: Folder) -> str | None:
     """The name of the user with whose rights it runs, or the number of one that has no name."""
+    found = uid(folder)
+    return None if found is None else _name(found)
+
+
+def uid(folder: Folder) -> int | None:
+    """The number of its effective user."""
     found = _status(folder, b"Uid")
-    return None if found is None else _name(int(found.split()[1]))  # the effective one
+    return None if found is None else int(found.split()[1])
 
 
 def _name(uid: int) -> str:
