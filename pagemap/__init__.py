@@ -17,6 +17,7 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._analyses.cached_files import cache
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.gentle import Gentle
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Pages
     from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
+    from pagemap._vocabulary.rows.cached_file import CachedFileRow
     from pagemap._vocabulary.rows.diff import (
         DiffRegionRow,
         DiffRow,
@@ -110,6 +112,7 @@ __all__ = [
     "AddressSpace",
     "BlockerRow",
     "BlocksRow",
+    "CachedFileRow",
     "CgroupMemoryRow",
     "ClosedProcess",
     "Column",
@@ -184,6 +187,7 @@ __all__ = [
     "WrittenRow",
     "ZoneMemoryRow",
     "__version__",
+    "cache",
     "diff",
     "diff_regions",
     "doctor",
@@ -206,6 +210,7 @@ _MODULES = {
     "BlockerRow": "_vocabulary.rows.memory",
     "BlocksRow": "_vocabulary.rows.memory",
     "CgroupMemoryRow": "_vocabulary.rows.memory",
+    "CachedFileRow": "_vocabulary.rows.cached_file",
     "Column": "_vocabulary.schema",
     "Counts": "_space.pages",
     "DiffRegionRow": "_vocabulary.rows.diff",
@@ -270,6 +275,7 @@ _MODULES = {
     "ZoneMemoryRow": "_vocabulary.rows.memory",
     "diff": "_history.diff",
     "diff_regions": "_history.diff",
+    "cache": "_analyses.cached_files",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/types.h>
@@ -37,6 +38,23 @@ static inline ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offs
 static inline int pm_sys_open(const char *path, int flags)
 {
 	return open(path, flags);
+}
+
+/* An entry of an open folder. */
+static inline int pm_sys_open_entry(int folder, const char *name, int flags)
+{
+	return openat(folder, name, flags);
+}
+
+static inline int pm_sys_stat(int fd, struct stat *about)
+{
+	return fstat(fd, about);
+}
+
+/* Where a file or a device ends, in bytes, or -1. */
+static inline int64_t pm_sys_seek_end(int fd)
+{
+	return lseek(fd, 0, SEEK_END);
 }
 
 /* Another descriptor of the same open file, closed on exec. */

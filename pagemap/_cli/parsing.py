@@ -10,7 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["parse_count", "parse_limit", "parse_names", "parse_ranges"]
+__all__ = ["parse_count", "parse_limit", "parse_names", "parse_ranges", "parse_size"]
+
+_UNITS = {"k": 10, "m": 20, "g": 30}
 
 
 def parse_names(
@@ -63,3 +65,14 @@ def _number(text: str | None, least: int, option: str) -> int | None:
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
     """The ranges that `texts` give, as whole pages, in order, each page in one of them only."""
     return page_ranges(map(parse_range, texts))
+
+
+def parse_size(word: str) -> int:
+    """The bytes that ``64K``, ``2MiB`` or ``4096`` are. Raises UsageError for what is no size."""
+    number, shift = word.lower().removesuffix("b").removesuffix("i"), 0
+    if number[-1:] in _UNITS:
+        shift = _UNITS[number[-1]]
+        number = number[:-1]
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise UsageError(f"give a size such as 64K or 2M, not {word!r}")
+    return int(number) << shift

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, ENOSYS, EOPNOTSUPP, EPERM
-from stat import S_ISREG
+from stat import S_ISBLK, S_ISREG
 
 from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported
 from pagemap._kernel.regular import open_regular
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Failed = Callable[[PagemapError], object]
 
-__all__ = ["OpenFile", "file_error", "files_in"]
+__all__ = ["OpenFile", "file_error", "files_in", "open_to_ask"]
 
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
@@ -140,6 +140,30 @@ class OpenFile(Holder):
     def close(self) -> None:
         """Let go of the descriptor. May be called again."""
         self.fd = CLOSED
+
+
+def open_to_ask(path: str) -> tuple[int, bool]:
+    """A descriptor of a regular file or block device, to ask what of it is cached.
+
+    And whether it was opened so that its time of last access stays, which is for its owner alone.
+    Raises what stands for an OSError, and PagemapError for another kind of file.
+    """
+    try:
+        look = Descriptor(os.open(path, os.O_PATH | os.O_CLOEXEC))
+        kind = os.fstat(look).st_mode
+        if not S_ISREG(kind) and not S_ISBLK(kind):
+            raise _irregular(path)
+        same = f"/proc/self/fd/{int(look)}"
+        try:
+            return Descriptor(os.open(same, _FLAGS)), True
+        except PermissionError as error:
+            if error.errno != EPERM:
+                raise
+        return Descriptor(os.open(same, _FLAGS & ~os.O_NOATIME)), False
+    except PagemapError:
+        raise
+    except OSError as error:
+        raise file_error(error, path) from None
 
 
 def _irregular(path: str) -> PagemapError:

@@ -65,6 +65,7 @@ CASES = {
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
     "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
+    "cache": Case(("cache", "/etc/passwd", "--all")),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "writes": Case(("writes", "PID", "--inject", "--for", "100ms")),
     "diff": Case(("diff", "PID", "OTHER"), SHARED),

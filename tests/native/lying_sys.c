@@ -1,4 +1,5 @@
 /* See lying_sys.h. */
+#define _GNU_SOURCE /* O_NOATIME */
 #include "lying_sys.h"
 #include "kernel/uapi.h"
 
@@ -104,6 +105,17 @@ int pm_sys_open(const char *path, int flags)
 {
 	(void)path;
 	lie.last_open_flags = flags;
+	lie.opened += !lie.open_error;
+	return answer(lie.open_error, 7);
+}
+
+int pm_sys_open_entry(int folder, const char *name, int flags)
+{
+	(void)folder;
+	(void)name;
+	lie.last_open_flags = flags;
+	if (lie.noatime_error && (flags & O_NOATIME))
+		return answer(lie.noatime_error, 7);
 	lie.opened += !lie.open_error;
 	return answer(lie.open_error, 7);
 }

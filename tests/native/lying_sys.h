@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -60,6 +61,9 @@ struct lie {
 	int mincore_error, madvise_error, pwritev_error, fs_error, cachestat_error;
 	unsigned pwritev_interrupt; /* as `interrupt` */
 	int64_t fs_type;
+	mode_t mode;	   /* of every file, of `file_size` bytes, */
+	int64_t file_size; /* and where a device ends; -1: that is not told */
+	int stat_error, noatime_error;
 
 	/* Words of frames, for descriptors from LIE_FRAMES on: the end of each file, and its words. */
 	uint64_t frames_end;
@@ -130,6 +134,9 @@ int lie_lives(void);
 
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset);
 int pm_sys_open(const char *path, int flags);
+int pm_sys_open_entry(int folder, const char *name, int flags);
+int pm_sys_stat(int fd, struct stat *about);
+int64_t pm_sys_seek_end(int fd);
 int pm_sys_dup(int fd);
 int pm_sys_close(int fd);
 int pm_sys_ioctl(int fd, unsigned long request, void *argument);

@@ -226,6 +226,12 @@ def analyses(process: pagemap.Process) -> None:
     assert_type(shared.groups, pagemap.Table[pagemap.SharedGroupRow])
 
 
+def cached(paths: list[str]) -> int | None:
+    table = pagemap.cache(paths, one_file_system=True, least=4096)
+    assert_type(table, pagemap.Table[pagemap.CachedFileRow])
+    return table[0].cached
+
+
 def working_sets(target: pagemap.Process) -> int | None:
     table = pagemap.working_set(target, over=0.5, idle=[0.2], method="referenced")
     assert_type(table, pagemap.Table[pagemap.WorkingSetRow])

@@ -175,28 +175,14 @@ class _Report:
         return table.where(lambda row: self._patterns(row.path))
 
 
-_UNITS = {"k": 10, "m": 20, "g": 30}
-
-
 def _orders(texts: list[str]) -> list[int]:
     """The orders of the sizes of --cont, ascending, without duplicates."""
     from pagemap._analyses.huge import orders_of
+    from pagemap._cli.parsing import parse_size
     from pagemap._errors import UsageError
 
     words = [word.strip() for text in texts for word in text.split(",")]
     try:
-        return orders_of(map(_size, words))
+        return orders_of(map(parse_size, words))
     except UsageError as error:
         raise UsageError(f"--cont {','.join(words)}: {error.message}") from None
-
-
-def _size(word: str) -> int:
-    from pagemap._errors import UsageError
-
-    number, shift = word.lower().removesuffix("b").removesuffix("i"), 0
-    if number[-1:] in _UNITS:
-        shift = _UNITS[number[-1]]
-        number = number[:-1]
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise UsageError(f"give a size such as 64K or 2M, not {word!r}")
-    return int(number) << shift
