@@ -58,6 +58,9 @@ hides the kind of an entry; where needed, SWAP is taken from smaps. FILE and
 SHMEM are distinguished by device; if a device may have either (an overlay),
 both are unknown.
 
+footprint --by mapping has what only smaps tells of a mapping: page sizes, the
+kernel's flags in words, locked, lazily freed, merged memory (KSM) and more.
+
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
