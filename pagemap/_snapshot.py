@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pagemap._errors import ClosedProcess, NoSuchProcess, PagemapError, UsageError
+from pagemap._history.snapshot import Options
+from pagemap._history.snapshot_new import take_file
 from pagemap._methods import ProcessMethods
 from pagemap._native.descriptors import Holder
+from pagemap._space.arguments import pid_of
 from pagemap._space.saved_space import SavedSpace
 from pagemap._space.snapshot_file import SnapshotFile
-from pagemap._vocabulary.checks import check_int
 from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from typing import Any
 
+    from pagemap._space.arguments import Target
     from pagemap._space.snapshot_file import SavedRecord
 
 __all__ = ["SavedProcess", "Snapshot"]
@@ -43,9 +47,13 @@ class Snapshot(Holder):
 
     Raises PagemapError for a file that is no snapshot, damaged, or of a newer version.
 
-    >>> import pagemap
-    >>> with pagemap.Snapshot("before.pagemap") as snapshot:  # doctest: +SKIP
-    ...     resident = snapshot.process().tally(["rss"]).total().rss
+    >>> import os, pagemap, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "self.pagemap")
+    ...     with pagemap.Snapshot.take("self", path, pfns=False) as snapshot:
+    ...         resident = snapshot.process().tally(["rss"]).total().rss
+    >>> resident > 1_000_000
+    True
     """
 
     __slots__ = ("_file", "closed", "path")
@@ -53,9 +61,44 @@ class Snapshot(Holder):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         import os
 
-        self.path: str = os.fspath(path)
+        self.path: str = os.fsdecode(path)
         self.closed: bool = False
         self._file = SnapshotFile(self.path)
+
+    @classmethod
+    def take(
+        cls,
+        targets: Target | Iterable[Target],
+        path: str | os.PathLike[str],
+        *,
+        pfns: bool = True,
+        stop: bool = False,
+        smaps: bool = False,
+        threads: int | None = None,
+    ) -> Snapshot:
+        """Write a snapshot of one process or several into the file `path`, and open it.
+
+        The file has mode 0600, and comes into its place only when it is complete; an older one is
+        replaced. `pfns` False leaves out where pages lie, in memory and in swap: a much smaller
+        file. `stop` stops each process while it is read, then resumes it. `smaps` saves what the
+        kernel adds up for each mapping, which holds the target's mmap_lock meanwhile. `threads`
+        read at once.
+
+        Where a process exits or calls exec midway, the file has what was read until then: `about`
+        has ``complete`` False, ``cut_short`` names those, and ``left_out`` what could not be read.
+        Raises NoSuchProcess where one is not there, AccessDenied or TargetVanished where none could
+        be read, and PagemapError where the file cannot be written.
+        """
+        import os
+        from collections.abc import Iterable
+
+        if isinstance(targets, Iterable) and not isinstance(targets, str):
+            pids = list(dict.fromkeys(map(pid_of, targets)))
+        else:
+            pids = [pid_of(targets)]
+        options = Options(pfns=pfns, stop=stop, smaps=smaps, threads=threads)
+        take_file(pids, os.fsdecode(path), options)
+        return cls(path)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -124,7 +167,9 @@ class Snapshot(Holder):
         if self.closed:
             raise ClosedProcess(f"{self!r} is closed; open it again")
         count = self._file.moments
-        check_int("moment", moment, -count, count)
+        if moment not in range(-count, count):
+            has = f"{count} moments, from 0 to {count - 1}" if count > 1 else "1 moment, 0"
+            raise UsageError(f"{printable(self.path)} has {has}: there is no moment {moment}")
 
     def _records(self, moment: int) -> list[SavedRecord]:
         self._check(moment)

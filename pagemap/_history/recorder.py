@@ -8,7 +8,7 @@ from hashlib import sha256
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of
-from pagemap._errors import PagemapError
+from pagemap._errors import ClosedProcess, PagemapError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot import Options, categories_of, take_maps
 from pagemap._history.snapshot_writer import SnapshotWriter
@@ -58,8 +58,12 @@ class Recorder(Holder):
             self._fd = Descriptor(os.open(path, flags, 0o600))
         except OSError as error:
             self._process.close()
+            there = isinstance(error, FileExistsError)
+            why = (
+                "it is there already; remove it, or give another name" if there else error.strerror
+            )
             raise PagemapError(
-                f"cannot make the file {path}: {error.strerror}", errno=error.errno, path=path
+                f"cannot make the file {path}: {why}", errno=error.errno, path=path
             ) from None
         self._writer = SnapshotWriter(self._write)
         self._whole = 0  # bytes that can be read
@@ -96,6 +100,16 @@ class Recorder(Holder):
         self._process.close()
         if fd >= 0:
             os.ftruncate(fd, self._whole)
+            if not self.moments:
+                self._remove(fd)
+
+    def _remove(self, fd: int) -> None:
+        """Remove the file where it has no moment, if it still is the one of this name."""
+        try:
+            if os.path.samestat(os.lstat(self.path), os.fstat(fd)):
+                os.unlink(self.path)
+        except OSError:
+            return  # it is gone, or its folder cannot be changed any more
 
     def take(self) -> int:
         """Write a moment; returns how many bytes it takes.
@@ -103,6 +117,8 @@ class Recorder(Holder):
         Raises TargetVanished where the process exits or calls exec: the moments before stand;
         PagemapError where the file cannot be written.
         """
+        if self._fd < 0:
+            raise ClosedProcess(f"the record {self.path} is closed; begin another one")
         begin, before = time(), self._writer.size
         full = not self._layers or len(self._layers) > MOST_PATCHES or self._is_large()
         layers = [] if full else self._layers

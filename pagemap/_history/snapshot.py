@@ -6,12 +6,13 @@ and only where the blocks lie is kept until the end, 28 bytes for each.
 
 from __future__ import annotations
 
+import os
 from array import array
 from contextlib import nullcontext
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of, sums_of
-from pagemap._errors import PagemapError, TargetVanished, UsageError
+from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._kernel.maps_blocks import read_blocks
@@ -74,9 +75,14 @@ def take(
     """Write a snapshot of these processes; returns what it says of them all.
 
     ``cut_short`` there are those that ended or called exec midway, each with what was taken of it
-    until then; ``left_out`` those that could not be read. Raises the error of the last one where
-    nothing of any was taken, and what `write` raises.
+    until then; ``left_out`` those that could not be read. Raises NoSuchProcess where one is not
+    there to begin with, the error of the last one where nothing of any was taken, and what `write`
+    raises.
     """
+    pids = list(pids)
+    for pid in pids:
+        if not os.path.exists(f"{procfs}/{pid}"):
+            raise NoSuchProcess(f"there is no process {pid}", pid=pid, operation="find")
     begin = time()
     every = EveryProcess(pids, others=(), procfs=procfs)
     writer = SnapshotWriter(write)

@@ -19,6 +19,7 @@ from pagemap._cli.output import open_output
 START = """
 import os, signal, sys
 from pagemap._cli import interrupts, main, output, replacement
+from pagemap._kernel import new_file
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, number = sys.argv[1], sys.argv[2].isdecimal() and int(sys.argv[2])
 path = folder + "/dump"
@@ -29,7 +30,7 @@ MOMENTS = int(os.environ.get("PAGEMAP_MOMENTS", "33"))
 
 # The signal before each instruction of what writes the file, each time in a child of its own.
 EVERYWHERE = """
-files = ("<string>", *(room.__file__ for room in (interrupts, replacement)))
+files = ("<string>", *(room.__file__ for room in (interrupts, new_file, replacement)))
 older = ["dump"] if sys.argv[3] == "older" else []
 if sys.argv[4] == "named":
     os.O_TMPFILE = os.O_TMPFILE | os.O_CREAT # no kernel takes both

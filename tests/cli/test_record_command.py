@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from tests import oracle, workloads
 from tests.target import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -93,5 +92,13 @@ def test_an_older_file_stays(pagemap: Pagemap, tmp_path: Path) -> None:
     path.write_bytes(b"older")
     code, _, err = pagemap("record", "self", "-o", str(path))
     assert code == 1
-    assert "File exists" in err[-1]
+    assert "it is there already" in err[-1]
     assert path.read_bytes() == b"older"
+
+
+def test_to_standard_output(pagemap: Pagemap, tmp_path: Path) -> None:
+    """It made a file whose name was a hyphen."""
+    code, _, err = pagemap("record", "self", "--for", "100ms", "-o", "-")
+    assert code == 2
+    assert "give a file with -o FILE" in err[-1]
+    assert not Path("-").exists()

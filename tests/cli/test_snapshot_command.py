@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagemap._space.snapshot_file import SnapshotFile
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -65,3 +64,41 @@ def test_no_process(pagemap: Pagemap, unused_pid: int, tmp_path: Path) -> None:
 
 def test_without_a_file(pagemap: Pagemap) -> None:
     assert pagemap("snapshot", "self").code == 2
+
+
+def test_one_that_is_not_there_among_others(
+    pagemap: Pagemap, start: Start, unused_pid: int, tmp_path: Path
+) -> None:
+    """It was left out with exit code 0, as if it had been there."""
+    path = tmp_path / "file"
+    target = start(workloads.idle())
+    code, _, err = pagemap("snapshot", target.pid, unused_pid, "-o", str(path))
+    assert code == 66
+    assert f"there is no process {unused_pid}" in err[-1]
+    assert os.listdir(tmp_path) == []
+
+
+def test_stopped_only_while_it_is_read(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    """Whoever reads the other end of a pipe may take as long as he likes."""
+    target = start(workloads.sparse(1 << 30, step=2 << 12))
+    with pagemap.start("snapshot", str(target.pid), "--stop", "-o", "-") as process:
+        assert process.stdout is not None
+        data = process.stdout.read(1)  # it is written by now, and more than a pipe holds
+        stat = Path(f"/proc/{target.pid}/stat")
+        assert stat.read_text().rpartition(")")[2].split()[0] != "T"
+        assert process.poll() is None
+        data += process.stdout.read()
+        assert process.wait(60) == 0
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with SnapshotFile(str(path)) as file:
+        assert file.processes()[0].about["stopped"] is True
+
+
+def test_a_moment_that_is_not_there(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    """Its number was told in hexadecimal, and of which file not at all."""
+    path = tmp_path / "file"
+    pagemap("snapshot", start(workloads.idle()).pid, "-o", str(path))
+    code, _, err = pagemap("maps", f"{path}@5")
+    assert code == 2
+    assert err == [f"pagemap: {path} has 1 moment, 0: there is no moment 5"]

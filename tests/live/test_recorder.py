@@ -201,7 +201,7 @@ def test_an_older_file_is_not_written_to(start: Start, tmp_path: Path) -> None:
     target = start(workloads.idle())
     path = tmp_path / "record"
     path.write_bytes(b"older")
-    with pytest.raises(PagemapError, match="File exists"):
+    with pytest.raises(PagemapError, match="it is there already"):
         Recorder(target.pid, str(path))
     assert path.read_bytes() == b"older"
 

@@ -322,6 +322,9 @@ def errors(pid: int) -> int:
 
 
 def snapshots(path: str) -> list[pagemap.TallyRow]:
+    with pagemap.Snapshot.take(["self", 1], path, pfns=False, smaps=True) as taken:
+        assert_type(taken, pagemap.Snapshot)
+        taken.about_moment(0)
     with pagemap.Snapshot(path) as snapshot:
         assert_type(snapshot.processes, list[int])
         assert_type(snapshot.pids(moment=0), list[int])

@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.messages import complain
     from pagemap._cli.targets import one
     from pagemap._cli.watch import parse_seconds
-    from pagemap._errors import TargetVanished
+    from pagemap._errors import TargetVanished, UsageError
     from pagemap._history.recorder import Recorder
 
     every = parse_seconds(arguments.every, option="--every")
@@ -72,6 +72,8 @@ def run(arguments: Namespace) -> int:
         None if arguments.duration is None else parse_seconds(arguments.duration, option="--for")
     )
     share = None if arguments.budget is None else _share(arguments.budget)
+    if arguments.output == "-":
+        raise UsageError("a record is read again while it is written: give a file with -o FILE")
     pid = one(arguments.target)
     with Recorder(pid, arguments.output, pfns=not arguments.no_pfns) as recorder:
         try:

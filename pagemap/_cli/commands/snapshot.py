@@ -7,8 +7,14 @@ from pagemap._cli.options import TARGET_HELP, add_threads, complete_with_files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+    from pagemap._cli.output import Output
+    from pagemap._history.snapshot import Options
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+
+_STEP = 1 << 20
 
 DESCRIPTION = """\
 Write the whole page table of processes with their mappings into one file, in
@@ -81,6 +87,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.targets import several
     from pagemap._errors import UsageError
     from pagemap._history.snapshot import Options, take
+    from pagemap._space.every_process import ENDED
 
     options = Options(
         pfns=not arguments.no_pfns,
@@ -96,11 +103,39 @@ def run(arguments: Namespace) -> int:
         raise UsageError("name the processes to take: pagemap snapshot TARGET -o FILE")
     pids = several(arguments.targets)
     with open_output(arguments.output) as output:
-        about = take(pids, output.write, options)
+        if options.stop:
+            about = _take_stopped(pids, output, options)
+        else:
+            about = take(pids, output.write, options)
     for cut in about["cut_short"]:
         complain(f"cut short: {cut['reason']}; the file has what was read until then")
     tell_left_out(about)
-    return VANISHED if about["cut_short"] else 0
+    ended = any(each["reason"] == ENDED for each in about["left_out"])
+    return VANISHED if about["cut_short"] or ended else 0
+
+
+def _take_stopped(pids: list[int], output: Output, options: Options) -> dict[str, Any]:
+    """Take processes, each stopped for no longer than that takes: whoever reads may be slow."""
+    import os
+    import signal
+    from stat import S_ISREG
+    from tempfile import TemporaryFile
+
+    from pagemap._history.snapshot import take
+
+    # Ctrl-Z would stop us, and the process would rest until we go on.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+    try:
+        if S_ISREG(os.fstat(output.fd).st_mode):
+            return take(pids, output.write, options)
+        with TemporaryFile() as file:
+            about = take(pids, file.write, options)
+            file.seek(0)
+            while data := file.read(_STEP):
+                output.write(data)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    return about
 
 
 def _salvage(arguments: Namespace) -> int:
