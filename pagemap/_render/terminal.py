@@ -130,10 +130,10 @@ class _Layout:
         if self._are_sentences or not any(column.adds for column in self._columns):
             return ""
         cells = [total_of(column, total) for column in self._columns]
-        for number, column in enumerate(self._columns):
-            if not column.adds:
-                cells[number] = "total"
-                break
+        free = [number for number, column in enumerate(self._columns) if not column.adds]
+        named = [at for at in free if self._columns[at].key or self._columns[at].type == "text"]
+        for number in (named or free)[:1]:  # a number of no sum says less of which row it is
+            cells[number] = "total"
         assert self._widths is not None
         self._widths = squeezed(
             self._columns, list(map(max, map(len, cells), self._widths)), self._width

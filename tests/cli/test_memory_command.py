@@ -139,6 +139,14 @@ def test_a_list_that_is_cut(pagemap: Pagemap, view: str) -> None:
 
 
 @pytest.mark.usefixtures("need_frames")
+def test_total_stands_where_names_do(pagemap: Pagemap) -> None:
+    """It stood under KERNEL, as the first column without a sum."""
+    code, out, _ = pagemap("memory", "--by", "cgroup", "--columns", "size,kernel,cgroup")
+    assert code == 0
+    assert out.decode().splitlines()[-1].split()[1:] == ["total"]
+
+
+@pytest.mark.usefixtures("need_frames")
 def test_what_zram_takes(pagemap: Pagemap) -> None:
     try:
         with zram_swap(64 * MIB):
