@@ -11,6 +11,7 @@ from pagemap._vocabulary.units import PAGE_SIZE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from pagemap._analyses.memory_walk import Counted
     from pagemap._kernel.cgroup_memory import Charged
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["amounts_of", "difference", "ordered", "rows_of"]
 
 _NAMES = [kind.name for kind in FRAME_KINDS]
+_NO_CGROUP = "(none)"
 _MANAGED = [name for name in _NAMES if name not in NOT_MANAGED]
 
 
 def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
-    """A row for each cgroup that exists, or that frames are charged to."""
+    """A row for each cgroup that exists, or that frames are charged to; the largest first."""
     paths = {inode: path for path, inode in cgroups.directories(procfs)}
     told = {path: charged(path) for path in paths.values()}
     found = {} if counted is None else counted.cgroups
-    rows = []
+    rows: list[dict[str, Any]] = []
     for inode in [*paths, *(each for each in found if each not in paths)]:
         path = paths.get(inode)
         kernel, swapped = _own(path, told)
@@ -37,7 +39,10 @@ def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
         own = None if kernel is None else sum(kernel.values())
         users = None if sizes is None else sum(sizes[name] for name in MOVABLE)
         amounts = amounts_of(sizes, kernel or {}, own) | {"difference": difference(users, own)}
-        rows.append({"inode": inode, "cgroup": path, "swapped": swapped, **amounts})
+        name = path if inode else _NO_CGROUP
+        rows.append({"inode": inode, "cgroup": name, "swapped": swapped, **amounts})
+    weights = "size" if counted is not None else "kernel"
+    rows.sort(key=lambda row: row[weights] or 0, reverse=True)
     return ordered("cgroups", rows)
 
 

@@ -139,6 +139,19 @@ def test_a_list_that_is_cut(pagemap: Pagemap, view: str) -> None:
 
 
 @pytest.mark.usefixtures("need_frames")
+def test_the_largest_cgroups_first(pagemap: Pagemap) -> None:
+    """They were in the order of the directory."""
+    told = document(pagemap, "--by", "cgroup", "--top", "4")
+    sizes = [row["size"] for row in told["rows"]]
+    assert sizes == sorted(sizes, reverse=True)
+    code, out, _ = pagemap("memory", "--by", "cgroup")
+    lines = out.decode().splitlines()
+    assert (code, lines[0].split()[:4]) == (0, ["SIZE", "KERNEL", "DIFFERENCE", "SWAPPED"])
+    assert lines[0].split()[-1] == "CGROUP"
+    assert [line.split()[-1] for line in lines].count("(none)") == 1
+
+
+@pytest.mark.usefixtures("need_frames")
 def test_total_stands_where_names_do(pagemap: Pagemap) -> None:
     """It stood under KERNEL, as the first column without a sum."""
     code, out, _ = pagemap("memory", "--by", "cgroup", "--columns", "size,kernel,cgroup")

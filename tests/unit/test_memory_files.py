@@ -53,6 +53,10 @@ def test_cgroups(machine: Machine, tmp_path: Path) -> None:
     told = pagemap.memory(cgroups=True, **machine.where).cgroups
     assert told is not None
     rows = {row.cgroup: row for row in told}
+    sizes = [row.size or 0 for row in told]
+    assert sizes == sorted(sizes, reverse=True)
+    assert rows["(none)"].inode == 0
+    assert told.schema.names[-1] == "cgroup"
     inner = rows[f"{root}/a"]
     assert (inner.anon, inner.file, inner.shmem) == (10 * PAGE, 6 * PAGE, 4 * PAGE)
     # its own: 15 anonymous, 2 of the page cache, of it 6 - 0 shared: -4 is none
@@ -61,9 +65,8 @@ def test_cgroups(machine: Machine, tmp_path: Path) -> None:
     assert rows[f"{root}/a/b"].kernel == 13 * PAGE
     assert rows[f"{root}/a/b"].difference == -PAGE
     assert (rows[str(root)].unnamed, rows[str(root)].swapped) == (6 * PAGE, None)
-    assert rows[None].inode == 0
-    assert rows[None].slab == 7 * PAGE
-    assert rows[None].kernel is None
+    assert rows["(none)"].slab == 7 * PAGE
+    assert rows["(none)"].kernel is None
 
 
 def test_more_cgroups_than_expected(machine: Machine) -> None:

@@ -67,6 +67,9 @@ many of the longest; --top shows more. These lists have no totals.
 
 {columns_help(PARTS["cgroups"].select(_OWN_OF_CGROUPS), "columns by cgroup, with those of kinds")}
 
+Frames of cgroups that were removed count with the nearest one above that is
+left. The kernel's figure leaves them out, and so they are in difference.
+
 {columns_help(PARTS["orders"], "columns by order")}
 
 {columns_help(PARTS["blocks"], "columns of --blocks")}
@@ -82,7 +85,7 @@ many of the longest; --top shows more. These lists have no totals.
 examples:
   sudo pagemap memory
   sudo pagemap memory --by zone
-  sudo pagemap memory --by cgroup --sort anon --top 10
+  sudo pagemap memory --by cgroup --top 10
   sudo pagemap memory --blocks --csv
   sudo pagemap memory --blockers --top 5
   pagemap memory --figures --columns name,kernel"""

@@ -103,11 +103,16 @@ class CgroupMemoryRow(_Kinds):
         "bytes", "the kernel's own figure for its anon, file and shmem", adds=False, rank=3
     )
     difference: int | None = field(
-        "bytes", "anon, ksm, swapcache, file and shmem less the kernel's figure", adds=False
+        "bytes",
+        "anon, ksm, swapcache, file and shmem less the kernel's figure",
+        adds=False,
+        rank=3,
     )
-    swapped: int | None = field("bytes", "its memory in swap", rank=20)
+    swapped: int | None = field("bytes", "its memory in swap", rank=4)
     inode: int = field("inode", "inode number of its directory; 0: charged to none", key=True)
-    cgroup: str | None = field("", "its directory; unknown if it cannot be found", rank=2)
+    cgroup: str | None = field(
+        "", "its directory, or (none); unknown if it cannot be found", None, rank=2
+    )
 
 
 class OrderRow(Record):
