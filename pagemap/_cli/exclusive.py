@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagemap._analyses.tally import uss_by
 from pagemap._analyses.tally_plan import BY_MAP_COUNT
 from pagemap._cli.messages import complain
-from pagemap._render.cells import compact_size
+from pagemap._vocabulary.units import compact_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._vocabulary.text import printable
-from pagemap._vocabulary.units import format_size
+from pagemap._vocabulary.units import compact_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Column
 
-__all__ = ["NUMBERS", "compact_size", "signed_size", "texts_of", "total_of"]
+__all__ = ["NUMBERS", "signed_size", "texts_of", "total_of"]
 
 NUMBERS = ("int", "float")
 """The types of columns that are set to the right."""
@@ -22,17 +22,6 @@ NUMBERS = ("int", "float")
 _UNKNOWN = "-"
 _CHANGE = "_change"  # what the name of a column of changes ends in (pagemap._tables.changed)
 _EMPTY = {"path": "[anon]", "names": "(none)"}
-
-
-def compact_size(size: int) -> str:
-    """`size` bytes in a cell that is narrow and has no blanks: ``4.0K`` for 4.0 KiB.
-
-    >>> compact_size(4096), compact_size(0), compact_size(-4096)
-    ('4.0K', '0', '-4.0K')
-    """
-    if size < 0:
-        return f"-{compact_size(-size)}"
-    return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
 
 
 def signed_size(size: int) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "PAGE_SHIFT",
     "PAGE_SIZE",
     "clipped",
+    "compact_size",
     "format_size",
     "page_range",
     "page_ranges",
@@ -52,6 +53,17 @@ def format_size(size: int) -> str:
         if value < 1023.95:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} EiB"
+
+
+def compact_size(size: int) -> str:
+    """`size` bytes in a cell that is narrow and has no blanks: ``4.0K`` for 4.0 KiB.
+
+    >>> compact_size(4096), compact_size(0), compact_size(-4096)
+    ('4.0K', '0', '-4.0K')
+    """
+    if size < 0:
+        return f"-{compact_size(-size)}"
+    return format_size(size).replace(" ", "").removesuffix("iB").removesuffix("B")
 
 
 def parse_address(text: str, what: str = "address") -> int:
