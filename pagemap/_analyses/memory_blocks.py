@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagemap._native.memory import ORDERS
 from pagemap._vocabulary.frame_kinds import FRAME_KINDS, MOVABLE
 from pagemap._vocabulary.rows.memory import PARTS
-from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, format_size
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, compact_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _contents(frames: Sequence[int]) -> str:
     """The kinds and their amounts: first those that stay, and of these the largest."""
     there = [(name, each) for name, each in zip(_NAMES, frames, strict=True) if each]
     there.sort(key=lambda kind: (kind[0] in MOVABLE or kind[0] == "free", -kind[1]))
-    return ", ".join(f"{name} {format_size(each * PAGE_SIZE)}" for name, each in there)
+    return ", ".join(f"{name} {compact_size(each * PAGE_SIZE)}" for name, each in there)
 
 
 def runs(zones: Sequence[Zone], counted: Counted) -> Iterator[list[object]]:

@@ -79,7 +79,7 @@ def of_kinds(kernel: Kernel) -> dict[str, tuple[int, str]]:
         if kernel.merged:
             found["anon"] = found["anon"][0] - kernel.merged, "AnonPages - pages_shared"
     if kernel.pools is not None:
-        found["hugetlb"] = sum(pool.used for pool in kernel.pools), "nr - free_hugepages"
+        found["hugetlb"] = sum(pool.used for pool in kernel.pools), "nr_hugepages - free_hugepages"
         idle = sum(pool.free * pool.size for pool in kernel.pools)
         found["hugetlb_idle"] = idle, "free_hugepages"
     present, managed = kernel.of_zones("present"), kernel.of_zones("managed")

@@ -101,7 +101,7 @@ def test_aligned_blocks(machine: Machine) -> None:
     first = told.blockers[0]
     assert (first.pfn, first.state, first.stays) == (240, "blocked", 6 * PAGE)
     assert first.gain == 10 * PAGE
-    assert first.kinds.startswith(f"slab {4 * PAGE >> 10}.0 KiB, pagetables ")
+    assert first.kinds.startswith(f"slab {4 * PAGE >> 10}.0K, pagetables ")
     assert {row.state for row in told.blockers if row.pfn in (112, 224)} <= {"movable"}
     assert told.runs is not None
     # frame 127 is the end of its zone: a run ends there
@@ -189,6 +189,7 @@ def test_figures(machine: Machine) -> None:
     assert figures["zoneinfo", "pagesets"].kernel == 14 * PAGE
     pool = figures[f"hugepages-{16 * PAGE >> 10}kB", "nr_hugepages"]
     assert pool.kernel == 16 * PAGE
+    assert "nr_hugepages - free_hugepages" in [row.source for row in told.kinds]
     assert told.about["pinned"] == 3 * PAGE
     alone = pagemap.memory(frames=False, **machine.where)
     assert {row.name: row.kernel for row in alone.figures} == {

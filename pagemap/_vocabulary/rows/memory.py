@@ -171,11 +171,14 @@ class BlockerRow(Record):
     block: int = field("bytes", "its size", adds=False, rank=5)
     state: str = field("", "blocked, or movable: nothing in it must stay", rank=1)
     gain: int = field(
-        "bytes", "what is not free to use because of frames that stay", adds=False, rank=2
+        "bytes",
+        "of a blocked one: what is free, or could be freed, if what stays did not block it",
+        adds=False,
+        rank=2,
     )
     stays: int = field("bytes", "frames in it that cannot be moved", adds=False, rank=3)
     movable: int = field("bytes", "frames in it that can", adds=False, rank=6)
-    kinds: str = field("", "the kinds of its frames and their amounts, the largest first", rank=4)
+    kinds: str = field("", "kinds of its frames and amounts, first those that stay", rank=4)
 
 
 class FreeRunRow(Record):
