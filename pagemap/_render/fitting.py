@@ -13,7 +13,7 @@ __all__ = ["GAP", "fitting", "squeezed"]
 GAP = 2
 _LEAST_TEXT = 12  # of a text that is longer than its room
 _USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7}
-_USUAL_TEXT = {"path": 20, "name": 12, "names": 24, "letters": 46}
+_USUAL_TEXT = {"path": 20, "name": 12, "names": 24, "kinds": 28, "letters": 46}
 
 
 def fitting(

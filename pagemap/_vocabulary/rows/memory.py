@@ -168,17 +168,17 @@ class BlockerRow(Record):
     pfn: int = field("pfn", "first frame", rank=0, key=True)
     node: int = field("", "the NUMA node", rank=8)
     zone: str = field("", "the zone of the page allocator", rank=7)
-    block: int = field("bytes", "its size", adds=False, rank=5)
-    state: str = field("", "blocked, or movable: nothing in it must stay", rank=1)
+    block: int = field("bytes", "its size", adds=False, rank=6)
+    state: str = field("", "blocked, or movable: nothing in it must stay", rank=3)
     gain: int = field(
         "bytes",
         "of a blocked one: what is free, or could be freed, if what stays did not block it",
         adds=False,
-        rank=2,
+        rank=4,
     )
-    stays: int = field("bytes", "frames in it that cannot be moved", adds=False, rank=3)
-    movable: int = field("bytes", "frames in it that can", adds=False, rank=6)
-    kinds: str = field("", "kinds of its frames and amounts, first those that stay", rank=4)
+    stays: int = field("bytes", "frames in it that cannot be moved", adds=False, rank=2)
+    movable: int = field("bytes", "frames in it that can", adds=False, rank=5)
+    kinds: str = field("", "kinds of its frames and amounts, first those that stay", rank=1)
 
 
 class FreeRunRow(Record):
