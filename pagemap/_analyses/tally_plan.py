@@ -177,6 +177,8 @@ def _tellable(process: AddressSpace, counts: Sequence[str]) -> Sequence[str]:
 
 def untold(process: AddressSpace, asked: set[str]) -> set[str]:
     """Those of `asked` that cannot be told on this kernel and with these rights."""
+    if process.kernel_thread:  # it has no pages, whatever their kind
+        return set()
     flagged = asked.intersection(_BITS)
     wanted = 0
     for name in flagged:
