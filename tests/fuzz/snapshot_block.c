@@ -41,7 +41,7 @@ static uint64_t stored(uint8_t *to, const uint8_t *bytes, uint64_t size)
 /* A block whose columns are the input, parted by its first bytes. */
 static uint64_t make_payload(const uint8_t *data, uint64_t size, uint8_t *payload)
 {
-	const uint64_t vpn = data[0], pages = data[1] + 256 * (data[2] % 4), rest = size - 7;
+	const uint64_t vpn = data[0], pages = data[1] + 256u * (data[2] % 4), rest = size - 7;
 	const uint64_t runs = data[3] % 32 + 1, tokens = data[4] % 64;
 	const uint64_t a = rest * data[5] / 256, b = (rest - a) * data[6] / 256;
 	uint8_t *at = payload;
