@@ -161,6 +161,20 @@ def test_itself(pagemap: Pagemap) -> None:
     assert json.loads(out)["total"]["written"] > 0
 
 
+def test_itself_by_injection(pagemap: Pagemap) -> None:
+    """Refused before anything is said to be changed."""
+    code, out, err = pagemap("writes", "self", "--inject")
+    assert (code, out, len(err)) == (2, b"", 1)
+    assert "for another process" in err[0]
+
+
+def test_columns_stand_as_in_maps(pagemap: Pagemap, target: Writer) -> None:
+    out, _ = track(pagemap, target, "--for", "1ms", "--csv")
+    _, maps, _ = pagemap("maps", target.pid, "--csv")
+    names = out.splitlines()[0].split(b",")
+    assert [each for each in maps.splitlines()[0].split(b",") if each in names][:5] == names[:5]
+
+
 def test_a_pattern_that_matches_nothing(pagemap: Pagemap, target: Writer) -> None:
     out, err = track(pagemap, target, "--for", "1ms", "--map", "anon", "--json", code=1)
     assert json.loads(out)["rows"] == []

@@ -157,6 +157,11 @@ def test_the_kernels_own_writes(flags: int) -> None:
             assert pages_of(tracker.written, area) == [4, 6]
 
 
+def test_a_pid_is_no_memory() -> None:
+    with pytest.raises(TypeError, match=r"pagemap\.Process\(5\)"):
+        pagemap.track(5)  # type: ignore[arg-type]
+
+
 def test_a_range_is_kept_to() -> None:
     with memory(32) as area:
         write(area, range(32))
@@ -248,8 +253,8 @@ def test_by_mapping() -> None:
         assert row[1:] == (
             start,
             start + 16 * PAGE,
-            16 * PAGE,
             "rw-p",
+            16 * PAGE,
             16 * PAGE,
             3 * PAGE,
             3 / 16,

@@ -41,8 +41,8 @@ class WritesRow(Record):
     pid: int = field("", "the process", key=True)
     start: int = field("address", "address of the first byte", rank=4, key=True)
     end: int = field("address", "address past the last byte", rank=7)
-    size: int = field("bytes", "virtual size, touched or not", rank=6)
     perms: str = field("rights", "as in /proc/PID/maps", rank=5)
+    size: int = field("bytes", "virtual size, touched or not", rank=6)
     populated: int | None = field("bytes", "present or in swap", rank=3)
     written: int = field("bytes", "in pages that were written", rank=1)
     share: float | None = field(
