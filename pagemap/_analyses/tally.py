@@ -57,7 +57,9 @@ def tally(
         cells = _Cells(columns, known, len(lines))
         cells.complete(plan, lines, kinds, backing)
         if process.kernel_thread:  # without any memory: each count is known to be 0
-            cells.known = {name: each for name, each in cells.known.items() if name not in plan.asked}
+            cells.known = {
+                name: each for name, each in cells.known.items() if name not in plan.asked
+            }
         more = {"uss_by": plan.uss_by} if "uss" in plan.asked else {}
         return Table(
             TALLIES,

@@ -40,8 +40,10 @@ class Protection:
 
     method = "userfaultfd"
     unseen = (
-        "writes through other mappings of shared memory or of a file, and by devices into memory "
-        "that is pinned (io_uring buffers, RDMA)"
+        "writes through other mappings of shared memory or of a file; by devices into memory that "
+        "is pinned (io_uring buffers, RDMA); and those to pages that leave the page table in the "
+        "same round: of shared memory or of a shared file by reclaim, and any that are thrown away "
+        "(MADV_DONTNEED, munmap)"
     )
 
     def __init__(self, process: AddressSpace, ranges: Ranges | None, fd: int) -> None:

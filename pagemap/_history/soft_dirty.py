@@ -32,7 +32,11 @@ class SoftDirty:
     """
 
     method = "soft-dirty"
-    unseen = "writes through other mappings of shared memory or of a file"
+    unseen = (
+        "writes through other mappings of shared memory or of a file; those to pages that leave "
+        "the page table in the same round: of shared memory or of a shared file by reclaim, and "
+        "any that are thrown away (MADV_DONTNEED, munmap)"
+    )
 
     def __init__(self, process: AddressSpace, ranges: Ranges | None) -> None:
         self._process = process
@@ -40,7 +44,7 @@ class SoftDirty:
         soft_dirty.require(process.procfs, process.pid)
         self._is_own = process.pid == os.getpid() and process.procfs == "/proc"
         if self._is_own:
-            self.unseen += ", and of other threads while the bits are read and cleared"
+            self.unseen += "; and those of other threads while the bits are read and cleared"
         self._tell = ["soft_dirty", "file"]
         if process.can_find("pfnzero"):
             self._tell.append("pfnzero")

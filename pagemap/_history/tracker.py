@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from _thread import allocate_lock
 
 from pagemap import _native
-from pagemap._errors import ClosedProcess, Unsupported, UsageError
+from pagemap._errors import ClosedProcess, PagemapError, Unsupported, UsageError
 from pagemap._history.protection import Protection
 from pagemap._history.soft_dirty import SoftDirty
 from pagemap._history.written import by_mapping, written_table
@@ -22,6 +23,7 @@ from pagemap._vocabulary.units import page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, TypeAlias
 
     from pagemap._history.spans import Ranges
@@ -70,6 +72,8 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
     ranges: Ranges | None = None
     if isinstance(where, (tuple, list)):
         ranges = [range_of(where)]  # type: ignore[arg-type] # it refuses a list of others
+    elif isinstance(where, int):
+        raise TypeError(f"a process is tracked by pagemap.track(pagemap.Process({where!r}))")
     elif where is not None:
         held = view = memoryview(where)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
         if not view.contiguous:
@@ -110,7 +114,9 @@ class Tracker(Holder):
         self._owned = owned
         self._held = held  # a buffer that must not move meanwhile
         process.check()
-        self._way: Protection | SoftDirty | None = _way(process, ranges, inject=inject)
+        with _errors_of(process):
+            way: Protection | SoftDirty | None = _way(process, ranges, inject=inject)
+        self._way = way
         self._began = time.time()
 
     @property
@@ -128,7 +134,9 @@ class Tracker(Holder):
         return self._last if self._last is not None else self._round(clear=False)
 
     def collect(self) -> Table[WrittenRow]:
-        """The pages written in this round; a new one begins. No write is lost between.
+        """The pages written in this round; a new one begins. No write is lost between the two.
+
+        But of pages that left the page table since they were written, as `about` says: `unseen`.
 
         Raises as `written`.
         """
@@ -143,7 +151,8 @@ class Tracker(Holder):
             way = self._opened()
             began = self._began
             now = time.time()
-            spans, found = way.round(clear=clear)
+            with _errors_of(self._process):
+                spans, found = way.round(clear=clear)
             self._process.check()
             if clear:
                 self._began = now
@@ -189,6 +198,17 @@ class Tracker(Holder):
         self._held = None
         if held is not None:
             held.release()
+
+
+@contextlib.contextmanager
+def _errors_of(process: AddressSpace) -> Iterator[None]:
+    """What the kernel says in the midst of its exec or exit, as an error of this process."""
+    try:
+        yield
+    except PagemapError:  # some are an OSError as well
+        raise
+    except OSError as error:
+        raise process.read_error(error) from None
 
 
 def _way(process: AddressSpace, ranges: Ranges | None, *, inject: bool) -> Protection | SoftDirty:

@@ -33,8 +33,7 @@ __all__ = ["WARNING", "userfaultfd_in"]
 
 WARNING = (
     "one of its threads is stopped for about 0.1 ms and made to call userfaultfd(2); if the "
-    "helper process that does this is itself killed within some 50 microseconds of that, the "
-    "target may crash"
+    "helper process that does this is killed at that moment, the target may crash"
 )
 """The risk of `userfaultfd_in`, to be told before it is taken."""
 

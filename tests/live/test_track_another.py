@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._native.writes import Writes
 from tests import mappings, oracle, userfault, workloads
 from tests.kernel_settings import Unavailable
 from tests.live.as_nobody import as_nobody
@@ -79,6 +80,21 @@ def test_moved_replaced_and_unmapped(target: Writer, way: str) -> None:
         assert found(tracker.collect(), moved, PAGES) == [1, 2]
         target.do("unmap")
         assert found(tracker.collect(), moved, PAGES) == []
+
+
+def test_a_target_that_ends_in_the_midst(target: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks of a round: the kernel's ESRCH is an error of ours, as everywhere."""
+    look = Writes.untracked
+
+    def end_and_look(writes: Writes) -> bytes:
+        os.kill(target.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, target.pid, os.WEXITED | os.WNOWAIT)
+        return look(writes)
+
+    with tracking(target.pid, "userfaultfd") as tracker:
+        monkeypatch.setattr(Writes, "untracked", end_and_look)
+        with pytest.raises(pagemap.TargetVanished):
+            tracker.collect()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -28,7 +28,7 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 DESCRIPTION = """\
 Show which memory a process writes, by mapping or with --pages by page: in one
 second, in the time of --for, or with --every again and again. No write is lost
-between two rounds."""
+between two rounds, but of pages that are dropped after it: see below."""
 
 _SECONDS = 1.0
 _STEP = 0.1  # seconds between two looks whether the process is still there
@@ -57,7 +57,10 @@ WRITTEN includes what can only be told to be there: NEW is memory of mappings
 that are new since the last round, or were moved or changed; UNTRACKED is memory
 that cannot be tracked. Pages of a shared file or of shared memory count as
 written when they are first touched. Not seen are writes to shared memory
-through other mappings, and those by devices into pinned memory.
+through other mappings, and those by devices into pinned memory; nor those to
+pages that leave the page table in the same round: of shared memory or of a
+shared file because of reclaim (or MADV_PAGEOUT), and any that are thrown away
+(MADV_DONTNEED, munmap).
 
 {columns_help(WRITES)}
 
@@ -96,6 +99,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.patterns import Patterns
     from pagemap._history.tracker import track
     from pagemap._process import Process
+    from pagemap._space.arguments import is_own
     from pagemap._tables.table import Table
 
     seconds, count = _times(arguments)
@@ -109,8 +113,8 @@ def run(arguments: Namespace) -> int:
             complain(f"process {pid} is a kernel thread: it has no mappings")
             shown.show(lambda: Table.of_rows(schema, []))
             return 0
-        if arguments.inject:
-            _warn(int(pid))
+        if not is_own(process, process.procfs):
+            _warn(process, inject=arguments.inject)
         with contextlib.closing(track(process, inject=arguments.inject)) as tracker:
             report = _Report(process, tracker, patterns, by_page=arguments.pages)
             if arguments.watch is None:
@@ -140,11 +144,19 @@ def _times(arguments: Namespace) -> tuple[float, int | None]:
     return each, round(whole / each)
 
 
-def _warn(pid: int) -> None:
+def _warn(process: Process, *, inject: bool) -> None:
+    """Say what will be done to the process, before it is."""
     from pagemap._cli.messages import complain
     from pagemap._kernel.injection import WARNING
+    from pagemap._kernel.soft_dirty import is_tracked
 
-    complain(f"process {pid} is changed: {WARNING}")
+    if inject:
+        complain(f"process {process.pid} is changed: {WARNING}")
+    elif is_tracked():
+        complain(
+            f"process {process.pid} is changed: its soft-dirty bits are cleared, which disturbs "
+            "other tools that use them (CRIU), and it is stopped for a moment in each round"
+        )
 
 
 class _Report:
