@@ -20,9 +20,9 @@ addresses whose frames are in a row. Needs CAP_SYS_ADMIN (sudo)."""
 def examples() -> str:
     """What stands below the options."""
     return f"""\
-Only present pages are included. A huge page that is mapped whole is in one
-segment, which may be larger: segments end where the next page has another frame
-than the next one. Pages may be moved at any time unless they are pinned.
+Only present pages are included. A segment ends where the next page is not in
+the next frame, so that a huge page that is mapped whole is in one segment. The
+kernel may move pages at any time unless they are pinned.
 
 {columns_help(SEGMENTS)}
 
