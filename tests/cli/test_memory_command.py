@@ -152,6 +152,18 @@ def test_the_largest_cgroups_first(pagemap: Pagemap) -> None:
 
 
 @pytest.mark.usefixtures("need_frames")
+def test_what_is_rare_is_not_in_tables(pagemap: Pagemap) -> None:
+    for view in ("--by zone", "--blocks"):
+        shown, every = (
+            pagemap("memory", *view.split(), *words).out.decode().splitlines()[0].upper()
+            for words in ([], ["--csv"])
+        )
+        assert "POISONED" not in shown.split()
+        assert len(shown.split()) <= 16
+        assert "POISONED" in every.split(",")
+
+
+@pytest.mark.usefixtures("need_frames")
 def test_total_stands_where_names_do(pagemap: Pagemap) -> None:
     """It stood under KERNEL, as the first column without a sum."""
     code, out, _ = pagemap("memory", "--by", "cgroup", "--columns", "size,kernel,cgroup")

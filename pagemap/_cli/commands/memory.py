@@ -61,6 +61,9 @@ lists, which compaction takes back.
 --blockers lists the {_TOP} worst, in other formats than a table {_TOP_OF_DATA}, and --free-runs as
 many of the longest; --top shows more. These lists have no totals.
 
+Tables leave out columns of what is rare, such as poisoned: --columns shows
+them, and all other formats have them.
+
 {columns_help(PARTS["kinds"], "columns by kind")}
 
 {columns_help(PARTS["zones"], "columns by zone, and by node")}

@@ -40,31 +40,31 @@ class MemoryKindRow(Record):
     mapped: int | None = field("bytes", "part of size: mapped by processes", rank=6)
     active: int | None = field("bytes", "part of size: on an active LRU list", rank=8)
     inactive: int | None = field("bytes", "part of size: on an inactive LRU list", rank=9)
-    unevictable: int | None = field("bytes", "part of size: cannot be reclaimed", rank=12)
+    unevictable: int | None = field("bytes", "part of size: cannot be reclaimed")
     locked: int | None = field("bytes", "part of size: locked by mlock", rank=11)
     dirty: int | None = field("bytes", "part of size: not yet written back", rank=7)
-    writeback: int | None = field("bytes", "part of size: being written back", rank=13)
-    swap: int | None = field("bytes", "part of size: with a copy in swap", rank=14)
+    writeback: int | None = field("bytes", "part of size: being written back")
+    swap: int | None = field("bytes", "part of size: with a copy in swap")
     thp: int | None = field("bytes", "part of size: in huge pages of any size", rank=10)
 
 
 class _Kinds(Record):
     anon: int | None = field("bytes", "anonymous memory", rank=5)
     ksm: int | None = field("bytes", "merged by KSM", rank=12)
-    swapcache: int | None = field("bytes", "with a copy in swap, and not mapped", rank=13)
+    swapcache: int | None = field("bytes", "with a copy in swap, and not mapped")
     file: int | None = field("bytes", "page cache", rank=6)
     shmem: int | None = field("bytes", "shared memory", rank=7)
     hugetlb: int | None = field("bytes", "hugetlb pages that are mapped", rank=9)
-    hugetlb_idle: int | None = field("bytes", "hugetlb pages that are not", rank=14)
-    zero: int | None = field("bytes", "huge zero page", rank=15)
+    hugetlb_idle: int | None = field("bytes", "hugetlb pages that are not")
+    zero: int | None = field("bytes", "huge zero page")
     slab: int | None = field("bytes", "slab allocator", rank=8)
     pagetables: int | None = field("bytes", "page tables", rank=10)
-    offline: int | None = field("bytes", "given back, or offline", rank=16)
-    poisoned: int | None = field("bytes", "with a hardware memory error", rank=17)
+    offline: int | None = field("bytes", "given back, or offline")
+    poisoned: int | None = field("bytes", "with a hardware memory error")
     free: int | None = field("bytes", "free", rank=4)
     unnamed: int | None = field("bytes", "of the kernel, without a flag", rank=11)
     reserved: int | None = field("bytes", "kept from the page allocator; not in size", rank=18)
-    missing: int | None = field("bytes", "without a frame; not in size", rank=19)
+    missing: int | None = field("bytes", "without a frame; not in size")
 
 
 @extended
@@ -75,7 +75,7 @@ class ZoneMemoryRow(_Kinds):
     zone: str = _ZONE
     start: int = field("pfn", "first frame", adds=False)
     spanned: int = field("bytes", "from the first frame to the last", rank=20)
-    holes: int | None = field("bytes", "part of spanned: not memory", rank=21)
+    holes: int | None = field("bytes", "part of spanned: not memory")
     size: int | None = field("bytes", "frames of the page allocator, counted", rank=1)
     kernel: int | None = _KERNEL
     difference: int | None = _DIFFERENCE
@@ -154,12 +154,12 @@ class BlocksRow(Record):
     slab: int = field("blocks", _WITH, adds=False, rank=6)
     pagetables: int = field("blocks", _WITH, adds=False, rank=7)
     hugetlb: int = field("blocks", _WITH, adds=False, rank=8)
-    hugetlb_idle: int = field("blocks", _WITH, adds=False, rank=10)
-    zero: int = field("blocks", _WITH, adds=False, rank=12)
-    offline: int = field("blocks", _WITH, adds=False, rank=13)
-    poisoned: int = field("blocks", _WITH, adds=False, rank=14)
+    hugetlb_idle: int = field("blocks", _WITH, adds=False)
+    zero: int = field("blocks", _WITH, adds=False)
+    offline: int = field("blocks", _WITH, adds=False)
+    poisoned: int = field("blocks", _WITH, adds=False)
     reserved: int = field("blocks", _WITH, adds=False, rank=9)
-    missing: int = field("blocks", _WITH, adds=False, rank=15)
+    missing: int = field("blocks", _WITH, adds=False)
 
 
 class BlockerRow(Record):
