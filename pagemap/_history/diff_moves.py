@@ -7,6 +7,7 @@ memory, whether it was moved or mapped anew.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 
 from pagemap._history.diff_lines import anonymous
@@ -73,6 +74,7 @@ def frame_moves(before: Side, gone: Sequence[Part], after: Side, new: Sequence[P
                 twice.add(pfn)
             places[pfn] = number, address
     moves: list[Move] = []
+    places_taken: list[tuple[int, int]] = []  # in order: where a move ends up, its end first
     left = dict(enumerate(gone))
     for part in new:
         start, end, _ = part
@@ -86,9 +88,12 @@ def frame_moves(before: Side, gone: Sequence[Part], after: Side, new: Sequence[P
                 continue
             first = max(left[number][0], start - way)
             last = min(left[number][1], end - way)
-            taken = any(at < last + way and first + way < at + size for _, at, size in moves)
+            place = last + way, first + way
+            next_one = bisect_right(places_taken, (place[1], 1 << 64))
+            taken = next_one < len(places_taken) and places_taken[next_one][1] < place[0]
             if first < last and not taken:
                 moves.append((first, first + way, last - first))
+                places_taken.insert(next_one, place)
                 del left[number]
     return moves
 
