@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,6 +117,13 @@ def test_usage(pagemap: Pagemap, case: Case, asked: list[str]) -> None:
     code, out, err = pagemap("diff", case.before, case.after, *asked)
     assert (code, out) == (2, b"")
     assert "--by" in err[0]
+
+
+def test_one_process_as_it_is_now(pagemap: Pagemap) -> None:
+    pid = os.getppid()
+    code, out, err = pagemap("diff", pid, pid)
+    assert (code, out) == (2, b"")
+    assert err[0].endswith(f"pagemap snapshot {pid} -o FILE")
 
 
 def test_a_process_that_is_gone(pagemap: Pagemap, case: Case) -> None:

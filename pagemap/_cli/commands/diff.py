@@ -62,7 +62,9 @@ same exec and boot, that both have them (CAP_SYS_ADMIN). Otherwise no page is
 shown as moved, and a line on stderr says why.
 
 Pages of shared memory that are in swap have no entry: they are dropped, and the
-kernel's sums tell how much of a mapping was swapped out or in.
+kernel's sums tell how much of a mapping was swapped out or in. A page that was
+written in place has the same entry as before, and is no change where the kernel
+has no soft-dirty bits: pagemap writes --inject sees such writes.
 
 examples:
   sudo pagemap snapshot 1234 -o before.pagemap
@@ -96,6 +98,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.parsing import parse_count, parse_names
     from pagemap._errors import UsageError
     from pagemap._history.diff import diff, diff_regions
+    from pagemap._space.live_space import LiveSpace
 
     by, *more = parse_names([arguments.by or "mapping"], _BY, option="--by")
     if more:
@@ -107,6 +110,11 @@ def run(arguments: Namespace) -> int:
     schema = DIFF_REGIONS if arguments.pages else _BY[by]
     shown = results.Results(arguments, schema)
     with spaces.one(arguments.before) as a, spaces.one(arguments.after) as b:
+        if isinstance(a, LiveSpace) and isinstance(b, LiveSpace) and a.pid == b.pid:
+            raise UsageError(
+                f"A and B are both process {a.pid} as it is now; save it first, and compare later: "
+                f"pagemap snapshot {a.pid} -o FILE"
+            )
         remarks = _Remarks()
 
         def make() -> Table[Any] | Iterable[Table[Any]]:
