@@ -92,7 +92,7 @@ class Results:
             )
         if self._seconds is not None and self.format in ("json", "arrow"):
             raise UsageError(
-                f"--watch writes a result every round, and {self.format} can hold only one; "
+                f"there is a result every round, and {self.format} can hold only one; "
                 "use --format jsonl"
             )
         endless = self._seconds is not None and self._count is None

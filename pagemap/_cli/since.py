@@ -65,7 +65,10 @@ class Since:
             return process.pid
         if self._alone and len(self._pids) == 1:
             return self._pids[0]
-        raise UsageError(f"the snapshot {self._meant.path!r} has no process {process.pid}")
+        raise UsageError(
+            f"the snapshot {self._meant.path!r} has no process {process.pid}; pagemap diff compares"
+            " one process with another"
+        )
 
 
 def _is_unknown(table: Table[Any], name: str) -> bool:

@@ -175,7 +175,7 @@ def test_maps_since_takes_a_snapshot_of_the_process(
     assert "--since takes a snapshot" in err[0]
     code, out, err = pagemap("maps", target.pid, target.pid, case.after, "--since", case.before)
     assert code == 2
-    assert f"has no process {target.pid}" in "\n".join(err)
+    assert f"has no process {target.pid}; pagemap diff compares" in "\n".join(err)
     code, out, err = pagemap("maps", target.pid, "--since", case.before, "--watch", "1")
     assert (code, out) == (2, b"")
     assert "--watch" in err[0]

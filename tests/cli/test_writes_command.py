@@ -202,6 +202,7 @@ def test_a_kernel_thread(pagemap: Pagemap) -> None:
         (("--every", "1s", "--for", "500ms"), "--for must be at least as long as a round, 1 s"),
         (("--for", "0"), "--for needs a time above 0"),
         (("--every", "x"), "--every needs a time above 0"),
+        (("--every", "1s", "--json"), "there is a result every round"),
         (("--map", ""), "an empty --map pattern"),
     ],
 )

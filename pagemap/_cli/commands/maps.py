@@ -75,7 +75,7 @@ examples:
   pagemap maps self --sort rss --columns size,rss,uss,path --top 10
   pagemap maps nginx --by path --sort rss
   pagemap maps java --map '[anon]' --top 0
-  pagemap maps 1234 --since before.pagemap --sort rss
+  pagemap maps 1234 --since before.pagemap --sort rss_change --top 10
   pagemap maps self --json | jq '.rows[] | select(.path == "[heap]").size'"""
 
 
