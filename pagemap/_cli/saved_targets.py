@@ -33,7 +33,12 @@ class SavedTarget(Record):
 
         process = Snapshot(self.path).process(self.pid, moment=self.moment)
         facts = process.record.about
-        if not facts["complete"]:
+        if facts.get("salvaged"):
+            complain(
+                f"process {process.pid} of {printable(self.path)} was salvaged from a damaged "
+                "file: pages may be missing"
+            )
+        elif not facts["complete"]:
             cut = facts["cut_at"]
             where = f" at {cut:#x}" if isinstance(cut, int) else ""
             complain(

@@ -48,6 +48,13 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
 
 def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) -> dict[str, Any]:
     size = os.fstat(fd).st_size
+    version = chunks.parse_version(os.pread(fd, 16, 0))
+    if version is not None and version > chunks.VERSION:
+        raise PagemapError(
+            f"{path} is a snapshot of version {version}, which this pagemap does not know: salvage "
+            "it with a newer one",
+            path=path,
+        )
     found = _Found(SnapshotWriter(write))
     used = 0
     for header, payload in _chunks(fd, size):
@@ -122,7 +129,7 @@ class _Found:
         before = chunks.from_json(self._facts[whose])
         unknown = {"end": before.get("begin"), "end_ns": before.get("begin_ns"), "cut_at": None}
         # it cannot be known that nothing between is missing
-        end = {**unknown, **facts, "complete": False}
+        end = {**unknown, **facts, "complete": False, "salvaged": True}
         checked_facts({**before, **end})
         return end
 

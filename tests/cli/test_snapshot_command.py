@@ -102,3 +102,16 @@ def test_a_moment_that_is_not_there(pagemap: Pagemap, start: Start, tmp_path: Pa
     code, _, err = pagemap("maps", f"{path}@5")
     assert code == 2
     assert err == [f"pagemap: {path} has 1 moment, 0: there is no moment 5"]
+
+
+def test_what_was_salvaged_says_so(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    """It said that the process had ended, or become another program."""
+    path, out = tmp_path / "file", tmp_path / "out"
+    pagemap("snapshot", start(workloads.idle()).pid, "-o", str(path))
+    path.write_bytes(path.read_bytes()[:-100])
+    code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))
+    assert code == 0
+    assert "saved 1 process, with " in err[-1]
+    code, _, err = pagemap("maps", str(out))
+    assert code == 0
+    assert "was salvaged from a damaged file" in err[0]

@@ -329,6 +329,19 @@ def test_nothing_is_salvaged_of_what_is_no_snapshot(tmp_path: Path) -> None:
         salvage(str(path), bytearray().extend)
 
 
+def test_a_newer_version_is_not_salvaged(small: tuple[Path, Callable[[], object]]) -> None:
+    """Its chunks may mean something else; a damaged beginning says nothing of that."""
+    path, _ = small
+    data = bytearray(path.read_bytes())
+    data[8:12] = (2).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(PagemapError, match="version 2"):
+        salvage(str(path), bytearray().extend)
+    data[:16] = bytes(16)
+    path.write_bytes(data)
+    assert salvage(str(path), bytearray().extend)["processes"] == 1
+
+
 @pytest.mark.parametrize("version", [1])
 def test_files_of_older_versions_are_read(version: int) -> None:
     """Each was made by the pagemap of its day, with the entries that the kernel showed then."""

@@ -148,8 +148,7 @@ def _salvage(arguments: Namespace) -> int:
         raise UsageError("give targets or --salvage FILE, not both")
     with open_output(arguments.output) as output:
         found = salvage(arguments.salvage, output.write)
-    complain(
-        f"{found['processes']} processes with {found['blocks']} blocks of pages are whole; "
-        f"{found['skipped']} bytes are of no use"
-    )
+    processes = f"{found['processes']} process{'es' * (found['processes'] != 1)}"
+    blocks = f"{found['blocks']} block{'s' * (found['blocks'] != 1)} of pages"
+    complain(f"saved {processes}, with {blocks} that are whole; left out {found['skipped']} bytes")
     return 0
