@@ -13,6 +13,7 @@ from pagemap._native.counting import HUGETLB
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.diffing import Look
 from pagemap._native.lines import Lines
+from pagemap._space.address_space import AddressSpace
 from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
 from pagemap._vocabulary.record import Record, field
@@ -20,7 +21,6 @@ from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._space.address_space import AddressSpace
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["Identity", "Side", "compared_bits", "identity_of", "not_comparable"]
@@ -63,6 +63,8 @@ class Side:
     """One of both looks: its mappings and what backs them, and how its pages are read."""
 
     def __init__(self, process: AddressSpace) -> None:
+        if not isinstance(process, AddressSpace):
+            raise TypeError(f"{process!r} is no process: give a Process, or one of a Snapshot")
         self.process = process
         self.identity = identity_of(process)
         lines = Lines.of_blocks(process.maps_blocks())

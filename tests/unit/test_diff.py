@@ -78,3 +78,9 @@ def test_usage(tmp_path: Path) -> None:
         process.close()
         with pytest.raises(pagemap.ClosedProcess):
             pagemap.diff(process, process)
+
+
+@pytest.mark.parametrize("other", [1, "a.pagemap"])
+def test_what_is_no_process(other: object) -> None:
+    with pagemap.Process("self") as process, pytest.raises(TypeError, match="give a Process"):
+        pagemap.diff(process, other)  # type: ignore[call-overload]
