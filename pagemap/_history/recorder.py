@@ -65,6 +65,7 @@ class Recorder(Holder):
             raise PagemapError(
                 f"cannot make the file {path}: {why}", errno=error.errno, path=path
             ) from None
+        self._at = 0  # where the file ends
         self._writer = SnapshotWriter(self._write)
         self._whole = 0  # bytes that can be read
         self._layers: list[array[int]] = []
@@ -122,9 +123,16 @@ class Recorder(Holder):
         begin, before = time(), self._writer.size
         full = not self._layers or len(self._layers) > MOST_PATCHES or self._is_large()
         layers = [] if full else self._layers
-        self._writer.begin_moment({"begin": about_all(begin)["begin"]}, full=full)
-        layer, windows = self._take_process(layers, full=full)
-        self._writer.end_moment({**about_all(begin, self._process), "complete": True})
+        try:
+            self._writer.begin_moment({"begin": about_all(begin)["begin"]}, full=full)
+            layer, windows = self._take_process(layers, full=full)
+            self._writer.end_moment({**about_all(begin, self._process), "complete": True})
+        except BaseException:
+            # The next one begins where this one did, and refers to nothing of it.
+            self._writer.size = self._at = before
+            self._maps = (b"", [])
+            os.ftruncate(self._fd, before)
+            raise
         self._layers = [*layers, layer]
         self._windows = windows
         size = self._writer.size - before
@@ -148,10 +156,9 @@ class Recorder(Holder):
         writer.begin(facts)
         # what is read of maps is written only where it is not what was written before
         spans, text = take_maps(process, None)
-        digest = sha256(text).digest()
-        if digest != self._maps[0] or not text:
-            spans, text = take_maps(process, writer)
-            self._maps = digest, writer.entry["maps"]
+        if sha256(text).digest() != self._maps[0] or not text:
+            spans, text = take_maps(process, writer)  # perhaps others by now: these count
+            self._maps = sha256(text).digest(), writer.entry["maps"]
             self._more = facts_of(process, text) if text else {}
         writer.entry["maps"] = self._maps[1]
         taking = Taking(
@@ -192,10 +199,11 @@ class Recorder(Holder):
         )
 
     def _write(self, data: bytes | memoryview) -> None:
-        left = memoryview(data)
+        left, at = memoryview(data), self._at
         while left:
             try:
-                left = left[os.write(self._fd, left) :]
+                size = os.pwrite(self._fd, left, at)
+                left, at = left[size:], at + size
             except OSError as error:
                 raise PagemapError(
                     f"cannot write {self.path}: {error.strerror}",
@@ -203,3 +211,4 @@ class Recorder(Holder):
                     operation="write",
                     path=self.path,
                 ) from None
+        self._at = at

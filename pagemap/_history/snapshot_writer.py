@@ -129,8 +129,9 @@ class SnapshotWriter:
         except ValueError as error:
             raise PagemapError(f"cannot write the index of a snapshot: {error}") from None
         index = self.chunk(chunks.INDEX, 0, payload)
-        self.hash = self._sum.digest()
-        fields = chunks.TRAILER_FIELDS.pack(index, self._trailer, self.number, self.hash)
+        digest = self._sum.digest()
+        fields = chunks.TRAILER_FIELDS.pack(index, self._trailer, self.number, digest)
         self._trailer = self.raw(chunks.chunk(chunks.TRAILER, 0, fields))
+        self.hash = digest
         self.number += 1
         self._processes = []

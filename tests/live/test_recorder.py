@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -182,6 +183,33 @@ def test_it_can_be_read_when_the_recorder_is_killed(start: Start, tmp_path: Path
             (record,) = file.processes(number)
             saved = record.table.read(target.first.start // oracle.PAGE, 2048)
             assert saved.tolist() == wanted
+
+
+@pytest.mark.parametrize("space", [0, 30, 1500])
+def test_after_a_disk_that_was_full(player: Player, tmp_path: Path, space: int) -> None:
+    """Later moments were written at other places than was noted: none could be read."""
+    path, wanted = tmp_path / "record", []
+    player.tell("map", "area")
+    pid = player.process.pid
+    with Recorder(pid, str(path)) as recorder:
+        for number in range(4):
+            player.tell("touch", "area", 500 * number, 500)
+            if number != 1:
+                recorder.take()
+                wanted.append(table_of(pid))
+                continue
+            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (recorder.size + space, limits[1]))
+            try:
+                with pytest.raises(PagemapError, match="cannot write"):
+                    recorder.take()
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert path.stat().st_size == recorder.size
+    with SnapshotFile(str(path)) as file:
+        assert file.moments == len(wanted)
+    for number, table in enumerate(wanted):
+        assert saved_table(path, number) == table, number
 
 
 def test_a_target_that_exits(start: Start, tmp_path: Path) -> None:
