@@ -50,8 +50,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedSpace"]
 
-_MOST_MAPS = 1 << 30
-"""Bytes of the text of maps: ten million mappings. A file of megabytes may unpack to more."""
+_MOST_MAPS = 1 << 28
+"""Bytes of the text of maps. A file of megabytes may unpack to more."""
+_MOST_LINES = 1 << 21
+"""Mappings, 400 bytes of memory each: thirty times as many as a process has by default."""
+_MOST_SWAP = 1 << 40
+"""Pages of one mapping in swap."""
 
 
 class SavedSpace(AddressSpace):
@@ -237,7 +241,7 @@ class SavedSpace(AddressSpace):
         """The pages of a mapping in swap that have no entry."""
         pages: Any = self._fact("shmem_swap", default={})
         found = pages.get(f"{start:x}") if isinstance(pages, dict) else None
-        return found if type(found) is int and 0 <= found < 1 << 52 else None
+        return found if type(found) is int and 0 <= found < _MOST_SWAP else None
 
     def passed_over(self) -> frozenset[int]:
         """The starts of mappings that a scan passed over."""
@@ -249,11 +253,12 @@ class SavedSpace(AddressSpace):
     def maps_blocks(self) -> Generator[bytes, None, None]:
         """The text of maps, in blocks of whole lines."""
         self.require_open()
-        end = size = 0
+        end = size = lines = 0
         for block in self.record.maps_blocks():
             bounds = Lines(block).bounds
             size += len(block)
-            if size > _MOST_MAPS or (bounds and bounds[0] < end):
+            lines += len(bounds) >> 1
+            if size > _MOST_MAPS or lines > _MOST_LINES or (bounds and bounds[0] < end):
                 raise self._damaged("maps")
             end = bounds[-1] if bounds else end
             self.require_open()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pagemap
 from pagemap._history.snapshot import Options, take
 from pagemap._space import snapshot_chunks as chunks
 from tests import workloads
@@ -235,3 +236,79 @@ def test_salvaging_is_bounded(
     bomb = deflated(facts[:-1], b',"more":[', b"[]," * 300_000, b"[]]}")
     many = b"".join(chunks.chunk(chunks.PROCESS, number, bomb) for number in range(6))
     assert "'processes': 6" in salvaged(chunks.file_header() + many)
+
+
+def saved(start: Start, path: Path) -> bytes:
+    """A snapshot of a process that does nothing."""
+    with path.open("wb", buffering=0) as file:
+        take([start(workloads.idle()).pid], file.write, Options())
+    return path.read_bytes()
+
+
+def changed(data: bytes, facts: dict[str, object], maps: bytes = b"") -> bytes:
+    """A snapshot of one process without pages, with other facts, and `maps`; all sums are right."""
+    found: dict[int, bytes] = {}
+    at = 16
+    while header := chunks.parse_header(data[at : at + 24]):
+        found[header.kind] = data[at + 24 : at + 24 + header.size]
+        at += 24 + header.size
+    about = {**chunks.from_json(found[chunks.PROCESS]), **facts}
+    out = chunks.file_header()
+    places: dict[str, object] = {"about": len(out), "pid": about["pid"], "name": about["name"]}
+    out += chunks.chunk(chunks.PROCESS, 0, chunks.to_json(about))
+    lines = maps.splitlines(keepends=True)
+    texts: list[list[int]] = []
+    for first in range(0, len(lines), 1 << 13):
+        text = b"".join(lines[first : first + (1 << 13)])
+        texts.append([len(out), len(text)])
+        out += chunks.chunk(chunks.MAPS, 0, chunks.deflated(text, 1))
+    places["maps"], places["end"] = texts, len(out)
+    end = {**chunks.from_json(found[chunks.END]), **facts}
+    out += chunks.chunk(chunks.END, 0, chunks.to_json(end))
+    at = len(out)
+    out += chunks.chunk(chunks.INDEX, 0, index(FULL, [entry(0, **places)]))
+    return out + chunks.chunk(chunks.TRAILER, 0, trailer(at))
+
+
+OUT_OF_BOUNDS: list[tuple[str, object]] = [
+    ("told", -1),
+    ("told", 1 << 64),
+    ("resident", 10**30),
+    ("pid_namespace", -1),
+    ("end_page", (1 << 52) + 1),
+    ("begin_ns", 1 << 63),
+    ("zero_frames", [1]),
+    ("zero_frames", [0, 1 << 64]),
+    ("zero_frames", ["a", "b"]),
+    ("categories", [["huge"]]),
+    ("categories", [{}]),
+    ("swap_areas", ["zz"]),
+]
+
+
+@pytest.mark.parametrize(("name", "fact"), OUT_OF_BOUNDS)
+def test_facts_have_bounds(start: Start, tmp_path: Path, name: str, fact: object) -> None:
+    """Numbers that C does not have ended in an OverflowError, where a table was made of them."""
+    path = tmp_path / "file"
+    path.write_bytes(changed(saved(start, path), {name: fact}))
+    with pytest.raises(pagemap.PagemapError, match="damaged"), pagemap.Snapshot(str(path)) as file:
+        file.process().tally()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_mappings_have_a_bound(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    """Text of megabytes in the file is many millions of lines, 400 bytes of memory each."""
+    monkeypatch.setattr("pagemap._space.saved_space._MOST_LINES", 10_000)
+    path = tmp_path / "file"
+    line = "{:012x}-{:012x} r--p 00000000 00:00 0 \n"
+    lines = (line.format(at << 12, (at + 1) << 12) for at in range(10_000 + more))
+    path.write_bytes(changed(saved(start, path), {}, "".join(lines).encode()))
+    with pagemap.Snapshot(str(path)) as file:
+        process = file.process()
+        if more:
+            with pytest.raises(pagemap.PagemapError, match="the maps"):
+                process.maps()
+        else:
+            assert len(process.maps()) == 10_000
