@@ -178,7 +178,6 @@ class ProcessMethods(AddressSpace):
         """
         from pagemap._analyses.page_types import page_types
 
-        self.require_live("tell page types")
         return page_types(
             [self],
             ranges=ranges,
@@ -187,7 +186,7 @@ class ProcessMethods(AddressSpace):
             raw=raw,
             cgroup=cgroup,
             threads=threads,
-            procfs=self.procfs,
+            procfs=self.machine.procfs,
         )
 
     def page_runs(
@@ -209,7 +208,6 @@ class ProcessMethods(AddressSpace):
         """
         from pagemap._analyses.page_runs import page_runs
 
-        self.require_live("tell page types")
         return page_runs(
             [self],
             each=each,
@@ -221,7 +219,7 @@ class ProcessMethods(AddressSpace):
             raw=raw,
             cgroup=cgroup,
             threads=threads,
-            procfs=self.procfs,
+            procfs=self.machine.procfs,
         )
 
     def huge(

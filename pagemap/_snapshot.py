@@ -29,8 +29,8 @@ class SavedProcess(SavedSpace, ProcessMethods):
 
     They give what those of the process would have given when the snapshot was taken, if it was
     stopped then. The file may not have all of it: without PFNs (`pfns_visible` is False) `pfn` is
-    None, and virt_to_phys raises PfnsHidden; without smaps footprints raises Unsupported, as huge,
-    page_types and page_runs do in any case, and `fileno`.
+    None, and virt_to_phys raises PfnsHidden; without smaps footprints raises Unsupported, and
+    without frames page_types, page_runs and frames of columns; huge and `fileno` do in any case.
 
     `record` is what the file has of it, in `path`; `pid` the number that it had. No method looks at
     a process that runs, or at any file of this machine.

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "kernel/core.h"
+#include "kernel/kpage_flags.h"
 #include "kernel/read.cdef.h"
 #include "kernel/scan.cdef.h"
 #include "kernel/uapi.h"
@@ -51,6 +52,32 @@ static uint64_t extra_of(uint64_t categories)
 	       (categories & PM_UAPI_IS_PFNZERO ? PM_KEY_ZERO : 0);
 }
 
+/* Mark the groups of the frames that entries have. Other threads may mark the same. */
+static void mark_groups(const struct pm_taking *take, const uint64_t *entries, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t pfn = entries[i] & PM_PLACE_MASK, group = pfn >> take->group_shift;
+
+		if (!pm_flag(entries[i], PM_PRESENT_BIT) || !pfn || group >= take->groups_count)
+			continue;
+		__atomic_store_n(take->groups + group, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_or(take->frames + pfn / 8, (uint8_t)(1 << pfn % 8),
+				  __ATOMIC_RELAXED);
+	}
+}
+
+void pm_take_frames(const uint8_t *frames, uint64_t count, uint64_t *flags, uint64_t *mapcounts)
+{
+	const uint64_t folio = PM_BIT(PM_KPF_COMPOUND_HEAD) | PM_BIT(PM_KPF_COMPOUND_TAIL);
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (frames[i / 8] >> i % 8 & 1 || flags[i] & folio)
+			continue;
+		flags[i] = 0;
+		mapcounts[i] = 0;
+	}
+}
+
 /* Read `count` entries at `vpn`, without places if they are not wanted. Returns 1, 0 where there
  * are not so many, or -errno. */
 static int read_block(struct pm_step *step, uint64_t vpn, uint64_t count)
@@ -65,6 +92,8 @@ static int read_block(struct pm_step *step, uint64_t vpn, uint64_t count)
 		return 0;
 	}
 	step->looked += count;
+	if (step->take->groups)
+		mark_groups(step->take, entries, count);
 	if (!step->take->places) {
 		for (uint64_t i = 0; i < count; i++)
 			entries[i] &= ~PM_PLACE_MASK;

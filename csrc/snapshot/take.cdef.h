@@ -27,6 +27,12 @@ struct pm_taking {
 	uint32_t categories; /* those of huge, pfnzero and soft-dirty that it may be asked for */
 	uint32_t places;     /* PFNs and places in swap too; without, they are 0 in the file */
 	uint32_t whose;
+	/* a byte for each group of 1 << group_shift frames, 3 at least: 1 where a page lies in it;
+	 * and a bit for each of its frames; or none */
+	uint8_t *groups;
+	uint8_t *frames;
+	uint64_t groups_count;
+	uint64_t group_shift;
 };
 
 /* How many bytes of scratch a step needs; it begins at a multiple of 8 bytes. */
@@ -47,6 +53,12 @@ uint64_t pm_take_join(struct pm_range *spans, uint64_t count);
 int64_t pm_take_step(const struct pm_taking *take, struct pm_place *at, const struct pm_place *to,
 		     uint8_t *scratch, uint8_t *out, struct pm_saved_block *blocks,
 		     uint64_t *stored, uint64_t *looked, uint64_t *ended);
+
+/*
+ * Forget the words of `count` frames in whose place nothing lies that is of interest: their bit in
+ * `frames`, the first is bit 0, is not set, and they are not of a larger folio by their flags.
+ */
+void pm_take_frames(const uint8_t *frames, uint64_t count, uint64_t *flags, uint64_t *mapcounts);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._analyses.page_survey import Survey
+    from pagemap._kernel.frames import FrameReader
     from pagemap._native.types import Found
     from pagemap._space.arguments import Target
 
@@ -63,7 +64,22 @@ class Places:
         self.unknown = 0
         self.unit = PAGE_SIZE if processes or files else 1
         self.purpose = OF_PROCESSES if processes else OF_FRAMES
-        self.processes = len(dict.fromkeys(map(pid_of, self._processes)))
+        self.processes = len(dict.fromkeys(map(_pid, self._processes)))
+
+    @property
+    def _saved(self) -> AddressSpace | None:
+        """The process of a snapshot that is looked at, if it is one."""
+        for each in self._processes:
+            if isinstance(each, AddressSpace) and not each.live:
+                if len(self._processes) > 1:
+                    raise UsageError("each snapshot has frames of its own: make one call for each")
+                return each
+        return None
+
+    def reader(self) -> FrameReader | None:
+        """What was saved of the frames; None where the kernel's files tell. As Survey takes it."""
+        saved = self._saved
+        return None if saved is None else saved.frame_reader(OF_PROCESSES)
 
     def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:
         """The pid or the path of each place, and what is found there, step by step."""
@@ -95,7 +111,7 @@ class Places:
         self._failed(error)
 
     def _of_processes(self, survey: Survey) -> Iterator[tuple[int, Iterator[Found]]]:
-        given = {pid_of(each): each for each in self._processes}
+        given = {_pid(each): each for each in self._processes}
         held = {pid: each for pid, each in given.items() if isinstance(each, AddressSpace)}
         if len(held) == len(given) == 1:
             ((pid, space),) = held.items()
@@ -129,14 +145,19 @@ class Places:
         """What holds for all rows."""
         told = {} if self._every is None else self._every.about()
         left_out = [*self._left_out, *told.pop("left_out", [])]  # type: ignore[misc]
-        return about(
-            self._begin,
-            None,
-            **{
-                "raw": raw,
-                "unknown": self.unknown,
-                **told,
-                "left_out": left_out,
-                "complete": not left_out,
-            },
-        )
+        saved = self._saved
+        of_file = {} if saved is None else saved.machine.about(self._begin)
+        return {
+            **about(self._begin),
+            **of_file,
+            "raw": raw,
+            "unknown": self.unknown,
+            **told,
+            "left_out": left_out,
+            "complete": not left_out and of_file.get("complete", True),
+        }
+
+
+def _pid(target: Target) -> int:
+    """The pid that it has, or had when it was saved."""
+    return target.pid if isinstance(target, AddressSpace) and not target.live else pid_of(target)

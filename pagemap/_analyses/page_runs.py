@@ -63,6 +63,7 @@ def page_runs(
         threads=threads,
         procfs=procfs,
         purpose=places.purpose,
+        frames=places.reader(),
     )
     unasked = {"mapcount": not mapcounts, "cgroup": not cgroups}
     names = run_columns(processes=places.processes, files=bool(files), each=each)

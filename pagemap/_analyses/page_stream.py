@@ -154,10 +154,7 @@ class PageStream(Stream):
         frames = None
         fds = {}
         if self._frames:
-            from pagemap._kernel.frames import FrameReader
-
-            process.require_live("look up frames")
-            frames = FrameReader(procfs=process.procfs)
+            frames = process.frame_reader("look up frames")
             fds = {FRAME_COLUMNS[name]: frames.fileno(name) for name in self._frames}
         source, mapcounts = process.source, CLOSED
         if self._tells_exclusive():

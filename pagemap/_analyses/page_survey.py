@@ -85,6 +85,7 @@ class Survey(Holder):
         threads: int | None = None,
         procfs: str = "/proc",
         purpose: str = OF_PROCESSES,
+        frames: FrameReader | None = None,
     ) -> None:
         self._wanted = wanted
         flags, entries = divide(parse_filters(only, without, read_word), raw=raw)
@@ -95,7 +96,7 @@ class Survey(Holder):
         self._cgroup, self._cgroups, self._mapcounts = cgroup, cgroups, mapcounts
         if cgroup is not None:
             check_int("cgroup", cgroup, 0, 1 << 64)
-        self._files = FrameReader(procfs=procfs, purpose=purpose)
+        self._files = frames or FrameReader(procfs=procfs, purpose=purpose)
         self._cache = CacheWalk(threads)
         self._kept: tuple[Job, Blocks] | None = None
         self._end = 0
@@ -121,7 +122,12 @@ class Survey(Holder):
         return self._end
 
     def _job(
-        self, *, seen: SeenFrames | None = None, once: bool = False, choice: Choice | None = None
+        self,
+        *,
+        seen: SeenFrames | None = None,
+        once: bool = False,
+        choice: Choice | None = None,
+        swap_kinds: bytes | None = None,
     ) -> Job:
         listed = self._wanted != COUNTS
         by_cgroup = self._cgroup is not None
@@ -135,7 +141,7 @@ class Survey(Holder):
             raw=self._raw,
             wanted=self._wanted,
             cgroup=self._cgroup,
-            kinds=kinds(),
+            kinds=swap_kinds or kinds(),
             filters=self._flags,
             all_of=choice.all_of if choice else 0,
             none_of=choice.none_of if choice else 0,
@@ -158,7 +164,6 @@ class Survey(Holder):
         PfnsHidden without CAP_SYS_ADMIN, Unsupported for a word that this kernel does not tell;
         while it is read, TargetVanished.
         """
-        process.require_live(OF_PROCESSES)
         kept = None if ranges is None else page_ranges(ranges)
         if process.kernel_thread:
             return iter(())
@@ -213,12 +218,12 @@ class Survey(Holder):
         choice: Choice,
     ) -> Iterator[Found]:
         counted = self._frames_seen() if self._wanted == COUNTS else None
-        job = self._job(seen=counted, choice=choice)
+        job = self._job(seen=counted, choice=choice, swap_kinds=process.machine.swap_kinds())
         reach = _Reach(first=pipeline.ALONE_PAGES)
         blocks = job.blocks()
         for block in process.maps_blocks():
             spans = Spans(list(_spans(block, ranges)))
-            pieces = job.of_spans(spans, process.fileno(), use_scan=process.can_scan, pages=reach)
+            pieces = job.of_spans(spans, process.source, use_scan=process.can_scan, pages=reach)
             with pipeline.run(pieces, lambda: blocks, self._threads) as results:
                 for piece, found in process.reading(results):
                     yield found

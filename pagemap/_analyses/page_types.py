@@ -62,6 +62,7 @@ def page_types(
         threads=threads,
         procfs=procfs,
         purpose=places.purpose,
+        frames=places.reader(),
     ) as survey:
         for _, steps in places.each(survey):
             for found in steps:

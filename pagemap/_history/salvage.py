@@ -130,6 +130,7 @@ class _Found:
         unknown = {"end": before.get("begin"), "end_ns": before.get("begin_ns"), "cut_at": None}
         # it cannot be known that nothing between is missing
         end = {**unknown, **facts, "complete": False, "salvaged": True}
+        end.pop("frames_end", None)  # words of frames are not salvaged
         checked_facts({**before, **end})
         return end
 

@@ -14,6 +14,7 @@ from time import time
 from pagemap._analyses.saved_facts import facts_of, sums_of
 from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
 from pagemap._history import snapshot_facts
+from pagemap._history.snapshot_frames import FrameTaking
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._kernel.maps_blocks import read_blocks
 from pagemap._kernel.stopping import stopped
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._history.snapshot_writer import ProcessWriter
+    from pagemap._native.snapshot import FrameGroups
     from pagemap._space.live_space import LiveSpace
 
 __all__ = ["MOST_MAPS", "Options", "categories_of", "take", "take_maps", "take_pages"]
@@ -49,7 +51,7 @@ MOST_MAPS = 1 << 23
 class Options:
     """How to take a snapshot: as `pagemap.Snapshot.take` says."""
 
-    __slots__ = ("pfns", "smaps", "stop", "threads")
+    __slots__ = ("frames", "pfns", "smaps", "stop", "threads")
 
     def __init__(
         self,
@@ -57,11 +59,13 @@ class Options:
         pfns: bool = True,
         stop: bool = False,
         smaps: bool = False,
+        frames: bool = False,
         threads: int | None = None,
     ) -> None:
         self.pfns = pfns
         self.stop = stop
         self.smaps = smaps
+        self.frames = frames
         self.threads = check_threads(threads)
 
 
@@ -118,7 +122,10 @@ def _take_process(
         writer.begin(facts)
         spans, text = take_maps(process, writer)
         more = facts_of(process, text) if text else {}
-        error = take_pages(process, writer, spans, options)
+        taking = FrameTaking(process) if options.frames else None
+        error = take_pages(process, writer, spans, options, taking.groups if taking else None)
+        if taking is not None and error is None:
+            more.update(taking.write(writer))
         if options.smaps and error is None:
             error, sums = _take_smaps(process, writer)
             more.update(sums)
@@ -150,7 +157,11 @@ def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, 
 
 
 def take_pages(
-    process: LiveSpace, writer: ProcessWriter, spans: Spans, options: Options
+    process: LiveSpace,
+    writer: ProcessWriter,
+    spans: Spans,
+    options: Options,
+    groups: FrameGroups | None = None,
 ) -> PagemapError | None:
     """Write the pages in `spans`; returns TargetVanished where they end too early."""
     taking = Taking(
@@ -161,6 +172,7 @@ def take_pages(
         categories=categories_of(process),
         places=options.pfns,
         whose=writer.whose,
+        groups=groups,
     )
     reach = Reach(first=pipeline.ALONE_PAGES, threads=options.threads)
     try:

@@ -32,7 +32,7 @@ class ProcessWriter:
         self.whose = whose
         self.last_page = 0
         self.columns = (array("Q"), array("Q"), array("Q"), array("I"))
-        self.entry: dict[str, Any] = {"whose": whose, "maps": [], "smaps": []}
+        self.entry: dict[str, Any] = {"whose": whose, "maps": [], "smaps": [], "frames": []}
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Write what is known before its pages are read."""
@@ -49,6 +49,13 @@ class ProcessWriter:
             place = self._writer.chunk(kind, self.whose, chunks.deflated(text[:size], 9))
             self.entry[name].append([place, size])
             text = text[size:]
+
+    def frames(self, first: int, columns: list[bytearray]) -> None:
+        """Write the words of frames from PFN `first` on: flags, then as many map counts."""
+        head = first.to_bytes(8, "little")
+        payload = head + b"".join(map(chunks.divided, columns))
+        place = self._writer.chunk(chunks.FRAMES, self.whose, chunks.deflated(payload))
+        self.entry["frames"].append([place, len(payload)])
 
     def blocks(self, data: memoryview, words: memoryview) -> None:
         """Write blocks: BLOCK_WORDS numbers tell of each, with its offset in `data`."""

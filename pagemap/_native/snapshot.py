@@ -22,6 +22,7 @@ __all__ = [
     "MOST_LAYERS",
     "PAGES_KIND",
     "BlockTrial",
+    "FrameGroups",
     "SavedTable",
     "TakeBuffer",
     "Taking",
@@ -64,6 +65,33 @@ class TakeBuffer:
         self.ended = ffi.new("uint64_t *")
 
 
+class FrameGroups:
+    """Marks of `count` groups, each of 1 << `shift` frames: those that pages lie in."""
+
+    __slots__ = ("_marks", "count", "frames", "shift", "table")
+
+    def __init__(self, count: int, shift: int) -> None:
+        self.count = count
+        self.shift = shift
+        self._marks = bytearray(count)
+        self.table = ffi.from_buffer("uint8_t[]", self._marks, require_writable=True)
+        self.frames = ffi.new("uint8_t[]", count << shift - 3)
+
+    def keep(self, first: int, flags: bytearray, mapcounts: bytearray) -> None:
+        """Forget those of these words, from frame `first` on, that are of no page."""
+        columns = [ffi.from_buffer("uint64_t[]", each) for each in (flags, mapcounts)]
+        lib.pm_take_frames(self.frames + first // 8, len(flags) // 8, *columns)
+
+    def runs(self, most: int) -> Iterator[tuple[int, int]]:
+        """The marked ones: the first of some in a row, and how many, at most `most`."""
+        at = self._marks.find(1)
+        while at >= 0:
+            end = self._marks.find(0, at, at + most)
+            end = min(at + most, self.count) if end < 0 else end
+            yield at, end - at
+            at = self._marks.find(1, end)
+
+
 class Taking:
     """The taking of one page table."""
 
@@ -79,10 +107,11 @@ class Taking:
         categories: int,
         places: bool,
         whose: int,
+        groups: FrameGroups | None = None,
     ) -> None:
         spans.count = int(lib.pm_take_join(spans.table, spans.count))
         self._spans = spans
-        self._keep = fd  # open for as long as somebody holds it
+        self._keep = fd, groups  # open for as long as somebody holds it
         self.table = ffi.new(
             "struct pm_taking *",
             {
@@ -94,6 +123,10 @@ class Taking:
                 "categories": categories,
                 "places": places,
                 "whose": whose,
+                "groups": ffi.NULL if groups is None else groups.table,
+                "frames": ffi.NULL if groups is None else groups.frames,
+                "groups_count": 0 if groups is None else groups.count,
+                "group_shift": 0 if groups is None else groups.shift,
             },
         )
 

@@ -8,6 +8,7 @@ import os
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
 from pagemap._native.scan import Piece
+from pagemap._native.source import Scratch
 from pagemap._native.type_runs import ROW_BYTES
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.scan import Spans
+    from pagemap._native.source import Source
 
 __all__ = [
     "ALIKE",
@@ -103,6 +105,7 @@ class Job:
         "_seen",
         "cgroups",
         "mapcounts",
+        "source",
         "table",
         "wanted",
     )
@@ -129,6 +132,7 @@ class Job:
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
         self._kinds = ffi.from_buffer("uint8_t[]", kinds)
         self.wanted = wanted
+        self.source: Source = -1
         self._fds = kpageflags, kpagecount, kpagecgroup  # held for as long as C may read
         self.mapcounts = kpagecount >= 0
         self.cgroups = kpagecgroup >= 0
@@ -161,12 +165,15 @@ class Job:
         return Blocks(self)
 
     def of_spans(
-        self, spans: Spans, fd: int, *, use_scan: bool, pages: Any
+        self, spans: Spans, source: Source, *, use_scan: bool, pages: Any
     ) -> Iterator[SpansPiece]:
-        """Look at the populated pages of `spans` of the pagemap `fd`, `pages()` in a piece."""
+        """Look at the populated pages of `spans` of `source`, `pages()` in a piece."""
         page_shift = self.table.source.page_shift
-        self.table.source = spans.source(fd, page_shift, use_scan=use_scan)
-        self._looked_at: tuple[int, ...] = (fd,)
+        # another struct, so that threads see that their copies are of an older one
+        self.table = ffi.new("struct pm_types_job *", self.table[0])
+        self.table.source = spans.source(source, page_shift, use_scan=use_scan)
+        self.source = source
+        self._looked_at: tuple[object, ...] = (source,)
         for at, to, count in spans.stretches(pages):
             yield SpansPiece(self, spans, at, to, count)
 
@@ -202,18 +209,19 @@ class Blocks:
             block = self._free.pop()
         except IndexError:
             block = Block(self._job)
-        checked(call(block.table))
+        checked(call(block))
         found = block.found(listed=self._job.wanted != COUNTS)
         self._free.append(block)
         return found
 
 
-class Block:
+class Block(Scratch):
     """The columns of a step, and what it found."""
 
     __slots__ = ("_kept", "table")
 
     def __init__(self, job: Job) -> None:
+        super().__init__()
         size = BLOCK_PAGES
         columns: dict[str, Any] = {
             name: allocate("uint64_t[]", size) for name in ("entries", "flags")
@@ -281,7 +289,9 @@ class SpansPiece(Piece):
         """A step."""
         job = self._job
         found = blocks.found(
-            lambda block: lib.pm_types_of_spans(job.table, self._at, self._to, block)
+            lambda block: lib.pm_types_of_spans(
+                block.job_of(job.table, job.source), self._at, self._to, block.table
+            )
         )
         self.work += found.looked
         return found
@@ -305,7 +315,7 @@ class RangePiece:
     def run(self, blocks: Blocks) -> Found:
         """A step."""
         job = self._job
-        found = blocks.found(lambda block: self._call(job.table, self._at, self._end, block))
+        found = blocks.found(lambda block: self._call(job.table, self._at, self._end, block.table))
         self.work += found.looked
         return found
 
@@ -333,7 +343,7 @@ class FilesPiece:
         """A step, which is all of it."""
         job, table = self._job, self._table
         found = blocks.found(
-            lambda block: lib.pm_types_of_files(job.table, table, len(table), block)
+            lambda block: lib.pm_types_of_files(job.table, table, len(table), block.table)
         )
         self.work = found.looked
         self.done = True

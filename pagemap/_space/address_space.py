@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pagemap._kernel.folder import Folder
+    from pagemap._kernel.frames import FrameReader
     from pagemap._native import Buffer
     from pagemap._native.source import Source
     from pagemap._space.arguments import Range
@@ -149,6 +150,17 @@ class AddressSpace(Holder):
     def counted_source(self) -> Source:
         """What to read entries from whose bit 56 is by map counts, where these were saved."""
         return self.source
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether there is something to tell what its frames are."""
+        return True
+
+    def frame_reader(self, purpose: str) -> FrameReader:
+        """What tells of the frames that its pages lie in; `purpose` is what errors say failed."""
+        from pagemap._kernel.frames import FrameReader
+
+        return FrameReader(procfs=self.procfs, purpose=purpose)
 
     def devices(self) -> dict[str, int]:
         """What is known to back the mappings of each device, before anybody is asked."""

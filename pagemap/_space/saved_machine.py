@@ -6,7 +6,6 @@ from errno import ENOTSUP
 
 from pagemap._errors import Unsupported
 from pagemap._kernel import features
-from pagemap._native.descriptors import CLOSED
 from pagemap._space.machine import Machine
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.names import spell
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from pagemap._space.saved_frames import SavedFrames
+
 __all__ = ["SavedMachine"]
 
 _OF_PROCESS = ("host", "kernel", "boot_id", "page_size", "begin", "end")
@@ -25,12 +26,13 @@ _OF_PROCESS = ("host", "kernel", "boot_id", "page_size", "begin", "end")
 class SavedMachine(Machine):
     """Nothing here is asked of this machine: `facts` are those of a process in the file `path`."""
 
-    __slots__ = ("_facts", "_path")
+    __slots__ = ("_facts", "_frames", "_path")
 
-    def __init__(self, facts: Mapping[str, Any], path: str) -> None:
+    def __init__(self, facts: Mapping[str, Any], path: str, frames: SavedFrames) -> None:
         super().__init__("")  # there is no proc file system of it
         self._facts = facts
         self._path = path
+        self._frames = frames
 
     def told(self, wanted: int = features.ALL) -> int:
         """Those of the flags `wanted` that the kernel told."""
@@ -79,9 +81,9 @@ class SavedMachine(Machine):
         found = self._facts.get("memory")
         return found if type(found) is int and found > 0 else None
 
-    def open_frames(self, name: str) -> int:  # noqa: ARG002 - as of a Machine
-        """There are none."""
-        return CLOSED
+    def open_frames(self, name: str) -> int:
+        """A file about frames as it was; CLOSED where that was not saved."""
+        return self._frames.open(name)
 
     def about(self, begin: float) -> dict[str, object]:  # noqa: ARG002 - as of a Machine
         """What holds for all of a result: of when the snapshot was taken, whenever it is read."""

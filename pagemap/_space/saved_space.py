@@ -13,6 +13,7 @@ from pagemap._native.lines import Lines
 from pagemap._native.source import saved_in
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.saved_folder import SavedFolder
+from pagemap._space.saved_frames import SavedFrameReader, SavedFrames
 from pagemap._space.saved_machine import SavedMachine
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar
 
     from pagemap._kernel.folder import Folder
+    from pagemap._kernel.frames import FrameReader
     from pagemap._native.source import SavedTable, Source
 
     class Record(Protocol):
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         def table(self) -> SavedTable: ...
         def maps_blocks(self) -> Iterator[bytes]: ...
         def smaps(self) -> bytes | None: ...
+        def frames(self) -> Iterator[tuple[int, bytes, bytes]]: ...
 
     class OpenFile(Protocol):
         """The snapshot that is open."""
@@ -69,6 +72,7 @@ class SavedSpace(AddressSpace):
         "_counted",
         "_file",
         "_folder",
+        "_frames",
         "_source",
         "machine",
         "path",
@@ -96,7 +100,8 @@ class SavedSpace(AddressSpace):
                 operation="read the snapshot",
                 path=path,
             )
-        self.machine = SavedMachine(about, path)
+        self._frames = SavedFrames(about.get("frames_end"), record.frames, path)
+        self.machine = SavedMachine(about, path, self._frames)
         self._folder = SavedFolder(self.pid, path, about, record.smaps)
         self._source = saved_in(record.table, counted=False)
         self._counted = saved_in(record.table, counted=True) if self.counted else self._source
@@ -157,6 +162,16 @@ class SavedSpace(AddressSpace):
         """What to read entries from whose bit 56 is by map counts, where these were saved."""
         self.require_open()
         return self._counted
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether flags and map counts of frames were saved."""
+        return self._fact("frames_end") is not None
+
+    def frame_reader(self, purpose: str) -> FrameReader:  # noqa: ARG002 - as of one that lives
+        """What was saved about frames."""
+        self.require_open()
+        return SavedFrameReader(self._frames)
 
     def source_at(self, address: int) -> Source:
         """What to read the page at `address` from."""

@@ -108,6 +108,18 @@ class SavedRecord:
             return None
         return b"".join(self._file.text(place, size, chunks.SMAPS) for place, size in places)
 
+    def frames(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """The first PFN of some frames in a row, the words of their flags, and of map counts."""
+        for place, size in self._entry.get("frames", ()):
+            data = self._file.text(place, size, chunks.FRAMES)
+            half = len(data) // 16 * 8
+            flags, mapcounts = data[8 : 8 + half], data[8 + half : 8 + 2 * half]
+            yield (
+                int.from_bytes(data[:8], "little"),
+                chunks.united(flags),
+                chunks.united(mapcounts),
+            )
+
 
 class SnapshotFile(Holder):
     """An open snapshot file, of one moment or, as a record, of several.

@@ -86,15 +86,15 @@ def read_index(
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of a process whose facts are of their types, and whose places are in order."""
     numbers = [entry["whose"], entry["pid"], entry["blocks"], entry["about"], entry["end"]]
-    for name in ("maps", "smaps"):
+    for name in ("maps", "smaps", "frames"):
         after = total = 0
-        for place, size in entry[name]:
+        for place, size in entry.get(name, ()):
             numbers += (place, size)
             if place < after or size > chunks.MOST_TEXT:
                 raise ValueError("an index of text that is not in order")
             after = place + 1  # so that no text is there more than once
             total += size
-        if total > chunks.MOST_TEXTS:
+        if total > chunks.MOST_TEXTS and name != "frames":  # SavedFrames has a limit of its own
             raise ValueError("an index of too much text")
     if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
         raise ValueError("an index of what are no numbers")

@@ -37,6 +37,7 @@ examples:
   pagemap snapshot self -o self.pagemap
   sudo pagemap snapshot nginx -o before.pagemap
   sudo pagemap snapshot 4242 --stop -o exact.pagemap
+  sudo pagemap snapshot 4242 --frames -o frames.pagemap
   pagemap snapshot java --no-pfns --smaps -o java.pagemap"""
 
 
@@ -61,6 +62,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--smaps",
         action="store_true",
         help="save smaps too, which holds the target's mmap_lock while the kernel adds it up",
+    )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="save what frames are, for types and uss: their flags and map counts (root)",
     )
     parser.add_argument(
         "--stop", action="store_true", help="stop each process while it is read, then resume it"
@@ -93,8 +99,11 @@ def run(arguments: Namespace) -> int:
         pfns=not arguments.no_pfns,
         stop=arguments.stop,
         smaps=arguments.smaps,
+        frames=arguments.frames,
         threads=parse_count(arguments.threads, option="--threads"),
     )
+    if arguments.frames and arguments.no_pfns:
+        raise UsageError("--frames saves what lies at PFNs: leave out --no-pfns")
     if arguments.output == "-" and os.isatty(1):
         raise UsageError("a snapshot is no text for a terminal: give a file with -o FILE")
     if arguments.salvage is not None:

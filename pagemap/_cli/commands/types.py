@@ -6,7 +6,7 @@ import os
 
 from pagemap._cli import results
 from pagemap._cli.options import (
-    TARGET_HELP,
+    SPACE_HELP,
     add_filters,
     add_ranges,
     add_threads,
@@ -78,7 +78,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=SPACE_HELP)
     add_ranges(parser)
     parser.add_argument(
         "--pfn",
@@ -128,7 +128,6 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
     from pagemap._cli.parsing import parse_count, parse_ranges
-    from pagemap._cli.targets import several
     from pagemap._vocabulary.filters import parse_filters
     from pagemap._vocabulary.page_flags import read_word
 
@@ -149,7 +148,7 @@ def run(arguments: Namespace) -> int:
         "failed": failures,
     }
     listed = arguments.list or arguments.list_each
-    processes = several(arguments.targets)
+    processes = _processes(arguments.targets)
     shown = _list(arguments, processes) if listed else results.Results(arguments, PAGE_TYPES)
 
     def make() -> Table[Any] | Iterator[Table[Any]]:
@@ -170,7 +169,28 @@ def run(arguments: Namespace) -> int:
     return failures.code
 
 
-def _list(arguments: Namespace, processes: list[int]) -> results.Results:
+def _processes(texts: list[str]) -> list[Any]:
+    """The pids of the targets; or the one process that is of a snapshot, open."""
+    from pagemap._cli.saved_targets import saved
+    from pagemap._cli.spaces import one
+    from pagemap._cli.targets import several
+    from pagemap._errors import Unsupported, UsageError
+
+    if not any(map(saved, texts)):
+        return several(texts)
+    if len(texts) > 1:
+        raise UsageError("of a snapshot give one process and no other TARGET: FILE#PID")
+    process = one(texts[0])
+    if not process.has_frames:
+        raise Unsupported(
+            f"the snapshot has no flags of the frames of process {process.pid}; "
+            "take the snapshot as root with --frames",
+            pid=process.pid,
+        )
+    return [process]
+
+
+def _list(arguments: Namespace, processes: list[Any]) -> results.Results:
     """The output of a list, with the columns that apply to its pages."""
     names = run_columns(
         processes=len(processes), files=bool(arguments.files), each=arguments.list_each

@@ -1,0 +1,150 @@
+"""A snapshot with frames: flags and map counts are those that the kernel's files had."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pagemap
+from pagemap._cli import main
+from tests import workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.target import Target
+
+MIB = 1 << 20
+PFN = (1 << 55) - 1
+# What a page that nobody touches is: kernel threads move it between lists, and mark it as idle.
+STEADY = 1 << 11 | 1 << 12 | 1 << 14 | 1 << 5 | 1 << 22  # mmap, anon, swapbacked, lru, thp
+
+pytestmark = pytest.mark.skipif(
+    not os.access("/proc/kpageflags", os.R_OK), reason="/proc/kpageflags may not be read"
+)
+
+
+@pytest.fixture(scope="module", name="saved")
+def _saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, Path]]:
+    """A stopped process, and its snapshot."""
+    file = tmp_path_factory.mktemp("saved") / "frames.pagemap"
+    with workloads.dense(4 * MIB) as target:
+        os.kill(target.pid, signal.SIGSTOP)
+        try:
+            if main(["snapshot", str(target.pid), "--frames", "-o", str(file)]) == 77:
+                pytest.skip("PFNs are hidden")
+            yield target, file
+        finally:
+            os.kill(target.pid, signal.SIGCONT)
+
+
+def words(name: str, pfns: list[int]) -> list[int]:
+    """The words of the kernel's file."""
+    with open(f"/proc/{name}", "rb", buffering=0) as file:
+        return [struct.unpack("Q", os.pread(file.fileno(), 8, 8 * pfn))[0] for pfn in pfns]
+
+
+def entries(target: Target) -> list[int]:
+    """Those of its memory, as the kernel has them."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    first = target.first
+    with open(f"/proc/{target.pid}/pagemap", "rb", buffering=0) as file:
+        data = os.pread(file.fileno(), 4 * MIB // page * 8, first.start // page * 8)
+    return list(struct.unpack(f"{len(data) // 8}Q", data))
+
+
+def test_words_are_the_kernels(saved: tuple[Target, Path]) -> None:
+    target, file = saved
+    pfns = [entry & PFN for entry in entries(target)]
+    start = target.first.start
+    with pagemap.Snapshot(file) as snapshot, snapshot.process() as process:
+        tables: list[Any] = list(
+            process.columns(
+                ["pfn", "flags", "mapcount"],
+                ranges=[(start, start + len(pfns) * process.page_size)],
+                frames=["flags", "mapcounts"],
+            )
+        )
+    found = {
+        name: [each for table in tables for each in table[name]] for name in tables[0].schema.names
+    }
+    assert found["pfn"] == pfns
+    assert [int(each) & STEADY for each in found["flags"]] == [
+        each & STEADY for each in words("kpageflags", pfns)
+    ]
+    assert found["mapcount"] == words("kpagecount", pfns) == [1] * len(pfns)
+
+
+def test_types_count_each_page(
+    saved: tuple[Target, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    target, file = saved
+    span = f"{target.first.start:#x}-{target.first.start + 4 * MIB:#x}"
+    pages = len(entries(target))
+    for words_ in (
+        ["types", str(file), "--range", span, "--only", "anonymous"],
+        ["types", str(file), "--range", span, "--list", "--columns", "address,pages"],
+    ):
+        assert main([*words_, "--json"]) == 0
+        found = json.loads(capfd.readouterr().out)
+        assert sum(row["pages"] for row in found["rows"]) == pages
+        assert found["about"]["snapshot"] == str(file)
+        assert found["about"]["complete"] is True
+
+
+def test_uss_is_by_map_counts(
+    saved: tuple[Target, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As of the live process; smaps has the same of memory that nobody else maps."""
+    target, file = saved
+    found = []
+    for whose in (str(target.pid), str(file)):
+        assert main(["maps", whose, "--columns", "start,rss,uss", "--json"]) == 0
+        said = capfd.readouterr()
+        assert "huge pages is taken" not in said.err
+        found.append(json.loads(said.out)["rows"])
+    start = target.first.start
+    own = [[row for row in rows if int(str(row["start"]), 0) == start] for rows in found]
+    assert own[0] == own[1]
+    assert own[1][0]["uss"] == own[1][0]["rss"] >= 4 * MIB
+
+
+def test_what_it_does_not_have(
+    saved: tuple[Target, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target, file = saved
+    other = tmp_path / "other"
+    assert main(["snapshot", str(target.pid), "-o", str(other)]) == 0
+    assert main(["types", str(other)]) == 69
+    assert "--frames" in capfd.readouterr().err
+    assert main(["types", str(file), "self"]) == 2
+    assert main(["types", str(file), "--list", "--columns", "address,cgroup"]) == 69
+    assert main(["snapshot", "self", "--frames", "--no-pfns", "-o", str(other)]) == 2
+    with pagemap.Snapshot(file) as snapshot, snapshot.process() as process:
+        with pytest.raises(pagemap.Unsupported, match="cgroups"):
+            list(process.columns(frames=["cgroups"]))
+        assert process.page_types(only=["anonymous"]).about["complete"] is True
+
+
+def test_damaged_frames(saved: tuple[Target, Path], tmp_path: Path) -> None:
+    """An error of ours, whatever is hit."""
+    _, file = saved
+    data = bytearray(file.read_bytes())
+    place = tmp_path / "damaged"
+    for at in range(16, len(data), max(1, len(data) // 40)):
+        data[at] ^= 0x41
+        place.write_bytes(data)
+        with (
+            contextlib.suppress(pagemap.PagemapError),
+            pagemap.Snapshot(place) as snapshot,
+            snapshot.process() as process,
+        ):
+            process.page_types()
+        data[at] ^= 0x41
