@@ -143,8 +143,11 @@ def not_comparable(before: Side, after: Side) -> str | None:
         return "the two are of different processes"
     if (a.image, a.executable) != (b.image, b.executable):
         return "the process called exec in between"
-    if not before.process.pfns_visible or not after.process.pfns_visible:
-        return "the kernel hides them without CAP_SYS_ADMIN (in the initial user namespace)"
+    for process in (before.process, after.process):
+        if not process.pfns_visible:
+            if isinstance(process, SavedSpace):
+                return process.machine.why_hidden
+            return "the kernel hides them without CAP_SYS_ADMIN (in the initial user namespace)"
     return None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pagemap._kernel import soft_dirty as track
 from tests import oracle, workloads
 from tests.changes import PAGES, changing
 
@@ -91,6 +92,23 @@ def test_a_table_has_signs(pagemap: Pagemap, case: Case) -> None:
     code, out, _ = pagemap("diff", case.after, case.before, "--columns", "rss,kind")
     assert code == 0
     assert b"-256.0K" in out
+
+
+def test_nothing_changed_is_said(pagemap: Pagemap, case: Case) -> None:
+    """And that writes in place may have been missed, where no soft-dirty bits tell of them."""
+    _, _, err = pagemap("diff", case.before, case.before)
+    assert err[-1].startswith("pagemap: nothing changed")
+    assert ("soft-dirty" in err[-1]) is not track.is_tracked()
+    _, _, err = pagemap("diff", case.before, case.after)
+    assert not any("nothing changed" in line for line in err)
+
+
+def test_snapshots_without_frames(pagemap: Pagemap, tmp_path: Path) -> None:
+    """It is not this kernel that hides them."""
+    path = str(tmp_path / "without")
+    assert pagemap("snapshot", os.getpid(), "--no-pfns", "-o", path).code == 0
+    _, _, err = pagemap("diff", path, path)
+    assert f"pagemap: PFNs are not compared: {path} was taken without them" in err[0]
 
 
 def test_nothing_changed(pagemap: Pagemap, case: Case) -> None:

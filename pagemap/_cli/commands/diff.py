@@ -10,6 +10,7 @@ from pagemap._cli.options import (
     complete_with_files,
     in_lines,
 )
+from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.page_changes import MAPPING_CHANGES, PAGE_CHANGES
 from pagemap._vocabulary.rows.diff import DIFF_REGIONS, DIFFS, KIND_DIFFS, PATH_DIFFS
 
@@ -29,6 +30,12 @@ DESCRIPTION = """\
 Show what changed from A to B: mappings that were added, removed, moved, and so
 on, and page by page what was faulted in, dropped, swapped, copied, shared.
 A and B are snapshots or processes, as a rule one process at two times."""
+
+_SOFT_DIRTY = next(flag.bit for flag in ENTRY_FLAGS if flag.name == "soft_dirty")
+_UNSEEN = (
+    "writes to pages that stay in their frames are not seen, for want of soft-dirty bits: "
+    "'pagemap writes PID --inject' sees them"
+)
 
 _BY: dict[str, Schema[Any]] = {"mapping": DIFFS, "path": PATH_DIFFS, "kind": KIND_DIFFS}
 
@@ -132,10 +139,12 @@ class _Remarks:
 
     def __init__(self) -> None:
         self._why_not: object = None
+        self._changed = False
 
     def of(self, table: Table[Any]) -> Table[Any]:
         """The same table."""
         self._why_not = table.about["pfns_not_compared_because"]
+        self._changed = self._changed or len(table) > 0
         return table
 
     def tell(self, a: AddressSpace, b: AddressSpace) -> None:
@@ -147,3 +156,6 @@ class _Remarks:
                 complain(f"process {process.pid} is a kernel thread: it has no mappings")
         if self._why_not is not None:
             complain(f"PFNs are not compared: {self._why_not}")
+        if not self._changed:
+            marked = (a.machine.told() & b.machine.told()) >> _SOFT_DIRTY & 1
+            complain("nothing changed" + ("" if marked else f"; {_UNSEEN}"))
