@@ -23,8 +23,8 @@ MAPPING_CHANGES = (
     Change("mapping moved", "it is at another address (mremap): frames, or file and offset, agree"),
     Change("mapping split", "one of several parts of what was one mapping"),
     Change("mapping merged", "several mappings before, one now"),
-    Change("rights changed", "its permissions are others (mprotect)"),
-    Change("mapping renamed", "its path is another: the file was deleted or renamed, memory named"),
+    Change("rights changed", "its permissions differ (mprotect)"),
+    Change("mapping renamed", "its path differs: the file was deleted or renamed, memory named"),
 )
 """Changes of mappings, in the order in which the rows of one mapping stand."""
 
@@ -65,7 +65,7 @@ PAGE_CHANGES = (
     Change("from device", "held by a device before, in memory now"),
     Change(
         "marks changed",
-        "only marks are others (soft-dirty, userfaultfd, exclusive in a huge page), which says "
+        "only marks differ (soft-dirty, userfaultfd, exclusive in a huge page), which says "
         "nothing of the page",
     ),
 )

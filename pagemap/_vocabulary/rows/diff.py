@@ -48,9 +48,9 @@ class DiffSums(Record):
 
 _KIND = field("", "the kind of change", rank=0, key=True)
 _AMOUNT = field(
-    "bytes", "how much memory it befell, or how much of the mapping", rank=1, adds=False
+    "bytes", "how much memory changed so, or how much of the mapping", rank=1, adds=False
 )
-_MAPPINGS = field("mappings", "how many mappings it befell", rank=12, adds=False)
+_MAPPINGS = field("mappings", "in how many mappings", rank=12, adds=False)
 
 
 @extended
