@@ -66,6 +66,8 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
         if not isinstance(where, LiveSpace):
             raise UsageError("what is saved is not written any more: give a Process")
         return Tracker(where, None, inject=inject)
+    if isinstance(where, int):
+        raise TypeError(f"a process is tracked as pagemap.track(pagemap.Process({where}))")
     if inject:
         raise UsageError("inject is for another process: give a Process")
     held: object = None
@@ -97,7 +99,7 @@ class Tracker(Holder):
     One thread at a time collects; others wait. In a child of fork it is of no use.
     """
 
-    __slots__ = ("_began", "_held", "_last", "_lock", "_owned", "_process", "_way")
+    __slots__ = ("_began", "_held", "_last", "_lock", "_method", "_owned", "_process", "_way")
 
     def __init__(
         self,
@@ -115,14 +117,15 @@ class Tracker(Holder):
         self._held = held  # a buffer that must not move meanwhile
         process.check()
         with _errors_of(process):
-            way: Protection | SoftDirty | None = _way(process, ranges, inject=inject)
-        self._way = way
+            way = _way(process, ranges, inject=inject)
+        self._method: str = way.method
+        self._way: Protection | SoftDirty | None = way
         self._began = time.time()
 
     @property
     def method(self) -> str:
-        """How writes are tracked: "userfaultfd" or "soft-dirty"."""
-        return self._opened().method
+        """How writes are tracked, or were: "userfaultfd" or "soft-dirty"."""
+        return self._method
 
     @property
     def written(self) -> Table[WrittenRow]:

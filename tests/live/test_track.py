@@ -220,7 +220,7 @@ def test_nothing_is_left() -> None:
         assert "uw" not in mappings.flags_of(address_of(area))
         assert len(os.listdir("/proc/self/fd")) == before
         assert repr(tracker) == f"<Tracker of process {os.getpid()}: closed>"
-        for use in (tracker.collect, lambda: tracker.method, tracker.__enter__):
+        for use in (tracker.collect, tracker.__enter__):
             with pytest.raises(pagemap.ClosedProcess):
                 use()
         tracker.close()
@@ -265,3 +265,14 @@ def test_by_mapping() -> None:
         total = tracker.by_mapping(written).total().written
         assert total == written.total().size
     mappings.free(start, 16)
+
+
+def test_the_method_is_known_afterwards() -> None:
+    with pagemap.track() as tracker:
+        method = tracker.method
+    assert tracker.method == method
+
+
+def test_a_number_is_no_process() -> None:
+    with pytest.raises(TypeError, match=r"pagemap\.track\(pagemap\.Process\(5\)\)"):
+        pagemap.track(5)  # type: ignore[arg-type]
