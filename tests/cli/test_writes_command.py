@@ -150,7 +150,7 @@ def test_without_injection(pagemap: Pagemap, target: Writer) -> None:
     code, out, err = pagemap("writes", target.pid)
     assert (code, out) == (69, b"")
     assert "no soft-dirty bits" in err[0]
-    assert err[0].endswith("; ask for that by --inject")
+    assert err[0].endswith("; 'pagemap writes PID --inject' tracks without them")
 
 
 def test_itself(pagemap: Pagemap) -> None:
@@ -204,6 +204,7 @@ def test_a_kernel_thread(pagemap: Pagemap) -> None:
         (("--every", "x"), "--every needs a time above 0"),
         (("--every", "1s", "--json"), "there is a result every round"),
         (("--map", ""), "an empty --map pattern"),
+        (("--inject",), "inject is for another process, not for this one"),
     ],
 )
 def test_bad_words(pagemap: Pagemap, words: tuple[str, ...], said: str) -> None:

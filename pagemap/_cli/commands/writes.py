@@ -47,27 +47,27 @@ write-protected; a write lifts that, at the cost of a page fault. Meanwhile new
 memory does not join mappings that are tracked. No privileges are needed for
 processes of one's own. It is refused if the process has a
 userfaultfd already, is traced, or may not call userfaultfd(2). If the helper
-process that does it is killed within about 50 microseconds, the target may
-crash; killed at any other time, by whatever signal, the tracking ends, and the
-target is as before, but for a descriptor that it may have kept.
+process that does it is killed in the 50 microseconds in which the thread makes
+that call, the target may crash; killed at any other time, by whatever signal,
+the tracking ends, and the target is as before, but for a descriptor that it may
+have kept.
 
 Shown are mappings that may be written, or were. A page that was written counts
 whole: a huge page as well, if it is not split.
-WRITTEN includes what can only be told to be there: NEW is memory of mappings
-that are new since the last round, or were moved or changed; UNTRACKED is memory
-that cannot be tracked. Pages of a shared file or of shared memory count as
-written when they are first touched. Not seen are writes to shared memory
-through other mappings, and those by devices into pinned memory; nor those to
-pages that leave the page table in the same round: of shared memory or of a
-shared file because of reclaim (or MADV_PAGEOUT), and any that are thrown away
-(MADV_DONTNEED, munmap).
+WRITTEN also counts memory of which single writes cannot be known: NEW, memory
+of mappings that are new since the last round, or were moved or changed; and
+UNTRACKED, memory that cannot be tracked. Pages of a shared file or of shared
+memory count as written when they are first touched. Not seen are writes to
+shared memory through other mappings, and those by devices into pinned memory;
+nor those to pages that leave the page table in the same round: of shared memory
+or of a shared file because of reclaim (or MADV_PAGEOUT), and any that are
+thrown away (MADV_DONTNEED, munmap).
 
 {columns_help(WRITES)}
 
 {columns_help(WRITTEN, "columns with --pages")}
 
 examples:
-  pagemap writes self --for 200ms
   pagemap writes 4242 --inject --for 500ms --top 10
   pagemap writes 5678 --inject --every 200ms --for 1s --map '[heap]'
   pagemap writes @/run/nginx.pid --inject --pages --for 100ms --json
