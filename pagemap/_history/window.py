@@ -95,7 +95,7 @@ def _seconds(name: str, value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} is a time in seconds, not {value!r}")
     if not LEAST <= value <= _MOST:
-        raise UsageError(f"{name} must be from {LEAST} to {_MOST} seconds, not {value:g}")
+        raise UsageError(f"{name} must be from {LEAST:g} to {_MOST} seconds, not {value:g}")
     # to the millisecond, which is what names of columns have
     return round(float(value), 3)
 

@@ -142,7 +142,7 @@ def test_rights(pagemap_as_nobody: Pagemap, toucher: touching.Toucher) -> None:
         ("", "give one TARGET, or --cgroup PATH"),
         ("self --cgroup /x", "give one TARGET, or --cgroup PATH"),
         ("self --over 0", "--over needs a time above 0, in seconds or with a unit"),
-        ("self --over 50ms", "over must be from 0.1 to 1048576 seconds, not 0.05"),
+        ("self --over 50ms", "--over must be at least 100ms, not 50ms"),
         ("self --over 1d", "--over needs a time above 0"),
         ("self --idle 11s", "--idle has times longer than the window, 10 s; make --over longer"),
         ("self --idle 1s,", "--idle needs a time above 0"),

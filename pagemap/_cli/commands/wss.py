@@ -50,7 +50,8 @@ translation stays in the TLB of a processor leaves no mark when it is touched.
             for each time of --idle, and for the end of the window
 
 This command changes the target: it clears the accessed marks of its pages,
-which disturbs other tools that read them, such as Referenced in smaps; written
+which disturbs other tools that read them, such as Referenced in smaps, and
+another wss of the same process at the same time: run one at a time. written
 clears the soft-dirty bits instead. referenced holds the mmap_lock of a process
 while it clears and reads, 13 ms for each gigabyte. mglru ages the memory of a
 cgroup. --probe takes up to half of it away, in 20 steps, and stops when what
@@ -107,6 +108,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli import targets
     from pagemap._cli.watch import parse_seconds
     from pagemap._errors import UsageError
+    from pagemap._history.window import LEAST
     from pagemap._process import Process
 
     if (arguments.target is None) is (arguments.cgroup is None):
@@ -114,6 +116,8 @@ def run(arguments: Namespace) -> int:
     over = _WINDOW
     if arguments.over is not None:
         over = parse_seconds(arguments.over, option="--over")
+        if over < LEAST:
+            raise UsageError(f"--over must be at least {LEAST * 1000:g}ms, not {arguments.over}")
     if arguments.every is not None:
         if arguments.watch is not None:
             raise UsageError("give --every or --watch, not both: they mean the same")
