@@ -71,7 +71,8 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
 
 def _chunks(fd: int, size: int) -> Iterator[tuple[chunks.Header, bytes]]:
     """All chunks that are whole; where one is not, the search goes on for the next mark."""
-    at = 0
+    at = base = 0
+    text = b""  # of the file from `base` on
     while at < size:
         header = chunks.parse_header(os.pread(fd, HEADER_SIZE, at))
         if header and header.size <= min(_MOST_CHUNK, size - at - HEADER_SIZE):
@@ -82,12 +83,13 @@ def _chunks(fd: int, size: int) -> Iterator[tuple[chunks.Header, bytes]]:
                 continue
         at += 1
         while at < size:
-            text = os.pread(fd, _STEP, at)
-            next_one = text.find(_MARK)
+            if not base <= at <= base + len(text) - len(_MARK):
+                text, base = os.pread(fd, _STEP, at), at
+            next_one = text.find(_MARK, at - base)
             if next_one >= 0:
-                at += next_one
+                at = base + next_one
                 break
-            at += max(len(text) - len(_MARK) + 1, 1)
+            at = base + max(len(text) - len(_MARK) + 1, 1)
 
 
 class _Found:
