@@ -60,11 +60,13 @@ class Damon(Holder):
         self._pid = pid
         self._kdamonds = _folder(sysfs)
         self._guard: Guard | None = None
+        self._ours = False
         require(sysfs)
-        self._guard = Guard(
+        guard = self._guard = Guard(
             [(f"{self._kdamonds}/0/state", "off"), (f"{self._kdamonds}/nr_kdamonds", "0")]
         )
         try:
+            patiently(lambda: self._claim(guard, sysfs))
             self._set_up(regions, round(sample * 1e6), round(aggregation * 1e6))
             self._put("state", "on")
         except OSError as error:
@@ -74,11 +76,18 @@ class Damon(Holder):
             self.close()
             raise
 
+    def _claim(self, guard: Guard, sysfs: str) -> None:
+        # Looked at again, since the guard's start took its time: to write the number removes the
+        # settings of whoever has come in between.
+        require(sysfs)
+        put(f"{self._kdamonds}/nr_kdamonds", 1)
+        self._ours = True
+        guard.arm()
+
     def _put(self, name: str, text: str | int) -> None:
         patiently(lambda: put(f"{self._kdamonds}/0/{name}", text))
 
     def _set_up(self, regions: Sequence[tuple[int, int]], sample: int, aggregation: int) -> None:
-        patiently(lambda: put(f"{self._kdamonds}/nr_kdamonds", 1))
         self._put("contexts/nr_contexts", 1)
         context = "contexts/0"
         self._put(f"{context}/operations", OPERATIONS)
@@ -139,6 +148,9 @@ class Damon(Holder):
         """Switch it off and remove what was set up. May be called again."""
         guard, self._guard = self._guard, None
         if guard is None:
+            return
+        if not self._ours:
+            guard.dismiss()
             return
         try:
             self._switch_off()

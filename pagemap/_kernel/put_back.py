@@ -1,7 +1,8 @@
 """A process that puts settings of the kernel back when this one ends, however it ends.
 
 What must not outlive us is undone by us; but SIGKILL leaves no time for that. The guard waits at a
-pipe: when we are gone it reads the pipe's end, and writes what it was given.
+pipe: when we are gone it reads the pipe's end, and writes what it was given. It does so only if
+`arm` was called: before our own first write, the settings are another's.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import errno, os, signal, sys, time
 for number in (1, 2, 3, 14, 15):
     signal.signal(number, signal.SIG_IGN)
 os.write(1, b"r")
-if not os.read(0, 1):
+if os.read(0, 1) == b"a" and not os.read(0, 1):
     for path, text in zip(sys.argv[1::2], sys.argv[2::2]):
         for tries in range(500):
             try:
@@ -42,7 +43,7 @@ if not os.read(0, 1):
 
 
 class Guard(Holder):
-    """From now on until `dismiss`, the end of this process has `texts` written to their files.
+    """From `arm` until `dismiss`, the end of this process has `texts` written to their files.
 
     Each is a path and a text, written in order. Raises PagemapError where no process can be started
     for that: then nothing should be changed that has to be put back.
@@ -80,6 +81,18 @@ class Guard(Holder):
         """The number of the process that waits."""
         return self._process.pid
 
+    def arm(self) -> None:
+        """From now on there is something to put back."""
+        try:
+            self._stdin.write(b"a")
+        except OSError as error:  # somebody has ended it
+            raise PagemapError(
+                "the process that would put the kernel's settings back if this one were killed "
+                f"is gone: {error.strerror}",
+                errno=error.errno,
+                operation="find the working set",
+            ) from None
+
     def dismiss(self) -> None:
         """Let it end without doing anything; everything was put back."""
         with suppress(OSError):  # somebody has ended it
@@ -87,7 +100,7 @@ class Guard(Holder):
         self.act()
 
     def act(self) -> None:
-        """Have it put everything back now, and wait for that."""
+        """Have it put everything back now, if it is armed, and wait for that."""
         self._stdin.close()
         self._stdout.close()
         self._process.wait()

@@ -106,6 +106,50 @@ def test_somebody_elses_is_left_alone(tmp_path: Path, state: str, said: str) -> 
     assert {path: path.read_text() for path in admin.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("on", "is running"), ("off", "is set up, though not running")]
+)
+def test_somebody_who_comes_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, said: str
+) -> None:
+    """DAMON was free when it was looked at, and is not when it would be written to."""
+    admin = make(tmp_path)
+    theirs = make(tmp_path / "theirs", kdamonds=1, state=state)
+    (theirs / "0/contexts/0/targets/0/pid_target").write_text("77\n")
+    python = tmp_path / "python"  # it is started between the two
+    python.write_text(f'#!/bin/sh\ncp -R {theirs}/. {admin} && exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(pagemap.PagemapError, match=said) as caught:
+        start(tmp_path)
+    assert caught.value.errno == errno.EBUSY
+    for path in theirs.rglob("*"):
+        if path.is_file():
+            assert (admin / path.relative_to(theirs)).read_text() == path.read_text(), path
+
+
+UNTIL_KILLED = """
+import os, signal, sys
+from pagemap._kernel.put_back import Guard
+guard = Guard([(sys.argv[1], "off")])
+if sys.argv[2] == "armed":
+    guard.arm()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("armed", "text"), [("armed", "off"), ("not", "on")])
+def test_the_guard_acts_only_when_it_is_armed(tmp_path: Path, armed: str, text: str) -> None:
+    state = tmp_path / "state"
+    state.write_text("on")
+    # the guard keeps the standard error, which ends when both have ended
+    done = subprocess.run(
+        [sys.executable, "-c", UNTIL_KILLED, str(state), armed], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, b"")
+    assert state.read_text() == text
+
+
 def test_a_kernel_that_monitors_no_virtual_addresses(tmp_path: Path) -> None:
     make(tmp_path, kdamonds=1, offered="paddr")
     with pytest.raises(pagemap.Unsupported, match="CONFIG_DAMON_VADDR"):
