@@ -121,7 +121,8 @@ int lie_scan(void *argument)
 	if (!lie_lives())
 		at = scan->end; /* no mappings are left: the walk ends well */
 	do {
-		uint64_t count = collect(scan, &at, out + total, left < bounce ? left : bounce,
+		uint64_t count = collect(scan, &at, out ? out + total : out,
+					 left < bounce ? left : bounce,
 					 &found, &full);
 
 		total += count;

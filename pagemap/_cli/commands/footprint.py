@@ -89,7 +89,7 @@ examples:
   pagemap footprint self --columns pid,pss,swap,cmdline
   pagemap footprint --by user
   sudo pagemap footprint --user root --top 5
-  pagemap footprint self --by mapping --columns start,size,thp_eligible,vm_flags,path
+  pagemap footprint self --by mapping --columns size,thp_eligible,vm_flags,path
   pagemap footprint --columns pid,size,pss,page_tables,oom_score,name --top 10
   sudo pagemap footprint --cgroup /sys/fs/cgroup/system.slice --by path
   sudo pagemap footprint self --gentle --budget 10
