@@ -124,7 +124,7 @@ static struct pm_place reach(const struct pm_tally_walk *walk, const struct pm_p
 	const struct pm_place until = *walk->to;
 	const uint64_t last = pm_last_page(job->source.spans, at, walk->to);
 
-	if (!job->source.use_scan && last - at->page > PASSED) {
+	if (!pm_source_skips(&job->source) && last - at->page > PASSED) {
 		/* what lies past the address space is passed at once */
 		if (job->source.spans[at->span].vpn + at->page >= job->end)
 			return (struct pm_place){ at->span, last };

@@ -267,7 +267,8 @@ int64_t pm_populated(const struct pm_source *source, struct pm_place *from,
 			walk.at = pm_next_span(&walk.at);
 			continue;
 		}
-		if (!finding && source->use_scan && walk.empty >= EMPTY && rest > FIRST_BLOCK) {
+		if (!finding && pm_source_skips(source) && walk.empty >= EMPTY &&
+		    rest > FIRST_BLOCK) {
 			int error = find(&walk, source);
 
 			if (error)

@@ -29,6 +29,12 @@ static inline int64_t pm_source_scan(const struct pm_source *source, const struc
 		      : pm_scan(source->fd, query, start, end, out, capacity, next);
 }
 
+/* Whether a scan can skip what is empty: a reader's does, whatever the kernel has. */
+static inline int pm_source_skips(const struct pm_source *source)
+{
+	return source->use_scan || source->reader;
+}
+
 /* As pm_alive; what was kept does not go away. */
 static inline int32_t pm_source_alive(const struct pm_source *source)
 {

@@ -6,7 +6,7 @@
 #include "kernel/entry_kinds.cdef.h"
 #include "kernel/scan.cdef.h"
 #include "walk/populated.cdef.h"
-#include "walk/spans.cdef.h"
+#include "walk/spans.h"
 #include "analyses/tally.cdef.h"
 #include "columns/arrow.h"
 #include "columns/columns.cdef.h"
@@ -127,6 +127,41 @@ static void test_tally(uint32_t ways)
 		CHECK_EQUAL(kept->uffd_wp, got);
 }
 
+static int64_t read_empty(struct pm_saved *empty, uint64_t vpn, uint64_t count, uint64_t *out)
+{
+	(void)vpn;
+	empty->calls++;
+	memset(out, 0, count * sizeof(*out));
+	return (int64_t)count;
+}
+
+static int64_t scan_empty(struct pm_saved *empty, const struct pm_query *query, uint64_t start,
+			  uint64_t end, struct pm_region *out, uint64_t capacity, uint64_t *next)
+{
+	(void)query, (void)start, (void)out, (void)capacity;
+	empty->calls++;
+	*next = end;
+	return 0;
+}
+
+/* A file may name a mapping of any size: what is empty in it is passed, not read. */
+static void test_giant(void)
+{
+	static const struct pm_range giant = { 1, UINT64_C(1) << 35 };
+	static struct pm_saved empty;
+	static const struct pm_reader nothing = { read_empty, scan_empty, copy, drop, &empty };
+	const struct pm_source kept = { &giant, 1, LIE_FRAMES, SHIFT, 0, &nothing };
+	static uint64_t out[PM_READ_BLOCK];
+	static struct pm_range runs[8];
+	const struct pm_place to = { 1, 0 };
+	struct pm_place at = { 0, 0 };
+	uint64_t stored;
+
+	CHECK_EQUAL(pm_populated(&kept, &at, &to, out, PM_READ_BLOCK, runs, 8, &stored), 0);
+	CHECK(!pm_before(&at, &to));
+	CHECK(empty.calls < 10);
+}
+
 /* A damaged file is an error of whoever reads it, and never the end of the pages. */
 static void test_damage(void)
 {
@@ -245,6 +280,7 @@ int main(int argc, char **argv)
 	test_populated(1);
 	test_tally(PM_BY_ENTRIES);
 	test_tally(PM_BY_SCAN);
+	test_giant();
 	test_damage();
 	test_rows();
 	test_stream();
