@@ -74,6 +74,7 @@ class Snapshot(Holder):
         pfns: bool = True,
         stop: bool = False,
         smaps: bool = False,
+        frames: bool = False,
         threads: int | None = None,
     ) -> Snapshot:
         """Write a snapshot of one process or several into the file `path`, and open it.
@@ -81,13 +82,15 @@ class Snapshot(Holder):
         The file has mode 0600, and comes into its place only when it is complete; an older one is
         replaced. `pfns` False leaves out where pages lie, in memory and in swap: a much smaller
         file. `stop` stops each process while it is read, then resumes it. `smaps` saves what the
-        kernel adds up for each mapping, which holds the target's mmap_lock meanwhile. `threads`
+        kernel adds up for each mapping, which holds the target's mmap_lock meanwhile. `frames`
+        saves the flags and map counts of frames (root), and so not with `pfns` False. `threads`
         read at once.
 
         Where a process exits or calls exec midway, the file has what was read until then: `about`
         has ``complete`` False, ``cut_short`` names those, and ``left_out`` what could not be read.
         Raises NoSuchProcess where one is not there, AccessDenied or TargetVanished where none could
-        be read, and PagemapError where the file cannot be written.
+        be read, PfnsHidden where `frames` cannot be read, UsageError, and PagemapError where the
+        file cannot be written.
         """
         import os
         from collections.abc import Iterable
@@ -96,7 +99,9 @@ class Snapshot(Holder):
             pids = list(dict.fromkeys(map(pid_of, targets)))
         else:
             pids = [pid_of(targets)]
-        options = Options(pfns=pfns, stop=stop, smaps=smaps, threads=threads)
+        if frames and not pfns:
+            raise UsageError("frames are saved by PFN: they cannot be had without PFNs")
+        options = Options(pfns=pfns, stop=stop, smaps=smaps, frames=frames, threads=threads)
         take_file(pids, os.fsdecode(path), options)
         return cls(path)
 

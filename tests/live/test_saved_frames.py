@@ -148,3 +148,21 @@ def test_damaged_frames(saved: tuple[Target, Path], tmp_path: Path) -> None:
         ):
             process.page_types()
         data[at] ^= 0x41
+
+
+def test_taken_from_python(saved: tuple[Target, Path], tmp_path: Path) -> None:
+    """What the command saves, `Snapshot.take` saves too; without PFNs there is nothing to save."""
+    target, file = saved
+    with pytest.raises(pagemap.UsageError, match="without PFNs"):
+        pagemap.Snapshot.take(target.pid, tmp_path / "none", pfns=False, frames=True)
+    assert not (tmp_path / "none").exists()
+    with (
+        pagemap.Snapshot(file) as one,
+        pagemap.Snapshot.take(target.pid, tmp_path / "frames", frames=True) as other,
+    ):
+        kinds = [
+            {row.flags & STEADY for row in snapshot.process().page_types()}
+            for snapshot in (one, other)
+        ]
+    assert kinds[0] == kinds[1]
+    assert len(kinds[0]) > 1
