@@ -46,8 +46,8 @@ examples:
   pagemap maps @/run/nginx.pid             its mappings, and how much each takes
   sudo pagemap dump 4242                   all pages of a process
   sudo pagemap who 4242 0x7ffd3b7c1000     which processes map one page
-  sudo pagemap snapshot 4242 -o old.pagemap  keep how its memory is,
-  sudo pagemap diff old.pagemap 4242       and show later what changed since
+  sudo pagemap snapshot 4242 -o before.pagemap  keep how its memory is,
+  sudo pagemap diff before.pagemap 4242    and show later what changed since
   pagemap doctor                           what can be read here, and why not
 
 {EXIT_CODES}"""

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of, sums_of
-from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
+from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError, no_proc
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot_frames import FrameTaking
 from pagemap._history.snapshot_writer import SnapshotWriter
@@ -86,7 +86,9 @@ def take(
     pids = list(pids)
     for pid in pids:
         if not os.path.exists(f"{procfs}/{pid}"):
-            raise NoSuchProcess(f"there is no process {pid}", pid=pid, operation="find")
+            raise no_proc(procfs) or NoSuchProcess(
+                f"there is no process {pid}", pid=pid, operation="find"
+            )
     begin = time()
     every = EveryProcess(pids, others=(), procfs=procfs)
     writer = SnapshotWriter(write)

@@ -12,10 +12,10 @@ is opened as what was looked at.
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOSYS, EOPNOTSUPP, EPERM
+from errno import EACCES, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
 from stat import S_ISBLK, S_ISREG
 
-from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported
+from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported, no_proc
 from pagemap._kernel.regular import open_regular
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
@@ -44,6 +44,9 @@ def file_error(error: OSError, path: str) -> PagemapError:
             operation="look at the page cache",
             path=path,
         )
+    missing = no_proc("/proc") if error.errno == ENOENT else None  # files are opened through it
+    if missing:
+        return missing
     kind = AccessDenied if error.errno == EACCES else PagemapError
     return kind(
         f"cannot look at the page cache of {path!r}: {error.strerror or error}",

@@ -36,6 +36,7 @@ LINES = [
         "snapshot self 1 -o -",
         "record 1 -o x.pagemap",
     ),
+    "cache /etc/passwd",
     *("wss 1", "wss self", "writes 1", "writes self", "writes 1 --inject"),
 ]
 
