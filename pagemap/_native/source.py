@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     class Kept(Protocol):
         """What a `Saved` is to those who read it."""
 
-        def make(self) -> Reader: ...
+        def make(self) -> Reader:
+            """Another reader."""
+
         def read(self, vpn: int, count: int, out: Any, /) -> int: ...
         def read_ranges(self, ranges: Any, out: Any, stored: Any, /) -> int: ...
         def scan(
@@ -42,7 +44,7 @@ class Reader:
     __slots__ = ("_kept", "table")
 
     def __init__(self, functions: dict[str, Any], *kept: object) -> None:
-        self.table = ffi.new("struct pm_reader *", functions)
+        self.table: Any = ffi.new("struct pm_reader *", functions)
         self._kept = kept
 
 

@@ -72,7 +72,7 @@ class Handle(Holder):
         self.procfs: str = procfs
         if not isinstance(procfs, str):
             raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
-        self.machine = Machine(procfs)
+        self.machine: Machine = Machine(procfs)
         pid = pid_of(target)
         self.pid: int = int(pid)
         self._owner = os.getpid() if is_own(target, procfs) else 0

@@ -21,7 +21,7 @@ class Machine:
     __slots__ = ("procfs",)
 
     def __init__(self, procfs: str = "/proc") -> None:
-        self.procfs = procfs
+        self.procfs: str = procfs
 
     def told(self, wanted: int = features.ALL) -> int:
         """Those of the flags `wanted`, as bits of an entry, that the kernel tells."""

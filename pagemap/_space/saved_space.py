@@ -85,9 +85,10 @@ class SavedSpace(AddressSpace):
 
     def __init__(self, record: Record, file: OpenFile) -> None:
         about = record.about
-        self.record = record
+        self.record: Record = record
         self._file = file
-        self.path = path = file.path
+        self.path: str = file.path
+        path = self.path
         self.pid: int = record.pid
         self.pfns_visible: bool = about["pfns_visible"]
         self._closed = False
@@ -101,7 +102,7 @@ class SavedSpace(AddressSpace):
                 path=path,
             )
         self._frames = SavedFrames(about.get("frames_end"), record.frames, path)
-        self.machine = SavedMachine(about, path, self._frames)
+        self.machine: SavedMachine = SavedMachine(about, path, self._frames)
         self._folder = SavedFolder(self.pid, path, about, record.smaps)
         self._source = saved_in(record.table, counted=False)
         self._counted = saved_in(record.table, counted=True) if self.counted else self._source
@@ -295,7 +296,13 @@ class SavedSpace(AddressSpace):
         """Raise ClosedProcess after `close`; nothing else can have happened."""
         self.require_open()
 
-    check_image = require_alive = check
+    def check_image(self) -> None:
+        """As `check`: an image that was saved stays."""
+        self.check()
+
+    def require_alive(self) -> None:
+        """As `check`: what was saved stays."""
+        self.check()
 
     @property
     def has_smaps(self) -> bool:

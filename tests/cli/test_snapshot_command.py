@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pagemap._space.snapshot_file import SnapshotFile
 from tests import oracle, workloads
 
@@ -39,6 +41,7 @@ def test_to_a_pipe(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
         assert file.processes()[0].about["pfns_visible"] is False
 
 
+@pytest.mark.usefixtures("need_pfns")
 def test_no_half_file(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
     """On a disk that is full an older file stays, and nothing is left beside it."""
     target = start(workloads.dense(32 << 20))

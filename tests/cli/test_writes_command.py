@@ -187,6 +187,7 @@ def test_a_pattern_of_a_mapping_that_is_not_written(pagemap: Pagemap, target: Wr
     assert (json.loads(out)["rows"], err) == ([], [])
 
 
+@pytest.mark.usefixtures("need_root")
 def test_a_kernel_thread(pagemap: Pagemap) -> None:
     code, out, err = pagemap("writes", "2", "--inject", "--json")
     if code == 66:

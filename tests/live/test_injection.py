@@ -67,6 +67,7 @@ def test_what_is_interrupted_goes_on(mode: str) -> None:
         pytest.skip(str(reason))
 
 
+@pytest.mark.usefixtures("need_root")
 def test_one_whose_main_thread_has_ended() -> None:
     """Another one is asked, whose descriptors Linux lets others take from 6.9 on."""
     with calls.running("ended") as caller, pagemap.Process(caller.pid) as process:

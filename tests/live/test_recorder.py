@@ -185,6 +185,7 @@ def test_it_can_be_read_when_the_recorder_is_killed(start: Start, tmp_path: Path
             assert saved.tolist() == wanted
 
 
+@pytest.mark.usefixtures("need_pfns")
 @pytest.mark.parametrize("space", [0, 30, 1500])
 def test_after_a_disk_that_was_full(player: Player, tmp_path: Path, space: int) -> None:
     """Later moments were written at other places than was noted: none could be read."""

@@ -130,6 +130,7 @@ def test_stop_resumes(start: Start, tmp_path: Path) -> None:
     assert state(target.pid) != "T"
 
 
+@pytest.mark.usefixtures("need_pfns")
 def test_one_that_exits_midway_is_cut_short(start: Start, tmp_path: Path) -> None:
     """What was taken before stands, and the file says how far that goes."""
     target = start(workloads.dense(64 << 20))

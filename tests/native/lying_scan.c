@@ -122,8 +122,7 @@ int lie_scan(void *argument)
 		at = scan->end; /* no mappings are left: the walk ends well */
 	do {
 		uint64_t count = collect(scan, &at, out ? out + total : out,
-					 left < bounce ? left : bounce,
-					 &found, &full);
+					 left < bounce ? left : bounce, &found, &full);
 
 		total += count;
 		left -= count;
