@@ -30,7 +30,7 @@ Each moment is read by one thread. With --budget it pauses as long as needed to
 keep its use of processors below that share of a core, even if --every is less.
 
 examples:
-  sudo pagemap record 4242 --every 1s --for 5s -o changes.pagemap
+  sudo pagemap record 4242 --every 1s --for 2s -o changes.pagemap
   pagemap record self --every 200ms --for 1s --no-pfns -o small.pagemap
   pagemap record self --every 100ms --for 500ms --budget 5 -o slow.pagemap"""
 
