@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 PFN = (1 << 55) - 1
 # What a page that nobody touches is: kernel threads move it between lists, and mark it as idle.
-STEADY = 1 << 11 | 1 << 12 | 1 << 14 | 1 << 5 | 1 << 22  # mmap, anon, swapbacked, lru, thp
+STEADY = 1 << 11 | 1 << 12 | 1 << 14 | 1 << 22  # mmap, anon, swapbacked, thp
 
 pytestmark = pytest.mark.skipif(
     not os.access("/proc/kpageflags", os.R_OK), reason="/proc/kpageflags may not be read"
