@@ -81,11 +81,11 @@ static void step_by_step(enum pm_writes_step step)
 		}
 	}
 	CHECK_EQUAL(place.range, writes.count);
-	for (;; vpn = bounds[2 * range] >> 12) {
+	while (range < writes.count) {
 		for (; vpn < bounds[2 * range + 1] >> 12; vpn++)
 			CHECK(!wanted(step, range, vpn));
-		if (++range == writes.count)
-			break;
+		if (++range < writes.count)
+			vpn = bounds[2 * range] >> 12;
 	}
 	free(got);
 }
