@@ -7,21 +7,15 @@ allocated by a number in it but within what the file has bytes for.
 from __future__ import annotations
 
 import os
-from errno import EBADMSG, ENOMEM
+from errno import ENOMEM
 
-from pagemap._errors import PagemapError, from_os_error
+from pagemap._errors import PagemapError
 from pagemap._kernel.regular import open_regular
-from pagemap._native.descriptors import CLOSED, Descriptor, Holder
-from pagemap._native.snapshot import (
-    BLOCK_WORDS,
-    HEADER_SIZE,
-    MOST_LAYERS,
-    SavedTable,
-    chunk_sum,
-)
+from pagemap._native.snapshot import BLOCK_WORDS, HEADER_SIZE, MOST_LAYERS, SavedTable
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
 from pagemap._space.snapshot_index import read_index
+from pagemap._space.snapshot_opened import FILE_HEADER, ChunkFile
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -31,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedRecord", "SnapshotFile", "is_snapshot"]
 
-_FILE_HEADER = 16
 _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
 
 
@@ -121,37 +114,16 @@ class SavedRecord:
             )
 
 
-class SnapshotFile(Holder):
+class SnapshotFile(ChunkFile):
     """An open snapshot file, of one moment or, as a record, of several.
 
     Raises PagemapError where it cannot be read, is no snapshot, is of a newer version, or damaged.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_indexes", "_moments", "_size", "path", "version")
+    __slots__ = ("__weakref__", "_indexes", "_moments")
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self._fd: int = CLOSED
-        try:
-            fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise PagemapError(
-                f"cannot open {path}: {error.strerror}", errno=error.errno, path=path
-            ) from None
-        if fd is None:
-            raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
-        self._fd = Descriptor(fd)
-        self._size = os.fstat(fd).st_size
-        version = chunks.parse_version(self._bytes(0, _FILE_HEADER))
-        if version is None:
-            raise PagemapError(f"{path} is not a snapshot of pagemap", path=path)
-        if version > chunks.VERSION:
-            raise PagemapError(
-                f"{path} is a snapshot of version {version}, which this pagemap does not know (it"
-                f" knows {chunks.VERSION}): read it with a newer one",
-                path=path,
-            )
-        self.version = version
+        super().__init__(path)
         self._moments = self._find_moments()
         self._indexes: dict[int, _Index] = {}  # those that were used last
 
@@ -160,10 +132,6 @@ class SnapshotFile(Holder):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Let go of the file; who reads it still holds it until the end."""
-        self._fd = CLOSED
 
     @property
     def moments(self) -> int:
@@ -282,12 +250,12 @@ class SnapshotFile(Holder):
 
     def _last_trailer(self) -> int:
         at = self._size - _TRAILER_SIZE
-        if at >= _FILE_HEADER:
+        if at >= FILE_HEADER:
             header = chunks.parse_header(self._bytes(at, HEADER_SIZE))
             if header and header.kind == chunks.TRAILER:
                 return at
         # cut short in the middle of a round, perhaps: those before it stand
-        last, at = 0, _FILE_HEADER
+        last, at = 0, FILE_HEADER
         while header := chunks.parse_header(self._bytes(at, HEADER_SIZE)):
             if header.kind == chunks.TRAILER and at + _TRAILER_SIZE <= self._size:
                 last = at
@@ -295,36 +263,3 @@ class SnapshotFile(Holder):
         if not last:
             raise self._damaged("it was cut short, or its end is damaged")
         return last
-
-    def _payload(self, offset: int, kind: int) -> bytes:
-        """The payload of the chunk at `offset`, which is of this kind."""
-        if offset < _FILE_HEADER:
-            raise self._damaged("a chunk at no place")
-        header = chunks.parse_header(self._bytes(offset, HEADER_SIZE))
-        if header is None or header.kind != kind or offset + header.size > self._size:
-            raise self._damaged(f"no chunk of kind {kind} at byte {offset}")
-        if header.size > chunks.CEILINGS[kind]:
-            raise self._damaged(f"the chunk at byte {offset} is larger than any of its kind")
-        data = self._bytes(offset + HEADER_SIZE, header.size)
-        if len(data) < header.size or chunk_sum(data) != header.sum:
-            raise self._damaged(f"the chunk at byte {offset} is not as it was written")
-        return data
-
-    def _bytes(self, offset: int, size: int) -> bytes:
-        fd = self._fd
-        if fd < 0:
-            raise PagemapError(f"{self.path} was closed before this call", path=self.path)
-        if offset >= self._size:
-            return b""
-        try:
-            return os.pread(fd, size, offset)
-        except OSError as error:
-            raise from_os_error(error, pid=None, operation="read", path=self.path) from None
-
-    def _damaged(self, why: str) -> PagemapError:
-        return PagemapError(
-            f"{self.path} is damaged: {why}; what is whole of it can be salvaged",
-            errno=EBADMSG,
-            operation="read",
-            path=self.path,
-        )

@@ -1,0 +1,91 @@
+"""A snapshot file, opened: its version, and the chunks at places that others know.
+
+Whoever wrote the file may have meant harm: nothing is believed that was not checked, and nothing is
+allocated by a number in it but within fixed bounds.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EBADMSG
+
+from pagemap._errors import PagemapError, from_os_error
+from pagemap._kernel.regular import open_regular
+from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
+from pagemap._space import snapshot_chunks as chunks
+
+__all__ = ["FILE_HEADER", "ChunkFile"]
+
+FILE_HEADER = 16
+"""Bytes before the first chunk."""
+
+
+class ChunkFile(Holder):
+    """A file of chunks.
+
+    Raises PagemapError where it cannot be read, is no snapshot, or of a newer version.
+    """
+
+    __slots__ = ("_fd", "_size", "path", "version")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd: int = CLOSED
+        try:
+            fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise PagemapError(
+                f"cannot open {path}: {error.strerror}", errno=error.errno, path=path
+            ) from None
+        if fd is None:
+            raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
+        self._fd = Descriptor(fd)
+        self._size = os.fstat(fd).st_size
+        version = chunks.parse_version(self._bytes(0, FILE_HEADER))
+        if version is None:
+            raise PagemapError(f"{path} is not a snapshot of pagemap", path=path)
+        if version > chunks.VERSION:
+            raise PagemapError(
+                f"{path} is a snapshot of version {version}, which this pagemap does not know (it"
+                f" knows {chunks.VERSION}): read it with a newer one",
+                path=path,
+            )
+        self.version = version
+
+    def close(self) -> None:
+        """Let go of the file; who reads it still holds it until the end."""
+        self._fd = CLOSED
+
+    def _payload(self, offset: int, kind: int) -> bytes:
+        """The payload of the chunk at `offset`, which is of this kind."""
+        if offset < FILE_HEADER:
+            raise self._damaged("a chunk at no place")
+        header = chunks.parse_header(self._bytes(offset, HEADER_SIZE))
+        if header is None or header.kind != kind or offset + header.size > self._size:
+            raise self._damaged(f"no chunk of kind {kind} at byte {offset}")
+        if header.size > chunks.CEILINGS[kind]:
+            raise self._damaged(f"the chunk at byte {offset} is larger than any of its kind")
+        data = self._bytes(offset + HEADER_SIZE, header.size)
+        if len(data) < header.size or chunk_sum(data) != header.sum:
+            raise self._damaged(f"the chunk at byte {offset} is not as it was written")
+        return data
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        fd = self._fd
+        if fd < 0:
+            raise PagemapError(f"{self.path} was closed before this call", path=self.path)
+        if offset >= self._size:
+            return b""
+        try:
+            return os.pread(fd, size, offset)
+        except OSError as error:
+            raise from_os_error(error, pid=None, operation="read", path=self.path) from None
+
+    def _damaged(self, why: str) -> PagemapError:
+        return PagemapError(
+            f"{self.path} is damaged: {why}; what is whole of it can be salvaged",
+            errno=EBADMSG,
+            operation="read",
+            path=self.path,
+        )
