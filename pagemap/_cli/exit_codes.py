@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOENT, ENOMEM
+from errno import EBADMSG, ENOENT, ENOMEM
 
 from pagemap._errors import (
     AccessDenied,
@@ -42,6 +42,8 @@ _HINTS = {
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }
 
+_READING = ("read", "read the snapshot")  # a file that may be damaged
+
 
 def code_of(error: PagemapError) -> int:
     """The exit code: that of the nearest class which has one."""
@@ -55,4 +57,9 @@ def code_of(error: PagemapError) -> int:
 def message_of(error: PagemapError) -> str:
     """The message, with the command's hint."""
     hint = _HINTS.get(error.operation or "")
+    if error.errno == EBADMSG and error.operation in _READING and error.path:
+        from shlex import quote
+
+        path = quote(error.path)
+        hint = f"'pagemap snapshot --salvage {path} -o NEW' saves what is whole of it"
     return f"{error}; {hint}" if hint else str(error)

@@ -27,7 +27,7 @@ class ChunkFile(Holder):
     Raises PagemapError where it cannot be read, is no snapshot, or of a newer version.
     """
 
-    __slots__ = ("_fd", "_size", "path", "version")
+    __slots__ = ("_fd", "path", "size", "version")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class ChunkFile(Holder):
         if fd is None:
             raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
         self._fd = Descriptor(fd)
-        self._size = os.fstat(fd).st_size
+        self.size: int = os.fstat(fd).st_size
         version = chunks.parse_version(self._bytes(0, FILE_HEADER))
         if version is None:
             raise PagemapError(f"{path} is not a snapshot of pagemap", path=path)
@@ -62,7 +62,7 @@ class ChunkFile(Holder):
         if offset < FILE_HEADER:
             raise self._damaged("a chunk at no place")
         header = chunks.parse_header(self._bytes(offset, HEADER_SIZE))
-        if header is None or header.kind != kind or offset + header.size > self._size:
+        if header is None or header.kind != kind or offset + header.size > self.size:
             raise self._damaged(f"no chunk of kind {kind} at byte {offset}")
         if header.size > chunks.CEILINGS[kind]:
             raise self._damaged(f"the chunk at byte {offset} is larger than any of its kind")
@@ -75,7 +75,7 @@ class ChunkFile(Holder):
         fd = self._fd
         if fd < 0:
             raise PagemapError(f"{self.path} was closed before this call", path=self.path)
-        if offset >= self._size:
+        if offset >= self.size:
             return b""
         try:
             return os.pread(fd, size, offset)
@@ -84,7 +84,7 @@ class ChunkFile(Holder):
 
     def _damaged(self, why: str) -> PagemapError:
         return PagemapError(
-            f"{self.path} is damaged: {why}; what is whole of it can be salvaged",
+            f"{self.path} is damaged: {why}",
             errno=EBADMSG,
             operation="read",
             path=self.path,
