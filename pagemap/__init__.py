@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
     from pagemap._vocabulary.rows.cached_file import CachedFileRow
+    from pagemap._vocabulary.rows.contents import ContentsRow
     from pagemap._vocabulary.rows.diff import (
         DiffRegionRow,
         DiffRow,
@@ -116,6 +117,7 @@ __all__ = [
     "CgroupMemoryRow",
     "ClosedProcess",
     "Column",
+    "ContentsRow",
     "Counts",
     "DiffRegionRow",
     "DiffRegionStream",
@@ -212,6 +214,7 @@ _MODULES = {
     "CgroupMemoryRow": "_vocabulary.rows.memory",
     "CachedFileRow": "_vocabulary.rows.cached_file",
     "Column": "_vocabulary.schema",
+    "ContentsRow": "_vocabulary.rows.contents",
     "Counts": "_space.pages",
     "DiffRegionRow": "_vocabulary.rows.diff",
     "DiffRegionStream": "_history.diff",

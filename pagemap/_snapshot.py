@@ -9,6 +9,7 @@ from pagemap._methods import ProcessMethods
 from pagemap._native.descriptors import Holder
 from pagemap._space.arguments import pid_of
 from pagemap._space.saved_space import SavedSpace
+from pagemap._space.snapshot_contents import contents_of
 from pagemap._space.snapshot_file import SnapshotFile
 from pagemap._vocabulary.text import printable
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from pagemap._space.arguments import Target
     from pagemap._space.snapshot_file import SavedRecord
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.rows.contents import ContentsRow
 
 __all__ = ["SavedProcess", "Snapshot"]
 
@@ -123,6 +126,31 @@ class Snapshot(Holder):
     def moments(self) -> int:
         """How many moments the file has."""
         return self._file.moments
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a moment that is not whole follows the last one.
+
+        The writing of a record ended within it, or goes on.
+        """
+        return self._file.cut_short
+
+    def contents(self) -> Table[ContentsRow]:
+        """What the file has: a table of `pagemap.ContentsRow`, for each process of each moment.
+
+        `about` has ``size`` in bytes, ``moments``, ``format``, the version of the file, and
+        ``cut_short``. No page table is read. Raises PagemapError where the file is damaged.
+
+        >>> import os, pagemap, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "self.pagemap")
+        ...     with pagemap.Snapshot.take("self", path, pfns=False) as snapshot:
+        ...         row = snapshot.contents()[0]
+        >>> (row.moment, row.pid == os.getpid(), row.pfns, row.complete)
+        (0, True, False, True)
+        """
+        self._check(-1)
+        return contents_of(self._file)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from pagemap._errors import PagemapError
+    from pagemap._snapshot import Snapshot
 
-__all__ = ["complain", "mute", "tell", "unwritten", "why"]
+__all__ = ["complain", "ends_midway", "mute", "tell", "unwritten", "why"]
 
 
 def complain(message: str) -> None:
@@ -24,6 +25,15 @@ def complain(message: str) -> None:
 
     lines = "\n".join(map(printable, message.split("\n")))
     tell(f"pagemap: {lines}\n")
+
+
+def ends_midway(snapshot: Snapshot) -> str:
+    """What there is to say of a file that ends within a moment."""
+    last = snapshot.moments - 1
+    return (
+        f"{snapshot.path} ends within a moment: the writing of it was cut short, or goes on; the "
+        f"last whole moment is {last}, of {snapshot.about['begin']}"
+    )
 
 
 def tell(text: str) -> None:

@@ -27,11 +27,14 @@ class SavedTarget(Record):
 
     def open(self) -> SavedProcess:
         """The process. Says so where the file has not all of it."""
-        from pagemap._cli.messages import complain
+        from pagemap._cli.messages import complain, ends_midway
         from pagemap._snapshot import Snapshot
         from pagemap._vocabulary.text import printable
 
-        process = Snapshot(self.path).process(self.pid, moment=self.moment)
+        snapshot = Snapshot(self.path)
+        if snapshot.cut_short and self.moment == -1:
+            complain(ends_midway(snapshot))
+        process = snapshot.process(self.pid, moment=self.moment)
         facts = process.record.about
         if facts.get("salvaged"):
             complain(

@@ -42,7 +42,7 @@ _FACTS: dict[str, tuple[type, ...]] = {
     "exclusive_by": (str,),
 }
 
-_ENDS = {"told": 1 << 64, "end_page": (1 << 52) + 1, "resident": 1 << 52}
+_ENDS = {"told": 1 << 64, "end_page": (1 << 52) + 1, "resident": 1 << 46}
 """Numbers are below, and not below 0; C has no others."""
 _END = 1 << 63
 _END_FRAME = 1 << 55

@@ -89,6 +89,16 @@ class SavedRecord:
             self._table = self._file.table(self.about, self._blocks)
         return self._table
 
+    @property
+    def saved(self) -> int:
+        """How many bytes of the file this moment of it takes: its chunks lie one after another."""
+        return self._file.span(self._entry["about"], self._entry["end"])
+
+    @property
+    def has_smaps(self) -> bool:
+        """Whether smaps was saved."""
+        return bool(self._entry["smaps"])
+
     def maps_blocks(self) -> Iterator[bytes]:
         """The text of its maps in blocks of whole lines, as it was read."""
         for place, size in self._entry["maps"]:
@@ -120,10 +130,11 @@ class SnapshotFile(ChunkFile):
     Raises PagemapError where it cannot be read, is no snapshot, is of a newer version, or damaged.
     """
 
-    __slots__ = ("__weakref__", "_indexes", "_moments")
+    __slots__ = ("__weakref__", "_end", "_indexes", "_moments")
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
+        self._end: int = 0  # of the last whole moment, in bytes
         self._moments = self._find_moments()
         self._indexes: dict[int, _Index] = {}  # those that were used last
 
@@ -137,6 +148,11 @@ class SnapshotFile(ChunkFile):
     def moments(self) -> int:
         """How many moments it has: 1, or those of a record."""
         return len(self._moments)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether something follows the last whole moment: the beginning of another one."""
+        return self._end < self.size
 
     def about(self, moment: int = -1) -> dict[str, Any]:
         """What holds for all processes of a moment; 0 is the first, -1 the last."""
@@ -168,6 +184,13 @@ class SnapshotFile(ChunkFile):
             raise self._damaged("a process is another one in the index")
         return about
 
+    def span(self, first: int, last: int) -> int:
+        """How many bytes lie from the chunk at `first` to the end of that at `last`."""
+        header = chunks.parse_header(self._bytes(last, HEADER_SIZE))
+        if header is None or last < first:
+            raise self._damaged(f"no chunk at byte {last}")
+        return last + HEADER_SIZE + header.size - first
+
     def table(self, about: dict[str, Any], blocks: list[memoryview]) -> SavedTable:
         """The page table that these blocks are."""
         try:
@@ -176,7 +199,7 @@ class SnapshotFile(ChunkFile):
                 blocks,
                 page_shift=about["page_shift"],
                 end_page=about["end_page"],
-                file_size=self._size,
+                file_size=self.size,
             )
         except OSError as error:
             raise self._damaged(str(error)) from None
@@ -237,6 +260,7 @@ class SnapshotFile(ChunkFile):
         """All moments that are whole, the first one first."""
         offset = self._last_trailer()
         found: list[_Moment] = []
+        self._end = offset + _TRAILER_SIZE
         while offset:
             data = self._payload(offset, chunks.TRAILER)
             if len(data) != chunks.TRAILER_FIELDS.size:
@@ -249,7 +273,7 @@ class SnapshotFile(ChunkFile):
         return found[::-1]
 
     def _last_trailer(self) -> int:
-        at = self._size - _TRAILER_SIZE
+        at = self.size - _TRAILER_SIZE
         if at >= FILE_HEADER:
             header = chunks.parse_header(self._bytes(at, HEADER_SIZE))
             if header and header.kind == chunks.TRAILER:
@@ -257,7 +281,7 @@ class SnapshotFile(ChunkFile):
         # cut short in the middle of a round, perhaps: those before it stand
         last, at = 0, FILE_HEADER
         while header := chunks.parse_header(self._bytes(at, HEADER_SIZE)):
-            if header.kind == chunks.TRAILER and at + _TRAILER_SIZE <= self._size:
+            if header.kind == chunks.TRAILER and at + _TRAILER_SIZE <= self.size:
                 last = at
             at += HEADER_SIZE + header.size
         if not last:

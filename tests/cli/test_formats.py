@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.ipc
@@ -55,6 +56,7 @@ SHARED = frozenset(
     ]
 )
 MEMORY = frozenset(kind.name for kind in FRAME_KINDS)
+OLD = str(Path(__file__).parents[1] / "snapshots" / "version-1-record.pagemap")
 CASES = {
     "dump": Case(("dump", "PID", "--populated"), frozenset(["exclusive"])),
     "maps": Case(("maps", "PID"), SHARED),
@@ -69,6 +71,7 @@ CASES = {
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "writes": Case(("writes", "PID", "--inject", "--for", "100ms")),
     "diff": Case(("diff", "PID", "OTHER"), SHARED),
+    "contents": Case(("contents", OLD)),
     "segments": Case(("segments", "PID"), needs_root=True),
     "virt-to-phys": Case(("virt-to-phys", "PID", "ADDRESS"), needs_root=True),
     "doctor": Case(("doctor", "PID")),

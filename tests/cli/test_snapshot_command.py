@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests import oracle, workloads
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 
 
 def test_a_file_of_mode_0600(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
@@ -118,3 +121,56 @@ def test_what_was_salvaged_says_so(pagemap: Pagemap, start: Start, tmp_path: Pat
     code, _, err = pagemap("maps", str(out))
     assert code == 0
     assert "was salvaged from a damaged file" in err[0]
+
+
+def test_a_damaged_file_names_its_remedy(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Of a block that was damaged nothing said what could be done."""
+    path = tmp_path / "a file"
+    data = bytearray((SNAPSHOTS / "version-1.pagemap").read_bytes())
+    at = data.index(b"\xb1pm\n\x05\0\0\0") + 40
+    data[at : at + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    code, _, err = pagemap("maps", str(path))
+    assert code == 1
+    assert err[-1].endswith(
+        f"; 'pagemap snapshot --salvage '{path}' -o NEW' saves what is whole of it"
+    )
+    path.write_bytes(data[:-100])
+    code, _, err = pagemap("maps", str(path))
+    assert code == 1
+    assert "saves what is whole of it" in err[-1]
+
+
+def test_a_record_that_ends_midway_says_so(pagemap: Pagemap, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes((SNAPSHOTS / "version-1-record.pagemap").read_bytes()[:-100])
+    wanted = json.loads((SNAPSHOTS / "version-1-record.json").read_text())[1][0]
+    code, out, err = pagemap("maps", str(path), "--json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == wanted["maps"].count("\n")
+    assert f"{path} ends within a moment" in err[0]
+    assert "the last whole moment is 1, of 2026-11-29T" in err[0]
+    assert pagemap("maps", f"{path}@0").err == []
+    assert pagemap("contents", str(path)).err == err
+
+
+def test_what_a_file_has(pagemap: Pagemap) -> None:
+    """Of each moment when it was, of whom, and what was saved."""
+    code, out, err = pagemap("contents", str(SNAPSHOTS / "version-1-record.pagemap"), "--json")
+    assert (code, err) == (0, [])
+    document = json.loads(out)
+    wanted = json.loads((SNAPSHOTS / "version-1-record.json").read_text())
+    rows = document["rows"]
+    assert [row["moment"] for row in rows] == [0, 1, 2]
+    assert {(row["pid"], row["name"]) for row in rows} == {(wanted[0][0]["pid"], "small")}
+    assert [row["full"] for row in rows] == [True, False, False]
+    assert all(row["pfns"] and row["complete"] for row in rows)
+    assert not any(row["smaps"] or row["frames"] or row["stopped"] for row in rows)
+    assert [row["begin"] for row in rows] == sorted(row["begin"] for row in rows)
+    size = (SNAPSHOTS / "version-1-record.pagemap").stat().st_size
+    assert document["about"]["size"] == size
+    assert 0.6 * size < sum(row["saved"] for row in rows) < size
+    code, out, _ = pagemap("contents", str(SNAPSHOTS / "version-1-frames.pagemap"), "--json")
+    rows = json.loads(out)["rows"]
+    assert len(rows) == 2
+    assert all(row["smaps"] and row["frames"] and row["stopped"] for row in rows)

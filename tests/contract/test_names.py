@@ -19,6 +19,7 @@ DOOR = [
     "CgroupMemoryRow",
     "ClosedProcess",
     "Column",
+    "ContentsRow",
     "Counts",
     "DiffRegionRow",
     "DiffRegionStream",

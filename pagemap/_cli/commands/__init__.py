@@ -24,6 +24,7 @@ COMMANDS = (
     ("diff", "what changed between two looks at a process, page by page", "diff"),
     ("snapshot", "page tables and mappings of processes, into a file", "snapshot"),
     ("record", "one moment of a process after another, into a file", "record"),
+    ("contents", "what a snapshot or record file has", "contents"),
     ("segments", "memory as physically contiguous segments", "segments"),
     ("virt-to-phys", "the physical addresses of virtual addresses", "virt_to_phys"),
     ("doctor", "what pagemap can read here, and what it cannot", "doctor"),
