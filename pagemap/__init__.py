@@ -300,6 +300,7 @@ _LATE = (
     "json",
     "math",
     "mmap",
+    "pagemap._kernel.containers",
     "pagemap._kernel.maps",
     "pagemap._kernel.maps_blocks",
     "pagemap._kernel.smaps_accounts",

@@ -1,4 +1,7 @@
-"""What every user may read about a process: its owner, its cgroup, its command line."""
+"""What every user may read about a process: its owner, its cgroup, its command line.
+
+The file that it runs is for those who may read its memory.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,19 @@ if TYPE_CHECKING:
 __all__ = [
     "cgroup",
     "cmdline",
+    "container",
+    "exe",
     "oom_score",
     "oom_score_adj",
     "page_tables",
+    "session",
     "size_and_shmem",
     "uid",
     "user",
 ]
 
 _DIGITS = 10  # of a score
+_SESSION = 3  # of the fields of stat from the state on
 
 _names: dict[int, str] = {}
 
@@ -85,18 +92,47 @@ def _name(uid: int) -> str:
 
 def cgroup(folder: Folder) -> str | None:
     """Its cgroup: in the unified hierarchy, or in that of memory where that is of version 1."""
-    text = folder.peek("cgroup")
-    if text is None:
-        return None
-    found: bytes | None = None
-    for line in text.splitlines():
+    memory, _, unified = _cgroups(folder)
+    return unified if memory is None else memory
+
+
+def container(folder: Folder) -> str | None:
+    """The container, service or session that it belongs to, in words (`containers.name_of`).
+
+    In version 1 systemd's own hierarchy tells where that of memory does not: there services have a
+    cgroup only if their memory is accounted for.
+    """
+    from pagemap._kernel.containers import name_of
+
+    found = [path for path in _cgroups(folder) if path is not None]
+    return name_of(next((path for path in found if path != "/"), found[0])) if found else None
+
+
+def _cgroups(folder: Folder) -> tuple[str | None, str | None, str | None]:
+    """Its path in the hierarchies of memory (version 1), of systemd, and in the unified one."""
+    memory = systemd = unified = None
+    for line in (folder.peek("cgroup") or b"").splitlines():
         number, _, rest = line.partition(b":")
         controllers, _, path = rest.partition(b":")
         if b"memory" in controllers.split(b","):
-            return _text(path)
-        if number == b"0":
-            found = path
-    return None if found is None else _text(found)
+            memory = _text(path)
+        elif controllers == b"name=systemd":
+            systemd = _text(path)
+        elif number == b"0":
+            unified = _text(path)
+    return memory, systemd, unified
+
+
+def exe(folder: Folder) -> str | None:
+    """The path of the file that it runs; None where that is hidden from us."""
+    path = folder.executable_path()
+    return None if path is None else _text(path)
+
+
+def session(folder: Folder) -> str | None:
+    """Its session (setsid(2)): the number of that which leads it."""
+    fields = (folder.peek("stat") or b"").rpartition(b")")[2].split()
+    return _text(fields[_SESSION]) if len(fields) > _SESSION else None
 
 
 def cmdline(folder: Folder) -> str | None:
