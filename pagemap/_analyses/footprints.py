@@ -56,6 +56,9 @@ SCHEMAS: dict[str, Schema[Any]] = {
 _TOLD_APART: dict[str, Callable[[Folder], str | int | None]] = {
     "user": task.user,
     "cgroup": task.cgroup,
+    "container": task.container,
+    "session": task.session,
+    "exe": task.exe,
     "cmdline": task.cmdline,
     "page_tables": task.page_tables,
     "oom_score": task.oom_score,
@@ -117,9 +120,9 @@ def footprints(
 
     There is a row for each process (`FootprintRow`), or, with `by` "mapping" or "path", for each
     mapping or each mapped file (`MappingFootprintRow`, `PathFootprintRow`). `names` are the
-    columns, by default all; user, cgroup, cmdline, page_tables, oom_score and oom_score_adj of
-    processes are read only if they are named, because they cost more. With `gentle` (a
-    `pagemap.Gentle`) page tables are read in small chunks.
+    columns, by default all; user, cgroup, container, session, exe, cmdline, page_tables, oom_score
+    and oom_score_adj of processes are read only if they are named, because they cost more. With
+    `gentle` (a `pagemap.Gentle`) page tables are read in small chunks.
 
     The `about` of the table has `left_out`, the processes that ended or may not be read, and
     `complete`, whether there are none of these. ``sharers[pid]`` are the other processes with the

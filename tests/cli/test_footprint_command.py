@@ -105,7 +105,9 @@ def test_who_it_is(pagemap: Pagemap, dense: workloads.Target) -> None:
         ),
         "cmdline": (proc / "cmdline").read_text().rstrip("\0").replace("\0", " "),
     }
-    for column, value in (("user", row["user"]), ("cgroup", row["cgroup"])):
+    runs, leads = os.readlink(proc / "exe"), str(os.getsid(dense.pid))
+    columns = (("user", row["user"]), ("cgroup", row["cgroup"]), ("exe", runs), ("session", leads))
+    for column, value in columns:
         _, out, _ = pagemap("footprint", dense.pid, "--json", "--by", column)
         (group,) = json.loads(out)["rows"]
         assert (group[column], group["rows"]) == (value, 1)
@@ -234,7 +236,10 @@ def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
     [
         ("1 --cgroup /x", "give targets or --cgroup PATH, not both"),
         ("--by paths", "--by knows no 'paths'; did you mean path?"),
-        ("--by pss", "--by knows no 'pss'; choose from mapping, path, name, user, cgroup"),
+        (
+            "--by pss",
+            "--by knows no 'pss'; choose from mapping, path, name, exe, user, cgroup, ",
+        ),
         ("--by path,mapping", "--by takes one word"),
         ("--columns rs", "--columns knows no 'rs'; did you mean rss?"),
         ("--columns start", "--columns knows no 'start'; did you mean share?"),

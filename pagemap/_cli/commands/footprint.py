@@ -27,9 +27,10 @@ the number of mappings (pss), private (uss), swapped, clean and dirty; for each
 process, mapping, or mapped file. Without a target, for all processes."""
 
 _SCHEMAS: dict[str, Schema[Any]] = {"mapping": MAPPING_FOOTPRINTS, "path": PATH_FOOTPRINTS}
-_GROUPS = ("name", "user", "cgroup")
+_GROUPS = ("name", "exe", "user", "cgroup", "container", "session")
 _NAMED = (  # shown only if named: these cost more, or few people ask for them
-    *("user", "cgroup", "cmdline", "page_tables", "oom_score", "oom_score_adj"),
+    *("user", "cgroup", "container", "session", "exe", "cmdline"),
+    *("page_tables", "oom_score", "oom_score_adj"),
     *("anon_huge", "shmem_huge", "file_huge", "ksm", "size"),
     *("kernel_page_size", "mmu_page_size", "thp_eligible", "protection_key", "vm_flags"),
 )
@@ -78,6 +79,10 @@ with pauses, and reports how long the longest step took. It needs root. It shows
 
 Of a snapshot the amounts are those of when it was taken, with --smaps.
 
+A container is found by the name of its cgroup, as docker, podman, kubernetes,
+containerd, lxc and systemd name them; other processes are those of a service, a
+login session, or a cgroup. A session is what setsid() begins.
+
 Processes that share one address space (vfork, CLONE_VM) are counted once, in
 the row of the first; the column sharers has the others. Files are distinguished
 by device and inode, not by name. Amounts of hugetlb have no total. Processes
@@ -88,6 +93,7 @@ examples:
   pagemap footprint --sort uss --top 10
   pagemap footprint self --columns pid,pss,swap,cmdline
   pagemap footprint --by user
+  pagemap footprint --by container
   sudo pagemap footprint --user root --top 5
   pagemap footprint self --by mapping --columns size,thp_eligible,vm_flags,path
   pagemap footprint --columns pid,size,pss,page_tables,oom_score,name --top 10
@@ -103,7 +109,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--by",
         metavar="WHAT",
         help="mapping or path: a row for each mapping or each mapped file; "
-        "name, user or cgroup: a row for all processes that have the same",
+        "name, exe, user, cgroup, container or session: a row for all processes with the same",
     )
     parser.add_argument(
         "--gentle", action="store_true", help="never hold the lock of a process for long (root)"

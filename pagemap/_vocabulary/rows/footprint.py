@@ -114,6 +114,11 @@ class FootprintRow(FootprintSums):
     name: str | None = field("", "the command name", None, rank=2)
     user: str | None = field("", "its owner: a user name, or a number without one", None)
     cgroup: str | None = field("", "its cgroup, as in /proc/PID/cgroup", None)
+    container: str | None = field(
+        "", "its container, pod, service or login session, by the name of its cgroup", None
+    )
+    session: str | None = field("", "its session (setsid): the pid of that which leads it", None)
+    exe: str | None = field("", "the file that it runs", None)
     cmdline: str | None = field("", "its command line", None)
     page_tables: int | None = field("bytes", "its page tables; not part of rss", None)
     oom_score: int | None = field("", "the highest is killed first when memory runs out", None)
