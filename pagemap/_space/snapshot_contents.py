@@ -43,7 +43,6 @@ def _rows(file: SnapshotFile) -> Iterator[tuple[Any, ...]]:
             yield (
                 moment,
                 facts["begin"],
-                facts["end"],
                 record.pid,
                 record.name,
                 facts["resident"] * facts["page_size"],

@@ -16,7 +16,6 @@ class ContentsRow(Record):
 
     moment: int = field("", "the number of the moment, from 0", rank=0, key=True)
     begin: str = field("", "when its taking began (UTC)", rank=1)
-    end: str = field("", "when that ended (UTC)")
     pid: int = field("", "the process", rank=2, key=True)
     name: str = field("", "the command name", rank=3)
     resident: int = field("bytes", "resident in memory, as the kernel counted", rank=5, adds=False)
