@@ -15,17 +15,15 @@ from pagemap._vocabulary.rows.tally import COUNTS, TALLIES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
     from typing import Any
 
+    from pagemap._cli.mapping_report import Report
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.saved_targets import SavedTarget
     from pagemap._cli.since import Since
-    from pagemap._errors import PagemapError
     from pagemap._process import Process
     from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
-    from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.schema import Schema
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -94,7 +92,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the mappings. Returns 1 when a pattern matched none of them."""
     from pagemap._cli import spaces
-    from pagemap._cli.messages import complain
+    from pagemap._cli.exclusive import warn
+    from pagemap._cli.mapping_report import Report
     from pagemap._cli.parsing import parse_count
     from pagemap._cli.patterns import Patterns
     from pagemap._errors import UsageError
@@ -111,14 +110,11 @@ def run(arguments: Namespace) -> int:
             raise UsageError("--watch shows what changed since the last round; leave out --since")
         since, schema = Since(arguments.since, alone=len(meant) == 1, threads=threads), SINCE
     shown = results.Results(arguments, schema, always=["pid"] if len(meant) > 1 else [])
-    report = _Report(meant, shown, patterns, threads, since)
+    counts = _Counts(shown, patterns, threads, since)
+    report = Report(meant, shown, patterns, counts.table)
     shown.show(report.tables)
-    code = report.tell()
-    if report.counted and patterns.unused:
-        for text in patterns.unused:
-            complain(report.unused(text))
-        return code or 1
-    return code
+    warn(counts.uncertain, "USS")
+    return report.tell()
 
 
 def _once(targets: list[int | SavedTarget]) -> list[int | SavedTarget]:
@@ -140,109 +136,36 @@ def _once(targets: list[int | SavedTarget]) -> list[int | SavedTarget]:
     return [*(every.meant(pid) for pid in every.pids), *saved]
 
 
-class _Report:
-    """The tables of some processes, and the messages about them."""
+class _Counts:
+    """The counts of mappings that are shown."""
 
     def __init__(
         self,
-        targets: list[int | SavedTarget],
         shown: results.Results,
         patterns: Patterns,
         threads: int | None,
         since: Since | None,
     ) -> None:
-        self._targets = targets
         self._since = since
         self._patterns = patterns
-        self._shown = shown
         self._threads = threads
         wanted = {name.removesuffix("_change") for name in shown.wanted()}
         self._counts = [name for name in COUNTS if name in wanted]
         # what a kernel cannot tell is an error only where it was asked for by name
         self._named = [name for name in self._counts if shown.named(name)]
-        self.counted = False  # whether any process has mappings
-        self._failed: list[PagemapError] = []
-        self._huge = 0
-        self._paths: set[str] = set()
+        self.uncertain = 0  # bytes in huge pages, of which only the page table tells uss
 
-    def tables(self) -> Iterator[Table[TallyRow]]:
-        """A table of each process. Raises the error of the last, where none can be read."""
-        from pagemap._cli.spaces import opened
-        from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, Unsupported
-        from pagemap._kernel.chosen_pid import Chosen
-
-        self._huge = 0
-        self._failed = []
-        self._paths = set()
-        read = 0
-        several = len(self._targets) > 1
-        for number, target in enumerate(self._targets, 1):
-            try:
-                with opened(target) as process:
-                    table = self._table(process)
-            except Unsupported:
-                raise
-            except PagemapError as error:
-                if self.counted and not several and isinstance(error, NoSuchProcess):
-                    raise TargetVanished(str(error), pid=error.pid, errno=error.errno) from None
-                if number == len(self._targets) and not read:
-                    raise
-                # one of many that was found, and ended meanwhile, is no failure
-                found = isinstance(target, Chosen) and several
-                if not (isinstance(error, NoSuchProcess) and found):
-                    self._failed.append(error)
-                continue
-            read += 1
-            if several:  # what holds for all of them
-                del table.about["pid"]
-                table.about["pids"] = self._pids()
-            yield table
-        if self._shown.replaces_a_file and self._has_no_match():
-            raise PagemapError("; ".join(map(self.unused, self._patterns.unused)))
-
-    def _has_no_match(self) -> bool:
-        """Whether there are patterns, and none matches any mapping."""
-        return self.counted and 0 < len(self._patterns.texts) == len(self._patterns.unused)
-
-    def _pids(self) -> list[int | None]:
-        return [each if isinstance(each, int) else each.pid for each in self._targets]
-
-    def _table(self, process: Process | SavedProcess) -> Table[TallyRow]:
+    def table(self, process: Process | SavedProcess, report: Report) -> Table[Any]:
+        """The mappings of a process."""
         from pagemap._analyses.tally import uss_by
         from pagemap._analyses.tally_plan import BY_PAGE_TABLE, tellable
-        from pagemap._cli.messages import complain
 
-        if process.kernel_thread:
-            complain(f"process {process.pid} is a kernel thread: it has no mappings")
         counts = tellable(process, self._counts, self._named)
         uncertain = "uss" in counts and uss_by(process) == BY_PAGE_TABLE
         if uncertain:  # whether that matters, these tell
             counts = tellable(process, [*counts, "huge", "hugetlb"], counts)
-        table = process.tally(counts, threads=self._threads)
-        self.counted = self.counted or not process.kernel_thread
-        if self._patterns.texts:
-            self._paths.update(table["path"].words)
-            table = table.where(lambda row: self._patterns(row.path))
+        table = report.chosen(process.tally(counts, threads=self._threads))
         if uncertain:
             total = table.total()
-            self._huge += (total.huge or 0) - (total.hugetlb or 0)
+            self.uncertain += (total.huge or 0) - (total.hugetlb or 0)
         return table if self._since is None else self._since.of(process, table, self._patterns)
-
-    def tell(self) -> int:
-        """Write the messages; return the exit code of a process that was not read, or 0."""
-        from pagemap._cli.exclusive import warn
-        from pagemap._cli.exit_codes import code_of, message_of
-        from pagemap._cli.messages import complain
-
-        warn(self._huge, "USS")
-        for error in self._failed:
-            complain(message_of(error))
-        return code_of(self._failed[0]) if self._failed else 0
-
-    def unused(self, text: str) -> str:
-        """The message that a pattern matches nothing, with one that may have been meant."""
-        pids = self._pids()
-        whose = f"process {pids[0]}" if len(pids) == 1 else "these processes"
-        said = f"no mapping of {whose} matches the pattern {text!r}"
-        meant = self._patterns.nearest(text, self._paths)
-        return f"{said}; did you mean {meant!r}?" if meant else said
