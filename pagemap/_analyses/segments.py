@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import time
 from array import array
-from bisect import bisect_right
-from itertools import repeat
 
-from pagemap._analyses.memory_segments import segments as memory_segments
+from pagemap._analyses.node_parts import NodeParts
 from pagemap._errors import PfnsHidden
-from pagemap._kernel.zones import zones
 from pagemap._native import pipeline
 from pagemap._native.lines import Lines
 from pagemap._native.scan import EntryBuffer, Spans
@@ -70,7 +67,7 @@ class SegmentStream(Stream[SegmentRow]):
         """The tables, in order of address."""
         begin = time.time()
         joiner = Joiner(PAGE_SHIFT, self._transfer, EntryBuffer.size)
-        nodes = _Nodes(self._process.procfs)
+        nodes = NodeParts(self._process.procfs)
         for entries, runs in self._found():
             joiner.add(entries, runs)
             if len(joiner) >= ROWS:
@@ -104,7 +101,7 @@ class SegmentStream(Stream[SegmentRow]):
         process.check()
 
     def _table(
-        self, columns: dict[str, array[int]], nodes: _Nodes, begin: float
+        self, columns: dict[str, array[int]], nodes: NodeParts, begin: float
     ) -> Table[SegmentRow]:
         known = {name: _view(column) for name, column in columns.items()}
         of_rows = list(nodes.of(columns["physical"]))
@@ -113,29 +110,6 @@ class SegmentStream(Stream[SegmentRow]):
         told = memoryview(bytes(node is not None for node in of_rows)).cast("?")
         valid = {"node": told} if unknown else None
         return Table(SEGMENTS, known, valid=valid, about=about(begin, self._process))
-
-
-class _Nodes:
-    """The node of a physical address: that of the zone that it is in."""
-
-    def __init__(self, procfs: str) -> None:
-        found = zones(procfs) or []
-        self._parts = memory_segments(found, None)
-        self._starts = [part.start for part in self._parts]
-        self._of_zones = [zone.node for zone in found]
-        self._only = set(self._of_zones)
-
-    def of(self, addresses: Sequence[int]) -> Iterator[int | None]:
-        if len(self._only) == 1:
-            return repeat(self._of_zones[0], len(addresses))
-        return map(self._of, addresses)
-
-    def _of(self, address: int) -> int | None:
-        pfn = address >> PAGE_SHIFT
-        at = bisect_right(self._starts, pfn) - 1
-        if at < 0 or pfn >= self._parts[at].end:
-            return None
-        return self._of_zones[self._parts[at].zone]
 
 
 def _view(values: array[int]) -> memoryview:
