@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         SwapAreaRow,
         ZoneMemoryRow,
     )
+    from pagemap._vocabulary.rows.node import NodeRow
     from pagemap._vocabulary.rows.owners import OwnerRow
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.region import RegionRow
@@ -142,6 +143,7 @@ __all__ = [
     "MemoryKindRow",
     "NoSuchProcess",
     "NodeMemoryRow",
+    "NodeRow",
     "NotMapped",
     "NotPresent",
     "OrderRow",
@@ -238,6 +240,7 @@ _MODULES = {
     "Memory": "_analyses.memory",
     "MemoryKindRow": "_vocabulary.rows.memory",
     "NodeMemoryRow": "_vocabulary.rows.memory",
+    "NodeRow": "_vocabulary.rows.node",
     "OrderRow": "_vocabulary.rows.memory",
     "OwnerRow": "_vocabulary.rows.owners",
     "Page": "_space.page",
@@ -308,6 +311,7 @@ _LATE = (
     "pagemap._space.mapping_columns",
     "pagemap._analyses.footprint",
     "pagemap._analyses.huge",
+    "pagemap._analyses.nodes",
     "pagemap._analyses.populated",
     "pagemap._analyses.tally",
     "pagemap._analyses.translate",

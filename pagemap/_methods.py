@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.footprint import FootprintRow, MappingFootprintRow
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.node import NodeRow
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.tally import TallyRow
     from pagemap._vocabulary.rows.translation import TranslationRow
@@ -103,6 +104,32 @@ class ProcessMethods(AddressSpace):
             transfer=transfer,
             threads=threads,
         )
+
+    def nodes(
+        self, *, policies: bool = True, sysfs: str = "/sys", threads: int | None = None
+    ) -> Table[NodeRow]:
+        """The memory of each mapping by NUMA node: a `pagemap.NodeRow` for each node it is on.
+
+        Where PFNs are visible the node follows from the frame. Otherwise the kernel's own counts
+        are used (/proc/PID/numa_maps), for which it holds the target's mmap_lock; unless all memory
+        of the machine is on one node. With `policies` numa_maps is always read: the policy of a
+        mapping is told nowhere else. Without them `policy` is None, and so is `misplaced` on nodes
+        that the cpuset allows. `sysfs` is where that file system is mounted.
+
+        `about` has `nodes`, those that have memory; `counted_by`, which is "frames", "numa_maps" or
+        "the only node"; `allowed_nodes`, by the cpuset; `ran_on`, the nodes where threads ran last,
+        by which `remote` is estimated.
+
+        Raises PfnsHidden where neither frames nor numa_maps tell, Unsupported, AccessDenied,
+        TargetVanished.
+
+        >>> import pagemap
+        >>> with pagemap.Process("self") as process:
+        ...     by_node = process.nodes().grouped("node")
+        """
+        from pagemap._analyses.nodes import nodes_of
+
+        return nodes_of(self, policies=policies, sysfs=sysfs, threads=check_threads(threads))
 
     def tally(
         self, counts: Sequence[str] | None = None, *, threads: int | None = None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
 
 __all__ = [
+    "allowed_nodes",
     "cgroup",
     "cmdline",
     "container",
@@ -49,6 +50,12 @@ def page_tables(folder: Folder) -> int | None:
     """The size of its page tables, in bytes; None where the kernel does not tell (any more)."""
     found = _status(folder, b"VmPTE")
     return None if found is None else int(found.split()[0]) << 10
+
+
+def allowed_nodes(folder: Folder) -> str | None:
+    """The nodes that its cpuset allows it to allocate on, as a list of the kernel's."""
+    found = _status(folder, b"Mems_allowed_list")
+    return None if found is None else found.decode("ascii", "replace").strip()
 
 
 def oom_score(folder: Folder) -> int | None:

@@ -12,6 +12,7 @@ from errno import EACCES
 
 from pagemap._errors import PfnsHidden, from_os_error
 from pagemap._native import address_of, read
+from pagemap._native.descriptors import CLOSED
 from pagemap._vocabulary.flags import PFN_BITS
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -25,9 +26,12 @@ _THP, _ZERO = 1 << 22, 1 << 24
 def zero_frames(flags_fd: int) -> tuple[int, int]:
     """The first of them, and how many there are; `flags_fd` is /proc/kpageflags.
 
-    Raises PfnsHidden where no PFN can be seen.
+    Without that, which is CLOSED then, only one of them is known. Raises PfnsHidden where no PFN
+    can be seen.
     """
     own = _own()
+    if flags_fd == CLOSED:
+        return own, 1
     start = max(own - _MOST, 0)
     words = read(flags_fd, start, 2 * _MOST).tolist()
     # the huge page of zeros has both flags

@@ -44,6 +44,7 @@ DOOR = [
     "MemoryKindRow",
     "NoSuchProcess",
     "NodeMemoryRow",
+    "NodeRow",
     "NotMapped",
     "NotPresent",
     "OrderRow",

@@ -123,6 +123,11 @@ def walks(process: pagemap.Process) -> Iterator[int]:
     for segment in segments.rows():
         assert_type(segment, pagemap.SegmentRow)
         assert_type(segment.node, "int | None")
+    nodes = process.nodes(policies=True, sysfs="/sys", threads=1)
+    assert_type(nodes, "pagemap.Table[pagemap.NodeRow]")
+    for node in nodes:
+        assert_type(node, pagemap.NodeRow)
+        assert_type(node.misplaced, "int | None")
     tallies = process.tally(["present"], threads=1)
     assert_type(tallies, "pagemap.Table[pagemap.TallyRow]")
     for tally in tallies:
