@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._cli import results
+from pagemap._cli import node_options, results
 from pagemap._cli.options import (
     SPACE_HELP,
     add_patterns,
@@ -10,6 +10,7 @@ from pagemap._cli.options import (
     columns_help,
     complete_with_files,
 )
+from pagemap._vocabulary.rows.node import NODES
 from pagemap._vocabulary.rows.tally import COUNTS, TALLIES
 
 TYPE_CHECKING = False
@@ -59,6 +60,16 @@ both are unknown.
 footprint --by mapping has what only smaps tells of a mapping: page sizes, the
 kernel's flags in words, locked, lazily freed, merged memory (KSM) and more.
 
+{columns_help(NODES, "columns with --node and --by node")}
+
+RESIDENT comes from page frames; without root it is the kernel's own count
+(numa_maps), which holds the lock of the process. MISPLACED is memory on a node
+that neither the policy of the mapping (mbind, set_mempolicy) nor the cpuset of
+the process names: it was there before the policy was set, its node was full, or
+another process read the file. A policy of default or local names no nodes; for
+these see REMOTE, memory on nodes other than those where the threads ran last.
+Reading it from there takes longer. REMOTE is an estimate, as threads move.
+
 A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
@@ -73,6 +84,8 @@ examples:
   pagemap maps self --sort rss --columns size,rss,uss,path --top 10
   pagemap maps nginx --by path --sort rss
   pagemap maps java --map '[anon]' --top 0
+  pagemap maps java --by node
+  sudo pagemap maps 1234 --node 0 --sort misplaced --top 10
   pagemap maps 1234 --since before.pagemap --sort rss_change --top 10
   pagemap maps self --json | jq '.rows[] | select(.path == "[heap]").size'"""
 
@@ -82,6 +95,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="+", help=SPACE_HELP)
     add_patterns(parser)
     add_threads(parser)
+    node_options.add_node(
+        parser, "list the memory on these NUMA nodes (or all); --by node has their sums"
+    )
     since = parser.add_argument(
         "--since", metavar="FILE", help="show by how much amounts changed since this snapshot"
     )
@@ -101,6 +117,10 @@ def run(arguments: Namespace) -> int:
     patterns = Patterns(arguments.patterns)
     threads = parse_count(arguments.threads, option="--threads")
     meant = _once(spaces.several(arguments.targets))
+    if node_options.by_node(arguments):
+        if arguments.since is not None:
+            raise UsageError("a snapshot does not tell nodes; leave out --since")
+        return node_options.write(arguments, meant, patterns, threads)
     since: Since | None = None
     schema: Schema[Any] = TALLIES
     if arguments.since is not None:

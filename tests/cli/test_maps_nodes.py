@@ -1,0 +1,79 @@
+"""`pagemap maps --node` and `--by node`: rows, sums, messages, errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def only_node() -> None:
+    if len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) != 1:
+        pytest.skip("this machine has several NUMA nodes, or tells none")
+
+
+@pytest.mark.usefixtures("only_node")
+def test_one_node(pagemap: Pagemap, start: Start) -> None:
+    target = start(workloads.dense(4 * MIB))
+    target.stop()
+    one = "pagemap: all memory of this machine is on one NUMA node, 0"
+    code, out, err = pagemap("maps", target.pid, "--node", "0", "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, [one])
+    assert (document["schema"], document["about"]["nodes"]) == ("pagemap.nodes", [0])
+    assert {row["node"] for row in document["rows"]} == {0}
+    mine = [row for row in document["rows"] if int(row["start"], 16) == target.first.start]
+    assert [row["resident"] for row in mine] == [4 * MIB]
+    total = document["total"]
+    code, out, err = pagemap("maps", target.pid, "--by", "node", "--json")
+    (row,) = json.loads(out)["rows"]
+    assert (code, err) == (0, [one])
+    assert (row["node"], row["resident"]) == (0, total["resident"])
+    assert row["rows"] == len(document["rows"])
+    words = [
+        "maps",
+        str(target.pid),
+        "--node",
+        "all",
+        "--map",
+        "[stack]",
+        "--columns",
+        "resident,path",
+    ]
+    code, out, err = pagemap(*words, "--csv")
+    assert (code, err, out.decode().splitlines()[1].split(",")[1]) == (0, [one], "[stack]")
+
+
+@pytest.mark.usefixtures("only_node")
+def test_a_node_that_has_no_memory(pagemap: Pagemap) -> None:
+    code, out, err = pagemap("maps", "self", "--node", "1,7", "--csv", "--no-header")
+    assert (code, out) == (1, b"")
+    assert err[1:] == [f"pagemap: node {each} has no memory; nodes that have: 0" for each in (1, 7)]
+    assert pagemap("maps", "self", "--node", "0,7", "--csv")[0] == 0
+
+
+def test_errors(pagemap: Pagemap, unused_pid: int) -> None:
+    for words in ("self --node x", "self --node 0,", "self --node -1", "self --node 0 --by rss"):
+        assert pagemap("maps", *words.split())[:2] == (2, b""), words
+    assert pagemap("maps", unused_pid, "--by", "node")[:2] == (66, b"")
+    assert pagemap("maps", "self", "--node", "0", "--map", "nothing like it")[0] == 1
+
+
+def test_snapshots_have_no_nodes(pagemap: Pagemap, tmp_path: Path) -> None:
+    path = str(tmp_path / "own.pagemap")
+    assert pagemap("snapshot", "self", "-o", path)[0] == 0
+    code, out, err = pagemap("maps", path, "--by", "node")
+    assert (code, out) == (69, b"")
+    assert "is a snapshot" in err[0]
+    assert pagemap("maps", "self", "--by", "node", "--since", path)[:2] == (2, b"")
