@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int
         return code
     # Here what the failed call held is free again, and the message finds room.
     _say_no_memory()
+    if own_process:
+        # Python's own end asks for memory too, and says each time that there is none
+        os._exit(code)
     return code
 
 
