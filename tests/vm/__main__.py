@@ -140,16 +140,28 @@ def run(series: str, arguments: list[str], limits: boot.Limits) -> tuple[str, st
         release = kernel.release
         sys.stdout.write(f"booting Linux {release}\n")
         sys.stdout.flush()
+        remove_ended()
         folder = kernels.cache() / f"run-{series}-{os.getpid()}"
         words = boot.command(kernel, series, folder / "share", limits)
-        outcome = boot.run(words, folder / "share", arguments, limits, prepare=prepare)
+        try:
+            outcome = boot.run(words, folder / "share", arguments, limits, prepare=prepare)
+        except BaseException:  # an interrupt: there is nothing in it to be looked at
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         if outcome.passed:
             shutil.rmtree(folder)
         else:
-            sys.stdout.write(f"what the guest left is in {folder}\n")
+            sys.stdout.write(f"what the guest left is in {folder}, until the next run\n")
     took = time.monotonic() - began
     verdict = PASSED if outcome.passed else FAILED if outcome.to_blame else UNKNOWN
     return verdict, f"Linux {release} {verdict}: {outcome.summary} ({took:.0f} s in all)"
+
+
+def remove_ended() -> None:
+    """Remove what earlier runs left: of guests that failed, and of runs that were killed."""
+    for folder in kernels.cache().glob("run-*"):
+        if not Path("/proc", folder.name.rpartition("-")[2]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def prepare(share: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,26 @@ def test_verdicts(
     assert __main__.main(["--within", "300", "6.12"]) == lenient
     line = capsys.readouterr().out.splitlines()[-1]
     assert re.match(rf"Linux 6\.12(\.9)? {verdict}: ", line)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_what_runs_leave(
+    ending: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted one nothing; what a killed one left goes at the next, a living one's stays."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    left = [tmp_path / f"run-{name}" for name in (f"6.1-{ended.pid}", "6.12-1")]
+    for folder in (*left, tmp_path / "linux-6.1"):
+        folder.joinpath("share").mkdir(parents=True)
+
+    def boots(_words: object, share: Path, *_: object, prepare: object) -> boot.Outcome:
+        share.mkdir(parents=True)
+        raise ending
+
+    monkeypatch.setattr(kernels, "kernel", lambda _: kernels.Kernel("6.1.9", tmp_path))
+    monkeypatch.setattr(kernels, "cache", lambda: tmp_path)
+    monkeypatch.setattr(boot, "run", boots)
+    with pytest.raises(ending):
+        __main__.run("6.1", [], LIMITS)
+    assert set(tmp_path.iterdir()) == {left[1], tmp_path / "linux-6.1"}
