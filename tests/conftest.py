@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests import oracle, workloads
+from tests import oracle, userfault, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,15 @@ def need_root() -> None:
     """Skip for users who may not change who they are."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to become another user or to steer pids")
+
+
+@pytest.fixture(scope="session")
+def need_own_tracking() -> None:
+    """Skip where this process cannot track its own writes by userfaultfd."""
+    try:
+        userfault.need_tracking()
+    except workloads.Unavailable as reason:
+        pytest.skip(f"needs write tracking by userfaultfd (Linux 6.7): {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ _USER_MODE_ONLY = 1
 _API, _REGISTER, _PROTECT, _POISON = 0xC018AA3F, 0xC020AA00, 0xC018AA06, 0xC020AA08
 _WP, _MISSING = 2, 1
 _FEATURE_WP_HUGETLB_SHMEM, _FEATURE_WP_UNPOPULATED, _FEATURE_POISON = 1 << 12, 1 << 13, 1 << 14
+_FEATURE_WP_ASYNC = 1 << 15
 _MAP_HUGETLB = 0x40000
 _CALL = {"x86_64": 323, "aarch64": 282}
 
@@ -29,6 +30,28 @@ _CALL = {"x86_64": 323, "aarch64": 282}
 def address_of(memory: mmap.mmap) -> int:
     """Where the memory begins."""
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+@contextlib.contextmanager
+def _opened(features: int) -> Iterator[int]:
+    """A descriptor of a userfaultfd that has these features; else Unavailable."""
+    call = _CALL.get(platform.machine())
+    if call is None:
+        raise Unavailable(f"userfaultfd: no number of the call for {platform.machine()}")
+    fd = ctypes.CDLL(None, use_errno=True).syscall(call, os.O_CLOEXEC | _USER_MODE_ONLY)
+    if fd < 0:
+        raise Unavailable(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
+    try:
+        _ioctl(fd, _API, struct.pack("=3Q", 0xAA, features, 0))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def need_tracking() -> None:
+    """Unavailable where writes cannot be noted without anybody who answers faults (Linux 6.7)."""
+    with _opened(_FEATURE_WP_ASYNC | _FEATURE_WP_UNPOPULATED):
+        pass
 
 
 @contextlib.contextmanager
@@ -40,17 +63,10 @@ def marked(
     All of it is protected, what has no page by markers, or with `poison` declared to be broken.
     Raises Unavailable where this kernel or user cannot.
     """
-    call = _CALL.get(platform.machine())
-    if call is None:
-        raise Unavailable(f"userfaultfd: no number of the call for {platform.machine()}")
-    fd = ctypes.CDLL(None, use_errno=True).syscall(call, os.O_CLOEXEC | _USER_MODE_ONLY)
-    if fd < 0:
-        raise Unavailable(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (_MAP_HUGETLB if huge else 0)
-    try:
-        wanted = _FEATURE_POISON if poison else _FEATURE_WP_UNPOPULATED
-        wanted |= _FEATURE_WP_HUGETLB_SHMEM if huge else 0
-        _ioctl(fd, _API, struct.pack("=3Q", 0xAA, wanted, 0))
+    wanted = _FEATURE_POISON if poison else _FEATURE_WP_UNPOPULATED
+    wanted |= _FEATURE_WP_HUGETLB_SHMEM if huge else 0
+    with _opened(wanted) as fd:
         memory = mmap.mmap(-1, size, flags=flags)
         if not huge:
             memory.madvise(mmap.MADV_NOHUGEPAGE)
@@ -64,8 +80,6 @@ def marked(
             _ioctl(fd, _REGISTER, struct.pack("=4Q", start, size, _WP, 0))
             _ioctl(fd, _PROTECT, struct.pack("=3Q", start, size, 1))
         yield start, start + size
-    finally:
-        os.close(fd)
 
 
 def count(pid: int | str = "self") -> int:

@@ -18,6 +18,7 @@ import pagemap
 from tests import mappings
 from tests.live.as_nobody import as_nobody
 from tests.userfault import address_of
+from tests.writer import found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +27,7 @@ PAGE = mmap.PAGESIZE
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _possible() -> None:
-    try:
-        with pagemap.track(bytearray(1)) as tracker:
-            method = tracker.method
-    except (pagemap.Unsupported, pagemap.AccessDenied) as reason:
-        pytest.skip(str(reason))
-    if method != "userfaultfd":
-        pytest.skip("needs write tracking by userfaultfd (Linux 6.7)")
+pytestmark = pytest.mark.usefixtures("need_own_tracking")
 
 
 @contextlib.contextmanager
@@ -52,13 +45,7 @@ def write(area: mmap.mmap, pages: Sequence[int]) -> None:
 
 def pages_of(rows: pagemap.Table[pagemap.WrittenRow], area: mmap.mmap) -> list[int]:
     """The pages of `area` in these rows, by number."""
-    start = address_of(area)
-    return [
-        (at - start) // PAGE
-        for row in rows
-        for at in range(row.start, row.end, PAGE)
-        if start <= at < start + len(area)
-    ]
+    return found(rows, address_of(area), len(area) // PAGE)
 
 
 def known_pages() -> tuple[list[int], list[int]]:

@@ -27,15 +27,7 @@ if TYPE_CHECKING:
 CHURN = 1.0  # seconds
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _possible() -> None:
-    try:
-        with pagemap.track(bytearray(1)) as tracker:
-            method = tracker.method
-    except (pagemap.Unsupported, pagemap.AccessDenied) as reason:
-        pytest.skip(str(reason))
-    if method != "userfaultfd":
-        pytest.skip("needs write tracking by userfaultfd (Linux 6.7)")
+pytestmark = pytest.mark.usefixtures("need_own_tracking")
 
 
 @pytest.fixture
