@@ -27,14 +27,14 @@ enum {
 	MAPPED_PAGES = 4096 /* at a time, with a byte of the stack for each */
 };
 
-/* The pages of a mapping that are cached, or -errno. */
-static int64_t by_mincore(int file, uint64_t pages, uint32_t page_shift)
+/* The pages of a mapping from page `at` up to `end` that are cached, or -errno. */
+static int64_t by_mincore(int file, uint64_t at, uint64_t end, uint32_t page_shift)
 {
 	unsigned char cached[MAPPED_PAGES];
 	int64_t found = 0;
 
-	for (uint64_t at = 0; at < pages; at += MAPPED_PAGES) {
-		const uint64_t count = pages - at < MAPPED_PAGES ? pages - at : MAPPED_PAGES;
+	for (; at < end; at += MAPPED_PAGES) {
+		const uint64_t count = end - at < MAPPED_PAGES ? end - at : MAPPED_PAGES;
 		const size_t size = (size_t)(count << page_shift);
 		void *memory = pm_sys_map_file(file, size, (off_t)(at << page_shift));
 		int failed;
@@ -67,6 +67,53 @@ static int32_t by_cachestat(int file, uint32_t page_shift, struct pm_cache_file 
 	return 0;
 }
 
+/* The cached pages of a range of pages, or -errno. */
+static int64_t in_range(int file, const struct pm_cache_file *about, uint64_t first, uint64_t end,
+			uint32_t page_shift)
+{
+	const struct pm_uapi_cachestat_range range = { first << page_shift, (end - first)
+										    << page_shift };
+	struct pm_uapi_cachestat found;
+
+	if (about->told == PM_CACHE_MINCORE)
+		return by_mincore(file, first, end, page_shift);
+	return pm_sys_cachestat(file, &range, &found) < 0 ? -errno : (int64_t)found.cached;
+}
+
+/* A share in percent: 0 and 100 are nothing and all, and nothing else is. */
+static uint8_t percent(uint64_t found, uint64_t of)
+{
+	const uint64_t share = found >= of ? 100 : found * 100 / of;
+
+	if (found && found < of)
+		return (uint8_t)(share < 1 ? 1 : share);
+	return (uint8_t)share;
+}
+
+/* How much of each part of a file is cached, of which all together is known by now. */
+static void fill_parts(int file, uint32_t page_shift, const struct pm_cache_file *about,
+		       uint8_t *parts)
+{
+	const uint64_t page = (uint64_t)1 << page_shift;
+	const uint64_t pages = (about->size >> page_shift) + ((about->size & (page - 1)) != 0);
+	const uint64_t count = pages < PM_CACHE_PARTS ? pages : PM_CACHE_PARTS;
+	const uint64_t cached = about->cached >> page_shift;
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t first = pages / count * i + pages % count * i / count;
+		const uint64_t end = pages / count * (i + 1) + pages % count * (i + 1) / count;
+		int64_t found = cached ? (int64_t)(end - first) : 0;
+
+		if (cached && cached < pages) /* else all parts are alike */
+			found = in_range(file, about, first, end, page_shift);
+		if (found < 0) {
+			memset(parts, PM_CACHE_NO_PART, PM_CACHE_PARTS);
+			return;
+		}
+		parts[i] = percent((uint64_t)found, end - first);
+	}
+}
+
 /* `last` is the device that was asked about before, where cachestat told. */
 static int32_t ask(int file, uint32_t page_shift, int32_t owned, uint64_t *last,
 		   struct pm_cache_file *out)
@@ -92,7 +139,7 @@ static int32_t ask(int file, uint32_t page_shift, int32_t owned, uint64_t *last,
 	}
 	if (!owned)
 		return -EPERM;
-	found = by_mincore(file, pages, page_shift);
+	found = by_mincore(file, 0, pages, page_shift);
 	out->told = PM_CACHE_MINCORE;
 	if (found < 0)
 		return (int32_t)found;
@@ -102,13 +149,15 @@ static int32_t ask(int file, uint32_t page_shift, int32_t owned, uint64_t *last,
 
 /* `devices` says whether those of blocks are wanted. */
 static int64_t look(int file, uint32_t page_shift, int32_t owned, int32_t devices, uint64_t *last,
-		    struct pm_cache_file *out)
+		    uint8_t *parts, struct pm_cache_file *out)
 {
 	const uint64_t page = (uint64_t)1 << page_shift;
 	struct stat about;
 	int32_t failed = 0;
 
 	memset(out, 0, sizeof(*out));
+	if (parts)
+		memset(parts, PM_CACHE_NO_PART, PM_CACHE_PARTS);
 	if (pm_sys_stat(file, &about) < 0) {
 		out->error = errno;
 		return 0;
@@ -132,19 +181,22 @@ static int64_t look(int file, uint32_t page_shift, int32_t owned, int32_t device
 	if (failed) {
 		out->told = PM_CACHE_UNTOLD;
 		out->error = -failed;
+	} else if (parts) {
+		fill_parts(file, page_shift, out, parts);
 	}
 	return !failed;
 }
 
-int64_t pm_cache_of(int file, uint32_t page_shift, int32_t owned, struct pm_cache_file *out)
+int64_t pm_cache_of(int file, uint32_t page_shift, int32_t owned, uint8_t *parts,
+		    struct pm_cache_file *out)
 {
 	uint64_t last = NO_DEVICE;
 
-	return look(file, page_shift, owned, 1, &last, out);
+	return look(file, page_shift, owned, 1, &last, parts, out);
 }
 
 int64_t pm_cache_below(int folder, const char *names, uint64_t count, uint32_t page_shift,
-		       struct pm_cache_file *out)
+		       uint8_t *parts, struct pm_cache_file *out)
 {
 	uint64_t last = NO_DEVICE;
 	int64_t known = 0;
@@ -159,10 +211,14 @@ int64_t pm_cache_below(int folder, const char *names, uint64_t count, uint32_t p
 		}
 		if (file < 0) {
 			memset(&out[i], 0, sizeof(out[i]));
+			if (parts)
+				memset(parts + i * PM_CACHE_PARTS, PM_CACHE_NO_PART,
+				       PM_CACHE_PARTS);
 			out[i].error = errno == ELOOP ? 0 : errno; /* a link by now */
 			continue;
 		}
-		known += look(file, page_shift, owned, 0, &last, &out[i]);
+		known += look(file, page_shift, owned, 0, &last,
+			      parts ? parts + i * PM_CACHE_PARTS : NULL, &out[i]);
 		pm_sys_close(file);
 	}
 	return known;

@@ -18,6 +18,11 @@ enum pm_cache_told {
 	PM_CACHE_MINCORE = 2	/* a mapping: nothing is known of the rest */
 };
 
+enum pm_cache_parts {
+	PM_CACHE_PARTS = 32,   /* of a file, about equally long; of fewer pages, a page each */
+	PM_CACHE_NO_PART = 255 /* there are fewer, or nobody told */
+};
+
 /* A file: 88 bytes, eleven words, the last of which are two numbers. Amounts are bytes. */
 struct pm_cache_file {
 	uint64_t size;
@@ -37,18 +42,20 @@ struct pm_cache_file {
 /*
  * What is cached of the open regular file or block device `file`. Nothing of it is read in, or
  * marked as used. `owned` says that it was opened with O_NOATIME: who may do that is told the
- * truth by mincore, which tells others that all is cached. Fills all of `out`; returns 1 where
- * it is known, else 0.
+ * truth by mincore, which tells others that all is cached. `parts`, NULL or PM_CACHE_PARTS
+ * bytes, get how much of each part of the file is cached, in percent: 0 is nothing, 100 all of
+ * it. Fills all of `out`; returns 1 where it is known, else 0.
  */
-int64_t pm_cache_of(int file, uint32_t page_shift, int32_t owned, struct pm_cache_file *out);
+int64_t pm_cache_of(int file, uint32_t page_shift, int32_t owned, uint8_t *parts,
+		    struct pm_cache_file *out);
 
 /*
  * The same of `count` entries of the open folder, whose names stand in `names`, each with a NUL
  * at its end. Symbolic links are not followed; an entry that is no regular file by now has
- * the error 0. Returns for how many it is known.
+ * the error 0. `parts` has PM_CACHE_PARTS bytes for each. Returns for how many it is known.
  */
 int64_t pm_cache_below(int folder, const char *names, uint64_t count, uint32_t page_shift,
-		       struct pm_cache_file *out);
+		       uint8_t *parts, struct pm_cache_file *out);
 
 #ifdef __cplusplus
 }

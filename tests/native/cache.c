@@ -32,7 +32,7 @@ static struct pm_cache_file asked(int32_t owned)
 	int64_t known;
 
 	memset(&out, 0xff, sizeof(out));
-	known = pm_cache_of(3, SHIFT, owned, &out);
+	known = pm_cache_of(3, SHIFT, owned, NULL, &out);
 
 	CHECK_EQUAL(known, out.told != PM_CACHE_UNTOLD);
 	return out;
@@ -120,7 +120,7 @@ static void test_entries_of_a_folder(void)
 	struct pm_cache_file *out = exactly(COUNT * sizeof(*out));
 
 	file_of(EXT4);
-	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, out), COUNT);
+	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, NULL, out), COUNT);
 	for (size_t i = 0; i < COUNT; i++)
 		CHECK_EQUAL(out[i].cached, truth << SHIFT);
 	CHECK_EQUAL(lie.opened, COUNT);
@@ -130,24 +130,79 @@ static void test_entries_of_a_folder(void)
 
 	file_of(OVERLAY); /* somebody else's: opened, and not believed */
 	lie.noatime_error = EPERM;
-	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, out), 0);
+	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, NULL, out), 0);
 	check_untold(out[0], EPERM);
 	CHECK_EQUAL(lie.opened, COUNT);
 	CHECK_EQUAL(lie.closed, COUNT);
 
 	file_of(EXT4);
 	lie.open_error = EACCES;
-	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, out), 0);
+	CHECK_EQUAL(pm_cache_below(3, names, COUNT, SHIFT, NULL, out), 0);
 	check_untold(out[COUNT - 1], EACCES);
 	lie.open_error = ELOOP;
-	CHECK_EQUAL(pm_cache_below(3, names, 1, SHIFT, out), 0);
+	CHECK_EQUAL(pm_cache_below(3, names, 1, SHIFT, NULL, out), 0);
 	check_untold(out[0], 0);
 	file_of(EXT4);
 	lie.mode = S_IFBLK; /* which nobody has named */
-	CHECK_EQUAL(pm_cache_below(3, names, 1, SHIFT, out), 0);
+	CHECK_EQUAL(pm_cache_below(3, names, 1, SHIFT, NULL, out), 0);
 	check_untold(out[0], 0);
 	CHECK_EQUAL(lie.opened, lie.closed);
 	free(out);
+}
+
+/* How much of each part of a file is cached, against a count of its pages. */
+static void check_parts(int64_t pages, int32_t told)
+{
+	uint8_t *parts = exactly(PM_CACHE_PARTS);
+	const int64_t count = pages < PM_CACHE_PARTS ? pages : PM_CACHE_PARTS;
+	struct pm_cache_file out;
+	int64_t at = 0;
+
+	lie.file_pages = (uint64_t)pages;
+	lie.file_size = pages << SHIFT;
+	CHECK_EQUAL(pm_cache_of(3, SHIFT, 1, parts, &out), 1);
+	CHECK_EQUAL(out.told, told);
+	for (int64_t part = 0; part < count; part++) {
+		const int64_t first = at, end = pages * (part + 1) / count;
+		int64_t found = 0, percent;
+
+		for (; at < end; at++)
+			found += cached[at] & 1;
+		percent = found * 100 / (end - first);
+		if (found && !percent)
+			percent = 1;
+		CHECK_EQUAL(parts[part], percent);
+	}
+	CHECK_EQUAL(at, pages);
+	for (int64_t part = count; part < PM_CACHE_PARTS; part++)
+		CHECK_EQUAL(parts[part], PM_CACHE_NO_PART);
+	free(parts);
+}
+
+static void test_parts(void)
+{
+	static const int64_t pages[] = { 0, 1, 2, 31, 32, 33, 100, 5000, PAGES };
+	static const char names[] = "a\0b";
+	uint8_t *parts = exactly(2 * PM_CACHE_PARTS);
+	struct pm_cache_file out[2];
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
+		file_of(EXT4);
+		check_parts(pages[i], PM_CACHE_CACHESTAT);
+		file_of(OVERLAY);
+		check_parts(pages[i], PM_CACHE_MINCORE);
+		CHECK_EQUAL(lie.mapped, lie.unmapped);
+	}
+	file_of(EXT4);
+	CHECK_EQUAL(pm_cache_below(3, names, 2, SHIFT, parts, out), 2);
+	CHECK(!memcmp(parts, parts + PM_CACHE_PARTS, PM_CACHE_PARTS));
+	CHECK(parts[0] > 0 && parts[0] < 100);
+	file_of(EXT4);
+	lie.open_error = EACCES;
+	CHECK_EQUAL(pm_cache_below(3, names, 2, SHIFT, parts, out), 0);
+	for (size_t i = 0; i < 2 * PM_CACHE_PARTS; i++)
+		CHECK_EQUAL(parts[i], PM_CACHE_NO_PART);
+	free(parts);
 }
 
 int main(int argc, char **argv)
@@ -160,5 +215,6 @@ int main(int argc, char **argv)
 	test_who_tells();
 	test_errors();
 	test_entries_of_a_folder();
+	test_parts();
 	return 0;
 }
