@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.cached_files import cache
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
+    from pagemap._analyses.frame_files import frame_files
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.memory import Memory, memory
     from pagemap._analyses.owners import owners
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
         MappingFootprintRow,
         PathFootprintRow,
     )
+    from pagemap._vocabulary.rows.frame_files import FrameFileRow
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.memory import (
@@ -130,6 +132,7 @@ __all__ = [
     "FootprintRow",
     "FootprintSums",
     "Frame",
+    "FrameFileRow",
     "FrameReader",
     "Frames",
     "FreeRunRow",
@@ -198,6 +201,7 @@ __all__ = [
     "dump",
     "find",
     "footprints",
+    "frame_files",
     "load",
     "memory",
     "owners",
@@ -228,6 +232,7 @@ _MODULES = {
     "FootprintRow": "_vocabulary.rows.footprint",
     "FootprintSums": "_vocabulary.rows.footprint",
     "Frame": "_kernel.frames",
+    "FrameFileRow": "_vocabulary.rows.frame_files",
     "FrameReader": "_kernel.frames",
     "Frames": "_kernel.frames",
     "FreeRunRow": "_vocabulary.rows.memory",
@@ -286,6 +291,7 @@ _MODULES = {
     "dump": "_export.dump",
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",
+    "frame_files": "_analyses.frame_files",
     "memory": "_analyses.memory",
     "owners": "_analyses.owners",
     "page_runs": "_analyses.page_runs",

@@ -78,6 +78,13 @@ static enum pm_memory_kind kind_of(const struct pm_memory_job *job, uint64_t wor
 	return kind_of_user(job, word);
 }
 
+enum pm_memory_kind pm_memory_kind_of(uint64_t word, uint32_t ksm_told)
+{
+	const struct pm_memory_job job = { .ksm_told = ksm_told };
+
+	return kind_of(&job, pm_known_flags(word & ~COMPOUND));
+}
+
 static void add_marks(enum pm_memory_kind kind, uint64_t word, uint64_t count, uint64_t *marks)
 {
 	const int lru = has(word, PM_KPF_LRU), active = has(word, PM_KPF_ACTIVE);

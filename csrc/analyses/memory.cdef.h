@@ -109,6 +109,12 @@ struct pm_memory_scratch {
 };
 
 /*
+ * What a frame is for, by its word in /proc/kpageflags; of a frame of a folio by that and the
+ * word of its first frame, one or the other. `ksm_told` is as in a job.
+ */
+enum pm_memory_kind pm_memory_kind_of(uint64_t word, uint32_t ksm_told);
+
+/*
  * Count the frames from `start` up to `end`, all of one zone, into *out, and fill the
  * lists that `scratch` has room for; both are empty before. Where `start` is a multiple
  * of the size of a compound page, the page is counted whole. Frames past the end of

@@ -42,10 +42,30 @@ struct pm_types_filter {
 	uint64_t any;
 };
 
+/* Of a range of a file: its cached pages that are charged to one memory cgroup. */
+struct pm_types_share {
+	uint64_t range;	 /* the number of the range */
+	uint64_t cgroup; /* inode; 0 of all pages together, where kpagecgroup is not read */
+	uint64_t pages;
+	uint64_t active; /* pages among them on an active list, */
+	uint64_t mapped; /* and those that are mapped */
+	uint64_t dirty;
+	uint64_t mapcount; /* how often that page is mapped that is mapped most often */
+};
+
+/* A page of a file that lies in a frame which is looked for. */
+struct pm_types_hit {
+	uint64_t range; /* the number of the range */
+	uint64_t page;
+	uint64_t pfn;
+};
+
 enum pm_types_list {
 	PM_TYPES_COUNTS = 0, /* how many pages are alike */
 	PM_TYPES_ALIKE = 1,  /* rows of pages side by side that are */
-	PM_TYPES_EACH = 2    /* a row for each page */
+	PM_TYPES_EACH = 2,   /* a row for each page */
+	PM_TYPES_SHARES = 3, /* of files: how much of each range is charged to which cgroup */
+	PM_TYPES_HITS = 4    /* of files: pages in frames that are looked for */
 };
 
 /* Where to look, and what for. Files that are not needed are -1. */
@@ -72,6 +92,8 @@ struct pm_types_job {
 	uint64_t *seen;
 	uint64_t seen_count;
 	uint32_t once; /* pages in frames that were seen before are left out, not counted */
+	const uint64_t *sought; /* of hits: PFNs, ascending, each once; their flags are not read */
+	uint64_t sought_count;
 };
 
 /* Some pages of a file. */
@@ -99,7 +121,9 @@ struct pm_types_block {
 	uint32_t *slots;   /* `slots_count` of them: a power of 2, above capacity */
 	uint64_t slots_count;
 	struct pm_type *types;	   /* found, where no list is wanted, */
-	struct pm_types_run *rows; /* and where one is; the other is NULL */
+	struct pm_types_run *rows; /* where one is, */
+	struct pm_types_share *shares;
+	struct pm_types_hit *hits; /* or one of these; the others are NULL */
 	uint64_t found;		   /* how many types or rows there are */
 	uint64_t looked;	   /* pages looked at */
 	uint64_t unknown;	   /* among them those of frames that the kernel tells nothing of */
@@ -158,7 +182,8 @@ int64_t pm_types_of_memory(const struct pm_types_job *job, uint64_t *pfn, uint64
  * brings in pages nor counts as use; their flags are read when that is over. Needs
  * descriptors with O_NOATIME: mincore tells others that all pages are there. Where a
  * file has become shorter there are no pages; one that cannot be looked at is said in
- * its range. A row tells no file: who wants rows asks for one range at a time.
+ * its range. A row tells no file: who wants rows asks for one range at a time. Shares and
+ * hits are in order of the ranges. `seen` and filters are not for these two.
  */
 int64_t pm_types_of_files(const struct pm_types_job *job, struct pm_types_range *ranges,
 			  uint64_t count, struct pm_types_block *block);

@@ -26,6 +26,14 @@ int64_t pm_types_gather(const struct pm_types_job *job, uint64_t count,
 int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 			struct pm_types_block *block);
 
+/*
+ * The same of ranges of files, a run for each: how much of each is charged to which cgroup,
+ * and which of their pages lie in frames that are looked for. The latter needs no words.
+ */
+int64_t pm_types_share_out(uint64_t runs_count, struct pm_types_block *block);
+int64_t pm_types_find(const struct pm_types_job *job, uint64_t runs_count,
+		      struct pm_types_block *block);
+
 #ifdef __cplusplus
 }
 #endif

@@ -178,7 +178,12 @@ int64_t pm_types_of_files(const struct pm_types_job *job, struct pm_types_range 
 		block->runs[i] = (struct pm_range){ range->page, (uint64_t)got };
 		stored += (uint64_t)got;
 	}
+	if (job->list == PM_TYPES_HITS)
+		return pm_types_find(job, count, block);
 	/* not before the mappings are gone: they would count as one */
 	failed = pm_types_gather(job, stored, block);
-	return failed < 0 ? failed : pm_types_settle(job, count, block);
+	if (failed < 0)
+		return failed;
+	return job->list == PM_TYPES_SHARES ? pm_types_share_out(count, block)
+					    : pm_types_settle(job, count, block);
 }

@@ -1,9 +1,8 @@
 """The pages of files that are in the page cache, walked a stretch at a time.
 
 Only a page table tells where they lie, so they are mapped for a moment; csrc/analyses/types_file.c
-says how
-that leaves no trace. Where nothing is cached nothing is mapped. Small files are looked at some at a
-time, so that a tree of thousands costs little more than to open them.
+says how that leaves no trace. Where nothing is cached nothing is mapped. Small files are looked at
+some at a time, so that a tree of thousands costs little more than to open them.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from pagemap._errors import PagemapError
 from pagemap._kernel.page_files import file_error
 from pagemap._native import pipeline
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder, spare
-from pagemap._native.types import BLOCK_PAGES, SWAP_IS_CACHED, FilesPiece
+from pagemap._native.types import ALIKE, BLOCK_PAGES, EACH, SWAP_IS_CACHED, FilesPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from pagemap._kernel.page_files import Failed, OpenFile
     from pagemap._native.types import Blocks, Found, Job
@@ -65,8 +64,8 @@ class CacheWalk(Holder):
         failed: Failed,
         *,
         close: bool = False,
-    ) -> Iterator[Found]:
-        """What is found of files, step by step, in order.
+    ) -> Generator[tuple[list[OpenFile], Found], None, None]:
+        """The files of each step, and what is found of them, in order.
 
         With `close` each is closed when all of it was seen. A file that cannot be looked at, or
         became shorter meanwhile, is told to `failed`, and what was seen of it stands.
@@ -76,23 +75,23 @@ class CacheWalk(Holder):
         together = min(_TOGETHER, (spare() - 8) // 4)
         threads = self._threads or pipeline.default_threads()
         threads = max(1, min(threads, (spare() - 8) // (4 * max(together, 1))))
-        together = 1 if job.wanted else max(together, 1)
+        together = 1 if job.wanted in (ALIKE, EACH) else max(together, 1)
         pieces = _pieces(job, files, together, failed, close=close)
         with pipeline.run(pieces, lambda: blocks, threads) as results:
             for piece, found in results:
-                yield found
+                yield piece.files, found
                 piece.finish(failed, close=close)
 
 
 class _Piece(FilesPiece):
-    """A step: the files that it is of, and those among them that are seen to the end with it."""
+    """A step: the `files` that it is of, and those among them that are seen to the end with it."""
 
-    __slots__ = ("_ending", "_files")
+    __slots__ = ("_ending", "files")
 
     def __init__(
         self, job: Job, stretches: list[tuple[OpenFile, int, int]], ending: list[OpenFile]
     ) -> None:
-        self._files = [file for file, _, _ in stretches]
+        self.files = [file for file, _, _ in stretches]
         self._ending = ending
         super().__init__(
             job,
@@ -105,7 +104,7 @@ class _Piece(FilesPiece):
     def finish(self, failed: Failed, *, close: bool) -> None:
         """Tell what failed, and what became shorter of what was seen to its end."""
         for at, error in self.errors.items():
-            failed(file_error(error, self._files[at].path))
+            failed(file_error(error, self.files[at].path))
         for file in self._ending:
             try:
                 file.check()

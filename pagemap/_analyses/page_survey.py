@@ -252,7 +252,8 @@ class Survey(Holder):
         if kept is None:
             job = self._job(seen=self._frames_seen(), once=True)
             kept = job, job.blocks()
-        yield from self._cache.steps(*kept, files, failed, close=close)
+        for _, found in self._cache.steps(*kept, files, failed, close=close):
+            yield found
         self._kept = kept
 
 

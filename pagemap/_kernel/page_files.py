@@ -57,24 +57,33 @@ def file_error(error: OSError, path: str) -> PagemapError:
 
 
 class OpenFile(Holder):
-    """An open regular file: `fd`, and `pages`, the last of which may be filled in part.
+    """An open regular file or block device: `fd`, and `pages`, the last perhaps filled in part.
 
-    A context manager. Where `folder` is the descriptor of a folder, the file is its entry `name`,
-    and `path` is what it is called. Raises AccessDenied when it may not be read, or is another
-    user's; Unsupported for a file that has no page cache (hugetlbfs); PagemapError when it is not
-    there, or not a regular file.
+    A context manager. Where `folder` is the descriptor of a folder, the file is its entry `name`;
+    where `look` is one of O_PATH, it is that file; `path` is what it is called. `identity` is
+    its device and inode, and it has `links` names. Raises AccessDenied when it may not be read, or
+    is another user's; Unsupported for a file that has no page cache (hugetlbfs); PagemapError when
+    it is not there, or another kind of file.
     """
 
-    __slots__ = ("fd", "pages", "path", "tells")
+    __slots__ = ("fd", "identity", "links", "pages", "path", "tells")
 
     def __init__(
-        self, path: str, *, follow: bool = True, folder: int | None = None, name: str = ""
+        self,
+        path: str,
+        *,
+        follow: bool = True,
+        folder: int | None = None,
+        name: str = "",
+        look: int | None = None,
     ) -> None:
-        self.path = path
+        self.path: str = path
         try:
             flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
-            if folder is None:
-                fd = open_regular(path, flags)
+            if look is not None:
+                fd = open_regular(f"/proc/self/fd/{int(look)}", _FLAGS)
+            elif folder is None:
+                fd = open_regular(path, flags, devices=True)
             else:  # its list told already; a fifo that came since is not waited for
                 fd = os.open(name, flags, dir_fd=folder)
         except OSError as error:
@@ -92,16 +101,21 @@ class OpenFile(Holder):
 
     def _settle(self) -> None:
         about = os.fstat(self.fd)
-        if not S_ISREG(about.st_mode):
+        if not S_ISREG(about.st_mode) and not S_ISBLK(about.st_mode):
             raise _irregular(self.path)
-        self.pages = -(-about.st_size // PAGE_SIZE)
-        self.tells = cacheable(self.fd, PAGE_SHIFT, self.pages)
+        self.pages: int = -(-self._size() // PAGE_SIZE)
+        self.identity: tuple[int, int] = (about.st_dev, about.st_ino)
+        self.links: int = about.st_nlink
+        self.tells: int = cacheable(self.fd, PAGE_SHIFT, self.pages)
         if self.tells == NOT_CACHED:
             raise Unsupported(
                 f"{self.path!r} has no page cache that can be read: it is on hugetlbfs",
                 operation="look at the page cache",
                 path=self.path,
             )
+
+    def _size(self) -> int:
+        return os.lseek(self.fd, 0, os.SEEK_END)  # fstat has none of a device
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """Stretches ``(start, end)`` of pages that may be cached: all others are not.
@@ -127,7 +141,7 @@ class OpenFile(Holder):
 
     def check(self) -> None:
         """Raise TargetVanished when the file has become shorter since it was opened."""
-        if -(-os.fstat(self.fd).st_size // PAGE_SIZE) < self.pages:
+        if -(-self._size() // PAGE_SIZE) < self.pages:
             raise TargetVanished(
                 f"{self.path!r} was truncated while it was read",
                 operation="look at the page cache",

@@ -11,7 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["MARKS", "ORDERS", "STEP", "FramesJob", "FramesPiece", "FramesScratch", "FramesSums"]
+__all__ = [
+    "MARKS",
+    "ORDERS",
+    "STEP",
+    "FramesJob",
+    "FramesPiece",
+    "FramesScratch",
+    "FramesSums",
+    "kind_of",
+]
 
 ORDERS: int = lib.PM_MEMORY_ORDERS
 KINDS: int = lib.PM_MEMORY_KINDS
@@ -34,6 +43,11 @@ STEP = 1 << 18
 assert len(MARKS) == lib.PM_MEMORY_MARKS
 assert 1 << ORDERS - 1 == STEP
 assert ffi.sizeof("struct pm_memory_block") == 8 + 4 * KINDS
+
+
+def kind_of(word: int, *, ksm_told: bool) -> int:
+    """What a frame is for, by its raw word: a place in FRAME_KINDS; of a folio see the C."""
+    return int(lib.pm_memory_kind_of(word, ksm_told))
 
 
 class FramesJob:

@@ -9,11 +9,10 @@ from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
 from pagemap._native.scan import Piece
 from pagemap._native.source import Scratch
-from pagemap._native.type_runs import ROW_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from pagemap._native.scan import Spans
@@ -24,8 +23,10 @@ __all__ = [
     "BLOCK_PAGES",
     "COUNTS",
     "EACH",
+    "HITS",
     "MINCORE_TELLS",
     "NOT_CACHED",
+    "SHARES",
     "SWAP_IS_CACHED",
     "Blocks",
     "FilesPiece",
@@ -45,7 +46,10 @@ SWAP_IS_CACHED: int = lib.PM_SWAP_IS_CACHED
 COUNTS: int = lib.PM_TYPES_COUNTS
 ALIKE: int = lib.PM_TYPES_ALIKE
 EACH: int = lib.PM_TYPES_EACH
-"""What a job is for: counts by flags, a list of pages alike in a row, or of each page."""
+SHARES: int = lib.PM_TYPES_SHARES
+HITS: int = lib.PM_TYPES_HITS
+"""What a job is for: counts by flags, a list of pages alike in a row, or of each page. Of ranges of
+files alone: how much of each is charged to which cgroup, or pages in frames that are sought."""
 
 BLOCK_PAGES = 1 << 15
 """Pages of a step. The more, the more of their frames lie side by side; but memory new to us is
@@ -94,7 +98,7 @@ class Job:
 
     Pages must have entries with all bits of `all_of` and none of `none_of`, of a kind that has its
     bit in `kinds_wanted`, and flags that pass all `filters`, ``(mask, bits, any)`` as in C. `kinds`
-    are those of each swap type (`pagemap._kernel.swap_types.kinds`).
+    are those of each swap type (`pagemap._kernel.swap_types.kinds`). `sought` are PFNs, of hits.
     """
 
     __slots__ = (
@@ -103,6 +107,7 @@ class Job:
         "_kinds",
         "_looked_at",
         "_seen",
+        "_sought",
         "cgroups",
         "mapcounts",
         "source",
@@ -114,7 +119,7 @@ class Job:
         self,
         *,
         page_shift: int,
-        kpageflags: int,
+        kpageflags: int = -1,
         kpagecount: int = -1,
         kpagecgroup: int = -1,
         raw: bool = False,
@@ -127,8 +132,11 @@ class Job:
         filters: Sequence[tuple[int, int, bool]] = (),
         seen: SeenFrames | None = None,
         once: bool = False,
+        sought: Iterable[int] = (),
     ) -> None:
         self._seen = seen
+        pfns = sorted(set(sought))
+        self._sought = ffi.new("uint64_t[]", pfns)
         self._filters = ffi.new("struct pm_types_filter[]", list(filters))
         self._kinds = ffi.from_buffer("uint8_t[]", kinds)
         self.wanted = wanted
@@ -157,6 +165,8 @@ class Job:
                 "seen": ffi.NULL if seen is None else seen.table,
                 "seen_count": 0 if seen is None else seen.count,
                 "once": once,
+                "sought": self._sought,
+                "sought_count": len(pfns),
             },
         )
 
@@ -191,6 +201,15 @@ class Job:
             yield RangePiece(self, call, first, min(end, first + pages))
 
 
+_FOUND = {
+    COUNTS: ("types", "struct pm_type"),
+    EACH: ("rows", "struct pm_types_run"),
+    SHARES: ("shares", "struct pm_types_share"),
+    HITS: ("hits", "struct pm_types_hit"),
+}
+"""The column of a block for what is found; of ALIKE it is that of EACH."""
+
+
 class Blocks:
     """Blocks that threads take for a step, as many as there are steps at a time.
 
@@ -218,7 +237,7 @@ class Blocks:
 class Block(Scratch):
     """The columns of a step, and what it found."""
 
-    __slots__ = ("_kept", "table")
+    __slots__ = ("_kept", "_listed", "table")
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -238,10 +257,9 @@ class Block(Scratch):
         columns["spare"] = allocate("struct pm_wish[]", size)
         columns["scratch"] = allocate("uint64_t[]", READ_BLOCK)
         columns["slots"] = allocate("uint32_t[]", 2 * size)
-        if job.wanted:
-            columns["rows"] = allocate("struct pm_types_run[]", size)
-        else:
-            columns["types"] = allocate("struct pm_type[]", size)
+        name, kind = _FOUND.get(job.wanted, _FOUND[EACH])
+        columns[name] = allocate(f"{kind}[]", size)
+        self._listed = columns[name], ffi.sizeof(kind)
         self._kept = columns  # the table holds bare pointers
         self.table = ffi.new(
             "struct pm_types_block *", {"capacity": size, "slots_count": 2 * size, **columns}
@@ -252,8 +270,8 @@ class Block(Scratch):
         table = self.table
         looked, unknown = int(table.looked), int(table.unknown)
         if listed:
-            rows = ffi.buffer(self._kept["rows"])[: ROW_BYTES * table.found]
-            return Found((), rows, looked, unknown)
+            rows, size = self._listed
+            return Found((), ffi.buffer(rows)[: size * table.found], looked, unknown)
         words = view_of(self._kept["types"], "Q")[: 4 * table.found].tolist()
         types = zip(words[::4], words[1::4], words[2::4], strict=True)
         return Found(tuple(types), b"", looked, unknown)

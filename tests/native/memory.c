@@ -358,11 +358,22 @@ static void fails(void)
 	free_scratch(&scratch);
 }
 
+/* A frame by itself: what its word says, whatever it is a part of. */
+static void one_frame(void)
+{
+	for (unsigned i = 0; i < WHAT; i++) {
+		CHECK_EQUAL(pm_memory_kind_of(what[i].word, 1), what[i].kind);
+		CHECK_EQUAL(pm_memory_kind_of(what[i].word | HEAD, 0), what[i].without_ksm);
+		CHECK_EQUAL(pm_memory_kind_of(what[i].word | TAIL, 0), what[i].without_ksm);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	drawn();
 	if (!PM_FUZZED)
 		fails();
+	one_frame();
 	return 0;
 }

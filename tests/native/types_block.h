@@ -27,6 +27,8 @@ static inline struct pm_types_block make_block(uint64_t capacity, int list, int 
 		.scratch = exactly(PM_READ_BLOCK * 8),
 		.slots = exactly(slots * 4),
 		.slots_count = slots,
+		.shares = exactly(capacity * sizeof(struct pm_types_share)),
+		.hits = exactly(capacity * sizeof(struct pm_types_hit)),
 		.types = list ? NULL : exactly(capacity * sizeof(struct pm_type)),
 		.rows = list ? exactly(capacity * sizeof(struct pm_types_run)) : NULL,
 	};
@@ -45,6 +47,8 @@ static inline void free_block(struct pm_types_block *block)
 	free(block->spare);
 	free(block->scratch);
 	free(block->slots);
+	free(block->shares);
+	free(block->hits);
 	free(block->types);
 	free(block->rows);
 }

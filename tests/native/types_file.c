@@ -219,6 +219,147 @@ static void one_of_several(void)
 	free_block(&block);
 }
 
+static uint64_t words_of_shares(int fd, uint64_t pfn)
+{
+	if (fd == LIE_FRAMES)
+		return pfn / 9 % 5 ? pfn * 0x50 & 0x850 : UINT64_C(1) << 10 | 0x850; /* or free */
+	return pfn / 7 % (fd == LIE_FRAMES + 1 ? 6 : 3);
+}
+
+/* Of each range, how much is charged to which cgroup, against a count page by page. */
+static void shares(void)
+{
+	struct pm_types_job shared = job;
+	static struct pm_types_share naive[2][3];
+
+	shared.list = PM_TYPES_SHARES;
+	shared.kpagecount = LIE_FRAMES + 1;
+	shared.kpagecgroup = LIE_FRAMES + 2;
+	for (unsigned round = 0; round < 100; round++) {
+		struct pm_types_block block = make_block(600, 1, 1);
+		struct pm_types_range ranges[] = { { .page = below(2000), .file = 5 },
+						   { .page = below(4000), .file = 6 } };
+		uint64_t pages = 0;
+
+		draw_file();
+		lie.word = words_of_shares;
+		memset(naive, 0, sizeof(naive));
+		for (unsigned i = 0; i < 2; i++) {
+			ranges[i].count = below(300);
+			for (uint64_t at = ranges[i].page; at < ranges[i].page + ranges[i].count;
+			     at++) {
+				const uint64_t word = words_of_shares(LIE_FRAMES, at + 1);
+				const uint64_t mapcount = words_of_shares(LIE_FRAMES + 1, at + 1);
+				struct pm_types_share *share =
+					&naive[i][words_of_shares(LIE_FRAMES + 2, at + 1)];
+				const int marked = !(word & 1 << 10); /* else it means nothing */
+
+				if (!(cached[at] & 1))
+					continue;
+				pages++;
+				share->pages++;
+				share->active += marked && word & 1 << 6;
+				share->mapped += marked && word & 1 << 11;
+				share->dirty += !!(word & 1 << 4);
+				if (share->mapcount < mapcount)
+					share->mapcount = mapcount;
+			}
+		}
+		CHECK(pm_types_of_files(&shared, ranges, 2, &block) >= 0);
+		CHECK_EQUAL(block.unknown, 0);
+		CHECK_EQUAL(block.looked >= pages, 1);
+		for (uint64_t i = 0; i < block.found; i++) {
+			const struct pm_types_share *share = block.shares + i;
+			struct pm_types_share *other = &naive[share->range][share->cgroup];
+
+			CHECK_EQUAL(share->pages, other->pages);
+			CHECK_EQUAL(share->active, other->active);
+			CHECK_EQUAL(share->mapped, other->mapped);
+			CHECK_EQUAL(share->dirty, other->dirty);
+			CHECK_EQUAL(share->mapcount, other->mapcount);
+			pages -= share->pages;
+		}
+		CHECK_EQUAL(pages, 0);
+		free_block(&block);
+	}
+}
+
+/* A folio of which only the first frame says that it is active; its neighbour is not of it. */
+static uint64_t words_of_a_folio(int fd, uint64_t pfn)
+{
+	if (fd != LIE_FRAMES)
+		return 0;
+	return pfn == 11 ? 1 << 15 | 1 << 6 | 1 << 4 : pfn > 11 && pfn < 19 ? 1 << 16 : 0;
+}
+
+static void share_of_a_folio(void)
+{
+	struct pm_types_job shared = job;
+	struct pm_types_block block = make_block(64, 1, 0);
+	struct pm_types_range range = { .page = 0, .count = 40, .file = 5 };
+
+	shared.list = PM_TYPES_SHARES;
+	draw_file();
+	for (uint64_t i = 0; i < PAGES; i++) {
+		cached[i] = 1;
+		scene[i] = SCENE_PRESENT | SCENE_FILE | (i + 1);
+	}
+	lie.word = words_of_a_folio;
+	CHECK_EQUAL(pm_types_of_files(&shared, &range, 1, &block), 1);
+	CHECK_EQUAL(block.shares->pages, 40);
+	CHECK_EQUAL(block.shares->active, 8);
+	CHECK_EQUAL(block.shares->dirty, 8);
+	CHECK_EQUAL(block.shares->cgroup, 0);
+	lie.frames_end = 20; /* past it the kernel tells of no frame */
+	CHECK_EQUAL(pm_types_of_files(&shared, &range, 1, &block), 1);
+	CHECK_EQUAL(block.shares->pages, 19);
+	CHECK_EQUAL(block.unknown, 21);
+	free_block(&block);
+}
+
+/* Frames that are looked for are found wherever they are, each once, and no word is read. */
+static void hits(void)
+{
+	struct pm_types_job sought = job;
+	uint64_t pfns[40];
+
+	sought.list = PM_TYPES_HITS;
+	sought.kpageflags = -1;
+	sought.sought = pfns;
+	for (unsigned round = 0; round < 100; round++) {
+		struct pm_types_block block = make_block(600, 1, 0);
+		struct pm_types_range ranges[] = { { .page = below(2000), .file = 5 },
+						   { .page = 2000 + below(2000), .file = 6 } };
+		const uint64_t count = below(41);
+		uint64_t last = 0, found = 0;
+
+		draw_file();
+		sought.sought_count = count;
+		for (uint64_t i = 0; i < count; i++)
+			last = pfns[i] = last + 1 + below(120);
+		for (unsigned i = 0; i < 2; i++)
+			ranges[i].count = below(300);
+		CHECK(pm_types_of_files(&sought, ranges, 2, &block) >= 0);
+		for (unsigned i = 0; i < 2; i++)
+			for (uint64_t at = ranges[i].page; at < ranges[i].page + ranges[i].count;
+			     at++) {
+				int is_sought = 0;
+
+				for (uint64_t each = 0; each < count; each++)
+					is_sought |= pfns[each] == at + 1;
+				if (!is_sought || !(cached[at] & 1))
+					continue;
+				CHECK(found < block.found);
+				CHECK_EQUAL(block.hits[found].range, i);
+				CHECK_EQUAL(block.hits[found].page, at);
+				CHECK_EQUAL(block.hits[found].pfn, at + 1);
+				found++;
+			}
+		CHECK_EQUAL(block.found, found);
+		free_block(&block);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
@@ -229,5 +370,8 @@ int main(int argc, char **argv)
 	file_systems();
 	next_cached();
 	one_of_several();
+	shares();
+	share_of_a_folio();
+	hits();
 	return 0;
 }

@@ -205,6 +205,10 @@ def analyses(process: pagemap.Process) -> None:
     for owner in pagemap.owners([0x1234]):
         assert_type(owner, pagemap.OwnerRow)
         assert_type(owner.address, int)
+    for frame in pagemap.frame_files([0x1234], search=["/var/log"]):
+        assert_type(frame, pagemap.FrameFileRow)
+        assert_type(frame.offset, "int | None")
+        assert_type(frame.pids, tuple[int, ...])
     told = pagemap.memory(cgroups=True, blockers=10, runs=10, frames=None, threads=2)
     assert_type(told, pagemap.Memory)
     assert_type(told.about, "dict[str, object]")
