@@ -168,6 +168,9 @@ class _Search(Holder):
                         mapping.end,
                         mapping.perms,
                         mapping.offset,
+                        mapping.offset + (vpn << PAGE_SHIFT) - mapping.start
+                        if mapping.inode
+                        else None,
                         None if frame.flags is None else int(frame.flags),
                         frame.mapcount,
                         frame.cgroup or None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import mmap
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ import pytest
 from tests import everyone, oracle, workloads
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
@@ -46,12 +50,12 @@ def test_a_table(pagemap: Pagemap, family: Family) -> None:
     code, out, err = pagemap("who", "--pfn", hex(family.pfn))
     assert (code, err) == (0, [])
     lines = out.decode().splitlines()
-    columns = ["PID", "NAME", "ADDRESS", "PFN", "EXCLUSIVE", "PERMS", "PATH"]
+    columns = ["PID", "NAME", "ADDRESS", "PFN", "EXCLUSIVE", "PERMS", "FILE_OFFSET", "PATH"]
     assert lines[0].split() == columns
     assert [line.split() for line in lines[1:3]] == [
         [
             *(str(pid), everyone.status(pid, "Name"), hex(family.address), hex(family.pfn)),
-            *("no", "rw-p", "[anon]"),
+            *("no", "rw-p", "-", "[anon]"),
         ]
         for pid in family.pids
     ]
@@ -82,6 +86,7 @@ def test_json(pagemap: Pagemap, family: Family) -> None:
             "end": hex(family.line.end),
             "perms": "rw-p",
             "offset": "0x0",
+            "file_offset": None,
             "flags": frame["flags"],
             "mapcount": 2,
             "cgroup": everyone.word("kpagecgroup", family.pfn) or None,
@@ -119,7 +124,7 @@ def test_several_frames(pagemap: Pagemap, family: Family) -> None:
     code, out, err = pagemap("who", *words)
     assert (code, err) == (0, [])
     rows = re.findall(
-        r"^ *(\d+)  \S+ +0x([0-9a-f]+) +0x([0-9a-f]+)  no +rw-p +\[anon\]$",
+        r"^ *(\d+)  \S+ +0x([0-9a-f]+) +0x([0-9a-f]+)  no +rw-p +- +\[anon\]$",
         out.decode(),
         re.MULTILINE,
     )
@@ -150,8 +155,63 @@ def test_a_frame_that_nobody_maps(pagemap: Pagemap) -> None:
     code, out, _ = pagemap("who", "--pfn", "0")
     assert code == 0
     assert out.decode().splitlines()[1] == "frame 0x0: mapped nowhere"
+    assert out.decode().splitlines()[2].startswith("  kind: reserved: kept from the page allocator")
     code, out, _ = pagemap("who", "--pfn", "0", "--csv")
     assert (code, out.count(b"\n")) == (0, 1)
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Its file is named where it is searched for; else it is said where it was not looked."""
+    path = tmp_path / "cached"
+    with path.open("w+b") as file:
+        file.write(b"x" * (3 * PAGE))
+        file.flush()
+        with mmap.mmap(file.fileno(), 3 * PAGE) as memory:
+            assert memory[2 * PAGE] == ord("x")
+            start = oracle.address_of(memory)
+            (entry,) = oracle.entries(os.getpid(), start + 2 * PAGE, start + 3 * PAGE)
+        pfn = hex(oracle.pfn(entry) or 0)
+        code, out, err = pagemap("who", "--pfn", pfn)
+        assert (code, err) == (0, [])
+        found = f"  file: {path}, offset {2 * PAGE:#x}; of process "
+        (line,) = [each for each in out.decode().splitlines() if each.startswith(found)]
+        assert str(os.getpid()) in line.removeprefix(found).split(", ")
+    code, out, err = pagemap("who", "--pfn", pfn)
+    assert code == 0
+    lines = out.decode().splitlines()
+    assert any(re.match(r"  file: not among \d+ files that were searched \(\d+ ", x) for x in lines)
+    assert any(line.startswith("  not searched: files that no process has open") for line in lines)
+    code, out, err = pagemap("who", "--pfn", pfn, "--search", str(tmp_path), "--json")
+    assert (code, err) == (0, [])
+    about = json.loads(out)["about"]
+    (frame,) = about["frames"]
+    assert frame["kind"] in ("file", "shmem")
+    status = path.stat()
+    assert frame["file"] == {
+        "path": str(path),
+        "offset": hex(2 * PAGE),
+        "dev": f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}",
+        "inode": status.st_ino,
+        "deleted": False,
+        "pids": [],
+    }
+    assert about["search"]["unsearched"] == []
+    code, out, err = pagemap("who", "--pfn", pfn, "--search", str(tmp_path / "none"))
+    assert (code, len(err)) == (0, 1)
+    assert "none': No such file" in err[0]
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_where_in_its_file_a_page_is(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "mapped"
+    path.write_bytes(b"x" * (4 * PAGE))
+    target = start(workloads.file_at(os.fsencode(path), 4 * PAGE))
+    code, out, err = pagemap("who", target.pid, hex(target.first.start + 2 * PAGE), "--json")
+    assert (code, err) == (0, [])
+    rows = [row for row in json.loads(out)["rows"] if row["pid"] == target.pid]
+    assert {row["file_offset"] for row in rows} == {hex(2 * PAGE)}
+    assert {row["path"] for row in rows} == {str(path)}
 
 
 @pytest.mark.parametrize(

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import TARGET_HELP, add_threads, columns_help
+from pagemap._cli.options import TARGET_HELP, add_threads, columns_help, complete_with_files
 from pagemap._vocabulary.rows.owners import OWNERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from pagemap._cli.progress import Bar
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.owners import OwnerRow
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
+_FAILED = 3  # files that could not be searched; of more, how many there are says enough
+_PIDS = 8  # processes that have a file
+
 DESCRIPTION = """\
 Find all processes, mappings and addresses that map a frame of physical memory,
-and show the frame's flags, map count and memory cgroup. The frame is given by
-its number, by a physical address, or by a virtual address of a process."""
+and show the frame's flags, map count and memory cgroup. Of a frame that nobody
+maps, show what it is for and, if it is in the page cache, which page of which
+file. The frame is given by its number, by a physical address, or by a virtual
+address of a process."""
 
 
 def examples() -> str:
@@ -35,13 +41,23 @@ When the map count is higher than what was found, the others are processes that
 could not be read or changed meanwhile, or the kernel's own. An answer is true
 of the moment: the kernel may move a page at any time.
 
+A cached page that nobody maps is looked for in the files that processes have
+open or mapped, deleted ones and shared memory too, then in those of --search. It
+is said where it was not looked for. To see the frames of a file, its cached pages
+are mapped for a moment; pages are neither read in nor marked as accessed, and
+stay active or inactive as they were.
+
 {columns_help(OWNERS)}
+
+Of an anonymous page in a mapping of a file (a private copy), file_offset is where
+the page of the file would be.
 
 What the frames are is told below the table, and in JSON in about.
 
 examples:
   sudo pagemap who self 0x7f5a10000000
   sudo pagemap who --pfn 0x11d0a7 --pfn 0x11d0a8
+  sudo pagemap who --pfn 0x11d0a7 --search /var/log --search /etc
   sudo pagemap who --phys 0x11d0a7000 --json | jq '.rows[].pid'"""
 
 
@@ -70,6 +86,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="ADDRESS",
         help="a physical address in the frame; may be repeated",
     )
+    complete_with_files(
+        parser.add_argument(
+            "--search",
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="look for cached pages in these files too: a file, or a directory with all below "
+            "it on the same file system; may be repeated",
+        )
+    )
     add_threads(parser)
     results.add_arguments(parser)
 
@@ -89,14 +115,51 @@ def run(arguments: Namespace) -> int:
     def make() -> Table[OwnerRow]:
         with Bar(unit="processes") as bar:
             found[:] = [owners(pfns, threads=threads, progress=bar)]
+        with Bar(unit="files") as bar:
+            _add_files(found[0], arguments.search, threads, bar)
         return found[0]
 
     shown.after = lambda: _facts(found[0])
     shown.show(make)
     about = found[0].about
+    _tell_failed(about)
     if not about["complete"] and not about["explained"]:
         tell_left_out(about)
     return 0
+
+
+def _add_files(
+    table: Table[OwnerRow], search: Sequence[str], threads: int | None, progress: Bar
+) -> None:
+    """Add to the facts of each frame that nobody maps what it is for, and of which file."""
+    from pagemap._analyses.frame_files import frame_files
+
+    about: Any = table.about
+    unmapped = {int(each["pfn"], 16): each for each in about["frames"] if not each["found"]}
+    if not unmapped:
+        return
+    files = frame_files(list(unmapped), search=search, threads=threads, progress=progress)
+    for row in files:
+        file = None
+        if row.path is not None:
+            parts = ("path", "offset", "dev", "inode", "deleted", "pids")
+            file = {name: getattr(row, name) for name in parts} | {"offset": f"{row.offset:#x}"}
+        unmapped[row.pfn] |= {"kind": row.kind, "file": file}
+    names = ("searched", "unsearched", "failed", "reasons")
+    about["search"] = {name: files.about[name] for name in names}
+
+
+def _tell_failed(about: Mapping[str, Any]) -> None:
+    """Say which files could not be searched, where that matters."""
+    from pagemap._cli.messages import complain
+
+    search = about.get("search")
+    if search is None or not search["unsearched"]:
+        return
+    for _, reason in search["reasons"][:_FAILED]:
+        complain(reason)
+    if search["failed"] > _FAILED:
+        complain(f"and {search['failed'] - _FAILED} more files could not be searched")
 
 
 def _pfns(arguments: Namespace) -> list[int]:
@@ -134,6 +197,8 @@ def _facts(table: Table[OwnerRow]) -> Iterator[str]:
         pids.setdefault(row.pfn, set()).add(row.pid)
     for frame in about["frames"]:
         yield _verdict(about, frame, len(pids.get(int(frame["pfn"], 16), ())))
+        if "kind" in frame:
+            yield from _contents(about, frame)
         yield f"  physical address: {frame['physical_address']}"
         yield f"  flags: {(frame['names'] or 'none').replace(',', ', ')}"
         yield f"  map count: {'not known' if frame['mapcount'] is None else frame['mapcount']}"
@@ -144,6 +209,32 @@ def _facts(table: Table[OwnerRow]) -> Iterator[str]:
     for pid, others in about["sharers"].items():
         if any(pid in them for them in pids.values()):
             yield f"process {pid} shares its memory with {', '.join(map(str, others))}"
+
+
+def _contents(about: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:
+    """What lies in a frame that nobody maps."""
+    from pagemap._analyses.frame_files import OF_FILES
+    from pagemap._vocabulary.frame_kinds import FRAME_KINDS
+    from pagemap._vocabulary.text import printable
+
+    meaning = next(kind.meaning for kind in FRAME_KINDS if kind.name == frame["kind"])
+    yield f"  kind: {frame['kind']}: {meaning}"
+    file = frame["file"]
+    if file is not None:
+        pids = ", ".join(map(str, file["pids"][:_PIDS]))
+        more = f" and {len(file['pids']) - _PIDS} more" if len(file["pids"]) > _PIDS else ""
+        yield (
+            f"  file: {printable(file['path'])}, offset {file['offset']}"
+            + (", deleted" if file["deleted"] else "")
+            + (f"; of process {pids}{more}" if pids else "")
+        )
+    elif frame["kind"] in OF_FILES:
+        searched, unsearched = about["search"]["searched"], about["search"]["unsearched"]
+        yield (
+            f"  file: not among {_counted(searched['files'], 'file', 'files')} that were searched "
+            f"({_counted(searched['processes'], 'process', 'processes')} and --search)"
+        )
+        yield f"  not searched: {'; '.join(unsearched)}"
 
 
 def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int) -> str:

@@ -22,6 +22,9 @@ class OwnerRow(Record):
     end: int = field("address", "the address past the mapping")
     perms: str = field("rights", "permissions of the mapping, as in /proc/PID/maps", rank=5)
     offset: int = field("offset", "offset in the file at which the mapping begins")
+    file_offset: int | None = field(
+        "offset", "offset of the page in the file; unknown without a file", rank=5
+    )
     flags: int | None = field("flags", "flags of the frame, as bits of `pagemap.PageFlag`")
     mapcount: int | None = field("", "times the frame is mapped, as the kernel counts")
     cgroup: int | None = field("", "inode of the memory cgroup that the frame is charged to")
