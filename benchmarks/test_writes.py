@@ -19,25 +19,32 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    Area = tuple[str, pagemap.Process, list[tuple[int, int]]]
+
 SIZE = 1 << 30
 ROUNDS = 15
 READ = "one bulk read"
 
 
-@pytest.fixture(scope="module")
-def area() -> Iterator[tuple[pagemap.Process, int]]:
-    """A stopped process with a GiB of base pages, each written, and where they begin."""
-    with workloads.dense(SIZE) as target:
+KINDS = {
+    "private": lambda: workloads.dense(SIZE),
+    "shared": lambda: workloads.shared(SIZE * 2 // 3),  # of two areas, one and a half are written
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def area(request: pytest.FixtureRequest) -> Iterator[Area]:
+    """A stopped process with a GiB of base pages, each written; where its areas are."""
+    with KINDS[request.param]() as target:
         target.stop()
         with pagemap.Process(target.pid) as process:
-            yield process, target.first.start
+            areas = [(each.start, each.end - each.start) for each in target.areas.values()]
+            yield request.param, process, areas
 
 
-def test_a_round_without_writes(
-    area: tuple[pagemap.Process, int], table: Table, benchmark: BenchmarkFixture
-) -> None:
-    process, start = area
-    buffer = array("Q", bytes(SIZE // PAGE * 8))
+def test_a_round_without_writes(area: Area, table: Table, benchmark: BenchmarkFixture) -> None:
+    kind, process, areas = area
+    buffers = [array("Q", bytes(size // PAGE * 8)) for _, size in areas]
     with contextlib.closing(_tracker(process)) as tracker:
         assert (tracker.by_mapping(tracker.collect()).total().populated or 0) >= SIZE
         assert tracker.collect().total().size == 0
@@ -45,17 +52,22 @@ def test_a_round_without_writes(
             benchmark,
             timed(tracker.collect),
             {
-                READ: timed(lambda: process.read_into(buffer, start)),
+                READ: timed(
+                    lambda: [
+                        process.read_into(buffer, start)
+                        for buffer, (start, _) in zip(buffers, areas, strict=True)
+                    ]
+                ),
                 "looking alone": timed(lambda: tracker.written),
             },
             rounds=ROUNDS,
         )
         assert tracker.written.total().size == 0
-    assert all(entry >> 63 for entry in buffer[:: 1 << 10])
+    assert all(entry >> 63 for entry in buffers[-1][:: 1 << 10])
     row = table.cost(
-        "a round, 1 GiB, none written", figures[OURS], READ, figures[READ], at_most=0.15
+        f"a round, 1 GiB, {kind}, none written", figures[OURS], READ, figures[READ], at_most=0.15
     )
-    table.cost("the same, looking alone", figures["looking alone"], READ, figures[READ])
+    table.cost(f"the same, {kind}, looking alone", figures["looking alone"], READ, figures[READ])
     assert row.met, row
 
 

@@ -35,6 +35,12 @@ def map_at(start: int, pages: int) -> None:
     _call("madvise", start, pages * PAGE, _NO_HUGE_PAGES)
 
 
+def map_file(fd: int, start: int, pages: int) -> None:
+    """Map the beginning of a file there, shared, in place of what there is."""
+    protection = mmap.PROT_READ | mmap.PROT_WRITE
+    _call("mmap", start, pages * PAGE, protection, mmap.MAP_SHARED | _FIXED, fd, 0)
+
+
 def unmap(start: int, pages: int) -> None:
     """Unmap it."""
     _call("munmap", start, pages * PAGE)

@@ -16,6 +16,9 @@ struct pm_writes {
 	/* of each range: whether it is private memory of a file, whose pages are the file's until
 	 * they are written */
 	const uint8_t *private_file;
+	/* of each range of shared memory a number, which is the same where the same part of the
+	 * same file is in the same place; else 0. Read by pm_writes_gone and pm_writes_kept alone. */
+	const uint64_t *files;
 	uint64_t count;
 	uint64_t never; /* categories of pages that nobody wrote: the zero page, guard regions */
 	int32_t fd;	/* /proc/PID/pagemap */
@@ -50,6 +53,36 @@ int64_t pm_writes_protect(const struct pm_writes *writes);
  */
 int64_t pm_writes_next(const struct pm_writes *writes, enum pm_writes_step step,
 		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
+
+/* Regions in order of address, none of which overlap. */
+struct pm_regions {
+	const struct pm_region *regions;
+	uint64_t count;
+};
+
+/* Pages of shared memory that were populated, by the ranges of that time: their `categories` are
+ * the numbers of these, of each of which `files` has what it has in struct pm_writes. */
+struct pm_writes_before {
+	struct pm_regions found;
+	const uint64_t *files;
+};
+
+/*
+ * Find the next pages that were populated `before`, and are gone: which the same part of the same
+ * file has in the same place, and which have no entry, or one of a guard, that is among
+ * `writes->never` then. Regions, capacity, `at` and result are as of pm_writes_next.
+ */
+int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_before *before,
+		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
+
+/*
+ * What is populated of shared memory now: what was `before`, less `gone`, more `written`, whose
+ * `categories` are not read and which may lie across ranges. Stores the first of them in `out`,
+ * at most `capacity` regions, with the numbers of their ranges as `categories`. Returns how many.
+ */
+int64_t pm_writes_kept(const struct pm_writes *writes, const struct pm_writes_before *before,
+		       const struct pm_regions *gone, const struct pm_regions *written,
+		       struct pm_region *out, uint64_t capacity);
 
 #ifdef __cplusplus
 }

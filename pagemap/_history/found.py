@@ -8,10 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["HOW", "NEW", "TRACKED", "UNTRACKED", "Found"]
+__all__ = ["GONE", "HOW", "NEW", "TRACKED", "UNTRACKED", "Found"]
 
-HOW = ("tracked", "new", "untracked")
-TRACKED, NEW, UNTRACKED = range(3)
+HOW = ("tracked", "new", "untracked", "gone")
+TRACKED, NEW, UNTRACKED, GONE = range(4)
 
 
 class Found:

@@ -7,9 +7,11 @@ round is tracked no more, or not yet: so each round registers what it finds.
 
 from __future__ import annotations
 
+from array import array
 from errno import EBUSY, EINVAL
 
-from pagemap._history.found import NEW, UNTRACKED, Found
+from pagemap._history.found import GONE, NEW, UNTRACKED, Found
+from pagemap._history.shared_pages import NOTHING, SharedPages
 from pagemap._history.spans import Spans
 from pagemap._kernel.userfaultfd import busy
 from pagemap._native import userfaultfd
@@ -39,18 +41,13 @@ class Protection:
     """
 
     method = "userfaultfd"
-    unseen = (
-        "writes through other mappings of shared memory or of a file; by devices into memory that "
-        "is pinned (io_uring buffers, RDMA); and those to pages that leave the page table in the "
-        "same round: of shared memory or of a shared file by reclaim, and any that are thrown away "
-        "(MADV_DONTNEED, munmap)"
-    )
 
     def __init__(self, process: AddressSpace, ranges: Ranges | None, fd: int) -> None:
         self._process = process
         self._ranges = ranges
         self._fd: int = fd
         del fd  # an error that somebody keeps has this frame, and would hold it
+        self._shared = SharedPages()
         self._known: set[tuple[int, int]] = set()
         self._refused: set[tuple[int, int]] = set()
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
@@ -62,6 +59,17 @@ class Protection:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def unseen(self) -> str:
+        """Which writes are in no round."""
+        return (
+            "writes through other mappings of shared memory or of a file; by devices into memory "
+            "that is pinned (io_uring buffers, RDMA); to pages of shared memory or of a shared "
+            "file that leave the page table in the round in which they are first touched, or "
+            f"moved by mremap{self._shared.forgotten}; and to private memory that is thrown away "
+            "(MADV_DONTNEED), or unmapped"
+        )
 
     def _open_maps(self) -> Descriptor:
         folder = self._process.folder
@@ -78,7 +86,10 @@ class Protection:
                 raise self._busy(spans, number)
         ours = [number for number in range(len(spans.bounds)) if number not in errors]
         self._keep(spans, ours, errors)
-        self._writes(spans, ours).protect()
+        writes = self._writes(spans, ours, self._shared.files(spans, ours))
+        writes.protect()
+        shared = self._writes(spans, [n for n in ours if spans.shared[n]])
+        self._shared.keep(writes, NOTHING, shared.populated())
 
     def round(self, *, clear: bool) -> tuple[Spans, Found]:
         """What was written since the last round, and with `clear` begin another."""
@@ -95,10 +106,13 @@ class Protection:
         if not clear:
             refused |= {n for n, bound in enumerate(spans.bounds) if bound in self._refused}
         ours = [n for n in every if n not in refused and (clear or not left[n])]
-        writes = self._writes(spans, ours)
+        writes = self._writes(spans, ours, self._shared.files(spans, ours))
+        written = writes.collect() if clear else writes.peek()
+        gone = writes.gone(self._shared.before)
         found = Found()
         # left is 1 of what is new, as NEW is, and 0 of what was tracked all along
-        found.extend(writes.collect() if clear else writes.peek(), ours, left)
+        found.extend(written, ours, left)
+        found.extend(gone, ours, bytes([GONE]) * len(every))
         others = [n for n in refused if spans.writable(n)]
         if not clear:
             others += [n for n in every if left[n] and n not in refused]
@@ -106,22 +120,26 @@ class Protection:
             others.sort()
             how = [UNTRACKED if n in refused else NEW for n in every]
             found.extend(self._writes(spans, others).populated(), others, how)
+        if others or gone:
             found.sort()
         if clear:
             self._keep(spans, ours, refused)
+            self._shared.keep(writes, gone, written)
         return spans, found
 
     def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:
         self._known = set(map(spans.bounds.__getitem__, ours))
         self._refused = set(map(spans.bounds.__getitem__, refused))
 
-    def _writes(self, spans: Spans, numbers: Sequence[int]) -> Writes:
-        """Some of these spans, to look at together."""
-        files = spans.private_file
+    def _writes(
+        self, spans: Spans, numbers: Sequence[int], files: array[int] | None = None
+    ) -> Writes:
+        """Some of these spans, to look at together; what leaves them is known by `files` alone."""
         return Writes(
             self._process.fileno(),
             list(map(spans.bounds.__getitem__, numbers)),
-            bytes(map(files.__getitem__, numbers)),
+            bytes(map(spans.private_file.__getitem__, numbers)),
+            array("Q", bytes(8 * len(numbers))) if files is None else files,
             self._never,
         )
 

@@ -21,10 +21,10 @@ class Spans:
 
     `bounds` are a start and an end in bytes of each; `whole` those of its mapping, `line` the
     number of that in `lines`. `private_file` has for each 1 where it is private memory of a file,
-    else 0.
+    else 0, and `shared` likewise where it is shared.
     """
 
-    __slots__ = ("bounds", "line", "lines", "private_file", "whole")
+    __slots__ = ("bounds", "line", "lines", "private_file", "shared", "whole")
 
     def __init__(self, process: AddressSpace, ranges: Ranges | None) -> None:
         self.lines = lines = Lines.of_blocks(process.maps_blocks())
@@ -46,11 +46,20 @@ class Spans:
             for code, inode in zip(lines.perms.codes, lines.inodes, strict=True)
         ]
         self.private_file = bytes(map(files.__getitem__, self.line))
+        shared = [not private[code] for code in lines.perms.codes]
+        self.shared = bytes(map(shared.__getitem__, self.line))
 
     def writable(self, number: int) -> bool:
         """Whether the process may write there, as of now."""
         perms = self.lines.perms
         return "w" in perms.words[perms.codes[self.line[number]]]
+
+    def file(self, number: int) -> tuple[str, int, int]:
+        """What is there: the device and inode of a file, and where it would begin in memory."""
+        lines, line = self.lines, self.line[number]
+        start = self.whole[number][0]
+        device = lines.devices.words[lines.devices.codes[line]]
+        return device, lines.inodes[line], start - lines.offsets[line]
 
     def label(self, number: int) -> str:
         """What maps calls it."""

@@ -37,7 +37,7 @@ def looks(space: AddressSpace, window: Window, *, regions: bool) -> Iterator[Loo
             try:
                 window.wait(moment, space.check)
                 written = merged(
-                    (row.start, row.end) for row in tracker.written if row.how != "untracked"
+                    (row.start, row.end) for row in tracker.written if row.how in ("tracked", "new")
                 )
                 now = Resident(space)
             except TargetVanished:

@@ -139,7 +139,7 @@ class Tracker(Holder):
     def collect(self) -> Table[WrittenRow]:
         """The pages written in this round; a new one begins. No write is lost between the two.
 
-        But of pages that left the page table since they were written, as `about` says: `unseen`.
+        But of some pages that left the page table meanwhile, as `about` says: `unseen`.
 
         Raises as `written`.
         """
@@ -154,12 +154,13 @@ class Tracker(Holder):
             way = self._opened()
             began = self._began
             now = time.time()
+            unseen = way.unseen  # of the round that ends
             with _errors_of(self._process):
                 spans, found = way.round(clear=clear)
             self._process.check()
             if clear:
                 self._began = now
-            told = about(began, self._process, method=way.method, unseen=way.unseen)
+            told = about(began, self._process, method=way.method, unseen=unseen)
             return written_table(self._process.pid, spans, found, told)
 
     def _opened(self) -> Protection | SoftDirty:

@@ -80,9 +80,10 @@ def by_mapping(process: AddressSpace, written: Table[WrittenRow]) -> Table[Write
                     mapping.size,
                     populated,
                     total,
-                    min(total / populated, 1.0) if populated else None,
+                    min((total - each["gone"]) / populated, 1.0) if populated else None,
                     each["new"],
                     each["untracked"],
+                    each["gone"],
                     mapping.path,
                 )
             )
@@ -100,6 +101,7 @@ def by_mapping(process: AddressSpace, written: Table[WrittenRow]) -> Table[Write
                 None,
                 each["new"],
                 each["untracked"],
+                each["gone"],
                 row.path,
             )
         )

@@ -10,9 +10,10 @@ from pagemap._native import allocate, checked, view_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-__all__ = ["Writes"]
+__all__ = ["Populated", "Writes"]
 
 _CAPACITY = 1 << 13  # regions found in one call
 _REGION: int = ffi.sizeof("struct pm_region")
@@ -21,24 +22,33 @@ _REGION: int = ffi.sizeof("struct pm_region")
 class Writes:
     """Ranges ``(start, end)`` in bytes, in order, of the process whose pagemap is `fd`.
 
-    `private_file` says of each whether it is private memory of a file; `never` are categories of
-    pages that nobody wrote. Methods raise OSError.
+    `private_file` says of each whether it is private memory of a file; `files` has for each of
+    shared memory a number, the same where the same part of a file is in the same place, else 0;
+    `never` are categories of pages that nobody wrote. Methods raise OSError.
     """
 
-    __slots__ = ("_count", "_kept", "_table")
+    __slots__ = ("_count", "_kept", "_table", "files")
 
     def __init__(
-        self, fd: int, ranges: Sequence[tuple[int, int]], private_file: bytes, never: int
+        self,
+        fd: int,
+        ranges: Sequence[tuple[int, int]],
+        private_file: bytes,
+        files: array[int],
+        never: int,
     ) -> None:
         bounds = ffi.from_buffer("uint64_t[]", array("Q", chain.from_iterable(ranges)))
-        files = ffi.from_buffer("uint8_t[]", private_file)
-        self._kept = (bounds, files, fd)  # for as long as the table points to them
+        private = ffi.from_buffer("uint8_t[]", private_file)
+        numbers = ffi.from_buffer("uint64_t[]", files)
+        self._kept = (bounds, private, numbers, fd)  # for as long as the table points to them
         self._count = len(ranges)
+        self.files = files
         self._table = ffi.new(
             "struct pm_writes *",
             {
                 "bounds": bounds,
-                "private_file": files,
+                "private_file": private,
+                "files": numbers,
                 "count": self._count,
                 "never": never,
                 "fd": fd,
@@ -70,12 +80,60 @@ class Writes:
         """The same of all that is there, tracked or not, and may have been written."""
         return self._found(lib.PM_WRITES_POPULATED)
 
+    def gone(self, before: Populated) -> array[int]:
+        """The same of what was populated `before`, and has no entry any more."""
+        return self._regions(lambda *to: lib.pm_writes_gone(self._table, before.table, *to))
+
+    def kept(
+        self, before: Populated, gone: array[int], written: array[int], most: int
+    ) -> Populated:
+        """What is populated of shared memory now: at most so many regions, the first ones."""
+        less, more = _Regions(gone), _Regions(written)
+        capacity = min(before.count + less.count + more.count + self._count, most)
+        out = allocate("struct pm_region[]", capacity)
+        count = checked(
+            lib.pm_writes_kept(self._table, before.table, less.table, more.table, out, capacity)
+        )
+        words = array("Q")
+        words.frombytes(view_of(out, "B")[: _REGION * count])
+        return Populated(words, self.files)
+
     def _found(self, step: int) -> array[int]:
+        return self._regions(lambda *to: lib.pm_writes_next(self._table, step, *to))
+
+    def _regions(self, find: Callable[[Any, Any, int], int]) -> array[int]:
         words = array("Q")
         place = ffi.new("struct pm_writes_place *")
         regions = allocate("struct pm_region[]", _CAPACITY)
         view = view_of(regions, "B")
         while place.range < self._count:
-            found = checked(lib.pm_writes_next(self._table, step, place, regions, _CAPACITY))
-            words.frombytes(view[: _REGION * found])
+            words.frombytes(view[: _REGION * checked(find(place, regions, _CAPACITY))])
         return words
+
+
+class _Regions:
+    """Words as C takes them, for as long as this lives."""
+
+    __slots__ = ("_words", "count", "table")
+
+    def __init__(self, words: array[int]) -> None:
+        self._words = ffi.from_buffer("struct pm_region[]", words)
+        self.count: int = len(self._words)
+        self.table: Any = ffi.new(
+            "struct pm_regions *", {"regions": self._words, "count": self.count}
+        )
+
+
+class Populated:
+    """Regions of shared memory, by the numbers of ranges, and the `files` that these had then."""
+
+    __slots__ = ("_files", "_found", "count", "table", "words")
+
+    def __init__(self, words: array[int], files: array[int]) -> None:
+        self.words = words
+        self._found = _Regions(words)
+        self._files = ffi.from_buffer("uint64_t[]", files)
+        self.count = self._found.count
+        self.table: Any = ffi.new(
+            "struct pm_writes_before *", {"found": self._found.table[0], "files": self._files}
+        )

@@ -66,6 +66,7 @@ def test_by_mapping(pagemap: Pagemap, target: Writer) -> None:
         "share": len(WRITTEN) / PAGES,
         "new": 0,
         "untracked": 0,
+        "gone": 0,
         "path": "",
     }
     assert (data["schema"], data["version"]) == ("pagemap.writes", 1)

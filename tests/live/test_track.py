@@ -247,6 +247,7 @@ def test_by_mapping() -> None:
             3 / 16,
             0,
             0,
+            0,
             "",
         )
         total = tracker.by_mapping(written).total().written

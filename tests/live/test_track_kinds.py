@@ -102,23 +102,6 @@ def test_shared_memory_that_another_mapping_writes() -> None:
         os.close(fd)
 
 
-def test_shared_memory_that_is_written_and_dropped() -> None:
-    """No entry is left of such a page: it is not seen, as `about` says."""
-    fd = os.memfd_create("shared")
-    try:
-        os.truncate(fd, 8 * PAGE)
-        with mmap.mmap(fd, 8 * PAGE) as area:
-            area[::PAGE] = b"x" * 8
-            with pagemap.track(area) as tracker:
-                area[2 * PAGE] = area[5 * PAGE] = 5
-                area.madvise(mmap.MADV_DONTNEED, 5 * PAGE, PAGE)
-                rows = tracker.collect()
-                assert found(rows, address_of(area), 8) == [2]
-                assert "pages that leave the page table" in str(rows.about["unseen"])
-    finally:
-        os.close(fd)
-
-
 def test_a_shared_file(tmp_path: Path) -> None:
     """One that is open to be read only cannot be tracked, nor written."""
     path = tmp_path / "file"

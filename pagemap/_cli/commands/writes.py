@@ -28,7 +28,7 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 DESCRIPTION = """\
 Show which memory a process writes, by mapping or with --pages by page: in one
 second, in the time of --for, or with --every again and again. No write is lost
-between two rounds, but of pages that are dropped after it: see below."""
+between two rounds, but for the kinds of writes that are not seen: see below."""
 
 _SECONDS = 1.0
 _STEP = 0.1  # seconds between two looks whether the process is still there
@@ -57,11 +57,14 @@ whole: a huge page as well, if it is not split.
 WRITTEN also counts memory of which single writes cannot be known: NEW, memory
 of mappings that are new since the last round, or were moved or changed; and
 UNTRACKED, memory that cannot be tracked. Pages of a shared file or of shared
-memory count as written when they are first touched. Not seen are writes to
-shared memory through other mappings, and those by devices into pinned memory;
-nor those to pages that leave the page table in the same round: of shared memory
-or of a shared file because of reclaim (or MADV_PAGEOUT), and any that are
-thrown away (MADV_DONTNEED, munmap).
+memory count as written when they are first touched; and those that were there
+and left the page table since (GONE): because they were written, or with
+soft-dirty bits maybe without that.
+Not seen are writes to shared memory through other mappings, and those by
+devices into pinned memory; nor those to pages of a shared file or of shared
+memory that leave the page table (because of reclaim, or by madvise) in the same
+round in which they are first touched, or moved by mremap; nor those to private
+memory that is thrown away (MADV_DONTNEED), or unmapped.
 
 {columns_help(WRITES)}
 

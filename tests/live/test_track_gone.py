@@ -1,0 +1,250 @@
+"""Pages of shared memory that are written and leave the page table in the same round.
+
+No entry is left of them. What was written, the test knows, because it wrote it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+from pagemap._history import shared_pages
+from tests import mappings
+from tests.mappings import PAGE
+from tests.userfault import address_of
+from tests.writer import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGES = 96
+DONTNEED, PAGEOUT = 4, 21
+STEPS = int(os.environ.get("PAGEMAP_ROUNDS", "200")) // 4  # rounds of a history, and of the race
+
+
+@pytest.fixture(scope="module", autouse=True)
+def method() -> str:
+    try:
+        with pagemap.track(bytearray(1)) as tracker:
+            return tracker.method
+    except (pagemap.Unsupported, pagemap.AccessDenied) as reason:
+        pytest.skip(str(reason))
+
+
+@contextlib.contextmanager
+def shared(path: Path | None = None) -> Iterator[tuple[mmap.mmap, int]]:
+    """Memory shared through a file, or through none, without huge pages; and where it is."""
+    fd = os.memfd_create("shared") if path is None else os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        os.truncate(fd, PAGES * PAGE)
+        with mmap.mmap(fd, PAGES * PAGE) as area:
+            area.madvise(15)  # MADV_NOHUGEPAGE
+            yield area, address_of(area)
+    finally:
+        os.close(fd)
+
+
+class Model:
+    """What the kernel has of each page, said naively, and what a round must and may find."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.entries: dict[int, str] = {}  # protected, or not: None where there is no entry
+        self.begin()
+
+    def begin(self) -> None:
+        """All that is there is protected."""
+        self.entries = dict.fromkeys(self.entries, "protected")
+        self.before = set(self.entries)
+        self.written: set[int] = set()
+        self.touched: set[int] = set()
+
+    def do(self, order: str, page: int) -> None:
+        self.touched.add(page)
+        if order == "write":
+            mappings.write(self.start, [page])
+            self.entries[page] = "written"
+            self.written.add(page)
+        elif order == "read":
+            mappings.read(self.start, [page])
+            self.entries.setdefault(page, "written")
+        else:
+            mappings.advise(self.start + page * PAGE, 1, DONTNEED)
+            if self.entries.get(page) == "written":  # else a mark is left
+                del self.entries[page]
+
+    @property
+    def wanted(self) -> set[int]:
+        """What a userfaultfd finds."""
+        there = {page for page, entry in self.entries.items() if entry == "written"}
+        return there | (self.before - set(self.entries))
+
+    @property
+    def least(self) -> set[int]:
+        """What was written, but for what came and went in this round."""
+        return {page for page in self.written if page in self.before or page in self.entries}
+
+
+@pytest.mark.parametrize("of_a_file", [False, True])
+def test_histories(of_a_file: bool, method: str, tmp_path: Path) -> None:
+    """Writes, reads and drops at random: no write is missed, and nothing is made up."""
+    with shared(tmp_path / "file" if of_a_file else None) as (_, start):
+        model = Model(start)
+        for page in range(PAGES):
+            model.do("write", page)
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            model.begin()
+            for step in range(STEPS):
+                for _ in range(random.choice([0, 1, 5, 40])):
+                    order = random.choice(["write", "write", "read", "drop"])
+                    model.do(order, random.randrange(PAGES))
+                looked = found(tracker.written, start, PAGES) if step % 3 == 0 else None
+                rows = tracker.collect()
+                seen = found(rows, start, PAGES)
+                assert seen == sorted(set(seen))
+                assert looked in (None, seen)
+                assert model.least <= set(seen) <= model.touched, step
+                if method == "userfaultfd":
+                    assert set(seen) == model.wanted, step
+                    gone = rows.where(lambda row: row.how == "gone")
+                    missing = model.before - set(model.entries)
+                    assert set(found(gone, start, PAGES)) == missing
+                model.begin()
+
+
+def test_evicted_by_the_kernel(tmp_path: Path) -> None:
+    """As reclaim does it: of a file that is written back before."""
+    with shared(tmp_path / "file") as (area, start):
+        mappings.write(start, range(PAGES))
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            tracker.collect()
+            written = [page for page in range(PAGES) if page % 3 == 0]
+            mappings.write(start, written)
+            area.flush()
+            mappings.advise(start, PAGES, PAGEOUT)
+            for rows in (tracker.written, tracker.collect()):
+                assert set(written) <= set(found(rows, start, PAGES))
+                if tracker.method == "userfaultfd":
+                    assert found(rows, start, PAGES) == written
+            assert "first touched" in str(rows.about["unseen"])
+            assert found(tracker.collect(), start, PAGES) == []
+
+
+def test_by_mapping(method: str) -> None:
+    with shared() as (_, start), pagemap.track() as tracker:
+        mappings.write(start, range(PAGES))
+        tracker.collect()
+        mappings.write(start, [1, 2, 3])
+        mappings.advise(start + 2 * PAGE, 30, DONTNEED)
+        rows = tracker.collect()
+        (row,) = [each for each in tracker.by_mapping(rows) if each.start == start]
+        if method == "userfaultfd":
+            assert (row.written, row.gone, row.new) == (3 * PAGE, 2 * PAGE, 0)
+            assert row.share == 1 / (row.populated or 0) * PAGE
+        else:
+            assert (row.written, row.gone) == (31 * PAGE, 30 * PAGE)
+
+
+def test_another_file_in_its_place(tmp_path: Path) -> None:
+    """What it has is not what was there; of what was split the rest is known all the same."""
+    with shared(tmp_path / "file") as (_, start):
+        mappings.write(start, range(PAGES))
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            tracker.collect()
+            fd = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+            os.truncate(fd, PAGES * PAGE)
+            mappings.map_file(fd, start + 10 * PAGE, 20)
+            mappings.write(start, [5, 40])
+            mappings.advise(start, PAGES, DONTNEED)
+            assert found(tracker.written, start, PAGES)[0] == 5
+            seen = found(tracker.collect(), start, PAGES)
+            assert {5, 40} <= set(seen)
+            assert not set(seen) & set(range(10, 30))
+            mappings.write(start, [12])
+            assert found(tracker.collect(), start, PAGES) == [12]
+            mappings.write(start, [12])
+            mappings.advise(start, PAGES, DONTNEED)
+            assert 12 in found(tracker.collect(), start, PAGES)
+            os.close(fd)
+
+
+def test_a_bound_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is past it nothing is known, as `about` says."""
+    monkeypatch.setattr(shared_pages, "MOST", 2)
+    with shared() as (_, start):
+        mappings.write(start, range(PAGES))
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            for page in (5, 15, 25):
+                mappings.write(start, [page])
+                mappings.advise(start + page * PAGE, 1, DONTNEED)
+            assert found(tracker.collect(), start, PAGES) == [5, 15, 25]
+            mappings.write(start, [10, 50])
+            mappings.advise(start, PAGES, DONTNEED)
+            rows = tracker.collect()
+            assert f"in any round above {start + 15 * PAGE:#x}" in str(rows.about["unseen"])
+            seen = found(rows, start, PAGES)
+            assert 10 in seen
+            assert 50 not in seen
+
+
+class Evictor(threading.Thread):
+    """Writes each page and has it dropped at once, having had them all populated for some rounds.
+
+    `log` has of each such write how many rounds had ended when it began, and when all was over.
+    """
+
+    def __init__(self, start: int, rounds: list[set[int]]) -> None:
+        super().__init__()
+        self.log: list[tuple[int, int, int]] = []
+        self.stop = False
+        self._start, self._rounds = start, rounds
+
+    def run(self) -> None:
+        while not self.stop:
+            for page in range(PAGES):
+                ended = len(self._rounds)
+                mappings.write(self._start, [page])
+                mappings.advise(self._start + page * PAGE, 1, DONTNEED)
+                self.log.append((page, ended, len(self._rounds)))
+            self._wait()
+            mappings.write(self._start, range(PAGES))
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until a round has ended that began after now, and one more."""
+        until = len(self._rounds) + 3
+        while len(self._rounds) < until and not self.stop:
+            time.sleep(0.0001)
+
+
+def test_a_race() -> None:
+    """What is written and dropped while a round ends is in this one or in the next."""
+    with shared() as (_, start):
+        mappings.write(start, range(PAGES))
+        rounds: list[set[int]] = []
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            evictor = Evictor(start, rounds)
+            tracker.collect()
+            evictor.start()
+            try:
+                while len(rounds) < 2 * STEPS:
+                    rounds.append(set(found(tracker.collect(), start, PAGES)))
+            finally:
+                evictor.stop = True
+                evictor.join()
+            rounds.append(set(found(tracker.collect(), start, PAGES)))
+    assert evictor.log
+    assert [
+        (page, first, last)
+        for page, first, last in evictor.log
+        if not any(page in each for each in rounds[first : last + 2])
+    ] == []
