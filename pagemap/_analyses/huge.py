@@ -16,30 +16,29 @@ from pagemap._analyses.backing import Backing
 from pagemap._analyses.huge_columns import Counts
 from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError
 from pagemap._kernel import maps
-from pagemap._kernel.frames import FrameReader
-from pagemap._kernel.thp import least_anon_order, pmd_order
-from pagemap._kernel.zero_frames import zero_frames
-from pagemap._kernel.zones import memory_end
 from pagemap._native import huge as native
 from pagemap._native import pipeline
-from pagemap._native.frames import frames_end
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._space.about import about
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_int
 from pagemap._vocabulary.rows.huge import HUGE, LARGEST, with_sizes
+from pagemap._vocabulary.text import printable
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pagemap._kernel.frames import FrameReader
     from pagemap._space.address_space import AddressSpace
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = ["huge", "orders_of"]
+
+_PURPOSE = "count huge pages"
 
 
 def orders_of(sizes: Iterable[int]) -> list[int]:
@@ -65,26 +64,26 @@ def huge(
     process: AddressSpace, *, sizes: bool, conts: Sequence[int], threads: int | None
 ) -> Table[HugeRow]:
     """See `Process.huge`; `conts` are orders of blocks."""
-    process.require_live("count huge pages")
     begin = time()
+    machine = process.machine
     schema = with_sizes(HUGE, sizes=sizes, conts=conts)
     parts = [Table.of_rows(schema, ())]
     if not process.kernel_thread:
         _require_pfns(process)
         counts = Counts(schema, conts, told=process.can_find("huge"))
-        with FrameReader(procfs=process.procfs) as frames:
-            walk = _Walk(process, _flags(frames, process), conts, threads)
+        with process.frame_reader(_PURPOSE) as frames:
+            walk = _Walk(process, frames, conts, threads)
             for block in process.maps_blocks():
                 lines = Lines(block)
                 # the tables of all blocks are held: a path of many mappings once
                 lines.paths.words = list(map(intern, lines.paths.words))
                 mappings = list(maps.mappings_of(lines))
                 hugetlb = walk.backing.hugetlb(lines)
-                least = least_anon_order() or 0
+                least = machine.least_anon_order() or 0
                 sums = walk.count(mappings, lines.bounds, hugetlb, least)
                 # some came meanwhile; or they moved between processors, whose counts the kernel
                 # adds up
-                if (least_anon_order() or 0) < least:
+                if (machine.least_anon_order() or 0) < least:
                     sums = walk.count(mappings, lines.bounds, hugetlb, 0)
                 parts.append(counts.table(process.pid, lines, sums.words()))
         process.check()
@@ -97,14 +96,16 @@ class _Walk:
     """What all blocks of the maps of a process are counted with."""
 
     def __init__(
-        self, process: AddressSpace, flags_fd: int, conts: Sequence[int], threads: int | None
+        self, process: AddressSpace, frames: FrameReader, conts: Sequence[int], threads: int | None
     ) -> None:
+        flags_fd = _flags(frames, process)
         self.backing = Backing(process)
         self._process = process
+        self._frames = frames
         self._flags_fd = flags_fd
         self._conts = sum(1 << order for order in conts)
         self._threads = threads
-        self._zeros = zero_frames(flags_fd)
+        self._zeros = process.machine.zero_frames(flags_fd)
 
     def count(
         self,
@@ -119,17 +120,17 @@ class _Walk:
         sums = native.HugeSums(spans.count)
         pieces = native.pieces(
             spans,
-            process.fileno(),
+            process.source,
             self._flags_fd,
             PAGE_SHIFT,
             use_scan=process.can_scan,
-            pmd_order=pmd_order() or 0,
+            pmd_order=process.machine.pmd_order() or 0,
             anon_order=anon_order,
             shared=bytes([m.perms[3] == "s" for m in mappings]),
             hugetlb=hugetlb,
             zeros=self._zeros,
             conts=self._conts,
-            frames_end=memory_end(process.procfs),
+            frames_end=process.machine.memory_end(),
             pages=_piece_pages(spans.pages),
         )
         with pipeline.run(pieces, native.HugeBuffer, self._threads) as results:
@@ -139,20 +140,20 @@ class _Walk:
             except PagemapError as error:
                 if error.errno != ENODATA:
                     raise
-                raise _cut_short(process, self._flags_fd) from None
+                raise _cut_short(process, self._frames) from None
         return sums
 
 
-def _cut_short(process: AddressSpace, flags_fd: int) -> PagemapError:
+def _cut_short(process: AddressSpace, frames: FrameReader) -> PagemapError:
     """The error of a frame that is mapped and has no word."""
-    path = f"{process.procfs}/kpageflags"
+    path = frames.path("flags")
     return PagemapError(
-        f"cannot tell the huge pages of process {process.pid}: {path} ends at frame "
-        f"{frames_end(flags_fd):#x}, but the process maps frames past that: the file does not "
+        f"cannot tell the huge pages of process {process.pid}: {printable(path)} ends at frame "
+        f"{frames.end:#x}, but the process maps frames past that: the file does not "
         "cover this machine's memory",
         pid=process.pid,
         errno=ENODATA,
-        operation="count huge pages",
+        operation=_PURPOSE,
         path=path,
     )
 
@@ -165,12 +166,10 @@ def _piece_pages(pages: int) -> int:
 def _require_pfns(process: AddressSpace) -> None:
     if not process.pfns_visible:
         raise PfnsHidden(
-            f"cannot tell the huge pages of process {process.pid}: /proc/{process.pid}/pagemap "
-            "hides PFNs from processes without CAP_SYS_ADMIN (in the initial user namespace); "
-            "run with sudo",
+            f"cannot tell the huge pages of process {process.pid}: PFNs are not visible; "
+            f"{process.machine.why_hidden}",
             pid=process.pid,
-            operation="count huge pages",
-            path=f"/proc/{process.pid}/pagemap",
+            operation=_PURPOSE,
         )
 
 
@@ -182,6 +181,6 @@ def _flags(frames: FrameReader, process: AddressSpace) -> int:
             f"cannot tell the huge pages of process {process.pid}: {error.message}",
             pid=process.pid,
             errno=error.errno,
-            operation="count huge pages",
+            operation=_PURPOSE,
             path=error.path,
         ) from None

@@ -22,12 +22,21 @@ class NodeParts:
 
     By the zones in /proc/zoneinfo, without their holes where /proc/iomem tells these (root); where
     zoneinfo does not tell, by the memory blocks in sysfs. `nodes` are those that have memory;
-    `only` is the one that has, where there are no others.
+    `only` is the one that has, where there are no others. `saved` are the parts of the machine of a
+    snapshot, of which this machine knows nothing.
     """
 
-    def __init__(self, procfs: str = "/proc", sysfs: str = "/sys") -> None:
-        found = zones(procfs)
-        if found:
+    def __init__(
+        self,
+        procfs: str = "/proc",
+        sysfs: str = "/sys",
+        *,
+        saved: list[tuple[int, int, int]] | None = None,
+    ) -> None:
+        found = zones(procfs) if saved is None else None
+        if saved is not None:
+            parts = saved
+        elif found:
             parts = [
                 (each.start, each.end, found[each.zone].node)
                 for each in segments(found, iomem.system_ram(procfs), sysfs)
@@ -37,7 +46,7 @@ class NodeParts:
             parts = sorted((*each, node) for node, ranges in memory.items() for each in ranges)
         self.parts: list[tuple[int, int, int]] = _joined(parts)
         self.nodes: list[int] = sorted({node for _, _, node in self.parts})
-        if not self.nodes:
+        if not self.nodes and saved is None:
             self.nodes = nodes.numbers(sysfs)
         self.only: int | None = self.nodes[0] if len(self.nodes) == 1 else None
         self._starts = [start for start, _, _ in self.parts]

@@ -7,10 +7,12 @@ while the process lives; of a snapshot nobody can ask.
 from __future__ import annotations
 
 from pagemap._analyses.backing import Backing, may_be_shared
+from pagemap._analyses.node_parts import NodeParts
 from pagemap._analyses.swapped_shmem import SwappedShmem
 from pagemap._errors import PagemapError
 from pagemap._kernel.maps import mappings_of
 from pagemap._kernel.task import page_tables, size_and_shmem
+from pagemap._kernel.zones import NO_END
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Query, scan
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["facts_of", "sums_of"]
 
+_MOST_NODES = 1 << 12
+"""Ranges of frames: of as many a machine has, some; of more a part is kept."""
+
 
 def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
     """The facts about the mappings in `text`, of maps, as JSON has them.
@@ -30,7 +35,9 @@ def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
     `shmem_swap` how many pages of each mapping that may be of shared memory lie in swap without an
     entry, by its start in hexadecimal: None where nobody tells. It is empty where nothing is in
     swap. `may_have_swapped` says whether anything is. `passed_over` has the starts of mappings that
-    a scan passes over, because a driver maps what has no struct page (VM_PFNMAP).
+    a scan passes over, because a driver maps what has no struct page (VM_PFNMAP). `nodes` says
+    which frames are of which node, as ``[start, end, node]``; `ksm_told` whether the flag KSM of a
+    frame is to be believed (`FrameReader.tells_ksm`).
     """
     lines = Lines(text)
     backing = Backing(process)
@@ -49,7 +56,29 @@ def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
         "shmem_swap": pages,
         "may_have_swapped": swapped,
         "passed_over": passed_over,
+        "nodes": _nodes(process),
+        "ksm_told": _ksm_told(process),
     }
+
+
+def _nodes(process: AddressSpace) -> list[list[int]]:
+    """The frames of each node; where there is one node, and no more is told, any."""
+    if not process.pfns_visible:
+        return []
+    found = NodeParts(process.procfs)
+    if not found.parts and found.only is not None:
+        return [[0, NO_END, found.only]]
+    return [list(each) for each in found.parts[:_MOST_NODES]]
+
+
+def _ksm_told(process: AddressSpace) -> bool | None:
+    if not process.pfns_visible:
+        return None
+    try:
+        with process.frame_reader("save facts") as frames:
+            return frames.tells_ksm()
+    except PagemapError:
+        return None
 
 
 def sums_of(process: AddressSpace) -> dict[str, object]:

@@ -54,11 +54,10 @@ class SegmentStream(Stream[SegmentRow]):
         if transfer is not None:
             check_int("transfer", transfer, 1, 1 << 63)
         self._threads = check_threads(threads)
-        process.require_live("tell physical segments")
         if not process.kernel_thread and not process.pfns_visible:
             raise PfnsHidden(
-                f"cannot tell the physical segments of process {process.pid}: the kernel hides "
-                "PFNs without CAP_SYS_ADMIN (in the initial user namespace); run with sudo",
+                f"cannot tell the physical segments of process {process.pid}: PFNs are not "
+                f"visible; {process.machine.why_hidden}",
                 pid=process.pid,
                 operation="tell physical segments",
             )
@@ -67,7 +66,8 @@ class SegmentStream(Stream[SegmentRow]):
         """The tables, in order of address."""
         begin = time.time()
         joiner = Joiner(PAGE_SHIFT, self._transfer, EntryBuffer.size)
-        nodes = NodeParts(self._process.procfs)
+        machine = self._process.machine
+        nodes = NodeParts(machine.procfs, saved=machine.node_parts())
         for entries, runs in self._found():
             joiner.add(entries, runs)
             if len(joiner) >= ROWS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, view_of
+from pagemap._native.source import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.scan import Spans
+    from pagemap._native.source import Source
 
 __all__ = [
     "COUNTS",
@@ -44,12 +46,13 @@ def place(kind: str, what: str, order: int = 0) -> int:
 assert ffi.sizeof("struct pm_huge") == 8 * WORDS
 
 
-class HugeBuffer:
+class HugeBuffer(Scratch):
     """What one thread needs to count."""
 
     __slots__ = ("_keep", "table")
 
     def __init__(self) -> None:
+        super().__init__()
         size: int = lib.PM_HUGE_BATCH
         parts = {name: allocate("uint64_t[]", size) for name in ("entries", "words", "pfns")}
         parts |= {name: allocate("struct pm_wish[]", size) for name in ("wishes", "spare")}
@@ -60,7 +63,7 @@ class HugeBuffer:
 
 def pieces(
     spans: Spans,
-    fd: int,
+    source: Source,
     flags_fd: int,
     page_shift: int,
     *,
@@ -86,7 +89,7 @@ def pieces(
     job = ffi.new(
         "struct pm_huge_job *",
         {
-            "source": spans.source(fd, page_shift, use_scan=use_scan),
+            "source": spans.source(source, page_shift, use_scan=use_scan),
             "flags_fd": flags_fd,
             "pmd_order": pmd_order,
             "anon_order": anon_order,
@@ -99,18 +102,18 @@ def pieces(
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):
-        yield HugePiece((job, (kept, marks, fd, flags_fd)), at, to)
+        yield HugePiece((job, source, (kept, marks, flags_fd)), at, to)
 
 
 class HugePiece:
     """A stretch to count in one step; `first` is the span it begins in."""
 
-    __slots__ = ("_at", "_first", "_job", "_kept", "_tallies", "_to", "work")
+    __slots__ = ("_at", "_first", "_job", "_kept", "_source", "_tallies", "_to", "work")
 
     done = True
 
-    def __init__(self, job: tuple[Any, Any], at: Any, to: Any) -> None:
-        self._job, self._kept = job
+    def __init__(self, job: tuple[Any, Source, Any], at: Any, to: Any) -> None:
+        self._job, self._source, self._kept = job
         self._at = at
         self._to = to
         self._first: int = at.span
@@ -121,7 +124,9 @@ class HugePiece:
         """Count, and give this piece back."""
         self._tallies = ffi.new("struct pm_huge[]", self._to.span - self._first + 1)
         self.work = 4 * checked(  # a frame's flags cost as much as four entries
-            lib.pm_huge_spans(self._job, self._at, self._to, out.table, self._tallies)
+            lib.pm_huge_spans(
+                out.job_of(self._job, self._source), self._at, self._to, out.table, self._tallies
+            )
         )
         return self
 

@@ -59,6 +59,34 @@ class Machine:
         """All memory of the machine, in bytes (MemTotal); None where that is not told."""
         return meminfo.total(procfs=self.procfs)
 
+    def node_parts(self) -> list[tuple[int, int, int]] | None:
+        """Which frames are of which node, ``(start, end, node)``; None: it is this machine."""
+        return None
+
+    def memory_end(self) -> int:
+        """The first PFN past all memory (/proc/zoneinfo)."""
+        from pagemap._kernel.zones import memory_end
+
+        return memory_end(self.procfs)
+
+    def zero_frames(self, flags: int) -> tuple[int, int]:
+        """The first of the small pages of zeros, and how many there are, by a file of `flags`."""
+        from pagemap._kernel.zero_frames import zero_frames
+
+        return zero_frames(flags)
+
+    def pmd_order(self) -> int | None:
+        """The order of what a PMD maps; None without transparent huge pages."""
+        from pagemap._kernel.thp import pmd_order
+
+        return pmd_order()
+
+    def least_anon_order(self) -> int | None:
+        """The least order of all anonymous huge pages that there are now; None: not known."""
+        from pagemap._kernel.thp import least_anon_order
+
+        return least_anon_order()
+
     def open_frames(self, name: str) -> int:
         """A file about frames, as kpageflags; CLOSED where it cannot be read."""
         try:

@@ -7,28 +7,32 @@ reads the kernel's files can read these. Parts are groups of as many frames as a
 from __future__ import annotations
 
 import os
+from array import array
 from errno import EBADMSG, ENOENT
 
 from pagemap._errors import PagemapError, Unsupported
 from pagemap._kernel import meminfo
 from pagemap._kernel.frames import FILES, FrameReader
 from pagemap._native.descriptors import CLOSED, Descriptor
+from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.text import printable
 from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Parts = Callable[[], Iterator[tuple[int, bytes, bytes]]]
 
-__all__ = ["SavedFrameReader", "SavedFrames"]
+__all__ = ["MOST_END", "SavedFrameReader", "SavedFrames", "zeros_alone"]
 
 _WORD = 8
-_MOST_END = 1 << 34
+MOST_END = 1 << 34
 _SHARE = 16
 """Such a part of this machine's memory they may take: a file of kilobytes may unpack to more."""
 _SAVED = ("kpageflags", "kpagecount")
+_MOST_ZEROS = PAGE_SIZE // _WORD  # in a row: those of a huge page
+_ZERO = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "zero_page")
 
 
 class SavedFrames:
@@ -38,7 +42,7 @@ class SavedFrames:
     """
 
     def __init__(self, end: object, parts: Parts, path: str) -> None:
-        self._end = end if type(end) is int and 0 < end <= _MOST_END else 0
+        self._end = end if type(end) is int and 0 < end <= MOST_END else 0
         self._parts = parts
         self.path = path
         self._files: dict[str, int] = {}
@@ -54,19 +58,25 @@ class SavedFrames:
     def _made(self) -> dict[str, int]:
         files = {name: Descriptor(os.memfd_create(name, os.MFD_CLOEXEC)) for name in _SAVED}
         most = max((meminfo.total() or 0) // _SHARE, 1 << 26)
+        met: set[int] = set()
         for first, *columns in self._parts():
             size = sum(map(len, columns))
-            most -= size
             if first * _WORD % PAGE_SIZE or size % (2 * _WORD) or first >= self._end:
                 raise self._damaged("frames at no place")
+            groups = range(first * _WORD, first * _WORD + len(columns[0]), PAGE_SIZE)
+            most -= 2 * PAGE_SIZE * sum(at not in met for at in groups)
             if most < 0:
                 raise PagemapError(
                     f"{printable(self.path)} has the words of more frames than this machine has "
                     "memory for: read it on a larger one",
                     path=self.path,
                 )
+            again = any(at in met for at in groups)
+            met.update(groups)
             for fd, column in zip(files.values(), columns, strict=True):
-                os.pwrite(fd, column, first * _WORD)
+                place = first * _WORD
+                words = _with_known(column, os.pread(fd, len(column), place)) if again else column
+                os.pwrite(fd, words, place)
         for fd in files.values():
             os.ftruncate(fd, self._end * _WORD)
         return dict(files)
@@ -77,14 +87,39 @@ class SavedFrames:
         )
 
 
+def _with_known(words: bytes, before: bytes) -> array[int]:
+    """The words, where they are not 0, and else those of another process of the same frames."""
+    old = array("Q", before.ljust(len(words), b"\0"))
+    return array("Q", [new or known for new, known in zip(array("Q", words), old, strict=True)])
+
+
+def zeros_alone(ranges: Iterable[tuple[int, int]], end: int) -> Descriptor:
+    """A file as /proc/kpageflags where all that is known is which frames are those of zeros.
+
+    Of `ranges`, ``(first, count)``, what is below `end` has that flag, and no other frame any.
+    """
+    fd = Descriptor(os.memfd_create("kpageflags", os.MFD_CLOEXEC))
+    os.ftruncate(fd, end * _WORD)
+    for first, count in ranges:
+        some = min(count, _MOST_ZEROS, end - first)
+        if some > 0:
+            os.pwrite(fd, array("Q", [_ZERO]) * some, first * _WORD)
+    return fd
+
+
 class SavedFrameReader(FrameReader):
     """The files about frames that a snapshot has, in the place of the kernel's."""
 
-    __slots__ = ("_frames",)
+    __slots__ = ("_frames", "_ksm_told")
 
-    def __init__(self, frames: SavedFrames) -> None:
-        super().__init__(procfs="")
+    def __init__(self, frames: SavedFrames, purpose: str, *, ksm_told: bool | None = None) -> None:
+        super().__init__(procfs="", purpose=purpose)
         self._frames = frames
+        self._ksm_told = ksm_told
+
+    def tells_ksm(self) -> bool | None:
+        """What was found when it was taken."""
+        return self._ksm_told
 
     def path(self, column: str) -> str:
         """The snapshot."""

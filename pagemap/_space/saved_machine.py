@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from errno import ENOTSUP
+from errno import EBADMSG, ENOTSUP
 
-from pagemap._errors import Unsupported
+from pagemap._errors import PagemapError, Unsupported
 from pagemap._kernel import features
+from pagemap._kernel.zones import NO_END
 from pagemap._space.machine import Machine
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.names import spell
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedMachine"]
 
+_NODES = 1 << 16
 _OF_PROCESS = ("host", "kernel", "boot_id", "page_size", "begin", "end")
 
 
@@ -81,9 +83,60 @@ class SavedMachine(Machine):
         found = self._facts.get("memory")
         return found if type(found) is int and found > 0 else None
 
+    def node_parts(self) -> list[tuple[int, int, int]]:
+        """Which frames were of which node, ``(start, end, node)``; empty where that is not told.
+
+        Raises PagemapError where it is none.
+        """
+        parts = self._facts.get("nodes", [])
+        found: list[tuple[int, int, int]] = []
+        for each in parts if isinstance(parts, list) else [None]:
+            if not isinstance(each, list) or [type(number) for number in each] != [int] * 3:
+                raise self._damaged()
+            start, end, node = each
+            before = found[-1][1] if found else 0
+            if not before <= start < end <= NO_END or not 0 <= node < _NODES:
+                raise self._damaged()
+            found.append((start, end, node))
+        return found
+
+    def memory_end(self) -> int:
+        """The first PFN past all frames; `NO_END` where nothing tells."""
+        end = self._facts.get("frames_end")
+        if type(end) is int and end > 0:
+            return end
+        return max((end for _, end, _ in self.node_parts()), default=NO_END)
+
+    def zero_frames(self, flags: int) -> tuple[int, int]:  # noqa: ARG002 - as of a Machine
+        """The first of the small pages of zeros, and how many there were."""
+        first, count = self._facts["zero_frames"] or (0, 0)
+        return first, count
+
+    def pmd_order(self) -> int | None:
+        """The order of what a PMD mapped: a table of the lowest level is a page of entries."""
+        return None if self._facts["thp"] is None else int(self._facts["page_shift"]) - 3
+
+    def least_anon_order(self) -> int | None:
+        """Not known."""
+        return None
+
+    @property
+    def ksm_told(self) -> bool | None:
+        """Whether the flag KSM of frames is to be believed; None: not known."""
+        told = self._facts.get("ksm_told")
+        return told if isinstance(told, bool) else None
+
     def open_frames(self, name: str) -> int:
         """A file about frames as it was; CLOSED where that was not saved."""
         return self._frames.open(name)
+
+    def _damaged(self) -> PagemapError:
+        return PagemapError(
+            f"{printable(self._path)} is damaged: the list of nodes is none",
+            errno=EBADMSG,
+            operation="read the snapshot",
+            path=self._path,
+        )
 
     def about(self, begin: float) -> dict[str, object]:  # noqa: ARG002 - as of a Machine
         """What holds for all of a result: of when the snapshot was taken, whenever it is read."""

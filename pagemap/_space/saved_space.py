@@ -47,7 +47,9 @@ if TYPE_CHECKING:
         """The snapshot that is open."""
 
         path: str
-        closed: bool
+
+        @property
+        def closed(self) -> bool: ...
 
     _Saved = TypeVar("_Saved", bound="SavedSpace")
 
@@ -169,10 +171,10 @@ class SavedSpace(AddressSpace):
         """Whether flags and map counts of frames were saved."""
         return self._fact("frames_end") is not None
 
-    def frame_reader(self, purpose: str) -> FrameReader:  # noqa: ARG002 - as of one that lives
+    def frame_reader(self, purpose: str) -> FrameReader:
         """What was saved about frames."""
         self.require_open()
-        return SavedFrameReader(self._frames)
+        return SavedFrameReader(self._frames, purpose)
 
     def source_at(self, address: int) -> Source:
         """What to read the page at `address` from."""
@@ -303,6 +305,11 @@ class SavedSpace(AddressSpace):
     def require_alive(self) -> None:
         """As `check`: what was saved stays."""
         self.check()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was there until all of it was taken."""
+        return bool(self._fact("complete"))
 
     @property
     def has_smaps(self) -> bool:

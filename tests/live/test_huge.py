@@ -196,7 +196,7 @@ def test_sizes_known_before_and_after(
 
     with pagemap.Process(target.pid) as process:
         wanted = ours(process, [4])
-        monkeypatch.setattr("pagemap._analyses.huge.least_anon_order", lambda: next(answers))
+        monkeypatch.setattr("pagemap._kernel.thp.least_anon_order", lambda: next(answers))
         monkeypatch.setattr(native, "pieces", noted)
         assert ours(process, [4]) == wanted
     assert orders == used
