@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from pagemap._analyses.sharing import Sharing
     from pagemap._space.arguments import Target
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._space.snapshot_file import SavedRecord
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.contents import ContentsRow
+    from pagemap._vocabulary.rows.owners import OwnerRow
 
 __all__ = ["SavedProcess", "Snapshot"]
 
@@ -32,8 +35,8 @@ class SavedProcess(SavedSpace, ProcessMethods):
 
     They give what those of the process would have given when the snapshot was taken, if it was
     stopped then. The file may not have all of it: without PFNs (`pfns_visible` is False) `pfn` is
-    None, and virt_to_phys raises PfnsHidden; without smaps footprints raises Unsupported, and
-    without frames page_types, page_runs and frames of columns; huge and `fileno` do in any case.
+    None, and virt_to_phys, segments and huge raise PfnsHidden; without smaps footprints raises
+    Unsupported, and without frames huge, page_types, page_runs and frames of columns.
 
     `record` is what the file has of it, in `path`; `pid` the number that it had. No method looks at
     a process that runs, or at any file of this machine.
@@ -171,6 +174,10 @@ class Snapshot(Holder):
         """The pids of the processes at one moment."""
         return [record.pid for record in self._records(moment)]
 
+    def names(self, *, moment: int = -1) -> dict[int, str]:
+        """The command names of the processes at one moment, by pid."""
+        return {record.pid: record.name for record in self._records(moment)}
+
     def process(self, pid: int | None = None, *, moment: int = -1) -> SavedProcess:
         """The process with this pid; without, that which the file has alone.
 
@@ -195,6 +202,53 @@ class Snapshot(Holder):
             operation="find",
             path=self.path,
         )
+
+    def sharing(
+        self,
+        pids: Iterable[int] = (),
+        *,
+        only: bool = False,
+        top: int = 20,
+        moment: int = -1,
+        threads: int | None = None,
+    ) -> Sharing:
+        """What the processes of the file share with each other, as `pagemap.sharing` gives it.
+
+        With `pids` only what one of these shares with another counts; with `only` no others are
+        looked at. Nothing is known of processes that are not in the file. Without frames
+        (`take` with ``frames=True``) the kinds of memory are unknown, and what KSM merged within
+        one process is left out: `kinds_told` in `about` is False.
+
+        Raises PfnsHidden for a file without PFNs, NoSuchProcess and UsageError as `process`.
+        """
+        from pagemap._analyses.sharing import sharing_in
+
+        chosen = list(dict.fromkeys(pids))
+        saved = self._several(chosen, moment, only=only and bool(chosen))
+        return sharing_in(saved, chosen, top=top, threads=threads)
+
+    def owners(
+        self, pfns: Iterable[int], *, moment: int = -1, threads: int | None = None
+    ) -> Table[OwnerRow]:
+        """The pages of the processes in the file that map these frames, as `pagemap.owners` does.
+
+        Nothing is known of processes that are not in the file: with frames `unexplained` says how
+        many more mappings the kernel counted. Flags and map counts are None without frames.
+
+        Raises PfnsHidden for a file without PFNs, UsageError for a PFN past the last frame.
+        """
+        from pagemap._analyses.owners import owners_in
+
+        return owners_in(self._several([], moment, only=False), pfns, threads=threads)
+
+    def _several(self, pids: list[int], moment: int, *, only: bool) -> SavedProcesses:
+        """These processes, and behind them all others, unless `only` these are meant."""
+        from pagemap._space.saved_processes import SavedProcesses
+
+        first = [self.process(pid, moment=moment) for pid in pids]
+        rest = [] if only else [pid for pid in self.pids(moment=moment) if pid not in pids]
+        spaces = [*first, *(self.process(pid, moment=moment) for pid in rest)]
+        return SavedProcesses(spaces, self.about_moment(moment))
 
     def _check(self, moment: int) -> None:
         if self.closed:

@@ -65,6 +65,7 @@ struct pm_sharing {
 	uint32_t full;		/* there is to be no more room for sets: see PM_UNTOLD_ONE */
 	uint32_t labels;	/* what `merged` has room for */
 	uint64_t ignored;	/* bits of /proc/kpageflags that are not to be believed */
+	uint64_t assumed;	/* bits that all words have, where nothing else tells of a frame */
 	uint64_t end;		/* the first PFN that /proc/kpageflags has no word of */
 	uint64_t beyond;	/* pages added that map such a frame, from `end` on */
 	uint64_t *merged; /* by label: mappings of merged frames beyond one for each process */

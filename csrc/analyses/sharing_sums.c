@@ -162,7 +162,7 @@ static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, 
 
 	if (error)
 		return error;
-	flags = pm_known_flags(flags) & ~sharing->ignored;
+	flags = (pm_known_flags(flags) & ~sharing->ignored) | sharing->assumed;
 	if (!is_mapped(flags))
 		return 0;
 	kind = kind_of(flags);

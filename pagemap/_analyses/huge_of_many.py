@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pagemap._space.every_process import EveryProcess
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._vocabulary.rows.huge import HugeProcessRow, HugeRow
 
 __all__ = ["huge_mappings", "huge_processes"]
 
 
 def huge_mappings(
-    every: EveryProcess, *, sizes: bool, conts: Sequence[int], threads: int | None
+    every: EveryProcess | SavedProcesses, *, sizes: bool, conts: Sequence[int], threads: int | None
 ) -> Table[HugeRow]:
     """The rows of `Process.huge`, of each process; those that cannot be read are noted in `every`.
 
@@ -39,7 +40,7 @@ def huge_mappings(
 
 
 def huge_processes(
-    every: EveryProcess, *, sizes: bool, conts: Sequence[int], threads: int | None
+    every: EveryProcess | SavedProcesses, *, sizes: bool, conts: Sequence[int], threads: int | None
 ) -> Table[HugeProcessRow]:
     """A row for each process: the sums of all its mappings. Raises as `huge_mappings`."""
     begin = time()
@@ -57,6 +58,6 @@ def huge_processes(
     return _about(Table.of_rows(schema, rows), begin, every)
 
 
-def _about(table: Table, begin: float, every: EveryProcess) -> Table:
+def _about(table: Table, begin: float, every: EveryProcess | SavedProcesses) -> Table:
     table.about = {**about(begin), **every.about()}
     return table

@@ -14,11 +14,11 @@ from contextlib import closing
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import maps
 from pagemap._kernel.cgroups import directory_of
-from pagemap._kernel.frames import FrameReader
+from pagemap._kernel.frames import Frame, FrameReader
 from pagemap._native.descriptors import Holder
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap._space.about import about
-from pagemap._space.every_space import Spaces, require_pfns
+from pagemap._space.every_space import AMONG_SAVED, Spaces, require_pfns
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.flags import PFN_BITS, entry_flag
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from typing import Any
 
-    from pagemap._kernel.frames import Frame
-    from pagemap._space.every_space import Progress
+    from pagemap._space.every_space import Progress, SeveralSpaces
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["owners"]
+__all__ = ["owners", "owners_in"]
 
+MOST_PFN = 1 << PFN_BITS
 MOST = 1 << 17
 """Rows that are listed: what they take must not be up to those who map a page again and again."""
 
@@ -80,9 +81,23 @@ def owners(
     [(811, '0x7f7c6a5d2000'), (812, '0x7f7c6a5d2000')]
     """
     begin = time.time()
-    search = _Search(pfns, procfs=procfs, threads=threads, progress=progress)
+    search = _Search(pfns, None, procfs=procfs, threads=threads, progress=progress)
     rows = search.rows(most)
     return Table.of_rows(OWNERS, rows, about=about(begin, None, **search.about(rows)))
+
+
+def owners_in(
+    saved: SavedProcesses,
+    pfns: Iterable[int],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    most: int = MOST,
+) -> Table[OwnerRow]:
+    """See `pagemap.Snapshot.owners`."""
+    search = _Search(pfns, saved, procfs="", threads=threads, progress=progress)
+    rows = search.rows(most)
+    return Table.of_rows(OWNERS, rows, about=search.about(rows))
 
 
 class _Search(Holder):
@@ -91,31 +106,34 @@ class _Search(Holder):
     def __init__(
         self,
         pfns: Iterable[int],
+        saved: SavedProcesses | None,
         *,
         procfs: str,
         threads: int | None,
         progress: Progress | None,
     ) -> None:
         self._procfs = procfs
+        self._saved = saved
         self._threads = check_threads(threads)
         self._progress = progress
         wanted = list(dict.fromkeys(pfns))
         self._frames = self._read(wanted)
-        require_pfns(_PURPOSE)
+        (require_pfns if saved is None else saved.require_pfns)(_PURPOSE)
         self._found = dict.fromkeys(wanted, 0)
-        self._spaces = Spaces(procfs=procfs)
+        self._spaces = Spaces(procfs=procfs) if saved is None else saved
         self._wanted = Wanted(wanted)
         self._anonymous, self._other = _kinds(self._frames)
 
     def _read(self, pfns: list[int]) -> list[Frame]:
-        with FrameReader(procfs=self._procfs, purpose=_PURPOSE) as reader:
-            end = reader.end
-            for pfn in pfns:
-                if not 0 <= pfn < end:
-                    raise UsageError(
-                        f"PFN {pfn:#x} is out of range: the last frame of this machine is "
-                        f"{end - 1:#x}"
-                    )
+        if self._saved is not None and not self._saved.has_frames:
+            _check(pfns, MOST_PFN)
+            return [Frame(pfn, None, None, None) for pfn in pfns]
+        with (
+            FrameReader(procfs=self._procfs, purpose=_PURPOSE)
+            if self._saved is None
+            else self._saved.frame_reader(_PURPOSE)
+        ) as reader:
+            _check(pfns, reader.end, whose="that" if self._saved else "this")
             try:
                 return list(reader.read(pfns, ("flags", "mapcounts", "cgroups")))
             except Unsupported as error:
@@ -130,14 +148,20 @@ class _Search(Holder):
             for row in rows:
                 if len(found) < most:
                     found.append(row)
-        after = {frame.pfn: frame for frame in self._read(list(self._found))}
-        self._frames = [
-            frame._replace(mapcount=_lesser(frame.mapcount, after[frame.pfn].mapcount))
-            for frame in self._frames
-        ]
+        if self._saved is None:
+            after = {frame.pfn: frame for frame in self._read(list(self._found))}
+            self._frames = [
+                frame._replace(mapcount=_lesser(frame.mapcount, after[frame.pfn].mapcount))
+                for frame in self._frames
+            ]
+        else:  # of frames that are in no page table of the file there is nothing in it
+            self._frames = [
+                frame if self._found[frame.pfn or 0] else Frame(frame.pfn, None, None, None)
+                for frame in self._frames
+            ]
         return found
 
-    def _search(self, spaces: Spaces) -> Generator[OwnerRow, None, None]:
+    def _search(self, spaces: SeveralSpaces) -> Generator[OwnerRow, None, None]:
         steps = spaces.go_through(
             self._choose,
             self._piece,
@@ -152,8 +176,8 @@ class _Search(Holder):
                     continue
                 seen = piece.visit.tag
                 pid = seen.process.pid
-                name = spaces.names[pid]
-                sharers = tuple(spaces.sharers.get(pid, ()))
+                name = self._spaces.names[pid]
+                sharers = tuple(self._spaces.sharers.get(pid, ()))
                 for span, vpn, entry in sightings:
                     pfn = entry & _PLACE
                     frame, mapping = frames[pfn], seen.note[span]
@@ -216,6 +240,7 @@ class _Search(Holder):
             "frames": [self._told(frame, listed[frame.pfn or 0]) for frame in self._frames],
             "processes": len(self._spaces.pids),
             **self._spaces.about(),
+            **({} if self._saved is None else {"among": AMONG_SAVED}),
             "explained": self._is_explained(),
         }
 
@@ -234,6 +259,14 @@ class _Search(Holder):
             "listed": listed,
             "unexplained": None if frame.mapcount is None else self._missing(frame),
         }
+
+
+def _check(pfns: list[int], end: int, *, whose: str = "that") -> None:
+    for pfn in pfns:
+        if not 0 <= pfn < end:
+            raise UsageError(
+                f"PFN {pfn:#x} is out of range: the last frame of {whose} machine is {end - 1:#x}"
+            )
 
 
 def _lesser(before: int | None, after: int | None) -> int | None:

@@ -12,6 +12,8 @@ from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_process import EveryProcess
+from pagemap._space.saved_processes import SavedProcesses
+from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -67,19 +69,17 @@ class Places:
         self.processes = len(dict.fromkeys(map(_pid, self._processes)))
 
     @property
-    def _saved(self) -> AddressSpace | None:
-        """The process of a snapshot that is looked at, if it is one."""
-        for each in self._processes:
-            if isinstance(each, AddressSpace) and not each.live:
-                if len(self._processes) > 1:
-                    raise UsageError("each snapshot has frames of its own: make one call for each")
-                return each
-        return None
+    def _saved(self) -> list[SavedSpace]:
+        """The processes, if they are of a snapshot. Raises UsageError where only some are."""
+        saved = [each for each in self._processes if isinstance(each, SavedSpace)]
+        if saved and (len(saved) < len(self._processes) or len({s.path for s in saved}) > 1):
+            raise UsageError("each snapshot has frames of its own: make one call for each")
+        return saved
 
     def reader(self) -> FrameReader | None:
         """What was saved of the frames; None where the kernel's files tell. As Survey takes it."""
         saved = self._saved
-        return None if saved is None else saved.frame_reader(OF_PROCESSES)
+        return SavedProcesses(saved, {}).frame_reader(OF_PROCESSES) if saved else None
 
     def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:
         """The pid or the path of each place, and what is found there, step by step."""
@@ -117,6 +117,10 @@ class Places:
             ((pid, space),) = held.items()
             yield pid, self._until_it_ends(survey, pid, space)
             return
+        if self._saved:
+            for pid, space in held.items():
+                yield pid, self._until_it_ends(survey, pid, space)
+            return
         self._every = every = EveryProcess(given, others=(), procfs=self._procfs)
         opened: dict[int, AddressSpace] = {}
         try:
@@ -146,7 +150,7 @@ class Places:
         told = {} if self._every is None else self._every.about()
         left_out = [*self._left_out, *told.pop("left_out", [])]  # type: ignore[misc]
         saved = self._saved
-        of_file = {} if saved is None else saved.machine.about(self._begin)
+        of_file = saved[0].machine.about(self._begin) if saved else {}
         return {
             **about(self._begin),
             **of_file,
@@ -154,7 +158,7 @@ class Places:
             "unknown": self.unknown,
             **told,
             "left_out": left_out,
-            "complete": not left_out and of_file.get("complete", True),
+            "complete": not left_out and all(space.complete for space in saved),
         }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pagemap._kernel.frames import FrameReader
     from pagemap._native.sharing import FrameSets, Heaviest
     from pagemap._space.every_space import Spaces
+    from pagemap._space.saved_processes import SavedProcesses
 
 __all__ = ["Sums"]
 
@@ -30,46 +31,67 @@ class Sums:
     """Rows of what a table of frames holds, when all `spaces` were gone through.
 
     `paths` are the names by the numbers of labels; `targets` are how many processes at the
-    beginning were asked for, 0 for none. Where `ksm_told` is False nothing is known of merged ones.
+    beginning were asked for, 0 for none. Where `ksm_told` is False nothing is known of merged ones,
+    and without `kinds_told` of no frame what it is.
     """
 
-    __slots__ = ("_ksm_told", "_paths", "_spaces", "_table", "_targets")
+    __slots__ = ("_kinds_told", "_ksm_told", "_paths", "_spaces", "_table", "_targets")
 
     def __init__(
         self,
         table: FrameSets,
-        spaces: Spaces,
+        spaces: Spaces | SavedProcesses,
         paths: list[str],
         targets: int,
         ksm_told: bool | None,
+        *,
+        kinds_told: bool,
     ) -> None:
         self._table = table
         self._spaces = spaces
         self._paths = paths
         self._targets = targets
         self._ksm_told = ksm_told
+        self._kinds_told = kinds_told
 
     def frames(self, reader: FrameReader, heaviest: Heaviest) -> list[SharedFrameRow]:
         """The rows of the frames that most processes map."""
         items = heaviest.items()
-        counts = reader.read([pfn for _, pfn, _ in items], ("mapcounts",))
+        pfns = [pfn for _, pfn, _ in items]
+        if not self._kinds_told:
+            return [
+                SharedFrameRow(
+                    pfn,
+                    processes,
+                    None,
+                    "zero" if extra >> 32 == _ZERO else None,
+                    self._label_of(extra),
+                )
+                for processes, pfn, extra in items
+            ]
+        counts = reader.read(pfns, ("mapcounts",))
         return [
             SharedFrameRow(
                 pfn,
                 processes,
                 frame.mapcount,
                 KINDS[extra >> 32],
-                self._paths[self._table.label(extra & NO_RANK)],
+                self._label_of(extra),
             )
             for (processes, pfn, extra), frame in zip(items, counts, strict=True)
         ]
+
+    def _label_of(self, extra: int) -> str:
+        return self._paths[self._table.label(extra & NO_RANK)]
 
     def _amounts(self, pages: Sequence[int]) -> tuple[int | None, ...]:
         """The columns from `shared` to `zero`, of pages by kind."""
         sizes: dict[str, int | None] = {
             kind: count << PAGE_SHIFT for kind, count in zip(KINDS, pages, strict=True)
         }
-        if self._ksm_told is False:
+        if not self._kinds_told:
+            sizes = {**dict.fromkeys(sizes), "zero": sizes["zero"]}
+        elif self._ksm_told is False:
             sizes["ksm"] = None
         return (_shared(pages) << PAGE_SHIFT, *(sizes[kind] for kind in _ORDER))
 
@@ -112,6 +134,7 @@ class Sums:
             "beyond": self._table.beyond << PAGE_SHIFT,
             "untold": dict(zip(("shared", *_ORDER), untold, strict=True)),
             "ksm_told": self._ksm_told,
+            "kinds_told": self._kinds_told,
             **self._spaces.about(),
         }
 

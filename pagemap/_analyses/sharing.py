@@ -25,14 +25,15 @@ from sys import getsizeof
 from pagemap._analyses.shared_sums import Sums
 from pagemap._errors import PagemapError, from_file_error
 from pagemap._kernel import meminfo
-from pagemap._kernel.frames import KSM, FrameReader
+from pagemap._kernel.frames import KSM, RESERVED, FrameReader
 from pagemap._native.descriptors import Holder
 from pagemap._native.lines import Lines
 from pagemap._native.sharing import FrameSets, Heaviest
 from pagemap._native.stretches import SharingPiece, StretchBuffer
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
-from pagemap._space.every_space import Spaces, require_pfns
+from pagemap._space.every_space import AMONG_SAVED, Spaces, require_pfns
+from pagemap._space.saved_frames import zeros_alone
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.record import Record, field
@@ -53,8 +54,9 @@ if TYPE_CHECKING:
 
     from pagemap._space.arguments import Target
     from pagemap._space.every_space import Progress, Seen
+    from pagemap._space.saved_processes import SavedProcesses
 
-__all__ = ["MORE_PATHS", "SHARE", "WINDOW", "Sharing", "sharing"]
+__all__ = ["MORE_PATHS", "SHARE", "WINDOW", "Sharing", "sharing", "sharing_in"]
 
 WINDOW = 1 << 28
 """Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
@@ -127,8 +129,28 @@ def sharing(
     CAP_SYS_ADMIN, and for a target what `Process` raises.
     """
     begin = time.time()
-    walk = _Walk(targets, only=only, procfs=procfs, threads=threads, progress=progress)
+    walk = _Walk(
+        list(dict.fromkeys(map(pid_of, targets))),
+        None,
+        only=only,
+        procfs=procfs,
+        threads=threads,
+        progress=progress,
+    )
     return walk.through(top, window=window, size=size, begin=begin)
+
+
+def sharing_in(
+    saved: SavedProcesses,
+    targets: Sequence[int] = (),
+    *,
+    top: int = 20,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Sharing:
+    """See `pagemap.Snapshot.sharing`; `targets` are the first of those that were `saved`."""
+    walk = _Walk(list(targets), saved, only=True, procfs="", threads=threads, progress=progress)
+    return walk.through(top, window=WINDOW, size=None, begin=time.time())
 
 
 class _Walk(Holder):
@@ -136,14 +158,16 @@ class _Walk(Holder):
 
     def __init__(
         self,
-        targets: Sequence[Target],
+        targets: list[int],
+        saved: SavedProcesses | None,
         *,
         only: bool,
         procfs: str,
         threads: int | None,
         progress: Progress | None,
     ) -> None:
-        self._targets = list(dict.fromkeys(map(pid_of, targets)))
+        self._targets = targets
+        self._saved = saved
         self._only = only
         self._procfs = procfs
         self._threads = check_threads(threads)
@@ -153,34 +177,68 @@ class _Walk(Holder):
     def through(self, top: int, *, window: int, size: int | None, begin: float) -> Sharing:
         """Look at all, and sum up."""
         heaviest = Heaviest(top)
-        procfs = self._procfs
-        with FrameReader(procfs=procfs, purpose=_PURPOSE) as reader:
-            flags, end = reader.fileno("flags"), reader.end
-            require_pfns(_PURPOSE)
-            size = _available(procfs) // SHARE if size is None else size
+        procfs, saved = self._procfs, self._saved
+        with (
+            FrameReader(procfs=procfs, purpose=_PURPOSE)
+            if saved is None
+            else saved.frame_reader(_PURPOSE)
+        ) as reader:
+            self._open_frames(reader)
+            size = _available("/proc" if saved else procfs) // SHARE if size is None else size
             self._table = FrameSets(size)
             self._room = size  # for names
-            self._ksm_told = reader.tells_ksm()
             if self._ksm_told is False:
                 self._table.ignore(KSM)
-            self._spaces = Spaces(procfs=procfs, first=self._targets, only=self._only)
+            if not self._kinds_told:
+                self._table.assume(RESERVED)
+            self._spaces = saved or Spaces(procfs=procfs, first=self._targets, only=self._only)
+            end = self._end
             for first in range(0, end, window):
                 self._table.open_window(first, min(window, end - first), end)
                 self._fill()
-                self._settle(reader, flags, heaviest)
+                self._settle(reader, heaviest)
             self._table.close_window()
             paths = list(self._labels) or [""]
-            sums = Sums(self._table, self._spaces, paths, len(self._targets), self._ksm_told)
+            sums = Sums(
+                self._table,
+                self._spaces,
+                paths,
+                len(self._targets),
+                self._ksm_told,
+                kinds_told=self._kinds_told,
+            )
             rows = {"frames": sums.frames(reader, heaviest), **sums.rows(top)}
-        holds = about(begin, None, **sums.about())
+        holds = (
+            about(begin, None, **sums.about())
+            if saved is None
+            else {**sums.about(), "among": AMONG_SAVED}
+        )
         return Sharing(
             **{name: Table.of_rows(PARTS[name], rows[name], about=holds) for name in PARTS}
         )
 
-    def _settle(self, reader: FrameReader, flags: int, heaviest: Heaviest) -> None:
-        counts = reader.fileno("mapcounts")
+    def _open_frames(self, reader: FrameReader) -> None:
+        """Find out what is told of frames. Raises where that may not be read, or PFNs hidden."""
+        saved = self._saved
+        self._kinds_told = saved is None or saved.has_frames
+        self._ksm_told: bool | None = None
+        if saved is None or self._kinds_told:
+            self._flags, self._end = reader.fileno("flags"), reader.end
+            self._counts = reader.fileno("mapcounts")
+        else:
+            self._end = saved.frames_end
+        if saved is None:
+            require_pfns(_PURPOSE)
+        else:
+            saved.require_pfns(_PURPOSE)
+        if saved is not None and not self._kinds_told:
+            self._flags = self._counts = zeros_alone(saved.zero_frames(), self._end)
+        else:
+            self._ksm_told = reader.tells_ksm()
+
+    def _settle(self, reader: FrameReader, heaviest: Heaviest) -> None:
         try:
-            for _ in self._table.settle(flags, counts, len(self._labels), heaviest):
+            for _ in self._table.settle(self._flags, self._counts, len(self._labels), heaviest):
                 pass
         except OSError as error:
             path = reader.path("flags")

@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
     _Word = TypeVar("_Word", bound=int)
 
-__all__ = ["FILES", "KSM", "NO_WORD", "Frame", "FrameReader", "Frames"]
+__all__ = ["FILES", "KSM", "NO_WORD", "RESERVED", "Frame", "FrameReader", "Frames"]
 
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
 
 KSM = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "ksm")
 """The flag of merged pages, where it is to be believed; see `FrameReader.tells_ksm`."""
+
+RESERVED = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "reserved")
+"""The flag of frames that are in nobody's hands but the kernel's."""
 
 _ANON = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "anonymous")
 _TRIES = 8  # to see a page of our own that the kernel does not move meanwhile

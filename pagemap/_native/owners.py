@@ -7,6 +7,7 @@ from array import array
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
 from pagemap._native.scan import Piece
+from pagemap._native.source import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._native.scan import Spans
+    from pagemap._native.source import Source
 
 __all__ = [
     "BEFORE",
@@ -63,15 +65,23 @@ class Wanted:
 
 
 class Visit:
-    """The spans of one process, whose pagemap is `fd`; `tag` is the caller's own."""
+    """The spans of one process, whose entries are in `source`; `tag` is the caller's own."""
 
-    __slots__ = ("_fd", "spans", "table", "tag")
+    __slots__ = ("_table", "source", "spans", "tag")
 
-    def __init__(self, spans: Spans, fd: int, page_shift: int, *, use_scan: bool, tag: Any) -> None:
+    def __init__(
+        self, spans: Spans, source: Source, page_shift: int, *, use_scan: bool, tag: Any
+    ) -> None:
         self.spans = spans
-        self._fd = fd  # held for as long as C may read from its number
+        self.source = source  # held for as long as C may read from its number
         self.tag = tag
-        self.table = ffi.new("struct pm_source *", spans.source(fd, page_shift, use_scan=use_scan))
+        self._table = ffi.new(
+            "struct pm_source *", spans.source(source, page_shift, use_scan=use_scan)
+        )
+
+    def table_for(self, buffer: Scratch) -> Any:
+        """The struct pm_source, for the thread that has this buffer."""
+        return buffer.job_of(self._table, self.source)
 
     def pieces(
         self, make: Callable[[Visit, Any, Any, int], VisitPiece], pages: Callable[[], int]
@@ -106,12 +116,13 @@ class VisitPiece(Piece):
         raise NotImplementedError
 
 
-class SightingBuffer:
+class SightingBuffer(Scratch):
     """What one thread needs to look for frames."""
 
     __slots__ = ("out", "scratch")
 
     def __init__(self) -> None:
+        super().__init__()
         self.scratch = allocate("uint64_t[]", READ_BLOCK)
         self.out = allocate("struct pm_sighting[]", READ_BLOCK)
 
@@ -130,7 +141,7 @@ class OwnersPiece(VisitPiece):
         try:
             found = checked(
                 lib.pm_owners_find(
-                    self.visit.table,
+                    self.visit.table_for(buffer),
                     self._wanted.table,
                     self._at,
                     self._to,

@@ -82,6 +82,10 @@ class FrameSets:
         """Do not believe these bits of /proc/kpageflags."""
         self._state.ignored = bits
 
+    def assume(self, bits: int) -> None:
+        """Take these bits of /proc/kpageflags for granted, of all frames."""
+        self._state.assumed = bits
+
     def open_window(self, first: int, count: int, end: int) -> None:
         """Begin with the frames from PFN `first` on, none of which has a set yet.
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pagemap._core import lib
 from pagemap._native import READ_BLOCK, allocate, checked
 from pagemap._native.owners import VisitPiece
+from pagemap._native.source import Scratch
 
 __all__ = ["SharingPiece", "StretchBuffer"]
 
 _STRETCHES = 1 << 14
 
 
-class StretchBuffer:
+class StretchBuffer(Scratch):
     """What one thread needs to collect the frames that may be shared."""
 
     __slots__ = ("out", "scratch")
 
     def __init__(self) -> None:
+        super().__init__()
         self.scratch = allocate("uint64_t[]", READ_BLOCK)
         self.out = allocate("struct pm_stretch[]", _STRETCHES)
 
@@ -31,7 +33,7 @@ class SharingPiece(VisitPiece):
         try:
             stored = checked(
                 lib.pm_sharing_collect(
-                    self.visit.table,
+                    self.visit.table_for(buffer),
                     self._at,
                     self._to,
                     buffer.scratch,

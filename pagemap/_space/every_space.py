@@ -14,16 +14,17 @@ from pagemap._vocabulary.units import PAGE_SHIFT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from pagemap._native.owners import VisitPiece
-    from pagemap._space.live_space import LiveSpace
+    from pagemap._space.address_space import AddressSpace
 
     Choose = Callable[[bytes], tuple[list[tuple[int, int]], Any]]
     Make = Callable[[Visit, Any, Any, int], VisitPiece]
     Progress = Callable[[int, int], object]
+    _Several = TypeVar("_Several", bound="SeveralSpaces")
 
-__all__ = ["Seen", "Spaces", "require_pfns"]
+__all__ = ["AMONG_SAVED", "Seen", "SeveralSpaces", "Spaces", "require_pfns"]
 
 
 def require_pfns(purpose: str) -> None:
@@ -35,6 +36,9 @@ def require_pfns(purpose: str) -> None:
             operation=purpose,
         )
 
+
+AMONG_SAVED = "the processes of the snapshot"
+"""What `about` says of a result that no other processes were looked at for."""
 
 _HELD = 3  # descriptors of a process that is open
 _BESIDE = 6  # for what is opened for a moment, and by the caller
@@ -54,29 +58,35 @@ class Seen(Holder):
 
     __slots__ = ("note", "number", "process")
 
-    def __init__(self, process: LiveSpace, number: int, note: Any) -> None:
+    def __init__(self, process: AddressSpace, number: int, note: Any) -> None:
         self.process = process
         self.number = number
         self.note = note
 
 
-class Spaces(EveryProcess):
-    """The address spaces of all processes, or with `only` of those in `first`, which come first.
+class SeveralSpaces(Holder):
+    """Address spaces to go through. A context manager, which closes what it opened.
 
-    A context manager, which closes what it opened. Of those that ended or called exec before they
-    were read to the end, what was read stands.
-
-    Each process that is gone through takes three descriptors. Where few may be opened
-    (RLIMIT_NOFILE) fewer threads read; none at all is an error of ours, not of the process.
+    Of those that ended or called exec before they were read to the end, what was read stands.
     """
 
-    def __init__(
-        self, *, procfs: str = "/proc", first: Sequence[int] = (), only: bool = False
-    ) -> None:
-        super().__init__(first, others=() if only else None, procfs=procfs)
-        self._open: dict[int, LiveSpace] = {}
+    _open: dict[int, AddressSpace]
 
-    def __enter__(self) -> Spaces:
+    if TYPE_CHECKING:
+        pids: list[int]
+
+        def open(self, pid: int) -> AddressSpace:
+            """The address space of one of the pids, for the caller to close."""
+            ...
+
+        def instead(self, pid: int, error: PagemapError) -> int | None:
+            """Another process to read in the place of one with an error, if there is one."""
+
+        def leave_out(self, pid: int, error: PagemapError) -> None:
+            """Take note of an error of a process."""
+
+    def __enter__(self: _Several) -> _Several:  # noqa: PYI019 - typing.Self is of 3.11
+        self._open = {}
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -164,16 +174,29 @@ class Spaces(EveryProcess):
             process = seen.process
             visit = Visit(
                 Spans(ranges),
-                process.fileno(),
+                process.source,
                 PAGE_SHIFT,
                 use_scan=process.can_scan,
                 tag=seen,
             )
             yield from visit.pieces(make, reach)
 
-    def _finish(self, process: LiveSpace) -> None:
+    def _finish(self, process: AddressSpace) -> None:
         """All of it was read: each piece has told whether it was there to its end."""
         self._open.pop(process.pid, process).close()
+
+
+class Spaces(EveryProcess, SeveralSpaces):
+    """The address spaces of all processes, or with `only` of those in `first`, which come first.
+
+    Each process that is gone through takes three descriptors. Where few may be opened
+    (RLIMIT_NOFILE) fewer threads read; none at all is an error of ours, not of the process.
+    """
+
+    def __init__(
+        self, *, procfs: str = "/proc", first: Sequence[int] = (), only: bool = False
+    ) -> None:
+        super().__init__(first, others=() if only else None, procfs=procfs)
 
 
 def _beyond(block: bytes, reached: int) -> tuple[bytes, int]:

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+from errno import EBADMSG
 from time import time
+
+from pagemap._errors import PagemapError, PfnsHidden
+from pagemap._native.scan import Query, scan
+from pagemap._space.every_space import SeveralSpaces
+from pagemap._space.saved_frames import MOST_END, SavedFrameReader, SavedFrames
+from pagemap._space.saved_space import SavedSpace
+from pagemap._vocabulary.flags import SCAN_CATEGORIES
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from pagemap._errors import PagemapError
     from pagemap._kernel.folder import Folder
+    from pagemap._kernel.frames import FrameReader
     from pagemap._space.every_process import LeftOut
-    from pagemap._space.saved_space import SavedSpace
 
     _T = TypeVar("_T")
 
 __all__ = ["SavedProcesses"]
 
+_ZERO_HUGE = sum(1 << flag.bit for flag in SCAN_CATEGORIES if flag.name in ("huge", "pfnzero"))
+_PMD_PAGES = PAGE_SIZE >> 3
 
-class SavedProcesses:
+
+class SavedProcesses(SeveralSpaces):
     """The processes `spaces`, all of one moment of one snapshot, which says `about` of them all.
 
-    None of them can end: whatever is wrong with one is an error of all.
+    None of them can end: whatever is wrong with one is an error of all. `named` of the `pids`, at
+    their beginning, were asked for, and others are those that are looked at beside them.
     """
 
-    def __init__(self, spaces: Sequence[SavedSpace], about: Mapping[str, Any]) -> None:
+    sees_all = True
+
+    def __init__(
+        self, spaces: Sequence[SavedSpace], about: Mapping[str, Any], *, named: int = 0
+    ) -> None:
+        self._open = {}
         self._spaces = {space.pid: space for space in spaces}
         self._about = about
         self.pids = list(self._spaces)
+        self.named = named
         self.names = {space.pid: space.name for space in spaces}
         self.errors: dict[int, PagemapError] = {}
         self.left_out: list[LeftOut] = []
@@ -48,7 +66,7 @@ class SavedProcesses:
         """What the `about` of a result says: the machine and the time are those of the snapshot."""
         return {
             **self._spaces[self.pids[0]].machine.about(time()),
-            "pids": self.pids,
+            "pids": list(self.pids),
             "left_out": [],
             "complete": self._about.get("complete") is True,
             "all_namespaces": True,
@@ -56,18 +74,85 @@ class SavedProcesses:
             "sharers_known": self.sharers_known,
         }
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether flags and map counts of frames were saved."""
+        return any(space.has_frames for space in self._spaces.values())
+
+    def require_pfns(self, purpose: str) -> None:
+        """Raise PfnsHidden where one was taken without: `purpose` is what cannot be done."""
+        for space in self._spaces.values():
+            if not space.pfns_visible:
+                raise PfnsHidden(
+                    f"cannot {purpose}: PFNs are not visible; {space.machine.why_hidden}",
+                    pid=space.pid,
+                    operation=purpose,
+                    path=space.path,
+                )
+
+    @property
+    def frames_end(self) -> int:
+        """A PFN past all frames."""
+        return min(max(s.machine.memory_end() for s in self._spaces.values()), MOST_END)
+
+    def frame_reader(self, purpose: str) -> FrameReader:
+        """What was saved about frames, of all of them. Its methods raise Unsupported: nothing."""
+        spaces = list(self._spaces.values())
+        ends = [space.machine.memory_end() for space in spaces if space.has_frames]
+
+        def parts() -> Iterator[tuple[int, bytes, bytes]]:
+            for space in spaces:
+                yield from space.record.frames()
+
+        frames = SavedFrames(max(ends, default=None), parts, spaces[0].path)
+        return SavedFrameReader(frames, purpose, ksm_told=spaces[0].machine.ksm_told)
+
+    def zero_frames(self) -> list[tuple[int, int]]:
+        """The frames of zeros, ``(first, count)``: the small ones, and the huge one where met."""
+        found = []
+        for space in self._spaces.values():
+            found.append(space.machine.zero_frames(-1))
+            if space.can_find("huge") and space.can_find("pfnzero"):
+                found += _huge_zero(space)
+        return list(dict.fromkeys(found))
+
     def open(self, pid: int) -> SavedSpace:
-        """Its address space."""
-        return self._spaces[pid]
+        """Its address space, for the caller to close."""
+        space = self._spaces[pid]
+        return SavedSpace(space.record, space)
 
     def folder(self, pid: int) -> Folder:
         """What was saved of its files."""
         return self._spaces[pid].folder
 
+    def instead(self, pid: int, error: PagemapError) -> int | None:
+        """Raise the error: none of them can end."""
+        self.leave_out(pid, error)
+        return None
+
+    def leave_out(self, pid: int, error: PagemapError) -> None:  # noqa: ARG002 - of all alike
+        """Raise the error."""
+        raise error
+
     def read(self, look: Callable[[int], _T]) -> Iterator[tuple[int, _T]]:
         """The pid of each process, and what `look` gives of it."""
         for pid in self.pids:
             yield pid, look(pid)
+
+
+def _huge_zero(space: SavedSpace) -> list[tuple[int, int]]:
+    """The frames of the huge page of zeros, by the first place where it is mapped."""
+    query = Query(all_of=_ZERO_HUGE, any_of=0, none_of=0, returned=0)
+    try:
+        found, _ = scan(space.source, query, 0, space.end_page() << PAGE_SHIFT, 1)
+    except OSError as error:
+        if error.errno == EBADMSG:
+            raise space.read_error(error) from None
+        raise
+    if not found:
+        return []
+    pfn = space.entry(found[0][0]).pfn or 0
+    return [(pfn - pfn % _PMD_PAGES, _PMD_PAGES)]
 
 
 def _sharers(about: Mapping[str, Any], among: Mapping[int, object]) -> dict[int, list[int]]:

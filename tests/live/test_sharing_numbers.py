@@ -46,7 +46,7 @@ def test_huge_pages_of_a_fork(deed: bytes, start: Start) -> None:
     told = sharing(family, only=True, top=ALL)
     check_against_naive(family, told)
     shared = smaps_of(target.pid, target.first, "Shared_Clean", "Shared_Dirty")
-    anon = sum(each.anon for each in told.groups if each.path == "") // PAGE
+    anon = sum(each.anon or 0 for each in told.groups if each.path == "") // PAGE
     # beside the area both have some pages of their C library, and of the heap
     assert shared <= anon <= shared + 64
 

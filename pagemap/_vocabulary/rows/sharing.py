@@ -1,6 +1,7 @@
 """The rows of `sharing`: the total, and what is shared by process, pair, group, path and frame.
 
 Amounts are in bytes. `shared` is the sum of all kinds but the zero pages, which belong to nobody.
+Kinds are unknown where nothing tells what frames are: in a snapshot that was taken without frames.
 The rows of a table do not add up to a total, because one frame may count in many rows.
 """
 
@@ -41,11 +42,11 @@ class SharedRow(Record):
     """What several processes map, or KSM merged, each frame once; the row of `Sharing.total`."""
 
     shared: int = _SHARED
-    anon: int = _ANON
-    file: int = _FILE
-    shmem: int = _SHMEM
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
     ksm: int | None = _KSM
-    other: int = _OTHER
+    other: int | None = _OTHER
     zero: int = _ZERO
     saved: int = _SAVED
 
@@ -56,11 +57,11 @@ class SharedProcessRow(Record):
     pid: int = field("", "the process", rank=0, key=True)
     name: str = field("", "its command name", rank=2)
     shared: int = _SHARED
-    anon: int = _ANON
-    file: int = _FILE
-    shmem: int = _SHMEM
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
     ksm: int | None = _KSM
-    other: int = _OTHER
+    other: int | None = _OTHER
     zero: int = _ZERO
 
 
@@ -72,11 +73,11 @@ class SharedPairRow(Record):
     other_pid: int = field("", "the other process", rank=0, key=True)
     other_name: str = field("", "its command name", rank=4)
     shared: int = _SHARED
-    anon: int = _ANON
-    file: int = _FILE
-    shmem: int = _SHMEM
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
     ksm: int | None = _KSM
-    other: int = _OTHER
+    other: int | None = _OTHER
     zero: int = _ZERO
 
 
@@ -85,11 +86,11 @@ class SharedGroupRow(Record):
 
     processes: int = field("", "number of processes", rank=0)
     shared: int = _SHARED
-    anon: int = _ANON
-    file: int = _FILE
-    shmem: int = _SHMEM
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
     ksm: int | None = _KSM
-    other: int = _OTHER
+    other: int | None = _OTHER
     zero: int = _ZERO
     pids: tuple[int, ...] = field("", "the processes", rank=3, key=True)
     path: str = _PATH
@@ -99,11 +100,11 @@ class SharedPathRow(Record):
     """How much of a path is shared, and what that saves; a row of `Sharing.paths`."""
 
     shared: int = _SHARED
-    anon: int = _ANON
-    file: int = _FILE
-    shmem: int = _SHMEM
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
     ksm: int | None = _KSM
-    other: int = _OTHER
+    other: int | None = _OTHER
     zero: int = _ZERO
     saved: int = _SAVED
     path: str = field("", "the file, or a name in brackets", rank=2, key=True)
@@ -115,7 +116,7 @@ class SharedFrameRow(Record):
     pfn: int = field("pfn", "the frame", rank=0, key=True)
     processes: int = field("", "number of processes that map it", rank=1)
     mapcount: int | None = field("", "times it is mapped, as the kernel counts", rank=3)
-    kind: str = field("", "anon, file, shmem, ksm, zero or other", rank=4)
+    kind: str | None = field("", "anon, file, shmem, ksm, zero or other", rank=4)
     path: str = _PATH
 
 
