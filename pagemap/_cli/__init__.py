@@ -123,6 +123,10 @@ def _run(argv: Sequence[str]) -> int:
         return arguments
     from pagemap._cli.commands import COMMANDS
 
+    if getattr(arguments, "output", None) or getattr(arguments, "watch", None):
+        from pagemap._cli.saved_files import check_output
+
+        check_output(arguments)
     (module,) = [each for name, _, each in COMMANDS if name == arguments.command]
     module = f"pagemap._cli.commands.{module}"
     __import__(module)
@@ -153,6 +157,11 @@ def _parsed(argv: Sequence[str]) -> Any:
     except OSError as error:  # of --help and --version too
         raise unwritten(error) from error
     if rest:  # argparse itself would name the help of the whole command
+        from pagemap._cli.saved_targets import refused, saved
+
+        for word in rest:
+            if saved(word) is not None:  # to a command without TARGET
+                raise refused(word)
         asked = f"pagemap {command}".rstrip()
         raise UsageError(f"unrecognized arguments: {' '.join(rest)}\ntry '{asked} --help'")
     if arguments.command is None:

@@ -14,8 +14,30 @@ if TYPE_CHECKING:
     from pagemap._process import Process
     from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Schema
 
-__all__ = ["Report"]
+__all__ = ["Report", "always", "with_files"]
+
+_FILE = "snapshot"
+
+
+def with_files(schema: Schema[Any], targets: list[int | SavedTarget]) -> Schema[Any]:
+    """The schema; where the targets are of several files, or some of none, with their file."""
+    if len(set(map(_file, targets))) < 2:
+        return schema
+    from pagemap._tables.labelled import with_label
+
+    return with_label(schema, _FILE, "the snapshot, or nothing for a process that runs")
+
+
+def always(targets: list[int | SavedTarget]) -> list[str]:
+    """The columns without which a table does not tell which process a row is of."""
+    several = ["pid"] if len(targets) > 1 else []
+    return [*several, _FILE] if len(set(map(_file, targets))) > 1 else several
+
+
+def _file(target: int | SavedTarget) -> str:
+    return "" if isinstance(target, int) else target.shown()
 
 
 class Report:
@@ -69,9 +91,20 @@ class Report:
             if several:  # what holds for all of them
                 del table.about["pid"]
                 table.about["pids"] = self._pids()
-            yield table
+            yield self._with_file(table, target)
         if self._shown.replaces_a_file and self._has_no_match():
             raise PagemapError("; ".join(map(self._unused, self._patterns.unused)))
+
+    def _with_file(self, table: Table[Any], target: int | SavedTarget) -> Table[Any]:
+        """The table with the file that it is of, where there are several."""
+        schema = self._shown.made
+        if schema.names[0] != _FILE:
+            return table
+        from pagemap._tables.labelled import labelled
+
+        table.about.pop(_FILE, None)
+        table.about["snapshots"] = list(dict.fromkeys(filter(None, map(_file, self._targets))))
+        return labelled(table, schema, _file(target))
 
     def _has_no_match(self) -> bool:
         """Whether there are patterns, and none matches any mapping."""

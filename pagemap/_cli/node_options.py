@@ -52,10 +52,10 @@ def write(
     threads: int | None,
 ) -> int:
     """Write the memory of mappings on each node; returns an exit code."""
-    from pagemap._cli.mapping_report import Report
+    from pagemap._cli.mapping_report import Report, always, with_files
 
     chosen = parse_nodes(arguments.node)
-    shown = results.Results(arguments, NODES, always=["pid"] if len(targets) > 1 else [])
+    shown = results.Results(arguments, with_files(NODES, targets), always=always(targets))
     wanted = shown.wanted()
     counts = _Counts(chosen, threads, policies=any(name in wanted for name in _NAMED))
     report = Report(targets, shown, patterns, counts.table)

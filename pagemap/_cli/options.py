@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 TARGET_HELP = "a pid, self, the name of a command or executable, or @FILE for a pid file"
-SPACE_HELP = f"{TARGET_HELP}; or a snapshot: FILE, FILE#PID, FILE@N for a moment of a record"
+SPACE_HELP = (
+    f"{TARGET_HELP}; or a snapshot: FILE, FILE#PID, FILE@N for a moment of a record; of the same "
+    "name a pid comes first, then a snapshot"
+)
 
 
 def add_space(parser: argparse.ArgumentParser) -> None:

@@ -67,7 +67,7 @@ class Results:
         self._by = None if by is None else _one(by, schema, "--by")
         if self._by is not None:
             usual, order = None, _heaviest(schema.grouped(self._by))
-        self._made = schema
+        self.made = schema
         self.schema = schema if self._by is None else schema.grouped(self._by)
         self._order = self._order_of(arguments.sort, order)
         self._names = parse_names(arguments.columns, self.schema.names, option="--columns") or None
@@ -121,7 +121,7 @@ class Results:
         """The columns that are needed: those shown, those sorted by, and `more`."""
         names = set(self._shown(width_of(1) if self._path is None else None)) | set(more)
         names |= {name for name in (self._order, self._by) if name is not None}
-        return [name for name in self._made.names if name in names]
+        return [name for name in self.made.names if name in names]
 
     def named(self, name: str) -> bool:
         """Whether the user named this column in an option."""

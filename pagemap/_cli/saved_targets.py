@@ -11,9 +11,16 @@ from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._errors import UsageError
     from pagemap._snapshot import SavedProcess
 
-__all__ = ["SavedTarget", "saved"]
+__all__ = ["READERS", "SavedTarget", "refused", "saved"]
+
+READERS = (
+    *("maps", "dump", "regions", "footprint", "huge", "types", "segments", "virt-to-phys"),
+    *("who", "sharing", "diff", "contents"),
+)
+"""The commands that take a snapshot."""
 
 _DIGITS = 19
 
@@ -25,15 +32,30 @@ class SavedTarget(Record):
     pid: int | None = field("", "of the process; None: that which the file has alone")
     moment: int = field("", "of a record")
 
+    def shown(self) -> str:
+        """The file and the moment, as they are given for a TARGET."""
+        from pagemap._vocabulary.text import printable
+
+        return printable(self.path) + ("" if self.moment == -1 else f"@{self.moment}")
+
     def open(self) -> SavedProcess:
         """The process. Says so where the file has not all of it."""
         from pagemap._cli.messages import complain, ends_midway
+        from pagemap._errors import UsageError
         from pagemap._snapshot import Snapshot
         from pagemap._vocabulary.text import printable
 
         snapshot = Snapshot(self.path)
         if snapshot.cut_short and self.moment == -1:
             complain(ends_midway(snapshot))
+        if self.pid is None:
+            names = snapshot.names(moment=self.moment)
+            if len(names) > 1:
+                rows = "\n".join(f"  {pid:>7}  {printable(name)}" for pid, name in names.items())
+                raise UsageError(
+                    f"{printable(self.path)} has {len(names)} processes; choose one, as "
+                    f"{printable(self.path)}#{next(iter(names))}:\n{rows}"
+                )
         process = snapshot.process(self.pid, moment=self.moment)
         facts = process.record.about
         if facts.get("salvaged"):
@@ -49,6 +71,18 @@ class SavedTarget(Record):
                 "or became another program, while it was taken; what lies above is missing"
             )
         return process
+
+
+def refused(text: str) -> UsageError:
+    """The error where a snapshot is given to what reads processes that run."""
+    from pagemap._errors import UsageError
+    from pagemap._vocabulary.text import printable
+
+    *most, last = READERS
+    return UsageError(
+        f"{printable(text)} is a snapshot, and this command reads what runs now; "
+        f"snapshots are read by {', '.join(most)} and {last}"
+    )
 
 
 def saved(text: str) -> SavedTarget | None:

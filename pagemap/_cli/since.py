@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pagemap._errors import UsageError
+import os
+
+from pagemap._errors import AccessDenied, UsageError
 from pagemap._tables.changed import changed, with_changes
 from pagemap._vocabulary.rows.tally import TALLIES
 
@@ -30,6 +32,11 @@ class Since:
 
         meant = saved(text)
         if meant is None:
+            from pagemap._cli.saved_files import why_none
+
+            why = why_none(text)
+            if isinstance(why, AccessDenied) or (why and not os.path.lexists(text)):
+                raise why
             raise UsageError(
                 f"--since takes a snapshot, and {text!r} is none; `pagemap snapshot` makes one"
             )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pagemap._snapshot import SavedProcess
     from pagemap._space.saved_processes import SavedProcesses
 
-__all__ = ["all_saved", "one", "opened", "several"]
+__all__ = ["all_saved", "one", "opened", "require_frames", "several"]
 
 
 def one(text: str, *, exclude: Collection[int] | None = None) -> Process | SavedProcess:
@@ -42,10 +42,11 @@ def several(texts: Iterable[str]) -> list[int | SavedTarget]:
     return list(found)
 
 
-def all_saved(texts: Iterable[str]) -> SavedProcesses | None:
+def all_saved(texts: Iterable[str], *, others: bool = False) -> SavedProcesses | None:
     """The processes that are meant, where all are of one snapshot; None where none is of any.
 
-    Raises UsageError where only some are, or of several.
+    With `others` those that are named come first, and then all others of the file. Raises
+    UsageError where only some are of a snapshot, or of several.
     """
     from pagemap._errors import UsageError
     from pagemap._snapshot import Snapshot
@@ -61,12 +62,23 @@ def all_saved(texts: Iterable[str]) -> SavedProcesses | None:
     with Snapshot(path) as snapshot:
         about = snapshot.about_moment(moment)
         pids = snapshot.pids(moment=moment)
-    chosen = [each.pid for each in meant if each]
-    targets = [
-        SavedTarget(path, pid, moment)
-        for pid in (pids if None in chosen else dict.fromkeys(filter(None, chosen)))
-    ]
-    return SavedProcesses([each.open() for each in targets], about)
+    chosen = dict.fromkeys(each.pid for each in meant if each)
+    named = [] if None in chosen else list(filter(None, chosen))
+    among = dict.fromkeys([*named, *pids] if others or not named else named)
+    targets = [SavedTarget(path, pid, moment) for pid in among]
+    return SavedProcesses([each.open() for each in targets], about, named=len(named))
+
+
+def require_frames(saved: SavedProcesses) -> None:
+    """Raise Unsupported where the flags of frames were not saved."""
+    from pagemap._errors import Unsupported
+
+    if not saved.has_frames:
+        raise Unsupported(
+            "the snapshot has no flags of the frames of its processes; "
+            "take the snapshot as root with --frames",
+            operation="read the snapshot",
+        )
 
 
 def opened(target: int | SavedTarget) -> Process | SavedProcess:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 
-from pagemap._errors import NoSuchProcess, PagemapError, Unsupported, UsageError, no_proc
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
 from pagemap._kernel.chosen_pid import number, same
 from pagemap._kernel.folder import Folder
-from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +73,11 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
     others = (os.getpid(),) if exclude is None else exclude
     pids = [pid for pid in find(text, procfs=procfs) if pid not in others]
     if not pids:
+        from pagemap._cli.saved_files import why_none
+
+        why = why_none(text)
+        if why is not None:
+            raise why
         signed = text[1:].isdecimal() and text[0] in "+-"
         hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
         raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
@@ -81,15 +85,11 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
 
 
 def _refuse_snapshot(text: str) -> None:
-    """Raise Unsupported for a snapshot: what takes one has looked for it before."""
-    from pagemap._cli.saved_targets import saved
+    """Raise UsageError for a snapshot: what takes one has looked for it before."""
+    from pagemap._cli.saved_targets import refused, saved
 
     if saved(text) is not None:
-        raise Unsupported(
-            f"{printable(text)} is a snapshot, and this takes a process that runs",
-            operation="find",
-            path=text,
-        )
+        raise refused(text)
 
 
 def _pinned(pid: int, procfs: str) -> int:

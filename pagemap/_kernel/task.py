@@ -24,6 +24,7 @@ __all__ = [
     "size_and_shmem",
     "uid",
     "user",
+    "user_name",
 ]
 
 _DIGITS = 10  # of a score
@@ -77,7 +78,7 @@ def _number(text: bytes | None) -> int | None:
 def user(folder: Folder) -> str | None:
     """The name of the user with whose rights it runs, or the number of one that has no name."""
     found = uid(folder)
-    return None if found is None else _name(found)
+    return None if found is None else user_name(found)
 
 
 def uid(folder: Folder) -> int | None:
@@ -86,7 +87,8 @@ def uid(folder: Folder) -> int | None:
     return None if found is None else int(found.split()[1])
 
 
-def _name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The name of a user, or the number of one that has no name."""
     if uid not in _names:
         import pwd
 

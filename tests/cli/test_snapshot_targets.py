@@ -56,7 +56,9 @@ def test_all_processes_or_one(
         assert {row["pid"] for row in rows(capfd, "maps", place, "--json")} == {pids[1]}
     alone = rows(capfd, "regions", f"{file}#{pids[0]}", "--only", "present", "--json")
     assert alone
-    assert f"choose one: {pids[0]}, {pids[1]}" in fails(capfd, 2, "regions", str(file))
+    said = fails(capfd, 2, "regions", str(file))
+    assert f"choose one, as {file}#{pids[0]}:" in said
+    assert [line.split()[0] for line in said.splitlines()[1:]] == list(map(str, pids))
     assert "has no process 1;" in fails(capfd, 66, "regions", f"{file}#1")
     assert "moment" in fails(capfd, 2, "regions", f"{file}#{pids[0]}@7")
 
@@ -71,13 +73,17 @@ def test_what_it_does_not_have(
     assert "was taken without them" in fails(capfd, 77, "virt-to-phys", place, start)
     assert main(["dump", place, "--columns", "pfn", "-o", os.devnull]) == 77
     assert "was taken without them" in capfd.readouterr().err
-    for words in (["huge", place], ["who", place, start], ["sharing", place]):
-        assert "is a snapshot" in fails(capfd, 69, *words)
+    for words in (["huge", place], ["who", place, start], ["sharing", place], ["segments", place]):
+        assert "was taken without them" in fails(capfd, 77, *words)
+    for words in (["wss", place], ["writes", place], ["doctor", place], ["memory", place]):
+        assert "snapshots are read by maps, dump" in fails(capfd, 2, *words)
     assert "take the snapshot with --smaps" in fails(capfd, 69, "footprint", place)
     with pagemap.Snapshot(file) as snapshot, snapshot.process(targets[0].pid) as process:
         assert process.entry(targets[0].first.start).pfn is None
+        for hidden in (process.huge, process.segments, snapshot.sharing):
+            with pytest.raises(pagemap.PfnsHidden, match="was taken without them"):
+                hidden()
         for call in (
-            process.huge,
             process.footprint,
             process.footprints,
             process.page_types,

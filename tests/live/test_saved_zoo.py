@@ -17,6 +17,7 @@ import pagemap
 from pagemap._cli import main
 from pagemap._native.descriptors import CLOSED
 from pagemap._space.machine import Machine
+from tests import everyone
 from tests.workloads import Unavailable
 from tests.zoo import ZOO
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from tests.target import Target
 
 ADDRESSES = 40
+FRAMES = "frames.pagemap"
 OWN_SUMS = "rss,anon,file,shmem,swap,thp,locked,lazyfree,hugetlb"
 TRIES = 10
+WAYS_OF_FRAMES = int(os.environ.get("PAGEMAP_ZOO_WAYS", "6"))
 # What is said of a live process alone, and in the place of it of a snapshot.
 SAID_OF_EITHER = (
     "run with sudo",
@@ -36,6 +39,8 @@ SAID_OF_EITHER = (
     "without CAP_SYS_ADMIN",
     "was taken without",
     "soft-dirty is 0 for every page",
+    "of one process alone nothing is shared",
+    "looked at the processes of the snapshot only",
 )
 
 
@@ -55,12 +60,15 @@ def _animal(
     file = tmp_path_factory.mktemp("saved") / "one.pagemap"
     try:
         with ZOO[request.param]() as target:
-            os.kill(target.pid, signal.SIGSTOP)
+            family = [target.pid, *target.children]
+            for pid in family:
+                os.kill(pid, signal.SIGSTOP)
             try:
                 take(target, file)
                 yield target, file
             finally:
-                os.kill(target.pid, signal.SIGCONT)
+                for pid in family:
+                    os.kill(pid, signal.SIGCONT)
     except Unavailable as reason:
         pytest.skip(str(reason))
 
@@ -72,8 +80,12 @@ def no_map_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def take(target: Target, file: Path) -> None:
-    """Take the snapshot, or take it again."""
-    assert main(["snapshot", str(target.pid), "--smaps", "-o", str(file)]) == 0
+    """Take the snapshot, or take it again: with frames, of the whole family, or with smaps."""
+    if file.name == FRAMES:
+        family = list(map(str, [target.pid, *target.children]))
+        assert main(["snapshot", *family, "--frames", "-o", str(file)]) == 0
+    else:
+        assert main(["snapshot", str(target.pid), "--smaps", "-o", str(file)]) == 0
 
 
 def agree(look: Callable[[], tuple[Any, Any]], target: Target, file: Path, of: object) -> None:
@@ -108,6 +120,23 @@ def addresses(pid: int) -> list[str]:
     found = [each.start + 17 for each in mappings] + [each.end - 1 for each in mappings]
     return [f"{each:#x}" for each in [*found[:ADDRESSES], 0, 1 << 40]]
 
+
+# Of file pages others come and go, and the kernel marks them as it ages them.
+OF_FRAMES = [
+    ["huge", "TARGET", "--sizes", "--cont", "64K,2M", "--format", "csv"],
+    ["segments", "TARGET", "--format", "csv"],
+    ["types", "TARGET", "--only", "anonymous", "--format", "csv"],
+    ["huge", "FAMILY", "--by", "process", "--format", "csv"],
+    ["sharing", "FAMILY", "--targets-only", "--what", "total", "--format", "csv"],
+    ["sharing", "FAMILY", "--targets-only", "--what", "groups", "--format", "csv"],
+    ["segments", "TARGET", "--transfer", "8192", "--by", "node", "--format", "csv"],
+    ["types", "TARGET", "--list", "--only", "anonymous", "--format", "csv"],
+    ["types", "TARGET", "--list-each", "--only", "anonymous", "--columns", "address,mapcount"],
+    *(
+        ["sharing", "FAMILY", "--targets-only", "--what", part, "--format", "csv"]
+        for part in ("processes", "pairs", "paths")
+    ),
+]
 
 WAYS = [
     ["dump", "TARGET"],
@@ -157,6 +186,51 @@ def test_each_command_says_the_same(
 
     for words in ways:
         agree(partial(both, words), target, file, words)
+
+
+def test_each_command_that_needs_frames_says_the_same(
+    animal: tuple[Target, Path], tmp_path: Path, need_root: None, need_pfns: None
+) -> None:
+    """Of one process, and of all that the file has; who maps a page, a naive search says."""
+    target, one = animal
+    file = one.with_name(FRAMES)
+    take(target, file)
+    out = tmp_path / "out"
+    pids = [str(target.pid), *map(str, target.children)]
+
+    def both(words: list[str]) -> tuple[Said, Said]:
+        if "FAMILY" not in words:
+            return said(words, pids[0], out), said(words, f"{file}#{pids[0]}", out)
+        at = words.index("FAMILY")
+        live = [*words[:at], *pids, *words[at + 1 :]]
+        return said(live, "", out), said([*live[:at], str(file), *words[at + 1 :]], "", out)
+
+    for words in OF_FRAMES[:WAYS_OF_FRAMES]:
+        if "FAMILY" in words and not target.children and len(OF_FRAMES) > WAYS_OF_FRAMES:
+            continue  # nothing that one process alone would not tell
+        agree(partial(both, words), target, file, words)
+    if everyone.status(target.pid, "State").startswith("Z"):
+        return  # nobody can read its maps but through another thread
+    with pagemap.Snapshot(file) as snapshot:
+        process = snapshot.process(target.pid)
+        pages = [page for _, some in process.populated() for page in some if page.pfn][-3:]
+        found = snapshot.owners([page.pfn or 0 for page in pages])
+    expected = {
+        (pid, address, page.pfn)
+        for page in pages
+        for pid, address in everyone.mappers(page.pfn or 0, snapshot_pids(found))
+    }
+    assert {(row.pid, row.address, row.pfn) for row in found} == expected
+    assert {(target.pid, page.address) for page in pages} <= {
+        (row.pid, row.address) for row in found
+    }
+
+
+def snapshot_pids(found: pagemap.Table[pagemap.OwnerRow]) -> list[int]:
+    """Those that were looked at: one of each address space."""
+    pids = found.about["pids"]
+    assert isinstance(pids, list)
+    return pids
 
 
 def test_json_says_the_same_of_all_but_itself(animal: tuple[Target, Path], tmp_path: Path) -> None:

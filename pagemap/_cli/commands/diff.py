@@ -84,7 +84,7 @@ examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     before = parser.add_argument(
-        "before", metavar="A", help=f"a snapshot (FILE, FILE#PID, FILE@MOMENT); or {TARGET_HELP}"
+        "before", metavar="A", help=f"a snapshot (FILE, FILE#PID, FILE@N); or {TARGET_HELP}"
     )
     after = parser.add_argument("after", metavar="B", help="the same, later")
     for each in (before, after):

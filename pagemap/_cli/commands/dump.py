@@ -112,7 +112,8 @@ def run(arguments: Namespace) -> int:
                 pid=process.pid,
                 operation="read PFNs",
             )
-        _remark(process, shown.format, words)
+        shows = shown.format != "text" and "exclusive" in shown.wanted()
+        _remark(process, shown.format, words, exclusive=shows or "exclusive" in words)
         if shown.is_plain and shown.format in ("text", "csv", "json", "jsonl"):
             rows = _write_rows(process, chosen, shown.format, arguments, threads)
         else:
@@ -206,7 +207,7 @@ def _show(shown: results.Results, process: ProcessMethods, chosen: _Chosen) -> i
     return rows
 
 
-def _remark(process: ProcessMethods, form: str, words: set[str]) -> None:
+def _remark(process: ProcessMethods, form: str, words: set[str], *, exclusive: bool) -> None:
     """Report what the rows cannot show."""
     from pagemap._cli.messages import complain
 
@@ -223,7 +224,7 @@ def _remark(process: ProcessMethods, form: str, words: set[str]) -> None:
                 "some pages that match swap may not be in swap (userfaultfd markers, for example): "
                 "the kernel hides which"
             )
-    if form != "text" or "exclusive" in words:
+    if exclusive:
         from pagemap._cli.exclusive import warn_of_huge_pages
 
         warn_of_huge_pages(process)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pagemap._cli import processes, results
+from pagemap._cli import processes, results, spaces
 from pagemap._cli.options import (
+    SPACE_HELP,
     add_patterns,
     add_threads,
     columns_help,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.patterns import Patterns
+    from pagemap._process import Process
+    from pagemap._snapshot import SavedProcess
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -53,6 +57,8 @@ SIZE of --cont is the size of blocks that a processor may hold in one TLB entry,
 such as 64K or 2M: contiguous, aligned in memory and in the address space,
 mapped by PTEs. Each SIZE adds a column, such as cont_64k.
 
+A snapshot has what is needed if it was taken as root with --frames.
+
 Processes that share one address space (vfork, CLONE_VM) are counted once, in
 the row of the first; the column sharers has the others.
 
@@ -66,7 +72,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    processes.add_arguments(parser)
+    processes.add_arguments(parser, targets=SPACE_HELP)
     add_patterns(parser)
     parser.add_argument(
         "--sizes", action="store_true", help="add columns for each size, kind and way of mapping"
@@ -89,16 +95,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the mappings, or the processes."""
+    from pagemap._process import Process
+
     asked = processes.Many(arguments)
     conts = _orders(arguments.cont)
-    pids = asked.pids()
+    saved = asked.saved()
+    if saved is not None:
+        saved.require_pfns("count huge pages")
+        spaces.require_frames(saved)
+    pids = asked.pids() if saved is None else saved.pids
     by = arguments.by
     arguments.by = None if by in _KINDS else by
     mappings = by == "mapping" or (by in HUGE and by not in HUGE_PROCESSES)
     one = len(arguments.targets) == len(pids) == 1
     mappings = mappings or (one and by != "process")
     report = _Report(arguments, asked, conts, mappings=mappings)
-    return report.of_one(pids[0]) if mappings and one else report.of_many()
+    if not mappings or not one:
+        return report.of_many(saved)
+    return report.of_one(Process(pids[0]) if saved is None else spaces.one(arguments.targets[0]))
 
 
 class _Report:
@@ -131,14 +145,14 @@ class _Report:
         self._sizes = arguments.sizes or any(name not in plain for name in self._shown.wanted())
         self._threads = parse_count(arguments.threads, option="--threads")
 
-    def of_one(self, pid: int) -> int:
+    def of_one(self, opened: Process | SavedProcess) -> int:
         """Write the mappings of a process. Returns 1 if a pattern matches none."""
         from pagemap._cli.messages import complain
-        from pagemap._process import Process
         from pagemap._vocabulary.units import PAGE_SIZE
 
         sizes = [PAGE_SIZE << order for order in self._conts]
-        with Process(pid) as process:
+        with opened as process:
+            pid = process.pid
             if process.kernel_thread:
                 complain(f"process {pid} is a kernel thread: it has no mappings")
             self._shown.show(
@@ -150,21 +164,22 @@ class _Report:
                 complain(f"no mapping of process {pid} matches the pattern {text!r}")
             return 1 if self._patterns.unused and not process.kernel_thread else 0
 
-    def of_many(self) -> int:
+    def of_many(self, saved: SavedProcesses | None) -> int:
         """Write several processes, or all. Returns 77 if none of them may be read."""
         from pagemap._process import Process
 
-        with Process("self") as own:
-            own.huge()  # raises, once, where no frames may be read at all
-        self._shown.show(lambda: self._chosen(self._read()))
+        if saved is None:
+            with Process("self") as own:
+                own.huge()  # raises, once, where no frames may be read at all
+        self._shown.show(lambda: self._chosen(self._read(saved)))
         return self._asked.tell()
 
-    def _read(self) -> Table[Any]:
+    def _read(self, saved: SavedProcesses | None) -> Table[Any]:
         from pagemap._analyses.huge_of_many import huge_mappings, huge_processes
 
         read: Any = huge_mappings if self._mappings else huge_processes
         table: Table[Any] = read(
-            self._asked.find(), sizes=self._sizes, conts=self._conts, threads=self._threads
+            saved or self._asked.find(), sizes=self._sizes, conts=self._conts, threads=self._threads
         )
         self._asked.judge(len(table))
         return table

@@ -74,6 +74,9 @@ A PATTERN is compared with the whole path of a mapping and with its base name.
 * and ? are wildcards, every other character means itself. [anon] selects the
 mappings without a path.
 
+Where TARGETs are of several snapshots, or only some of a snapshot, the column
+snapshot has the file of each row.
+
 With --since, a table shows the change of an amount beside it; all other formats
 have it in a column of its own, as rss_change. A mapping that is gone is shown
 with amounts of 0. Mappings are compared by their first address; pagemap diff
@@ -109,7 +112,7 @@ def run(arguments: Namespace) -> int:
     """Write the mappings. Returns 1 when a pattern matched none of them."""
     from pagemap._cli import spaces
     from pagemap._cli.exclusive import warn
-    from pagemap._cli.mapping_report import Report
+    from pagemap._cli.mapping_report import Report, always, with_files
     from pagemap._cli.parsing import parse_count
     from pagemap._cli.patterns import Patterns
     from pagemap._errors import UsageError
@@ -129,11 +132,11 @@ def run(arguments: Namespace) -> int:
         if arguments.watch is not None:
             raise UsageError("--watch shows what changed since the last round; leave out --since")
         since, schema = Since(arguments.since, alone=len(meant) == 1, threads=threads), SINCE
-    shown = results.Results(arguments, schema, always=["pid"] if len(meant) > 1 else [])
+    shown = results.Results(arguments, with_files(schema, meant), always=always(meant))
     counts = _Counts(shown, patterns, threads, since)
     report = Report(meant, shown, patterns, counts.table)
     shown.show(report.tables)
-    warn(counts.uncertain, "USS")
+    warn(counts.uncertain, "USS", counts.remedy)
     return report.tell()
 
 
@@ -173,12 +176,14 @@ class _Counts:
         self._counts = [name for name in COUNTS if name in wanted]
         # what a kernel cannot tell is an error only where it was asked for by name
         self._named = [name for name in self._counts if shown.named(name)]
+        self.remedy = ""
         self.uncertain = 0  # bytes in huge pages, of which only the page table tells uss
 
     def table(self, process: Process | SavedProcess, report: Report) -> Table[Any]:
         """The mappings of a process."""
         from pagemap._analyses.tally import uss_by
         from pagemap._analyses.tally_plan import BY_PAGE_TABLE, tellable
+        from pagemap._cli.exclusive import remedy
 
         counts = tellable(process, self._counts, self._named)
         uncertain = "uss" in counts and uss_by(process) == BY_PAGE_TABLE
@@ -188,4 +193,5 @@ class _Counts:
         if uncertain:
             total = table.total()
             self.uncertain += (total.huge or 0) - (total.hugetlb or 0)
+            self.remedy = remedy(process)
         return table if self._since is None else self._since.of(process, table, self._patterns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import add_ranges, add_target, add_threads, columns_help
+from pagemap._cli.options import add_ranges, add_space, add_threads, columns_help
 from pagemap._vocabulary.rows.segment import SEGMENTS
 
 TYPE_CHECKING = False
@@ -22,7 +22,8 @@ def examples() -> str:
     return f"""\
 Only present pages are included. A segment ends where the next page is not in
 the next frame, so that a huge page that is mapped whole is in one segment. The
-kernel may move pages at any time unless they are pinned.
+kernel may move pages at any time unless they are pinned. A snapshot has what is
+needed unless it was taken with --no-pfns.
 
 {columns_help(SEGMENTS)}
 
@@ -35,7 +36,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    add_target(parser)
+    add_space(parser)
     add_ranges(parser)
     parser.add_argument(
         "--transfer",
@@ -48,19 +49,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the segments."""
-    from pagemap._cli import targets
+    from pagemap._cli import spaces
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_ranges
-    from pagemap._process import Process
 
     ranges = parse_ranges(arguments.ranges)
     transfer = parse_count(arguments.transfer, option="--transfer")
     threads = parse_count(arguments.threads, option="--threads")
     shown = results.Results(arguments, SEGMENTS)
-    pid = targets.one(arguments.target)
-    with Process(pid) as process:
+    with spaces.one(arguments.target) as process:
         segments = process.segments(ranges=ranges or None, transfer=transfer, threads=threads)
         if process.kernel_thread:
-            complain(f"process {pid} is a kernel thread: it has no mappings")
+            complain(f"process {process.pid} is a kernel thread: it has no mappings")
         shown.show(lambda: segments)
     return 0

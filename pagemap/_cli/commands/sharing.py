@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import TARGET_HELP, add_threads, in_lines
+from pagemap._cli.options import SPACE_HELP, add_threads, in_lines
 from pagemap._vocabulary.rows.sharing import PARTS
 
 TYPE_CHECKING = False
@@ -53,6 +53,10 @@ several processes. Pages in swap are not included. Processes that share one
 address space (vfork, CLONE_VM) count as one. A frame belongs to the path in the
 first process that maps it.
 
+Of a snapshot it shows what its own processes share: FILE for all of them,
+FILE#PID for what one of them shares with the others. Kinds (anon, file ...) are
+known if it was taken with --frames. With --no-pfns nothing is known.
+
 Several parts are printed as several tables; in JSON they are one document, each
 part under its name. All other formats, and --columns, --sort, --by and --watch,
 need one part: name it with --what.
@@ -65,7 +69,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("targets", metavar="TARGET", nargs="*", help=TARGET_HELP)
+    parser.add_argument("targets", metavar="TARGET", nargs="*", help=SPACE_HELP)
     parser.add_argument(
         "--targets-only", action="store_true", help="read no processes but the targets"
     )
@@ -82,7 +86,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write what is shared."""
-    from pagemap._analyses.sharing import sharing
+    from pagemap._analyses.sharing import sharing, sharing_in
+    from pagemap._cli import spaces
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_limit, parse_names
     from pagemap._cli.progress import Bar
@@ -103,11 +108,12 @@ def run(arguments: Namespace) -> int:
     made: list[Sharing] = []
 
     def look() -> Sharing:
+        only: bool = arguments.targets_only
         with Bar(unit="processes") as bar:
             made[:] = [
-                sharing(
-                    targets, only=arguments.targets_only, top=top, threads=threads, progress=bar
-                )
+                sharing(targets, only=only, top=top, threads=threads, progress=bar)
+                if saved is None
+                else sharing_in(saved, targets, top=top, threads=threads, progress=bar)
             ]
         return made[0]
 
@@ -119,12 +125,19 @@ def run(arguments: Namespace) -> int:
         if len(parts) == 1
         else Several(arguments, parts, option="--what")
     )
-    targets = targets_meant(arguments.targets)
+    saved = spaces.all_saved(arguments.targets, others=not arguments.targets_only)
+    if saved is None:
+        targets = targets_meant(arguments.targets)
+        alone = arguments.targets_only and len(targets) == 1
+    else:
+        targets, alone = saved.pids[: saved.named], len(saved.pids) == 1
     if len(parts) == 1:
         shown.show(one)
     else:
         shown.show(lambda: _parts(look(), parts), "pagemap.sharing", 3)
-    if arguments.targets_only and len(targets) == 1:
+    if alone and saved is not None:
+        complain("of one process alone nothing is shared; take a snapshot of several")
+    elif alone:
         complain("of one process alone nothing is shared; name more, or leave out --targets-only")
     return _remark(made[0].about)
 
@@ -139,7 +152,14 @@ def _remark(about: Mapping[str, Any]) -> int:
     from pagemap._cli.messages import complain
     from pagemap._vocabulary.units import format_size
 
-    if about["ksm_told"] is None:
+    if "among" in about:
+        complain(f"looked at {about['among']} only")
+    if not about["kinds_told"]:
+        complain(
+            "kinds of memory are not known: the snapshot has no flags of frames; take it as root "
+            "with --frames"
+        )
+    elif about["ksm_told"] is None:
         complain("cannot test whether this kernel marks only merged pages as KSM pages")
     elif not about["ksm_told"]:
         complain(

@@ -170,24 +170,16 @@ def run(arguments: Namespace) -> int:
 
 
 def _processes(texts: list[str]) -> list[Any]:
-    """The pids of the targets; or the one process that is of a snapshot, open."""
-    from pagemap._cli.saved_targets import saved
-    from pagemap._cli.spaces import one
+    """The pids of the targets; or the processes that are of a snapshot, open."""
+    from pagemap._cli.spaces import all_saved, require_frames
     from pagemap._cli.targets import several
-    from pagemap._errors import Unsupported, UsageError
 
-    if not any(map(saved, texts)):
+    saved = all_saved(texts)
+    if saved is None:
         return several(texts)
-    if len(texts) > 1:
-        raise UsageError("of a snapshot give one process and no other TARGET: FILE#PID")
-    process = one(texts[0])
-    if not process.has_frames:
-        raise Unsupported(
-            f"the snapshot has no flags of the frames of process {process.pid}; "
-            "take the snapshot as root with --frames",
-            pid=process.pid,
-        )
-    return [process]
+    saved.require_pfns("tell page types")
+    require_frames(saved)
+    return list(map(saved.open, saved.pids))
 
 
 def _list(arguments: Namespace, processes: list[Any]) -> results.Results:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import TARGET_HELP, add_threads, columns_help, complete_with_files
+from pagemap._cli.options import SPACE_HELP, add_threads, columns_help, complete_with_files
 from pagemap._vocabulary.rows.owners import OWNERS
 
 TYPE_CHECKING = False
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.progress import Bar
+    from pagemap._space.saved_processes import SavedProcesses
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.owners import OwnerRow
 
@@ -47,6 +48,10 @@ is said where it was not looked for. To see the frames of a file, its cached pag
 are mapped for a moment; pages are neither read in nor marked as accessed, and
 stay active or inactive as they were.
 
+In a snapshot only its own processes are looked at: who FILE ADDRESS, or who
+FILE --pfn N. Flags and map counts are known if it was taken with --frames; the
+cgroup is not saved. With --no-pfns there is nothing to compare.
+
 {columns_help(OWNERS)}
 
 Of an anonymous page in a mapping of a file (a private copy), file_offset is where
@@ -63,7 +68,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    parser.add_argument("target", metavar="TARGET", nargs="?", help=TARGET_HELP)
+    parser.add_argument("target", metavar="TARGET", nargs="?", help=SPACE_HELP)
     parser.add_argument(
         "address",
         metavar="ADDRESS",
@@ -102,18 +107,28 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the pages that map the frames."""
-    from pagemap._analyses.owners import owners
+    from pagemap._analyses.owners import owners, owners_in
+    from pagemap._cli import spaces
     from pagemap._cli.left_out import tell_left_out
+    from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count
     from pagemap._cli.progress import Bar
+    from pagemap._errors import UsageError
 
     threads = parse_count(arguments.threads, option="--threads")
     shown = results.Results(arguments, OWNERS)
     found: list[Table[OwnerRow]] = []
-    pfns = _pfns(arguments)
+    target = [] if arguments.target is None else [arguments.target]
+    saved = spaces.all_saved(target, others=True)
+    if saved is not None and arguments.search:
+        raise UsageError("--search is of the files of this machine: leave it out for a snapshot")
+    pfns = _pfns(arguments, saved)
 
     def make() -> Table[OwnerRow]:
         with Bar(unit="processes") as bar:
+            if saved is not None:
+                found[:] = [owners_in(saved, pfns, threads=threads, progress=bar)]
+                return found[0]
             found[:] = [owners(pfns, threads=threads, progress=bar)]
         with Bar(unit="files") as bar:
             _add_files(found[0], arguments.search, threads, bar)
@@ -123,7 +138,9 @@ def run(arguments: Namespace) -> int:
     shown.show(make)
     about = found[0].about
     _tell_failed(about)
-    if not about["complete"] and not about["explained"]:
+    if saved is not None:
+        complain(f"looked at {about['among']} only: {_counted(len(saved.pids), *_PROCESSES)}")
+    elif not about["complete"] and not about["explained"]:
         tell_left_out(about)
     return 0
 
@@ -162,9 +179,10 @@ def _tell_failed(about: Mapping[str, Any]) -> None:
         complain(f"and {search['failed'] - _FAILED} more files could not be searched")
 
 
-def _pfns(arguments: Namespace) -> list[int]:
+def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
     """The PFNs that are asked for."""
-    from pagemap._cli.targets import one
+    from pagemap._cli import targets
+    from pagemap._cli.spaces import one
     from pagemap._errors import UsageError
     from pagemap._process import Process
     from pagemap._vocabulary.units import PAGE_SHIFT, parse_address
@@ -175,6 +193,8 @@ def _pfns(arguments: Namespace) -> list[int]:
         if not named:
             raise UsageError("no frame is given: use TARGET ADDRESS, --pfn N, or --phys ADDRESS")
         return named
+    if named and saved is not None and arguments.address is None:
+        return named
     if named:
         raise UsageError("give either TARGET ADDRESS, or frames by --pfn and --phys")
     if arguments.address is None:
@@ -183,7 +203,8 @@ def _pfns(arguments: Namespace) -> list[int]:
             "a frame is given by --pfn or --phys"
         )
     address = parse_address(arguments.address)
-    with Process(one(arguments.target, exclude=())) as process:
+    target = arguments.target
+    with one(target) if saved else Process(targets.one(target, exclude=())) as process:
         return [process.virt_to_phys(address) >> PAGE_SHIFT]
 
 
@@ -200,7 +221,8 @@ def _facts(table: Table[OwnerRow]) -> Iterator[str]:
         if "kind" in frame:
             yield from _contents(about, frame)
         yield f"  physical address: {frame['physical_address']}"
-        yield f"  flags: {(frame['names'] or 'none').replace(',', ', ')}"
+        names = "not known" if frame["names"] is None else frame["names"] or "none"
+        yield f"  flags: {names.replace(',', ', ')}"
         yield f"  map count: {'not known' if frame['mapcount'] is None else frame['mapcount']}"
         if frame["cgroup"]:
             inode = f"inode {frame['cgroup']}"
@@ -243,22 +265,27 @@ def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int)
     if listed < found:
         text += f", of which the first {listed} are listed"
     elif found:
-        text += f", by {_counted(processes, 'process', 'processes')}"
+        text += f", by {_counted(processes, *_PROCESSES)}"
     if frame["mapcount"] is None:
         return f"{text}; the kernel's map count is not known"
     missing = frame["unexplained"]
     if not missing:
         return text
+    if "among" in about:
+        return f"{text}; the kernel counted {frame['mapcount']}, {missing} more, not of the file"
     from pagemap._space.every_process import ENDED
 
     unread = sum(each["reason"] != ENDED for each in about["left_out"])
-    why = f"{_counted(unread, 'process', 'processes')} that could not be read, " if unread else ""
+    why = f"{_counted(unread, *_PROCESSES)} that could not be read, " if unread else ""
     if not about["all_namespaces"]:
         why += "processes of other PID namespaces, which cannot be seen from this one, "
     return (
         f"{text}; the kernel counts {frame['mapcount']}, {missing} more: of {why}processes that "
         "changed meanwhile, or the kernel's own"
     )
+
+
+_PROCESSES = ("process", "processes")
 
 
 def _times(count: int) -> str:
