@@ -10,8 +10,9 @@ extern "C" {
 
 /*
  * Make a child that has the process of `pidfd` (a pidfd, or an open /proc/PID) go on as soon as
- * *held is closed, by us or by our end. Returns the child's pid or -errno. It is a copy of the
- * caller, page tables and all: let it live for moments.
+ * *held is closed or this process ends, whoever was forked with *held meanwhile. Returns the
+ * child's pid or -errno. It is a copy of the caller, page tables and all, but for descriptors, of
+ * which it keeps none but its own: let it live for moments.
  */
 int32_t pm_guard_begin(int32_t pidfd, int32_t *held);
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -177,38 +178,68 @@ static inline void pm_sys_end_child(int child, int held)
 		;
 }
 
+/* Close all descriptors but these, of which -1 is none (SYS_close_range, of Linux 5.9). */
+static inline void pm_sys_close_all_but(const int *kept, int count)
+{
+	const unsigned none = ~0u;
+
+	for (unsigned from = 0, next = 0; next != none; from = next + 1) {
+		next = none;
+		for (int i = 0; i < count; i++)
+			if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (next > from)
+			syscall(436, from, next == none ? none : next - 1, 0);
+	}
+}
+
+/* What the child below does: wait for a word, or for the end of `parent`, a pidfd or -1. */
+static inline void pm_sys_guard(int pidfd, int parent, int hold)
+{
+	const int kept[] = { pidfd, parent, hold };
+	struct pollfd either[] = { { hold, POLLIN, 0 }, { parent, POLLIN, 0 } };
+	ssize_t got = -1;
+	char said;
+
+	pm_sys_close_all_but(kept, 3);
+	while (poll(either, 2, -1) < 0)
+		;
+	if (either[0].revents) /* also where the end came after the word */
+		got = read(hold, &said, 1);
+	if (got < 1)
+		syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
+	_exit(0);
+}
+
 /*
  * A child that waits, and has the process of `pidfd` go on (SIGCONT) if we end without a word; its
- * pid, or -1. *held is what it waits by. It is in a process group of its own and deaf to signals,
- * so what ends us and ours does not end it. As above, nobody's wait() but ours sees it.
+ * pid, or -1. *held is what it gets the word by; that we end it knows from a pidfd, since others
+ * may have been forked with *held meanwhile. It keeps no other descriptor of ours. It is in a
+ * process group of its own and deaf to signals, so what ends us and ours does not end it. As above,
+ * nobody's wait() but ours sees it.
  */
 static inline int pm_sys_child_continues(int pidfd, int *held)
 {
 	sigset_t all, before;
-	int hold[2];
+	int hold[2], us;
 	long child;
-	char said;
 
 	if (syscall(SYS_pipe2, hold, O_CLOEXEC) < 0)
 		return -1;
+	us = (int)syscall(434, getpid(), 0); /* SYS_pidfd_open */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	child = syscall(SYS_clone, 0, 0, 0, 0, 0);
 	if (!child) {
-		ssize_t got;
-
 		close(hold[1]);
-		do
-			got = read(hold[0], &said, 1);
-		while (got < 0 && errno == EINTR);
-		if (got < 1)
-			syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
-		_exit(0);
+		pm_sys_guard(pidfd, us, hold[0]);
 	}
 	if (child > 0)
 		setpgid((pid_t)child, (pid_t)child); /* here, for it may not run for a while */
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(hold[0]);
+	if (us >= 0)
+		close(us);
 	if (child < 0)
 		close(hold[1]);
 	*held = hold[1];

@@ -119,6 +119,45 @@ def test_it_goes_on_when_we_are_killed(
     workloads.wait_until(lambda: used(busy.pid) > before)
 
 
+FORKED = """
+import os, sys, time
+from pagemap._kernel.folder import Folder
+from pagemap._kernel.stopping import stopped
+with stopped(Folder(int(sys.argv[1]), sys.argv[1], "/proc")):
+    other = os.fork()
+    if other:
+        print(other, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_was_forked_meanwhile_keeps_nobody_stopped(busy: subprocess.Popen[bytes]) -> None:
+    """A child of the one that is killed lives on, with all of its descriptors."""
+    command = [sys.executable, "-c", FORKED, str(busy.pid)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as stopper:
+        assert stopper.stdout is not None
+        other = int(stopper.stdout.readline())
+        try:
+            assert states(busy.pid) == {"T"}
+            stopper.kill()
+            workloads.wait_until(lambda: "T" not in states(busy.pid))
+        finally:
+            os.kill(other, signal.SIGKILL)
+
+
+def test_the_child_keeps_no_descriptor_of_ours(busy: subprocess.Popen[bytes]) -> None:
+    """Else who reads from a pipe of ours would not see that we have closed it."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    known = children.read_text().split()
+    ends = os.pipe()
+    with stopped(folder(busy.pid)):
+        (child,) = set(children.read_text().split()) - set(known)
+        workloads.wait_until(lambda: len(os.listdir(f"/proc/{child}/fd")) == 3)
+        os.close(ends[1])
+        assert os.read(ends[0], 1) == b""
+    os.close(ends[0])
+
+
 def test_no_child_and_no_descriptor_is_left(busy: subprocess.Popen[bytes]) -> None:
     before = len(os.listdir("/proc/self/fd"))
     where = folder(busy.pid)
