@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._kernel.injection import call_in
 from pagemap._native import injection
 from tests import calls
-from tests.live.test_injection_traces import EXPOSED, STOPPED, call_at
+from tests.live.test_injection_traces import EXPOSED, STOPPED
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -36,14 +37,14 @@ def test_stopped(mode: str, table: Table, benchmark: BenchmarkFixture) -> None:
     idle = os.getloadavg()[0] < IDLE
 
     def run() -> None:
-        code, about = injection.inject(process.folder.fd, caller.pid, caller.pid, at, 10**9)
+        code, about = injection.inject(process.folder.fd, caller.pid, caller.pid, call, 10**9)
         assert code == 0
         os.close(about.fd)
         stopped.append(about.stopped)
         exposed.append(about.exposed)
 
     with calls.running(mode) as caller, pagemap.Process(caller.pid) as process:
-        at = call_at(process)
+        call = call_in(process.folder)
         benchmark.pedantic(run, rounds=ROUNDS)  # type: ignore[no-untyped-call]
         assert caller.report().wrong == "right"
     benchmark.extra_info["samples"] = {"stopped": stopped, "exposed": exposed}

@@ -2,9 +2,11 @@
  * `inject_killed PID VICTIM STEP`: get a userfaultfd of that process, and at that step send
  * SIGKILL to the VICTIM: "helper", "parent", or "target". "stop" sends SIGSTOP to the target
  * instead; "code" has other code at the address of the call until the end, which calls vfork
- * for a child that runs for ever; from "deaf" on the target is never seen to stop. Compiled with the sources of csrc/kernel that do it, and inject_steps.h in their
- * seam. Prints the result, the step of enum pm_injection_step, whether registers may not have
- * been restored, and how many steps there were.
+ * for a child that runs for ever; from "deaf" on the target is never seen to stop. With
+ * "memory", at any step, it takes long to read any of the target, and SIGKILL does not help.
+ * Compiled with the sources of csrc/kernel that do it, and inject_steps.h in their seam. Prints
+ * the result, the step of enum pm_injection_step, whether registers may not have been restored,
+ * and how many steps there were.
  */
 #include "inject_steps.h"
 
@@ -50,6 +52,11 @@ int unseen(void)
 	return !strcmp(victim, "deaf") && chosen && steps >= chosen;
 }
 
+int waits(const char *what)
+{
+	return !strcmp(victim, what);
+}
+
 void step(void)
 {
 	if (++steps != chosen)
@@ -60,21 +67,22 @@ void step(void)
 		kill(parent, SIGKILL);
 	else if (!strcmp(victim, "code"))
 		change_code(false);
-	else if (strcmp(victim, "deaf"))
+	else if (!strcmp(victim, "target") || !strcmp(victim, "stop"))
 		kill(target, strcmp(victim, "stop") ? SIGKILL : SIGSTOP);
 }
 
-/* Where a system call instruction is in the target's vDSO; 0 for nowhere. */
-static uint64_t call_at(int folder)
+/* Where the target's vDSO is, and a system call instruction in it; zeros for nowhere. */
+static void find_call(struct pm_injection *in)
 {
 	static uint8_t code[65536];
 	char line[4096 + 200];
-	const int maps = openat(folder, "maps", O_RDONLY), memory = openat(folder, "mem", O_RDONLY);
+	const int maps = openat(in->folder, "maps", O_RDONLY);
+	const int memory = openat(in->folder, "mem", O_RDONLY);
 	FILE *lines = fdopen(maps, "r");
-	uint64_t start = 0, found = 0;
+	uint64_t start = 0;
 
 	if (!lines)
-		return 0;
+		return;
 	while (fgets(line, sizeof(line), lines))
 		if (strstr(line, " [vdso]\n"))
 			start = strtoull(line, NULL, 16);
@@ -82,11 +90,11 @@ static uint64_t call_at(int folder)
 		const ssize_t size = pread(memory, code, sizeof(code), (off_t)start);
 		const int64_t at = pm_find_call(code, size > 0 ? (uint64_t)size : 0);
 
-		found = at < 0 ? 0 : start + (uint64_t)at;
+		in->vdso = start;
+		in->call_at = at < 0 ? 0 : start + (uint64_t)at;
 	}
 	fclose(lines);
 	close(memory);
-	return found;
 }
 
 int main(int count, char **arguments)
@@ -103,7 +111,7 @@ int main(int count, char **arguments)
 	parent = getpid();
 	snprintf(path, sizeof(path), "/proc/%d", in.pid);
 	in.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	in.call_at = call_at(in.folder);
+	find_call(&in);
 	place = (off_t)in.call_at;
 	if (!strcmp(victim, "deaf"))
 		in.patience = 20000000;

@@ -17,6 +17,7 @@
  *	strict    in registers, and allowed to read, to write and to end, nothing else (seccomp)
  *	dispatch  in registers, and asked for its calls to be sent to a handler of its own
  *	ended     at its end, while another thread computes
+ *	exec      in the midst of exec, which waits for a thread that another process traces
  *	vfork     alone, and for two seconds in the wait for its child of vfork
  */
 #define _GNU_SOURCE
@@ -30,8 +31,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/rseq.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +256,38 @@ static void *end(void *none)
 	pthread_exit(none);
 }
 
+static atomic_int other_thread;
+
+static void *rest(void *none)
+{
+	other_thread = (int)syscall(SYS_gettid);
+	for (;;)
+		pause();
+	return none;
+}
+
+static void *execute(void *none)
+{
+	pthread_t other;
+	int ends[2];
+	char byte = 0;
+
+	expect(!pipe(ends) && !pthread_create(&other, NULL, rest, NULL), "thread");
+	while (!other_thread)
+		usleep(100);
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	if (!fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		expect(!ptrace(PTRACE_SEIZE, other_thread, 0, 0), "ptrace");
+		expect(write(ends[1], &byte, 1) == 1, "write");
+		for (;;)
+			pause(); /* and never takes note of its end */
+	}
+	expect(read(ends[0], &byte, 1) == 1, "read");
+	execl("/bin/true", "true", NULL);
+	return none;
+}
+
 static void *answer(void *none);
 
 static void *lend(void *none)
@@ -277,7 +312,7 @@ static const struct mode {
 	{ "read", read_bytes },	  { "futex", wait_turns },    { "epoll", wait_epoll },
 	{ "poll", wait_poll },	  { "signals", get_signals }, { "sequence", sequences },
 	{ "threads", threads },	  { "strict", be_strict },    { "vfork", lend },
-	{ "dispatch", dispatch }, { "ended", end },
+	{ "dispatch", dispatch }, { "ended", end },	      { "exec", execute },
 };
 
 static void *threads(void *none)

@@ -22,7 +22,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "kernel/core.h"
 #include "kernel/injection.cdef.h"
+#include "kernel/read.cdef.h"
 #include "kernel/status.h"
 #include "kernel/sys.h"
 #include "kernel/trace.h"
@@ -31,12 +33,12 @@
 #ifdef PM_TRACE_WORKS
 
 enum { STACK = 16384, PATH = 40 };
+enum { VECTOR = 256, VDSO = 33 }; /* words of an auxiliary vector, and AT_SYSINFO_EHDR */
 
 /* What the helper and its caller share. */
 struct job {
 	struct pm_injection *in;
 	struct pm_trace trace;
-	char status[PATH]; /* the thread's, below the folder */
 	int32_t result;
 	int pidfd;
 	int taken; /* our descriptor of what the thread made; -1 for none */
@@ -57,14 +59,25 @@ static void path_of(char *out, const char *before, int32_t number, const char *a
 	stpcpy(out, after);
 }
 
+/* A file of the thread, open below the folder; or -errno. */
+static int open_file(const struct job *job, const char *name)
+{
+	char path[PATH];
+	int fd;
+
+	path_of(path, "task/", job->in->thread, name);
+	fd = pm_sys_open_below(job->in->folder, path);
+	return fd < 0 ? -errno : fd;
+}
+
 /* The number on a line of the thread's status, or -errno. */
 static int64_t number_in(const struct job *job, const char *name)
 {
-	const int fd = pm_sys_open_below(job->in->folder, job->status);
+	const int fd = open_file(job, "/status");
 	int64_t found;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	found = pm_status_number(fd, name);
 	pm_sys_close(fd);
 	return found;
@@ -109,6 +122,45 @@ static int32_t pass_filter(const struct job *job)
 	return mode ? pm_trace_suspend_seccomp(&job->trace) : 0;
 }
 
+/* Whether it has its vDSO where its auxiliary vector had it: by exec it gets another. */
+static int32_t has_vdso(const struct job *job)
+{
+	const int fd = open_file(job, "/auxv");
+	uint64_t vector[VECTOR];
+	ssize_t size;
+
+	if (fd < 0)
+		return fd;
+	size = pm_sys_pread(fd, vector, sizeof(vector), 0);
+	pm_sys_close(fd);
+	for (ssize_t i = 0; i + 1 < size / (ssize_t)sizeof(*vector); i += 2)
+		if (vector[i] == VDSO)
+			return vector[i + 1] == job->in->vdso;
+	return 0;
+}
+
+/*
+ * Whether the page of the call is the kernel's own: one that was written to is anonymous. It
+ * is not read, for who maps another file there may keep us waiting for it.
+ */
+static int32_t has_code(const struct job *job)
+{
+	const uint64_t page = job->in->call_at / (uint64_t)pm_sys_page_size();
+	const int fd = open_file(job, "/pagemap");
+	uint64_t entry;
+	int64_t got;
+
+	if (fd < 0)
+		return fd;
+	got = pm_read(fd, page, 1, &entry);
+	pm_sys_close(fd);
+	if (got < 1)
+		return got < 0 ? (int32_t)got : -ESRCH;
+	if (pm_flag(entry, PM_PRESENT_BIT))
+		return (int32_t)pm_flag(entry, PM_FILE_BIT);
+	return !pm_flag(entry, PM_SWAPPED_BIT);
+}
+
 /* Look at the stopped thread: whether a call can be made with it. */
 static int32_t examine(struct job *job)
 {
@@ -122,10 +174,13 @@ static int32_t examine(struct job *job)
 	if (pm_trace_dispatches(&job->trace))
 		return -EBUSY;
 	job->in->step = PM_INJECTION_CODE;
-	result = pm_trace_can_call(&job->trace);
-	if (result == 0 || result == -EIO)
-		return -ENOENT;
-	return result < 0 ? result : 0;
+	result = has_vdso(job);
+	if (result <= 0)
+		return result < 0 ? result : -ENOENT;
+	result = has_code(job);
+	if (result <= 0)
+		return result < 0 ? result : -EPROTO;
+	return 0;
 }
 
 /* Have the stopped thread make a userfaultfd, which becomes ours. */
@@ -183,7 +238,10 @@ static int32_t trace(struct job *job)
 	int32_t result;
 
 	job->in->step = PM_INJECTION_SEIZE;
+	/* this waits for an exec of the target, which may wait for ever (cred_guard_mutex) */
+	pm_sys_helper_limit(job->in->patience);
 	result = pm_trace_seize(&job->trace);
+	pm_sys_helper_limit(0);
 	if (result < 0)
 		return result;
 	job->in->step = PM_INJECTION_IDENTITY;
@@ -231,12 +289,11 @@ int32_t pm_inject_userfaultfd(struct pm_injection *in)
 	in->exposed = 0;
 	if (in->thread <= 0 || in->pid <= 0)
 		return -EINVAL;
-	path_of(job.status, "task/", in->thread, "/status");
 	pm_sys_block_signals(&signals);
 	helper = pm_sys_helper(help, stack + sizeof(stack), &job);
 	error = errno;
-	if (helper > 0)
-		pm_sys_helper_end(helper);
+	if (helper > 0 && pm_sys_helper_end(helper) == SIGALRM)
+		job.result = -ETIMEDOUT;
 	pm_sys_restore_signals(&signals);
 	if (helper < 0)
 		return -error;

@@ -19,7 +19,7 @@ enum pm_injection_step {
 	PM_INJECTION_STOP,     /* the thread did not stop */
 	PM_INJECTION_SECCOMP,  /* its system calls are filtered */
 	PM_INJECTION_DISPATCH, /* or sent to a handler of its own (Syscall User Dispatch) */
-	PM_INJECTION_CODE,     /* it runs 32-bit code, or no system call is at that address */
+	PM_INJECTION_CODE,     /* it runs 32-bit code, or its vDSO is another, or was changed */
 	PM_INJECTION_CALL,     /* userfaultfd failed in the target */
 	PM_INJECTION_TAKE,     /* its descriptor could not be taken */
 	PM_INJECTION_CLOSE,    /* or not be closed there */
@@ -32,7 +32,8 @@ struct pm_injection {
 	int32_t folder; /* descriptor of /proc/PID */
 	int32_t pid;
 	int32_t thread;	   /* the id of one of its threads */
-	uint64_t call_at;  /* address of a system call instruction, by pm_find_call */
+	uint64_t vdso;	   /* where its auxiliary vector had its vDSO, */
+	uint64_t call_at;  /* and of a system call instruction in that, by pm_find_call */
 	uint64_t patience; /* nanoseconds to wait for the thread to stop */
 	/* results, also where it failed */
 	int32_t fd;	  /* the userfaultfd, closed on exec; -1 for none */
@@ -42,7 +43,7 @@ struct pm_injection {
 	uint64_t exposed; /* and among them those with its registers changed */
 };
 
-/* The offset of the first system call instruction in code: or -ENOENT, or -ENOTSUP. */
+/* The offset of the first system call instruction in code; or -ENOENT, or -ENOTSUP. */
 int64_t pm_find_call(const uint8_t *code, uint64_t size);
 
 /*
@@ -52,8 +53,10 @@ int64_t pm_find_call(const uint8_t *code, uint64_t size);
  * the caller is killed. Returns 0 or -errno, and `in->step` says at what:
  * -ESRCH: the thread or the process is gone; -EPERM: not permitted; -EBUSY: in a state that
  * does not allow it; -ETIMEDOUT: it did not stop, or not go on; -EINTR: the helper was killed;
- * -EPROTO: it runs other code at that address; -ENOEXEC: not 64-bit code; -ENOENT: no system
- * call at that address, as after exec; -ENOTSUP: not on this machine.
+ * -EPROTO: it has other code at that address; -ENOEXEC: not 64-bit code; -ENOENT: another vDSO,
+ * as after exec; -ETIME: memory of it could not be read; -ENOTSUP: not on this machine.
+ *
+ * No memory of the target is read but by a process that is abandoned where it has to wait.
  */
 int32_t pm_inject_userfaultfd(struct pm_injection *in);
 

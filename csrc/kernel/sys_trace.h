@@ -16,10 +16,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,6 +116,40 @@ static inline int pm_sys_helper(int (*run)(void *), void *stack_end, void *argum
 	return clone(run, stack_end, CLONE_VM | CLONE_VFORK | CLONE_FILES, argument);
 }
 
+/*
+ * As above, but this thread goes on, and descriptors are its own. *living is its id until it has
+ * ended, however it does. Signals are blocked as here, so only SIGKILL ends it.
+ */
+static inline int pm_sys_reader(int (*run)(void *), void *stack_end, void *argument,
+				volatile int *living)
+{
+	return clone(run, stack_end, CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+		     argument, living, NULL, living);
+}
+
+/* Wait while *word is `value`, about so long: errno is not to be trusted beside a reader. */
+static inline void pm_sys_wait_word(volatile int *word, int value, uint64_t nanoseconds)
+{
+	const struct timespec most = { (time_t)(nanoseconds / 1000000000),
+				       (long)(nanoseconds % 1000000000) };
+
+	syscall(SYS_futex, word, FUTEX_WAIT, value, &most, NULL, 0);
+}
+
+static inline void pm_sys_kill(int child)
+{
+	kill(child, SIGKILL);
+}
+
+/* Bytes of another thread's memory; how many, or -1. This may wait for ever. */
+static inline ssize_t pm_sys_read_memory(int tid, uint64_t address, void *out, size_t size)
+{
+	const struct iovec here = { out, size };
+	const uintptr_t there[] = { (uintptr_t)address, size }; /* an iovec, too */
+
+	return syscall(SYS_process_vm_readv, tid, &here, 1, there, 1, 0);
+}
+
 /* How a helper ended, as of wait(2). */
 static inline int pm_sys_helper_end(int helper)
 {
@@ -134,6 +172,26 @@ static inline void pm_sys_helper_begin(void)
 	signal(SIGCHLD, SIG_DFL);
 	lowest.sched_priority = 1;
 	syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &lowest);
+}
+
+/* From now on the helper is ended by SIGALRM, unless within so many nanoseconds this is undone by 0. */
+static inline void pm_sys_helper_limit(uint64_t nanoseconds)
+{
+	const struct itimerval most = {
+		{ 0, 0 },
+		{ (time_t)(nanoseconds / 1000000000),
+		  (suseconds_t)(nanoseconds % 1000000000 / 1000) },
+	};
+	sigset_t alarms;
+
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	if (!nanoseconds)
+		pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+	signal(SIGALRM, SIG_DFL);
+	setitimer(ITIMER_REAL, &most, NULL);
+	if (nanoseconds)
+		pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
 }
 
 #endif

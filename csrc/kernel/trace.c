@@ -13,7 +13,6 @@
 
 /* include/uapi/linux/ptrace.h, which cannot be included beside the C library's */
 enum {
-	PEEKTEXT = 1,
 	CONTINUE = 7,
 	DETACH = 17,
 	TO_SYSCALL = 24,
@@ -36,12 +35,7 @@ enum { STOPS = 100 };	 /* for signals and job control, before the one that is me
 enum { WAITS = 20 };	 /* each as long as the patience, until a thread is given up */
 enum { CALL_ENTRY = 1 };
 
-/* struct rseq_cs, behind its version and flags; include/uapi/linux/rseq.h, and ptrace.h */
-struct sequence {
-	uint64_t start;
-	uint64_t length;
-	uint64_t abort;
-};
+/* include/uapi/linux/ptrace.h */
 struct rseq_configuration {
 	uint64_t area;
 	uint32_t size;
@@ -138,50 +132,43 @@ static int32_t set(const struct pm_trace *trace, struct pm_trace_registers *in)
 	return ask(trace, SETREGSET, NT_PRSTATUS, (uintptr_t)&bytes);
 }
 
-/* One word of the thread's memory; 0 where there is none. */
-static uint64_t peek(const struct pm_trace *trace, uint64_t address)
-{
-	uint64_t word = 0;
-
-	return ask(trace, PEEKTEXT, address, (uintptr_t)&word) < 0 ? 0 : word;
-}
-
 /*
  * A thread that is stopped in a restartable sequence is to begin it anew, as after any switch
  * to another thread: the kernel sees to that when it goes on, at its abort handler. But where
  * it goes on elsewhere, as to make our call, the kernel takes the sequence for left. So we
- * give it the position of the abort handler ourselves (rseq_ip_fixup in kernel/rseq.c).
+ * give it the position of the abort handler ourselves (rseq_ip_fixup in kernel/rseq.c). There
+ * are no system calls in a sequence.
  */
 static int32_t leave_sequence(struct pm_trace *trace)
 {
 	struct rseq_configuration about = { 0 };
-	struct sequence found;
-	uint64_t at;
+	struct pm_trace_sequence found;
+	int32_t result;
 
-	/* the area has two numbers of processors, and then the address of the sequence */
+	if (pm_trace_in_call(&trace->saved))
+		return 0;
 	if (ask(trace, GET_RSEQ, sizeof(about), (uintptr_t)&about) < 0 || !about.area)
 		return 0;
-	at = peek(trace, about.area + 8);
-	if (!at)
-		return 0;
-	found.start = peek(trace, at + 8);
-	found.length = peek(trace, at + 16);
-	found.abort = peek(trace, at + 24);
-	if (pm_trace_position(&trace->saved) - found.start >= found.length)
-		return 0;
-	if ((uint32_t)peek(trace, found.abort - sizeof(about.signature)) != about.signature)
+	result = pm_trace_find_sequence(trace, about.area, &found);
+	if (result < 0 || pm_trace_position(&trace->saved) - found.start >= found.length)
+		return result;
+	if (found.signature != about.signature)
 		return -EBUSY; /* for that the kernel will kill it */
 	pm_trace_move(&trace->saved, found.abort);
 	return 0;
 }
 
+/* What a thread has that has just stopped, and is to go on with. */
+static int32_t save(struct pm_trace *trace)
+{
+	int32_t result = get(trace, &trace->saved);
+
+	return result < 0 ? result : leave_sequence(trace);
+}
+
 static int32_t change(struct pm_trace *trace, uint64_t number, uint64_t argument)
 {
 	struct pm_trace_registers changed = trace->saved;
-	int32_t result = leave_sequence(trace);
-
-	if (result < 0)
-		return result;
 
 	pm_trace_aim(&changed, trace->call_at, number, argument);
 	trace->since = pm_sys_now();
@@ -211,7 +198,7 @@ int32_t pm_trace_stop(struct pm_trace *trace)
 	begin_waiting(trace);
 	if (result == 0)
 		result = rest(trace);
-	return result < 0 ? result : get(trace, &trace->saved);
+	return result < 0 ? result : save(trace);
 }
 
 /* A signal came before the call: it is delivered first, as if nothing had been changed. */
@@ -225,7 +212,7 @@ static int32_t deliver(struct pm_trace *trace, int signal)
 		result = ask(trace, CONTINUE, 0, (uintptr_t)signal);
 	if (result == 0)
 		result = rest(trace);
-	return result < 0 ? result : get(trace, &trace->saved);
+	return result < 0 ? result : save(trace);
 }
 
 /* A call that a thread is being made to make. */
@@ -372,15 +359,6 @@ int32_t pm_trace_dispatches(const struct pm_trace *trace)
 	struct dispatch_configuration about = { 0 };
 
 	return ask(trace, GET_DISPATCH, sizeof(about), (uintptr_t)&about) == 0 && about.mode;
-}
-
-int32_t pm_trace_can_call(const struct pm_trace *trace)
-{
-	static const uint8_t wanted[] = PM_TRACE_INSTRUCTION;
-	uint64_t word = 0;
-	int32_t result = ask(trace, PEEKTEXT, trace->call_at, (uintptr_t)&word);
-
-	return result < 0 ? result : memcmp(&word, wanted, sizeof(wanted)) == 0;
 }
 
 #endif

@@ -30,15 +30,15 @@ int32_t pm_trace_seize(const struct pm_trace *trace);
 
 /*
  * Stop the thread, or take it as it is where a job control signal has stopped it. Returns 0
- * or -errno: -ETIMEDOUT, -ESRCH, -ENOEXEC for 32-bit code, -EAGAIN for too many signals.
+ * or -errno: -ETIMEDOUT, -ESRCH, -ENOEXEC for 32-bit code, -EAGAIN for too many signals; -EBUSY
+ * in a broken restartable sequence (rseq(2)), or -ETIME where that cannot be known.
  */
 int32_t pm_trace_stop(struct pm_trace *trace);
 
 /*
  * Have the stopped thread make a system call. Returns 0 and what that returned, or -errno:
  * -ESRCH where the thread is gone, -ETIMEDOUT where it did not go on, -EAGAIN for too many
- * signals, -EBUSY in a broken restartable sequence (rseq(2)), -EPROTO where it came to another
- * call, which it did not make. Its registers are then as they were, but that a sequence begins
+ * signals, -EPROTO where it came to another call, which it did not make. Its registers are then as they were, but that a sequence begins
  * anew. After -ETIMEDOUT with `*changed` they are those of the call: it runs, and does not stop.
  */
 int32_t pm_trace_call(struct pm_trace *trace, uint64_t number, uint64_t argument,
@@ -53,8 +53,21 @@ int32_t pm_trace_suspend_seccomp(const struct pm_trace *trace);
 /* Whether its calls are sent to a handler in it: 1 or 0. */
 int32_t pm_trace_dispatches(const struct pm_trace *trace);
 
-/* Whether a system call instruction is at call_at: 1, 0 or -errno. */
-int32_t pm_trace_can_call(const struct pm_trace *trace);
+/* A restartable sequence of a thread, as it says itself; of no length where there is none. */
+struct pm_trace_sequence {
+	uint64_t start;
+	uint64_t length;
+	uint64_t abort;	    /* where it goes on when it was interrupted, */
+	uint32_t signature; /* and what stands before that */
+};
+
+/*
+ * The sequence that the area of a stopped thread (struct rseq, at this address) names. Whatever
+ * memory the thread has there, as of a file system that never answers: after the patience this
+ * is -ETIME. Or another -errno.
+ */
+int32_t pm_trace_find_sequence(const struct pm_trace *trace, uint64_t area,
+			       struct pm_trace_sequence *out);
 
 #endif
 

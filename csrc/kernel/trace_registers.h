@@ -29,6 +29,12 @@ static inline void pm_trace_move(struct pm_trace_registers *registers, uint64_t 
 	registers->all.rip = position;
 }
 
+/* Whether the thread is in a system call, of its own if it is stopped. */
+static inline int pm_trace_in_call(const struct pm_trace_registers *registers)
+{
+	return (int64_t)registers->all.orig_rax >= 0;
+}
+
 static inline int64_t pm_trace_returned(const struct pm_trace_registers *registers)
 {
 	return (int64_t)registers->all.rax;

@@ -3,8 +3,9 @@
 The kernel gives a userfaultfd only to who asks for his own memory. So a thread of the target is
 stopped (ptrace(2), SEIZE and INTERRUPT) and made to call it, by an instruction of its own vDSO; the
 descriptor is taken (pidfd_getfd(2)) and closed there, and the thread goes on where it was. Nothing
-is written to the target's code or memory. A helper process does that (csrc/kernel/injection.c),
-which goes on to the end though we are killed.
+is written to the target's code or memory, nor is its code read, which may be a file that its server
+never sends: where the instruction is, our own vDSO tells, which is the same. A helper process does
+all that (csrc/kernel/injection.c), which goes on to the end though we are killed.
 
 Twice, for some 20 microseconds each, the thread has other registers than its own. If the helper
 itself is killed in that time (out of memory, or with all of its cgroup), the thread goes on with
@@ -18,7 +19,7 @@ as signal(7) has them, return it once: epoll_wait, semop, sigtimedwait, sockets 
 from __future__ import annotations
 
 import os
-from errno import EACCES, EIO, ENOENT, ENOTSUP, EPERM, ESRCH, ETIMEDOUT
+from errno import EACCES, ENOENT, ENOTSUP, EPERM, ESRCH, ETIMEDOUT
 from time import sleep
 
 from pagemap._errors import PagemapError, Unsupported
@@ -27,9 +28,11 @@ from pagemap._native import injection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pagemap._kernel.folder import Folder
 
-__all__ = ["WARNING", "userfaultfd_in"]
+__all__ = ["WARNING", "call_in", "userfaultfd_in"]
 
 WARNING = (
     "one of its threads is stopped for about 0.1 ms and made to call userfaultfd(2); if the "
@@ -39,10 +42,10 @@ WARNING = (
 
 _PATIENCE = 500_000_000  # nanoseconds that a thread may take to stop
 _LOOKED_AT, _TRIED = 64, 4  # of the threads
-_LOOKS = 10  # at the mappings
+_LOOKS = 10  # at the mappings, and attempts where the target calls exec
 _UNSTOPPABLE = (b"D", b"Z", b"X")
 _VDSO = [b"[vdso]\n"]  # the last field of its line of maps
-_MOST_CODE = 1 << 20  # bytes of a vDSO, which has two pages or four
+_AT_SYSINFO_EHDR = 33  # include/uapi/linux/auxvec.h
 
 
 def userfaultfd_in(folder: Folder) -> int:
@@ -56,50 +59,81 @@ def userfaultfd_in(folder: Folder) -> int:
     allow it; TargetVanished; PagemapError where it is traced by another, has no descriptor left, or
     does not stop.
     """
-    call_at = _call_at(folder)
-    for thread in _threads(folder):
-        code, about = injection.inject(folder.fd, folder.pid, thread, call_at, _PATIENCE)
+    image = folder.image()
+    for turn in range(_LOOKS):
+        code, about = _try(folder)
         if code == 0:
             return int(about.fd)
-        # a thread that has ended, or waits for a disk or for a child, is not all of the process
-        if about.step > injection.STEPS["stop"] or code not in (ESRCH, ETIMEDOUT):
+        if about.step != injection.STEPS["seize"] or code not in (EACCES, EPERM):
             break
+        # not to be traced, or in the midst of exec, which forbids it for a moment
+        if folder.image() != image:
+            raise gone(folder)
+        sleep(0.001 * turn)
     raise error_of(folder, code, about)
 
 
-def _call_at(folder: Folder) -> int:
-    """The address of an instruction of its vDSO that makes a system call."""
+def _try(folder: Folder) -> tuple[int, Any]:
+    """By one of its threads; what the last one that was tried gave."""
+    call = call_in(folder)
+    last = None
+    for thread in _threads(folder):
+        last = injection.inject(folder.fd, folder.pid, thread, call, _PATIENCE)
+        code, about = last
+        # a thread that has ended, or waits for a disk or for a child, is not all of the process
+        if about.step > injection.STEPS["stop"] or code not in (ESRCH, ETIMEDOUT):
+            break
+    if last is None:
+        raise gone(folder)
+    return last
+
+
+def call_in(folder: Folder) -> tuple[int, int]:
+    """The addresses of its vDSO, by its auxiliary vector, and of an instruction there that calls.
+
+    Raises as `userfaultfd_in` does.
+    """
+    own, size = _own_call(folder)
     image = folder.image()
+    vector = memoryview(image).cast("Q")
+    by_vector = dict(zip(vector[::2], vector[1::2], strict=True)).get(_AT_SYSINFO_EHDR)
     for turn in range(_LOOKS):
         try:
-            code, start = _vdso(folder)
-            return start + injection.find_call(code)
+            found = _vdso(folder.open("maps"))
         except OSError as failed:
             if failed.errno in (EACCES, EPERM):
                 raise denied(folder, failed.errno) from None
-            if failed.errno == ENOTSUP:
-                machine = os.uname().machine
-                raise _no_call(folder, f"runs on {machine}, not on x86-64", ENOTSUP) from None
-            if failed.errno not in (ENOENT, EIO):
-                raise folder.error(failed, OPERATION, "mem") from None
+            raise folder.error(failed, OPERATION, "maps") from None
+        if by_vector and found and found[1] == size:
+            return by_vector, found[0] + own
         if folder.image() != image:
             raise gone(folder)
         sleep(0.001 * turn)  # in the midst of exec it is not there yet
-    raise _no_call(folder, "has no vDSO with a system call in it", ENOENT)
+    raise _no_call(folder, f"has {'another' if found else 'no'} vDSO", ENOENT)
 
 
-def _vdso(folder: Folder) -> tuple[bytes, int]:
-    """Its code, and where that begins. Raises OSError: ENOENT where none is, EIO where none was."""
-    with open(folder.open("maps"), "rb") as lines:
+def _own_call(folder: Folder) -> tuple[int, int]:
+    """Where in our own vDSO such an instruction is, and the size of that vDSO."""
+    found = _vdso(os.open("/proc/self/maps", os.O_RDONLY | os.O_CLOEXEC))
+    code = ENOENT
+    if found is not None:
+        try:
+            return injection.find_call(*found), found[1]
+        except OSError as failed:
+            code = failed.errno or code
+    if code == ENOTSUP:
+        raise _no_call(folder, f"runs on {os.uname().machine}, not on x86-64", code)
+    raise _no_call(folder, "runs on a kernel without a vDSO that makes calls", code)
+
+
+def _vdso(maps: int) -> tuple[int, int] | None:
+    """Where it begins, and its size, by this file of mappings, which is closed."""
+    with open(maps, "rb") as lines:
         found = next((line for line in lines if line.split(None, 5)[5:] == _VDSO), None)
     if found is None:
-        raise OSError(ENOENT, "no vDSO")
+        return None
     start, end = (int(bound, 16) for bound in found.split(None, 1)[0].split(b"-"))
-    memory = folder.open("mem")
-    try:
-        return os.pread(memory, min(end - start, _MOST_CODE), start), start
-    finally:
-        os.close(memory)
+    return start, end - start
 
 
 def _no_call(folder: Folder, why: str, code: int) -> PagemapError:

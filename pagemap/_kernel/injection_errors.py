@@ -18,6 +18,7 @@ from errno import (
     EPERM,
     EPROTO,
     ESRCH,
+    ETIME,
     ETIMEDOUT,
 )
 
@@ -46,6 +47,11 @@ _FILTERED = (
 )
 _HANDLED = "it handles its system calls itself (Syscall User Dispatch), as Wine does"
 _SEQUENCE = "it is in a restartable sequence (rseq(2)) that the kernel would not restart"
+_UNREADABLE = (
+    "it has memory for restartable sequences (rseq(2)) that cannot be read within half a second"
+)
+_CHANGED = "its vDSO was written to, as by a debugger, so that no call is made from there"
+_EXECUTES = "it has been in the midst of exec for more than half a second; try again"
 _FULL = (
     "it has no descriptor left (RLIMIT_NOFILE), and needs one for a moment; raise its limit, as "
     "with prlimit(1)"
@@ -65,8 +71,11 @@ _LOST = (
 _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
     ("begin", ENOTSUP): (Unsupported, "this is possible on x86-64 only"),
     ("begin", None): (PagemapError, "no helper process could be started"),
+    ("seize", ETIMEDOUT): (PagemapError, _EXECUTES),
     ("stop", ETIMEDOUT): (PagemapError, _RESTS),
     ("stop", EAGAIN): (PagemapError, _FROZEN),
+    ("stop", EBUSY): (PagemapError, _SEQUENCE),
+    ("stop", ETIME): (PagemapError, _UNREADABLE),
     ("seccomp", EPERM): (AccessDenied, _FILTERED),
     ("seccomp", EINVAL): (AccessDenied, _FILTERED),  # without CONFIG_CHECKPOINT_RESTORE
     ("dispatch", EBUSY): (Unsupported, _HANDLED),
@@ -76,11 +85,15 @@ _WHY: dict[tuple[str, int | None], tuple[type[PagemapError], str]] = {
     ("call", EPERM): (AccessDenied, _FORBIDDEN),
     ("call", ETIMEDOUT): (PagemapError, _FROZEN),
     ("call", EAGAIN): (PagemapError, _FROZEN),
+    ("code", EPROTO): (PagemapError, _CHANGED),
     ("call", EBUSY): (PagemapError, _SEQUENCE),
+    ("call", ETIME): (PagemapError, _UNREADABLE),
     ("call", EPROTO): (PagemapError, _FOREIGN),
     ("call", None): (PagemapError, "userfaultfd(2) failed in it"),
     ("take", EBADF): (PagemapError, _CLOSED),
     ("take", EPERM): (AccessDenied, "a security module does not let its descriptors be taken"),
+    ("close", EBUSY): (PagemapError, _SEQUENCE),
+    ("close", ETIME): (PagemapError, _UNREADABLE),
     ("close", ETIMEDOUT): (PagemapError, _FROZEN),
     ("close", EPROTO): (PagemapError, _FOREIGN),
 }

@@ -28,24 +28,26 @@ STEPS: dict[str, int] = {
 """The number of each step that `inject` may have come to."""
 
 
-def find_call(code: bytes) -> int:
-    """Where in machine code of a target an instruction is that makes a system call.
+def find_call(start: int, size: int) -> int:
+    """Where in so much code of this process an instruction is that makes a system call.
 
     Raises OSError: ENOENT where none is, ENOTSUP on a machine whose code is not known here.
     """
-    return checked(lib.pm_find_call(ffi.from_buffer("uint8_t[]", code), len(code)))
+    return checked(lib.pm_find_call(ffi.cast("uint8_t *", start), size))
 
 
-def inject(folder: int, pid: int, thread: int, call_at: int, patience: int) -> tuple[int, Any]:
+def inject(
+    folder: int, pid: int, thread: int, call: tuple[int, int], patience: int
+) -> tuple[int, Any]:
     """Make one by this thread: 0 or the errno, and a struct pm_injection, which says what was done.
 
-    `folder` is a descriptor of /proc/PID, `call_at` the address of such an instruction, `patience`
-    how many nanoseconds to wait for the thread to stop.
+    `folder` is a descriptor of /proc/PID, `call` the addresses of its vDSO and of such an
+    instruction in it, `patience` how many nanoseconds to wait for the thread to stop.
     """
     about = ffi.new("struct pm_injection *")
     about.folder = folder
     about.pid = pid
     about.thread = thread
-    about.call_at = call_at
+    about.vdso, about.call_at = call
     about.patience = patience
     return -int(lib.pm_inject_userfaultfd(about)), about

@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from errno import ENOENT, EPROTO, ETIMEDOUT
+from errno import EBUSY, EPROTO, ETIME, ETIMEDOUT
 from pathlib import Path
 
 import pytest
 
+import pagemap
+from pagemap._kernel.injection import userfaultfd_in
 from pagemap._native.injection import STEPS
 from tests import calls
-from tests.live.test_injection_killed import LONG, injection, is_as_before, traced
+from tests.live.test_injection_killed import LONG, injection, is_as_before, state, traced
 from tests.target import wait_until
 
 EVERY, DEAF = (1, 1) if LONG else (2, 6)
+SEEN = [STEPS[name] for name in ("code", "call", "close")]
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86-64")
 
@@ -45,12 +48,12 @@ def test_it_changes_the_code_of_the_call(steps: int) -> None:
             assert found is not None
             assert not found.changed
             assert children(caller.pid) == ""
-            at = {-EPROTO: ("call", "close"), -ENOENT: ("code",), 0: ("done",)}[found.result]
-            assert found.at in [STEPS[each] for each in at]
-            outcomes[found.result] += 1
-            is_as_before(caller, "read", more=1)
-    assert outcomes[-EPROTO] >= 3
-    assert outcomes[-ENOENT] >= 3
+            assert (found.result, found.at) in [(0, STEPS["done"]), *((-EPROTO, at) for at in SEEN)]
+            outcomes[found.at] += 1
+            # from then on its code is its own, and no call is made from there any more
+            is_as_before(caller, "read", more=1, again=False)
+    assert outcomes[STEPS["code"]] >= 3
+    assert outcomes[STEPS["call"]] + outcomes[STEPS["close"]] >= 3
 
 
 def test_it_does_not_stop_any_more(steps: int) -> None:
@@ -69,3 +72,24 @@ def test_it_does_not_stop_any_more(steps: int) -> None:
             if not found.changed:
                 is_as_before(caller, "read", more=1)
     assert given_up >= 3
+
+
+def test_its_memory_is_never_there() -> None:
+    """What a thread that runs says of its restartable sequences: who waits for it is abandoned."""
+    with calls.running("compute") as caller:
+        assert caller.goes_on()  # in no call any more
+        begin = time.monotonic()
+        found = injection(caller.pid, "memory", 0)
+        assert time.monotonic() - begin < 5
+        assert found is not None
+        assert (found.result, found.at, found.changed) == (-ETIME, STEPS["stop"], False)
+        is_as_before(caller, "compute")
+
+
+def test_its_exec_never_ends() -> None:
+    """Nobody can trace it meanwhile (cred_guard_mutex): that is known after some time."""
+    with calls.running("exec") as caller, pagemap.Process(caller.pid) as process:
+        wait_until(lambda: state(caller.pid) == "D")
+        with pytest.raises(pagemap.PagemapError, match="in the midst of exec") as caught:
+            os.close(userfaultfd_in(process.folder))
+        assert caught.value.errno == EBUSY

@@ -27,7 +27,9 @@ from tests.target import wait_until
 
 HERE = Path(__file__).resolve().parents[1]
 CSRC = HERE.parent / "csrc"
-PARTS = [CSRC / f"kernel/{name}.c" for name in ("injection", "trace", "status")]
+PARTS = [
+    CSRC / f"kernel/{name}.c" for name in ("injection", "trace", "trace_sequence", "status", "read")
+]
 LONG = ROUNDS > 100
 MODES = ("read", "compute", "futex", "sleep", "epoll", "signals") if LONG else ("read",)
 SEIZE = STEPS["seize"]
@@ -69,12 +71,14 @@ def traced(pid: int) -> bool:
     return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def is_as_before(caller: calls.Caller, mode: str, *, more: int = 0) -> None:
+def is_as_before(caller: calls.Caller, mode: str, *, more: int = 0, again: bool = True) -> None:
     """Nobody traces it, it is right and goes on, and has at most so many descriptors more."""
     wait_until(lambda: not traced(caller.pid))
     assert mode in calls.STILL or caller.goes_on()
     assert caller.report().wrong == "right"
     assert len(left_behind(caller.pid)) <= more
+    if not again:
+        return
     with pagemap.Process(caller.pid) as process:  # and it can be done again
         os.close(userfaultfd_in(process.folder))
         process.check()
@@ -116,8 +120,8 @@ def test_the_helper_is_killed(mode: str, steps: range) -> None:
                 outcomes["in a span"] += 1
     # 2 spans, each of: set registers, go on, enter, go on, leave, get and set registers
     assert 15 <= outcomes["in a span"] <= 40, outcomes
-    assert outcomes["as before"] >= 20, outcomes
-    assert outcomes["as before, a descriptor more"] >= 3, outcomes
+    assert outcomes["as before"] >= 18, outcomes
+    assert outcomes["as before, a descriptor more"] >= 2, outcomes
 
 
 def test_who_started_it_is_killed(mode: str, steps: range) -> None:

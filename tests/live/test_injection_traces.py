@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pagemap
-from pagemap._kernel.injection import WARNING
+from pagemap._kernel.injection import WARNING, call_in
 from pagemap._native import injection
 from tests import calls, oracle
 from tests.copies import copied
@@ -20,23 +20,17 @@ STOPPED, EXPOSED = 5_000_000, 200_000  # nanoseconds that we promise, on a machi
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86-64")
 
 
-def call_at(process: pagemap.Process) -> int:
-    """Where its vDSO makes a system call."""
-    vdso = next(each for each in process.maps() if each.path == "[vdso]")
-    with open(f"/proc/{process.pid}/mem", "rb", buffering=0) as memory:
-        memory.seek(vdso.start)
-        return vdso.start + injection.find_call(memory.read(vdso.size))
-
-
 def test_it_is_over_soon() -> None:
     """Noise of other processes only adds: in one group of many no injection took too long."""
     with calls.running("poll") as caller, pagemap.Process(caller.pid) as process:
-        at = call_at(process)
+        call = call_in(process.folder)
         groups = []
         for _ in range(GROUPS):
             group = []
             for _ in range(EACH):
-                code, about = injection.inject(process.folder.fd, caller.pid, caller.pid, at, 10**9)
+                code, about = injection.inject(
+                    process.folder.fd, caller.pid, caller.pid, call, 10**9
+                )
                 assert code == 0
                 os.close(about.fd)
                 assert 0 < about.exposed < about.stopped
