@@ -6,6 +6,7 @@ import os
 
 from pagemap._errors import PagemapError
 from pagemap._history.salvage_chunks import chunks_of
+from pagemap._history.salvage_moments import Copy, moments_of
 from pagemap._history.salvage_parts import Parts
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._kernel.regular import open_regular
@@ -20,12 +21,16 @@ __all__ = ["salvage"]
 
 
 def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[str, Any]:
-    """Write what is whole of the first moment in `path` as a snapshot that can be read.
+    """Write what is whole of `path` as a snapshot that can be read.
 
-    Returns ``processes``, ``blocks`` and ``skipped``: how many there are, and how many bytes of the
-    file were of no use. A process whose facts are damaged is left out, and so are the pages of one
-    whose mappings are, and a block that lies below one before it. Raises PagemapError where nothing
-    is whole, or the file cannot be read.
+    That is each whole moment, a patch only behind what it changes; or, where there is none, what is
+    whole of the first: then the processes are not complete; one whose facts are damaged is left
+    out, and so are the pages of one whose mappings are, and a block that lies below one before it.
+
+    Returns ``moments``, how many were written, and ``lost``, how many more the file has some of;
+    ``whole``; ``processes`` of the last one and, where it is not whole, ``blocks``; and
+    ``skipped``, how many bytes of the file were of no use. Raises PagemapError where nothing is
+    whole, or the file cannot be read.
     """
     try:
         fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -50,7 +55,19 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
             "it with a newer one",
             path=path,
         )
+    whole, begun = moments_of(fd, size)
     writer = SnapshotWriter(write)
+    if whole:
+        copy = Copy(fd, path, size, writer)
+        for moment in whole:
+            copy.add(moment)
+        return {
+            "moments": len(whole),
+            "lost": begun - len(whole),
+            "whole": True,
+            "processes": copy.processes,
+            "skipped": size - copy.used,
+        }
     parts = Parts(writer)
     used = 0 if version is None else 16
     for chunk in chunks_of(fd, size):
@@ -62,6 +79,9 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
         raise PagemapError(f"nothing of {path} is whole: there is no process in it", path=path)
     parts.end()
     return {
+        "moments": 1,
+        "lost": max(begun - 1, 0),
+        "whole": False,
         "processes": len(parts.processes),
         "blocks": sum(len(each.columns[0]) for each in parts.processes.values()),
         "skipped": size - used,
