@@ -39,7 +39,7 @@ static int look(void *argument)
 	struct pm_trace_sequence found = { 0 };
 	uint64_t at = 0;
 
-	pm_sys_close_all_but(NULL, 0);
+	pm_sys_reader_begin();
 	/* the area has two numbers of processors, and then the address of a struct rseq_cs; that
 	 * has its version and flags, and then the three numbers */
 	if (read_words(reading, reading->area + 8, &at, sizeof(at)) && at &&
