@@ -253,12 +253,27 @@ static int32_t trace(struct job *job)
 	return job->pidfd < 0 ? -errno : stopped(job);
 }
 
+/*
+ * Run where the thread does: then it goes on as soon as we rest, and we when it stops, without
+ * an interrupt to another processor, and without others who run there between us.
+ */
+static void stay_with(const struct job *job)
+{
+	const int fd = open_file(job, "/stat");
+
+	if (fd < 0)
+		return;
+	pm_sys_helper_stay(pm_status_processor(fd));
+	pm_sys_close(fd);
+}
+
 /* The helper's life. */
 static int help(void *argument)
 {
 	struct job *job = argument;
 
 	pm_sys_helper_begin();
+	stay_with(job);
 	job->result = trace(job);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* A line of /proc/PID/status: see status.h. */
+/* A line of /proc/PID/status, and a field of stat: see status.h. */
 #include <errno.h>
 #include <stdbool.h>
 
@@ -47,4 +47,27 @@ int64_t pm_status_number(int fd, const char *name)
 			look(&search, text[i]);
 	}
 	return search.found < 0 ? -ENOENT : search.found;
+}
+
+/* proc(5) counts the pid as the first; the name before it may hold spaces and parentheses. */
+enum { STATE = 3, PROCESSOR = 39 };
+
+int64_t pm_status_processor(int fd)
+{
+	char text[1024];
+	const ssize_t size = pm_sys_pread(fd, text, sizeof(text), 0);
+	int64_t found = -ENODATA;
+	ssize_t at = size;
+	int field = STATE - 1;
+
+	if (size < 0)
+		return -errno;
+	while (at > 0 && text[at - 1] != ')')
+		at--;
+	for (; at && at < size && field <= PROCESSOR; at++)
+		if (text[at] == ' ')
+			field++;
+		else if (field == PROCESSOR && text[at] >= '0' && text[at] <= '9')
+			found = (found < 0 ? 0 : found * 10) + (text[at] - '0');
+	return found;
 }

@@ -10,4 +10,10 @@
  */
 int64_t pm_status_number(int fd, const char *name);
 
+/*
+ * The processor that a thread runs on or ran on last, by its /proc/PID/task/TID/stat: its
+ * number, or -errno. -ENODATA where the kernel does not tell.
+ */
+int64_t pm_status_processor(int fd);
+
 #endif

@@ -180,6 +180,18 @@ static inline void pm_sys_helper_begin(void)
 	syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &lowest);
 }
 
+/* In the helper: run on this processor alone, if that is allowed. */
+static inline void pm_sys_helper_stay(int64_t processor)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	if (processor >= 0 && processor < CPU_SETSIZE) {
+		CPU_SET((size_t)processor, &one);
+		syscall(SYS_sched_setaffinity, 0, sizeof(one), &one);
+	}
+}
+
 /* From now on the helper is ended by SIGALRM, unless within so many nanoseconds this is undone by 0. */
 static inline void pm_sys_helper_limit(uint64_t nanoseconds)
 {

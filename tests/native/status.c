@@ -1,0 +1,26 @@
+/* The processor of a thread, out of its stat, whatever its name is. */
+#include "check.h"
+#include "kernel/status.h"
+
+/* proc(5): the state, 35 fields, and then the processor */
+#define FIELDS                                                     \
+	" S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21" \
+	" 22 23 24 25 26 27 28 29 30 31 32 33 34 35"
+
+static int64_t processor_of(const char *text)
+{
+	lie = (struct lie){ .bytes = (const uint8_t *)text, .bytes_size = strlen(text) };
+	return pm_status_processor(LIE_BYTES);
+}
+
+int main(void)
+{
+	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 0 0 0\n"), 0);
+	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 63 1 2 3\n"), 63);
+	CHECK_EQUAL(processor_of("7 (a) S 1 (b) 9 )" FIELDS " 1234 1\n"), 1234);
+	CHECK_EQUAL(processor_of("7 (cat)" FIELDS), -ENODATA);
+	CHECK_EQUAL(processor_of("7 (cat) S 1 2 3\n"), -ENODATA);
+	CHECK_EQUAL(processor_of("7 cat S 1 2 3\n"), -ENODATA);
+	CHECK_EQUAL(processor_of(""), -ENODATA);
+	return 0;
+}
