@@ -17,12 +17,11 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._analyses.cached_charged import cache_cgroups, cache_charged
     from pagemap._analyses.cached_files import cache
-    from pagemap._analyses.cached_held import cache_held
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.frame_files import frame_files
+    from pagemap._analyses.freed import freed
     from pagemap._analyses.gentle import Gentle
     from pagemap._analyses.memory import Memory, memory
     from pagemap._analyses.owners import owners
@@ -62,12 +61,7 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Pages
     from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
-    from pagemap._vocabulary.rows.cached_file import (
-        CachedFileRow,
-        ChargedCgroupRow,
-        ChargedFileRow,
-        HeldFileRow,
-    )
+    from pagemap._vocabulary.rows.cached_file import CachedFileRow
     from pagemap._vocabulary.rows.contents import ContentsRow
     from pagemap._vocabulary.rows.diff import (
         DiffRegionRow,
@@ -84,6 +78,7 @@ if TYPE_CHECKING:
         PathFootprintRow,
     )
     from pagemap._vocabulary.rows.frame_files import FrameFileRow
+    from pagemap._vocabulary.rows.freed import FreedRow
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
     from pagemap._vocabulary.rows.memory import (
@@ -125,8 +120,6 @@ __all__ = [
     "BlocksRow",
     "CachedFileRow",
     "CgroupMemoryRow",
-    "ChargedCgroupRow",
-    "ChargedFileRow",
     "ClosedProcess",
     "Column",
     "ContentsRow",
@@ -145,8 +138,8 @@ __all__ = [
     "FrameReader",
     "Frames",
     "FreeRunRow",
+    "FreedRow",
     "Gentle",
-    "HeldFileRow",
     "HugeRow",
     "KindDiffRow",
     "Lists",
@@ -205,9 +198,6 @@ __all__ = [
     "ZoneMemoryRow",
     "__version__",
     "cache",
-    "cache_cgroups",
-    "cache_charged",
-    "cache_held",
     "diff",
     "diff_regions",
     "doctor",
@@ -215,6 +205,7 @@ __all__ = [
     "find",
     "footprints",
     "frame_files",
+    "freed",
     "load",
     "memory",
     "owners",
@@ -231,8 +222,6 @@ _MODULES = {
     "BlockerRow": "_vocabulary.rows.memory",
     "BlocksRow": "_vocabulary.rows.memory",
     "CgroupMemoryRow": "_vocabulary.rows.memory",
-    "ChargedCgroupRow": "_vocabulary.rows.cached_file",
-    "ChargedFileRow": "_vocabulary.rows.cached_file",
     "CachedFileRow": "_vocabulary.rows.cached_file",
     "Column": "_vocabulary.schema",
     "ContentsRow": "_vocabulary.rows.contents",
@@ -251,8 +240,8 @@ _MODULES = {
     "FrameReader": "_kernel.frames",
     "Frames": "_kernel.frames",
     "FreeRunRow": "_vocabulary.rows.memory",
+    "FreedRow": "_vocabulary.rows.freed",
     "Gentle": "_analyses.gentle",
-    "HeldFileRow": "_vocabulary.rows.cached_file",
     "HugeRow": "_vocabulary.rows.huge",
     "KindDiffRow": "_vocabulary.rows.diff",
     "Lists": "_tables.table",
@@ -303,14 +292,12 @@ _MODULES = {
     "diff": "_history.diff",
     "diff_regions": "_history.diff",
     "cache": "_analyses.cached_files",
-    "cache_cgroups": "_analyses.cached_charged",
-    "cache_charged": "_analyses.cached_charged",
-    "cache_held": "_analyses.cached_held",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",
     "footprints": "_analyses.footprints",
     "frame_files": "_analyses.frame_files",
+    "freed": "_analyses.freed",
     "memory": "_analyses.memory",
     "owners": "_analyses.owners",
     "page_runs": "_analyses.page_runs",

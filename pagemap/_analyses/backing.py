@@ -27,6 +27,8 @@ from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pagemap._kernel.smaps_accounts import Account
     from pagemap._native.lines import Lines
     from pagemap._space.address_space import AddressSpace
@@ -48,9 +50,10 @@ _NAMED = ("[anon:", "[stack:")
 class Backing:
     """What is known of the devices behind a process's mappings, for the length of one walk."""
 
-    def __init__(self, process: AddressSpace) -> None:
+    def __init__(self, process: AddressSpace, known: Mapping[str, int] | None = None) -> None:
+        """`known` is what was found of devices before, by way of other processes."""
         self._process = process
-        self._known: dict[str, int] = {**process.devices(), _OF_NO_FILE: NO_FILE}
+        self._known: dict[str, int] = {**process.devices(), **(known or {}), _OF_NO_FILE: NO_FILE}
         self._systems: dict[str, bytes] | None = None
         self._accounts: dict[int, Account] | None = None
 

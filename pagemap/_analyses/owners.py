@@ -204,7 +204,9 @@ class _Search(Holder):
                 if self._all_found():
                     return
 
-    def _choose(self, block: bytes) -> tuple[list[tuple[int, int]], list[Mapping]]:
+    def _choose(
+        self, block: bytes, _process: object
+    ) -> tuple[list[tuple[int, int]], list[Mapping]]:
         """The mappings that may hold a frame of the kinds looked for."""
         chosen = [
             mapping

@@ -269,7 +269,7 @@ class _Walk(Holder):
                     join = joining and seen.number >= len(self._targets)
                     self._table.add(buffer, count, seen.note, seen.number, join=join)
 
-    def _choose(self, block: bytes) -> tuple[list[tuple[int, int]], array[int]]:
+    def _choose(self, block: bytes, _process: object) -> tuple[list[tuple[int, int]], array[int]]:
         """All mappings, and the number of the label of each."""
         known = self._labels
         ranges = []

@@ -112,6 +112,15 @@ class Many:
             self._is_to_tell = False
             self.tell()
 
+    def failed(self) -> int:
+        """Report the targets that could not be found; return the exit code of the first, or 0."""
+        from pagemap._cli.exit_codes import code_of, message_of
+        from pagemap._cli.messages import complain
+
+        for error in self._failed:
+            complain(message_of(error))
+        return code_of(self._failed[0]) if self._failed else 0
+
     def _fail(self, *, were_there: bool = False) -> None:
         from pagemap._cli.exit_codes import message_of
         from pagemap._cli.messages import complain

@@ -17,11 +17,14 @@ __all__ = [
     "cmdline",
     "container",
     "exe",
+    "name",
     "oom_score",
     "oom_score_adj",
     "page_tables",
     "session",
     "size_and_shmem",
+    "swapped",
+    "threads",
     "uid",
     "user",
     "user_name",
@@ -57,6 +60,18 @@ def allowed_nodes(folder: Folder) -> str | None:
     """The nodes that its cpuset allows it to allocate on, as a list of the kernel's."""
     found = _status(folder, b"Mems_allowed_list")
     return None if found is None else found.decode("ascii", "replace").strip()
+
+
+def swapped(folder: Folder) -> int | None:
+    """How much of its own memory is in swap, in bytes; None where the kernel does not tell."""
+    found = _status(folder, b"VmSwap")
+    return None if found is None else int(found.split()[0]) << 10
+
+
+def threads(folder: Folder) -> int | None:
+    """How many threads it has; None for one that is gone."""
+    found = _status(folder, b"Threads")
+    return None if found is None else int(found)
 
 
 def oom_score(folder: Folder) -> int | None:
@@ -130,6 +145,12 @@ def _cgroups(folder: Folder) -> tuple[str | None, str | None, str | None]:
         elif number == b"0":
             unified = _text(path)
     return memory, systemd, unified
+
+
+def name(folder: Folder) -> str | None:
+    """Its command name."""
+    text = folder.peek("comm")
+    return None if text is None else _text(text.removesuffix(b"\n"))
 
 
 def exe(folder: Folder) -> str | None:

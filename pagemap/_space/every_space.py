@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pagemap._native.owners import VisitPiece
     from pagemap._space.address_space import AddressSpace
 
-    Choose = Callable[[bytes], tuple[list[tuple[int, int]], Any]]
+    Spanned = tuple[list[tuple[int, int]], Any]
+    Choose = Callable[[bytes, AddressSpace], Spanned]
     Make = Callable[[Visit, Any, Any, int], VisitPiece]
     Progress = Callable[[int, int], object]
     _Several = TypeVar("_Several", bound="SeveralSpaces")
@@ -105,9 +106,9 @@ class SeveralSpaces(Holder):
     ) -> Generator[tuple[VisitPiece, Any], None, None]:
         """Each step of each piece, in order, with its result; ``piece.visit.tag`` is a `Seen`.
 
-        `choose` gets the text of maps, some lines at a time, and gives the ranges of pages ``(vpn,
-        count)`` to be gone through, with a note of its own; `make` makes a piece of some of them.
-        Processes in `required` raise what others are left out for. `progress` is
+        `choose` gets the text of maps, some lines at a time, and the process, and gives the ranges
+        of pages ``(vpn, count)`` to be gone through, with a note of its own; `make` makes a piece
+        of some of them. Processes in `required` raise what others are left out for. `progress` is
         called with the processes done and their number.
         """
         at: Seen | None = None
@@ -169,7 +170,7 @@ class SeveralSpaces(Holder):
     def _pieces_of(
         self, text: bytes, seen: Seen, choose: Choose, make: Make, reach: Reach
     ) -> Iterator[VisitPiece]:
-        ranges, seen.note = choose(text)
+        ranges, seen.note = choose(text, seen.process)
         if ranges:
             process = seen.process
             visit = Visit(

@@ -66,6 +66,7 @@ CASES = {
     "types": Case(("types", "--pfn", "0x0-0x10", "--raw"), needs_root=True),
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
+    "free-if": Case(("free-if", "PID"), frozenset(["droppable", "stays", "stays_file"])),
     "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
     "cache": Case(("cache", "/etc/passwd", "--all")),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),

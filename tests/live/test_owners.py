@@ -285,7 +285,7 @@ def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.Mon
         met: list[int] = []
         blocks = []
 
-        def choose(text: bytes) -> tuple[list[tuple[int, int]], None]:
+        def choose(text: bytes, _process: object) -> tuple[list[tuple[int, int]], None]:
             blocks.append(text)
             met.extend(mapping.start for mapping in maps.parse(text))
             if child in spaces.pids:

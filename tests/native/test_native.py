@@ -83,6 +83,7 @@ def test_every_behaviour_has_a_program() -> None:
         "types",
         "types_file",
         "owners",
+        "freed",
         "sharing",
     } <= {path.stem for path in PROGRAMS}
 

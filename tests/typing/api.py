@@ -153,6 +153,8 @@ def footprints(process: pagemap.Process) -> pagemap.FootprintRow:
         assert_type(row.start, int)
         assert_type(row.path, str)
     assert_type(gentle.total(process), pagemap.FootprintSums)
+    assert_type(pagemap.freed([1]), "pagemap.Table[pagemap.FreedRow]")
+    assert_type(pagemap.freed(by="user", threads=2)[0].shmem, "int | None")
     names: pagemap.Table[Any] = pagemap.footprints(names=["pid", "user"])
     assert_type(names.schema, "pagemap.Schema[Any]")
     return held
@@ -238,12 +240,6 @@ def analyses(process: pagemap.Process) -> None:
 def cached(paths: list[str]) -> int | None:
     table = pagemap.cache(paths, one_file_system=True, least=4096)
     assert_type(table, pagemap.Table[pagemap.CachedFileRow])
-    held = pagemap.cache_held(residency=True, frames=True)
-    assert_type(held[0], pagemap.HeldFileRow)
-    assert_type(held[0].residency, "tuple[int, ...] | None")
-    charged = pagemap.cache_charged(paths, threads=1)
-    assert_type(charged[0], pagemap.ChargedFileRow)
-    assert_type(pagemap.cache_cgroups([charged]), pagemap.Table[pagemap.ChargedCgroupRow])
     return table[0].cached
 
 

@@ -17,6 +17,7 @@ COMMANDS = (
     ("types", "pages by the kernel's flags, counted or listed", "types"),
     ("who", "the processes and addresses that map a frame", "who"),
     ("sharing", "which processes share memory, and how much", "sharing"),
+    ("free-if", "how much memory comes back if processes end", "free_if"),
     ("cache", "how much of files is in the page cache", "cache"),
     ("wss", "how much memory is touched in a window of time", "wss"),
     ("writes", "what processes write, by mapping or by page", "writes"),

@@ -1,0 +1,44 @@
+"""The groups of a machine's processes: by name, executable, user, cgroup, container, session.
+
+A process alone is a group too.
+"""
+
+from __future__ import annotations
+
+from pagemap._errors import UsageError
+from pagemap._kernel import task
+from pagemap._vocabulary.names import unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pagemap._kernel.folder import Folder
+
+__all__ = ["GROUPS", "UNKNOWN", "check_group"]
+
+
+def _pid(folder: Folder) -> str:
+    return str(folder.pid)
+
+
+GROUPS: dict[str, Callable[[Folder], str | None]] = {
+    "process": _pid,
+    "name": task.name,
+    "exe": task.exe,
+    "user": task.user,
+    "cgroup": task.cgroup,
+    "container": task.container,
+    "session": task.session,
+}
+"""What tells the group of a process, given its folder."""
+
+UNKNOWN = "-"
+"""The group of processes of which it is not known."""
+
+
+def check_group(by: str) -> str:
+    """The name of such a kind of group. Raises UsageError for another."""
+    if by not in GROUPS:
+        raise UsageError(unknown("by", by, GROUPS))
+    return by

@@ -1,0 +1,80 @@
+"""`pagemap free-if`, as a person or a program asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+MIB = 1 << 20
+
+
+def test_of_a_process(pagemap: Pagemap, start: Start, need_pfns: None) -> None:
+    target = start(workloads.dense(4 * MIB))
+    code, out, err = pagemap("free-if", target.pid, "--json")
+    told = json.loads(out)
+    (row,) = told["rows"]
+    sums = oracle.smaps_rollup(target.pid)
+    assert (code, told["schema"], told["about"]["estimated"]) == (0, "pagemap.freed", False)
+    assert all("ended" in line or "forbid" in line for line in err)
+    assert row["anon"] == sums["Anonymous"]
+    assert row["group"] == Path(f"/proc/{target.pid}/comm").read_text().strip()
+    assert row["stays"] + row["droppable"] + row["anon"] == sums["Rss"]
+
+
+def test_groups(pagemap: Pagemap, start: Start, need_pfns: None) -> None:
+    pids = [start(workloads.dense(4 * MIB)).pid for _ in range(2)]
+    code, out, _ = pagemap("free-if", *pids, "--by", "process", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert {row["group"] for row in told["rows"]} == set(map(str, pids))
+    assert told["total"]["frees"] == sum(row["frees"] for row in told["rows"]) >= 8 * MIB
+    code, out, _ = pagemap("free-if", "--by", "name", "--columns", "group,processes", "--csv")
+    assert code == 0
+    name = Path(f"/proc/{pids[0]}/comm").read_text().strip()
+    rows = dict(line.rsplit(",", 1) for line in out.decode().splitlines())
+    assert int(rows[name]) >= len(pids)
+
+
+def test_without_rights(unprivileged: Pagemap, start: Start) -> None:
+    """Of one's own processes an estimate; of others nothing."""
+    code, out, err = unprivileged("free-if", "self", "--json")
+    told = json.loads(out)
+    assert (code, told["about"]["estimated"]) == (0, True)
+    assert told["rows"][0]["shmem"] is None
+    assert told["rows"][0]["anon"] > MIB
+    assert any(line.startswith("pagemap: estimated, because cannot") for line in err)
+    if os.geteuid() == 0:
+        target = start(workloads.idle())
+        code, out, err = unprivileged("free-if", target.pid)
+        assert (code, out) == (77, b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "name the processes that end: TARGET..., --cgroup PATH, --user NAME, or --by WHAT"),
+        ("self --cgroup /x", "give targets or --cgroup PATH, not both"),
+        ("self --user root", "--user NAME stands alone"),
+        ("--by colour", "--by knows no 'colour'"),
+        ("--by user,name", "--by takes one word"),
+    ],
+)
+def test_command_lines_that_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:
+    code, out, err = pagemap("free-if", *line.split())
+    assert (code, out) == (2, b"")
+    assert err[0].startswith(f"pagemap: {said}")
+
+
+def test_no_such_process(pagemap: Pagemap) -> None:
+    code, out, _ = pagemap("free-if", 1 << 22)
+    assert (code, out) == (66, b"")
