@@ -17,7 +17,9 @@ from pagemap._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagemap._analyses.cached_charged import cache_cgroups, cache_charged
     from pagemap._analyses.cached_files import cache
+    from pagemap._analyses.cached_held import cache_held
     from pagemap._analyses.doctor import doctor
     from pagemap._analyses.footprints import footprints
     from pagemap._analyses.frame_files import frame_files
@@ -61,7 +63,12 @@ if TYPE_CHECKING:
     from pagemap._space.pages import Counts, Pages
     from pagemap._tables.table import Lists, Table, Texts
     from pagemap._vocabulary.frame_flags import PageFlag
-    from pagemap._vocabulary.rows.cached_file import CachedFileRow
+    from pagemap._vocabulary.rows.cached_file import (
+        CachedFileRow,
+        ChargedCgroupRow,
+        ChargedFileRow,
+        HeldFileRow,
+    )
     from pagemap._vocabulary.rows.contents import ContentsRow
     from pagemap._vocabulary.rows.diff import (
         DiffRegionRow,
@@ -120,6 +127,8 @@ __all__ = [
     "BlocksRow",
     "CachedFileRow",
     "CgroupMemoryRow",
+    "ChargedCgroupRow",
+    "ChargedFileRow",
     "ClosedProcess",
     "Column",
     "ContentsRow",
@@ -140,6 +149,7 @@ __all__ = [
     "FreeRunRow",
     "FreedRow",
     "Gentle",
+    "HeldFileRow",
     "HugeRow",
     "KindDiffRow",
     "Lists",
@@ -198,6 +208,9 @@ __all__ = [
     "ZoneMemoryRow",
     "__version__",
     "cache",
+    "cache_cgroups",
+    "cache_charged",
+    "cache_held",
     "diff",
     "diff_regions",
     "doctor",
@@ -222,6 +235,8 @@ _MODULES = {
     "BlockerRow": "_vocabulary.rows.memory",
     "BlocksRow": "_vocabulary.rows.memory",
     "CgroupMemoryRow": "_vocabulary.rows.memory",
+    "ChargedCgroupRow": "_vocabulary.rows.cached_file",
+    "ChargedFileRow": "_vocabulary.rows.cached_file",
     "CachedFileRow": "_vocabulary.rows.cached_file",
     "Column": "_vocabulary.schema",
     "ContentsRow": "_vocabulary.rows.contents",
@@ -242,6 +257,7 @@ _MODULES = {
     "FreeRunRow": "_vocabulary.rows.memory",
     "FreedRow": "_vocabulary.rows.freed",
     "Gentle": "_analyses.gentle",
+    "HeldFileRow": "_vocabulary.rows.cached_file",
     "HugeRow": "_vocabulary.rows.huge",
     "KindDiffRow": "_vocabulary.rows.diff",
     "Lists": "_tables.table",
@@ -292,6 +308,9 @@ _MODULES = {
     "diff": "_history.diff",
     "diff_regions": "_history.diff",
     "cache": "_analyses.cached_files",
+    "cache_cgroups": "_analyses.cached_charged",
+    "cache_charged": "_analyses.cached_charged",
+    "cache_held": "_analyses.cached_held",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
     "find": "_kernel.processes",

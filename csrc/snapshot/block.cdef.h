@@ -1,8 +1,8 @@
 /*
  * A block: some of the page table of one process, as a snapshot file has it.
  *
- * A file is a row of chunks, each behind a header of its own, and those of kind PM_CHUNK_PAGES
- * hold a block. All numbers of fixed width are little-endian:
+ * A file is a row of chunks, each behind a header of its own, and those of kind PM_CHUNK_PAGES or
+ * PM_CHUNK_WITHIN hold a block. All numbers of fixed width are little-endian:
  *
  *   0        4        8        12       16       20       24
  *  +--------+--------+--------+--------+--------+--------+-----------------//--+
@@ -27,6 +27,10 @@
  * A varint has seven bits in each byte, the lowest first, and bit 7 where more follow. The block
  * spans `pages` pages from page number `vpn` on; its first run begins and its last ends there.
  *
+ * In a chunk of kind PM_CHUNK_WITHIN what lies between the mappings of the process does not count:
+ * behind the last page of a mapping comes the first one of the next, in `pages`, in gaps, and in
+ * runs, which go on there. So what maps say of addresses is not said once more.
+ *
  * A run is pages in a row with the same key, `gap` pages after the run before it:
  *
  *    31        13  12  11  10   9   8                 0
@@ -45,6 +49,7 @@
  *
  *   0        as expected
  *   1..57    a jump of so many bits: the highest is 1, those below it lie in the low bits
+ *   65..112  by 512 times as much, as huge pages do: a jump of so many bits less 64
  *   60       `repetition` pages, each as expected
  *   61       `repetition` pages, each of the same place as the page before
  */
@@ -60,12 +65,14 @@ extern "C" {
 enum pm_chunk_layout {
 	PM_CHUNK_HEADER = 24,	    /* bytes */
 	PM_CHUNK_MARK = 0x0a6d70b1, /* "\xb1pm\n" */
-	PM_CHUNK_PAGES = 5,	    /* the kind that holds a block */
+	PM_CHUNK_PAGES = 5,	    /* the kinds that hold a block */
+	PM_CHUNK_WITHIN = 11,
 };
 
 enum pm_block_limits {
 	PM_BLOCK_RUNS = 4096,	 /* most runs in a block */
 	PM_BLOCK_TOKENS = 4096,	 /* most tokens in a block */
+	PM_BLOCK_SPLITS = 4096,	 /* how often runs of a block go on in the next mapping, at most */
 	PM_BLOCK_BYTES = 196608, /* most bytes of a block, with its header */
 };
 

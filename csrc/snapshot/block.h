@@ -20,6 +20,9 @@ enum pm_token {
 	PM_TOKEN_JUMP_MOST = 57,
 	PM_TOKEN_REPEAT_NEXT = 60,
 	PM_TOKEN_REPEAT_SAME = 61,
+	PM_TOKEN_LEAP = 64, /* and so many bits */
+	PM_TOKEN_LEAP_MOST = PM_TOKEN_LEAP + 48,
+	PM_LEAP_BITS = 9, /* log2 of 512 */
 };
 
 #define PM_KEY_FLAGS   ((UINT64_C(1) << PM_KEY_PLACED_BIT) - 1)

@@ -9,6 +9,7 @@
 
 #include "snapshot/block.h"
 #include "snapshot/pack.h"
+#include "walk/spans.h"
 
 enum {
 	REPEATED = 24, /* pages from which on one token for all of them is smaller */
@@ -23,6 +24,11 @@ int pm_pack_begin(struct pm_pack *pack, uint32_t whose)
 	memset(pack->low, 0, sizeof(pack->low));
 	pack->place = 0;
 	pack->expected = 0;
+	pack->spans = NULL;
+	pack->spans_count = 0;
+	pack->span = 0;
+	pack->before = 0;
+	pack->splits = 0;
 	pack->size = 0;
 	pack->capacity = 0;
 	pack->blocks_count = 0;
@@ -30,6 +36,13 @@ int pm_pack_begin(struct pm_pack *pack, uint32_t whose)
 	pack->whose = whose;
 	pack->error = 0;
 	return pm_deflate_begin(&pack->squeeze, pack->arena, sizeof(pack->arena));
+}
+
+void pm_pack_within(struct pm_pack *pack, const struct pm_range *spans, uint64_t count)
+{
+	pack->spans = spans;
+	pack->spans_count = count;
+	pack->span = count; /* not known before there is a page */
 }
 
 void pm_pack_into(struct pm_pack *pack, uint8_t *out, uint64_t capacity,
@@ -56,11 +69,13 @@ static void put_low(struct pm_pack *pack, uint64_t value, unsigned bits)
 
 static void put_jump(struct pm_pack *pack, uint64_t place)
 {
-	const uint64_t by = place - pack->expected;
-	const uint64_t jump = by << 1 ^ (by >> 63 ? UINT64_MAX : 0);
+	const uint64_t by = place - pack->expected, sign = by >> 63 ? UINT64_MAX : 0;
+	const int leaps = by && !(by & (PM_BIT(PM_LEAP_BITS) - 1));
+	const uint64_t much = (by ^ sign) >> (leaps ? PM_LEAP_BITS : 0);
+	const uint64_t jump = much << 1 | (sign & 1);
 	const unsigned bits = jump ? 64 - (unsigned)__builtin_clzll(jump) : 0;
 
-	pack->tokens[pack->tokens_count++] = (uint8_t)bits;
+	pack->tokens[pack->tokens_count++] = (uint8_t)(leaps ? PM_TOKEN_LEAP + bits : bits);
 	if (bits > 1)
 		put_low(pack, jump ^ UINT64_C(1) << (bits - 1), bits - 1);
 }
@@ -113,11 +128,11 @@ static uint64_t put_places(struct pm_pack *pack, const uint64_t *entries, uint64
 static uint64_t runs_columns(struct pm_pack *pack)
 {
 	uint8_t *to = pack->columns;
-	uint64_t end = pack->runs[0].vpn;
+	uint64_t end = pack->runs[0].number;
 
 	for (uint64_t i = 0; i < pack->runs_count; i++) {
-		to = pm_put_varint(to, pack->runs[i].vpn - end);
-		end = pack->runs[i].vpn + pack->runs[i].count;
+		to = pm_put_varint(to, pack->runs[i].number - end);
+		end = pack->runs[i].number + pack->runs[i].count;
 	}
 	for (uint64_t i = 0; i < pack->runs_count; i++)
 		to = pm_put_varint(to, pack->runs[i].count - 1);
@@ -126,11 +141,11 @@ static uint64_t runs_columns(struct pm_pack *pack)
 	return (uint64_t)(to - pack->columns);
 }
 
-static void put_header(uint8_t *header, uint32_t whose, uint64_t size)
+static void put_header(const struct pm_pack *pack, uint8_t *header, uint64_t size)
 {
 	pm_put_u32(header, PM_CHUNK_MARK);
-	pm_put_u32(header + 4, PM_CHUNK_PAGES);
-	pm_put_u32(header + 8, whose);
+	pm_put_u32(header + 4, pack->spans ? PM_CHUNK_WITHIN : PM_CHUNK_PAGES);
+	pm_put_u32(header + 8, pack->whose);
 	pm_put_u32(header + 12, (uint32_t)size);
 	pm_put_u32(header + 16, pm_chunk_sum(header + PM_CHUNK_HEADER, size));
 	pm_put_u32(header + 20, pm_chunk_sum(header, 20));
@@ -165,8 +180,8 @@ int pm_pack_end(struct pm_pack *pack)
 		return pack->error = (int32_t)(a < 0 ? a : b);
 	low = (pack->low_bits + 7) / 8;
 
-	to = pm_put_varint(to, pack->runs[0].vpn);
-	to = pm_put_varint(to, last->vpn + last->count - pack->runs[0].vpn);
+	to = pm_put_varint(to, pack->first);
+	to = pm_put_varint(to, last->number + last->count - pack->runs[0].number);
 	to = pm_put_varint(to, pack->runs_count);
 	to = pm_put_varint(to, pack->tokens_count);
 	to = pm_put_varint(to, columns);
@@ -177,11 +192,11 @@ int pm_pack_end(struct pm_pack *pack)
 	to += a + b;
 	memcpy(to, pack->low, low);
 	to += low;
-	put_header(header, pack->whose, (uint64_t)(to - head));
+	put_header(pack, header, (uint64_t)(to - head));
 
 	pack->blocks[pack->blocks_count++] = (struct pm_saved_block){
-		.vpn = pack->runs[0].vpn,
-		.end = last->vpn + last->count,
+		.vpn = pack->first,
+		.end = pack->end,
 		.offset = pack->size,
 		.size = (uint32_t)(to - header),
 		.whose = pack->whose,
@@ -189,21 +204,46 @@ int pm_pack_end(struct pm_pack *pack)
 	pack->size += (uint64_t)(to - header);
 	memset(pack->low, 0, low);
 	pack->runs_count = pack->tokens_count = pack->repeats_size = pack->low_bits = 0;
-	pack->place = pack->expected = 0;
+	pack->place = pack->expected = pack->splits = 0;
 	return 0;
+}
+
+/* The number of a page, which lies behind those that were asked for before. */
+static uint64_t number_of(struct pm_pack *pack, uint64_t vpn)
+{
+	const struct pm_range *spans = pack->spans;
+
+	if (!spans)
+		return vpn;
+	if (pack->span == pack->spans_count)
+		pack->span = pm_span_at(spans, pack->spans_count, vpn);
+	for (; vpn - spans[pack->span].vpn >= spans[pack->span].count; pack->span++)
+		pack->before += spans[pack->span].count;
+	return pack->before + (vpn - spans[pack->span].vpn);
 }
 
 /* A place for a run of this key at `vpn`, in a new block where it is not in this one. */
 static struct pm_packed_run *run_at(struct pm_pack *pack, uint64_t vpn, uint64_t key)
 {
-	struct pm_packed_run *last = pack->runs + pack->runs_count - 1;
+	struct pm_packed_run *last = pack->runs_count ? pack->runs + pack->runs_count - 1 : NULL;
+	const uint64_t number = number_of(pack, vpn);
 
-	if (pack->runs_count && last->key == key && last->vpn + last->count == vpn)
-		return last;
+	if (last && last->key == key && last->number + last->count == number) {
+		const int splits = pack->end != vpn;
+
+		if (!splits || pack->splits < PM_BLOCK_SPLITS) {
+			pack->splits += (unsigned)splits;
+			return last;
+		}
+		if (pm_pack_end(pack))
+			return NULL;
+	}
 	if (pack->runs_count == PM_BLOCK_RUNS && pm_pack_end(pack))
 		return NULL;
+	if (!pack->runs_count)
+		pack->first = vpn;
 	last = pack->runs + pack->runs_count++;
-	*last = (struct pm_packed_run){ .vpn = vpn, .key = key };
+	*last = (struct pm_packed_run){ .number = number, .key = key };
 	return last;
 }
 
@@ -211,8 +251,10 @@ void pm_pack_alike(struct pm_pack *pack, uint64_t vpn, uint64_t count, uint64_t 
 {
 	struct pm_packed_run *run = pack->error || !count ? NULL : run_at(pack, vpn, key);
 
-	if (run)
+	if (run) {
 		run->count += count;
+		pack->end = vpn + count;
+	}
 }
 
 static inline uint64_t key_of(uint64_t entry)
@@ -256,6 +298,7 @@ void pm_pack_entries(struct pm_pack *pack, uint64_t vpn, const uint64_t *entries
 			done = put_places(pack, entries + i, next - i, pm_key_unit(key));
 			run->count += done;
 			i += done;
+			pack->end = vpn + i;
 		}
 	}
 }

@@ -4,11 +4,12 @@
 
 #include <stdint.h>
 
+#include "kernel/read.cdef.h"
 #include "snapshot/block.h"
 #include "snapshot/squeeze.h"
 
 struct pm_packed_run {
-	uint64_t vpn;
+	uint64_t number; /* of its first page */
 	uint64_t count;
 	uint64_t key;
 };
@@ -25,6 +26,15 @@ struct pm_pack {
 	uint64_t low_bits;
 	uint64_t place;	   /* of the last page with one */
 	uint64_t expected; /* that of the next */
+	uint64_t first;	   /* page of the block */
+	uint64_t end;	   /* behind its last one */
+	/* Within these pages are numbered, if there are any; where the last one was, in spans[span]:
+	 * `before` is the number of the first page there. */
+	const struct pm_range *spans;
+	uint64_t spans_count;
+	uint64_t span;
+	uint64_t before;
+	uint64_t splits; /* of runs of this block */
 	/* Here are the finished blocks. */
 	uint8_t *out;
 	uint64_t capacity;
@@ -41,6 +51,9 @@ struct pm_pack {
 
 /* Begin in memory of sizeof(struct pm_pack); returns 0 or -ENOMEM. */
 int pm_pack_begin(struct pm_pack *pack, uint32_t whose);
+
+/* Number pages within these spans, in order: all that are added lie in them. */
+void pm_pack_within(struct pm_pack *pack, const struct pm_range *spans, uint64_t count);
 
 /* Where finished blocks go from now on. */
 void pm_pack_into(struct pm_pack *pack, uint8_t *out, uint64_t capacity,

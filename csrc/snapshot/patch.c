@@ -206,6 +206,8 @@ int64_t pm_patch_step(const struct pm_taking *take, struct pm_patch *patch, stru
 
 	if (error)
 		return error;
+	if (!patch->saved) /* all of it is new, and lies in mappings */
+		pm_pack_within(pack, take->spans, take->spans_count);
 	pm_pack_into(pack, out, PM_TAKE_BYTES, blocks, PM_TAKE_BLOCKS);
 	patching->patch = patch;
 	patching->pack = pack;

@@ -52,8 +52,10 @@ int32_t pm_saved_check(const struct pm_saved_block *blocks, uint64_t count, uint
 	return 0;
 }
 
-static int load(struct pm_saved *saved, const struct pm_saved_block *block, struct loaded *loaded)
+static int load(struct pm_saved *saved, const struct pm_layer *layer,
+		const struct pm_saved_block *block, struct loaded *loaded)
 {
+	const struct pm_within within = { layer->spans, layer->spans_count };
 	struct pm_unpacking *unpack = &scratch_of(saved)->unpack;
 	struct pm_saved_block found;
 	int64_t got;
@@ -64,7 +66,7 @@ static int load(struct pm_saved *saved, const struct pm_saved_block *block, stru
 		return (int)got;
 	if ((uint64_t)got < block->size)
 		return -EIO;
-	got = pm_unpack(unpack, unpack->chunk, block->size, loaded->segments, &found);
+	got = pm_unpack(unpack, unpack->chunk, block->size, within, loaded->segments, &found);
 	if (got < 0)
 		return (int)got;
 	if (found.vpn != block->vpn || found.end != block->end || found.whose != block->whose)
@@ -144,7 +146,7 @@ static int look(struct pm_saved *saved, uint64_t number, uint64_t vpn, uint64_t 
 		return 0;
 	}
 	if (loaded->block != block + 1) {
-		int error = load(saved, layer->blocks + block, loaded);
+		int error = load(saved, layer, layer->blocks + block, loaded);
 
 		if (error)
 			return error;
@@ -214,10 +216,11 @@ int64_t pm_saved_read(struct pm_saved *saved, uint64_t vpn, uint64_t count, uint
 	return (int64_t)count;
 }
 
-int64_t pm_saved_try(const uint8_t *chunk, uint64_t size, uint8_t *scratch,
-		     struct pm_saved_block *found)
+int64_t pm_saved_try(const uint8_t *chunk, uint64_t size, const struct pm_range *spans,
+		     uint64_t spans_count, uint8_t *scratch, struct pm_saved_block *found)
 {
 	struct scratch *ours = (struct scratch *)(void *)scratch;
+	const struct pm_within within = { spans, spans_count };
 
-	return pm_unpack(&ours->unpack, chunk, size, ours->loaded[0].segments, found);
+	return pm_unpack(&ours->unpack, chunk, size, within, ours->loaded[0].segments, found);
 }

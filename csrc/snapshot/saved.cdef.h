@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "kernel/read.cdef.h"
 #include "kernel/scan.cdef.h"
 #include "snapshot/block.cdef.h"
 
@@ -22,6 +23,9 @@ enum pm_saved_limits {
 struct pm_layer {
 	const struct pm_saved_block *blocks;
 	uint64_t blocks_count;
+	/* the mappings of that moment, in order: only blocks of kind PM_CHUNK_WITHIN need them */
+	const struct pm_range *spans;
+	uint64_t spans_count;
 };
 
 /*
@@ -74,10 +78,10 @@ void pm_saved_drop(struct pm_saved *saved);
 /*
  * Decode one block, the chunk of `size` bytes: whether it is whole. Returns the number of its runs
  * or -EBADMSG; *found becomes what it says of itself, but for its offset. `scratch` is that of one
- * layer.
+ * layer; spans are as in struct pm_layer.
  */
-int64_t pm_saved_try(const uint8_t *chunk, uint64_t size, uint8_t *scratch,
-		     struct pm_saved_block *found);
+int64_t pm_saved_try(const uint8_t *chunk, uint64_t size, const struct pm_range *spans,
+		     uint64_t spans_count, uint8_t *scratch, struct pm_saved_block *found);
 
 #ifdef __cplusplus
 }

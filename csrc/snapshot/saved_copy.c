@@ -11,7 +11,7 @@ enum {
 	ALIGNMENT = 16,
 };
 
-/* All in one piece of memory: this, the layers, their blocks, the scratch. */
+/* All in one piece of memory: this, the layers, the scratch, the blocks of each and its spans. */
 struct copy {
 	struct pm_saved saved; /* first: it is what is given out */
 	void *memory;
@@ -35,7 +35,8 @@ struct pm_saved *pm_saved_copy(const struct pm_saved *saved)
 	int error;
 
 	for (uint64_t i = 0; i < saved->layers_count; i++)
-		size += saved->layers[i].blocks_count * sizeof(*blocks);
+		size += saved->layers[i].blocks_count * sizeof(*blocks) +
+			saved->layers[i].spans_count * sizeof(struct pm_range);
 	if (posix_memalign(&memory, ALIGNMENT, size)) {
 		errno = ENOMEM;
 		return NULL;
@@ -49,12 +50,18 @@ struct pm_saved *pm_saved_copy(const struct pm_saved *saved)
 	memset(copy->saved.scratch, 0, scratch);
 	blocks = (struct pm_saved_block *)(void *)(copy->saved.scratch + scratch);
 	for (uint64_t i = 0; i < saved->layers_count; i++) {
-		const uint64_t count = saved->layers[i].blocks_count;
+		struct pm_layer *layer = copy->layers + i;
+		struct pm_range *spans;
 
-		if (count)
-			memcpy(blocks, saved->layers[i].blocks, count * sizeof(*blocks));
-		copy->layers[i] = (struct pm_layer){ .blocks = blocks, .blocks_count = count };
-		blocks += count;
+		*layer = saved->layers[i];
+		if (layer->blocks_count)
+			memcpy(blocks, layer->blocks, layer->blocks_count * sizeof(*blocks));
+		layer->blocks = blocks;
+		spans = (struct pm_range *)(void *)(blocks + layer->blocks_count);
+		if (layer->spans_count)
+			memcpy(spans, layer->spans, layer->spans_count * sizeof(*spans));
+		layer->spans = spans;
+		blocks = (struct pm_saved_block *)(void *)(spans + layer->spans_count);
 	}
 	copy->saved.fd = pm_sys_dup(saved->fd);
 	if (copy->saved.fd < 0) {

@@ -312,6 +312,7 @@ int64_t pm_take_step(const struct pm_taking *take, struct pm_place *at, const st
 
 	if (error)
 		return error;
+	pm_pack_within(pack, take->spans, take->spans_count);
 	pm_pack_into(pack, out, PM_TAKE_BYTES, blocks, PM_TAKE_BLOCKS);
 	error = pm_take_walk(&step);
 	if (!error)

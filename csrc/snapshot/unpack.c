@@ -8,6 +8,7 @@
 #include "kernel/core.h"
 #include "snapshot/block.h"
 #include "snapshot/unpack.h"
+#include "walk/spans.h"
 
 #define PAGES_END (UINT64_C(1) << 52) /* page numbers end below: 64 bits of address */
 
@@ -72,6 +73,14 @@ struct places {
 	int same;	   /* all with the place of the one before */
 };
 
+/* By how much a place is missed: the next jump, which has so many bits. */
+static uint64_t jump_of(struct places *places, unsigned bits)
+{
+	const uint64_t jump = take_low(&places->low, bits - 1) | PM_BIT(bits - 1);
+
+	return jump >> 1 ^ (jump & 1 ? UINT64_MAX : 0);
+}
+
 /* The next pages whose places are alike or in a row, at most `most`, after the place of the first
  * of them was put into *place. Returns how many, or 0 where the tokens are bad. */
 static uint64_t next_places(struct places *places, uint64_t most, uint64_t *place)
@@ -90,12 +99,14 @@ static uint64_t next_places(struct places *places, uint64_t most, uint64_t *plac
 			places->left = varint(&places->repeats);
 			if (places->repeats.bad || !places->left)
 				return 0;
+		} else if (token > PM_TOKEN_LEAP && token <= PM_TOKEN_LEAP_MOST) {
+			places->expected += jump_of(places, token - PM_TOKEN_LEAP) << PM_LEAP_BITS;
+			if (places->low.bad)
+				return 0;
 		} else if (token > PM_TOKEN_JUMP_MOST) {
 			return 0;
 		} else if (token) {
-			const uint64_t jump = take_low(&places->low, token - 1) | PM_BIT(token - 1);
-
-			places->expected += jump >> 1 ^ (jump & 1 ? UINT64_MAX : 0);
+			places->expected += jump_of(places, token);
 			if (places->low.bad)
 				return 0;
 		}
@@ -116,7 +127,7 @@ static uint64_t cut_run(struct places *places, uint64_t vpn, uint64_t count, uin
 	while (count) {
 		uint64_t place, pages = next_places(places, count, &place), step;
 
-		if (!pages || stored == PM_BLOCK_SEGMENTS)
+		if (!pages || stored == PM_BLOCK_UNCUT)
 			return 0;
 		step = places->same ? 0 : unit;
 		/* the last one too is a place */
@@ -199,8 +210,9 @@ static int read_runs(struct pm_unpacking *unpack, const struct head *head, struc
 	return reader.bad || reader.at != reader.end || pages != head->pages ? -EBADMSG : 0;
 }
 
+/* Decode all runs; `first` is the page at which the first one begins. */
 static int64_t unpack_body(struct pm_unpacking *unpack, struct reader *reader,
-			   const struct head *head, struct pm_segment *segments)
+			   const struct head *head, uint64_t first, struct pm_segment *segments)
 {
 	struct reader gaps, keys;
 	struct places places = {
@@ -210,7 +222,7 @@ static int64_t unpack_body(struct pm_unpacking *unpack, struct reader *reader,
 			     .end = unpack->tokens + head->b_size },
 	};
 	const uint8_t *at = reader->at;
-	uint64_t vpn = head->vpn, stored = 0;
+	uint64_t vpn = first, stored = 0;
 
 	if (pm_inflate(&unpack->squeeze, at, head->a_packed, unpack->runs, head->a_size))
 		return -EBADMSG;
@@ -247,15 +259,62 @@ static int64_t unpack_body(struct pm_unpacking *unpack, struct reader *reader,
 	return (int64_t)stored;
 }
 
+/*
+ * Give segments addresses: from segments[PM_BLOCK_SPLITS] on lie `count` whose pages are numbered
+ * within mappings, and the first one is page `vpn`. They move down to the beginning, and what a
+ * mapping ends is cut there. Returns their new number or -EBADMSG.
+ */
+static int64_t give_addresses(struct pm_within within, uint64_t vpn, struct pm_segment *segments,
+			      uint64_t count)
+{
+	const struct pm_range *span = within.spans, *const last = span + within.count;
+	uint64_t before, stored = 0;
+
+	span += pm_span_at(span, within.count, vpn);
+	if (span == last || span->vpn > vpn)
+		return -EBADMSG;
+	before = span->vpn - vpn; /* below 0: the number of the first page of *span */
+	for (uint64_t i = 0; i < count; i++) {
+		struct pm_segment segment = segments[PM_BLOCK_SPLITS + i];
+
+		while (segment.count) {
+			uint64_t at = segment.vpn - before, pages;
+
+			while (at >= span->count) {
+				at -= span->count;
+				before += span->count;
+				if (++span == last)
+					return -EBADMSG;
+			}
+			pages = span->count - at;
+			if (pages > segment.count)
+				pages = segment.count;
+			if (stored > PM_BLOCK_SPLITS + i)
+				return -EBADMSG; /* more cuts than there may be */
+			segments[stored] = segment;
+			segments[stored].vpn = span->vpn + at;
+			segments[stored++].count = pages;
+			segment.vpn += pages;
+			segment.count -= pages;
+			segment.entry += pages * segment.step;
+		}
+	}
+	return (int64_t)stored;
+}
+
 int64_t pm_unpack(struct pm_unpacking *unpack, const uint8_t *chunk, uint64_t size,
-		  struct pm_segment *segments, struct pm_saved_block *found)
+		  struct pm_within within, struct pm_segment *segments,
+		  struct pm_saved_block *found)
 {
 	struct reader reader = { .at = chunk + PM_CHUNK_HEADER, .end = chunk + size };
 	struct head head;
+	uint32_t kind;
 	int64_t stored;
 
-	if (size < PM_CHUNK_HEADER || size > PM_BLOCK_BYTES || pm_get_u32(chunk) != PM_CHUNK_MARK ||
-	    pm_get_u32(chunk + 4) != PM_CHUNK_PAGES ||
+	if (size < PM_CHUNK_HEADER || size > PM_BLOCK_BYTES || pm_get_u32(chunk) != PM_CHUNK_MARK)
+		return -EBADMSG;
+	kind = pm_get_u32(chunk + 4);
+	if ((kind != PM_CHUNK_PAGES && kind != PM_CHUNK_WITHIN) ||
 	    pm_get_u32(chunk + 12) != size - PM_CHUNK_HEADER ||
 	    pm_get_u32(chunk + 16) != pm_chunk_sum(reader.at, size - PM_CHUNK_HEADER) ||
 	    pm_get_u32(chunk + 20) != pm_chunk_sum(chunk, 20))
@@ -267,12 +326,18 @@ int64_t pm_unpack(struct pm_unpacking *unpack, const uint8_t *chunk, uint64_t si
 	}
 	if (read_head(&reader, &head))
 		return -EBADMSG;
-	stored = unpack_body(unpack, &reader, &head, segments);
+	if (kind == PM_CHUNK_PAGES) {
+		stored = unpack_body(unpack, &reader, &head, head.vpn, segments);
+	} else {
+		stored = unpack_body(unpack, &reader, &head, 0, segments + PM_BLOCK_SPLITS);
+		if (stored > 0)
+			stored = give_addresses(within, head.vpn, segments, (uint64_t)stored);
+	}
 	if (stored < 0)
 		return stored;
 	*found = (struct pm_saved_block){
 		.vpn = head.vpn,
-		.end = head.vpn + head.pages,
+		.end = segments[stored - 1].vpn + segments[stored - 1].count,
 		.size = (uint32_t)size,
 		.whose = pm_get_u32(chunk + 8),
 	};

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "kernel/read.cdef.h"
 #include "snapshot/block.h"
 #include "snapshot/squeeze.h"
 
@@ -17,8 +18,15 @@ struct pm_segment {
 };
 
 enum pm_unpack_limits {
-	/* a run begins one, and each token */
-	PM_BLOCK_SEGMENTS = PM_BLOCK_RUNS + PM_BLOCK_TOKENS,
+	PM_BLOCK_UNCUT = PM_BLOCK_RUNS + PM_BLOCK_TOKENS, /* a run begins one, and each token */
+	/* and each mapping that a run goes on in */
+	PM_BLOCK_SEGMENTS = PM_BLOCK_UNCUT + PM_BLOCK_SPLITS,
+};
+
+/* The mappings of a process, in order, none empty, as pages of kind PM_CHUNK_WITHIN need them. */
+struct pm_within {
+	const struct pm_range *spans;
+	uint64_t count;
 };
 
 /* What decoding needs beside memory for the segments. */
@@ -38,6 +46,7 @@ struct pm_unpacking {
  * its last, its size and whose it is.
  */
 int64_t pm_unpack(struct pm_unpacking *unpack, const uint8_t *chunk, uint64_t size,
-		  struct pm_segment *segments, struct pm_saved_block *found);
+		  struct pm_within within, struct pm_segment *segments,
+		  struct pm_saved_block *found);
 
 #endif

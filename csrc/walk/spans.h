@@ -26,6 +26,22 @@ static inline uint64_t pm_last_page(const struct pm_range *spans, const struct p
 	return at->span == to->span ? to->page : spans[at->span].count;
 }
 
+/* The first span that ends behind the page `vpn`, or `count`. */
+static inline uint64_t pm_span_at(const struct pm_range *spans, uint64_t count, uint64_t vpn)
+{
+	uint64_t low = 0, high = count;
+
+	while (low < high) {
+		const uint64_t middle = low + (high - low) / 2;
+
+		if (spans[middle].vpn + spans[middle].count > vpn)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 /* The span that has the page `vpn`, from `span` on: one of them does. */
 static inline uint64_t pm_span_of(const struct pm_range *spans, uint64_t vpn, uint64_t span)
 {

@@ -9,25 +9,42 @@ of files that were named.
 from __future__ import annotations
 
 import os
+from contextlib import closing, nullcontext
 from time import time
 
 from pagemap._analyses.cached_rows import Rows
+from pagemap._analyses.file_shares import FileShares
 from pagemap._errors import PagemapError, UsageError
 from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
 from pagemap._kernel.page_files import file_error, open_to_ask
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.cache import CachedFiles
 from pagemap._space.about import about
-from pagemap._vocabulary.checks import check_int, check_names
+from pagemap._vocabulary.checks import check_names, check_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, Protocol
 
+    from pagemap._analyses.file_shares import Share
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.cached_file import CachedFileRow
 
     Progress = Callable[[int, int | None], object]
+
+    class CacheRows(Protocol):
+        """What rows are made of; see `Rows`."""
+
+        kept: Sequence[int]
+
+        def __len__(self) -> int: ...
+        def add(
+            self, folder: str, names: list[str], records: bytes, *, remember: bool, parts: bytes
+        ) -> list[tuple[int, int]]: ...
+        def share(self, shares: list[list[Share] | None]) -> None: ...
+        def table(self, about: dict[str, object]) -> Table[Any]: ...
+
 
 __all__ = ["CacheSurvey", "cache"]
 
@@ -37,7 +54,13 @@ _TOLD_OF = 1000  # errors that are kept
 
 
 def cache(
-    paths: Sequence[str], *, one_file_system: bool = False, least: int = 1
+    paths: Sequence[str],
+    *,
+    one_file_system: bool = False,
+    least: int = 1,
+    residency: bool = False,
+    frames: bool = False,
+    threads: int | None = None,
 ) -> Table[CachedFileRow]:
     """How much of each file is in the page cache: of `paths`, and of all files below folders.
 
@@ -47,11 +70,16 @@ def cache(
     those of the kernel's own, such as /proc, never are. A file or folder that is met again, through
     another link or mount, is passed over.
 
+    `residency` asks how much of each of 32 parts of a file is cached, and `frames` what its frames
+    are: active, mapped, and how often. For these cached pages are mapped for a moment, by
+    `threads`, by default as many as pay.
+
     The `about` has `files`, how many were looked at, and `failed`, how many could not be; `reasons`
     are the first thousand of these: path and why. Nothing is read in, nor counts as used.
 
     Raises PagemapError where the only path cannot be looked at, AccessDenied where that is
-    forbidden; of several they are among the reasons.
+    forbidden; of several they are among the reasons. With `frames` AccessDenied without
+    CAP_DAC_READ_SEARCH, PfnsHidden without CAP_SYS_ADMIN.
 
     >>> import pagemap, sys
     >>> (row,) = pagemap.cache([sys.executable], least=0)
@@ -59,15 +87,22 @@ def cache(
     True
     """
     begin = time()
-    survey = CacheSurvey(paths, one_file_system=one_file_system, least=least)
-    (table,) = survey.tables(most=None)
+    check_threads(threads)
+    rows = Rows(least)
+    asked = closing(FileShares(by_cgroup=False, threads=threads)) if frames else nullcontext()
+    with asked as shares:
+        survey = CacheSurvey(
+            paths, rows, one_file_system=one_file_system, residency=residency, shares=shares
+        )
+        (table,) = survey.tables(most=None)
     table.about.update(about(begin, None, **survey.about()))
     return table
 
 
 class CacheSurvey:
-    """What `cache` is asked, checked.
+    """What `cache` is asked, checked: what is found is put into `rows`.
 
+    `shares` tells what the frames of each file are, if that is asked for.
     `files` were looked at so far; `failed` files and folders could not be, with `errors`, the first
     thousand. `named` are the errors of paths that were named, where there are several.
     """
@@ -75,18 +110,21 @@ class CacheSurvey:
     def __init__(
         self,
         paths: Sequence[str],
+        rows: CacheRows,
         *,
         one_file_system: bool = False,
-        least: int = 1,
+        residency: bool = False,
+        shares: FileShares | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._paths = check_names("paths", paths)
         if not self._paths or "" in self._paths:
             raise UsageError("paths are the names of files and folders; give at least one")
-        self._least = check_int("least", least, 0, 1 << 63)
         self._one_file_system = one_file_system
         self._progress = progress
-        self._found = CachedFiles(_TOGETHER)
+        self._found = CachedFiles(_TOGETHER, in_parts=residency)
+        self._rows = rows
+        self._shares = shares
         self._folders: set[tuple[int, int]] = set()
         self._kernels_own: dict[int, bool] = {}
         self.files = self.failed = 0
@@ -101,35 +139,35 @@ class CacheSurvey:
             "reasons": [(error.path, str(error)) for error in (*self.named, *self.errors)],
         }
 
-    def tables(self, most: int | None = _ROWS) -> Iterator[Table[CachedFileRow]]:
+    def tables(self, most: int | None = _ROWS) -> Iterator[Table[Any]]:
         """The rows in tables of about `most`; at least one table."""
         begin = time()
-        rows = Rows(self._least)
+        rows = self._rows
         some = False
-        for _ in self._walk(rows):
+        for _ in self._walk():
             if most is not None and len(rows) >= most:
                 yield rows.table(about(begin))
                 some = True
         if len(rows) or not some:
             yield rows.table(about(begin))
 
-    def _walk(self, rows: Rows) -> Iterator[None]:
+    def _walk(self) -> Iterator[None]:
         """Look at all files, some at a time."""
         folders = set(filter(os.path.isdir, self._paths))
         # first what is named itself: where it is met again in a folder, it is known
         for path in sorted(self._paths, key=folders.__contains__):
             try:
                 if path in folders:
-                    yield from self._below(path, rows)
+                    yield from self._below(path)
                 else:
-                    self._look_at(path, rows, remember=len(self._paths) > 1)
+                    self._look_at(path, remember=len(self._paths) > 1)
                     yield
             except PagemapError as error:
                 if len(self._paths) == 1:
                     raise
                 self.named.append(error)
 
-    def _below(self, path: str, rows: Rows) -> Iterator[None]:
+    def _below(self, path: str) -> Iterator[None]:
         try:
             way = Way(path)
         except OSError as error:
@@ -137,21 +175,24 @@ class CacheSurvey:
         try:
             folders = [way.top]
             while folders:
-                yield from self._enter(way, folders, rows)
+                yield from self._enter(way, folders)
         finally:
             way.close()
 
-    def _look_at(self, path: str, rows: Rows, *, remember: bool) -> None:
+    def _look_at(self, path: str, *, remember: bool) -> None:
         """A file, or a device, that was named."""
         fd, owned = open_to_ask(path)
-        self._found.of(fd, owned=owned)
-        errors = rows.add("", [path], self._found.records, remember=remember)
-        if errors and self._least:
+        found = self._found
+        found.of(fd, owned=owned)
+        errors = self._rows.add("", [path], found.records, remember=remember, parts=found.parts)
+        if self._shares is not None and self._rows.kept:
+            self._rows.share([self._shares.of(path)])
+        if errors and not self._rows.kept:
             raise _error(errors[0][1], path)
         self.files += 1
         self.failed += len(errors)
 
-    def _enter(self, way: Way, folders: list[Subfolder], rows: Rows) -> Iterator[None]:
+    def _enter(self, way: Way, folders: list[Subfolder]) -> Iterator[None]:
         """The files of the last of `folders`, in whose place come the folders in it."""
         folder = folders.pop()
         if folder.identity in self._folders:
@@ -183,7 +224,10 @@ class CacheSurvey:
         for at in range(0, len(names), _TOGETHER):
             some = names[at : at + _TOGETHER]
             self._found.below(fd, some)
-            self._add(path, some, rows)
+            self._add(path, some)
+            if self._shares is not None and self._rows.kept:
+                kept = [some[number] for number in self._rows.kept]
+                self._rows.share(self._shares.below(fd, path, kept))
             yield
         folders += sorted(below, key=lambda each: each.name, reverse=True)
 
@@ -204,9 +248,11 @@ class CacheSurvey:
             self._kernels_own[device] = known
         return known
 
-    def _add(self, folder: str, names: list[str], rows: Rows) -> None:
+    def _add(self, folder: str, names: list[str]) -> None:
         self.files += len(names)
-        for at, number in rows.add(folder, names, self._found.records, remember=False):
+        found = self._found
+        errors = self._rows.add(folder, names, found.records, remember=False, parts=found.parts)
+        for at, number in errors:
             self._fail(_error(number, os.path.join(folder, names[at])))
         if self._progress is not None:
             self._progress(self.files, None)

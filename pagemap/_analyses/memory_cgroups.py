@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from pagemap._analyses.memory_walk import Counted
     from pagemap._kernel.cgroup_memory import Charged
 
-__all__ = ["amounts_of", "difference", "ordered", "rows_of"]
+__all__ = ["NO_CGROUP", "amounts_of", "charged_itself", "difference", "ordered", "rows_of"]
+
+NO_CGROUP = "(none)"
+"""How that is called which is charged to no cgroup."""
 
 _NAMES = [kind.name for kind in FRAME_KINDS]
-_NO_CGROUP = "(none)"
 _MANAGED = [name for name in _NAMES if name not in NOT_MANAGED]
 
 
@@ -31,7 +33,7 @@ def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
     rows: list[dict[str, Any]] = []
     for inode in [*paths, *(each for each in found if each not in paths)]:
         path = paths.get(inode)
-        kernel, swapped = _own(path, told)
+        kernel, swapped = charged_itself(path, told)
         sizes = None
         if counted is not None:
             frames = found.get(inode, [0] * len(_NAMES))
@@ -39,14 +41,14 @@ def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
         own = None if kernel is None else sum(kernel.values())
         users = None if sizes is None else sum(sizes[name] for name in MOVABLE)
         amounts = amounts_of(sizes, kernel or {}, own) | {"difference": difference(users, own)}
-        name = path if inode else _NO_CGROUP
+        name = path if inode else NO_CGROUP
         rows.append({"inode": inode, "cgroup": name, "swapped": swapped, **amounts})
     weights = "size" if counted is not None else "kernel"
     rows.sort(key=lambda row: row[weights] or 0, reverse=True)
     return ordered("cgroups", rows)
 
 
-def _own(
+def charged_itself(
     path: str | None, told: Mapping[str, Charged | None]
 ) -> tuple[dict[str, int] | None, int | None]:
     """What is charged to a cgroup itself, without those below it, and its own memory in swap."""

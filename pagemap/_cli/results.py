@@ -9,7 +9,7 @@ from __future__ import annotations
 from pagemap._cli.output import open_output
 from pagemap._cli.output_options import FORMATS, add_arguments
 from pagemap._cli.parsing import parse_limit, parse_names
-from pagemap._cli.terminal import encoding_of, is_bold, lines_of, width_of, wrapped
+from pagemap._cli.terminal import encoding_of, is_bold, lines_of, takes_blocks, width_of, wrapped
 from pagemap._errors import UsageError
 from pagemap._tables.sums import Sums
 
@@ -238,6 +238,7 @@ class Results:
             bold=is_bold(output.fd),
             total=sums,
             changes=changes,
+            ascii_bars=not takes_blocks(output.fd),
         )
         for line in self.after() if self.after else ():
             put(wrapped(line, width_of(output.fd)))

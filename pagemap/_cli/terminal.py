@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["encoding_of", "is_bold", "lines_of", "width_of", "wrapped"]
+__all__ = ["encoding_of", "is_bold", "lines_of", "takes_blocks", "width_of", "wrapped"]
 
 _USUAL_WIDTH = 80
 _USUAL_LINES = 24
@@ -47,6 +47,11 @@ def encoding_of(fd: int) -> tuple[str, str]:
         return "utf-8", "surrogateescape"
     encoding = "utf-8" if sys.stdout is None else sys.stdout.encoding
     return encoding, "backslashreplace"
+
+
+def takes_blocks(fd: int) -> bool:
+    """Whether bars can be drawn there with block characters: on a terminal that takes UTF-8."""
+    return os.isatty(fd) and encoding_of(fd)[0].lower().replace("-", "") == "utf8"
 
 
 def is_bold(fd: int) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from pagemap._native.scan import Spans
     from pagemap._space.arguments import Target
 
 __all__ = ["MOST_PATCHES", "Recorder"]
@@ -71,6 +72,7 @@ class Recorder(Holder):
         self._layers: list[array[int]] = []
         self._sizes: list[int] = []
         self._windows: array[int] = array("Q")
+        self._within: Spans | None = None  # of the last whole moment
         self._maps: tuple[bytes, list[Any]] = (b"", [])
         self._more: dict[str, object] = {}
 
@@ -170,6 +172,8 @@ class Recorder(Holder):
             places=self._options.pfns,
             whose=0,
         )
+        if full:
+            self._within = spans
         patching = Patching(
             taking, self._saved(layers, facts), array("Q") if full else self._windows
         )
@@ -193,6 +197,7 @@ class Recorder(Holder):
         return SavedTable(
             self._fd,
             [memoryview(layer) for layer in layers],
+            within=self._within,
             page_shift=PAGE_SHIFT,
             end_page=facts["end_page"],
             file_size=self._writer.size,

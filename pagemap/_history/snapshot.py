@@ -21,11 +21,11 @@ from pagemap._kernel.stopping import stopped
 from pagemap._native import pipeline
 from pagemap._native.descriptors import Descriptor
 from pagemap._native.lines import Lines
-from pagemap._native.scan import Spans
 from pagemap._native.snapshot import TakeBuffer, Taking
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.about import about as about_all
 from pagemap._space.every_process import EveryProcess
+from pagemap._space.snapshot_maps import spans_below
 from pagemap._space.walk import Reach
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._history.snapshot_writer import ProcessWriter
+    from pagemap._native.scan import Spans
     from pagemap._native.snapshot import FrameGroups
     from pagemap._space.live_space import LiveSpace
 
@@ -142,20 +143,23 @@ def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, 
     There is none of what has more than MOST_MAPS bytes of it.
     """
     texts: list[bytes] = []
+    part = b""  # that is yet to be written: columns of many lines are smaller
     room = MOST_MAPS
-    end = process.end_page() << PAGE_SHIFT
     bounds = array("Q")
     for block in process.maps_blocks():
         if writer is not None:
-            writer.text(chunks.MAPS, block)
+            if len(part) + len(block) > chunks.MOST_TEXT:
+                writer.text(chunks.MAPS, part)
+                part = b""
+            part += block
         room -= len(block)
         if room >= 0:
             texts.append(block)
         bounds.frombytes(Lines(block).bounds.cast("B"))
-    while bounds and bounds[-1] > end:  # [vsyscall] lies past all entries
-        del bounds[-2:]
+    if writer is not None:
+        writer.text(chunks.MAPS, part)
     text = b"".join(texts) if room >= 0 else b""
-    return Spans.of_bounds(memoryview(bounds), PAGE_SHIFT), text
+    return spans_below(bounds, process.end_page(), PAGE_SHIFT), text
 
 
 def take_pages(

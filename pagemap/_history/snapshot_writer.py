@@ -10,6 +10,7 @@ from pagemap._errors import PagemapError
 from pagemap._native.snapshot import BLOCK_WORDS, HEADER_SIZE
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_index import write_index
+from pagemap._space.snapshot_maps import pack_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +47,13 @@ class ProcessWriter:
             size = len(text)
             if size > chunks.MOST_TEXT:
                 size = text.rfind(b"\n", 0, chunks.MOST_TEXT) + 1 or chunks.MOST_TEXT
-            place = self._writer.chunk(kind, self.whose, chunks.deflated(text[:size], 9))
+            part, text = text[:size], text[size:]
+            columns = pack_maps(part) if kind == chunks.MAPS else None
+            if columns is None:
+                place = self._writer.chunk(kind, self.whose, chunks.deflated(part, 9))
+            else:
+                place = self._writer.chunk(chunks.MAPPINGS, self.whose, columns)
             self.entry[name].append([place, size])
-            text = text[size:]
 
     def frames(self, first: int, columns: list[bytearray]) -> None:
         """Write the words of frames from PFN `first` on: flags, then as many map counts."""
@@ -60,12 +65,17 @@ class ProcessWriter:
     def blocks(self, data: memoryview, words: memoryview) -> None:
         """Write blocks: BLOCK_WORDS numbers tell of each, with its offset in `data`."""
         at = self._writer.raw(data)
+        for offset in words[2::BLOCK_WORDS].tolist():
+            self._writer.note(data[offset : offset + HEADER_SIZE])
+        self.index_blocks(words, at)
+
+    def index_blocks(self, words: memoryview, at: int) -> None:
+        """Put blocks that were written into the index; their offsets count from byte `at`."""
         numbers = words.tolist()
         starts, spans, gaps, sizes = self.columns
         for first in range(0, len(numbers), BLOCK_WORDS):
             vpn, end, offset, last = numbers[first : first + BLOCK_WORDS]
             size = last & _LOWER if sys.byteorder == "little" else last >> 32
-            self._writer.note(data[offset : offset + HEADER_SIZE])
             starts.append(vpn - self.last_page)
             spans.append(end - vpn)
             gaps.append(at + offset - self._end)

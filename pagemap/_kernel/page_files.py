@@ -159,14 +159,16 @@ class OpenFile(Holder):
         self.fd = CLOSED
 
 
-def open_to_ask(path: str) -> tuple[int, bool]:
+def open_to_ask(path: str, look: int | None = None) -> tuple[int, bool]:
     """A descriptor of a regular file or block device, to ask what of it is cached.
 
-    And whether it was opened so that its time of last access stays, which is for its owner alone.
-    Raises what stands for an OSError, and PagemapError for another kind of file.
+    `look` is one of O_PATH of it, where it is open already. And whether it was opened so that its
+    time of last access stays, which is for its owner alone. Raises what stands for an OSError, and
+    PagemapError for another kind of file.
     """
     try:
-        look = Descriptor(os.open(path, os.O_PATH | os.O_CLOEXEC))
+        if look is None:
+            look = Descriptor(os.open(path, os.O_PATH | os.O_CLOEXEC))
         kind = os.fstat(look).st_mode
         if not S_ISREG(kind) and not S_ISBLK(kind):
             raise _irregular(path)

@@ -21,6 +21,7 @@ __all__ = [
     "MOST_BLOCK",
     "MOST_LAYERS",
     "PAGES_KIND",
+    "WITHIN_KIND",
     "BlockTrial",
     "FrameGroups",
     "SavedTable",
@@ -28,11 +29,13 @@ __all__ = [
     "Taking",
     "TakingPiece",
     "chunk_sum",
+    "joined",
 ]
 
 HEADER_SIZE: int = lib.PM_CHUNK_HEADER
 MARK: int = lib.PM_CHUNK_MARK
 PAGES_KIND: int = lib.PM_CHUNK_PAGES
+WITHIN_KIND: int = lib.PM_CHUNK_WITHIN
 MOST_BLOCK: int = lib.PM_BLOCK_BYTES
 MOST_LAYERS: int = lib.PM_SAVED_LAYERS
 BLOCK_WORDS = 4
@@ -48,6 +51,12 @@ def _scratch(size: int) -> Any:
     """Zeroed memory that begins at a multiple of 8 bytes."""
     words = ffi.new("uint64_t[]", (size + 7) // 8)
     return words, ffi.cast("uint8_t *", words)
+
+
+def joined(spans: Spans) -> Spans:
+    """The same, where those that touch are one."""
+    spans.count = int(lib.pm_take_join(spans.table, spans.count))
+    return spans
 
 
 class TakeBuffer:
@@ -109,8 +118,7 @@ class Taking:
         whose: int,
         groups: FrameGroups | None = None,
     ) -> None:
-        spans.count = int(lib.pm_take_join(spans.table, spans.count))
-        self._spans = spans
+        self._spans = joined(spans)
         self._keep = fd, groups  # open for as long as somebody holds it
         self.table = ffi.new(
             "struct pm_taking *",
@@ -179,17 +187,19 @@ class TakingPiece:
 class SavedTable:
     """The page table of one process at one moment, in a file.
 
-    `layers` are arrays of blocks, BLOCK_WORDS numbers each. Raises OSError (EBADMSG) where they are
-    not in order, or reach past the file.
+    `layers` are arrays of blocks, BLOCK_WORDS numbers each, and `within` the mappings at the moment
+    of the first one. Raises OSError (EBADMSG) where blocks are not in order, or reach past the
+    file.
     """
 
-    __slots__ = ("_blocks", "_fd", "_layers", "end_page", "page_shift")
+    __slots__ = ("_blocks", "_fd", "_layers", "_within", "end_page", "page_shift")
 
     def __init__(
         self,
         fd: int,
         layers: Sequence[memoryview],
         *,
+        within: Spans | None = None,
         page_shift: int,
         end_page: int,
         file_size: int,
@@ -206,6 +216,9 @@ class SavedTable:
             checked(lib.pm_saved_check(blocks, count, file_size))
             self._layers[number].blocks = blocks
             self._layers[number].blocks_count = count
+        self._within = within
+        if within is not None:
+            self._layers[0].spans, self._layers[0].spans_count = within.table, within.count
 
     def reader(self, *, counted: bool = False) -> Any:
         """A struct pm_saved for one thread at a time; whoever holds it holds this table too.
@@ -253,9 +266,14 @@ class BlockTrial:
     def __init__(self) -> None:
         self._memory, self._scratch = _scratch(lib.pm_saved_scratch(1))
 
-    def __call__(self, chunk: bytes) -> tuple[int, int]:
-        """The first page of a block, and that past its last. Raises OSError where it is not."""
+    def __call__(self, chunk: bytes, within: Spans) -> tuple[int, int]:
+        """The first page of a block, and that past its last. Raises OSError where it is not whole.
+
+        Pages may be numbered in the mappings `within`.
+        """
         found = ffi.new("struct pm_saved_block *")
         data = ffi.from_buffer("uint8_t[]", chunk)
-        checked(lib.pm_saved_try(data, len(chunk), self._scratch, found))
+        checked(
+            lib.pm_saved_try(data, len(chunk), within.table, within.count, self._scratch, found)
+        )
         return int(found.vpn), int(found.end)

@@ -7,7 +7,7 @@ from pagemap._vocabulary.units import compact_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from pagemap._render.changes import Changes
@@ -21,6 +21,8 @@ NUMBERS = ("int", "float")
 
 _UNKNOWN = "-"
 _CHANGE = "_change"  # what the name of a column of changes ends in (pagemap._tables.changed)
+_LEVELS = "▁▂▃▄▅▆▇█"
+_ALL = 100  # percent
 _EMPTY = {"path": "[anon]", "names": "(none)"}
 
 
@@ -34,14 +36,22 @@ def signed_size(size: int) -> str:
 
 
 def texts_of(
-    table: Table, column: Column, changes: Changes | None = None, most: int | None = None
+    table: Table,
+    column: Column,
+    changes: Changes | None = None,
+    most: int | None = None,
+    *,
+    ascii_bars: bool = True,
 ) -> list[str]:
     """The cells of a column; an amount is followed by its change, if the table has it or `changes`.
 
-    Of a text only the first and the last `most` characters are made readable, if it has more.
+    Bars are drawn in ASCII, or with block characters. Of a text only the first and the last `most`
+    characters are made readable, if it has more.
     """
     cells = list(table.cells(column.name))
     text = text_by(column)
+    if column.unit == "residency":
+        text = _ascii_bar if ascii_bars else _bar
     if most is not None and column.type == "text":
         cells = [
             cell[:most] + cell[-most:] if cell is not None and len(cell) > 2 * most else cell
@@ -64,6 +74,18 @@ def texts_of(
         said if change in none else f"{said} {change}"
         for said, change in zip(texts, shown, strict=True)
     ]
+
+
+def _bar(percents: Sequence[int]) -> str:
+    """How much of each part there is: nothing, one of seven levels, or all."""
+    levels = (" " if not each else _LEVELS[(each - 1) * 7 // 99] for each in percents)
+    return f"[{''.join(levels)}]"
+
+
+def _ascii_bar(percents: Sequence[int]) -> str:
+    """The same: nothing, something, or all."""
+    levels = ("O" if each == _ALL else "o" if each else " " for each in percents)
+    return f"[{''.join(levels)}]"
 
 
 def total_of(column: Column, total: Mapping[str, Any]) -> str:

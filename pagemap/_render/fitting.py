@@ -12,7 +12,7 @@ __all__ = ["GAP", "fitting", "squeezed"]
 
 GAP = 2
 _LEAST_TEXT = 12  # of a text that is longer than its room
-_USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7}
+_USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7, "residency": 34}
 _USUAL_TEXT = {"path": 20, "name": 12, "names": 24, "kinds": 28, "letters": 46}
 
 
@@ -47,10 +47,15 @@ def fitting(
 
 def _least(column: Column, natural: int | None) -> int:
     title = len(column.name)
-    if column.type in ("text", "list"):
+    if _gives_way(column):
         usual = _USUAL_TEXT.get(column.name, _LEAST_TEXT)
         return max(title, usual if natural is None else min(natural, usual))
     return max(title, _USUAL.get(column.unit, 0) if natural is None else natural)
+
+
+def _gives_way(column: Column) -> bool:
+    """Whether a part of a cell says something too: a bar is drawn whole."""
+    return column.type in ("text", "list") and column.unit != "residency"
 
 
 def squeezed(columns: Sequence[Column], natural: Sequence[int], width: int | None) -> list[int]:
@@ -59,7 +64,7 @@ def squeezed(columns: Sequence[Column], natural: Sequence[int], width: int | Non
     if width is None:
         return widths
     over = sum(widths) + GAP * (len(widths) - 1) - width
-    texts = [i for i, column in enumerate(columns) if column.type in ("text", "list")]
+    texts = [i for i, column in enumerate(columns) if _gives_way(column)]
     while over > 0 and texts:
         longest = max(texts, key=widths.__getitem__)
         second = max((widths[i] for i in texts if i != longest), default=0)

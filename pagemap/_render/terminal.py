@@ -40,13 +40,14 @@ def write(
     bold: bool = False,
     total: Mapping[str, Any] | None = None,
     changes: Changes | None = None,
+    ascii_bars: bool = True,
 ) -> None:
     """Write the rows of `tables`, one at least and all of one schema, by `put`.
 
     `names` are the columns, by default those that have a rank, as many as fit in `width`
     characters, and those that are `always` shown. `total` has the cells of a last row, None for no
     such row, and is looked at after the rows. `changes` says what became of amounts since the rows
-    were looked at before.
+    were looked at before. `ascii_bars` says that bars are drawn in ASCII.
     """
     layout: _Layout | None = None
     for table in tables:
@@ -54,6 +55,7 @@ def write(
             layout = _Layout(table.schema, names, width, always)
             layout.header = header
             layout.bold = bold
+            layout.ascii_bars = ascii_bars
         rows = layout.block_rows(table)
         for first in range(0, max(len(table), 1), rows):
             block = table if len(table) <= rows else table.part(first, first + rows)
@@ -69,6 +71,7 @@ class _Layout:
 
     header = True
     bold = False
+    ascii_bars = True
 
     def __init__(
         self,
@@ -104,7 +107,10 @@ class _Layout:
 
     def block(self, table: Table, changes: Changes | None, total: Mapping[str, Any] | None) -> str:
         """The lines of these rows; the sums so far are to find room too."""
-        rows = [texts_of(table, column, changes, self._most) for column in self._columns]
+        rows = [
+            texts_of(table, column, changes, self._most, ascii_bars=self.ascii_bars)
+            for column in self._columns
+        ]
         sums = [[] if total is None else [total_of(each, total)] for each in self._columns]
         if self._are_sentences is None:
             self._are_sentences = self._is_too_narrow(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from struct import Struct, error
 
-from pagemap._native.snapshot import HEADER_SIZE, MARK, PAGES_KIND, chunk_sum
+from pagemap._native.snapshot import HEADER_SIZE, MARK, PAGES_KIND, WITHIN_KIND, chunk_sum
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -18,11 +18,13 @@ __all__ = [
     "FRAMES",
     "INDEX",
     "MAGIC",
+    "MAPPINGS",
     "MAPS",
     "MOMENT",
     "MOST_BLOCKS",
     "MOST_INDEX_JSON",
     "MOST_JSON",
+    "MOST_MAPPINGS",
     "MOST_TEXT",
     "MOST_TEXTS",
     "PAGES",
@@ -32,6 +34,7 @@ __all__ = [
     "TRAILER",
     "TRAILER_FIELDS",
     "VERSION",
+    "WITHIN",
     "Header",
     "chunk",
     "deflated",
@@ -47,15 +50,19 @@ __all__ = [
 ]
 
 MAGIC = b"\x89pagemap"
-VERSION = 1
+VERSION = 2
+"""What is written; older ones are read, of which none has MAPPINGS and WITHIN."""
 
 MOMENT, PROCESS, MAPS, SMAPS, PAGES = 1, 2, 3, 4, PAGES_KIND
 FRAMES, END, INDEX, TRAILER = 6, 7, 8, 9
+MAPPINGS, WITHIN = 10, WITHIN_KIND
 
 MOST_TEXT = 1 << 20
 """Bytes of text in one chunk, before it is deflated."""
 MOST_TEXTS = 1 << 28
 """Bytes of maps, or of smaps, of one process."""
+MOST_MAPPINGS = 1 << 21
+"""Mappings of one process: thirty times as many as it has by default."""
 MOST_JSON = 1 << 20
 """Bytes of JSON in one chunk, before it is deflated."""
 MOST_INDEX_JSON = 2 << 20
@@ -83,6 +90,7 @@ CEILINGS = {
     MOMENT: _ceiling(MOST_JSON),
     PROCESS: _ceiling(MOST_JSON),
     MAPS: _ceiling(MOST_TEXT),
+    MAPPINGS: 2 * MOST_TEXT,
     SMAPS: _ceiling(MOST_TEXT),
     FRAMES: _ceiling(MOST_TEXT),
     END: _ceiling(MOST_JSON),

@@ -7,14 +7,17 @@ allocated by a number in it but within what the file has bytes for.
 from __future__ import annotations
 
 import os
+from array import array
 from errno import ENOMEM
 
 from pagemap._errors import PagemapError
 from pagemap._kernel.regular import open_regular
+from pagemap._native.lines import Lines
 from pagemap._native.snapshot import BLOCK_WORDS, HEADER_SIZE, MOST_LAYERS, SavedTable
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
 from pagemap._space.snapshot_index import read_index
+from pagemap._space.snapshot_maps import spans_below, unpack_bounds, unpack_maps
 from pagemap._space.snapshot_opened import FILE_HEADER, ChunkFile
 from pagemap._vocabulary.record import Record, field
 
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from pagemap._native.scan import Spans
+
 __all__ = ["SavedRecord", "SnapshotFile", "is_snapshot"]
 
+_MAPS = (chunks.MAPS, chunks.MAPPINGS)
 _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
 
 
@@ -64,11 +70,18 @@ class SavedRecord:
     processes is not to take memory for them all.
     """
 
-    __slots__ = ("_about", "_blocks", "_entry", "_file", "_table", "name", "pid")
+    __slots__ = ("_about", "_blocks", "_entry", "_file", "_first", "_table", "name", "pid")
 
-    def __init__(self, file: SnapshotFile, entry: dict[str, Any], blocks: list[memoryview]) -> None:
+    def __init__(
+        self,
+        file: SnapshotFile,
+        entry: dict[str, Any],
+        first: dict[str, Any],
+        blocks: list[memoryview],
+    ) -> None:
         self._file = file
         self._entry = entry
+        self._first = first  # its entry in the whole moment that its blocks begin with
         self._blocks = blocks
         self._about: dict[str, Any] | None = None
         self._table: SavedTable | None = None
@@ -86,7 +99,7 @@ class SavedRecord:
     def table(self) -> SavedTable:
         """Its page table. Raises PagemapError where the file is damaged."""
         if self._table is None:
-            self._table = self._file.table(self.about, self._blocks)
+            self._table = self._file.table(self.about, self._first, self._blocks)
         return self._table
 
     @property
@@ -102,7 +115,7 @@ class SavedRecord:
     def maps_blocks(self) -> Iterator[bytes]:
         """The text of its maps in blocks of whole lines, as it was read."""
         for place, size in self._entry["maps"]:
-            yield self._file.text(place, size, chunks.MAPS)
+            yield self._file.maps(place, size)
 
     def smaps(self) -> bytes | None:
         """The text of its smaps; None where that was not saved."""
@@ -168,8 +181,10 @@ class SnapshotFile(ChunkFile):
         found = []
         for entry in layers[-1].processes:
             whose = entry["whose"]
-            blocks = [layer.blocks[whose] for layer in layers if whose in layer.blocks]
-            found.append(SavedRecord(self, entry, blocks))
+            those = [layer for layer in layers if whose in layer.blocks]
+            blocks = [layer.blocks[whose] for layer in those]
+            first = next(each for each in those[0].processes if each["whose"] == whose)
+            found.append(SavedRecord(self, entry, first, blocks))
         return found
 
     def facts(self, entry: dict[str, Any]) -> dict[str, Any]:
@@ -191,12 +206,15 @@ class SnapshotFile(ChunkFile):
             raise self._damaged(f"no chunk at byte {last}")
         return last + HEADER_SIZE + header.size - first
 
-    def table(self, about: dict[str, Any], blocks: list[memoryview]) -> SavedTable:
-        """The page table that these blocks are."""
+    def table(
+        self, about: dict[str, Any], first: dict[str, Any], blocks: list[memoryview]
+    ) -> SavedTable:
+        """The page table that these blocks are, of which `first` has the mappings."""
         try:
             return SavedTable(
                 self._fd,
                 blocks,
+                within=self._mappings(about, first) if self.version > 1 else None,
                 page_shift=about["page_shift"],
                 end_page=about["end_page"],
                 file_size=self.size,
@@ -206,13 +224,40 @@ class SnapshotFile(ChunkFile):
 
     def text(self, place: int, size: int, kind: int) -> bytes:
         """The text of one chunk, which has so many bytes."""
+        return self._text(place, size, (kind,))
+
+    def maps(self, place: int, size: int) -> bytes:
+        """The text of a chunk of maps."""
+        return self._text(place, size, _MAPS)
+
+    def _text(self, place: int, size: int, kinds: tuple[int, ...]) -> bytes:
+        kind, payload = self._chunk(place, kinds)
         try:
-            text = chunks.inflated(self._payload(place, kind), chunks.MOST_TEXT)
+            if kind == chunks.MAPPINGS:
+                text = unpack_maps(payload)
+            else:
+                text = chunks.inflated(payload, chunks.MOST_TEXT)
         except ValueError as error:
             raise self._damaged(str(error)) from None
         if len(text) != size:
             raise self._damaged(f"the text at byte {place} has another size")
         return text
+
+    def _mappings(self, about: dict[str, Any], entry: dict[str, Any]) -> Spans:
+        """The mappings that pages are numbered in. Raises OSError where they are not in order."""
+        bounds = array("Q")
+        for place, size in entry["maps"]:
+            kind, payload = self._chunk(place, _MAPS)
+            try:
+                if kind == chunks.MAPPINGS:
+                    bounds += unpack_bounds(payload)
+                else:
+                    bounds.frombytes(Lines(self._text(place, size, _MAPS)).bounds.cast("B"))
+            except ValueError as error:
+                raise self._damaged(str(error)) from None
+            if len(bounds) > 2 * chunks.MOST_MAPPINGS:
+                raise self._damaged("more mappings than a process may have")
+        return spans_below(bounds, about["end_page"], about["page_shift"])
 
     def _layers(self, moment: int) -> list[_Index]:
         """The last whole moment up to this one, and the patches since."""

@@ -59,17 +59,21 @@ class ChunkFile(Holder):
 
     def _payload(self, offset: int, kind: int) -> bytes:
         """The payload of the chunk at `offset`, which is of this kind."""
+        return self._chunk(offset, (kind,))[1]
+
+    def _chunk(self, offset: int, kinds: tuple[int, ...]) -> tuple[int, bytes]:
+        """The kind of the chunk at `offset`, which is one of these, and its payload."""
         if offset < FILE_HEADER:
             raise self._damaged("a chunk at no place")
         header = chunks.parse_header(self._bytes(offset, HEADER_SIZE))
-        if header is None or header.kind != kind or offset + header.size > self.size:
-            raise self._damaged(f"no chunk of kind {kind} at byte {offset}")
-        if header.size > chunks.CEILINGS[kind]:
+        if header is None or header.kind not in kinds or offset + header.size > self.size:
+            raise self._damaged(f"no chunk of kind {kinds[0]} at byte {offset}")
+        if header.size > chunks.CEILINGS[header.kind]:
             raise self._damaged(f"the chunk at byte {offset} is larger than any of its kind")
         data = self._bytes(offset + HEADER_SIZE, header.size)
         if len(data) < header.size or chunk_sum(data) != header.sum:
             raise self._damaged(f"the chunk at byte {offset} is not as it was written")
-        return data
+        return header.kind, data
 
     def _bytes(self, offset: int, size: int) -> bytes:
         fd = self._fd

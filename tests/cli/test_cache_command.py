@@ -82,9 +82,13 @@ def test_a_folder_that_cannot_be_entered(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "the following arguments are required: PATH"),
+        ("", "no file is named: give PATH, or --open for the files of processes"),
         ("/etc --min 1x", "--min: give a size such as 64K or 2M, not '1x'"),
         ("/etc --min 1K --all", "give --min or --all, not both"),
+        ("/etc --open", "give either PATH, or --open for the files of processes"),
+        ("--open -x", "-x is for directories, and --open enters none"),
+        ("/etc --by cgroup --bar", "--bar is not for --by cgroup, which has rows for cgroups"),
+        ("/etc --charged --all", "--all is not for --charged, which has rows for cgroups"),
         ("/etc --columns rss", "--columns knows no 'rss'"),
     ],
 )

@@ -174,3 +174,18 @@ def test_what_a_file_has(pagemap: Pagemap) -> None:
     rows = json.loads(out)["rows"]
     assert len(rows) == 2
     assert all(row["smaps"] and row["frames"] and row["stopped"] for row in rows)
+
+
+def test_what_is_said_of_salvaging(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Of a file that is not damaged it said that bytes were of no use."""
+    out, path = tmp_path / "out", tmp_path / "cut"
+    data = (SNAPSHOTS / "version-1-record.pagemap").read_bytes()
+    path.write_bytes(data)
+    code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))
+    assert code == 0
+    assert err == [f"pagemap: {path} is not damaged: saved all of its 3 moments"]
+    second = data.index(b"\xb1pm\n\x01", 20)
+    path.write_bytes(data[: second + 99])
+    code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))
+    assert (code, err) == (0, ["pagemap: saved 1 moment that is whole; left out 99 bytes"])
+    assert pagemap("maps", str(out)).err == []

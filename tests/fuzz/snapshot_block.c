@@ -10,7 +10,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEADS = 8, MOST_VARINT = 10, PAGES = 300 };
+enum { HEADS = 8, MOST_VARINT = 10, PAGES = 300, SPANS = 6 };
+
+/* The mappings that pages may be numbered in. */
+static const struct pm_range spans[SPANS] = {
+	{ 0, 3 }, { 5, 1 }, { 9, 100 }, { 200, 1 }, { 300, 60 }, { 1000, 500 },
+};
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
@@ -61,10 +66,25 @@ static uint64_t make_payload(const uint8_t *data, uint64_t size, uint8_t *payloa
 	return (uint64_t)(at - payload) + rest - a - b;
 }
 
-static void read_all(const uint8_t *chunk, const struct pm_saved_block *block, uint8_t *scratch)
+static int is_mapped(uint64_t vpn)
+{
+	for (unsigned i = 0; i < SPANS; i++) {
+		if (vpn - spans[i].vpn < spans[i].count)
+			return 1;
+	}
+	return 0;
+}
+
+static void read_all(const uint8_t *chunk, uint32_t kind, const struct pm_saved_block *block,
+		     uint8_t *scratch)
 {
 	struct pm_saved_block found = *block;
-	const struct pm_layer layer = { .blocks = &found, .blocks_count = 1 };
+	const struct pm_layer layer = {
+		.blocks = &found,
+		.blocks_count = 1,
+		.spans = spans,
+		.spans_count = SPANS,
+	};
 	struct pm_saved saved = {
 		.fd = LIE_BYTES,
 		.page_shift = 12,
@@ -86,6 +106,8 @@ static void read_all(const uint8_t *chunk, const struct pm_saved_block *block, u
 		CHECK(out[i] == 0);
 	for (uint64_t i = before + block->end - block->vpn; i < PAGES; i++)
 		CHECK(out[i] == 0);
+	for (uint64_t i = 0; i < PAGES && kind == PM_CHUNK_WITHIN; i++)
+		CHECK(out[i] == 0 || is_mapped(block->vpn - before + i));
 	free(out);
 }
 
@@ -95,9 +117,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *chunk;
 	struct pm_saved_block found;
 	uint64_t payload;
+	uint32_t kind;
 
 	if (size < 8)
 		return 0;
+	kind = data[2] & 128 ? PM_CHUNK_WITHIN : PM_CHUNK_PAGES;
 	if (!scratch)
 		scratch = calloc(1, pm_saved_scratch(1));
 	CHECK(scratch != NULL);
@@ -112,15 +136,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	chunk = realloc(chunk, PM_CHUNK_HEADER + payload);
 	CHECK(chunk != NULL);
 	put_u32(chunk, PM_CHUNK_MARK);
-	put_u32(chunk + 4, PM_CHUNK_PAGES);
+	put_u32(chunk + 4, kind);
 	put_u32(chunk + 8, data[0] % 2);
 	put_u32(chunk + 12, payload);
 	put_u32(chunk + 16, crc32(0, chunk + PM_CHUNK_HEADER, (uInt)payload));
 	put_u32(chunk + 20, crc32(0, chunk, 20));
-	if (pm_saved_try(chunk, PM_CHUNK_HEADER + payload, scratch, &found) > 0) {
+	if (pm_saved_try(chunk, PM_CHUNK_HEADER + payload, spans, SPANS, scratch, &found) > 0) {
 		CHECK(found.vpn < found.end);
 		CHECK_EQUAL(found.size, PM_CHUNK_HEADER + payload);
-		read_all(chunk, &found, scratch);
+		read_all(chunk, kind, &found, scratch);
 		memset(scratch, 0, pm_saved_scratch(1));
 	}
 	free(chunk);

@@ -237,10 +237,10 @@ def test_whatever_is_damaged_is_refused_or_as_it_was(
 def test_a_newer_version_is_refused(small: tuple[Path, Callable[[], object]]) -> None:
     path, everything = small
     data = bytearray(path.read_bytes())
-    data[8:12] = (2).to_bytes(4, "little")
+    data[8:12] = (3).to_bytes(4, "little")
     path.write_bytes(data)
     assert is_snapshot(str(path))
-    with pytest.raises(PagemapError, match=r"of version 2, .* newer"):
+    with pytest.raises(PagemapError, match=r"of version 3, .* newer"):
         everything()
 
 
@@ -298,8 +298,8 @@ def test_what_is_whole_is_salvaged(start: Start, tmp_path: Path, harm: str) -> N
     path, out = tmp_path / "file", tmp_path / "salvaged"
     snapshot(path, target.pid)
     data = bytearray(path.read_bytes())
-    # where blocks of pages are, by their headers: mark, kind 5
-    starts = [at.start() for at in re.finditer(rb"\xb1pm\n\x05\0\0\0", data)]
+    # where blocks of pages are, by their headers: mark, kind 11
+    starts = [at.start() for at in re.finditer(rb"\xb1pm\n\x0b\0\0\0", data)]
     sizes = [int.from_bytes(data[at + 12 : at + 16], "little") + 24 for at in starts]
     middle = starts[len(starts) // 2] + 30
     if harm == "cut":
@@ -334,9 +334,9 @@ def test_a_newer_version_is_not_salvaged(small: tuple[Path, Callable[[], object]
     """Its chunks may mean something else; a damaged beginning says nothing of that."""
     path, _ = small
     data = bytearray(path.read_bytes())
-    data[8:12] = (2).to_bytes(4, "little")
+    data[8:12] = (3).to_bytes(4, "little")
     path.write_bytes(data)
-    with pytest.raises(PagemapError, match="version 2"):
+    with pytest.raises(PagemapError, match="version 3"):
         salvage(str(path), bytearray().extend)
     data[:16] = bytes(16)
     path.write_bytes(data)

@@ -6,10 +6,12 @@
 #include "snapshot/saved.cdef.h"
 #include "snapshot/take.cdef.h"
 
-enum { MOST_SPANS = 20, MOST_FILE = 1 << 23, MOST_BLOCKS = SCENE };
+enum { DRAWN_SPANS = 20, MOST_SPANS = SCENE / 2, MOST_FILE = 1 << 23, MOST_BLOCKS = SCENE };
 
 static struct pm_range spans[MOST_SPANS];
 static uint64_t spans_count, whose;
+static struct pm_range within[MOST_SPANS]; /* as a reader joins them */
+static uint64_t within_count;
 static uint8_t file[MOST_FILE];
 static uint64_t file_size;
 static struct pm_saved_block blocks[MOST_BLOCKS];
@@ -62,6 +64,8 @@ static void take_all(uint64_t step)
 	struct pm_place at = { 0, 0 }, to = { 0, 0 };
 
 	file_size = blocks_count = 0;
+	memcpy(within, spans, sizeof(within));
+	within_count = pm_take_join(within, spans_count);
 	while (pm_spans_advance(spans, spans_count, &at, step, &to)) {
 		while (at.span < to.span || (at.span == to.span && at.page < to.page)) {
 			uint64_t stored, looked, ended = 0;
@@ -86,7 +90,12 @@ static void take_all(uint64_t step)
 
 static struct pm_saved opened(struct pm_layer *layer)
 {
-	*layer = (struct pm_layer){ .blocks = blocks, .blocks_count = blocks_count };
+	*layer = (struct pm_layer){
+		.blocks = blocks,
+		.blocks_count = blocks_count,
+		.spans = within,
+		.spans_count = within_count,
+	};
 	CHECK_EQUAL(pm_saved_check(blocks, blocks_count, file_size), 0);
 	lie.bytes = file;
 	lie.bytes_size = file_size;
@@ -170,11 +179,11 @@ static void draw_spans(uint64_t pages, int all)
 {
 	uint64_t at = 0;
 
-	for (spans_count = 0; at < pages && spans_count < MOST_SPANS; spans_count++) {
+	for (spans_count = 0; at < pages && spans_count < DRAWN_SPANS; spans_count++) {
 		uint64_t count = 1 + below(pages);
 
 		at += all ? 0 : below(100);
-		if (all && spans_count == MOST_SPANS - 1)
+		if (all && spans_count == DRAWN_SPANS - 1)
 			count = pages;
 		if (at >= pages)
 			break;
@@ -268,6 +277,35 @@ static void little_is_read(void)
 	free(saved.scratch);
 }
 
+/* Runs go on from mapping to mapping; a block in which they do so too often ends. */
+static void many_mappings(void)
+{
+	struct pm_layer layer;
+	struct pm_saved saved;
+
+	draw_scene(SCENE, 1, 0);
+	for (uint64_t vpn = 0; vpn < SCENE; vpn++)
+		scene[vpn] = vpn % 3 ? SCENE_PRESENT : 0;
+	scanned = with_places = 1;
+	spans_count = SCENE / 3;
+	for (uint64_t i = 0; i < spans_count; i++)
+		spans[i] = (struct pm_range){ 3 * i + 1, 2 };
+	lie.end = SCENE;
+	take_all(SCENE);
+	CHECK_EQUAL(blocks_count, SCENE / 3 / PM_BLOCK_SPLITS + 1);
+	CHECK(blocks[0].size < 100);
+	CHECK_EQUAL(blocks[0].vpn, 1);
+	saved = opened(&layer);
+	check_reads(&saved);
+	memset(saved.scratch, 0, pm_saved_scratch(1));
+	layer.spans_count =
+		PM_BLOCK_SPLITS; /* the last pages of the block are in no mapping then */
+	CHECK_EQUAL(pm_saved_read(&saved, 1, 1, scene), -EBADMSG);
+	layer.spans_count = 0;
+	CHECK_EQUAL(pm_saved_read(&saved, 1, 1, scene), -EBADMSG);
+	free(saved.scratch);
+}
+
 /* Blocks that overlap, go backwards, or lie past the end of the file are refused. */
 static void bad_index(void)
 {
@@ -302,6 +340,7 @@ int main(int argc, char **argv)
 	if (PM_FUZZED)
 		return 0;
 	little_is_read();
+	many_mappings();
 	bad_index();
 	return 0;
 }

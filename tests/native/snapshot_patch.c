@@ -11,6 +11,7 @@ static uint8_t file[MOST_FILE];
 static uint64_t file_size;
 static struct pm_saved_block blocks[MOMENTS][MOST_BLOCKS];
 static struct pm_layer layers[MOMENTS];
+static struct pm_range mappings[MOMENTS];
 static struct pm_window windows[2][WINDOWS];
 static uint64_t windows_count;
 static uint64_t then[MOMENTS][SCENE];
@@ -82,7 +83,13 @@ static void look(unsigned moment, const struct pm_range *span, int use_scan)
 	}
 	memcpy(windows[0], windows[1], sizeof(windows[0]));
 	windows_count = seen;
-	layers[moment] = (struct pm_layer){ .blocks = blocks[moment], .blocks_count = count };
+	mappings[moment] = *span;
+	layers[moment] = (struct pm_layer){
+		.blocks = blocks[moment],
+		.blocks_count = count,
+		.spans = mappings + moment,
+		.spans_count = 1,
+	};
 	CHECK_EQUAL(pm_saved_check(blocks[moment], count, file_size), 0);
 	for (uint64_t vpn = 0; vpn < SCENE; vpn++)
 		then[moment][vpn] = vpn - span->vpn < span->count ? scene_entry(vpn) : 0;

@@ -240,6 +240,12 @@ def analyses(process: pagemap.Process) -> None:
 def cached(paths: list[str]) -> int | None:
     table = pagemap.cache(paths, one_file_system=True, least=4096)
     assert_type(table, pagemap.Table[pagemap.CachedFileRow])
+    held = pagemap.cache_held(residency=True, frames=True)
+    assert_type(held[0], pagemap.HeldFileRow)
+    assert_type(held[0].residency, "tuple[int, ...] | None")
+    charged = pagemap.cache_charged(paths, threads=1)
+    assert_type(charged[0], pagemap.ChargedFileRow)
+    assert_type(pagemap.cache_cgroups([charged]), pagemap.Table[pagemap.ChargedCgroupRow])
     return table[0].cached
 
 

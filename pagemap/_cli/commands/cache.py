@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._cli.options import columns_help, complete_with_files
-from pagemap._vocabulary.rows.cached_file import CACHED_FILES
+from pagemap._cli.options import add_threads, columns_help, complete_with_files
+from pagemap._vocabulary.rows.cached_file import (
+    CACHED_FILES,
+    CHARGED_CGROUPS,
+    CHARGED_FILES,
+    HELD_FILES,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Any
 
-    from pagemap._analyses.cached_files import CacheSurvey
+    from pagemap._analyses.cached_files import CacheRows, CacheSurvey
+    from pagemap._analyses.cached_held import HeldSurvey
+    from pagemap._analyses.file_shares import FileShares
     from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Schema
+
+    Survey = CacheSurvey | HeldSurvey
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
 Show how much of files is in the page cache: of files, of all files below
-directories, and of block devices. Nothing is read in, evicted, or marked as
-used."""
+directories, of block devices, or of the files that processes have open or
+mapped. Nothing is read in, evicted, or marked as used."""
 
 _TOLD = 3  # errors; of more, how many there are says enough
 _GLOB = frozenset("*?[")
+_MARKS = ("active", "mapped", "mapcount")
+_HELD = ("deleted", "processes", "descriptors", "mappings", "pids", "names")
 
 
 def examples() -> str:
     """What stands below the options."""
     return f"""\
 {columns_help(CACHED_FILES)}
+
+{columns_help(HELD_FILES.select(_HELD), "columns of --open, with those above")}
+
+{columns_help(CHARGED_FILES, "columns of --charged")}
+
+{columns_help(CHARGED_CGROUPS, "columns of --by cgroup")}
 
 Rows of a table are in order of what is cached, the largest first; those of other
 formats are written as they are found, without --sort. The total includes all
@@ -38,9 +57,22 @@ names (hard links, bind mounts) is counted once. Symbolic links below a director
 are not followed, and file systems of the kernel's own (proc, sysfs) not entered.
 
 The kernel tells only the owner of a file, and root, how much of it is cached.
-The column cached is - for other files, which --all shows. On overlay file
-systems, and before Linux 6.5, only mincore tells: then dirty, writeback and
+The column cached is - for other files, which --all shows, and --open. On overlay
+file systems, and before Linux 6.5, only mincore tells: then dirty, writeback and
 evicted are -.
+
+--bar draws the file from its beginning to its end: blocks as high as much of a
+part is cached; where the output is no terminal that takes UTF-8, O where all is
+and o where something is. Without a bar the other formats leave this column out.
+
+--frames, --charged and --by cgroup need root: cached pages are mapped for a
+moment to see their frames, which makes none of them active or referenced. A page
+is charged to the cgroup that brought it in, whoever uses it since; what else is
+charged to cgroups, memory --by cgroup shows.
+
+--open finds files by device and inode, through /proc/PID/fd and map_files: also
+deleted ones, memfds, and those of containers. Without root it shows the files of
+your own processes. Empty files and block devices are not among them.
 
 To read files in, to evict them or to lock them is not the business of this
 command: vmtouch -t, vmtouch -e and vmtouch -l do that.
@@ -48,7 +80,9 @@ command: vmtouch -t, vmtouch -e and vmtouch -l do that.
 examples:
   pagemap cache . --top 20
   sudo pagemap cache -x /var/lib --min 64M --top 10
-  pagemap cache /usr/lib/x86_64-linux-gnu/libc.so.6 --all
+  pagemap cache /usr/lib/x86_64-linux-gnu/libc.so.6 --all --bar
+  sudo pagemap cache --open --top 10
+  sudo pagemap cache /var/log --by cgroup
   pagemap cache '/etc/*.conf' --csv"""
 
 
@@ -58,9 +92,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             "paths",
             metavar="PATH",
-            nargs="+",
+            nargs="*",
             help="a file, a directory, a block device, or a pattern of paths",
         )
+    )
+    parser.add_argument(
+        "--open",
+        action="store_true",
+        help="the files that processes have open or mapped, and which processes, instead of PATH",
     )
     parser.add_argument(
         "-x", "--one-file-system", action="store_true", help="enter no other file systems"
@@ -71,40 +110,155 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="also files of which nothing is cached, or told"
     )
+    parser.add_argument(
+        "--bar", action="store_true", help="show which parts of each file are cached"
+    )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="show how much of each file is active and mapped, and how often",
+    )
+    parser.add_argument(
+        "--charged",
+        action="store_true",
+        help="what of each file is charged to which cgroup; --by cgroup sums that up",
+    )
+    add_threads(parser)
     results.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Write the files. Returns 0, or the exit code of a path that could not be looked at."""
-    from pagemap._analyses.cached_files import CacheSurvey
-    from pagemap._cli.parsing import parse_size
-    from pagemap._cli.progress import Bar
-    from pagemap._errors import UsageError
+    from pagemap._cli.parsing import parse_count
 
-    least = 0 if arguments.all else 1
-    if arguments.least is not None:
-        if arguments.all:
-            raise UsageError("give --min or --all, not both")
-        try:
-            least = max(parse_size(arguments.least), 1)
-        except UsageError as error:
-            raise UsageError(f"--min: {error.message}") from None
+    least = _least(arguments)
+    by_cgroup = arguments.by == "cgroup"
+    charged = by_cgroup or arguments.charged
+    _check(arguments, charged=charged)
+    if by_cgroup:
+        arguments.by = None
+    schema: Schema[Any] = HELD_FILES if arguments.open else CACHED_FILES
+    if charged:
+        schema = CHARGED_CGROUPS if by_cgroup else CHARGED_FILES
     # rows of a table are sorted, so all are kept; those of other formats are written as found
     order = "cached" if arguments.format in (None, "table") else None
-    shown = results.Results(arguments, CACHED_FILES, order=order)
+    shown, frames, bar = _results(arguments, schema, order, charged=charged)
     paths = [path for text in arguments.paths for path in _paths(text)]
-    last: list[CacheSurvey] = []
+    threads = parse_count(arguments.threads, option="--threads")
+    last: list[Survey] = []
 
     def make() -> Iterator[Table[Any]]:
-        with Bar(unit="files") as bar:
-            survey = CacheSurvey(
-                paths, one_file_system=arguments.one_file_system, least=least, progress=bar
-            )
-            last[:] = [survey]
-            yield from survey.tables()
+        with _shares(frames=frames, charged=charged, threads=threads) as shares:
+            rows = _rows(least, charged=charged, held=arguments.open)
+            tables = _tables(arguments, paths, rows, shares=shares, bar=bar, last=last)
+            if not by_cgroup:
+                yield from tables
+                return
+            from pagemap._analyses.cached_charged import cache_cgroups
+
+            yield cache_cgroups(tables)
 
     shown.show(make)
-    return _tell(last[0])
+    return _tell(last[0], held=arguments.open)
+
+
+def _least(arguments: Namespace) -> int:
+    from pagemap._cli.parsing import parse_size
+    from pagemap._errors import UsageError
+
+    if arguments.least is None:
+        return 0 if arguments.all else 1
+    if arguments.all:
+        raise UsageError("give --min or --all, not both")
+    try:
+        return max(parse_size(arguments.least), 1)
+    except UsageError as error:
+        raise UsageError(f"--min: {error.message}") from None
+
+
+def _check(arguments: Namespace, *, charged: bool) -> None:
+    from pagemap._errors import UsageError
+
+    if arguments.open and arguments.paths:
+        raise UsageError("give either PATH, or --open for the files of processes")
+    if not arguments.open and not arguments.paths:
+        raise UsageError("no file is named: give PATH, or --open for the files of processes")
+    if arguments.open and arguments.one_file_system:
+        raise UsageError("-x is for directories, and --open enters none")
+    which = "--charged" if arguments.charged else "--by cgroup"
+    for option in ("bar", "all", "frames"):
+        if charged and getattr(arguments, option):
+            raise UsageError(f"--{option} is not for {which}, which has rows for cgroups")
+
+
+def _results(
+    arguments: Namespace, schema: Schema[Any], order: str | None, *, charged: bool
+) -> tuple[results.Results, bool, bool]:
+    """The output, and whether frames and bars are wanted: by an option, or by a column's name."""
+    frames = arguments.frames and not charged
+    unasked = {*(() if frames else _MARKS), *(() if arguments.bar else ("residency",))}
+    usual = None if charged else [name for name in schema.names if name not in unasked]
+    always = [*(_MARKS if frames else ()), *(("residency",) if arguments.bar else ())]
+    shown = results.Results(arguments, schema, order=order, usual=usual, always=always)
+    if not charged:
+        frames = frames or any(map(shown.named, _MARKS))
+    return shown, frames, arguments.bar or (not charged and shown.named("residency"))
+
+
+def _shares(
+    *, frames: bool, charged: bool, threads: int | None
+) -> AbstractContextManager[FileShares | None]:
+    from contextlib import closing, nullcontext
+
+    if not frames and not charged:
+        return nullcontext()
+    from pagemap._analyses.file_shares import FileShares
+
+    return closing(FileShares(by_cgroup=charged, threads=threads))
+
+
+def _rows(least: int, *, charged: bool, held: bool) -> CacheRows:
+    if charged:
+        from pagemap._analyses.cached_charged import ChargedRows
+
+        return ChargedRows(least)
+    from pagemap._analyses.cached_rows import Rows
+
+    return Rows(least, untold=held)
+
+
+def _tables(
+    arguments: Namespace,
+    paths: list[str],
+    rows: CacheRows,
+    *,
+    shares: FileShares | None,
+    bar: bool,
+    last: list[Survey],
+) -> Iterator[Table[Any]]:
+    """The tables of the survey, which `last` gets."""
+    from pagemap._cli.progress import Bar
+
+    with Bar(unit="processes" if arguments.open else "files") as progress:
+        if arguments.open:
+            from pagemap._analyses.cached_held import HeldSurvey
+
+            held = HeldSurvey(rows, residency=bar, shares=shares, progress=progress)
+            last[:] = [held]
+            yield held.table()
+            return
+        from pagemap._analyses.cached_files import CacheSurvey
+
+        survey = CacheSurvey(
+            paths,
+            rows,
+            one_file_system=arguments.one_file_system,
+            residency=bar,
+            shares=shares,
+            progress=progress,
+        )
+        last[:] = [survey]
+        yield from survey.tables()
 
 
 def _paths(text: str) -> list[str]:
@@ -118,7 +272,7 @@ def _paths(text: str) -> list[str]:
     return sorted(glob(text, recursive=True)) or [text]
 
 
-def _tell(survey: CacheSurvey) -> int:
+def _tell(survey: Survey, *, held: bool) -> int:
     """Say what could not be looked at; the exit code, an error only if that is all."""
     from pagemap._cli.exit_codes import code_of, message_of
     from pagemap._cli.messages import complain
@@ -127,5 +281,10 @@ def _tell(survey: CacheSurvey) -> int:
         complain(message_of(error))
     if survey.failed > _TOLD:
         complain(f"and {survey.failed - _TOLD} more files or directories could not be looked at")
+    if held:
+        from pagemap._cli.left_out import tell_left_out
+
+        tell_left_out(survey.about())
+        return 0  # who has which files is known all the same
     errors = [*survey.named, *(survey.errors if survey.failed == survey.files else ())]
     return code_of(errors[0]) if errors else 0

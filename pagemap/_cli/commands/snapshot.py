@@ -27,8 +27,9 @@ def examples() -> str:
     return """\
 The target runs on meanwhile, so what it changes in that time may be in the file
 or not; --stop stops it, and resumes it in any case, even if this command is
-killed. If it exits or calls exec midway, the file has what was read until then
-and says so, and the exit code is 75.
+killed. While this command is itself stopped (SIGSTOP), the target rests, too.
+If it exits or calls exec midway, the file has what was read until then and says
+so, and the exit code is 75.
 
 The file holds addresses and paths, and without --no-pfns where memory lies. It
 has mode 0600, and comes into its place only when it is complete.
@@ -75,7 +76,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             "--salvage",
             metavar="FILE",
-            help="take no process, but what is whole of FILE, damaged or cut short",
+            help="instead of a process, save what is whole of FILE, damaged or cut short",
         )
     )
     add_threads(parser)
@@ -157,6 +158,14 @@ def _salvage(arguments: Namespace) -> int:
         raise UsageError("give targets or --salvage FILE, not both")
     with open_output(arguments.output) as output:
         found = salvage(arguments.salvage, output.write)
+    moments = f"{found['moments']} moment{'s' * (found['moments'] != 1)}"
+    if not found["skipped"]:
+        complain(f"{arguments.salvage} is not damaged: saved all of its {moments}")
+        return 0
+    if found["whole"]:
+        which = "that are" if found["moments"] > 1 else "that is"
+        complain(f"saved {moments} {which} whole; left out {found['skipped']} bytes")
+        return 0
     processes = f"{found['processes']} process{'es' * (found['processes'] != 1)}"
     blocks = f"{found['blocks']} block{'s' * (found['blocks'] != 1)} of pages"
     complain(f"saved {processes}, with {blocks} that are whole; left out {found['skipped']} bytes")
