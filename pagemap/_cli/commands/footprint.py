@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from pagemap._cli import processes, results
-from pagemap._cli.options import SPACE_HELP, columns_help, in_lines
+from pagemap._cli.options import SPACE_HELP, add_patterns, columns_help, in_lines
 from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS, PATH_FOOTPRINTS
+from pagemap._vocabulary.rows.node import PLACED
 from pagemap._vocabulary.vm_flags import VM_FLAGS
 
 TYPE_CHECKING = False
@@ -77,6 +78,12 @@ with pauses, and reports how long the longest step took. It needs root. It shows
                lazily freed memory, shared memory that was read first, and all
                anonymous memory once any page was read back from swap
 
+With --nodes there is a column for each NUMA node that has memory, and:
+{in_lines([(column.name, column.meaning) for column in PLACED])}
+These come from page frames; without root from numa_maps of each process, which
+holds its lock as smaps does. Memory of the kernel's image ([vdso]) and of
+devices is on no node. See maps --node for single mappings.
+
 Of a snapshot the amounts are those of when it was taken, with --smaps.
 
 A container is found by the name of its cgroup, as docker, podman, kubernetes,
@@ -99,6 +106,8 @@ examples:
   pagemap footprint --columns pid,size,pss,page_tables,oom_score,name --top 10
   sudo pagemap footprint --cgroup /sys/fs/cgroup/system.slice --by path
   sudo pagemap footprint self --gentle --budget 10
+  sudo pagemap footprint --nodes --sort remote --top 10
+  pagemap footprint self --by mapping --map '[heap]'
   pagemap footprint --watch 2"""
 
 
@@ -117,12 +126,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="PERCENT", help="percentage of a core that --gentle may use (25)"
     )
+    add_patterns(parser)
+    parser.add_argument(
+        "--nodes", action="store_true", help="add a column for each NUMA node: node_0, node_1 ..."
+    )
     results.add_arguments(parser, grouped=False)
 
 
 def run(arguments: Namespace) -> int:
     """Write the footprints. Returns 0, or the exit code of a target that was not read."""
     from pagemap._analyses.footprints import footprints_of
+    from pagemap._cli.footprint_options import Mappings, Nodes
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_names
     from pagemap._errors import UsageError
@@ -137,6 +151,9 @@ def run(arguments: Namespace) -> int:
     arguments.by = None if by in _SCHEMAS else by
     usual = [name for name in schema.names if name not in _NAMED]
     order = None if by == "mapping" else "pss"  # mappings stand in order of address
+    mappings = Mappings(arguments.patterns, of_mappings=by in _SCHEMAS)
+    nodes = Nodes(wanted=arguments.nodes, paths=by == "path", gentle=arguments.gentle)
+    schema, usual = nodes.schema(schema), [*usual, *nodes.names]
     shown = results.Results(arguments, schema, order=order, usual=usual)
     budget = _budget(arguments)
     kind = by if by in _SCHEMAS else "process"
@@ -149,10 +166,11 @@ def run(arguments: Namespace) -> int:
             every = _of_snapshot(asked) or asked.find()
             table = footprints_of(every, names=shown.wanted(), by=kind, gentle=gentle)
             asked.judge(len(table))
-            return table
+            return nodes.added(mappings.chosen(table), every, shown)
 
         shown.show(make)
-        code = asked.tell()
+        code = asked.tell() or mappings.tell()
+        nodes.tell()
         if gentle is not None and gentle.chunks:
             longest = gentle.longest * 1000
             complain(f"the longest of {gentle.chunks} steps took {longest:.2f} ms")

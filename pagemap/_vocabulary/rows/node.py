@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.schema import Schema
+from pagemap._vocabulary.schema import Column, Schema
 
-__all__ = ["NODES", "NodeRow"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+__all__ = ["NODES", "PLACED", "NodeRow", "with_nodes"]
 
 
 class NodeRow(Record):
@@ -28,3 +33,32 @@ class NodeRow(Record):
 
 
 NODES = Schema.of(NodeRow, "pagemap.nodes", 1)
+
+PLACED = (
+    Column(
+        "misplaced",
+        "int",
+        "bytes",
+        "on nodes that the policy of its mapping, or the cpuset, excludes",
+        nullable=True,
+        rank=3,
+    ),
+    Column(
+        "remote",
+        "int",
+        "bytes",
+        "on nodes that none of its threads ran on last; an estimate",
+        nullable=True,
+        rank=3,
+    ),
+)
+"""Columns of what is not where it should be."""
+
+
+def with_nodes(schema: Schema[Any], nodes: Sequence[int]) -> Schema[Any]:
+    """The same columns, and one for each of these nodes, and those of `PLACED`."""
+    columns = [
+        Column(f"node_{node}", "int", "bytes", f"resident on node {node}", nullable=True, rank=3)
+        for node in nodes
+    ]
+    return Schema(schema.name, schema.version, [*schema, *columns, *PLACED])

@@ -1,0 +1,92 @@
+"""Options of `footprint` that choose mappings, or add columns of NUMA nodes."""
+
+from __future__ import annotations
+
+from pagemap._cli.patterns import Patterns
+from pagemap._errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pagemap._cli.results import Results
+    from pagemap._space.every_process import EveryProcess
+    from pagemap._space.saved_processes import SavedProcesses
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.schema import Schema
+
+__all__ = ["Mappings", "Nodes"]
+
+
+class Mappings:
+    """Which rows are wanted, by ``--map``. Raises UsageError where rows are no mappings."""
+
+    def __init__(self, texts: list[str], *, of_mappings: bool) -> None:
+        if texts and not of_mappings:
+            raise UsageError(
+                "--map selects mappings, and rows are processes; add --by mapping or --by path"
+            )
+        self._patterns = Patterns(texts)
+
+    def chosen(self, table: Table[Any]) -> Table[Any]:
+        """The rows that are wanted."""
+        if not self._patterns.texts:
+            return table
+        return table.where(lambda row: self._patterns(row.path))
+
+    def tell(self) -> int:
+        """Report patterns that match nothing: 1 if there are any."""
+        from pagemap._cli.messages import complain
+
+        for text in self._patterns.unused:
+            complain(f"no mapping matches the pattern {text!r}")
+        return 1 if self._patterns.unused else 0
+
+
+class Nodes:
+    """The columns of ``--nodes``. Raises UsageError where these cannot be."""
+
+    def __init__(self, *, wanted: bool, paths: bool, gentle: bool) -> None:
+        if wanted and paths:
+            raise UsageError("--nodes has no columns for files; use --by mapping")
+        if wanted and gentle:
+            raise UsageError("--nodes reads page tables as fast as it can; leave out --gentle")
+        self._wanted = wanted
+        self._estimated = False
+        self._nodes: list[int] = []
+        self.names: list[str] = []
+        if wanted:
+            from pagemap._analyses.node_parts import NodeParts
+
+            self._nodes = NodeParts().nodes
+
+    def schema(self, schema: Schema[Any]) -> Schema[Any]:
+        """The columns with those of nodes, if these are wanted."""
+        if not self._wanted:
+            return schema
+        from pagemap._vocabulary.rows.node import with_nodes
+
+        made = with_nodes(schema, self._nodes)
+        self.names = list(made.names[len(schema) :])
+        return made
+
+    def added(
+        self, table: Table[Any], every: EveryProcess | SavedProcesses, shown: Results
+    ) -> Table[Any]:
+        """The table with these columns."""
+        if not self._wanted:
+            return table
+        from pagemap._analyses.footprint_nodes import add_nodes
+
+        made = add_nodes(table, every, self._nodes, policies="misplaced" in shown.wanted())
+        self._estimated = any(made["remote"])
+        return made
+
+    def tell(self) -> None:
+        """Report what is to be known of these columns."""
+        from pagemap._cli.messages import complain
+
+        if len(self._nodes) == 1:
+            complain(f"all memory of this machine is on one NUMA node, {self._nodes[0]}")
+        if self._estimated:
+            complain("REMOTE is an estimate, by the processors that threads ran on last")
