@@ -14,7 +14,7 @@ from pagemap._space.arguments import pid_of
 from pagemap._space.every_process import EveryProcess
 from pagemap._space.saved_processes import SavedProcesses
 from pagemap._space.saved_space import SavedSpace
-from pagemap._vocabulary.units import PAGE_SIZE
+from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,9 +57,10 @@ class Places:
         ]
         if len(kinds) > 1:
             raise UsageError(f"{' and '.join(kinds)} cannot be combined: make one call for each")
-        if ranges is not None and len(self._processes) != 1:
+        if ranges is not None and not files and len(self._processes) != 1:
             raise UsageError("ranges need exactly one process, whose addresses they select")
         self._frames, self._ranges, self._procfs = frames, ranges, procfs
+        self._of_file = None if ranges is None or not files else _pages(ranges)
         self._failed = failed
         self._left_out: list[dict[str, object]] = []
         self._every: EveryProcess | None = None
@@ -97,7 +98,9 @@ class Places:
         entered: set[tuple[int, int]] = set()
         for path in self._files:
             try:
-                yield from files_in(path, self._fail_file, entered)
+                for file in files_in(path, self._fail_file, entered):
+                    file.ranges = self._of_file
+                    yield file
             except PagemapError as error:
                 self._fail_file(error)
 
@@ -160,6 +163,11 @@ class Places:
             "left_out": left_out,
             "complete": not left_out and all(space.complete for space in saved),
         }
+
+
+def _pages(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The pages of a file that ranges of bytes are in."""
+    return [(start >> PAGE_SHIFT, end >> PAGE_SHIFT) for start, end in page_ranges(ranges)]
 
 
 def _pid(target: Target) -> int:

@@ -39,7 +39,8 @@ def page_types(
     Counted are the present and swapped pages of `processes` (those that share an address space
     count once); or the cached pages of `files`, and of all files below a directory; or all memory,
     or only `frames`, ranges ``(start, end)`` of PFNs. `ranges` limits a single process to these
-    addresses. A frame counts once, with the first of its pages that is read.
+    addresses, or each of the files to these bytes of it. A frame counts once, with the first of its
+    pages that is read.
 
     `only` and `without` are filters as those of `dump`, of its words and of the names of
     `PageFlag`; with `cgroup`, the inode of a memory cgroup, only pages charged to it count, and

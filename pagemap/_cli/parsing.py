@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from pagemap._errors import UsageError
 from pagemap._vocabulary.names import understand, unknown
-from pagemap._vocabulary.units import page_ranges, parse_range
+from pagemap._vocabulary.units import PAGE_SIZE, page_ranges, parse_address, parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["parse_count", "parse_limit", "parse_names", "parse_ranges", "parse_size"]
+__all__ = [
+    "parse_count",
+    "parse_file_ranges",
+    "parse_limit",
+    "parse_names",
+    "parse_ranges",
+    "parse_size",
+]
 
 _UNITS = {"k": 10, "m": 20, "g": 30}
+_DIGITS = 16  # of a number of pages: more are past all files
 
 
 def parse_names(
@@ -65,6 +73,33 @@ def _number(text: str | None, least: int, option: str) -> int | None:
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
     """The ranges that `texts` give, as whole pages, in order, each page in one of them only."""
     return page_ranges(map(parse_range, texts))
+
+
+def parse_file_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
+    """The same of a file: numbers of pages, or bytes with a unit or 0x, as ``64K-2M``."""
+    found = []
+    for text in texts:
+        bounds = [_offset(word) for word in text.split("-")]
+        if len(bounds) != 2 or None in bounds:
+            raise UsageError(
+                f"malformed range {text!r} of a file: give START-END in pages, as 0-16, or in "
+                "bytes, as 64K-2M or 0x1000-0x3000"
+            )
+        start, end = (bound or 0 for bound in bounds)
+        if start >= end:
+            raise UsageError(f"empty range {text!r}: START must be below END")
+        found.append((start, end))
+    return page_ranges(found)
+
+
+def _offset(word: str) -> int | None:
+    """The bytes that come before in a file."""
+    if word.isascii() and word.isdecimal():
+        return int(word) * PAGE_SIZE if len(word) < _DIGITS else None
+    try:
+        return parse_address(word, "offset") if word[:2].lower() == "0x" else parse_size(word)
+    except UsageError:
+        return None
 
 
 def parse_size(word: str) -> int:

@@ -59,6 +59,7 @@ def file_error(error: OSError, path: str) -> PagemapError:
 class OpenFile(Holder):
     """An open regular file or block device: `fd`, and `pages`, the last perhaps filled in part.
 
+    `ranges` of pages ``(start, end)``, in order and apart, are all that is looked at, unless None.
     A context manager. Where `folder` is the descriptor of a folder, the file is its entry `name`;
     where `look` is one of O_PATH, it is that file; `path` is what it is called. `identity` is
     its device and inode, and it has `links` names. Raises AccessDenied when it may not be read, or
@@ -66,7 +67,7 @@ class OpenFile(Holder):
     it is not there, or another kind of file.
     """
 
-    __slots__ = ("fd", "identity", "links", "pages", "path", "tells")
+    __slots__ = ("fd", "identity", "links", "pages", "path", "ranges", "tells")
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class OpenFile(Holder):
         look: int | None = None,
     ) -> None:
         self.path: str = path
+        self.ranges: list[tuple[int, int]] | None = None
         try:
             flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
             if look is not None:
@@ -122,11 +124,14 @@ class OpenFile(Holder):
 
         Raises OSError.
         """
-        page = 0
-        while page < self.pages:
+        for start, end in [(0, self.pages)] if self.ranges is None else self.ranges:
+            yield from self._stretches(start, min(end, self.pages))
+
+    def _stretches(self, page: int, last: int) -> Iterator[tuple[int, int]]:
+        while page < last:
             if self.tells != MINCORE_TELLS:
                 try:
-                    found = next_cached(self.fd, PAGE_SHIFT, page, self.pages)
+                    found = next_cached(self.fd, PAGE_SHIFT, page, last)
                 except OSError as error:
                     if error.errno not in (ENOSYS, EPERM, EOPNOTSUPP):
                         raise
@@ -135,7 +140,7 @@ class OpenFile(Holder):
                 if found is None:
                     return
                 page = found
-            end = min(page + BLOCK_PAGES, self.pages)
+            end = min(page + BLOCK_PAGES, last)
             yield page, end
             page = end
 

@@ -63,6 +63,9 @@ this neither reads the file nor marks its pages as accessed. Memory in use
 changes while it is counted, so flags of different pages are of different
 moments.
 
+With --file, --range takes numbers of pages, as 0-16, or bytes, as 64K-2M
+or 0x1000-0x3000; it applies to each file.
+
 {columns_help(PAGE_TYPES)}
 
 {columns_help(PAGE_RUNS, "columns of a list; mapcount and cgroup are shown if named in --columns")}
@@ -72,6 +75,7 @@ examples:
   sudo pagemap types self --only anon,~swapbacked
   sudo pagemap types 1234 5678 --raw --json
   sudo pagemap types --file /var/lib --only dirty,~mmap
+  sudo pagemap types --file /usr/bin/env --range 0-16K --list
   sudo pagemap types self --list --only thp --columns address,pages,mapcount
   pagemap types --describe 0x868"""
 
@@ -127,7 +131,7 @@ def run(arguments: Namespace) -> int:
     """
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
-    from pagemap._cli.parsing import parse_count, parse_ranges
+    from pagemap._cli.parsing import parse_count, parse_file_ranges, parse_ranges
     from pagemap._vocabulary.filters import parse_filters
     from pagemap._vocabulary.page_flags import read_word
 
@@ -136,8 +140,9 @@ def run(arguments: Namespace) -> int:
     _check(arguments)
     parse_filters(arguments.only, arguments.without, read_word, names=("--only", "--without"))
     failures = _Failures(arguments)
+    read_ranges = parse_file_ranges if arguments.files else parse_ranges
     where: dict[str, Any] = {
-        "ranges": parse_ranges(arguments.ranges) or None,
+        "ranges": read_ranges(arguments.ranges) or None,
         "frames": [_frames(text) for text in arguments.pfns] or None,
         "files": arguments.files,
         "only": arguments.only,
@@ -256,8 +261,8 @@ def _check(arguments: Namespace) -> None:
         raise UsageError(
             f"{kinds[0]} and {kinds[1]} cannot be combined: run the command once for each"
         )
-    if arguments.ranges and len(arguments.targets) != 1:
-        raise UsageError("--range needs exactly one TARGET, whose addresses it selects")
+    if arguments.ranges and not arguments.files and len(arguments.targets) != 1:
+        raise UsageError("--range needs exactly one TARGET, whose addresses it selects, or --file")
     if "" in arguments.files:
         raise UsageError("--file has an empty name; give the path of a file or directory")
 
