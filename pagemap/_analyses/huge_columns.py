@@ -7,7 +7,7 @@ from array import array
 from pagemap._native import huge as native
 from pagemap._space.mapping_columns import mapping_columns
 from pagemap._tables.table import Table
-from pagemap._vocabulary.rows.huge import LARGEST, size_word
+from pagemap._vocabulary.rows.huge import LARGEST, shares_of, size_word
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -45,6 +45,10 @@ class Counts:
                 for what in ("aligned", "unaligned", "cont"):
                     self._places[f"{kind}_{what}_{word}"] = [at(kind, what, order)]
         for kind in both:
+            self._places[f"{kind}_thp"] = [
+                *(at(kind, what) for what in ("pmd", "partial")),
+                *(at(kind, what, order) for what in ("aligned", "unaligned") for order in orders),
+            ]
             for what in ("pmd", "partial"):
                 self._places[f"{kind}_{what}"] = [at(kind, what)]
         self._places = {name: places for name, places in self._places.items() if name in schema}
@@ -78,6 +82,14 @@ class Counts:
             for name, places in self._places.items():
                 parts[name][row] = sum(map(counts.__getitem__, places))
         unknown = memoryview(bytes(rows)).cast("?")
+        valid = {} if self._told else {n: unknown for n in parts if n.endswith("pmd")}
+        amounts = (rss, columns["anon"], parts["anon_thp"], parts["file_thp"])
+        of_rows = [shares_of(*row) for row in zip(*amounts, strict=True)]
+        shares = {}
+        for number, name in enumerate(("anon_share", "file_share")):
+            cells = [each[number] for each in of_rows]
+            shares[name] = memoryview(array("d", [each or 0.0 for each in cells])).toreadonly()
+            valid[name] = memoryview(bytes(each is not None for each in cells)).cast("?")
         return Table(
             self._schema,
             {
@@ -87,8 +99,9 @@ class Counts:
                     name: _view([n << PAGE_SHIFT for n in c])
                     for name, c in (columns | parts).items()
                 },
+                **shares,
             },
-            valid={} if self._told else {n: unknown for n in parts if n.endswith("pmd")},
+            valid=valid,
         )
 
 

@@ -8,7 +8,7 @@ from time import time
 from pagemap._analyses.huge import huge
 from pagemap._space.about import about
 from pagemap._tables.table import Table
-from pagemap._vocabulary.rows.huge import HUGE, HUGE_PROCESSES, with_sizes
+from pagemap._vocabulary.rows.huge import HUGE, HUGE_PROCESSES, shares_of, with_sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,14 @@ def huge_processes(
     rows = []
     for pid, total in every.read(look):
         sharers = tuple(map(int, every.sharers.get(pid, ()))) if every.sharers_known else None
-        who = {"pid": int(pid), "sharers": sharers, "name": every.names.get(pid)}
+        anon_share, file_share = shares_of(total.rss, total.anon, total.anon_thp, total.file_thp)
+        who = {
+            "pid": int(pid),
+            "sharers": sharers,
+            "name": every.names.get(pid),
+            "anon_share": anon_share,
+            "file_share": file_share,
+        }
         rows.append([who[name] if name in who else getattr(total, name) for name in schema.names])
     return _about(Table.of_rows(schema, rows), begin, every)
 

@@ -158,6 +158,15 @@ def test_every_kind(kind: str, stopped: Target) -> None:
         table = process.huge()
     assert all(row.pmd is None for row in table)
     other = ("cont", *naive_huge.PLAIN)
+    for row, counts in zip(table, wanted, strict=True):
+        anon, file = (
+            PAGE * sum(n for key, n in counts.items() if key[0] == each and key[1] not in other)
+            for each in ("anon", "file")
+        )
+        assert (row.anon_thp, row.file_thp) == (anon, file)
+        shares = (anon, row.anon), (file, row.rss - row.anon)
+        for share, (part, whole) in zip((row.anon_share, row.file_share), shares, strict=True):
+            assert share == (None if not whole else pytest.approx(part / whole, abs=1e-6))
     sums = [counts[key] for counts in wanted for key in counts if key[1] not in other]
     assert table.total().thp == PAGE * sum(sums)
 

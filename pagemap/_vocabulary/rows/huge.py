@@ -37,9 +37,12 @@ __all__ = [
     "HugeProcessRow",
     "HugeRow",
     "HugeSums",
+    "shares_of",
     "size_word",
     "with_sizes",
 ]
+
+_DIGITS = 6  # of a share
 
 LARGEST = PAGE_SHIFT - 3
 """The order of what a PMD maps, which is the largest folio here: a page table of one page has
@@ -47,6 +50,15 @@ LARGEST = PAGE_SHIFT - 3
 
 KINDS = {"anon": "anonymous", "file": "of files and shared memory"}
 """The two kinds of folios, and what each is."""
+
+
+def shares_of(rss: int, anon: int, anon_thp: int, file_thp: int) -> tuple[float | None, ...]:
+    """`HugeSums.anon_share` and `HugeSums.file_share`; None of nothing."""
+    # no more than all of it: memory changes while it is counted
+    parts = (anon_thp, anon), (file_thp, rss - anon)
+    return tuple(
+        min(round(part / all_, _DIGITS), 1.0) if all_ > 0 else None for part, all_ in parts
+    )
 
 
 def size_word(order: int) -> str:
@@ -72,6 +84,10 @@ class HugeSums(Record):
     aligned: int = field("bytes", "part of thp: whole folios, aligned, mapped by PTEs", rank=5)
     unaligned: int = field("bytes", "part of thp: whole folios, not aligned to their size", rank=7)
     partial: int = field("bytes", "part of thp: mapped pages of folios mapped in part", rank=6)
+    anon_thp: int = field("bytes", "part of thp: anonymous folios")
+    file_thp: int = field("bytes", "part of thp: folios of files and shared memory")
+    anon_share: float | None = field("share", "anon_thp as a share of anon", rank=9, adds=False)
+    file_share: float | None = field("share", "file_thp as a share of rss - anon", adds=False)
     present: int = field("bytes", "resident, including zero pages and hugetlb")
     zero: int = field("bytes", "zero pages, small and huge: they take no memory")
     hugetlb: int = field("bytes", "resident hugetlb pages")
