@@ -71,7 +71,7 @@ def _sums(
 ) -> dict[int | None, list[int | None]] | None:
     """The cells of a process, or with `apart` of each of its mappings; None where none is known."""
     try:
-        with every.open(pid) as process:
+        with every.described(pid) as process:
             rows = nodes_of(process, policies=policies, sysfs=sysfs, threads=None)
     except (PfnsHidden, Unsupported):
         raise

@@ -218,7 +218,7 @@ def _of_mappings(
     every: EveryProcess | SavedProcesses, gentle: Gentle | None, memory: int | None
 ) -> list[MappingFootprintRow]:
     def listed(pid: int) -> list[MappingFootprintRow]:
-        with every.open(pid) as process:
+        with every.described(pid) as process:
             return list(mapping_rows(process, gentle, memory))
 
     return [row for _, rows in every.read(listed) for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pagemap._cli.patterns import Patterns
 from pagemap._errors import UsageError
 
@@ -46,19 +48,26 @@ class Mappings:
 class Nodes:
     """The columns of ``--nodes``. Raises UsageError where these cannot be."""
 
-    def __init__(self, *, wanted: bool, paths: bool, gentle: bool) -> None:
+    def __init__(self, *, wanted: bool, paths: bool, gentle: bool, procfs: str) -> None:
+        if gentle and procfs != "/proc":
+            raise UsageError("--gentle reads page tables, which a copy lacks; leave out --procfs")
         if wanted and paths:
             raise UsageError("--nodes has no columns for files; use --by mapping")
         if wanted and gentle:
             raise UsageError("--nodes reads page tables as fast as it can; leave out --gentle")
         self._wanted = wanted
+        self._sysfs = ""
         self._estimated = False
         self._nodes: list[int] = []
         self.names: list[str] = []
         if wanted:
             from pagemap._analyses.node_parts import NodeParts
 
-            self._nodes = NodeParts().nodes
+            # a copy of sysfs lies beside that of /proc
+            self._sysfs = os.path.join(os.path.dirname(os.path.abspath(procfs)), "sys")
+            self._nodes = NodeParts(procfs, self._sysfs).nodes
+            if not self._nodes:
+                raise UsageError(f"--nodes needs the file zoneinfo, which {procfs} has not")
 
     def schema(self, schema: Schema[Any]) -> Schema[Any]:
         """The columns with those of nodes, if these are wanted."""
@@ -78,7 +87,8 @@ class Nodes:
             return table
         from pagemap._analyses.footprint_nodes import add_nodes
 
-        made = add_nodes(table, every, self._nodes, policies="misplaced" in shown.wanted())
+        policies = "misplaced" in shown.wanted()
+        made = add_nodes(table, every, self._nodes, policies=policies, sysfs=self._sysfs)
         self._estimated = any(made["remote"])
         return made
 

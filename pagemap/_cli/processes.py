@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["Many", "add_arguments"]
 
 
-def add_arguments(parser: ArgumentParser, *, targets: str = TARGET_HELP) -> None:
-    """Add ``TARGET...``, of which the help says `targets`, ``--cgroup`` and ``--user``."""
+def add_arguments(
+    parser: ArgumentParser, *, targets: str = TARGET_HELP, copies: bool = False
+) -> None:
+    """Add ``TARGET...``, of which the help says `targets`, ``--cgroup`` and ``--user``.
+
+    With `copies` also ``--procfs``, for a command that needs no page table.
+    """
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=targets)
     complete_with_files(
         parser.add_argument(
@@ -26,6 +31,12 @@ def add_arguments(parser: ArgumentParser, *, targets: str = TARGET_HELP) -> None
     parser.add_argument(
         "--user", metavar="NAME", help="processes that run as this user, a name or a number"
     )
+    if copies:
+        complete_with_files(
+            parser.add_argument(
+                "--procfs", metavar="DIR", help="read this copy of /proc, or other proc file system"
+            )
+        )
 
 
 class Many:
@@ -41,6 +52,9 @@ class Many:
         self._targets: list[str] = arguments.targets
         self._cgroup: str | None = arguments.cgroup
         self._user: str | None = arguments.user
+        self.procfs: str = getattr(arguments, "procfs", None) or "/proc"
+        if self.procfs != "/proc" and self._cgroup is not None:
+            raise UsageError("--cgroup names one of this machine; leave out --procfs")
         if self._targets and self._cgroup is not None:
             raise UsageError("give targets or --cgroup PATH, not both")
         if self._user is not None and (self._targets or self._cgroup is not None):
@@ -61,7 +75,7 @@ class Many:
         found: dict[int, None] = {}
         for text in self._targets:
             try:
-                pids = self._numbers.get(text) or several([text])
+                pids = self._numbers.get(text) or several([text], procfs=self.procfs)
                 if text.isdecimal():  # in each round of --watch the one that it was in the first
                     self._numbers[text] = pids
                 found.update(dict.fromkeys(pids))
@@ -91,11 +105,12 @@ class Many:
         if self._cgroup is not None:
             every = EveryProcess(others=pids_of(self._cgroup))
         elif self._user is not None:
-            every = EveryProcess(others=pids_of_user(self._user))
+            users = pids_of_user(self._user, procfs=self.procfs)
+            every = EveryProcess(others=users, procfs=self.procfs)
         elif self._targets:
-            every = EveryProcess(self.pids(), others=())
+            every = EveryProcess(self.pids(), others=(), procfs=self.procfs)
         else:
-            every = EveryProcess()
+            every = EveryProcess(procfs=self.procfs)
         self._every = every
         return every
 
@@ -145,8 +160,16 @@ class Many:
         for error in self._failed:
             complain(message_of(error))
         named = every.errors if self._targets else ()
-        tell_left_out(every.about(), sums=self.sums, told=named)
+        about = every.about()
+        if self.procfs != "/proc":
+            about |= {"all_namespaces": True, "sharers_known": True}  # the next message says more
+        tell_left_out(about, sums=self.sums, told=named)
         tell_sharers(every.sharers)
+        if self.procfs != "/proc":
+            complain(
+                f"{self.procfs} is read as it was copied: who shares memory (vfork) is not known, "
+                "and such memory counts once for each process"
+            )
         if self._failed:
             return code_of(self._failed[0])
         if self._cgroup is not None and not every.pids:

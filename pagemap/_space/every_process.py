@@ -24,7 +24,9 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
 from pagemap._space.live_space import LiveSpace
+from pagemap._space.machine import Machine
 from pagemap._space.shared_spaces import SharedSpaces
+from pagemap._space.tree_space import TreeSpace
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     _T = TypeVar("_T")
+    _Space = TypeVar("_Space", LiveSpace, TreeSpace)
 
 __all__ = ["DENIED", "ENDED", "KERNEL_THREAD", "EveryProcess", "LeftOut"]
 
@@ -146,6 +149,7 @@ class EveryProcess(Holder):
     def about(self) -> dict[str, object]:
         """What the `about` of a result says of the processes that it is of."""
         return {
+            **({} if self.procfs == "/proc" else Machine(self.procfs).identity()),
             "left_out": [each._asdict() for each in self.left_out],
             "complete": self.sees_all and not self._left_out,
             "all_namespaces": self.sees_all,
@@ -159,13 +163,28 @@ class EveryProcess(Holder):
 
     def open(self, pid: int) -> LiveSpace:
         """Its address space, for the caller to close."""
-        space = LiveSpace(self.meant(pid), procfs=self.procfs)
+        return self._named(pid, LiveSpace(self.meant(pid), procfs=self.procfs))
+
+    def described(self, pid: int) -> LiveSpace | TreeSpace:
+        """The same; or, in a copy of /proc, what the kernel told of it."""
+        if not self._is_copy(pid):
+            return self.open(pid)
+        return self._named(pid, TreeSpace(self.meant(pid), procfs=self.procfs))
+
+    def _named(self, pid: int, space: _Space) -> _Space:
         try:
             self.names[pid] = space.name
         except BaseException:
             space.close()
             raise
         return space
+
+    def _is_copy(self, pid: int) -> bool:
+        """Whether `procfs` is a copy: page tables are files that nobody copies."""
+        if self.procfs == "/proc":
+            return False
+        folder = f"{self.procfs}/{int(pid)}"
+        return os.path.exists(f"{folder}/smaps") and not os.path.exists(f"{folder}/pagemap")
 
     def folder(self, pid: int) -> Folder:
         """Its folder in /proc, for the caller to close."""

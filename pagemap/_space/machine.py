@@ -96,14 +96,21 @@ class Machine:
 
     def about(self, begin: float) -> dict[str, object]:
         """What holds for all of a result that was begun at `begin`, and ends now."""
-        machine = os.uname()
         return {
-            "host": machine.nodename,
-            "kernel": machine.release,
-            "boot_id": _boot_id(self.procfs),
+            **self.identity(),
             "page_size": PAGE_SIZE,
             "begin": moment(begin),
             "end": moment(time.time()),
+        }
+
+    def identity(self) -> dict[str, object]:
+        """Which machine it is, and since when it runs; None for what a copy of /proc lacks."""
+        machine = os.uname()
+        here = self.procfs == "/proc"
+        return {
+            "host": machine.nodename if here else _told(self.procfs, "hostname"),
+            "kernel": machine.release if here else _told(self.procfs, "osrelease"),
+            "boot_id": _boot_id(self.procfs),
         }
 
 
@@ -115,6 +122,14 @@ def moment(seconds: float) -> str:
     """
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{thousandths:03}Z"
+
+
+def _told(procfs: str, name: str) -> str | None:
+    try:
+        with open(f"{procfs}/sys/kernel/{name}", "rb") as file:
+            return file.read(256).decode("utf-8", "replace").strip()
+    except OSError:
+        return None
 
 
 def _boot_id(procfs: str) -> str | None:

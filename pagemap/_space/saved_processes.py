@@ -121,6 +121,10 @@ class SavedProcesses(SeveralSpaces):
         space = self._spaces[pid]
         return SavedSpace(space.record, space)
 
+    def described(self, pid: int) -> SavedSpace:
+        """The same."""
+        return self.open(pid)
+
     def folder(self, pid: int) -> Folder:
         """What was saved of its files."""
         return self._spaces[pid].folder

@@ -84,6 +84,11 @@ These come from page frames; without root from numa_maps of each process, which
 holds its lock as smaps does. Memory of the kernel's image ([vdso]) and of
 devices is on no node. See maps --node for single mappings.
 
+DIR of --procfs may be a copy of some files of /proc: meminfo, and of each
+process stat, comm, status, smaps and smaps_rollup; for --nodes also zoneinfo
+and numa_maps, and a copy of /sys/devices/system/node in DIR/../sys. What a file
+that is not there would tell is shown as -.
+
 Of a snapshot the amounts are those of when it was taken, with --smaps.
 
 A container is found by the name of its cgroup, as docker, podman, kubernetes,
@@ -113,7 +118,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
-    processes.add_arguments(parser, targets=SPACE_HELP)
+    processes.add_arguments(parser, targets=SPACE_HELP, copies=True)
     parser.add_argument(
         "--by",
         metavar="WHAT",
@@ -152,7 +157,12 @@ def run(arguments: Namespace) -> int:
     usual = [name for name in schema.names if name not in _NAMED]
     order = None if by == "mapping" else "pss"  # mappings stand in order of address
     mappings = Mappings(arguments.patterns, of_mappings=by in _SCHEMAS)
-    nodes = Nodes(wanted=arguments.nodes, paths=by == "path", gentle=arguments.gentle)
+    nodes = Nodes(
+        wanted=arguments.nodes,
+        paths=by == "path",
+        gentle=arguments.gentle,
+        procfs=asked.procfs,
+    )
     schema, usual = nodes.schema(schema), [*usual, *nodes.names]
     shown = results.Results(arguments, schema, order=order, usual=usual)
     budget = _budget(arguments)

@@ -1,0 +1,124 @@
+"""`pagemap footprint --procfs`, and `pagemap.footprints`, of copied files of /proc."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pagemap
+from tests import workloads
+from tests.live.test_nodes import APART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Pagemap
+
+OF_ALL = ("meminfo", "zoneinfo")
+OF_EACH = ("stat", "comm", "status", "cmdline", "maps", "smaps", "smaps_rollup", "mountinfo")
+MIB = 1 << 20
+NODES = Path("/sys/devices/system/node")
+
+
+class Copy:
+    """A stopped process, and a copy of what /proc told of it."""
+
+    def __init__(self, root: Path, pid: int) -> None:
+        self.pid = pid
+        self.procfs = root / "proc"
+        for name in OF_ALL:
+            self.take(name)
+        for name in (*OF_EACH, "numa_maps", "oom_score"):
+            self.take(f"{pid}/{name}")
+        thread = self.procfs / "2"  # one of the kernel
+        thread.mkdir()
+        (thread / "stat").write_text("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0\n")
+        (thread / "comm").write_text("kthreadd\n")
+
+    def take(self, name: str) -> None:
+        """Copy a file, if there is one: of files in /proc only reading tells the size."""
+        path = self.procfs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if Path("/proc", name).exists():
+            path.write_bytes(Path("/proc", name).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    with workloads.dense(4 * MIB) as target:
+        target.stop()
+        yield Copy(tmp_path_factory.mktemp("copy"), target.pid)
+
+
+def told(table: Any) -> list[dict[str, Any]]:
+    """The rows, without what others change: whose a page is, and what was referenced."""
+    others = {"pss", "pss_dirty", "uss", "share", "referenced", "sharers"}
+    others |= {name for name in table.schema.names if "shared" in name or "private" in name}
+    return [
+        {name: value for name, value in row._asdict().items() if name not in others}
+        for row in table
+    ]
+
+
+@pytest.mark.parametrize("by", ["process", "mapping", "path"])
+def test_the_same_as_of_the_process(copy: Copy, by: Any) -> None:
+    live: Any = pagemap.footprints([copy.pid], by=by)
+    saved: Any = pagemap.footprints(by=by, procfs=str(copy.procfs))
+    assert told(saved) == told(live)
+    assert (saved.about["host"], saved.about["kernel"]) == (None, None)
+    assert saved.about["memory"] == live.about["memory"]
+    assert saved.about["left_out"] == []
+
+
+def test_nodes(copy: Copy, pagemap: Pagemap) -> None:
+    """By numa_maps; which processors a node has is told by sysfs, beside the copy."""
+    if not (copy.procfs / f"{copy.pid}/numa_maps").exists():
+        pytest.skip("the kernel has no numa_maps (CONFIG_NUMA)")
+    words = ("footprint", "--procfs", str(copy.procfs), "--nodes", "--json")
+    code, out, err = pagemap(*words)
+    (row,) = json.loads(out)["rows"]
+    assert code == 0
+    assert any("as it was copied" in line for line in err)
+    wanted: dict[str, int] = {}
+    with process_of(copy.pid) as process:
+        for each in process.nodes():
+            if each.path not in APART:
+                name = f"node_{each.node}"
+                wanted[name] = wanted.get(name, 0) + each.resident
+    assert {name: row[name] for name in wanted} == wanted
+    assert (row["misplaced"], row["remote"]) == (0, None)
+
+
+def process_of(pid: int) -> pagemap.Process:
+    return pagemap.Process(pid)
+
+
+def test_targets(copy: Copy, pagemap: Pagemap, unused_pid: int) -> None:
+    name = (copy.procfs / f"{copy.pid}/comm").read_text().strip()
+    user = str(os.geteuid())
+    words = ("footprint", "--procfs", str(copy.procfs), "--columns", "pid,oom_score", "--csv")
+    score = (copy.procfs / f"{copy.pid}/oom_score").read_text().strip()
+    for target in ([name], ["--user", user]):
+        code, out, _ = pagemap(*words, *target)
+        assert (code, out.decode()) == (0, f"pid,oom_score\n{copy.pid},{score}\n"), target
+    assert pagemap(*words, unused_pid)[:2] == (66, b"")
+
+
+def test_what_a_copy_lacks(copy: Copy, pagemap: Pagemap, tmp_path: Path) -> None:
+    words = ("footprint", "--procfs", str(copy.procfs))
+    assert pagemap(*words, "--gentle")[:2] == (2, b"")
+    assert pagemap(*words, "--cgroup", "/")[:2] == (2, b"")
+    bare = tmp_path / "proc"
+    shutil.copytree(copy.procfs, bare)
+    for name in ("zoneinfo", "meminfo", f"{copy.pid}/oom_score", f"{copy.pid}/status"):
+        (bare / name).unlink()
+    words = ("footprint", "--procfs", str(bare))
+    assert pagemap(*words, "--nodes")[:2] == (2, b"")
+    code, out, _ = pagemap(*words, "--columns", "pid,share,oom_score,page_tables", "--csv")
+    assert (code, out.decode()) == (0, f"pid,share,oom_score,page_tables\n{copy.pid},,,\n")
+    assert pagemap("footprint", "--procfs", str(tmp_path / "none"))[:2] == (69, b"")
