@@ -97,10 +97,13 @@ class Report:
 
     def _with_file(self, table: Table[Any], target: int | SavedTarget) -> Table[Any]:
         """The table with the file that it is of, where there are several."""
-        schema = self._shown.made
-        if schema.names[0] != _FILE:
+        made = self._shown.made
+        if made.names[0] != _FILE:
             return table
         from pagemap._tables.labelled import labelled
+
+        # of what could be asked for, the table may have a part
+        schema = made.select([name for name in made.names if name in (_FILE, *table.schema.names)])
 
         table.about.pop(_FILE, None)
         table.about["snapshots"] = list(dict.fromkeys(filter(None, map(_file, self._targets))))

@@ -12,6 +12,7 @@ from pagemap._cli.options import (
 )
 from pagemap._vocabulary.rows.node import NODES
 from pagemap._vocabulary.rows.tally import COUNTS, TALLIES
+from pagemap._vocabulary.rows.whole_mapping import OF_SMAPS, WHOLE_MAPPINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ a path are written in octal, as \\012."""
 
 def examples() -> str:
     """What stands below the options."""
+    more = WHOLE_MAPPINGS.select(OF_SMAPS)
     return f"""\
 {columns_help(TALLIES)}
 
@@ -57,8 +59,11 @@ hides the kind of an entry; where needed, SWAP is taken from smaps. FILE and
 SHMEM are distinguished by device; if a device may have either (an overlay),
 both are unknown.
 
-footprint --by mapping has what only smaps tells of a mapping: page sizes, the
-kernel's flags in words, locked, lazily freed, merged memory (KSM) and more.
+{columns_help(more, "columns that smaps alone tells, shown if named in --columns")}
+
+While the kernel adds these up, it holds the process's mmap_lock. VM_FLAGS are
+explained by footprint --help. The size of a process's page tables is in
+footprint --columns pid,page_tables.
 
 {columns_help(NODES, "columns with --node and --by node")}
 
@@ -87,6 +92,7 @@ examples:
   pagemap maps self --sort rss --columns size,rss,uss,path --top 10
   pagemap maps nginx --by path --sort rss
   pagemap maps java --map '[anon]' --top 0
+  pagemap maps self --columns size,locked,kernel_page_size,vm_flags,path
   pagemap maps java --by node
   sudo pagemap maps 1234 --node 0 --sort misplaced --top 10
   pagemap maps 1234 --since before.pagemap --sort rss_change --top 10
@@ -132,7 +138,14 @@ def run(arguments: Namespace) -> int:
         if arguments.watch is not None:
             raise UsageError("--watch shows what changed since the last round; leave out --since")
         since, schema = Since(arguments.since, alone=len(meant) == 1, threads=threads), SINCE
-    shown = results.Results(arguments, with_files(schema, meant), always=always(meant))
+    else:
+        schema = WHOLE_MAPPINGS
+    shown = results.Results(
+        arguments,
+        with_files(schema, meant),
+        usual=None if since else with_files(TALLIES, meant).names,
+        always=always(meant),
+    )
     counts = _Counts(shown, patterns, threads, since)
     report = Report(meant, shown, patterns, counts.table)
     shown.show(report.tables)
@@ -174,6 +187,7 @@ class _Counts:
         self._threads = threads
         wanted = {name.removesuffix("_change") for name in shown.wanted()}
         self._counts = [name for name in COUNTS if name in wanted]
+        self._of_smaps = [name for name in OF_SMAPS if name in wanted]
         # what a kernel cannot tell is an error only where it was asked for by name
         self._named = [name for name in self._counts if shown.named(name)]
         self.remedy = ""
@@ -189,7 +203,12 @@ class _Counts:
         uncertain = "uss" in counts and uss_by(process) == BY_PAGE_TABLE
         if uncertain:  # whether that matters, these tell
             counts = tellable(process, [*counts, "huge", "hugetlb"], counts)
-        table = report.chosen(process.tally(counts, threads=self._threads))
+        table: Table[Any] = process.tally(counts, threads=self._threads)
+        if self._of_smaps:
+            from pagemap._analyses.whole_mappings import with_footprints
+
+            table = with_footprints(table, process.footprints(), self._of_smaps)
+        table = report.chosen(table)
         if uncertain:
             total = table.total()
             self.uncertain += (total.huge or 0) - (total.hugetlb or 0)
