@@ -68,7 +68,7 @@ def command(kernel: Kernel, series: str, share: Path, limits: Limits) -> list[st
     return [
         str(Path(sys.executable).with_name("virtme-run")),
         *("--kimg", str(kernel.image), "--mods", "auto"),
-        *("--cpus", "2", "--memory", "2G"),
+        *("--cpus", "2", "--memory", "2G", "--numa", "1G,cpus=0", "--numa", "1G,cpus=1"),
         # KVM hangs or dies on many hosts that are guests themselves. Without it every change of
         # the page table's root costs an emptied TLB: hence no isolation of the kernel's tables.
         *("--disable-kvm", "--kopt", "mitigations=off"),
