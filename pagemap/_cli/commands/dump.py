@@ -14,8 +14,7 @@ from pagemap._cli.options import (
     columns_help,
     filters_help,
 )
-from pagemap._vocabulary.flags import ENTRY_FLAGS, PAGE_WORDS
-from pagemap._vocabulary.names import spell
+from pagemap._vocabulary.flags import PAGE_WORDS
 from pagemap._vocabulary.page_columns import DUMPED, FRAME_COLUMNS, PAGES
 
 TYPE_CHECKING = False
@@ -37,8 +36,6 @@ page table entry, and the mapped file. Physical frame numbers need CAP_SYS_ADMIN
 
 _FORMATS = ("text", *results.FORMATS)
 _WORDS = [word for word, _ in PAGE_WORDS]
-# the columns of the text table that some kernels do not provide
-_TEXT = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in ("soft_dirty", "file_or_shared"))
 
 
 def examples() -> str:
@@ -87,6 +84,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern matched no mapping, or no page was in any range."""
+    from pagemap._cli.dump_messages import judge, remark
     from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.spaces import one
@@ -113,14 +111,14 @@ def run(arguments: Namespace) -> int:
                 operation="read PFNs",
             )
         shows = shown.format != "text" and "exclusive" in shown.wanted()
-        _remark(process, shown.format, words, exclusive=shows or "exclusive" in words)
+        remark(process, shown.format, words, exclusive=shows or "exclusive" in words)
         if shown.is_plain and shown.format in ("text", "csv", "json", "jsonl"):
             rows = _write_rows(process, chosen, shown.format, arguments, threads)
         else:
             rows = _show(shown, process, chosen)
         # Of pages chosen by what they are there may well be none: that is the answer.
         some = bool(rows or arguments.populated or words)
-        return 0 if process.kernel_thread else _judge(process, patterns, some=some)
+        return 0 if process.kernel_thread else judge(process, patterns, some=some)
 
 
 class _Chosen:
@@ -205,47 +203,3 @@ def _show(shown: results.Results, process: ProcessMethods, chosen: _Chosen) -> i
 
     shown.show(make)
     return rows
-
-
-def _remark(process: ProcessMethods, form: str, words: set[str], *, exclusive: bool) -> None:
-    """Report what the rows cannot show."""
-    from pagemap._cli.messages import complain
-
-    if process.kernel_thread:
-        complain(f"process {process.pid} is a kernel thread: it has no mappings to dump")
-        return
-    asked = sum(1 << flag.bit for flag in ENTRY_FLAGS if flag.name in words)
-    if asked & ~process.machine.told(asked):
-        return  # there will be no rows, but an error that says why
-    if not process.pfns_visible:
-        complain(f"PFNs of process {process.pid} are left out: {process.machine.why_hidden}")
-        if "swap" in words and process.machine.swaps_in_use() is not False:
-            complain(
-                "some pages that match swap may not be in swap (userfaultfd markers, for example): "
-                "the kernel hides which"
-            )
-    if exclusive:
-        from pagemap._cli.exclusive import warn_of_huge_pages
-
-        warn_of_huge_pages(process)
-    if form == "text":
-        untold = _TEXT & ~process.machine.told(_TEXT)
-        for flag in ENTRY_FLAGS:
-            if untold >> flag.bit & 1:
-                complain(
-                    f"{spell(flag.name)} is 0 for every page: {process.machine.why_not(flag.name)}"
-                )
-
-
-def _judge(process: ProcessMethods, patterns: Patterns, *, some: bool) -> int:
-    """The exit code of a complete dump: 1 if something that was asked for was not there."""
-    from pagemap._cli.messages import complain
-
-    if patterns.unused:
-        for text in patterns.unused:
-            complain(f"no mapping of process {process.pid} matches the pattern {text!r}")
-        return 1
-    if not some:
-        complain(f"process {process.pid} has no pages in the given ranges")
-        return 1
-    return 0
