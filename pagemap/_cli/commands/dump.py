@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pagemap._cli import results
+from pagemap._cli import node_options, results
 from pagemap._cli.options import (
     add_filters,
     add_patterns,
@@ -64,6 +64,7 @@ examples:
   sudo pagemap dump self --map 'libc*' --csv -o libc.csv
   sudo pagemap dump self --populated --columns address,flags,mapcount,path
   pagemap dump self --populated --by path --sort rows
+  sudo pagemap dump self --node 0 --map '[heap]' --csv
   pagemap dump self --range 0x400000-0x500000 --format jsonl"""
 
 
@@ -78,6 +79,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only pages whose entry is not empty; empty ranges are skipped",
     )
     add_filters(parser)
+    node_options.add_node(parser, "only pages on these NUMA nodes (or all); needs root")
     add_threads(parser)
     results.add_arguments(parser, formats=_FORMATS)
 
@@ -85,6 +87,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the dump. Returns 1 when a pattern matched no mapping, or no page was in any range."""
     from pagemap._cli.dump_messages import judge, remark
+    from pagemap._cli.node_ranges import ranges_on
     from pagemap._cli.parsing import parse_count, parse_ranges
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.spaces import one
@@ -100,6 +103,7 @@ def run(arguments: Namespace) -> int:
         word for each in filters for word in (*each.all_of, *each.none_of, *sum(each.any_of, ()))
     }
     threads = parse_count(arguments.threads, option="--threads")
+    nodes = node_options.parse_nodes(arguments.node)
     chosen = _Chosen(ranges, patterns, arguments)
     shown = results.Results(arguments, PAGES, usual=DUMPED, plain="text")
     # In this order: an existing file is not touched for a target that cannot be read.
@@ -110,6 +114,8 @@ def run(arguments: Namespace) -> int:
                 pid=process.pid,
                 operation="read PFNs",
             )
+        if arguments.node is not None:
+            chosen.ranges = ranges_on(process, nodes, ranges or None, threads)
         shows = shown.format != "text" and "exclusive" in shown.wanted()
         remark(process, shown.format, words, exclusive=shows or "exclusive" in words)
         if shown.is_plain and shown.format in ("text", "csv", "json", "jsonl"):

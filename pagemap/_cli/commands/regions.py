@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._cli import results
+from pagemap._cli import node_options, results
 from pagemap._cli.options import add_ranges, add_space, columns_help, in_lines
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -40,6 +40,9 @@ includes untouched hugetlb pages.
 Before Linux 6.7 there is no PAGEMAP_SCAN; only the categories that a page table
 entry has are known: file, present, swap, soft-dirty and guard.
 
+With --node pages in swap are left out, because they are on no node. Regions are
+of the moment after the nodes were found.
+
 {columns_help(REGIONS)}
 
 examples:
@@ -47,7 +50,8 @@ examples:
   pagemap regions 5678 --only swap --json | jq .total.size
   pagemap regions 1234 --only present,file,~pfnzero
   pagemap regions 1234 --only present --tell huge,file --by categories
-  pagemap regions 1234 --only present/swap --range 0x400000-0x500000"""
+  pagemap regions 1234 --only present/swap --range 0x400000-0x500000
+  sudo pagemap regions 1234 --node 0 --tell huge"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -60,6 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     ):
         parser.add_argument(f"--{option}", action="append", default=[], metavar=metavar, help=text)
     add_ranges(parser)
+    node_options.add_node(parser, "only pages on these NUMA nodes (or all); needs root")
     parser.add_argument("--max-pages", metavar="N", help="stop after this many pages")
     results.add_arguments(parser)
 
@@ -69,6 +74,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.categories import BITS, chosen
     from pagemap._cli import spaces
     from pagemap._cli.messages import complain
+    from pagemap._cli.node_ranges import ranges_on
     from pagemap._cli.parsing import parse_count, parse_names, parse_ranges
 
     chosen(arguments.only, arguments.without, ("--only", "--without"))  # errors name the options
@@ -76,7 +82,10 @@ def run(arguments: Namespace) -> int:
     ranges = parse_ranges(arguments.ranges)
     limit = parse_count(arguments.max_pages, option="--max-pages")
     shown = results.Results(arguments, REGIONS)
+    nodes = node_options.parse_nodes(arguments.node)
     with spaces.one(arguments.target) as process:
+        if arguments.node is not None:
+            ranges = ranges_on(process, nodes, ranges or None)
         regions = process.regions(
             only=arguments.only,
             without=arguments.without,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from pagemap._cli import results
+from pagemap._cli import node_options, results
 from pagemap._cli.options import add_ranges, add_space, add_threads, columns_help
 from pagemap._vocabulary.rows.segment import SEGMENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+    from pagemap._analyses.segments import SegmentStream
+    from pagemap._tables.table import Table
+    from pagemap._vocabulary.rows.segment import SegmentRow
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
@@ -31,7 +36,8 @@ examples:
   sudo pagemap segments self --sort size --top 10
   sudo pagemap segments 1234 --range 0x400000-0x500000
   sudo pagemap segments 1234 --transfer 65536 --json | jq .total.transfers
-  sudo pagemap segments 5678 --by node"""
+  sudo pagemap segments 5678 --by node
+  sudo pagemap segments 5678 --node 0 --sort size --top 10"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -43,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="BYTES",
         help="the most that one transfer of a device takes; count how many are needed",
     )
+    node_options.add_node(parser, "only segments on these NUMA nodes")
     add_threads(parser)
     results.add_arguments(parser)
 
@@ -56,10 +63,16 @@ def run(arguments: Namespace) -> int:
     ranges = parse_ranges(arguments.ranges)
     transfer = parse_count(arguments.transfer, option="--transfer")
     threads = parse_count(arguments.threads, option="--threads")
+    nodes = node_options.parse_nodes(arguments.node)
     shown = results.Results(arguments, SEGMENTS)
     with spaces.one(arguments.target) as process:
         segments = process.segments(ranges=ranges or None, transfer=transfer, threads=threads)
         if process.kernel_thread:
             complain(f"process {process.pid} is a kernel thread: it has no mappings")
-        shown.show(lambda: segments)
+        shown.show(lambda: segments if nodes is None else _on(segments, set(nodes)))
     return 0
+
+
+def _on(segments: SegmentStream, nodes: set[int]) -> Iterator[Table[SegmentRow]]:
+    for table in segments:
+        yield table.where(lambda row: row.node in nodes)

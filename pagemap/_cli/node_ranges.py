@@ -1,0 +1,43 @@
+"""`--node` where rows are pages: the addresses whose pages are on some NUMA nodes."""
+
+from __future__ import annotations
+
+from pagemap._vocabulary.units import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pagemap._methods import ProcessMethods
+
+    Ranges = list[tuple[int, int]]
+
+__all__ = ["ranges_on"]
+
+_NOWHERE = [(0, PAGE_SIZE)]  # a range that no process has memory in: to find nothing in
+
+
+def ranges_on(
+    process: ProcessMethods,
+    nodes: Sequence[int] | None,
+    within: Sequence[tuple[int, int]] | None,
+    threads: int | None = None,
+) -> Ranges:
+    """The ranges of present pages, in order, whose frames are on these nodes, or on any at all.
+
+    Raises PfnsHidden where frames are not told.
+    """
+    if process.kernel_thread:
+        return _NOWHERE
+    found: Ranges = []
+    for table in process.segments(ranges=within, threads=threads):
+        for start, end, node in zip(
+            table.cells("start"), table.cells("end"), table.cells("node"), strict=True
+        ):
+            if node is None or (nodes is not None and node not in nodes):
+                continue
+            if found and found[-1][1] == start:
+                found[-1] = found[-1][0], end
+            else:
+                found.append((start, end))
+    return found or _NOWHERE

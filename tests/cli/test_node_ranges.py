@@ -1,0 +1,49 @@
+"""`--node` of dump, regions and segments: the present pages whose frames are on a node."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import oracle, workloads
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Pagemap
+    from tests.conftest import Start
+
+PAGE = oracle.PAGE
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_pages_on_a_node(pagemap: Pagemap, start: Start) -> None:
+    """Among touched and untouched pages those that have a frame; on one node all of these."""
+    target = start(workloads.sparse(1 << 22, 4 * PAGE))
+    target.stop()
+    area = target.first
+    within = ("--range", f"{area.start:#x}-{area.end:#x}")
+    present = [
+        area.start + number * PAGE
+        for number, entry in enumerate(oracle.entries(target.pid, area.start, area.end))
+        if entry >> 63
+    ]
+    assert 0 < len(present) < (area.end - area.start) // PAGE
+    words = ("dump", target.pid, "--node", "all", *within, "--columns", "address", "--csv")
+    code, out, _ = pagemap(*words)
+    assert (code, [int(line, 16) for line in out.split()[1:]]) == (0, present)
+    code, out, _ = pagemap("regions", target.pid, "--node", "all", *within, "--json")
+    assert (code, json.loads(out)["total"]["size"]) == (0, len(present) * PAGE)
+    code, out, _ = pagemap("segments", target.pid, "--node", "all", *within, "--json")
+    assert (code, json.loads(out)["total"]["size"]) == (0, len(present) * PAGE)
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_a_node_without_memory(pagemap: Pagemap) -> None:
+    """There is no page, and that is not all of them."""
+    assert pagemap("dump", "self", "--node", "999", "--csv", "--no-header")[:2] == (1, b"")
+    assert pagemap("regions", "self", "--node", "999", "--csv", "--no-header")[:2] == (0, b"")
+
+
+def test_without_rights(unprivileged: Pagemap) -> None:
+    assert unprivileged("regions", "self", "--node", "0")[:2] == (77, b"")
