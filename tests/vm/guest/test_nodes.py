@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import pagemap
+from pagemap._cli.node_ranges import ranges_on
 from tests.live.as_nobody import without_admin
 from tests.live.test_nodes import APART, by_kernel
 
@@ -162,6 +163,20 @@ def test_segments(bound: Bound) -> None:
             assert {row.node for row in table} == nodes, name
             sizes = {row.node: row.size for row in table.grouped("node")}
             assert sizes == dict.fromkeys(nodes, SIZE // len(nodes))
+
+
+def test_ranges(bound: Bound) -> None:
+    """What --node of dump and regions keeps to: all that is there, and nothing of the other."""
+    with pagemap.Process(bound.pid) as process:
+        areas = [(start, start + SIZE) for start in bound.starts.values()]
+        kept = {node: dict(ranges_on(process, [node], areas)) for node in (0, 1)}
+        assert sum(end - start for each in kept.values() for start, end in each.items()) == sum(
+            end - start for start, end in areas
+        )
+        assert not kept[0].keys() & kept[1].keys()
+        for name, node in {"on node 0": 0, "left behind": 0, "on node 1": 1, "hugetlb": 1}.items():
+            start = bound.starts[name]
+            assert any(first <= start < last for first, last in kept[node].items()), name
 
 
 def asked(*words: str) -> tuple[list[dict[str, object]], str]:
