@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemap._vocabulary.units import PAGE_SIZE
+from pagemap._cli.mapping_ranges import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     Ranges = list[tuple[int, int]]
 
 __all__ = ["ranges_on"]
-
-_NOWHERE = [(0, PAGE_SIZE)]  # a range that no process has memory in: to find nothing in
 
 
 def ranges_on(
@@ -28,7 +26,7 @@ def ranges_on(
     Raises PfnsHidden where frames are not told.
     """
     if process.kernel_thread:
-        return _NOWHERE
+        return NOWHERE
     found: Ranges = []
     for table in process.segments(ranges=within, threads=threads):
         for start, end, node in zip(
@@ -40,4 +38,4 @@ def ranges_on(
                 found[-1] = found[-1][0], end
             else:
                 found.append((start, end))
-    return found or _NOWHERE
+    return found or NOWHERE

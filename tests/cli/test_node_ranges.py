@@ -47,3 +47,23 @@ def test_a_node_without_memory(pagemap: Pagemap) -> None:
 
 def test_without_rights(unprivileged: Pagemap) -> None:
     assert unprivileged("regions", "self", "--node", "0")[:2] == (77, b"")
+
+
+@pytest.mark.usefixtures("need_pfns")
+def test_chosen_mappings(pagemap: Pagemap, start: Start) -> None:
+    """Together with --range and --node what is in all of them."""
+    target = start(workloads.dense(1 << 20))
+    target.stop()
+    (stack,) = (each for each in oracle.maps(target.pid) if each.path == "[stack]")
+    words = (target.pid, "--map", "[stack]", "--node", "all", "--columns", "start,end", "--csv")
+    code, out, _ = pagemap("regions", *words)
+    regions = [[int(word, 16) for word in line.split(b",")] for line in out.split()[1:]]
+    assert code == 0
+    assert regions
+    assert all(stack.start <= start < end <= stack.end for start, end in regions)
+    beside = f"{target.first.start:#x}-{target.first.end:#x}"
+    code, out, err = pagemap("segments", *words, "--range", beside)
+    assert (code, out.split(), err) == (0, [b"start,end"], [])
+    code, out, err = pagemap("regions", "self", "--map", "no such", "--csv")
+    assert (code, len(out.split())) == (1, 1)
+    assert err == ["pagemap: no mapping matches the pattern 'no such'"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import node_options, results
-from pagemap._cli.options import add_ranges, add_space, columns_help, in_lines
+from pagemap._cli.options import add_patterns, add_ranges, add_space, columns_help, in_lines
 from pagemap._vocabulary.filters import LANGUAGE
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
 from pagemap._vocabulary.names import spell
@@ -63,6 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         ("tell", "NAME[,NAME...]", "categories to report (default: those of --only)"),
     ):
         parser.add_argument(f"--{option}", action="append", default=[], metavar=metavar, help=text)
+    add_patterns(parser)
     add_ranges(parser)
     node_options.add_node(parser, "only pages on these NUMA nodes (or all); needs root")
     parser.add_argument("--max-pages", metavar="N", help="stop after this many pages")
@@ -73,6 +74,7 @@ def run(arguments: Namespace) -> int:
     """Write the regions."""
     from pagemap._analyses.categories import BITS, chosen
     from pagemap._cli import spaces
+    from pagemap._cli.mapping_ranges import Chosen
     from pagemap._cli.messages import complain
     from pagemap._cli.node_ranges import ranges_on
     from pagemap._cli.parsing import parse_count, parse_names, parse_ranges
@@ -82,15 +84,17 @@ def run(arguments: Namespace) -> int:
     ranges = parse_ranges(arguments.ranges)
     limit = parse_count(arguments.max_pages, option="--max-pages")
     shown = results.Results(arguments, REGIONS)
+    chosen_mappings = Chosen(arguments.patterns)
     nodes = node_options.parse_nodes(arguments.node)
     with spaces.one(arguments.target) as process:
+        within = chosen_mappings.within(process, ranges or None)
         if arguments.node is not None:
-            ranges = ranges_on(process, nodes, ranges or None)
+            within = ranges_on(process, nodes, within)
         regions = process.regions(
             only=arguments.only,
             without=arguments.without,
             tell=tell or None,
-            ranges=ranges or None,
+            ranges=within,
             max_pages=limit,
         )
         if process.kernel_thread:
@@ -102,4 +106,4 @@ def run(arguments: Namespace) -> int:
                 + (hider if process.live else "the snapshot does not tell which")
             )
         shown.show(lambda: regions)
-    return 0
+    return chosen_mappings.tell()

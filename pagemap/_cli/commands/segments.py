@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import node_options, results
-from pagemap._cli.options import add_ranges, add_space, add_threads, columns_help
+from pagemap._cli.options import add_patterns, add_ranges, add_space, add_threads, columns_help
 from pagemap._vocabulary.rows.segment import SEGMENTS
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     add_space(parser)
+    add_patterns(parser)
     add_ranges(parser)
     parser.add_argument(
         "--transfer",
@@ -57,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the segments."""
     from pagemap._cli import spaces
+    from pagemap._cli.mapping_ranges import Chosen
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_ranges
 
@@ -64,13 +66,15 @@ def run(arguments: Namespace) -> int:
     transfer = parse_count(arguments.transfer, option="--transfer")
     threads = parse_count(arguments.threads, option="--threads")
     nodes = node_options.parse_nodes(arguments.node)
+    mappings = Chosen(arguments.patterns)
     shown = results.Results(arguments, SEGMENTS)
     with spaces.one(arguments.target) as process:
-        segments = process.segments(ranges=ranges or None, transfer=transfer, threads=threads)
+        within = mappings.within(process, ranges or None)
+        segments = process.segments(ranges=within, transfer=transfer, threads=threads)
         if process.kernel_thread:
             complain(f"process {process.pid} is a kernel thread: it has no mappings")
         shown.show(lambda: segments if nodes is None else _on(segments, set(nodes)))
-    return 0
+    return mappings.tell()
 
 
 def _on(segments: SegmentStream, nodes: set[int]) -> Iterator[Table[SegmentRow]]:
