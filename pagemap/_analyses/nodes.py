@@ -10,8 +10,9 @@ from pagemap._analyses.regions import RegionStream
 from pagemap._analyses.tally import tally
 from pagemap._errors import PfnsHidden, Unsupported
 from pagemap._kernel import last_processors, nodes, numa_maps, number_lists, task, vmstat
-from pagemap._kernel.zero_frames import zero_frames
+from pagemap._kernel.zero_frames import huge_zero_frame, zero_frames
 from pagemap._native import pipeline
+from pagemap._native.descriptors import CLOSED
 from pagemap._native.lines import Lines
 from pagemap._native.nodes import NodeCounts
 from pagemap._native.scan import EntryBuffer, Spans
@@ -135,7 +136,7 @@ def _near(process: AddressSpace, with_memory: list[int], sysfs: str) -> Iterator
 def _by_frames(process: AddressSpace, parts: NodeParts, threads: int | None) -> Iterator[Found]:
     columns = {node: number for number, node in enumerate(parts.nodes)}
     zeros = len(columns)  # the column of zero pages; in the last one is what is on no node
-    table = list(_without(parts.parts, _zero_frames(process), columns, zeros))
+    table = list(_without(parts.parts, _zero_frames(process, parts), columns, zeros))
     names: list[int | None] = list(parts.nodes)
     reach = Reach(first=pipeline.ALONE_PAGES, threads=threads)
     for block in process.maps_blocks():
@@ -175,21 +176,32 @@ def _without(
             yield start, end, columns[node]
 
 
-def _zero_frames(process: AddressSpace) -> list[tuple[int, int]]:
+def _zero_frames(process: AddressSpace, parts: NodeParts) -> list[tuple[int, int]]:
     """The frames of the zero pages, in order: the small ones, and the huge one that it maps."""
     found = []
+    flags = process.machine.open_frames("kpageflags")
     with suppress(PfnsHidden):  # of this process's own pages, though not of others
-        first, count = zero_frames(process.machine.open_frames("kpageflags"))
+        first, count = zero_frames(flags)
         found.append((first, first + count))
-    if vmstat.counts(process.procfs).get("thp_zero_page_alloc") and process.can_find("pfnzero"):
+    if vmstat.counts(process.procfs).get("thp_zero_page_alloc"):
+        pfn = _huge_zero_frame(process, parts, flags)
+        if pfn is not None:
+            found.append((pfn >> _HUGE << _HUGE, ((pfn >> _HUGE) + 1) << _HUGE))
+    return sorted(found)
+
+
+def _huge_zero_frame(process: AddressSpace, parts: NodeParts, flags: int) -> int | None:
+    """A frame of the huge page of zeros: a scan tells where it is mapped, or flags where it is."""
+    if process.can_find("pfnzero"):
         stream = RegionStream(
             process, only=["pfnzero,huge"], without=(), tell=None, ranges=None, max_pages=1
         )
         for region in stream.rows():
-            pfn = process.entry(region.start).pfn
-            if pfn is not None:
-                found.append((pfn >> _HUGE << _HUGE, ((pfn >> _HUGE) + 1) << _HUGE))
-    return sorted(found)
+            return process.entry(region.start).pfn
+        return None
+    if flags == CLOSED:
+        return None
+    return huge_zero_frame(flags, ((start, end) for start, end, _ in parts.parts))
 
 
 def _of_one(process: AddressSpace, node: int, threads: int | None) -> list[Found] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from errno import EACCES
 
 from pagemap._errors import PfnsHidden, from_os_error
@@ -16,9 +17,14 @@ from pagemap._native.descriptors import CLOSED
 from pagemap._vocabulary.flags import PFN_BITS
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
-__all__ = ["zero_frames"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["huge_zero_frame", "zero_frames"]
 
 _PATH = "/proc/self/pagemap"
+_PMD = PAGE_SIZE // 8  # pages that a PMD maps
 _MOST = 128  # in a row, of any processor: s390 has as many
 _THP, _ZERO = 1 << 22, 1 << 24
 
@@ -42,6 +48,19 @@ def zero_frames(flags_fd: int) -> tuple[int, int]:
     while end + 1 in small:
         end += 1
     return first, end - first + 1
+
+
+def huge_zero_frame(flags_fd: int, ranges: Iterable[tuple[int, int]]) -> int | None:
+    """The first frame of the huge page of zeros, which is in one of these ranges of frames.
+
+    One word is read for each 2 MiB (where that is what a PMD maps): 1 s for a terabyte.
+    """
+    for start, end in ranges:
+        for pfn in range(-(-start // _PMD) * _PMD, end, _PMD):
+            word = int.from_bytes(os.pread(flags_fd, 8, 8 * pfn), sys.byteorder)
+            if word & (_THP | _ZERO) == _THP | _ZERO:
+                return pfn
+    return None
 
 
 def _own() -> int:
