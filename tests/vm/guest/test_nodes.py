@@ -72,6 +72,8 @@ def child(ready: int) -> None:
                 *(mode, ctypes.byref(nodes), ctypes.c_ulong(8), 0),
             )
             assert made == 0, ctypes.get_errno()
+            if mode == INTERLEAVE:  # a huge page would be on one node
+                memory.madvise(mmap.MADV_NOHUGEPAGE)
             if not number:
                 memory[:] = b"x" * SIZE
         kept.append(memory)
