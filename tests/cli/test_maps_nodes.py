@@ -60,14 +60,12 @@ def test_a_node_that_has_no_memory(pagemap: Pagemap) -> None:
     code, out, err = pagemap("maps", "self", "--node", "1,7", "--csv", "--no-header")
     assert (code, out) == (1, b"")
     assert err[1:] == [f"pagemap: node {each} has no memory; nodes that have: 0" for each in (1, 7)]
-    assert pagemap("maps", "self", "--node", "0,7", "--csv")[0] == 0
 
 
 def test_errors(pagemap: Pagemap, unused_pid: int) -> None:
-    for words in ("self --node x", "self --node 0,", "self --node -1", "self --node 0 --by rss"):
+    for words in ("self --node 0,x", "self --node 0 --by rss"):
         assert pagemap("maps", *words.split())[:2] == (2, b""), words
     assert pagemap("maps", unused_pid, "--by", "node")[:2] == (66, b"")
-    assert pagemap("maps", "self", "--node", "0", "--map", "nothing like it")[0] == 1
 
 
 def test_snapshots_have_no_nodes(pagemap: Pagemap, tmp_path: Path) -> None:
