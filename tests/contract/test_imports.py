@@ -23,6 +23,7 @@ WINGS = [
     ("_render", "_export"),
     ("_process", "_snapshot"),
     ("_methods",),
+    ("_pagewise",),
     ("_history",),
     ("_analyses",),
     ("_space",),
