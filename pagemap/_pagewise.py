@@ -17,13 +17,27 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.translation import TranslationRow
 
-__all__ = ["PageMethods"]
+__all__ = ["INTERNAL", "PageMethods"]
+
+INTERNAL = frozenset(
+    (
+        *("alive", "can_find", "can_scan", "check_image", "complete", "counted", "counted_source"),
+        *("descriptor", "devices", "devices_by_shmem", "end_page", "folder", "frame_reader"),
+        *("has_frames", "has_smaps", "live", "machine", "maps_blocks", "passed_over"),
+        *("read_error", "reading", "record", "require_alive", "require_live", "require_open"),
+        *("scan_error", "source", "source_at", "swapped_shmem"),
+    )
+)
+"""What a process has for those who analyse it: no part of the interface, and not in its `dir`."""
 
 
 class PageMethods(AddressSpace):
     """Use `pagemap.Process`, which has them."""
 
     __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in INTERNAL]
 
     def page_types(
         self,

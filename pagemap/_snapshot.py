@@ -38,8 +38,8 @@ class SavedProcess(SavedSpace, ProcessMethods):
     None, and virt_to_phys, segments and huge raise PfnsHidden; without smaps footprints raises
     Unsupported, and without frames huge, page_types, page_runs and frames of columns.
 
-    `record` is what the file has of it, in `path`; `pid` the number that it had. No method looks at
-    a process that runs, or at any file of this machine.
+    `path` is the file, and `pid` the number that it had. No method looks at a process that runs, or
+    at any file of this machine.
     """
 
     __slots__ = ()
