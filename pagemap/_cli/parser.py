@@ -28,11 +28,19 @@ exit codes:
   0   done
   1   failed
   2   wrong usage: the command line cannot be understood
-  66  there is no such process
+  66  there is no such process or file
   69  this kernel does not support what was asked for
   75  the target exited meanwhile; what was written until then is valid
   77  permission denied
   130 interrupted, 141 the reader of a pipe closed it"""
+
+TARGETS = """\
+A TARGET is a pid, self, the name of a command or executable, or @FILE for a pid
+file. maps, dump, regions, footprint, huge, types, segments, virt-to-phys, who,
+sharing, diff and contents also read a snapshot: FILE, FILE#PID where it has
+several processes, FILE@N for a moment of a record (0 is the first, -1 the
+last). A pid comes before a file of that name, and a snapshot before a process
+of that name."""
 
 DESCRIPTION = """\
 Show what is behind the virtual memory of Linux processes: for each page its
@@ -49,6 +57,8 @@ examples:
   sudo pagemap snapshot 4242 -o before.pagemap  keep how its memory is,
   sudo pagemap diff before.pagemap 4242    and show later what changed since
   pagemap doctor                           what can be read here, and why not
+
+{TARGETS}
 
 {EXIT_CODES}"""
 

@@ -186,6 +186,9 @@ def test_commands_that_read_what_runs(
     (said,) = wordings
     names = said.partition("snapshots are read by ")[2].strip().replace(" and ", ", ").split(", ")
     assert names == list(READERS)
+    *most, last = READERS
+    whole = " ".join(build_parser("").format_help().split())
+    assert f"{', '.join(most)} and {last} also read a snapshot" in whole
     for name, _, _ in COMMANDS:
         if name == "contents":
             continue  # which takes a file, and no TARGET

@@ -166,6 +166,9 @@ def run(arguments: Namespace) -> int:
     schema, usual = nodes.schema(schema), [*usual, *nodes.names]
     shown = results.Results(arguments, schema, order=order, usual=usual)
     budget = _budget(arguments)
+    saved = _of_snapshot(asked)
+    if saved is not None and budget is not None:
+        raise UsageError("--gentle reads processes that run; leave it out for a snapshot")
     kind = by if by in _SCHEMAS else "process"
     with ExitStack() as stack:
         gentle = None if budget is None else stack.enter_context(_gentle(budget, shown))
@@ -173,7 +176,7 @@ def run(arguments: Namespace) -> int:
         asked.sums = kind == "process" and gentle is None  # their file has mode 0444
 
         def make() -> Table[Any]:
-            every = _of_snapshot(asked) or asked.find()
+            every = saved or asked.find()
             table = footprints_of(every, names=shown.wanted(), by=kind, gentle=gentle)
             asked.judge(len(table))
             return nodes.added(mappings.chosen(table), every, shown)
