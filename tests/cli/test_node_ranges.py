@@ -64,6 +64,13 @@ def test_chosen_mappings(pagemap: Pagemap, start: Start) -> None:
     beside = f"{target.first.start:#x}-{target.first.end:#x}"
     code, out, err = pagemap("segments", *words, "--range", beside)
     assert (code, out.split(), err) == (0, [b"start,end"], [])
-    code, out, err = pagemap("regions", "self", "--map", "no such", "--csv")
-    assert (code, len(out.split())) == (1, 1)
-    assert err == ["pagemap: no mapping matches the pattern 'no such'"]
+    for command in ("regions", "types"):
+        code, out, err = pagemap(command, "self", "--map", "no such", "--csv")
+        assert (code, len(out.split())) == (1, 1)
+        assert err == ["pagemap: no mapping matches the pattern 'no such'"]
+    code, out, _ = pagemap("types", target.pid, "--map", "[stack]", "--list-each", "--json")
+    addresses = [int(row["address"], 16) for row in json.loads(out)["rows"]]
+    assert code == 0
+    assert addresses
+    assert all(stack.start <= each < stack.end for each in addresses)
+    assert pagemap("types", "--map", "[stack]")[:2] == (2, b"")

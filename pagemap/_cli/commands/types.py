@@ -8,6 +8,7 @@ from pagemap._cli import results
 from pagemap._cli.options import (
     SPACE_HELP,
     add_filters,
+    add_patterns,
     add_ranges,
     add_threads,
     columns_help,
@@ -22,9 +23,10 @@ from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES, ru
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from pagemap._cli.mapping_ranges import Chosen
     from pagemap._errors import PagemapError
     from pagemap._tables.table import Table
 
@@ -73,6 +75,7 @@ or 0x1000-0x3000; it applies to each file.
 examples:
   sudo pagemap types                              all of memory
   sudo pagemap types self --only anon,~swapbacked
+  sudo pagemap types self --map '[heap]' --list
   sudo pagemap types 1234 5678 --raw --json
   sudo pagemap types --file /var/lib --only dirty,~mmap
   sudo pagemap types --file /usr/bin/env --range 0-16K --list
@@ -83,6 +86,7 @@ examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add them to the parser of the subcommand."""
     parser.add_argument("targets", metavar="TARGET", nargs="*", help=SPACE_HELP)
+    add_patterns(parser)
     add_ranges(parser)
     parser.add_argument(
         "--pfn",
@@ -131,6 +135,7 @@ def run(arguments: Namespace) -> int:
     """
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
+    from pagemap._cli.mapping_ranges import Chosen
     from pagemap._cli.parsing import parse_count, parse_file_ranges, parse_ranges
     from pagemap._vocabulary.filters import parse_filters
     from pagemap._vocabulary.page_flags import read_word
@@ -154,6 +159,9 @@ def run(arguments: Namespace) -> int:
     }
     listed = arguments.list or arguments.list_each
     processes = _processes(arguments.targets)
+    mappings = Chosen(arguments.patterns)
+    if arguments.patterns:
+        where["ranges"] = _within(mappings, processes, where["ranges"])
     shown = _list(arguments, processes) if listed else results.Results(arguments, PAGE_TYPES)
 
     def make() -> Table[Any] | Iterator[Table[Any]]:
@@ -171,7 +179,23 @@ def run(arguments: Namespace) -> int:
 
     shown.show(make)
     failures.tell_more()
-    return failures.code
+    return failures.code or mappings.tell()
+
+
+def _within(
+    mappings: Chosen, processes: list[Any], ranges: list[tuple[int, int]] | None
+) -> Sequence[tuple[int, int]] | None:
+    """The addresses of the mappings that are wanted, of the one process that is meant."""
+    from pagemap._errors import UsageError
+    from pagemap._process import Process
+
+    if len(processes) != 1:
+        raise UsageError("--map selects mappings of one process; give its pid")
+    (process,) = processes
+    if not isinstance(process, int):  # of a snapshot, open
+        return mappings.within(process, ranges)
+    with Process(process) as living:
+        return mappings.within(living, ranges)
 
 
 def _processes(texts: list[str]) -> list[Any]:
