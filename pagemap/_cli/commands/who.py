@@ -43,10 +43,10 @@ could not be read or changed meanwhile, or the kernel's own. An answer is true
 of the moment: the kernel may move a page at any time.
 
 A cached page that nobody maps is looked for in the files that processes have
-open or mapped, deleted ones and shared memory too, then in those of --search. It
-is said where it was not looked for. To see the frames of a file, its cached pages
-are mapped for a moment; pages are neither read in nor marked as accessed, and
-stay active or inactive as they were.
+open or mapped, deleted ones and shared memory too, then in those of --search.
+It is said where it was not looked for. To see the frames of a file, its cached
+pages are mapped for a moment; pages are neither read in nor marked as accessed,
+and stay active or inactive as they were.
 
 In a snapshot only its own processes are looked at: who FILE ADDRESS, or who
 FILE --pfn N. Flags and map counts are known if it was taken with --frames; the
@@ -54,8 +54,8 @@ cgroup is not saved. With --no-pfns there is nothing to compare.
 
 {columns_help(OWNERS)}
 
-Of an anonymous page in a mapping of a file (a private copy), file_offset is where
-the page of the file would be.
+Of an anonymous page in a mapping of a file (a private copy), file_offset is
+where the page of the file would be.
 
 What the frames are is told below the table, and in JSON in about.
 
