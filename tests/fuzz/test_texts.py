@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import build
-from tests.fuzz import SECONDS, SEED
+from tests.fuzz import MAX_SECONDS, OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +23,21 @@ TARGETS = ["maps_text", "smaps_text", "numbers", "filters", "pid_file"]
 def test_texts(target: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("Atheris is not installed (pip install 'linux-pagemap[fuzz]')")
-    seconds = max(1, round(SECONDS))
     done = subprocess.run(
         [
             sys.executable,
             "-m",
             "tests.fuzz.texts",
             target,
-            f"-max_total_time={seconds}",
-            f"-seed={SEED}",
-            "-len_control=0",
+            *OPTIONS,
             "-max_len=1500",
-            "-close_fd_mask=1",  # help is asked for now and then
             f"-artifact_prefix={tmp_path}/",
         ],
         check=False,
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=seconds + 60,
+        timeout=MAX_SECONDS + 60,
         cwd=build.HERE.parent,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]

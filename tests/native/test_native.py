@@ -106,12 +106,14 @@ def test_a_bug_is_seen(core: Path, tmp_path: Path) -> None:
     assert "heap-buffer-overflow" in done.stderr
 
 
+RACE_FLAGS = ["-g", "-O1", "-fsanitize=thread", f"-I{CSRC}"]
+
+
 def race(*sources: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program under ThreadSanitizer, on the real kernel."""
+    """Run a program with csrc/ under ThreadSanitizer, on the real kernel."""
     try:
-        program = build.program(
-            *sources, flags=["-g", "-O1", "-fsanitize=thread", f"-I{CSRC}"], reads=HEADERS
-        )
+        core = build.program(*CORE, flags=[*RACE_FLAGS, "-r", "-nostdlib"], reads=HEADERS)
+        program = build.program(*sources, core, flags=RACE_FLAGS, reads=HEADERS)
     except build.DoesNotCompile as error:
         if "tsan" not in str(error):
             raise
@@ -128,7 +130,7 @@ def race(*sources: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("source", THREADED, ids=lambda path: path.stem)
 def test_threads_share_nothing(source: Path) -> None:
     """Walks, rows and gathers of several threads, and streams that they share: no data race."""
-    done = race(source, *CORE)
+    done = race(source)
     assert done.returncode == 0, done.stderr[-4000:]
 
 
