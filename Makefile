@@ -13,7 +13,8 @@ FUZZ_SEED ?= 0
 LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGEMAP_HANDLER=30 \
 	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000 PAGEMAP_MOMENTS=100 PAGEMAP_INJECTIONS=1000 \
 	PAGEMAP_ROUNDS=10000 PAGEMAP_KNOWN_MIB=8192 PAGEMAP_CACHE_FILES=2000 \
-	PAGEMAP_ENDING=64 PAGEMAP_CACHED_FRAMES=200 PAGEMAP_ZOO_WAYS=12 PAGEMAP_CALLS=2000
+	PAGEMAP_ENDING=64 PAGEMAP_CACHED_FRAMES=200 PAGEMAP_ZOO_WAYS=12 PAGEMAP_CALLS=2000 \
+	PAGEMAP_STARTS=1
 
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
@@ -170,11 +171,16 @@ fuzz: $(VENV)/.test $(VENV)/.fuzz ## Fuzz the C core and what parses text (FUZZ_
 bench: $(VENV)/.test ## Time the library and the command against their rivals
 	$(BIN)/python -m pytest benchmarks $(ARGS)
 
-# Every part speaks, also after another has failed.
-lint: ## Check style, types and C warnings
-	@$(MAKE) --no-print-directory --keep-going \
-		lint-ruff lint-format lint-mypy lint-pyright lint-public lint-layout lint-tidy \
-		lint-compile lint-headers lint-length
+# Every part speaks, also after another has failed: those of Python, each of which keeps one
+# processor busy, beside those of C, and what they print stands last.
+LINT_PYTHON := lint-ruff lint-format lint-mypy lint-pyright lint-public lint-length
+LINT_C := lint-layout lint-tidy lint-compile lint-headers
+
+lint: $(VENV)/.lint ## Check style, types and C warnings
+	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
+	$(MAKE) --no-print-directory --keep-going $(LINT_PYTHON) >"$$said" 2>&1 & \
+	$(MAKE) --no-print-directory --keep-going $(LINT_C); status=$$?; \
+	wait $$! || status=$$?; cat "$$said"; exit $$status
 
 lint-length:
 	@find $(PYTHON_SOURCES) -name '*.py' -o -name '*.pyi' -o -name '*.[ch]' | xargs wc -l | awk ' \

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests import everyone, oracle, workloads
+from tests.cli.ready import STARTS, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,12 @@ CSV_HEADER = b",".join(name.encode() for name in oracle.COLUMNS) + b"\n"
 PLAIN = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "LANGUAGE")
 
 
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """That of a command: this process's, but for its terminal, and with these besides."""
+    rest = {name: value for name, value in os.environ.items() if name not in PLAIN}
+    return {**rest, "LC_ALL": "C.UTF-8", **(more or {})}
+
+
 class Result(NamedTuple):
     """How a command ended: its exit code, what it wrote to stdout, and the lines on stderr."""
 
@@ -71,14 +78,29 @@ class Pagemap:
     """Starts the command under test, as this user or as another."""
 
     def __init__(
-        self, command: list[str], user: int | None = None, group: int | None = None
+        self,
+        command: list[str],
+        user: int | None = None,
+        group: int | None = None,
+        ready: StandsReady | None = None,
     ) -> None:
         self.command = command
         self.user = user
         self.group = group
+        self.ready = ready
 
     def __call__(self, *arguments: str | int | bytes, stdin: bytes = b"") -> Result:
-        """Run to the end."""
+        """Run to the end, in a Python that stands ready where there is one."""
+        if self.ready is None:
+            return self.anew(*arguments, stdin=stdin)
+        words = [
+            os.fsencode(str(each)) if isinstance(each, (str, int)) else each for each in arguments
+        ]
+        code, out, err = self.ready(arrow=b"arrow" in words).run(words, environment(), stdin)
+        return Result(code, out, err.decode().splitlines())
+
+    def anew(self, *arguments: str | int | bytes, stdin: bytes = b"") -> Result:
+        """Run to the end, in a Python that is started for it."""
         process = self.start(*arguments, stdin=subprocess.PIPE)
         out, err = process.communicate(stdin, timeout=120)
         return Result(process.returncode, out, err.decode().splitlines())
@@ -94,23 +116,50 @@ class Pagemap:
     ) -> subprocess.Popen[bytes]:
         """Start it; `prefix` is a command that will run it, `env` is set beside this process's."""
         words = [each if isinstance(each, bytes) else str(each) for each in arguments]
-        rest = {name: value for name, value in os.environ.items() if name not in PLAIN}
         return subprocess.Popen(
             [*prefix, *self.command, *words],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env={**rest, "LC_ALL": "C.UTF-8", **(env or {})},
+            env=environment(env),
             user=self.user,
             group=self.group,
             extra_groups=None if self.user is None else [],
         )
 
 
+class StandsReady:
+    """Pythons that stand ready, started when they are asked for."""
+
+    def __init__(self) -> None:
+        self._found: dict[bool, Ready] = {}
+
+    def __call__(self, *, arrow: bool) -> Ready:
+        """The one that has imported pyarrow, or not."""
+        if arrow not in self._found:
+            self._found[arrow] = Ready(arrow=arrow)
+        return self._found[arrow]
+
+    def close(self) -> None:
+        """End them."""
+        for each in self._found.values():
+            each.close()
+
+
+@pytest.fixture(scope="session")
+def stands_ready() -> Iterator[StandsReady | None]:
+    """What runs commands without a start of Python; None where each is to be started."""
+    if STARTS:
+        yield None
+        return
+    with contextlib.closing(StandsReady()) as found:
+        yield found
+
+
 @pytest.fixture
-def pagemap(command: list[str]) -> Pagemap:
+def pagemap(command: list[str], stands_ready: StandsReady | None) -> Pagemap:
     """The command, run as this user."""
-    return Pagemap(command)
+    return Pagemap(command, ready=stands_ready)
 
 
 def _kernel_scans() -> bool:
