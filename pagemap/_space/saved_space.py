@@ -59,8 +59,16 @@ _MOST_MAPS = 1 << 28
 """Bytes of the text of maps. A file of megabytes may unpack to more."""
 _MOST_LINES = 1 << 21
 """Mappings, 400 bytes of memory each: thirty times as many as a process has by default."""
+_MOST_ABOVE = 1 << 24
+"""Bytes of a mapping past the end of the address space: [vsyscall] alone is there, of one page."""
 _MOST_SWAP = 1 << 40
 """Pages of one mapping in swap."""
+
+
+def _is_above(bounds: memoryview, top: int) -> bool:
+    """Whether all but the last mapping end below `top`, and that lies above, and is small."""
+    *before, start, end = bounds[-3:]
+    return all(each <= top for each in before) and top <= start >= end - _MOST_ABOVE
 
 
 class SavedSpace(AddressSpace):
@@ -272,6 +280,7 @@ class SavedSpace(AddressSpace):
         """The text of maps, in blocks of whole lines."""
         self.require_open()
         end = size = lines = 0
+        top = self.end_page() << PAGE_SHIFT
         for block in self.record.maps_blocks():
             bounds = Lines(block).bounds
             size += len(block)
@@ -279,6 +288,8 @@ class SavedSpace(AddressSpace):
             if size > _MOST_MAPS or lines > _MOST_LINES or (bounds and bounds[0] < end):
                 raise self._damaged("maps")
             end = bounds[-1] if bounds else end
+            if bounds and end > top and not _is_above(bounds, top):
+                raise self._damaged("maps")
             self.require_open()
             yield block
 

@@ -59,10 +59,19 @@ def checked_facts(about: dict[str, Any]) -> dict[str, Any]:
     shift = about["page_shift"]
     if not 12 <= shift <= 16 or about["page_size"] != 1 << shift:
         raise ValueError(f"there are no pages of {about['page_size']} bytes")
+    if about["end_page"] > 1 << 63 - shift:  # addresses are signed in tables
+        raise ValueError("end_page of a process is out of bounds")
     if not all(type(word) is str for word in about["categories"]):
         raise ValueError("categories that are no words")
     if not all(type(area) is dict for area in about["swap_areas"] or ()):
         raise ValueError("swap areas that are none")
+    program = about["exe"]
+    if program is not None and not (
+        type(program.get("device")) is str
+        and type(program.get("inode")) is int
+        and 0 <= program["inode"] < 1 << 64
+    ):
+        raise ValueError("an executable that is none")
     zeros = about["zero_frames"]
     if zeros is not None and not _are_frames(zeros):
         raise ValueError("frames of zeros that are none")

@@ -298,7 +298,9 @@ class SnapshotFile(ChunkFile):
                 operation="read",
                 path=self.path,
             ) from None
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except KeyError as error:
+            raise self._damaged(f"an index that lacks {error}") from None
+        except (ValueError, TypeError, OverflowError) as error:
             raise self._damaged(str(error)) from None
 
     def _find_moments(self) -> list[_Moment]:

@@ -88,7 +88,7 @@ def _checked(entry: dict[str, Any]) -> dict[str, Any]:
     numbers = [entry["whose"], entry["pid"], entry["blocks"], entry["about"], entry["end"]]
     for name in ("maps", "smaps", "frames"):
         after = total = 0
-        for place, size in entry.get(name, ()):
+        for place, size in entry.get(name, ()) if name == "frames" else entry[name]:
             numbers += (place, size)
             if place < after or size > chunks.MOST_TEXT:
                 raise ValueError("an index of text that is not in order")

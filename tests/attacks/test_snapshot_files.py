@@ -285,6 +285,9 @@ OUT_OF_BOUNDS: list[tuple[str, object]] = [
     ("categories", [["huge"]]),
     ("categories", [{}]),
     ("swap_areas", ["zz"]),
+    ("exe", {}),
+    ("exe", {"device": "00:01", "inode": 1 << 64}),
+    ("end_page", 1 << 52),
 ]
 
 
@@ -295,6 +298,29 @@ def test_facts_have_bounds(start: Start, tmp_path: Path, name: str, fact: object
     path.write_bytes(changed(saved(start, path), {name: fact}))
     with pytest.raises(pagemap.PagemapError, match="damaged"), pagemap.Snapshot(str(path)) as file:
         file.process().tally()
+
+
+@pytest.mark.parametrize("end", ["7fffffffffff000", "fffffffffffff000"])
+def test_no_mapping_reaches_past_the_end(start: Start, tmp_path: Path, end: str) -> None:
+    """Its size was below zero, and to go through its pages took 20 seconds."""
+    path = tmp_path / "file"
+    line = f"55b4cf51f000-{end} rw-p 00000000 00:00 0 \n".encode()
+    path.write_bytes(changed(saved(start, path), {}, line))
+    with pagemap.Snapshot(str(path)) as file:
+        process = file.process()
+        with pytest.raises(pagemap.PagemapError, match="the maps"):
+            process.tally()
+
+
+def test_an_entry_without_maps_is_damaged(start: Start, tmp_path: Path) -> None:
+    """It was a KeyError where maps were asked for."""
+    path = tmp_path / "file"
+    data = saved(start, path)
+    lacking = entry(0)
+    del lacking["maps"]
+    write(path, data, index(FULL, [lacking]))
+    with pytest.raises(pagemap.PagemapError, match="lacks 'maps'"), pagemap.Snapshot(path) as file:
+        file.process()
 
 
 @pytest.mark.parametrize("more", [0, 1])
