@@ -164,7 +164,7 @@ test-vm: $(VENV)/.test $(VENV)/.vm ## Run the live tests under other kernels (KE
 native: $(VENV)/.test ## Run the C core under sanitizers, against a kernel that lies
 	$(BIN)/python -m pytest tests/native $(ARGS)
 
-fuzz: $(VENV)/.test $(VENV)/.fuzz ## Fuzz the C core and what parses text (FUZZ_SECONDS=60 each)
+fuzz: $(VENV)/.test $(VENV)/.fuzz ## Fuzz the C core, and what reads text and files (FUZZ_SECONDS=60 each)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) \
 		$(BIN)/python -m pytest -rA tests/fuzz $(ARGS)
 
