@@ -20,8 +20,9 @@
 #include "analyses/types.h"
 
 enum {
-	TOUCHED = 256, /* pages that one call touches; the kernel takes 1,024 */
-	AROUND = 16,   /* pages that a fault maps, at multiples of as many */
+	TOUCHED = 256,	  /* pages that one call touches; the kernel takes 1,024 */
+	AROUND = 16,	  /* pages that a fault maps, at multiples of as many */
+	MAPPED = 1 << 12, /* pages at a time: all that are mapped count as memory of ours */
 };
 
 /* Have the kernel read a byte of each of these pages. Those that are gone stay untouched. */
@@ -140,8 +141,8 @@ static int64_t look(const struct pm_types_job *job, char *memory,
 }
 
 /* The same, of a range that is mapped for it. */
-static int64_t map_and_look(const struct pm_types_job *job, const struct pm_types_range *range,
-			    uint8_t *cached, uint64_t *entries)
+static int64_t map_part(const struct pm_types_job *job, const struct pm_types_range *range,
+			uint8_t *cached, uint64_t *entries)
 {
 	const uint64_t size = range->count << job->source.page_shift;
 	char *memory =
@@ -153,10 +154,33 @@ static int64_t map_and_look(const struct pm_types_job *job, const struct pm_type
 	got = look(job, memory, range, cached, entries);
 	if (pm_sys_unmap(memory, size) < 0 && got >= 0)
 		got = -errno;
-	/* what the entries say of our mapping alone is nothing of the file's */
-	for (int64_t i = 0; i < got; i++)
-		entries[i] &= ~(PM_BIT(PM_SOFT_DIRTY_BIT) | PM_BIT(PM_EXCLUSIVE_BIT));
 	return got;
+}
+
+/* The same, of a range of any length, a part at a time. */
+static int64_t map_and_look(const struct pm_types_job *job, const struct pm_types_range *range,
+			    uint8_t *cached, uint64_t *entries)
+{
+	struct pm_types_range part = *range;
+	uint64_t done = 0;
+
+	while (done < range->count) {
+		const uint64_t left = range->count - done;
+		int64_t got;
+
+		part.page = range->page + done;
+		part.count = left < MAPPED ? left : MAPPED;
+		got = map_part(job, &part, cached, entries + done);
+		if (got < 0)
+			return got;
+		done += (uint64_t)got;
+		if ((uint64_t)got < part.count)
+			break;
+	}
+	/* what the entries say of our mapping alone is nothing of the file's */
+	for (uint64_t i = 0; i < done; i++)
+		entries[i] &= ~(PM_BIT(PM_SOFT_DIRTY_BIT) | PM_BIT(PM_EXCLUSIVE_BIT));
+	return (int64_t)done;
 }
 
 int64_t pm_types_of_files(const struct pm_types_job *job, struct pm_types_range *ranges,

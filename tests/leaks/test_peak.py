@@ -73,6 +73,21 @@ def test_peak_of_memory(view: str, need_pfns: None) -> None:
     assert peak < LIMIT // 2, f"{peak / (1 << 20):.1f} MiB"
 
 
+@pytest.mark.parametrize("words", ["cache /usr/lib --frames --bar --csv", "who --pfn 1"])
+def test_peak_of_the_page_cache(words: str, need_pfns: None) -> None:
+    """Pages of files that are mapped for a moment count too, so few are at a time."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words.split()],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    peak = int(done.stderr.rpartition("peak ")[2]) * 1024
+    assert peak < 2 * LIMIT, f"{peak / (1 << 20):.1f} MiB"
+
+
 def test_regions_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, no more than two tables of them."""
     monkeypatch.setattr("pagemap._analyses.regions.ROWS", 1 << 12)

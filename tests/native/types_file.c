@@ -69,7 +69,7 @@ static void draw_file(void)
 static void drawn(void)
 {
 	for (unsigned round = round_from(); round < round_to(100); round++) {
-		struct pm_types_block block = make_block(1 + below(1500), 1, 0);
+		struct pm_types_block block = make_block(1 + below(round % 8 ? 1500 : PAGES), 1, 0);
 		uint64_t at = 0, next = 0, there = 0;
 		const uint64_t end = 1 + below(PAGES);
 
