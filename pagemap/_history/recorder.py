@@ -8,9 +8,10 @@ from hashlib import sha256
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of
-from pagemap._errors import ClosedProcess, PagemapError
+from pagemap._errors import ClosedProcess, PagemapError, UsageError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot import Options, categories_of, take_maps
+from pagemap._history.snapshot_frames import FrameTaking
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.patches import Patching
@@ -41,18 +42,28 @@ class Recorder(Holder):
 
     `take` writes one: the first whole, later ones as what changed since the one before. Each can be
     read once that returns, whatever becomes of this process. `pfns` False leaves out where pages
-    lie. Untouched pages have no entry in a record, also where a kernel marks them as soft-dirty.
+    lie; `frames` saves in each moment the flags and map counts of all frames (root), and so not
+    with `pfns` False. Untouched pages have no entry in a record, also where a kernel marks them as
+    soft-dirty.
 
-    Raises PagemapError where the file is there already or cannot be made, and what
+    Raises PagemapError where the file is there already or cannot be made, UsageError, and what
     `pagemap.Process` raises.
     """
 
     def __init__(
-        self, target: Target, path: str, *, pfns: bool = True, procfs: str = "/proc"
+        self,
+        target: Target,
+        path: str,
+        *,
+        pfns: bool = True,
+        frames: bool = False,
+        procfs: str = "/proc",
     ) -> None:
+        if frames and not pfns:
+            raise UsageError("frames are saved by PFN: they cannot be had without PFNs")
         self.path = path
         self._fd: int = CLOSED
-        self._options = Options(pfns=pfns)
+        self._options = Options(pfns=pfns, frames=frames)
         self._process = LiveSpace(target, procfs=procfs)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -118,7 +129,8 @@ class Recorder(Holder):
         """Write a moment; returns how many bytes it takes.
 
         Raises TargetVanished where the process exits or calls exec: the moments before stand;
-        PagemapError where the file cannot be written.
+        PagemapError where the file cannot be written; where `frames` cannot be read AccessDenied,
+        Unsupported or PfnsHidden.
         """
         if self._fd < 0:
             raise ClosedProcess(f"the record {self.path} is closed; begin another one")
@@ -163,6 +175,7 @@ class Recorder(Holder):
             self._maps = sha256(text).digest(), writer.entry["maps"]
             self._more = facts_of(process, text) if text else {}
         writer.entry["maps"] = self._maps[1]
+        frames = FrameTaking(process) if self._options.frames else None
         taking = Taking(
             spans,
             process.descriptor(),
@@ -171,6 +184,7 @@ class Recorder(Holder):
             categories=categories_of(process) & ~_SOFT_DIRTY,
             places=self._options.pfns,
             whose=0,
+            groups=None if frames is None else frames.groups,
         )
         if full:
             self._within = spans
@@ -188,7 +202,8 @@ class Recorder(Holder):
             if patching.ended is not None:
                 process.require_alive()
         process.check()
-        writer.end(snapshot_facts.after(cut_at=None, complete=True), self._more)
+        more = self._more if frames is None else {**self._more, **frames.write(writer)}
+        writer.end(snapshot_facts.after(cut_at=None, complete=True), more)
         return layer, patching.windows
 
     def _saved(self, layers: list[array[int]], facts: dict[str, Any]) -> SavedTable | None:

@@ -48,6 +48,11 @@ def _saved(
             os.kill(target.pid, signal.SIGCONT)
 
 
+def kinds_of(process: pagemap.SavedProcess) -> set[int]:
+    """The flags that its pages have."""
+    return {row.flags & STEADY for row in process.page_types()}
+
+
 def words(name: str, pfns: list[int]) -> list[int]:
     """The words of the kernel's file."""
     with open(f"/proc/{name}", "rb", buffering=0) as file:
@@ -163,9 +168,23 @@ def test_taken_from_python(saved: tuple[Target, Path], tmp_path: Path) -> None:
         pagemap.Snapshot(file) as one,
         pagemap.Snapshot.take(target.pid, tmp_path / "frames", frames=True) as other,
     ):
-        kinds = [
-            {row.flags & STEADY for row in snapshot.process().page_types()}
-            for snapshot in (one, other)
-        ]
+        kinds = [kinds_of(snapshot.process()) for snapshot in (one, other)]
     assert kinds[0] == kinds[1]
     assert len(kinds[0]) > 1
+
+
+def test_each_moment_of_a_record_has_frames(saved: tuple[Target, Path], tmp_path: Path) -> None:
+    """Also one that is a patch, and that of a record whose file is read much later."""
+    target, file = saved
+    path = tmp_path / "record"
+    with pagemap.Recorder(target.pid, str(path), frames=True) as recorder:
+        recorder.take()
+        recorder.take()
+    with pagemap.Snapshot(file) as one, pagemap.Snapshot(path) as record:
+        assert [row.frames for row in record.contents()] == [True, True]
+        assert [row.full for row in record.contents()] == [True, False]
+        wanted = kinds_of(one.process())
+        assert len(wanted) > 1
+        assert [kinds_of(record.process(moment=at)) for at in (0, 1)] == [wanted, wanted]
+    with pytest.raises(pagemap.UsageError, match="without PFNs"):
+        pagemap.Recorder(target.pid, str(tmp_path / "none"), frames=True, pfns=False)

@@ -272,7 +272,7 @@ def writes(process: pagemap.Process, data: bytearray) -> int | None:
 
 
 def moments() -> int:
-    with pagemap.Recorder("self", "record", pfns=False) as recorder:
+    with pagemap.Recorder("self", "record", pfns=False, frames=False) as recorder:
         assert_type(recorder, pagemap.Recorder)
         assert_type(recorder.take(), int)
         assert_type(recorder.size, int)

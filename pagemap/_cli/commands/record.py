@@ -21,16 +21,17 @@ of its moments as FILE@N: 0 is the first, -1 the last."""
 def examples() -> str:
     """What stands below the options."""
     return """\
-It ends after --for, at Ctrl-C, or when the target exits or calls exec, which is
-exit code 75. Whatever becomes of this command, the file can be read up to the
-last moment that was whole. The target is not stopped: what it changes while a
-moment is read may be in that moment or in the next.
+It ends after --for, at Ctrl-C (exit code 0), or when the target exits or calls
+exec, which is exit code 75. Whatever becomes of this command, the file can be
+read up to the last moment that was whole. The target is not stopped: what it
+changes while a moment is read may be in that moment or in the next.
 
 Each moment is read by one thread. With --budget it pauses as long as needed to
 keep its use of processors below that share of a core, even if --every is less.
 
 examples:
   sudo pagemap record 4242 --every 1s --for 2s -o changes.pagemap
+  sudo pagemap record 4242 --for 1s --frames -o frames.pagemap
   pagemap record self --every 200ms --for 1s --no-pfns -o small.pagemap
   pagemap record self --every 100ms --for 500ms --budget 5 -o slow.pagemap"""
 
@@ -57,6 +58,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-pfns", action="store_true", help="leave out where pages lie, in memory and in swap"
     )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="save in each moment what all frames are: their flags and map counts (root)",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -74,8 +80,11 @@ def run(arguments: Namespace) -> int:
     share = None if arguments.budget is None else _share(arguments.budget)
     if arguments.output == "-":
         raise UsageError("a record is read again while it is written: give a file with -o FILE")
+    if arguments.frames and arguments.no_pfns:
+        raise UsageError("--frames saves what lies at PFNs: leave out --no-pfns")
     pid = one(arguments.target)
-    with Recorder(pid, arguments.output, pfns=not arguments.no_pfns) as recorder:
+    options = {"pfns": not arguments.no_pfns, "frames": arguments.frames}
+    with Recorder(pid, arguments.output, **options) as recorder:
         try:
             _record(recorder, every, duration, share)
         except KeyboardInterrupt:
@@ -118,4 +127,5 @@ def _share(text: str) -> float:
 
 
 def _written(recorder: Recorder) -> str:
-    return f"{recorder.moments} moments in {recorder.size} bytes: {recorder.path}"
+    moments = f"{recorder.moments} moment{'s' * (recorder.moments != 1)}"
+    return f"{moments} in {recorder.size} bytes: {recorder.path}"
