@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagemap._kernel import cgroups
 from pagemap._kernel.cgroup_memory import charged
+from pagemap._kernel.containers import name_of_directory
 from pagemap._vocabulary.frame_kinds import FRAME_KINDS, MOVABLE, NOT_MANAGED
 from pagemap._vocabulary.rows.memory import PARTS
 from pagemap._vocabulary.units import PAGE_SIZE
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from pagemap._analyses.memory_walk import Counted
     from pagemap._kernel.cgroup_memory import Charged
 
-__all__ = ["NO_CGROUP", "amounts_of", "charged_itself", "difference", "ordered", "rows_of"]
+__all__ = [
+    "NO_CGROUP",
+    "amounts_of",
+    "charged_itself",
+    "difference",
+    "ordered",
+    "own_charges",
+    "rows_of",
+]
 
 NO_CGROUP = "(none)"
 """How that is called which is charged to no cgroup."""
@@ -30,6 +39,7 @@ def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
     paths = {inode: path for path, inode in cgroups.directories(procfs)}
     told = {path: charged(path) for path in paths.values()}
     found = {} if counted is None else counted.cgroups
+    roots = cgroups.roots(procfs)
     rows: list[dict[str, Any]] = []
     for inode in [*paths, *(each for each in found if each not in paths)]:
         path = paths.get(inode)
@@ -42,7 +52,9 @@ def rows_of(counted: Counted | None, procfs: str) -> Iterator[list[object]]:
         users = None if sizes is None else sum(sizes[name] for name in MOVABLE)
         amounts = amounts_of(sizes, kernel or {}, own) | {"difference": difference(users, own)}
         name = path if inode else NO_CGROUP
-        rows.append({"inode": inode, "cgroup": name, "swapped": swapped, **amounts})
+        words = None if name is None else name_of_directory(name, roots)
+        own_row = {"inode": inode, "cgroup": name, "container": words, "swapped": swapped}
+        rows.append(own_row | amounts)
     weights = "size" if counted is not None else "kernel"
     rows.sort(key=lambda row: row[weights] or 0, reverse=True)
     return ordered("cgroups", rows)
@@ -68,6 +80,13 @@ def charged_itself(
     if charge.swap is None or None in of_those:
         return kernel, None
     return kernel, max(charge.swap - sum(filter(None, of_those)), 0)
+
+
+def own_charges(procfs: str = "/proc") -> dict[str, int]:
+    """By the directory of each memory cgroup what is charged to it alone, in bytes."""
+    told = {path: charged(path) for path, _ in cgroups.directories(procfs)}
+    found = {path: charged_itself(path, told)[0] for path in told}
+    return {path: sum(kernel.values()) for path, kernel in found.items() if kernel is not None}
 
 
 def difference(size: int | None, kernel: int | None) -> int | None:

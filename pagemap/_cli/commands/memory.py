@@ -24,7 +24,14 @@ kind, beside the kernel's own figure. Or show how broken up free memory is.
 Counting frames needs CAP_DAC_READ_SEARCH (sudo); without it only the kernel's
 figures are shown."""
 
-_BY = {"kind": "kinds", "zone": "zones", "node": "nodes", "cgroup": "cgroups", "order": "orders"}
+_BY = {
+    "kind": "kinds",
+    "zone": "zones",
+    "node": "nodes",
+    "cgroup": "cgroups",
+    "container": "cgroups",
+    "order": "orders",
+}
 _VIEWS = {
     "blocks": "aligned blocks of each size: free, could be freed, or blocked and by what",
     "blockers": "blocks of 2 MiB (what a PMD maps) that are not free, and what is in them",
@@ -37,7 +44,7 @@ _LISTS = {"blockers": "blocks that are not free", "runs": "runs of free frames"}
 _TOP = 20
 _TOP_OF_DATA = 1000
 _MOST_SORTED = 1 << 17  # kept where another order decides; some 90 MiB
-_OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup"]
+_OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup", "container"]
 
 
 def examples() -> str:
@@ -131,6 +138,7 @@ def run(arguments: Namespace) -> int:
         arguments.top = str(most)
     if arguments.sort is not None or arguments.reverse:  # then another order decides
         most = max(most or 0, _MOST_SORTED)
+    arguments.by = "container" if arguments.view == "container" else None
     shown = results.Results(arguments, PARTS[part])
     made: list[Memory] = []
 

@@ -100,19 +100,17 @@ class CgroupMemoryRow(_Kinds):
 
     size: int | None = field("bytes", "frames charged to it, counted", rank=1)
     kernel: int | None = field(
-        "bytes", "the kernel's own figure for its anon, file and shmem", adds=False, rank=3
+        "bytes", "the kernel's own figure for its anon, file and shmem", rank=3
     )
     difference: int | None = field(
-        "bytes",
-        "anon, ksm, swapcache, file and shmem less the kernel's figure",
-        adds=False,
-        rank=3,
+        "bytes", "anon, ksm, swapcache, file and shmem less the kernel's figure", rank=3
     )
     swapped: int | None = field("bytes", "its memory in swap", rank=4)
     inode: int = field("inode", "inode number of its directory; 0: charged to none", key=True)
     cgroup: str | None = field(
         "", "its directory, or (none); unknown if it cannot be found", None, rank=2
     )
+    container: str | None = field("", "its container, pod or service, by its name", None)
 
 
 class OrderRow(Record):
