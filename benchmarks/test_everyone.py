@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -151,6 +152,41 @@ def test_sharing(
         f"Sharing, {len(crowd)} processes", figures[OURS], FLOOR, figures[FLOOR], at_most=3.0
     )
     assert row.met, row
+
+
+@pytest.mark.parametrize("of", ["the group", "all groups"])
+def test_freed(
+    of: str,
+    crowd: list[Target],
+    everyone: Everyone,
+    table: Table,
+    benchmark: BenchmarkFixture,
+    tmp_path: Path,
+) -> None:
+    """What comes back if they end, all at once, or each group of the machine for itself."""
+    pids = [target.pid for target in crowd]
+    asked: dict[str, Any] = {"targets": pids} if of == "the group" else {"by": "name"}
+    rows = pagemap.freed(**asked)
+    name = Path(f"/proc/{pids[0]}/comm").read_text().strip()
+    row = next(each for each in rows if each.group == name)
+    touched = sum(target.first.pages for target in crowd) * PAGE
+    assert row.processes >= len(crowd)
+    assert touched <= row.anon <= touched * 1.01 + (len(crowd) << 20)
+    rivals: dict[str, Any] = {FLOOR: lambda: everyone.read()[0]}
+    smem = shutil.which("smem")
+    if smem is not None:  # which has uss of each process, in Python
+        rivals["smem"] = Stopwatch((smem, "-c", "pid uss"), tmp_path)
+    figures = race(benchmark, timed(lambda: pagemap.freed(**asked)), rivals, rounds=ROUNDS)
+    made = table.cost(
+        f"What {of} of {len(crowd)} processes frees",
+        figures[OURS],
+        FLOOR,
+        figures[FLOOR],
+        at_most=4.0,
+    )
+    if smem is not None:
+        table.cost(f"What {of} frees", figures[OURS], "smem", figures["smem"])
+    assert made.met, made
 
 
 @pytest.mark.parametrize("command", ["who", "sharing"])

@@ -299,6 +299,20 @@ def running(code: str, group: Cgroup, size: int) -> Iterator[dict[str, object]]:
                 ctypes.CDLL(None).shmctl(said["segment"], _IPC_RMID, None)
 
 
+def remove(path: Path, top: Path) -> None:
+    """Remove a cgroup, and those above it up to `top` that are empty then."""
+    deadline = time.monotonic() + PATIENCE
+    while path != top:
+        try:
+            path.rmdir()
+        except OSError:
+            if any(each.is_dir() for each in path.iterdir()) or time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
+            continue
+        path = path.parent
+
+
 def amount(name: str) -> int:
     """A line of /proc/meminfo, in bytes; of pages their number."""
     found = re.search(rf"^{name}:\s+(\d+)( kB)?", Path("/proc/meminfo").read_text(), re.MULTILINE)

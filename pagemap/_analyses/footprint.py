@@ -71,7 +71,7 @@ def footprint(process: AddressSpace, gentle: Gentle | None) -> FootprintRow:
         process.check()
     memory = process.machine.memory()
     tables = 0 if process.kernel_thread else task.page_tables(process.folder)
-    told = (process.name, *[None] * 6, tables, None, None)  # what `footprints` reads on demand
+    told = (process.name, *[None] * 6, tables, *[None] * 4)  # what `footprints` reads on demand
     return FootprintRow._make((process.pid, None, *with_share(sums, memory), *told))
 
 

@@ -18,6 +18,7 @@ from pagemap._analyses.footprint import (
     read_sums,
     with_share,
 )
+from pagemap._analyses.footprint_groups import OF_GROUPS, with_amounts
 from pagemap._errors import UsageError
 from pagemap._kernel import task
 from pagemap._kernel.cgroup_members import pids_of
@@ -121,8 +122,9 @@ def footprints(
     There is a row for each process (`FootprintRow`), or, with `by` "mapping" or "path", for each
     mapping or each mapped file (`MappingFootprintRow`, `PathFootprintRow`). `names` are the
     columns, by default all; user, cgroup, container, session, exe, cmdline, page_tables, oom_score
-    and oom_score_adj of processes are read only if they are named, because they cost more. With
-    `gentle` (a `pagemap.Gentle`) page tables are read in small chunks.
+    and oom_score_adj of processes are read only if they are named, because they cost more, and so
+    is frees (see `freed`), which takes another pass over all of them. With `gentle` (a
+    `pagemap.Gentle`) page tables are read in small chunks.
 
     The `about` of the table has `left_out`, the processes that ended or may not be read, and
     `complete`, whether there are none of these. ``sharers[pid]`` are the other processes with the
@@ -160,19 +162,26 @@ def footprints_of(
     names: Sequence[str] | None = None,
     by: str = "process",
     gentle: Gentle | None = None,
+    group: str | None = None,
 ) -> Table[Any]:
-    """See `footprints`; of these processes, with all columns: some are read where named."""
+    """See `footprints`; of these processes, with all columns: some are read where named.
+
+    `group` is the column by which the rows of processes are going to be grouped.
+    """
     began = time.time()
     memory = every.memory()
     rows: list[Any]
+    of_groups: dict[str, object] = {}
     if by == "process":
         wanted = set(_PARTS if names is None else names)
         rows = _of_processes(every, wanted, gentle, memory)
+        if wanted.intersection(OF_GROUPS) and isinstance(every, EveryProcess):
+            rows, of_groups = with_amounts(rows, wanted, group, procfs=every.procfs)
     else:
         rows = _of_mappings(every, gentle, memory)
         if by == "path":
             rows = _of_paths(rows, every, memory)
-    more = {**every.about(), **about_gentle(gentle)}
+    more = {**every.about(), **about_gentle(gentle), **of_groups}
     said = {**about(began), "memory": memory, **more}  # of a snapshot its own machine and time
     return Table.of_rows(SCHEMAS[by], rows, about=said)
 
@@ -208,6 +217,7 @@ def _of_processes(
                 *with_share(sums, memory),
                 every.names[pid],
                 *told,
+                *(None for _ in OF_GROUPS),
             )
         )
         for pid, (sums, told) in found

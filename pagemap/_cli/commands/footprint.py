@@ -31,7 +31,7 @@ _SCHEMAS: dict[str, Schema[Any]] = {"mapping": MAPPING_FOOTPRINTS, "path": PATH_
 _GROUPS = ("name", "exe", "user", "cgroup", "container", "session")
 _NAMED = (  # shown only if named: these cost more, or few people ask for them
     *("user", "cgroup", "container", "session", "exe", "cmdline"),
-    *("page_tables", "oom_score", "oom_score_adj"),
+    *("page_tables", "oom_score", "oom_score_adj", "frees", "charged"),
     *("anon_huge", "shmem_huge", "file_huge", "ksm", "size"),
     *("kernel_page_size", "mmu_page_size", "thp_eligible", "protection_key", "vm_flags"),
 )
@@ -106,6 +106,8 @@ examples:
   pagemap footprint self --columns pid,pss,swap,cmdline
   pagemap footprint --by user
   pagemap footprint --by container
+  sudo pagemap footprint --by name --columns name,rows,pss,frees --sort frees
+  sudo pagemap footprint --by cgroup --columns cgroup,anon,file,shmem,charged
   sudo pagemap footprint --user root --top 5
   pagemap footprint self --by mapping --columns size,thp_eligible,vm_flags,path
   pagemap footprint --columns pid,size,pss,page_tables,oom_score,name --top 10
@@ -141,6 +143,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the footprints. Returns 0, or the exit code of a target that was not read."""
     from pagemap._analyses.footprints import footprints_of
+    from pagemap._cli.commands.free_if import tell_estimate
     from pagemap._cli.footprint_options import Mappings, Nodes
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_names
@@ -171,19 +174,25 @@ def run(arguments: Namespace) -> int:
         raise UsageError("--gentle reads processes that run; leave it out for a snapshot")
     kind = by if by in _SCHEMAS else "process"
     with ExitStack() as stack:
+        of_groups: dict[str, Any] = {}
         gentle = None if budget is None else stack.enter_context(_gentle(budget, shown))
 
         asked.sums = kind == "process" and gentle is None  # their file has mode 0444
 
         def make() -> Table[Any]:
             every = saved or asked.find()
-            table = footprints_of(every, names=shown.wanted(), by=kind, gentle=gentle)
+            table = footprints_of(
+                every, names=shown.wanted(), by=kind, gentle=gentle, group=arguments.by
+            )
             asked.judge(len(table))
+            of_groups.update(table.about)
             return nodes.added(mappings.chosen(table), every, shown)
 
         shown.show(make)
         code = asked.tell() or mappings.tell()
         nodes.tell()
+        if "frees" in of_groups:
+            tell_estimate(of_groups["frees"])
         if gentle is not None and gentle.chunks:
             longest = gentle.longest * 1000
             complain(f"the longest of {gentle.chunks} steps took {longest:.2f} ms")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Table
     from pagemap._vocabulary.rows.freed import FreedRow
 
-__all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "examples", "run", "tell_estimate"]
 
 DESCRIPTION = """\
 Show how much memory comes back if all these processes end: what they alone map,
@@ -110,10 +110,8 @@ def run(arguments: Namespace) -> int:
     return max(asked.failed(), _remark(made[0].about, len(made[0])))
 
 
-def _remark(about: Mapping[str, Any], rows: int) -> int:
-    """Report what the table does not show; return the exit code."""
-    from pagemap._cli.exit_codes import DENIED
-    from pagemap._cli.left_out import tell_left_out
+def tell_estimate(about: Mapping[str, Any]) -> None:
+    """Say on stderr that what comes back is estimated, if it is."""
     from pagemap._cli.messages import complain
     from pagemap._vocabulary.units import format_size
 
@@ -123,6 +121,15 @@ def _remark(about: Mapping[str, Any], rows: int) -> int:
             f"estimated{why}; what is mapped more than once counts as staying: with all of it "
             f"{format_size(about['at_most'])} would come back"
         )
+
+
+def _remark(about: Mapping[str, Any], rows: int) -> int:
+    """Report what the table does not show; return the exit code."""
+    from pagemap._cli.exit_codes import DENIED
+    from pagemap._cli.left_out import tell_left_out
+    from pagemap._cli.messages import complain
+
+    tell_estimate(about)
     if about["held"]:
         complain(
             "the memory of these stays, because processes that do not end have it too (vfork, "

@@ -123,6 +123,12 @@ class FootprintRow(FootprintSums):
     page_tables: int | None = field("bytes", "its page tables; not part of rss", None)
     oom_score: int | None = field("", "the highest is killed first when memory runs out", None)
     oom_score_adj: int | None = field("", "what was added to that: -1000 to 1000", None)
+    frees: int | None = field(
+        "bytes", "comes back if it ends; of a group, if all of it ends (see free-if)", None
+    )
+    charged: int | None = field(
+        "bytes", "grouped by cgroup: what memory.stat has of anon, file and shmem, its own", None
+    )
 
 
 @extended
