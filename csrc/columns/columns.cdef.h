@@ -95,6 +95,7 @@ struct pm_pages_job {
 	int32_t mapcounts;	 /* /proc/kpagecount, for that */
 	uint64_t untold;	 /* bits that the kernel does not tell: unknown */
 	uint64_t rows;		 /* of a batch at most */
+	uint32_t threads;	 /* that may read a live page table at once: 2, or else one does */
 };
 
 enum pm_page_column {

@@ -8,6 +8,7 @@
 #include "kernel/entry_frames.cdef.h"
 #include "kernel/entry_kinds.h"
 #include "kernel/read.cdef.h"
+#include "walk/halves.h"
 #include "walk/populated.cdef.h"
 #include "walk/source.h"
 #include "walk/spans.h"
@@ -27,17 +28,52 @@ static void add_run(struct pm_page_rows *rows, uint64_t span, uint64_t vpn, uint
 	rows->spans[rows->runs_count++] = span;
 }
 
+/*
+ * How a walk goes on that two threads may do. Both can be sure of memory only for as many rows as
+ * they pass pages, so where few are populated one goes alone, and far.
+ */
+struct pace {
+	uint64_t pages; /* of the next step */
+	int dense;	/* the last one found so many that two pay */
+};
+
+enum { SPARSE = 8 }; /* pages for each one found from which on one goes alone */
+
+/* One step of such a walk, as pm_populated. */
+static int64_t step(const struct pm_source *source, struct pace *pace, struct pm_place *at,
+		    uint64_t *out, uint64_t capacity, struct pm_range *runs, uint64_t *stored)
+{
+	const int both = pace->dense && capacity >= PM_HALVES_LEAST;
+	const uint64_t most = both && capacity < pace->pages ? capacity : pace->pages;
+	struct pm_place to;
+	const uint64_t pages = pm_spans_advance(source->spans, source->spans_count, at, most, &to);
+	int64_t got;
+
+	if (both && pages >= PM_HALVES_LEAST)
+		got = pm_populated_by_two(source, at, &to, pages, out, runs, stored);
+	else
+		got = pm_populated(source, at, &to, out, capacity, runs, capacity, stored);
+	pace->dense = got > 0 && pages / SPARSE <= (uint64_t)got;
+	if (pace->pages < UINT64_MAX / 2)
+		pace->pages *= 2;
+	return got;
+}
+
 /* Read populated pages behind what the rows hold. Returns how many, or -errno. */
-static int64_t read_populated(const struct pm_pages_job *job, struct pm_place *at,
-			      struct pm_page_rows *rows)
+static int64_t read_populated(const struct pm_pages_job *job, struct pace *pace,
+			      struct pm_place *at, struct pm_page_rows *rows)
 {
 	const struct pm_place to = { job->source.spans_count, 0 };
 	struct pm_range *runs = rows->runs + rows->runs_count;
-	uint64_t span = at->span, stored;
-	int64_t got = pm_populated(&job->source, at, &to, rows->entries + rows->count,
-				   rows->capacity - rows->count, runs,
-				   rows->capacity - rows->runs_count, &stored);
+	const uint64_t capacity = rows->capacity - rows->count;
+	uint64_t *out = rows->entries + rows->count, span = at->span, stored;
+	int64_t got;
 
+	if (job->threads == 2 && !job->source.reader)
+		got = step(&job->source, pace, at, out, capacity, runs, &stored);
+	else
+		got = pm_populated(&job->source, at, &to, out, capacity, runs,
+				   rows->capacity - rows->runs_count, &stored);
 	if (got < 0)
 		return got;
 	for (uint64_t i = 0; i < stored; i++) {
@@ -145,6 +181,7 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		      struct pm_page_rows *rows)
 {
 	const uint32_t any = (UINT32_C(1) << PM_ENTRY_KINDS) - 1;
+	struct pace pace = { .pages = PM_HALVES_LEAST, .dense = 1 };
 	const int filtered = (job->all_of | job->none_of) != 0 || (job->kinds_wanted & any) != any;
 
 	if (!rows->capacity)
@@ -154,7 +191,7 @@ int64_t pm_pages_read(const struct pm_pages_job *job, struct pm_place *at,
 		return 0; /* a kernel thread: it has no page table either */
 	while (at->span < job->source.spans_count && rows->count < rows->capacity) {
 		const uint64_t first = rows->count, run = rows->runs_count;
-		int64_t got = job->populated ? read_populated(job, at, rows)
+		int64_t got = job->populated ? read_populated(job, &pace, at, rows)
 					     : read_all(job, at, rows);
 
 		if (got < 0)

@@ -256,6 +256,24 @@ static inline void pm_sys_dismiss_child(int child, int held)
 	pm_sys_end_child(child, held);
 }
 
+/* A thread that gets no signals: 0 or an errno. The caller is to end it. */
+static inline int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(thread, NULL, run, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static inline void pm_sys_thread_end(pthread_t thread)
+{
+	pthread_join(thread, NULL);
+}
+
 static inline int pm_sys_pid(void)
 {
 	return getpid();

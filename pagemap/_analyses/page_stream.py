@@ -16,6 +16,7 @@ from pagemap._native.columns import Words
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.lines import Lines
 from pagemap._native.page_columns import PageReader
+from pagemap._native.pipeline import default_threads
 from pagemap._native.scan import Spans
 from pagemap._space.about import about as about_of
 from pagemap._tables.stream import Stream
@@ -180,6 +181,7 @@ class PageStream(Stream):
             kinds_wanted=choice.wanted,
             untold=features.ALL & ~process.machine.told(),
             mapcounts=mapcounts,
+            threads=default_threads(),
         )
         return reader, paths, frames
 

@@ -113,6 +113,7 @@ class PageReader:
         kinds_wanted: int,
         untold: int,
         mapcounts: int,
+        threads: int,
     ) -> None:
         self.schema = schema
         self._columns = _numbers(schema, bits)
@@ -128,7 +129,7 @@ class PageReader:
         types = ffi.from_buffer("uint8_t[]", kinds)
         job.kinds, job.kinds_wanted, job.untold = types, kinds_wanted, untold
         job.counted, job.mapcounts = mapcounts >= 0, mapcounts
-        job.rows = _batch_rows(schema)
+        job.rows, job.threads = _batch_rows(schema), min(threads, 2)
         # the descriptors too: they are open for as long as somebody holds them
         self._keep: list[object] = [spans, starts, paths, source, *frames.values(), kinds]
         scratch = Scratch()

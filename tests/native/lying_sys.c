@@ -126,6 +126,20 @@ int pm_sys_dup(int fd)
 	return answer(lie.open_error, fd);
 }
 
+/* There is none to be had: the lying kernel is not made for two. */
+int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+	(void)thread;
+	(void)run;
+	(void)argument;
+	return EAGAIN;
+}
+
+void pm_sys_thread_end(pthread_t thread)
+{
+	(void)thread;
+}
+
 int pm_sys_pid(void)
 {
 	return lie.pid;

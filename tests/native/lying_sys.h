@@ -9,6 +9,7 @@
 #define LYING_SYS_H
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -155,6 +156,8 @@ int pm_sys_child_writes(volatile char *byte, int *held);
 void pm_sys_end_child(int child, int held);
 int pm_sys_child_continues(int pidfd, int *held);
 void pm_sys_dismiss_child(int child, int held);
+int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument);
+void pm_sys_thread_end(pthread_t thread);
 int pm_sys_pid(void);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);

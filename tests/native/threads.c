@@ -16,6 +16,7 @@
 #include "kernel/kpage.cdef.h"
 #include "kernel/probe.cdef.h"
 #include "kernel/read.cdef.h"
+#include "walk/halves.h"
 #include "walk/populated.cdef.h"
 #include "walk/spans.cdef.h"
 #include "analyses/huge.cdef.h"
@@ -43,7 +44,7 @@ static struct {
 /* What each thread found. */
 struct found {
 	uint64_t number;
-	uint64_t populated, tallied, rows, sighted, huge;
+	uint64_t populated, by_two, tallied, rows, sighted, huge;
 };
 
 static const struct pm_place whole = { SPANS, 0 };
@@ -66,6 +67,21 @@ static void find_populated(struct found *found)
 		CHECK(got >= 0);
 		found->populated += (uint64_t)got;
 	}
+}
+
+/* Once more, by this thread and another. */
+static void find_by_two(struct found *found)
+{
+	uint64_t *out = malloc(SPANS * SPAN_PAGES * 8), stored;
+	struct pm_range *runs = malloc(SPANS * SPAN_PAGES * sizeof(*runs));
+	struct pm_place at = { 0, 0 };
+
+	found->by_two = (uint64_t)pm_populated_by_two(
+		&all.source, &at, &whole, (uint64_t)SPANS * SPAN_PAGES, out, runs, &stored);
+	CHECK(!before(&at));
+	CHECK(stored == found->by_two); /* none is beside another */
+	free(out);
+	free(runs);
 }
 
 static void find_rows(struct found *found)
@@ -159,6 +175,7 @@ static void *work(void *argument)
 		memset((char *)found + sizeof(found->number), 0,
 		       sizeof(*found) - sizeof(found->number));
 		find_populated(found);
+		find_by_two(found);
 		for (unsigned i = 0; i < SPANS; i++) {
 			CHECK(pm_read(all.source.fd, all.spans[i].vpn, SPAN_PAGES, entries) ==
 			      SPAN_PAGES);
@@ -231,6 +248,7 @@ int main(void)
 	for (unsigned i = 0; i < THREADS; i++) {
 		CHECK(!pthread_join(threads[i], NULL));
 		CHECK(found[i].populated == all.pages);
+		CHECK(found[i].by_two == all.pages);
 		CHECK(found[i].tallied == all.pages);
 		CHECK(found[i].rows == SPANS * SPAN_PAGES);
 		CHECK(found[i].sighted == all.pages);
