@@ -95,11 +95,12 @@ def write_cells(
 
 def _fill(into: Any, column: Cells, rows: int, keep: list[Any]) -> None:
     into.type = column.type
-    into.values = values = ffi.from_buffer(f"{_ITEMS[column.type]}[{rows}]", column.values)
-    keep.append(values)
+    # The views are kept and no cdata of them (see SavedTable in snapshot.py).
+    into.values = ffi.from_buffer(f"{_ITEMS[column.type]}[{rows}]", column.values)
+    keep.append(column.values)
     if column.valid is not None:
-        into.valid = valid = ffi.from_buffer(f"uint8_t[{rows}]", column.valid)
-        keep.append(valid)
+        into.valid = ffi.from_buffer(f"uint8_t[{rows}]", column.valid)
+        keep.append(column.valid)
     _put_text(into.before, column.before, keep)
     if column.words:
         ends = [0]

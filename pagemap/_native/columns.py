@@ -154,12 +154,10 @@ def table_address(
     Raises ValueError where one of them has less than `rows`.
     """
     table = ffi.new("struct pm_column[]", len(schema))
-    keep: list[object] = []
     for at, column in zip(table, schema, strict=True):
-        values, valid = columns[column.name]
-        at.values = values = ffi.from_buffer(f"{_ITEMS[column.type]}[{rows}]", values)
-        at.valid = valid = _bytes_of(valid, rows)
-        keep += (values, valid)
+        values, valid = columns[column.name]  # which hold the memory
+        at.values = ffi.from_buffer(f"{_ITEMS[column.type]}[{rows}]", values)
+        at.valid = _bytes_of(valid, rows)
     ours = SchemaTable(schema, words, about)
     return made(lib.pm_arrow_table(ours.struct, table, rows))
 

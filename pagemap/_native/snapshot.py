@@ -209,10 +209,13 @@ class SavedTable:
         self._fd = fd
         self.page_shift = page_shift
         self.end_page = end_page
-        self._blocks = [ffi.from_buffer("struct pm_saved_block[]", layer) for layer in layers]
+        # The views and no cdata of from_buffer: when the garbage collector finds both in a cycle it
+        # clears the view while the cdata exports it, and CPython ends with a segmentation fault.
+        self._blocks = list(layers)
         self._layers = ffi.new("struct pm_layer[]", len(layers))
-        for number, (layer, blocks) in enumerate(zip(layers, self._blocks, strict=True)):
+        for number, layer in enumerate(layers):
             count = len(layer) // BLOCK_WORDS
+            blocks = ffi.cast("struct pm_saved_block *", ffi.from_buffer(layer))
             checked(lib.pm_saved_check(blocks, count, file_size))
             self._layers[number].blocks = blocks
             self._layers[number].blocks_count = count

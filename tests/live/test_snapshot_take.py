@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,3 +89,27 @@ def test_a_record_without_a_moment(start: Start, tmp_path: Path) -> None:
         again.take()
     with pytest.raises(PagemapError, match="give another name"):
         Recorder(target.pid, str(path))
+
+
+# An error that is kept holds all that its frames held, and is held by them.
+IN_CYCLES = """
+import gc, sys, pagemap
+gc.disable()
+for _ in range(20):
+    snapshot = pagemap.Snapshot(sys.argv[1])
+    process = snapshot.process()
+    process.tally()
+    cycle = [snapshot, process]
+    cycle.append(cycle)
+    del snapshot, process, cycle
+gc.collect()
+"""
+
+
+def test_snapshots_in_cycles_are_collected(tmp_path: Path) -> None:
+    """It was a segmentation fault: of views that were cleared while they were exported."""
+    with Snapshot.take(os.getpid(), tmp_path / "file", pfns=False):
+        pass
+    command = [sys.executable, "-c", IN_CYCLES, str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
