@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,6 +199,22 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
         "pids": [],
     }
     assert about["search"]["unsearched"] == []
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_a_free_huge_page(pagemap: Pagemap, start: Start) -> None:
+    """Of the pool it is known, and not of which file it may be."""
+    target = start(workloads.hugetlb(1))
+    pool = target.first
+    (entry,) = oracle.entries(target.pid, pool.start, pool.start + PAGE)
+    target.stop()
+    os.kill(target.pid, signal.SIGKILL)
+    workloads.wait_until(lambda: oracle.has_ended(target.pid))
+    code, out, _ = pagemap("who", "--pfn", hex(oracle.pfn(entry) or 0))
+    assert code == 0
+    lines = out.decode().splitlines()
+    assert any(line.startswith("  kind: hugetlb_idle: ") for line in lines)
+    assert "  not searched: files on hugetlbfs" in lines
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")

@@ -257,6 +257,8 @@ def _contents(about: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[st
             f"({_counted(searched['processes'], 'process', 'processes')} and --search)"
         )
         yield f"  not searched: {'; '.join(unsearched)}"
+    elif frame["kind"] == "hugetlb_idle":
+        yield "  not searched: files on hugetlbfs"
 
 
 def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int) -> str:
