@@ -46,7 +46,8 @@ def cache_held(
 
     Files are known by device and inode: those too that have no name any more, memfds and shared
     memory, and those of other mount namespaces. The arguments are those of `cache`; files of which
-    nobody tells are always among the rows. Files of the kernel's own (proc, sysfs) are not.
+    nobody tells are among the rows where `least` is at most 1. Files of the kernel's own (proc,
+    sysfs) are not.
 
     The `about` has `left_out`, the processes that could not be read, and `complete`, whether there
     are none; without root those are all processes of others.
@@ -59,7 +60,7 @@ def cache_held(
     True
     """
     check_threads(threads)
-    rows = Rows(least, untold=True)
+    rows = Rows(least, untold=least <= 1)
     asked = closing(FileShares(by_cgroup=False, threads=threads)) if frames else nullcontext()
     with asked as shares:
         survey = HeldSurvey(rows, residency=residency, shares=shares, procfs=procfs)

@@ -224,7 +224,8 @@ def _rows(least: int, *, charged: bool, held: bool) -> CacheRows:
         return ChargedRows(least)
     from pagemap._analyses.cached_rows import Rows
 
-    return Rows(least, untold=held)
+    # with --min nobody tells whether so much of them is cached
+    return Rows(least, untold=held and least <= 1)
 
 
 def _tables(
