@@ -109,7 +109,8 @@ class ProcessMethods(PageMethods):
         are used (/proc/PID/numa_maps), for which it holds the target's mmap_lock; unless all memory
         of the machine is on one node. With `policies` numa_maps is always read: the policy of a
         mapping is told nowhere else. Without them `policy` is None, and so is `misplaced` on nodes
-        that the cpuset allows. `sysfs` is where that file system is mounted.
+        that the cpuset allows. `sysfs` is where that file system is mounted. Of a snapshot nobody
+        knows these, nor `remote`.
 
         `about` has `nodes`, those that have memory; `counted_by`, which is "frames", "numa_maps" or
         "the only node"; `allowed_nodes`, by the cpuset; `ran_on`, the nodes where threads ran last,

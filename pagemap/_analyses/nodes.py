@@ -10,7 +10,7 @@ from pagemap._analyses.regions import RegionStream
 from pagemap._analyses.tally import tally
 from pagemap._errors import PfnsHidden, Unsupported
 from pagemap._kernel import last_processors, nodes, numa_maps, number_lists, task, vmstat
-from pagemap._kernel.zero_frames import huge_zero_frame, zero_frames
+from pagemap._kernel.zero_frames import huge_zero_frame
 from pagemap._native import pipeline
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.lines import Lines
@@ -45,8 +45,8 @@ def nodes_of(
 ) -> Table[NodeRow]:
     """See `Process.nodes`."""
     begin = time.time()
-    process.require_live(_OPERATION)
-    parts = NodeParts(process.procfs, sysfs)
+    machine = process.machine
+    parts = NodeParts(machine.procfs, sysfs, saved=machine.node_parts())
     told: dict[int, numa_maps.MappingNodes] | None = None
     found: list[Found] | None = None
     by = FRAMES
@@ -58,7 +58,7 @@ def nodes_of(
             found = list(_by_frames(process, parts, threads))
         elif parts.only is not None:
             found, by = _of_one(process, parts.only, threads), ONE
-        if policies or found is None:
+        if process.live and (policies or found is None):
             told = numa_maps.read(process.folder)
         if found is None and told is not None:
             found, by = _by_kernel(process, told), KERNEL
@@ -88,9 +88,10 @@ class Placement:
     ) -> None:
         self._told = told or {}
         self._named: dict[str, Ranges | None] = {}
-        text = task.allowed_nodes(process.folder)
+        text = task.allowed_nodes(process.folder) if process.live else None
         self.allowed: Ranges | None = None if text is None else number_lists.parse(text)
-        self.near: list[int] = sorted(_near(process, parts.nodes, sysfs))
+        near = _near(process, parts.nodes, sysfs) if process.live else ()
+        self.near: list[int] = sorted(near)
 
     def judge(
         self, start: int, node: int | None, size: int
@@ -181,9 +182,9 @@ def _zero_frames(process: AddressSpace, parts: NodeParts) -> list[tuple[int, int
     found = []
     flags = process.machine.open_frames("kpageflags")
     with suppress(PfnsHidden):  # of this process's own pages, though not of others
-        first, count = zero_frames(flags)
+        first, count = process.machine.zero_frames(flags)
         found.append((first, first + count))
-    if vmstat.counts(process.procfs).get("thp_zero_page_alloc"):
+    if not process.live or vmstat.counts(process.procfs).get("thp_zero_page_alloc"):
         pfn = _huge_zero_frame(process, parts, flags)
         if pfn is not None:
             found.append((pfn >> _HUGE << _HUGE, ((pfn >> _HUGE) + 1) << _HUGE))
@@ -199,7 +200,7 @@ def _huge_zero_frame(process: AddressSpace, parts: NodeParts, flags: int) -> int
         for region in stream.rows():
             return process.entry(region.start).pfn
         return None
-    if flags == CLOSED:
+    if flags == CLOSED or not process.live:
         return None
     return huge_zero_frame(flags, ((start, end) for start, end, _ in parts.parts))
 
@@ -230,6 +231,13 @@ def _by_kernel(process: AddressSpace, told: dict[int, numa_maps.MappingNodes]) -
 
 
 def _unknown(process: AddressSpace) -> Unsupported | PfnsHidden:
+    if not process.live:
+        return PfnsHidden(
+            f"cannot tell on which nodes the memory of process {process.pid} is: PFNs are not "
+            f"visible; {process.machine.why_hidden}",
+            pid=process.pid,
+            operation=_OPERATION,
+        )
     if process.pfns_visible:
         return Unsupported(
             f"cannot tell on which nodes the memory of process {process.pid} is: neither "

@@ -62,12 +62,12 @@ def facts_of(process: AddressSpace, text: bytes) -> dict[str, object]:
 
 
 def _nodes(process: AddressSpace) -> list[list[int]]:
-    """The frames of each node; where there is one node, and no more is told, any."""
+    """The frames of each node; where there is one node, or no more may be told, any."""
+    found = NodeParts(process.procfs)
+    if found.only is not None and not (found.parts and process.pfns_visible):
+        return [[0, NO_END, found.only]]
     if not process.pfns_visible:
         return []
-    found = NodeParts(process.procfs)
-    if not found.parts and found.only is not None:
-        return [[0, NO_END, found.only]]
     return [list(each) for each in found.parts[:_MOST_NODES]]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedMachine"]
 
-_NODES = 1 << 16
+_NODES = 1 << 10  # MAX_NUMNODES
 _OF_PROCESS = ("host", "kernel", "boot_id", "page_size", "begin", "end")
 
 

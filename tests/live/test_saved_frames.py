@@ -124,6 +124,21 @@ def test_uss_is_by_map_counts(
     assert own[1][0]["uss"] == own[1][0]["rss"] >= 4 * MIB
 
 
+def test_nodes_are_those_of_the_process(saved: tuple[Target, Path]) -> None:
+    """What the placement of a process depends on is not known of a snapshot, and not 0."""
+    target, file = saved
+    with (
+        pagemap.Process(target.pid) as live,
+        pagemap.Snapshot(file) as snapshot,
+        snapshot.process() as process,
+    ):
+        table, expected = process.nodes(), live.nodes(policies=False)
+        assert table.about["nodes"] == expected.about["nodes"]
+    assert [row[:6] for row in table] == [row[:6] for row in expected]
+    assert sum(row.resident for row in table if row.path == "") >= 4 * MIB
+    assert {(row.policy, row.misplaced, row.remote) for row in table} == {(None, None, None)}
+
+
 def test_what_it_does_not_have(
     saved: tuple[Target, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
