@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pagemap._cli.patterns import Patterns
-from pagemap._errors import UsageError
+from pagemap._errors import Unsupported, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,13 @@ class Nodes:
         if not self._wanted:
             return table
         from pagemap._analyses.footprint_nodes import add_nodes
+        from pagemap._space.saved_processes import SavedProcesses
 
+        if isinstance(every, SavedProcesses):
+            raise Unsupported(
+                "--nodes has a column for each node of this machine, and a snapshot may be of "
+                "another one; use pagemap maps FILE --by node"
+            )
         policies = "misplaced" in shown.wanted()
         made = add_nodes(table, every, self._nodes, policies=policies, sysfs=self._sysfs)
         self._estimated = any(made["remote"])

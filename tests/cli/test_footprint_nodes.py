@@ -55,7 +55,7 @@ def test_chosen_mappings(pagemap: Pagemap) -> None:
     words = ("footprint", "self", "--by", "path", "--map", "[heap]", "--map", "[stack]", "--csv")
     code, out, err = pagemap(*words, "--columns", "mappings,path")
     assert (code, err) == (0, [])
-    assert sorted(out.split()[1:]) == [b"1,[heap]", b"1,[stack]"]
+    assert sorted(line.split(b",")[1] for line in out.split()[1:]) == [b"[heap]", b"[stack]"]
     code, out, err = pagemap("footprint", "self", "--by", "mapping", "--map", "no such", "--csv")
     assert (code, len(out.splitlines())) == (1, 1)
     assert err == ["pagemap: no mapping matches the pattern 'no such'"]
