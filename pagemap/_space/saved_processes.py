@@ -50,7 +50,8 @@ class SavedProcesses(SeveralSpaces):
         self.names = {space.pid: space.name for space in spaces}
         self.errors: dict[int, PagemapError] = {}
         self.left_out: list[LeftOut] = []
-        self.sharers_known: bool = about.get("sharers_known") is True
+        # one process alone, as of a record, cannot be counted twice
+        self.sharers_known: bool = about.get("sharers_known") is True or len(self.pids) == 1
         self.sharers = _sharers(about, self._spaces)
 
     @property

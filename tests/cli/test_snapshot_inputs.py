@@ -16,6 +16,7 @@ from pagemap._cli import main
 from pagemap._cli.commands import COMMANDS
 from pagemap._cli.parser import build_parser
 from pagemap._cli.saved_targets import READERS
+from pagemap._cli.spaces import all_saved
 from tests import everyone, workloads
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def test_a_moment_of_a_record(record: Path, capfd: pytest.CaptureFixture[str]) -
             with snapshot.process(moment=number) as process:
                 assert process.tally(["rss"]).total().size == size
         assert snapshot.names(moment=1).keys() == {os.getpid()}
+    alone = all_saved([f"{file}@1"])
+    assert alone is not None
+    assert alone.about()["sharers_known"] is True
     for moment in ("3", "-4"):
         assert "3 moments, from 0 to 2" in fails(capfd, 2, "maps", f"{file}@{moment}")
     assert "'x' is no number of a moment" in fails(capfd, 2, "maps", f"{file}@x")
