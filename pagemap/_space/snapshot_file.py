@@ -178,13 +178,14 @@ class SnapshotFile(ChunkFile):
     def processes(self, moment: int = -1) -> list[SavedRecord]:
         """The processes of a moment, in the order in which they were taken."""
         layers = self._layers(moment)
+        first = {}  # the entry of each in the lowest layer that has it
+        for layer in reversed(layers):
+            first.update({entry["whose"]: entry for entry in layer.processes})
         found = []
         for entry in layers[-1].processes:
             whose = entry["whose"]
-            those = [layer for layer in layers if whose in layer.blocks]
-            blocks = [layer.blocks[whose] for layer in those]
-            first = next(each for each in those[0].processes if each["whose"] == whose)
-            found.append(SavedRecord(self, entry, first, blocks))
+            blocks = [layer.blocks[whose] for layer in layers if whose in layer.blocks]
+            found.append(SavedRecord(self, entry, first[whose], blocks))
         return found
 
     def facts(self, entry: dict[str, Any]) -> dict[str, Any]:
