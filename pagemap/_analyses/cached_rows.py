@@ -123,18 +123,22 @@ class Rows:
         values["dev"] = _devices(column(records, "device"))
         values["told"] = Texts(told, list(_WORDS.values()))
         values["path"] = Texts(memoryview(array("i", range(len(paths)))).toreadonly(), paths)
+        none = memoryview(bytes(8 * len(paths)))
+        unknown = none[: len(paths)].cast("?")
         valid: dict[str, memoryview[bool]] = {}
-        known = _known(who != UNTOLD for who in told)
         if any(who != CACHESTAT for who in told):
             valid = dict.fromkeys(_AMOUNTS[2:], _known(who == CACHESTAT for who in told))
-            valid |= dict.fromkeys(("cached", "share", "told"), known)
-        every = shares or [None] * len(paths)
-        for name in _MARKS:
-            cells = array("q", [0 if each is None else getattr(each, name) for each in every])
-            values[name] = memoryview(cells).toreadonly()
-        valid |= dict.fromkeys(_MARKS, _known(each is not None for each in every))
+            valid |= dict.fromkeys(("cached", "share", "told"), _known(map(bool, told)))
         values["residency"] = _residency(parts, len(paths))
-        valid["residency"] = known if parts else _known([False] * len(paths))
+        valid["residency"] = _known(map(bool, told)) if parts else unknown
+        if shares:
+            valid |= dict.fromkeys(_MARKS, _known(each is not None for each in shares))
+            for name in _MARKS:
+                cells = array("q", [0 if each is None else getattr(each, name) for each in shares])
+                values[name] = memoryview(cells).toreadonly()
+        else:
+            valid |= dict.fromkeys(_MARKS, unknown)
+            values |= dict.fromkeys(_MARKS, none.cast("q"))
         return Table(CACHED_FILES, values, valid=valid, about=about)
 
 
@@ -144,6 +148,8 @@ def _chosen(records: bytes, kept: Sequence[int], size: int) -> bytes:
 
 def _residency(parts: bytearray, rows: int) -> Lists:
     """The percents of the parts of each file, few of which are different as a rule."""
+    if not parts:
+        return Lists(memoryview(bytes(4 * rows)).cast("i"), [()])
     words: dict[bytes, int] = {}
     codes = array("i")
     for at in range(rows):
