@@ -318,3 +318,10 @@ def amount(name: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+)( kB)?", Path("/proc/meminfo").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) << (10 if found[2] else 0)
+
+
+def available() -> int:
+    """MemAvailable, and what is free on per-CPU lists, which the kernel leaves out of it."""
+    text = Path("/proc/zoneinfo").read_text()
+    listed = sum(map(int, re.findall(r"^ +count: +(\d+)", text, re.MULTILINE)))
+    return amount("MemAvailable") + listed * os.sysconf("SC_PAGE_SIZE")

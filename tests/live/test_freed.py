@@ -122,19 +122,26 @@ def judge(case: str, group: ending.Cgroup, said: dict[str, object]) -> None:
 @pytest.mark.skipif(not LONG, reason="others use memory too: PAGEMAP_ENDING=64 tries often")
 @pytest.mark.parametrize("case", ["forked workers", "shared memory", "huge pages"])
 def test_so_much_more_is_available(case: str, need_pfns: None) -> None:
-    """By the kernel's estimate; the best of some tries, because the machine has others."""
+    """By MemAvailable and what is on per-CPU lists, while others leave memory as it is."""
     errors = []
     with needed(case), ending.cgroup() as group:
-        for _ in range(12):
+        for _ in range(40):
             with ending.running(ending.CASES[case], group, SIZE):
-                before = ending.amount("MemAvailable")
                 (row,) = pagemap.freed(group.pids())
-                group.kill(group.pids())
+                earlier = ending.available()
                 time.sleep(0.2)
-                errors.append(abs(ending.amount("MemAvailable") - before - row.frees))
-            if errors[-1] <= 16 * MIB:
-                return
-    raise AssertionError(errors)
+                before = ending.available()
+                group.kill(group.pids())
+                after = ending.available()
+                time.sleep(0.2)
+                later = ending.available()
+            if max(abs(before - earlier), abs(later - after)) <= 4 * MIB:
+                errors.append(abs(after - before - (row.frees or 0)))
+            if len(errors) > 2:
+                break
+    if not errors:
+        pytest.skip("others use and free memory all the time")
+    assert min(errors) <= 16 * MIB, errors
 
 
 def test_a_segment_that_is_not_marked_stays(need_pfns: None) -> None:

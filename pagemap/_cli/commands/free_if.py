@@ -42,7 +42,9 @@ destroyed. Files of tmpfs stay. Removed files on disks count as droppable.
 
 Not included: other kernel memory of the processes (files, sockets, pipes, slab),
 shared memory that is held by a descriptor in flight, and swap slots of pages
-that are in memory too. The answer is valid for the moment only.
+that are in memory too. The answer is valid for the moment only. The kernel puts
+some of what comes back on lists of each CPU first, where MemAvailable of
+/proc/meminfo does not count it.
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpagecount.
 Without, it is an estimate by the kernel's sums (smaps): what is mapped more than
