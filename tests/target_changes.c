@@ -334,6 +334,8 @@ static const struct {
 	{ "move", written, move },
 	{ "move file", shared_file, move },
 	{ "move and grow", written, move_and_grow },
+	{ "move and reuse", written, move_and_reuse },
+	{ "move, grow and reuse", written, move_grow_and_reuse },
 	{ "grow", written, grow },
 	{ "shrink", written, shrink },
 	{ "protect", written, protect },

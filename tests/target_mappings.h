@@ -34,6 +34,30 @@ static void move_and_grow(void)
 	size *= 2;
 }
 
+/* Other memory comes to where it was, of which half is written. */
+static void reuse(char *place, size_t length)
+{
+	map(place, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1);
+	madvise(place, length, MADV_NOHUGEPAGE);
+	write_all(place, length / 2);
+}
+
+static void move_and_reuse(void)
+{
+	char *place = at;
+
+	move();
+	reuse(place, size);
+}
+
+static void move_grow_and_reuse(void)
+{
+	char *place = at;
+
+	move_and_grow();
+	reuse(place + size / 8, size / 4);
+}
+
 static void grow(void)
 {
 	if (mremap(at, size, size + page, 0) != at)

@@ -6,7 +6,7 @@ from time import time
 
 from pagemap._history.diff_lines import leftovers
 from pagemap._history.diff_mappings import Layout, layout
-from pagemap._history.diff_moves import file_moves, frame_moves
+from pagemap._history.diff_moves import file_moves, frame_moves, moves_away
 from pagemap._history.diff_sides import Side, compared_bits, not_comparable
 from pagemap._history.diff_sums import Sums
 from pagemap._native import pipeline
@@ -53,7 +53,7 @@ class _Diff:
         gone, new = leftovers(a.mappings, b.mappings)
         moves = file_moves(gone, new)
         if self.why_not is None:
-            moves += frame_moves(a, gone, b, new)
+            moves += moves_away(a, b, new) or frame_moves(a, gone, b, new)
         return layout(a.mappings, b.mappings, moves)
 
     def about(self) -> dict[str, object]:

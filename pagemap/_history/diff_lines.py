@@ -6,19 +6,20 @@ the same memory if it is of the same file at the same offset, or of no file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import pairwise
 
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pagemap._vocabulary.rows.mapping import Mapping
 
     Part = tuple[int, int, Mapping]
 
-__all__ = ["Piece", "anonymous", "apart", "laid_over", "leftovers", "same"]
+__all__ = ["Piece", "anonymous", "apart", "in_place", "laid_over", "leftovers", "same"]
 
 _NO_FILE = "00:00"
 _ANONYMOUS = ("", "[heap]", "[stack]")
@@ -53,10 +54,19 @@ class Piece(Record):
 
 
 def apart(
-    before: Sequence[Mapping], after: Sequence[Mapping]
+    before: Sequence[Mapping], after: Sequence[Mapping], moved: Iterable[int] = ()
 ) -> tuple[list[Mapping], list[Mapping], list[Mapping]]:
-    """The lines of both looks that are not in the other, and those that are in both."""
+    """The lines of both looks that are not in the other, and those that are in both.
+
+    Not of these are mappings from or to which something was `moved`: addresses, in order.
+    """
     both = set(before).intersection(after)  # as a rule nearly all
+    if both and (starts := list(moved)):
+        both = {
+            each
+            for each in both
+            if bisect_left(starts, each.start) == bisect_left(starts, each.end)
+        }
     return (
         [each for each in before if each not in both],
         [each for each in after if each not in both],
@@ -89,13 +99,20 @@ def laid_over(
             yield Piece(start, end, a, b)
 
 
-def leftovers(before: Sequence[Mapping], after: Sequence[Mapping]) -> tuple[list[Part], list[Part]]:
-    """What is gone and what is new, as ``(start, end, mapping)``, if nothing moved."""
+def leftovers(
+    before: Sequence[Mapping], after: Sequence[Mapping], replaced: Collection[int] = ()
+) -> tuple[list[Part], list[Part]]:
+    """What is gone and what is new, as ``(start, end, mapping)``, if nothing moved.
+
+    What has the same memory by its lines is both, if it begins at an address in `replaced`.
+    """
     gone: list[Part] = []
     new: list[Part] = []
-    for piece in laid_over(*apart(before, after)[:2]):
+    if not replaced:
+        before, after, _ = apart(before, after)
+    for piece in laid_over(before, after):
         a, b = piece.before, piece.after
-        if a is not None and b is not None and same(a, b):
+        if a is not None and b is not None and same(a, b) and piece.start not in replaced:
             continue
         for parts, mapping in ((gone, a), (new, b)):
             if mapping is None:
@@ -105,3 +122,11 @@ def leftovers(before: Sequence[Mapping], after: Sequence[Mapping]) -> tuple[list
             else:
                 parts.append((piece.start, piece.end, mapping))
     return gone, new
+
+
+def in_place(before: Sequence[Mapping], after: Sequence[Mapping]) -> Iterator[Piece]:
+    """Anonymous memory that both looks have in the same place, by their lines."""
+    for piece in laid_over(before, after):
+        a, b = piece.before, piece.after
+        if a is not None and b is not None and anonymous(a) and same(a, b):
+            yield piece

@@ -83,7 +83,8 @@ class _Maker:
     def __init__(
         self, before: Sequence[Mapping], after: Sequence[Mapping], moves: list[Move]
     ) -> None:
-        before, after, self._alike = apart(before, after)
+        ends = sorted(address for old, new, _ in moves for address in (old, new))
+        before, after, self._alike = apart(before, after, ends)
         self._before = before
         self._gone = moves
         self._new = sorted((new, old, size) for old, new, size in moves)
@@ -112,13 +113,13 @@ class _Maker:
         starts = [each.start for each in self._before]
         for start, end, a, b in pieces:
             size = end - start
-            if a is not None and b is not None and same(a, b):
+            left, move = _holding(self._gone, start), _holding(self._new, start)
+            if a is not None and b is not None and same(a, b) and left is move is None:
                 yield _Part(start, size, a, b, start, covered=False)
                 continue
-            if a is not None and _holding(self._gone, start) is None:
+            if a is not None and left is None:
                 yield _Part(start, size, a, None, start, covered=b is not None)
             if b is not None:
-                move = _holding(self._new, start)
                 was = start if move is None else start - move[0] + move[1]
                 old = None if move is None else self._before[bisect_right(starts, was) - 1]
                 yield _Part(start, size, old, b, was, covered=False)

@@ -7,10 +7,11 @@ memory, whether it was moved or mapped anew.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from itertools import islice
 
-from pagemap._history.diff_lines import anonymous
+from pagemap._history.diff_lines import anonymous, in_place, leftovers
 from pagemap._native.scan import EntryBuffer, Query, Spans, scan
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     Part = tuple[int, int, Mapping]
     Move = tuple[int, int, int]
 
-__all__ = ["file_moves", "frame_moves"]
+__all__ = ["file_moves", "frame_moves", "moves_away"]
 
 _PFN = (1 << PFN_BITS) - 1
 _OF_FILE = 1 << 61
+_MOST_LOOKED_AT = 4096  # parts, of a call each
 _ZERO = next(1 << flag.bit for flag in SCAN_CATEGORIES if flag.name == "pfnzero")
 
 
@@ -60,21 +62,35 @@ def _by_place(parts: Sequence[Part]) -> dict[tuple[str, int, str, int, int], lis
     return found
 
 
-def frame_moves(before: Side, gone: Sequence[Part], after: Side, new: Sequence[Part]) -> list[Move]:
-    """The same of anonymous memory, whose first pages have the same frames elsewhere now."""
+def frame_moves(
+    before: Side,
+    gone: Sequence[Part],
+    after: Side,
+    new: Sequence[Part],
+    doubtful: Sequence[int] = (),
+) -> list[Move]:
+    """The same of anonymous memory, whose first pages have the same frames elsewhere now.
+
+    One of these will do; but where a part has a `doubtful` address, of these in order, it must be
+    most of them, and two.
+    """
     gone = [each for each in gone if anonymous(each[2])]
     new = [each for each in new if anonymous(each[2])]
     if not gone or not new:
         return []
     places: dict[int, tuple[int, int]] = {}
     twice = set()  # what KSM merged
+    wanted = []
     for number, part in enumerate(gone):
-        for address, pfn in _frames(before, part):
+        frames = _frames(before, part)
+        doubted = _any_within(doubtful, part[0], part[1])
+        wanted.append(max(2, len(frames) // 2 + 1) if doubted else 1)
+        for address, pfn in frames:
             if pfn in places:
                 twice.add(pfn)
             places[pfn] = number, address
     moves: list[Move] = []
-    places_taken: list[tuple[int, int]] = []  # in order: where a move ends up, its end first
+    taken_up: list[tuple[int, int]] = []  # in order: where a move ends up, its end first
     left = dict(enumerate(gone))
     for part in new:
         start, end, _ = part
@@ -83,19 +99,52 @@ def frame_moves(before: Side, gone: Sequence[Part], after: Side, new: Sequence[P
             for address, pfn in _frames(after, part)
             if pfn in places and pfn not in twice
         )
-        for (number, way), _ in votes.most_common():
-            if number not in left:
+        for (number, way), count in votes.most_common():
+            if number not in left or count < wanted[number]:
                 continue
             first = max(left[number][0], start - way)
             last = min(left[number][1], end - way)
             place = last + way, first + way
-            next_one = bisect_right(places_taken, (place[1], 1 << 64))
-            taken = next_one < len(places_taken) and places_taken[next_one][1] < place[0]
+            next_one = bisect_right(taken_up, (place[1], 1 << 64))
+            taken = next_one < len(taken_up) and taken_up[next_one][1] < place[0]
             if first < last and not taken:
                 moves.append((first, first + way, last - first))
-                places_taken.insert(next_one, place)
+                taken_up.insert(next_one, place)
                 del left[number]
     return moves
+
+
+def moves_away(before: Side, after: Side, new: Sequence[Part]) -> list[Move]:
+    """As `frame_moves`, if memory moved away and other memory is in its place now; else none."""
+    replaced = _places_taken(before, after, new)
+    if not replaced:
+        return []
+    gone, new = leftovers(before.mappings, after.mappings, replaced)
+    moves = frame_moves(before, gone, after, new, replaced)
+    return moves if any(_any_within(replaced, at, at + size) for at, _, size in moves) else []
+
+
+def _any_within(addresses: Sequence[int], start: int, end: int) -> bool:
+    return bisect_left(addresses, start) != bisect_left(addresses, end)
+
+
+def _places_taken(before: Side, after: Side, new: Sequence[Part]) -> list[int]:
+    """Where anonymous memory may have moved away, and other memory be in its place now.
+
+    The first addresses of what both looks have there, of which no page has the frame that it had.
+    Nothing moved where nothing is new; and of many mappings only the first are looked at.
+    """
+    if not any(anonymous(each[2]) for each in new):
+        return []
+    found = []
+    for piece in islice(in_place(before.mappings, after.mappings), _MOST_LOOKED_AT):
+        a, b = piece.before, piece.after
+        assert a is not None
+        assert b is not None
+        was = _frames(before, (piece.start, piece.end, a))
+        if was and not set(was).intersection(_frames(after, (piece.start, piece.end, b))):
+            found.append(piece.start)
+    return found
 
 
 def _frames(side: Side, part: Part) -> list[tuple[int, int]]:

@@ -47,6 +47,14 @@ CHANGES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "move": ({}, {"mapping moved": PAGES}),
     "move file": ({}, {"mapping moved": PAGES}),
     "move and grow": ({}, {"mapping moved": PAGES, "mapping grew": PAGES}),
+    "move and reuse": (
+        {"faulted in": HALF},
+        {"mapping moved": PAGES, "mapping added": PAGES},
+    ),
+    "move, grow and reuse": (
+        {"faulted in": HALF // 2},
+        {"mapping moved": PAGES, "mapping grew": PAGES, "mapping added": HALF},
+    ),
     "grow": ({}, {"mapping grew": 1}),
     "shrink": ({"dropped": HALF}, {"mapping shrank": HALF}),
     "protect": ({}, {"rights changed": PAGES}),

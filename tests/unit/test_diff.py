@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
+from pagemap._history import diff_moves
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 
@@ -84,3 +85,26 @@ def test_usage(tmp_path: Path) -> None:
 def test_what_is_no_process(other: object) -> None:
     with pagemap.Process("self") as process, pytest.raises(TypeError, match="give a Process"):
         pagemap.diff(process, other)  # type: ignore[call-overload]
+
+
+def test_many_moves_take_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many mappings that each moved: to compare each with each takes seconds."""
+    count, size = 8_000, 2 * PAGE_SIZE
+
+    def parts(first: int) -> list[tuple[int, int, pagemap.Mapping]]:
+        starts = range(first, first + 2 * count * size, 2 * size)
+        return [
+            (at, at + size, pagemap.Mapping(at, at + size, "rw-p", 0, "00:00", 0, ""))
+            for at in starts
+        ]
+
+    gone, new = parts(0), parts(1 << 40)
+    frames = {
+        start: [(start, 1 + number)]
+        for each in (gone, new)
+        for number, (start, *_) in enumerate(each)
+    }
+    monkeypatch.setattr(diff_moves, "_frames", lambda _, part: frames[part[0]])
+    side: Any = None
+    moves = diff_moves.frame_moves(side, gone, side, new)
+    assert moves == [(was[0], now[0], size) for was, now in zip(gone, new, strict=True)]
