@@ -52,7 +52,8 @@ that call, the target may crash; killed at any other time, by whatever signal,
 the tracking ends, and the target is as before, but for a descriptor that it may
 have kept.
 
-Shown are mappings that may be written, or were. A page that was written counts
+If the process exits, the round in which it does is not shown, and the exit code
+is 75. Shown are mappings that may be written, or were. A page that was written counts
 whole: a huge page as well, if it is not split.
 WRITTEN also counts memory of which single writes cannot be known: NEW, memory
 of mappings that are new since the last round, or were moved or changed; and

@@ -27,8 +27,8 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 DESCRIPTION = """\
 Show how much of its resident memory a process touches in a window of time, and
-how much it does not: the working set, by mapping. With --cgroup, that of all
-processes of a cgroup. It takes as long as the window."""
+how much it does not: the working set, by mapping, of those that have any. With
+--cgroup, that of all processes of a cgroup. It takes as long as the window."""
 
 _WINDOW = 10.0
 
@@ -59,8 +59,9 @@ was taken is needed again; the processes wait meanwhile. damon is not used while
 somebody else has set up DAMON; its settings are removed at the end, even if
 this command is killed.
 
-If the process exits before the window ends, what was read until then is shown,
-and the exit code is 75.
+If the process exits before the window ends, the exit code is 75. Shown is what
+was read until then: at the times of --idle, so that before the first of these
+nothing is.
 
 examples:
   pagemap wss 4242 --over 1s
@@ -106,10 +107,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Measure and write. Returns 0, or the exit code where no process of a cgroup may be read."""
     from pagemap._cli import targets
+    from pagemap._cli.messages import complain
     from pagemap._cli.watch import parse_seconds
     from pagemap._errors import UsageError
     from pagemap._history.window import LEAST
     from pagemap._process import Process
+    from pagemap._tables.table import Table
 
     if (arguments.target is None) is (arguments.cgroup is None):
         raise UsageError("give one TARGET, or --cgroup PATH")
@@ -126,9 +129,15 @@ def run(arguments: Namespace) -> int:
         arguments.watch = arguments.every
     pid = None if arguments.target is None else targets.one(arguments.target)
     asked = _asked(arguments, pid, over)
-    shown = results.Results(arguments, asked.schema)
+    shown = results.Results(
+        arguments, asked.schema, order=None if arguments.regions else "rss", waits=True
+    )
     with ExitStack() as stack:
         process = None if pid is None else stack.enter_context(Process(pid))
+        if process is not None and process.kernel_thread:
+            complain(f"process {pid} is a kernel thread: it has no mappings")
+            shown.show(lambda: Table.of_rows(asked.schema, []))
+            return 0
         report = _Report(arguments.cgroup)
         shown.show(lambda: report.of(asked.tables(process)))
         return report.tell()
@@ -190,7 +199,7 @@ class _Report:
                 if self._last is None:
                     complain(f"method {table.about['method']}: {table.about['precision']}")
                 self._last, told = table, True
-                yield table
+                yield table.where(lambda row: row.rss != 0)
         except TargetVanished as error:
             if not told:
                 raise

@@ -33,14 +33,14 @@ class WorkingSetRow(Record):
 
     pid: int | None = field("", "the process; none for a row of several", key=True)
     cgroup: str | None = field("", "the cgroup directory, where the row is of one", key=True)
-    start: int | None = field("address", "its first address", rank=6, key=True)
+    start: int | None = field("address", "its first address", rank=4, key=True)
     end: int | None = field("address", "the address past its last", rank=8)
     perms: str | None = field("rights", "as in /proc/PID/maps", rank=7)
     rss: int | None = field(
         "bytes", "resident when the window ended; of a cgroup with its cached files", rank=2
     )
     touched: int | None = field("bytes", "part of rss: touched in the window", rank=1)
-    method: str = field("", "how that was found", rank=5)
+    method: str = field("", "how that was found", rank=9)
     path: str = field(
         "",
         "the file, a name in brackets, or empty; of a cgroup [anon], [file] or [all]",
