@@ -16,7 +16,7 @@ from pagemap._space.walk import Reach
 from pagemap._tables.stream import Stream
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_names, check_threads
-from pagemap._vocabulary.page_changes import PAGE_CHANGES, STATES
+from pagemap._vocabulary.page_changes import PAGE_CHANGES
 from pagemap._vocabulary.rows.diff import DIFF_REGIONS, DIFFS, KIND_DIFFS, PATH_DIFFS, DiffRegionRow
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -219,8 +219,8 @@ class DiffRegionStream(Stream[DiffRegionRow]):
                     (start or 0) + size,
                     size,
                     PAGE_CHANGES[kind].name,
-                    STATES[before],
-                    STATES[after],
+                    work.a.state(before, pair.mapping_before),
+                    work.b.state(after, pair.mapping_after),
                     old,
                     path,
                 )

@@ -9,13 +9,14 @@ from pagemap._analyses.tally import tally
 from pagemap._analyses.tally_plan import open_frames
 from pagemap._kernel import maps
 from pagemap._kernel.zero_frames import zero_frames
-from pagemap._native.counting import HUGETLB
+from pagemap._native.counting import HUGETLB, SHMEM
 from pagemap._native.descriptors import CLOSED
 from pagemap._native.diffing import Look
 from pagemap._native.lines import Lines
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
+from pagemap._vocabulary.page_changes import STATES
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -107,6 +108,11 @@ class Side:
     def is_hugetlb(self, mapping: Mapping | None) -> bool:
         """Whether hugetlb backs it."""
         return self.backing(mapping) == HUGETLB
+
+    def state(self, number: int, mapping: Mapping | None) -> str:
+        """The word for what a page of a mapping is (enum pm_page_state)."""
+        word = STATES[number]
+        return "shmem" if word == "file" and self.backing(mapping) == SHMEM else word
 
     def swapped_shmem(self) -> list[tuple[int, int | None]]:
         """What is in swap of mappings of shared memory, by their first addresses; None: unknown."""

@@ -13,7 +13,7 @@ __all__ = ["GAP", "fitting", "squeezed"]
 GAP = 2
 _LEAST_TEXT = 12  # of a text that is longer than its room
 _USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7, "residency": 34}
-_USUAL_TEXT = {"path": 20, "name": 12, "names": 24, "kinds": 28, "letters": 46}
+_USUAL_TEXT = {"kind": 18, "path": 20, "name": 12, "names": 24, "kinds": 28, "letters": 46}
 
 
 def fitting(
@@ -68,7 +68,9 @@ def squeezed(columns: Sequence[Column], natural: Sequence[int], width: int | Non
     while over > 0 and texts:
         longest = max(texts, key=widths.__getitem__)
         second = max((widths[i] for i in texts if i != longest), default=0)
-        floor = max(min(_LEAST_TEXT, natural[longest]), len(columns[longest].name))
+        name = columns[longest].name
+        least = _USUAL_TEXT["kind"] if name == "kind" else _LEAST_TEXT
+        floor = max(min(least, natural[longest]), len(name))
         cut = min(over, widths[longest] - max(second - 1, floor))
         if cut <= 0:
             texts.remove(longest)

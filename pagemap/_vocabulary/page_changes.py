@@ -84,4 +84,5 @@ STATES = (
     "poisoned",
     "device",
 )
-"""What a page is at one look, by number (enum pm_page_state); file has shared memory too."""
+"""What a page is at one look, by number (enum pm_page_state); file has shared memory too,
+which rows call shmem."""

@@ -61,7 +61,7 @@ class DiffRow(DiffSums):
     """
 
     pid: int = field("", "the process", key=True)
-    start: int = field("address", "address of the mapping's first byte", rank=3, key=True)
+    start: int = field("address", "address of the mapping's first byte", rank=1, key=True)
     end: int = field("address", "address past its last byte")
     perms: str = field("rights", "as in /proc/PID/maps", rank=11)
     was_start: int | None = field("address", "where it began before; null where it is new")
@@ -98,7 +98,7 @@ class DiffRegionRow(Record):
     end: int = field("address", "address past the last page", rank=2)
     size: int = field("bytes", "from start to end", rank=1)
     kind: str = field("", "the kind of change", rank=1)
-    before: str = field("", "what the pages were: none, anon, file, zero, swap ...", rank=3)
+    before: str = field("", "what the pages were: none, anon, file, shmem, zero, swap ...", rank=3)
     after: str = field("", "what they are now", rank=3)
     was_start: int | None = field("address", "where they were before; null where nothing was")
     path: str = field("", "the file, a name in brackets, or empty", rank=2)
