@@ -8,6 +8,7 @@ of options are checked by the subcommands that use them.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from pagemap._cli.commands import COMMANDS
@@ -121,6 +122,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         )
         if coming or command is None:
             options = __import__(f"pagemap._cli.commands.{module}", fromlist=[module])
+            # -1s is a value, which is refused as such, and no option
+            made._negative_number_matcher = re.compile(r"-\.?\d")  # noqa: SLF001
             made.description = options.DESCRIPTION
             made.examples = options.examples
             options.add_arguments(made)

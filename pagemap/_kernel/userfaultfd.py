@@ -45,8 +45,8 @@ def agree(fd: int) -> None:
 def busy(pid: int, where: str = "some of its memory") -> PagemapError:
     """The error for memory of a process that another userfaultfd has."""
     return PagemapError(
-        f"cannot track writes of process {pid}: another userfaultfd has {where}, and would lose "
-        "what it tracks; stop that one first",
+        f"cannot track writes of process {pid}: another userfaultfd has {where}: of another "
+        "tracker of this process, or of its own; that would lose what it tracks: stop it first",
         pid=pid,
         errno=EBUSY,
         operation=_OPERATION,
