@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
-from tests import oracle
+from tests import mappings, oracle
 from tests.changes import PAGES, changing
 from tests.kernel_settings import Unavailable, setting, transparent_huge_pages, zram_swap
 from tests.live.test_diff_kinds import CHANGES, SWAPPING, mappings_changed, pages_changed
-from tests.target import wait_until
+from tests.target import Area, wait_until
 from tests.workloads import KSM, MIB, smaps_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.target import Area
 
 COMMAND = (sys.executable, "-m", "pagemap")
+_MOVE_PAGES, _MOVE_OURS = 279, 2  # of x86-64; MPOL_MF_MOVE
 HUGE = (2 << 20) // oracle.PAGE
 COUNTS = (
     *("size", "rss", "anon", "file", "shmem", "uss", "huge", "present", "zero", "hugetlb", "swap"),
@@ -135,6 +136,53 @@ def test_merged_pages(tmp_path: Path) -> None:
         a, b, areas = stack.enter_context(looks("merge", tmp_path, merged=True))
         assert pages_changed(a, b, areas) == {"became shared": PAGES}
         check_sums(a, b)
+
+
+def migrate(start: int, pages: int) -> None:
+    """Have the kernel move these pages to frames of the other node or, if there is none, compact.
+
+    move_pages(2) tells of each page what went wrong, in `status`.
+    """
+    if Path("/sys/devices/system/node/node1").exists():
+        addresses = (ctypes.c_void_p * pages)(
+            *range(start, start + pages * oracle.PAGE, oracle.PAGE)
+        )
+        status = (ctypes.c_int * pages)()
+        move = ctypes.CDLL(None).syscall
+        arguments = os.getpid(), ctypes.c_ulong(pages), addresses
+        assert move(_MOVE_PAGES, *arguments, None, status, 0) == 0
+        nodes = (ctypes.c_int * pages)(*(1 - max(node, 0) for node in status))
+        assert move(_MOVE_PAGES, *arguments, nodes, status, _MOVE_OURS) >= 0
+    try:
+        Path("/proc/sys/vm/compact_memory").write_text("1")
+    except OSError as reason:
+        pytest.skip(f"needs a second node, or compaction: {reason}")
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+def test_migration(tmp_path: Path) -> None:
+    """What the kernel moves to other frames is moved, and nothing else: by the entries."""
+    pages = 1 << 13
+    start = mappings.alone(pages)
+    ranges = (start, start + pages * oracle.PAGE)
+    paths = tmp_path / "before", tmp_path / "after"
+    entries = []
+    try:
+        for page in range(0, pages, 2):  # free frames between those that are to move
+            mappings.drop(start + page * oracle.PAGE, 1)
+        for path in paths:
+            pagemap.Snapshot.take([os.getpid()], path)
+            entries.append(oracle.entries(os.getpid(), *ranges))
+            if path == paths[0]:
+                migrate(start, pages)
+    finally:
+        mappings.free(start, pages)
+    moved = sum(was != now for was, now in zip(*entries, strict=True))
+    if not moved:
+        pytest.skip("this machine has one node, and compaction moved nothing")
+    with pagemap.Snapshot(paths[0]) as first, pagemap.Snapshot(paths[1]) as second:
+        a, b = first.process(), second.process()
+        assert pages_changed(a, b, [Area("area", *ranges)]) == {"moved": moved}
 
 
 def test_hidden_frames(tmp_path: Path) -> None:
