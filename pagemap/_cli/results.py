@@ -39,7 +39,8 @@ class Results:
     combined.
 
     With --watch there are `count` rounds, if that is given; where it `waits`, the first of them is
-    not shown at once, but after the time between two.
+    not shown at once, but after the time between two. Amounts are shown with their `changes` since
+    the round before, but where these are amounts already.
 
     `after` may be set to a function that returns lines to print below a table.
     """
@@ -55,9 +56,11 @@ class Results:
         plain: str = "table",
         count: int | None = None,
         waits: bool = False,
+        changes: bool = True,
     ) -> None:
         self._count = count
         self._waits = waits
+        self._changes = changes
         self._path: str | None = arguments.output
         self._header: bool = arguments.header
         self._seconds = None if arguments.watch is None else _seconds(arguments.watch)
@@ -173,7 +176,7 @@ class Results:
             output.write(f"{now}\n".encode("ascii"))
             lines = lines_of(output.fd)
             most = None if lines is None else max(lines - _OTHER_LINES, 1)
-            self._write(table, output, changes=changes, most=most)
+            self._write(table, output, changes=changes if self._changes else None, most=most)
             changes.keep(self._grouped(table))
 
     def _write(

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +15,10 @@ import pytest
 from pagemap._kernel import soft_dirty as track
 from tests import oracle, workloads
 from tests.changes import PAGES, changing
+from tests.cli.test_terminal import ESCAPE, Terminal, colourful
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Pagemap
@@ -197,3 +201,51 @@ def test_maps_since_takes_a_snapshot_of_the_process(
     code, out, err = pagemap("maps", target.pid, "--since", case.before, "--watch", "1")
     assert (code, out) == (2, b"")
     assert "--watch" in err[0]
+
+
+def test_again_and_again(pagemap: Pagemap) -> None:
+    """What changed since the time before: some memory of one that takes more and more."""
+    grows = "import time\nheld = []\nwhile True: held.append(bytes(1 << 20)); time.sleep(0.05)"
+    with subprocess.Popen([sys.executable, "-c", grows]) as target:
+        words = ("diff", target.pid, "--every", "200ms", "--by", "kind", "--format", "jsonl")
+        process = pagemap.start(*words)
+        try:
+            assert process.stdout is not None
+            rows = map(json.loads, process.stdout)
+            sizes = [row["amount"] for _, row in zip(range(3), grown(rows), strict=False)]
+            assert max(sizes) < 1 << 30
+            target.kill()
+            _, err = process.communicate()
+            assert process.returncode == 75
+            assert err.splitlines()[-1].startswith(f"pagemap: process {target.pid} exited".encode())
+        finally:
+            target.kill()
+            process.kill()
+            process.wait()
+
+
+def grown(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if row["kind"] == "faulted in")
+
+
+def test_one_process_alone(pagemap: Pagemap, case: Case) -> None:
+    for words, said in (
+        ((os.getpid(),), "give B too, or --every"),
+        ((case.before, "--every", "1s"), "a snapshot does not change"),
+        ((case.before, case.after, "--every", "1s"), "leave out B"),
+        ((os.getpid(), "--every", "1s", "--watch", "1"), "they mean the same"),
+    ):
+        code, out, err = pagemap("diff", *words)
+        assert (code, out) == (2, b"")
+        assert said in err[0]
+
+
+def test_a_narrow_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
+    """What tells rows apart is there, whole."""
+    case = Case(pagemap, tmp_path, "write file")
+    terminal = Terminal(40)
+    process = pagemap.start("diff", case.before, case.after, stdout=terminal.fd, env=colourful())
+    process.communicate()
+    lines = ESCAPE.sub(b"", terminal.close()).decode().splitlines()
+    assert {"START", "KIND"} <= set(lines[0].split())
+    assert any("copied from file" in line and hex(case.area.start) in line for line in lines)

@@ -165,3 +165,19 @@ def test_command_lines_that_cannot_be_understood(pagemap: Pagemap, line: str, sa
     code, out, err = pagemap("wss", *line.split())
     assert (code, out) == (2, b"")
     assert err[0].startswith(f"pagemap: {said}")
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int) -> None:
+    code, out, err = pagemap("wss", kernel_thread, "--over", "100ms", "--json")
+    assert (code, json.loads(out)["rows"]) == (0, [])
+    assert err == [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
+
+
+def test_the_largest_first(pagemap: Pagemap, toucher: touching.Toucher) -> None:
+    """And nothing of which nothing is resident; by address where rows are parts of mappings."""
+    words = "--over", "100ms", "--method", "referenced", "--json"
+    code, out, _ = pagemap("wss", toucher.pid, *words)
+    assert code == 0
+    found = [row["rss"] for row in json.loads(out)["rows"]]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] > 0

@@ -218,6 +218,8 @@ def test_shared_memory_in_swap(tmp_path: Path) -> None:
             pytest.skip(str(reason))
         a, b, areas = stack.enter_context(looks("page out shared", tmp_path))
         assert pages_changed(a, b, areas) == {"dropped": PAGES}
+        dropped = [row for row in pagemap.diff_regions(a, b).rows() if row.start == areas[0].start]
+        assert [(row.before, row.after) for row in dropped] == [("shmem", "none")]
         (row,) = (row for row in pagemap.diff(a, b) if row.kind == "swapped out")
         assert row.start == areas[0].start
         assert (row.amount, row.swap, row.rss) == (PAGES * oracle.PAGE, PAGES * oracle.PAGE, 0)

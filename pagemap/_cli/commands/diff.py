@@ -29,7 +29,8 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 DESCRIPTION = """\
 Show what changed from A to B: mappings that were added, removed, moved, and so
 on, and page by page what was faulted in, dropped, swapped, copied, shared.
-A and B are snapshots or processes, as a rule one process at two times."""
+A and B are snapshots or processes, as a rule one process at two times. With
+--every a process is compared with itself, again and again."""
 
 _SOFT_DIRTY = next(flag.bit for flag in ENTRY_FLAGS if flag.name == "soft_dirty")
 _UNSEEN = (
@@ -78,7 +79,8 @@ examples:
   sudo pagemap diff before.pagemap 1234
   sudo pagemap diff before.pagemap 1234 --by kind
   sudo pagemap diff before.pagemap after.pagemap --by path --sort rss --top 10
-  sudo pagemap diff before.pagemap after.pagemap --pages --csv"""
+  sudo pagemap diff before.pagemap after.pagemap --pages --csv
+  sudo pagemap diff 1234 --by kind --watch 1"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -86,13 +88,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     before = parser.add_argument(
         "before", metavar="A", help=f"a snapshot (FILE, FILE#PID, FILE@N); or {TARGET_HELP}"
     )
-    after = parser.add_argument("after", metavar="B", help="the same, later")
+    after = parser.add_argument("after", metavar="B", nargs="?", help="the same, later")
     for each in (before, after):
         complete_with_files(each)
     parser.add_argument(
         "--by",
         metavar="WHAT",
         help="mapping (the default), path or kind: a row for each and each kind of change",
+    )
+    parser.add_argument(
+        "--every",
+        metavar="TIME",
+        help="without B: compare A every TIME (1s, 500ms, 2m) with what it was at the time before, "
+        "until interrupted",
     )
     parser.add_argument("--pages", action="store_true", help="a row for each range of pages")
     add_threads(parser)
@@ -115,6 +123,10 @@ def run(arguments: Namespace) -> int:
     arguments.by = None
     threads = parse_count(arguments.threads, option="--threads")
     schema = DIFF_REGIONS if arguments.pages else _BY[by]
+    if arguments.after is None:
+        return _repeated(arguments, schema, by, threads)
+    if arguments.every is not None:
+        raise UsageError("--every compares A with itself: leave out B")
     shown = results.Results(arguments, schema)
     with spaces.one(arguments.before) as a, spaces.one(arguments.after) as b:
         if isinstance(a, LiveSpace) and isinstance(b, LiveSpace) and a.pid == b.pid:
@@ -131,6 +143,37 @@ def run(arguments: Namespace) -> int:
 
         shown.show(make)
         remarks.tell(a, b)
+    return 0
+
+
+def _repeated(arguments: Namespace, schema: Schema[Any], by: str, threads: int | None) -> int:
+    """Compare a process with what it was at the time before, and so on."""
+    from pagemap._cli.looks import Looks
+    from pagemap._cli.messages import complain
+    from pagemap._errors import UsageError
+    from pagemap._history.diff import diff, diff_regions
+
+    if arguments.every is not None:
+        if arguments.watch is not None:
+            raise UsageError("give --every or --watch, not both: they mean the same")
+        arguments.watch = arguments.every
+    if arguments.watch is None:
+        raise UsageError("give B too, or --every TIME to compare A with itself")
+    shown = results.Results(arguments, schema, waits=True, changes=False)
+    with Looks(arguments.before, threads) as looks:
+        told = False
+
+        def make() -> Table[Any] | Iterable[Table[Any]]:
+            nonlocal told
+            a, b = looks.next()
+            if not told and not b.pfns_visible:
+                complain(f"PFNs are not compared: {b.machine.why_hidden}")
+            told = True
+            if arguments.pages:
+                return diff_regions(a, b, threads=threads)
+            return diff(a, b, by=by, threads=threads)
+
+        shown.show(make)
     return 0
 
 

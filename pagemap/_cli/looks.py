@@ -1,0 +1,83 @@
+"""A process as it was at the time before, and as it is now, again and again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._snapshot import SavedProcess
+
+__all__ = ["Looks"]
+
+
+class Looks:
+    """Looks at the process `text`, the first at once: snapshots, in a folder that goes at the end.
+
+    Raises UsageError if it is a snapshot, or has no memory.
+    """
+
+    def __init__(self, text: str, threads: int | None) -> None:
+        from tempfile import TemporaryDirectory
+
+        from pagemap._cli import targets
+        from pagemap._cli.saved_targets import saved
+        from pagemap._errors import UsageError
+        from pagemap._process import Process
+
+        if saved(text) is not None:
+            raise UsageError("a snapshot does not change: give a process, or B too")
+        pid = targets.one(text)
+        self._threads = threads
+        self._number = 0
+        self._looks: list[tuple[SavedProcess, ExitStack]] = []
+        with ExitStack() as stack:
+            self._process = stack.enter_context(Process(pid))
+            self._folder = stack.enter_context(TemporaryDirectory(prefix="pagemap-"))
+            stack.callback(self._drop, 0)
+            self._look()
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Looks:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def next(self) -> tuple[SavedProcess, SavedProcess]:
+        """How it was, and how it is. The one before that is closed, and gone.
+
+        Raises TargetVanished if it is not that process any more.
+        """
+        self._drop(1)
+        try:
+            self._look()
+            self._process.check()  # another may have its pid by now
+        except BaseException:
+            self._drop(0)  # an error that somebody keeps has this frame, and would hold them
+            raise
+        (was, _), (now, _) = self._looks
+        return was, now
+
+    def _drop(self, left: int) -> None:
+        """Close all looks but the last ones."""
+        while len(self._looks) > left:
+            self._looks.pop(0)[1].close()
+
+    def _look(self) -> None:
+        import os
+
+        from pagemap._errors import NoSuchProcess
+        from pagemap._snapshot import Snapshot
+
+        self._number += 1
+        path = f"{self._folder}/{self._number}"
+        with ExitStack() as stack:
+            try:
+                snapshot = Snapshot.take([self._process.pid], path, threads=self._threads)
+            except NoSuchProcess:
+                self._process.check()
+                raise
+            stack.callback(os.unlink, path)
+            process = stack.enter_context(stack.enter_context(snapshot).process())
+            self._looks.append((process, stack.pop_all()))
