@@ -229,8 +229,8 @@ def test_command(
         assert dump.stdout is not None
         # What is not read fills the pipe, and the dump waits in the middle of its rows.
         got = b""
-        while len(got) <= len(HEADER):
-            got += dump.stdout.read(4096)
+        while len(got) <= len(HEADER) and (piece := dump.stdout.read(4096)):
+            got += piece
         end(target)
         rest, errors = dump.communicate(timeout=120)
     assert dump.returncode == 75, errors.decode()
