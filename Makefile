@@ -112,7 +112,7 @@ demo: $(VENV)/.run ## See what takes the memory of a live process, and its page 
 	show pagemap virt-to-phys $$pid $$address
 
 # Two runs at once, because most tests keep one processor busy; these take about half of the time.
-HALF := tests/live tests/attacks tests/native tests/fuzz
+HALF := tests/live tests/native tests/fuzz
 OTHER_HALF := $(filter-out $(HALF),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 AT_ONCE := -m tests.steps.at_once
 
