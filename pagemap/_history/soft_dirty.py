@@ -2,7 +2,7 @@
 
 Between reading and clearing the bits a write would be lost, so the process is stopped meanwhile. It
 cannot be where it is the caller's own. Of a page of shared memory that leaves the page table the
-bit goes with it, so each may have been written.
+bit goes with it: so each may have been written, and of one that is back again nothing is known.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class SoftDirty:
         return (
             "writes through other mappings of shared memory or of a file; to pages of shared "
             "memory or of a shared file that leave the page table in the round in which they are "
-            f"first touched, or moved by mremap{self._shared.forgotten}; to private memory that is "
+            "first touched, or moved by mremap, or that are there again at its end"
+            f"{self._shared.forgotten}; to private memory that is "
             f"thrown away (MADV_DONTNEED), or unmapped{others if self._is_own else ''}"
         )
 

@@ -142,7 +142,7 @@ def test_usage(pagemap: Pagemap, case: Case, asked: list[str]) -> None:
 
 
 def test_one_process_as_it_is_now(pagemap: Pagemap) -> None:
-    pid = os.getppid()
+    pid = os.getpid()
     code, out, err = pagemap("diff", pid, pid)
     assert (code, out) == (2, b"")
     assert err[0].endswith(f"pagemap snapshot {pid} -o FILE")

@@ -53,8 +53,8 @@ the tracking ends, and the target is as before, but for a descriptor that it may
 have kept.
 
 If the process exits, the round in which it does is not shown, and the exit code
-is 75. Shown are mappings that may be written, or were. A page that was written counts
-whole: a huge page as well, if it is not split.
+is 75. Shown are mappings that may be written, or were. A page that was written
+counts whole: a huge page as well, if it is not split.
 WRITTEN also counts memory of which single writes cannot be known: NEW, memory
 of mappings that are new since the last round, or were moved or changed; and
 UNTRACKED, memory that cannot be tracked. Pages of a shared file or of shared
@@ -64,8 +64,9 @@ soft-dirty bits maybe without that.
 Not seen are writes to shared memory through other mappings, and those by
 devices into pinned memory; nor those to pages of a shared file or of shared
 memory that leave the page table (because of reclaim, or by madvise) in the same
-round in which they are first touched, or moved by mremap; nor those to private
-memory that is thrown away (MADV_DONTNEED), or unmapped.
+round in which they are first touched, or moved by mremap, nor with soft-dirty
+bits if they are there again at its end; nor those to private memory that is
+thrown away (MADV_DONTNEED), or unmapped.
 
 {columns_help(WRITES)}
 

@@ -46,7 +46,7 @@ passed_over says why others were not used). No method is exact: a page whose
 translation stays in the TLB of a processor leaves no mark when it is touched.
 
 {columns_help(WORKING_SETS)}
-  idle_Ns   resident and not touched N seconds after the window began: one column
+  idle_Ns   resident and not touched N seconds after the window began: a column
             for each time of --idle, and for the end of the window
 
 This command changes the target: it clears the accessed marks of its pages,
