@@ -44,6 +44,7 @@ __all__ = [
     "from_file_error",
     "from_os_error",
     "no_proc",
+    "not_opened",
     "remedy_for_others",
 ]
 
@@ -199,6 +200,21 @@ def no_proc(procfs: str) -> Unsupported | None:
         errno=_errno.ENOENT,
         operation="read",
         path=procfs,
+    )
+
+
+def not_opened(error: OSError, path: str) -> PagemapError:
+    """The error for the file of a snapshot that cannot be opened, which goes through /proc."""
+    missing = no_proc("/proc") if error.errno == _errno.ENOENT and _os.path.exists(path) else None
+    if missing is not None:
+        return missing
+    denied = error.errno in (_errno.EACCES, _errno.EPERM)
+    kind = AccessDenied if denied else PagemapError
+    return kind(
+        f"cannot open {path}: {error.strerror}",
+        errno=error.errno,
+        operation="open the snapshot",
+        path=path,
     )
 
 

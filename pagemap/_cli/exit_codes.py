@@ -42,6 +42,7 @@ _HINTS = {
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }
 
+_OF_FILES = ("look at the page cache", "open the snapshot")
 _READING = ("read", "read the snapshot")  # a file that may be damaged
 
 
@@ -49,7 +50,7 @@ def code_of(error: PagemapError) -> int:
     """The exit code: that of the nearest class which has one."""
     if error.errno == ENOMEM:  # whatever it was of, that says nothing of the target
         return 1
-    if error.errno == ENOENT and error.operation == "look at the page cache":
+    if error.errno == ENOENT and error.operation in _OF_FILES:
         return MISSING
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
 

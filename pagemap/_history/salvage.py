@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pagemap._errors import PagemapError
+from pagemap._errors import PagemapError, not_opened
 from pagemap._history.salvage_chunks import chunks_of
 from pagemap._history.salvage_moments import Copy, moments_of
 from pagemap._history.salvage_parts import Parts
@@ -35,9 +35,7 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
     try:
         fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise PagemapError(
-            f"cannot open {path}: {error.strerror}", errno=error.errno, path=path
-        ) from None
+        raise not_opened(error, path) from None
     if fd is None:
         raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
     try:

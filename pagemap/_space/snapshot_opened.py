@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from errno import EBADMSG
 
-from pagemap._errors import PagemapError, from_os_error
+from pagemap._errors import PagemapError, from_os_error, not_opened
 from pagemap._kernel.regular import open_regular
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
@@ -35,9 +35,7 @@ class ChunkFile(Holder):
         try:
             fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise PagemapError(
-                f"cannot open {path}: {error.strerror}", errno=error.errno, path=path
-            ) from None
+            raise not_opened(error, path) from None
         if fd is None:
             raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
         self._fd = Descriptor(fd)

@@ -212,6 +212,8 @@ def test_what_is_no_snapshot(
     (tmp_path / "empty.pagemap").touch()
     os.mkfifo(tmp_path / "fifo")
     monkeypatch.chdir(tmp_path)
+    assert "No such file" in fails(capfd, 66, "contents", "none.pagemap")
+    assert "No such file" in fails(capfd, 66, "snapshot", "--salvage", "none.pagemap", "-o", "new")
     for name in ("notes.txt", "./notes.txt", "empty.pagemap", "notes.txt@0", "empty.pagemap#7"):
         said = fails(capfd, 66, "maps", name)
         assert "is no snapshot, and no process has that name" in said

@@ -36,7 +36,7 @@ LINES = [
         "snapshot self 1 -o -",
         "record 1 -o x.pagemap",
     ),
-    "cache /etc/passwd",
+    *("cache /etc/passwd", "contents /etc/passwd", "free-if 1", "free-if --by name"),
     *("wss 1", "wss self", "writes 1", "writes self", "writes 1 --inject"),
 ]
 
