@@ -192,7 +192,7 @@ def open_to_ask(path: str, look: int | None = None) -> tuple[int, bool]:
 
 def _irregular(path: str) -> PagemapError:
     return PagemapError(
-        f"cannot look at the page cache of {path!r}: it is neither a regular file nor a folder",
+        f"cannot look at the page cache of {path!r}: it is neither a regular file nor a directory",
         operation="look at the page cache",
         path=path,
     )

@@ -90,6 +90,7 @@ def test_a_folder_that_cannot_be_entered(
         ("/etc --by cgroup --bar", "--bar is not for --by cgroup, which has rows for cgroups"),
         ("/etc --charged --all", "--all is not for --charged, which has rows for cgroups"),
         ("/etc --columns rss", "--columns knows no 'rss'"),
+        ("/etc --by cgrup", "--by knows no 'cgrup'; did you mean cgroup?"),
     ],
 )
 def test_command_lines_that_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:

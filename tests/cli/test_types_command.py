@@ -334,7 +334,7 @@ def test_files(pagemap: Pagemap, tmp_path: Path, need_frames: None) -> None:
     assert (code, err, json.loads(out)["total"]["pages"]) == (66, [said], 3)
     code, out, err = pagemap("types", "--file", "/dev/null")
     assert (code, out) == (1, b"")
-    assert err[0].endswith("it is neither a regular file nor a folder")
+    assert err[0].endswith("it is neither a regular file nor a directory")
 
 
 def test_descriptions(pagemap: Pagemap) -> None:
