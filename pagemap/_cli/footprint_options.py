@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from pagemap._cli.patterns import Patterns
-from pagemap._errors import Unsupported, UsageError
+from pagemap._errors import AccessDenied, NoSuchProcess, Unsupported, UsageError
+from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,31 @@ if TYPE_CHECKING:
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
 
-__all__ = ["Mappings", "Nodes"]
+__all__ = ["Mappings", "Nodes", "check_copy"]
+
+
+def check_copy(procfs: str, shown: Results) -> None:
+    """Raise where `procfs`, if it is not /proc, has no processes, or lacks what is asked for."""
+    if procfs == "/proc":
+        return
+    if shown.named("frees"):
+        raise UsageError("the column frees needs page tables, which a copy lacks; leave it out")
+    try:
+        names = os.listdir(procfs)
+    except PermissionError as error:
+        raise AccessDenied(
+            f"cannot read {printable(procfs)}: permission denied", errno=error.errno, path=procfs
+        ) from None
+    except OSError as error:
+        raise NoSuchProcess(
+            f"--procfs needs a directory: {printable(procfs)}: {error.strerror}",
+            errno=error.errno,
+            path=procfs,
+        ) from None
+    if not any(name.isdecimal() for name in names):
+        raise NoSuchProcess(
+            f"{printable(procfs)} is no copy of /proc: no directory in it is a process", path=procfs
+        )
 
 
 class Mappings:
@@ -48,9 +73,14 @@ class Mappings:
 class Nodes:
     """The columns of ``--nodes``. Raises UsageError where these cannot be."""
 
-    def __init__(self, *, wanted: bool, paths: bool, gentle: bool, procfs: str) -> None:
+    def __init__(
+        self, *, wanted: bool, columns: list[str] | None, paths: bool, gentle: bool, procfs: str
+    ) -> None:
         if gentle and procfs != "/proc":
             raise UsageError("--gentle reads page tables, which a copy lacks; leave out --procfs")
+        for name in () if wanted else ",".join(columns or ()).split(","):
+            if name in ("misplaced", "remote") or name.startswith("node_"):
+                raise UsageError(f"the column {name} is there with --nodes alone; add --nodes")
         if wanted and paths:
             raise UsageError("--nodes has no columns for files; use --by mapping")
         if wanted and gentle:

@@ -113,6 +113,12 @@ def test_what_a_copy_lacks(copy: Copy, pagemap: Pagemap, tmp_path: Path) -> None
     words = ("footprint", "--procfs", str(copy.procfs))
     assert pagemap(*words, "--gentle")[:2] == (2, b"")
     assert pagemap(*words, "--cgroup", "/")[:2] == (2, b"")
+    code, _, err = pagemap(*words, "--columns", "pid,frees")
+    assert (code, err[-1].split("; ")[-1]) == (2, "leave it out")
+    for other, why in ((tmp_path, "is no copy of /proc"), (tmp_path / "none", "needs a directory")):
+        code, out, err = pagemap("footprint", "--procfs", str(other))
+        assert (code, out) == (66, b"")
+        assert why in err[-1]
     bare = tmp_path / "proc"
     shutil.copytree(copy.procfs, bare)
     for name in ("zoneinfo", "meminfo", f"{copy.pid}/oom_score", f"{copy.pid}/status"):
@@ -121,4 +127,3 @@ def test_what_a_copy_lacks(copy: Copy, pagemap: Pagemap, tmp_path: Path) -> None
     assert pagemap(*words, "--nodes")[:2] == (2, b"")
     code, out, _ = pagemap(*words, "--columns", "pid,share,oom_score,page_tables", "--csv")
     assert (code, out.decode()) == (0, f"pid,share,oom_score,page_tables\n{copy.pid},,,\n")
-    assert pagemap("footprint", "--procfs", str(tmp_path / "none"))[:2] == (69, b"")

@@ -62,7 +62,7 @@ def test_chosen_mappings(pagemap: Pagemap) -> None:
 
 
 def test_what_does_not_go_together(pagemap: Pagemap, tmp_path: Path) -> None:
-    for words in ("--map [heap]", "--nodes --by path", "--nodes --gentle"):
+    for words in ("--map [heap]", "--nodes --by path", "--nodes --gentle", "--columns node_0"):
         assert pagemap("footprint", "self", *words.split())[:2] == (2, b""), words
     path = str(tmp_path / "own.pagemap")
     assert pagemap("snapshot", str(os.getpid()), "--smaps", "-o", path)[0] == 0

@@ -144,7 +144,7 @@ def run(arguments: Namespace) -> int:
     """Write the footprints. Returns 0, or the exit code of a target that was not read."""
     from pagemap._analyses.footprints import footprints_of
     from pagemap._cli.commands.free_if import tell_estimate
-    from pagemap._cli.footprint_options import Mappings, Nodes
+    from pagemap._cli.footprint_options import Mappings, Nodes, check_copy
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_names
     from pagemap._errors import UsageError
@@ -162,12 +162,14 @@ def run(arguments: Namespace) -> int:
     mappings = Mappings(arguments.patterns, of_mappings=by in _SCHEMAS)
     nodes = Nodes(
         wanted=arguments.nodes,
+        columns=arguments.columns,
         paths=by == "path",
         gentle=arguments.gentle,
         procfs=asked.procfs,
     )
     schema, usual = nodes.schema(schema), [*usual, *nodes.names]
     shown = results.Results(arguments, schema, order=order, usual=usual)
+    check_copy(asked.procfs, shown)
     budget = _budget(arguments)
     saved = _of_snapshot(asked)
     if saved is not None and budget is not None:
