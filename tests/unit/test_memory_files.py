@@ -56,7 +56,7 @@ def test_cgroups(machine: Machine, tmp_path: Path) -> None:
     sizes = [row.size or 0 for row in told]
     assert sizes == sorted(sizes, reverse=True)
     assert rows["(none)"].inode == 0
-    assert told.schema.names[-1] == "cgroup"
+    assert told.schema.names[-2:] == ("cgroup", "container")
     inner = rows[f"{root}/a"]
     assert (inner.anon, inner.file, inner.shmem) == (10 * PAGE, 6 * PAGE, 4 * PAGE)
     # its own: 15 anonymous, 2 of the page cache, of it 6 - 0 shared: -4 is none
