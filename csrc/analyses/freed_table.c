@@ -114,7 +114,8 @@ int64_t pm_freed_add(struct pm_freed *freed, const struct pm_holding *holdings, 
 				add_slots(freed, each, holder);
 		} else if (each->sole) {
 			sums->mapped[each->kind] += freed->again ? 0 : each->count;
-			sums->sole[each->kind] += freed->again ? 0 : each->count;
+			if (each->kind != PM_HOLDING_OTHER) /* which stays, whoever maps it */
+				sums->sole[each->kind] += freed->again ? 0 : each->count;
 		} else {
 			int64_t error = add_frames(freed, each, holder, flags);
 
