@@ -255,7 +255,8 @@ static int32_t trace(struct job *job)
 
 /*
  * Run where the thread does: then it goes on as soon as we rest, and we when it stops, without
- * an interrupt to another processor, and without others who run there between us.
+ * an interrupt to another processor, and without others who run there between us. But not
+ * beside a real-time thread, which would not let us run there before it rests.
  */
 static void stay_with(const struct job *job)
 {

@@ -50,7 +50,7 @@ int64_t pm_status_number(int fd, const char *name)
 }
 
 /* proc(5) counts the pid as the first; the name before it may hold spaces and parentheses. */
-enum { STATE = 3, PROCESSOR = 39 };
+enum { STATE = 3, PRIORITY = 18, PROCESSOR = 39 };
 
 int64_t pm_status_processor(int fd)
 {
@@ -67,6 +67,8 @@ int64_t pm_status_processor(int fd)
 	for (; at && at < size && field <= PROCESSOR; at++)
 		if (text[at] == ' ')
 			field++;
+		else if (field == PRIORITY && text[at] == '-')
+			return -EBUSY;
 		else if (field == PROCESSOR && text[at] >= '0' && text[at] <= '9')
 			found = (found < 0 ? 0 : found * 10) + (text[at] - '0');
 	return found;

@@ -12,7 +12,8 @@ int64_t pm_status_number(int fd, const char *name);
 
 /*
  * The processor that a thread runs on or ran on last, by its /proc/PID/task/TID/stat: its
- * number, or -errno. -ENODATA where the kernel does not tell.
+ * number, or -errno. -ENODATA where the kernel does not tell; -EBUSY where it is a real-time
+ * thread (its priority is negative), which leaves its processor to others only when it rests.
  */
 int64_t pm_status_processor(int fd);
 

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import struct
+import subprocess
+import sys
 from errno import EBADF
 from pathlib import Path
 
@@ -108,3 +110,34 @@ def test_it_is_of_the_target() -> None:
         finally:
             os.close(fd)
         assert "uw" not in vm_flags(caller.pid, heap.start)
+
+
+SPINNING = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+print(flush=True)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    pass
+"""
+
+
+@pytest.mark.usefixtures("need_root")
+def test_a_real_time_thread_that_does_not_rest() -> None:
+    """The helper does not wait for its processor, which it would not get."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:
+        pytest.skip("needs two processors")
+    command = [sys.executable, "-c", SPINNING, str(processors[-1])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as target:
+        assert target.stdout is not None
+        try:
+            if not target.stdout.readline():
+                pytest.skip("needs real-time scheduling")
+            with pagemap.Process(target.pid) as process:
+                inject(process)
+                assert target.poll() is None
+                assert left_behind(target.pid) == []
+        finally:
+            target.kill()

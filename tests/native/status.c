@@ -3,9 +3,12 @@
 #include "kernel/status.h"
 
 /* proc(5): the state, 35 fields, and then the processor */
-#define FIELDS                                                     \
-	" S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21" \
-	" 22 23 24 25 26 27 28 29 30 31 32 33 34 35"
+#define BEFORE_PRIORITY " S 1 2 -3 4 5 -1 7 8 9 10 11 12 13 14"
+#define AFTER_PRIORITY                      \
+	" 16 17 18 19 20 21 22 23 24 25 26" \
+	" 27 28 29 30 31 32 33 34 35"
+#define FIELDS	  BEFORE_PRIORITY " 20" AFTER_PRIORITY
+#define REAL_TIME BEFORE_PRIORITY " -51" AFTER_PRIORITY
 
 static int64_t processor_of(const char *text)
 {
@@ -18,6 +21,7 @@ int main(void)
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 0 0 0\n"), 0);
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 63 1 2 3\n"), 63);
 	CHECK_EQUAL(processor_of("7 (a) S 1 (b) 9 )" FIELDS " 1234 1\n"), 1234);
+	CHECK_EQUAL(processor_of("7 (cat)" REAL_TIME " 1 50 1\n"), -EBUSY);
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS), -ENODATA);
 	CHECK_EQUAL(processor_of("7 (cat) S 1 2 3\n"), -ENODATA);
 	CHECK_EQUAL(processor_of("7 cat S 1 2 3\n"), -ENODATA);
