@@ -25,7 +25,8 @@ def fitting(
 ) -> list[Column]:
     """The columns to show: all that have a rank, or as many as fit in `width`, by their rank.
 
-    Those called `always` are shown before all others, whatever rank they have.
+    Those called `always` come right after what a row is of, whatever rank they have; one that
+    finds no room is left out, and keeps none out that are narrower.
     `natural` says how wide their cells are, where these are known already. The first is shown
     however narrow it is.
     """
@@ -34,11 +35,16 @@ def fitting(
         return ranked
     chosen: list[Column] = []
     left = width + GAP
-    for column in sorted(ranked, key=lambda each: -1 if each.name in always else each.rank or 0):
+    for column in sorted(
+        ranked,
+        key=lambda each: 0.5 if each.rank != 0 and each.name in always else each.rank or 0,
+    ):
         if natural is not None and column not in natural:
             continue
         need = GAP + _least(column, None if natural is None else natural[column])
         if chosen and need > left:
+            if column.name in always:
+                continue
             break
         left -= need
         chosen.append(column)

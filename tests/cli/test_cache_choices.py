@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import struct
+import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +81,18 @@ def test_bars_on_a_terminal(
     assert process.communicate(timeout=60)[1] == b""
     text = ESCAPE.sub(b"", terminal.close()).decode(encoding)
     assert (bar or BARS["tenth"]) in text
+
+
+def test_a_terminal_too_narrow_for_a_bar(
+    pagemap: Pagemap, folder: Path, terminal: Terminal
+) -> None:
+    """The path stays, and amounts come in the place of the bar."""
+    fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    words = ("cache", str(folder / "tenth"), "--bar")
+    process = pagemap.start(*words, stdout=terminal.fd, env=colourful())
+    assert process.communicate(timeout=60)[1] == b""
+    head = ESCAPE.sub(b"", terminal.close()).decode().splitlines()[0]
+    assert head.split() == ["CACHED", "SHARE", "PATH"]
 
 
 def test_files_of_processes(pagemap: Pagemap, held: str) -> None:
