@@ -158,7 +158,7 @@ def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, m
         ("--columns presnt", "--columns knows no 'presnt'; did you mean present?"),
         ("--columns size,rsss", "--columns knows no 'rsss'; did you mean rss?"),
         ("--columns size,", "--columns has an empty name; separate names by commas"),
-        ("--sort pss", "--sort knows no 'pss'; did you mean uss?"),
+        ("--sort psss", "--sort knows no 'psss'; did you mean pss?"),
         ("--sort size,path", "--sort takes one column, not 2"),
         ("--sort=", "--sort has an empty name; separate names by commas"),
         ("--map=", "an empty --map pattern matches nothing"),
