@@ -109,7 +109,7 @@ static void keep(struct walk *walk, const uint64_t *entries, uint64_t count)
 		room->vpns[walk->found] = vpn + i;
 		room->spans[walk->found++] = walk->at.span;
 	}
-	walk->look = walk->job->source.use_scan && empty >= EMPTY;
+	walk->look = pm_source_skips(&walk->job->source) && empty >= EMPTY;
 }
 
 /*
@@ -146,7 +146,7 @@ static int64_t collect(struct walk *walk)
 
 		if (!rest) {
 			walk->at = pm_next_span(&walk->at);
-			walk->look = walk->job->source.use_scan != 0;
+			walk->look = pm_source_skips(&walk->job->source);
 		} else if (walk->look && rest > CHUNK) {
 			error = find(walk);
 		} else {
@@ -227,7 +227,7 @@ int64_t pm_footprint_step(const struct pm_footprint_job *job, struct pm_place *f
 		.to = to,
 		.room = room,
 		.at = *from,
-		.look = job->source.use_scan != 0,
+		.look = pm_source_skips(&job->source),
 	};
 	int64_t error = collect(&walk);
 

@@ -221,6 +221,15 @@ static int64_t read_all(const struct pm_tally_walk *walk, struct pm_place *at, u
 	uint64_t rest = pm_last_page(job->source.spans, at, walk->to) - at->page;
 	int64_t got, error;
 
+	got = pm_source_empty(&job->source, vpn, vpn + rest);
+	if (got < 0)
+		return got;
+	if (got) {
+		at->page += (uint64_t)got;
+		if (at->page == job->source.spans[at->span].count)
+			*at = pm_next_span(at);
+		return 0;
+	}
 	if (rest > most)
 		rest = most;
 	got = pm_source_read(&job->source, vpn, rest, walk->scratch);

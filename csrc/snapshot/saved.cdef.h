@@ -69,6 +69,12 @@ int64_t pm_saved_scan(struct pm_saved *saved, const struct pm_query *query, uint
 		      uint64_t end, struct pm_region *out, uint64_t capacity, uint64_t *next);
 
 /*
+ * How many pages in a row from page number `vpn` up to `end` have nothing saved, or -errno as
+ * pm_saved_read; up to `end` also past the address space, where nothing is.
+ */
+int64_t pm_saved_empty(struct pm_saved *saved, uint64_t vpn, uint64_t end);
+
+/*
  * Another one of the same, in memory of its own and with a descriptor of its own, for what outlives
  * the first; or NULL, and errno. pm_saved_drop frees it, and no other.
  */

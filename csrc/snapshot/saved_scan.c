@@ -33,6 +33,23 @@ static int matches(const struct pm_query *query, uint64_t categories)
 	       (!query->any_of || (categories & query->any_of));
 }
 
+int64_t pm_saved_empty(struct pm_saved *saved, uint64_t vpn, uint64_t end)
+{
+	const uint64_t first = vpn;
+
+	while (vpn < end) {
+		struct pm_piece piece;
+		int error = pm_saved_piece(saved, vpn, end, &piece);
+
+		if (error)
+			return error;
+		if (piece.entry || piece.step || piece.key)
+			break;
+		vpn += piece.count;
+	}
+	return (int64_t)(vpn - first);
+}
+
 int64_t pm_saved_scan(struct pm_saved *saved, const struct pm_query *query, uint64_t start,
 		      uint64_t end, struct pm_region *out, uint64_t capacity, uint64_t *next)
 {

@@ -23,6 +23,8 @@ struct pm_reader {
 	int64_t (*read)(struct pm_saved *saved, uint64_t vpn, uint64_t count, uint64_t *out);
 	int64_t (*scan)(struct pm_saved *saved, const struct pm_query *query, uint64_t start,
 			uint64_t end, struct pm_region *out, uint64_t capacity, uint64_t *next);
+	/* how many pages from `vpn` up to `end` have nothing at all, no flag either */
+	int64_t (*empty)(struct pm_saved *saved, uint64_t vpn, uint64_t end);
 	/* another one, for another thread or for longer; NULL, and errno, where it cannot be had */
 	struct pm_saved *(*copy)(const struct pm_saved *saved);
 	void (*drop)(struct pm_saved *copy);

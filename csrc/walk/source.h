@@ -29,6 +29,17 @@ static inline int64_t pm_source_scan(const struct pm_source *source, const struc
 		      : pm_scan(source->fd, query, start, end, out, capacity, next);
 }
 
+/*
+ * How many pages from `vpn` up to `end` are surely without any flag, so that none of them need
+ * be read; a live page table tells of none. Returns -errno where what was kept is damaged.
+ */
+static inline int64_t pm_source_empty(const struct pm_source *source, uint64_t vpn, uint64_t end)
+{
+	const struct pm_reader *reader = source->reader;
+
+	return reader ? reader->empty(reader->saved, vpn, end) : 0;
+}
+
 /* Whether a scan can skip what is empty: a reader's does, whatever the kernel has. */
 static inline int pm_source_skips(const struct pm_source *source)
 {

@@ -62,7 +62,7 @@ def _to_scan(
     first = last = 0
     for block in process.maps_blocks():
         for begin, stop, path in Lines(block).ranges():
-            if path.startswith("[vvar") or begin in passed_over:
+            if process.can_scan and (path.startswith("[vvar") or begin in passed_over):
                 continue
             if begin != last:
                 if first < last:

@@ -112,7 +112,7 @@ class RegionStream(Stream[RegionRow]):
         process, limit = self._process, self._max_pages
         if process.kernel_thread:
             return
-        walk = scanned if process.can_scan else read
+        walk = scanned if process.can_scan or not process.live else read
         for start, end in self._ranges:
             for found in walk(process, self._asked, start, end, limit, self._vector):
                 yield from found

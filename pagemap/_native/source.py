@@ -99,7 +99,7 @@ class Saved:
 
 def saved_in(table: SavedTable, *, counted: bool) -> Saved:
     """The entries of a table in a file; bit 56 is by map counts where `counted`."""
-    names = ("read", "scan", "copy", "drop")
+    names = ("read", "scan", "empty", "copy", "drop")
     functions = {name: ffi.addressof(lib, f"pm_saved_{name}") for name in names}
 
     def make() -> Reader:

@@ -42,6 +42,13 @@ static int64_t scan_same(struct pm_saved *saved, const struct pm_query *query, u
 	return pm_scan(3, query, start, end, out, capacity, next);
 }
 
+static int64_t none_empty(struct pm_saved *saved, uint64_t vpn, uint64_t end)
+{
+	(void)vpn;
+	(void)end;
+	return saved->error ? -saved->error : 0;
+}
+
 static struct pm_saved *copy(const struct pm_saved *saved)
 {
 	struct pm_saved *other;
@@ -64,7 +71,7 @@ static void drop(struct pm_saved *saved)
 
 static const struct pm_range span = { FIRST, PAGES };
 static struct pm_saved saved;
-static const struct pm_reader reader = { read_marked, scan_same, copy, drop, &saved };
+static const struct pm_reader reader = { read_marked, scan_same, none_empty, copy, drop, &saved };
 
 static struct pm_source source_of(const struct pm_reader *with, uint32_t use_scan)
 {
@@ -144,12 +151,20 @@ static int64_t scan_empty(struct pm_saved *empty, const struct pm_query *query, 
 	return 0;
 }
 
+static int64_t all_empty(struct pm_saved *empty, uint64_t vpn, uint64_t end)
+{
+	empty->calls++;
+	return (int64_t)(end - vpn);
+}
+
 /* A file may name a mapping of any size: what is empty in it is passed, not read. */
 static void test_giant(void)
 {
 	static const struct pm_range giant = { 1, UINT64_C(1) << 35 };
 	static struct pm_saved empty;
-	static const struct pm_reader nothing = { read_empty, scan_empty, copy, drop, &empty };
+	static const struct pm_reader nothing = { read_empty, scan_empty, all_empty,
+						  copy,	      drop,	  &empty };
+	static const uint8_t kinds[PM_TYPES_OF_SWAP];
 	const struct pm_source kept = { &giant, 1, LIE_FRAMES, SHIFT, 0, &nothing };
 	static uint64_t out[PM_READ_BLOCK];
 	static struct pm_range runs[8];
@@ -160,6 +175,25 @@ static void test_giant(void)
 	CHECK_EQUAL(pm_populated(&kept, &at, &to, out, PM_READ_BLOCK, runs, 8, &stored), 0);
 	CHECK(!pm_before(&at, &to));
 	CHECK(empty.calls < 10);
+	for (uint8_t backing = 0; backing <= PM_BACKED_BY_HUGETLB;
+	     backing += PM_BACKED_BY_HUGETLB) {
+		const struct pm_tally_job job = {
+			.source = kept,
+			.backing = &backing,
+			.kinds = kinds,
+			.mapcounts = -1,
+			.flags = -1,
+			.ways = PM_BY_ENTRIES | (backing ? PM_OF_HUGETLB : PM_UNTOUCHED),
+			.end = giant.vpn + giant.count,
+		};
+		struct pm_counts counts[2] = { { 0 } };
+
+		at = (struct pm_place){ 0, 0 };
+		CHECK_EQUAL(pm_tally_spans(&job, &at, &to, out, counts), 0);
+		CHECK(!pm_before(&at, &to));
+		CHECK_EQUAL(counts->pages, giant.count);
+		CHECK(empty.calls < 20);
+	}
 }
 
 /* A damaged file is an error of whoever reads it, and never the end of the pages. */
@@ -231,7 +265,7 @@ static struct pm_arrow_stream *stream_of(const struct pm_reader *with)
 static void test_stream(void)
 {
 	struct pm_saved *lent = exactly(sizeof(*lent));
-	const struct pm_reader with = { read_marked, scan_same, copy, drop, lent };
+	const struct pm_reader with = { read_marked, scan_same, none_empty, copy, drop, lent };
 	struct pm_arrow_stream *stream;
 	struct pm_arrow_array batch;
 	int64_t rows = 0;

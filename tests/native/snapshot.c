@@ -166,6 +166,24 @@ static void check_damage(struct pm_saved *saved)
 	CHECK_EQUAL(pm_saved_read(saved, block->vpn, 1, &entry), -EIO);
 }
 
+/* What is said to be empty reads as nothing, and is told without a gap. */
+static void check_empty(struct pm_saved *saved)
+{
+	uint64_t vpn = 0;
+
+	while (vpn < lie.end) {
+		const int64_t empty = pm_saved_empty(saved, vpn, lie.end);
+		uint64_t entry;
+
+		CHECK(empty >= 0 && (uint64_t)empty <= lie.end - vpn);
+		for (int64_t i = 0; i < empty; i++, vpn++) {
+			CHECK_EQUAL(pm_saved_read(saved, vpn, 1, &entry), 1);
+			CHECK_EQUAL(entry, 0);
+		}
+		vpn++; /* one that has something, or a flag of its frame alone */
+	}
+}
+
 static void check_copy(const struct pm_saved *saved)
 {
 	struct pm_saved *copy = pm_saved_copy(saved);
@@ -248,6 +266,7 @@ static void drawn(void)
 		scene_categories = saved_categories;
 		if (all)
 			check_scans(&saved);
+		check_empty(&saved);
 		check_copy(&saved);
 		if (blocks_count)
 			check_damage(&saved);
