@@ -67,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--frames",
         action="store_true",
-        help="save what frames are, for types and uss: their flags and map counts (root)",
+        help="save what frames are, for huge, types, uss, and the kinds in sharing and who (root)",
     )
     parser.add_argument(
         "--stop", action="store_true", help="stop each process while it is read, then resume it"
@@ -76,7 +76,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             "--salvage",
             metavar="FILE",
-            help="instead of a process, save what is whole of FILE, damaged or cut short",
+            help="instead of a process, save what is whole of FILE, which is damaged or "
+            "was cut short",
         )
     )
     add_threads(parser)
