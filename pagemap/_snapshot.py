@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
+
 from pagemap._errors import ClosedProcess, NoSuchProcess, PagemapError, UsageError
 from pagemap._history.snapshot import Options
 from pagemap._history.snapshot_new import take_file
@@ -256,7 +258,12 @@ class Snapshot(Holder):
         count = self._file.moments
         if moment not in range(-count, count):
             has = f"{count} moments, from 0 to {count - 1}" if count > 1 else "1 moment, 0"
-            raise UsageError(f"{printable(self.path)} has {has}: there is no moment {moment}")
+            raise UsageError(
+                f"{printable(self.path)} has {has}: there is no moment {moment}",
+                errno=ENOENT,
+                operation="find a moment",
+                path=self.path,
+            )
 
     def _records(self, moment: int) -> list[SavedRecord]:
         self._check(moment)

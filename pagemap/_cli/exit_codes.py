@@ -42,7 +42,7 @@ _HINTS = {
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }
 
-_OF_FILES = ("look at the page cache", "open the snapshot")
+_OF_FILES = ("look at the page cache", "open the snapshot", "find a moment")
 _READING = ("read", "read the snapshot")  # a file that may be damaged
 
 

@@ -63,7 +63,10 @@ class SavedMachine(Machine):
     @property
     def why_hidden(self) -> str:
         """Why there are no PFNs nor places in swap, and what to do."""
-        return f"{printable(self._path)} was taken without them; take it as root, with PFNs"
+        return (
+            f"{printable(self._path)} was taken without them, because that was asked for or by "
+            "who has no right to read them; take it as root, with PFNs"
+        )
 
     def swap_kinds(self) -> bytes:
         """For each of the 32 types of swap entries the number of its kind."""

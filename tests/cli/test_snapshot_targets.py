@@ -60,7 +60,7 @@ def test_all_processes_or_one(
     assert f"choose one, as {file}#{pids[0]}:" in said
     assert [line.split()[0] for line in said.splitlines()[1:]] == list(map(str, pids))
     assert "has no process 1;" in fails(capfd, 66, "regions", f"{file}#1")
-    assert "moment" in fails(capfd, 2, "regions", f"{file}#{pids[0]}@7")
+    assert "moment" in fails(capfd, 66, "regions", f"{file}#{pids[0]}@7")
 
 
 def test_what_it_does_not_have(
