@@ -96,7 +96,8 @@ def test_csv(pagemap: Pagemap, target: workloads.Target) -> None:
     titles, *rows = oracle.read_csv(out)
     about = document(pagemap, target.pid, *more)
     assert [dict(zip(titles, fields, strict=True)) for fields in rows] == [
-        {name: str(value) for name, value in row.items()} for row in about["rows"]
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in about["rows"]
     ]
     code, out, err = pagemap("huge", target.pid, "--csv", "--cont", SIZE)
     (titles, *_) = oracle.read_csv(out)
