@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.release import version
 from pagemap._vocabulary.flags import ENTRY_KINDS, PFN_BITS
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ def kinds() -> bytes:
     """For each of the 32 types the number of its kind (`pagemap._vocabulary.flags.ENTRY_KINDS`)."""
     if not _known:
         release = os.uname().release
-        _known.append(layout(_version(release), _configuration(release)))
+        _known.append(layout(version(release), _configuration(release)))
     return _known[0]
 
 
@@ -119,15 +120,6 @@ def options_of(text: bytes) -> frozenset[str]:
     """Those of the options looked for that a kernel's configuration has set."""
     lines = set(text.split(b"\n"))
     return frozenset(name for name in _OPTIONS if b"CONFIG_%b=y" % name.encode("ascii") in lines)
-
-
-def _version(release: str) -> tuple[int, int]:
-    """The first two numbers of a release; of one that has none, those of the newest kernel."""
-    parts = release.split("-", maxsplit=1)[0].split(".")
-    try:
-        return int(parts[0]), int(parts[1])
-    except (IndexError, ValueError):
-        return 1 << 16, 0
 
 
 def _configuration(release: str) -> frozenset[str] | None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemap import _native
+from pagemap._kernel import release as release_names
 from pagemap._kernel import swap_types
 from pagemap._vocabulary.flags import ENTRY_KINDS
 from tests import oracle
@@ -95,6 +96,6 @@ def test_the_options_are_those_of_this_kernel() -> None:
 
 
 def test_a_release_that_says_nothing_is_the_newest() -> None:
-    for release, version in {"6.1.0-18-amd64": (6, 1), "5.10": (5, 10)}.items():
-        assert swap_types._version(release) == version
-    assert swap_types._version("custom") > (6, 18)
+    for release, expected in {"6.1.0-18-amd64": (6, 1), "5.10": (5, 10)}.items():
+        assert release_names.version(release) == expected
+    assert release_names.version("custom") > (6, 18)
