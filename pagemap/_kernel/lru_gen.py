@@ -5,6 +5,10 @@ on a node walks the page tables of its processes: what has an accessed mark goes
 generation, its mark is cleared, and a new generation begins, which is empty (try_to_inc_max_seq in
 mm/vmscan.c; Documentation/admin-guide/mm/multigen_lru.rst). There are four generations at most:
 when there would be a fifth, the oldest becomes part of the next.
+
+Before Linux 6.12 the walk for one node clears the accessed mark of each table of pages that it has
+looked at (if bit 2 of `enabled` is set), and passes over tables without one. The walk for the next
+node then finds none, and takes what was touched there for untouched.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from errno import EACCES, EINVAL, ENOENT, ENOTSUP, EPERM
 
 from pagemap._errors import AccessDenied, PagemapError, Unsupported
 from pagemap._kernel.control_files import get, put
+from pagemap._kernel.release import version
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.text import printable
 
@@ -30,6 +35,8 @@ _OPERATION = "find the working set"
 _FIELDS = 4  # of a line of a generation
 _SHOWN = 80  # characters of a line that is malformed
 _NAMED = 2  # words of a line that begins with memcg or node
+_CORE, _TABLES = 1, 4  # bits of enabled: all of it; marks of tables are looked at, and cleared
+_EACH_NODE = (6, 12)  # from this version on a walk that is asked for looks at every table
 
 
 class Generation(Record):
@@ -67,11 +74,11 @@ def parse(text: str) -> Iterator[Generation]:
 class Generations:
     """The generations of this kernel. Raises Unsupported, AccessDenied."""
 
-    def __init__(self, *, sysfs: str = "/sys") -> None:
+    def __init__(self, *, sysfs: str = "/sys", release: str | None = None) -> None:
         self._file = f"{sysfs}/kernel/debug/lru_gen"
-        enabled = f"{sysfs}/kernel/mm/lru_gen/enabled"
+        self._enabled = enabled = f"{sysfs}/kernel/mm/lru_gen/enabled"
         try:
-            on = int(get(enabled), 16) & 1
+            on = int(get(enabled), 16)
         except (OSError, ValueError):
             raise Unsupported(
                 f"this kernel has no {enabled}: the multi-gen LRU needs CONFIG_LRU_GEN (Linux 6.1)",
@@ -79,20 +86,34 @@ class Generations:
                 operation=_OPERATION,
                 path=enabled,
             ) from None
-        if not on:
+        if not on & _CORE:
             raise Unsupported(
                 f"the multi-gen LRU is switched off here; switch it on: echo y > {enabled}",
                 errno=ENOTSUP,
                 operation=_OPERATION,
                 path=enabled,
             )
+        kernel = version(os.uname().release if release is None else release)
+        self._one_node = bool(on & _TABLES) and kernel < _EACH_NODE
 
     def read(self, path: str) -> list[Generation]:
-        """Those of the cgroup with this path in its hierarchy, and of the cgroups below it."""
+        """Those of the cgroup with this path in its hierarchy, and of the cgroups below it.
+
+        Raises Unsupported where there are several nodes, and aging misses touches on all but one.
+        """
         below = "/" if path == "/" else f"{path}/"
-        return [
+        found = [
             each for each in parse(self._text()) if each.path == path or each.path.startswith(below)
         ]
+        if self._one_node and len({each.node for each in found}) > 1:
+            raise Unsupported(
+                "before Linux 6.12 the multi-gen LRU misses what is touched on all NUMA nodes but "
+                f"one, while it looks at marks of page tables: echo 3 > {self._enabled}",
+                errno=ENOTSUP,
+                operation=_OPERATION,
+                path=self._enabled,
+            )
+        return found
 
     def _text(self) -> str:
         try:

@@ -34,12 +34,14 @@ memcg    65535 /a b/below/memcg 3 /x
 """  # noqa: W291 - so the kernel writes it
 
 
-def make(root: Path, text: str = TEXT, enabled: str = "0x0007") -> Generations:
+def make(
+    root: Path, text: str = TEXT, enabled: str = "0x0007", release: str = "6.12.9+deb12-amd64"
+) -> Generations:
     (root / "kernel/debug").mkdir(parents=True)
     (root / "kernel/mm/lru_gen").mkdir(parents=True)
     (root / "kernel/debug/lru_gen").write_text(text)
     (root / "kernel/mm/lru_gen/enabled").write_text(f"{enabled}\n")
-    return Generations(sysfs=str(root))
+    return Generations(sysfs=str(root), release=release)
 
 
 def test_each_line() -> None:
@@ -83,6 +85,51 @@ def test_one_that_is_switched_off(tmp_path: Path) -> None:
     with pytest.raises(pagemap.Unsupported, match="echo y > ") as caught:
         make(tmp_path, enabled="0x0000")
     assert caught.value.errno == errno.ENOTSUP
+
+
+@pytest.mark.parametrize(
+    ("enabled", "release", "right"),
+    [
+        ("0x0007", "6.1.0-56-amd64", False),
+        ("0x0005", "6.11.10", False),
+        ("0x0003", "6.1.0-56-amd64", True),
+        ("0x0007", "6.12.117+deb12-amd64", True),
+        ("0x0007", "7.0-rc1", True),
+        ("0x0007", "ours", True),
+    ],
+)
+def test_two_nodes(tmp_path: Path, enabled: str, release: str, right: bool) -> None:
+    """Where aging one node takes the marks that the other needs, nothing is told."""
+    generations = make(tmp_path, enabled=enabled, release=release)
+    assert {each.node for each in generations.read("/a b/below/memcg 3 /x")} == {0}
+    if right:
+        assert {each.node for each in generations.read("/a b")} == {0, 1}
+        return
+    with pytest.raises(pagemap.Unsupported, match=r"all NUMA nodes but one.*echo 3 > ") as caught:
+        generations.read("/a b")
+    assert caught.value.errno == errno.ENOTSUP
+    assert caught.value.path == f"{tmp_path}/kernel/mm/lru_gen/enabled"
+
+
+def test_each_node_is_aged() -> None:
+    """By its own number: on one 3 generations on, on the other 1 from the same number."""
+
+    def both(first: int, second: int, idle: int, touched: int) -> str:
+        rows = [f"{first} 10 {idle} 0", f"{first + 1} 10 {touched} 0"]
+        more = [f"{second} 10 {idle * 2} 0", f"{second + 1} 10 {touched * 3} 0"]
+        return "\n".join(["memcg 7 /a", "node 0", *rows, "node 1", *more, ""])
+
+    told = Told(
+        *[both(number, 40 + number, 100, 0) for number in range(4)],
+        both(3, 43, 100, 0),
+        both(3, 43, 60, 40),
+    )
+    found = look(told, Window(0.1))
+    pairs = [[(7, 0, number), (7, 1, 40 + number)] for number in range(1, 5)]
+    assert told.aged == [each for pair in pairs for each in pair]
+    rss, touched, idle = found.rows[0][5:8]
+    page = os.sysconf("SC_PAGESIZE")
+    assert (rss, touched, idle) == ((180 + 160) * page, (40 + 120) * page, 180 * page)
 
 
 def test_debugfs_that_is_not_mounted(tmp_path: Path) -> None:
