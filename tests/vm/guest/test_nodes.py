@@ -20,6 +20,7 @@ import pytest
 
 import pagemap
 from pagemap._cli.node_ranges import ranges_on
+from tests.kernel_settings import setting
 from tests.live.as_nobody import without_admin
 from tests.live.test_nodes import APART, by_kernel
 
@@ -30,6 +31,7 @@ MIB = 1 << 20
 SIZE = 4 * MIB
 SYS_MBIND, BIND, INTERLEAVE = 237, 2, 3  # of x86-64, which guests are
 HUGE = Path("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages")
+BALANCING = Path("/proc/sys/kernel/numa_balancing")
 MAP_HUGETLB = 0x40000
 
 
@@ -83,7 +85,14 @@ def child(ready: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def bound() -> Iterator[Bound]:
+def unmoved() -> Iterator[None]:
+    """The kernel moves no page to the node that uses it: others map the target's files too."""
+    with setting(BALANCING, "0"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def bound(unmoved: None) -> Iterator[Bound]:
     assert len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) == 2
     HUGE.write_text(str(SIZE >> 21))
     read_end, ready = os.pipe()
