@@ -220,8 +220,16 @@ class _Search(Holder):
         return OwnersPiece(visit, at, to, pages, self._wanted)
 
     def _all_found(self) -> bool:
-        """Whether the kernel counts no more than was found: then no others need be looked at."""
-        return all(_is_counted(frame) and not self._missing(frame) for frame in self._frames)
+        """Whether the kernel counts no more than was found: then no others need be looked at.
+
+        Those found may have begun since it was asked, so it is asked again.
+        """
+        if not self._counts_all(self._frames):
+            return False
+        return self._saved is not None or self._counts_all(self._read(list(self._found)))
+
+    def _counts_all(self, frames: list[Frame]) -> bool:
+        return all(_is_counted(frame) and not self._missing(frame) for frame in frames)
 
     def _missing(self, frame: Frame) -> int:
         return max(0, (frame.mapcount or 0) - self._found[frame.pfn or 0])

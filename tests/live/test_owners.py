@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import signal
 from functools import partial
@@ -167,6 +168,35 @@ def test_a_file_thrice_in_each_of_two(start: Start) -> None:
         assert set(places(found)) == expected
         assert len(found) == len(expected) == everyone.word("kpagecount", frame) == 4
         assert {os.fsencode(each.path) for each in found} == {path}
+
+
+def test_what_is_mapped_since_ends_no_search(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    """Mappings made after the kernel was asked for their number stood for others, unseen ones."""
+    go_through = Spaces.go_through
+    held: list[mmap.mmap] = []
+    with workloads.temporary_file(b"since", PAGE) as path, open(path, "rb") as file:
+
+        def map_it() -> None:
+            held.append(mmap.mmap(file.fileno(), PAGE, prot=mmap.PROT_READ))
+            assert held[-1][0] is not None
+
+        def after_more_is_mapped(spaces: Spaces, *args: Any, **rest: Any) -> Any:
+            map_it()
+            map_it()
+            return go_through(spaces, *args, **rest)
+
+        map_it()
+        target = start(workloads.file_at(path, PAGE))
+        target.stop()
+        frame = frame_at(target.pid, target.areas["shared"].start)
+        before = everyone.mappers(frame, [os.getpid(), target.pid])
+        monkeypatch.setattr(Spaces, "go_through", after_more_is_mapped)
+        monkeypatch.setattr(every_process, "pids", lambda _: [os.getpid(), target.pid])
+        found = set(places(pagemap.owners([frame], threads=1)))
+        assert before < found
+        assert len(found) == len(before) + 2
+        for each in held:
+            each.close()
 
 
 @pytest.mark.parametrize("kind", ["thp", "hugetlb"])
