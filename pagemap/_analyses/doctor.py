@@ -7,9 +7,10 @@ away, containers take rights from root, so nothing is concluded from a version o
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH, errorcode
+from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH
 from time import time
 
+from pagemap._analyses.findings import failed, wanting
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
 from pagemap._kernel.frames import FrameReader
@@ -113,7 +114,7 @@ def _readable(path: str, what: str, missing: str, folder: Folder) -> FindingRow:
         remedy = {EACCES: _PTRACE, EPERM: _PTRACE, ENOENT: missing}.get(error.errno or 0)
         if error.errno == ESRCH:
             remedy = "another target: a kernel thread, or one that is ending, has no memory"
-        return _failed(path, error, remedy)
+        return failed(path, error, remedy)
     return FindingRow(path, True, f"{what} can be read")
 
 
@@ -121,7 +122,7 @@ def _pfns(own: str) -> FindingRow:
     try:
         visible = probes.pfns(own)
     except OSError as error:
-        return _failed("PFNs", error)
+        return failed("PFNs", error)
     if visible:
         return FindingRow("PFNs", True, "physical addresses are shown")
     return FindingRow("PFNs", False, "the kernel hides physical addresses", _ADMIN, EPERM)
@@ -136,10 +137,10 @@ def _frames(procfs: str, name: str, what: str, config: str) -> FindingRow:
             os.close(fd)
     except OSError as error:
         if error.errno in _FORBIDDEN:
-            return _failed(name, error, "run with sudo: only root may read it")
+            return failed(name, error, "run with sudo: only root may read it")
         if error.errno == ENOENT and not os.path.exists(f"{procfs}/version"):
             config = f"mount proc without subset=pid: {procfs} shows processes alone"
-        return _failed(name, error, config if error.errno == ENOENT else None)
+        return failed(name, error, config if error.errno == ENOENT else None)
     if got < 8:
         return FindingRow(name, False, "it reads as empty", errno=ENOENT)
     return FindingRow(name, True, what)
@@ -154,7 +155,7 @@ def _exclusive(own: str, pfns: FindingRow, counts: FindingRow) -> FindingRow:
         if error.errno == ENODATA:
             remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
             return FindingRow(name, False, "not tried: no huge page was to be had", remedy, ENODATA)
-        return _failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else None)
+        return failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else None)
     if told:
         return FindingRow(name, True, "of huge pages too each page has its own mark")
     if pfns.ok and counts.ok:
@@ -168,11 +169,9 @@ def _exclusive(own: str, pfns: FindingRow, counts: FindingRow) -> FindingRow:
 
 def _merged(procfs: str, *needed: FindingRow) -> FindingRow:
     name = "KSM flag"
-    for each in needed:
-        if not each.ok:
-            return FindingRow(
-                name, False, f"not tried, for want of {each.name}", each.remedy, each.errno
-            )
+    lacking = wanting(name, *needed)
+    if lacking:
+        return lacking
     try:
         with FrameReader(procfs=procfs) as reader:
             told = reader.tells_ksm()
@@ -196,14 +195,14 @@ def _scan(own: str, soft_dirty: FindingRow) -> Iterator[FindingRow]:
     try:
         fd = os.open(own, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        yield _failed("PAGEMAP_SCAN", error)
+        yield failed("PAGEMAP_SCAN", error)
         return
     try:
         present = next(each for each in SCAN_CATEGORIES if each.name == "present")
         number = probes.scan(fd, 1 << present.bit)
         if number:
             remedy = "Linux 6.7 or later" if number in (ENOTTY, EINVAL) else None
-            yield _failed("PAGEMAP_SCAN", OSError(number, os.strerror(number)), remedy)
+            yield failed("PAGEMAP_SCAN", OSError(number, os.strerror(number)), remedy)
         else:
             yield FindingRow("PAGEMAP_SCAN", True, "finds pages without reading empty tables")
         for category in SCAN_CATEGORIES:
@@ -216,7 +215,7 @@ def _category(category: Flag, number: int, soft_dirty: FindingRow) -> FindingRow
     name = f"scan {category.name}"
     if number:
         error = OSError(number, os.strerror(number))
-        return _failed(name, error, f"Linux {category.since} or later")
+        return failed(name, error, f"Linux {category.since} or later")
     if category.name == "soft_dirty" and not soft_dirty.ok:
         # The kernel takes the category all the same, and gives it to no page.
         return FindingRow(name, False, "accepted, but no page ever has it", _SOFT_DIRTY, ENOSYS)
@@ -227,7 +226,7 @@ def _soft_dirty(own: str) -> FindingRow:
     try:
         tracked = probes.soft_dirty(own)
     except OSError as error:
-        return _failed("soft-dirty", error)
+        return failed("soft-dirty", error)
     if tracked:
         return FindingRow("soft-dirty", True, "tells which pages were written")
     # clear_refs takes the write all the same, so only a page just written can tell.
@@ -245,8 +244,8 @@ def _userfaultfd() -> Iterator[FindingRow]:
             remedy = "sysctl vm.unprivileged_userfaultfd=1, or CAP_SYS_PTRACE; no seccomp filter"
         elif error.errno == ENOSYS:
             remedy = "a kernel with CONFIG_USERFAULTFD=y"
-        yield _failed("userfaultfd", error, remedy)
-        yield _failed("userfaultfd WP_ASYNC", error, remedy)
+        yield failed("userfaultfd", error, remedy)
+        yield failed("userfaultfd WP_ASYNC", error, remedy)
         return
     yield FindingRow("userfaultfd", True, f"features {features:#x}")
     needed = _WP_ASYNC | _WP_UNPOPULATED
@@ -262,13 +261,3 @@ def _userfaultfd() -> Iterator[FindingRow]:
             "Linux 6.7 or later, on x86-64 or arm64",
             ENOSYS,
         )
-
-
-def _failed(name: str, error: OSError, remedy: str | None = None) -> FindingRow:
-    number = error.errno or 0
-    reason = error.strerror or str(error)
-    return FindingRow(name, False, f"{reason} ({_symbol(number)})", remedy, number)
-
-
-def _symbol(number: int) -> str:
-    return errorcode.get(number, f"errno {number}")
