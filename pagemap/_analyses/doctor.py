@@ -10,6 +10,7 @@ import os
 from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH
 from time import time
 
+from pagemap._analyses import doctor_machine, doctor_methods
 from pagemap._analyses.findings import failed, wanting
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
@@ -42,8 +43,12 @@ _SOFT_DIRTY = "a kernel with CONFIG_MEM_SOFT_DIRTY=y"
 _MONITOR = "a kernel with CONFIG_PROC_PAGE_MONITOR=y"
 
 
-def doctor(target: Target = "self", *, procfs: str = "/proc") -> Table[FindingRow]:
-    """Try everything that pagemap can use on this machine; mappings and page table are of `target`.
+def doctor(
+    target: Target = "self", *, procfs: str = "/proc", sysfs: str = "/sys"
+) -> Table[FindingRow]:
+    """Try everything that pagemap can use here: on `target`, what is of a process.
+
+    Nothing is changed: `ok` is None where only a use that changes something would tell.
 
     `target` is a pid, "self" for this process, or an object with a `.pid`. Raises TypeError and
     UsageError for another one, NoSuchProcess when there is no such process or it is a zombie,
@@ -60,47 +65,58 @@ def doctor(target: Target = "self", *, procfs: str = "/proc") -> Table[FindingRo
     pfns = _pfns(own)
     flags = _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR)
     counts = _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR)
+    cgroups = _frames(
+        procfs, "kpagecgroup", "the memory cgroup of each page frame", f"{_MONITOR}, CONFIG_MEMCG=y"
+    )
     soft_dirty = _soft_dirty(own)
-    found = [
-        *_of_process(pid, "self" if target == "self" else str(pid), procfs),
-        pfns,
-        flags,
-        counts,
-        _frames(
-            procfs,
-            "kpagecgroup",
-            "the memory cgroup of each page frame",
-            f"{_MONITOR}, CONFIG_MEMCG=y",
-        ),
-        _merged(procfs, pfns, flags),
-        _exclusive(own, pfns, counts),
-        *_scan(own, soft_dirty),
-        soft_dirty,
-        *_userfaultfd(),
-    ]
+    faults = list(_userfaultfd())
+    folder = _folder(pid, "self" if target == "self" else str(pid), procfs)
+    try:
+        found = [
+            # One folder for all, so that they are of the same process.
+            _readable("maps", "the mappings", "mount proc there", folder),
+            _readable("pagemap", "the page table", _MONITOR, folder),
+            pfns,
+            flags,
+            counts,
+            cgroups,
+            _merged(procfs, pfns, flags),
+            _exclusive(own, pfns, counts),
+            *_scan(own, soft_dirty),
+            soft_dirty,
+            *faults,
+            *doctor_methods.of_target(
+                folder,
+                faults[-1],
+                soft_dirty,
+                own=pid == os.getpid(),
+                procfs=procfs,
+                sysfs=sysfs,
+            ),
+            *doctor_machine.of_frames(pfns, flags, counts, cgroups),
+            *doctor_machine.of_machine(sysfs),
+        ]
+    finally:
+        folder.close()
     return Table.of_rows(FINDINGS, found, about={"pid": pid, **about(begin)})
 
 
-def _of_process(pid: int, name: str, procfs: str) -> Iterator[FindingRow]:
+def _folder(pid: int, name: str, procfs: str) -> Folder:
     try:
-        # One folder for both, so that both are of the same process.
         folder = Folder(pid, name, procfs)
     except (NoSuchProcess, Unsupported):
         raise
     except PagemapError as error:
         raise NoSuchProcess(str(error), pid=pid, errno=error.errno, operation="open") from error
     try:
-        if folder.has_ended() and not folder.find_living():
-            raise NoSuchProcess(
-                f"process {pid} {ZOMBIE}",
-                pid=pid,
-                errno=ESRCH,
-                operation="open",
-            )
-        yield _readable("maps", "the mappings", "mount proc there", folder)
-        yield _readable("pagemap", "the page table", _MONITOR, folder)
-    finally:
+        ended = folder.has_ended() and not folder.find_living()
+    except BaseException:
         folder.close()
+        raise
+    if ended:
+        folder.close()
+        raise NoSuchProcess(f"process {pid} {ZOMBIE}", pid=pid, errno=ESRCH, operation="open")
+    return folder
 
 
 def _readable(path: str, what: str, missing: str, folder: Folder) -> FindingRow:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from pagemap._core import ffi, lib
-from pagemap._native import checked
+from pagemap._native import cache, checked
 
-__all__ = ["exclusive", "pfns", "scan", "soft_dirty", "told", "uffd_wp", "userfaultfd"]
+__all__ = ["cachestat", "exclusive", "pfns", "scan", "soft_dirty", "told", "uffd_wp", "userfaultfd"]
 
 
 def pfns(path: str = "/proc/self/pagemap") -> bool:
@@ -38,6 +38,21 @@ def uffd_wp(path: str) -> bool:
 def scan(fd: int, category: int) -> int:
     """0 when PAGEMAP_SCAN knows this bit, else the errno: ENOTTY no ioctl, EINVAL no such bit."""
     return -int(lib.pm_probe_scan(fd, category))
+
+
+def cachestat() -> bool:
+    """Whether the kernel tells what is cached of a file, one of our own. Raises OSError."""
+    fd = os.memfd_create("pagemap")
+    try:
+        os.write(fd, b"1")
+        looked = cache.CachedFiles(1)
+        looked.of(fd, owned=True)
+    finally:
+        os.close(fd)
+    error = cache.numbers(looked.records, "error")[0]
+    if error:
+        raise OSError(error, os.strerror(error))
+    return cache.numbers(looked.records, "told")[0] == cache.CACHESTAT
 
 
 def exclusive(path: str = "/proc/self/pagemap") -> bool:

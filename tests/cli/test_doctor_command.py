@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,8 @@ NAMES = [
     *("scan wpallowed", "scan written", "scan file", "scan present", "scan swap"),
     *("scan pfnzero", "scan huge", "scan soft_dirty", "scan guard"),
     *("soft-dirty", "userfaultfd", "userfaultfd WP_ASYNC"),
+    *("wss damon", "wss mglru", "wss referenced", "wss reclaim", "writes", "writes inject"),
+    *("snapshot frames", "memory", "free-if", "cachestat", "NUMA nodes"),
 ]
 
 
@@ -29,7 +31,7 @@ class Report(NamedTuple):
 
     code: int
     pid: int
-    findings: dict[str, dict[str, object]]
+    findings: dict[str, dict[str, Any]]
 
     def ok(self, name: str) -> bool:
         return bool(self.findings[name]["ok"])
@@ -43,6 +45,7 @@ def report(pagemap: Pagemap, *target: int) -> Report:
     assert [finding["name"] for finding in about["rows"]] == NAMES
     for finding in about["rows"]:
         assert finding["detail"]
+        assert finding["ok"] in (True, False, None)
         assert finding["remedy"] is None or not finding["ok"]
     return Report(code, about["about"]["pid"], {each["name"]: each for each in about["rows"]})
 
@@ -65,12 +68,20 @@ def test_of_itself(pagemap: Pagemap, pfns_visible: bool) -> None:
         assert found.ok(name) == readable(f"/proc/{name}")
     tried = found.ok("PFNs") and found.ok("kpageflags")
     assert found.ok("KSM flag") == (tried and everyone.ksm_is_told())
+    assert found.ok("memory") == found.ok("kpageflags")
+    for name in ("snapshot frames", "free-if"):
+        assert found.ok(name) == (tried and found.ok("kpagecount"))
+    here = "/sys/devices/system/node"
+    nodes = [each for each in os.listdir(here) if each[4:].isdecimal()]
+    assert found.findings["NUMA nodes"]["detail"] == f"{len(nodes)} online"
 
 
 def test_of_a_target(pagemap: Pagemap, start: Start) -> None:
     target = start(workloads.idle())
     found = report(pagemap, target.pid)
     assert (found.code, found.pid) == (0, target.pid)
+    assert found.ok("wss referenced")
+    assert found.ok("writes") == found.ok("soft-dirty")
 
 
 def test_the_table_says_the_same(pagemap: Pagemap) -> None:
@@ -82,7 +93,8 @@ def test_the_table_says_the_same(pagemap: Pagemap) -> None:
     found = report(pagemap)
     assert [line[:here].rstrip() for line in lines[1:]] == NAMES
     for line, name in zip(lines[1:], NAMES, strict=True):
-        assert line[here : here + 3].strip() == ("yes" if found.ok(name) else "no")
+        said = {True: "yes", False: "no", None: "-"}[found.findings[name]["ok"]]
+        assert line[here : here + 3].strip() == said
         assert str(found.findings[name]["detail"]) in line
 
 
@@ -116,7 +128,7 @@ def test_files_of_root_alone(pagemap_as_nobody: Pagemap) -> None:
 def test_of_a_process_of_another_user(pagemap_as_nobody: Pagemap) -> None:
     found = report(pagemap_as_nobody, os.getpid())
     assert found.code == 77
-    for name in ("maps", "pagemap"):
+    for name in ("maps", "pagemap", "wss referenced"):
         assert not found.ok(name)
         assert "EACCES" in str(found.findings[name]["detail"])
         assert "CAP_SYS_PTRACE" in str(found.findings[name]["remedy"])

@@ -20,8 +20,9 @@ __all__ = ["DESCRIPTION", "add_arguments", "examples", "exit_code", "run"]
 
 DESCRIPTION = """\
 Try everything that pagemap can use on this machine. Show what works, why
-something does not, and what would make it work. Mappings and page table are
-tried on TARGET, by default on pagemap's own process."""
+something does not, and what would make it work. What is of a process is tried
+on TARGET, by default on pagemap's own process. Nothing is changed: OK is "-"
+where only a use that changes something would tell."""
 
 _ESSENTIAL = ("maps", "pagemap")
 """Without these nothing is known about a process; all else adds more, or is faster."""
@@ -37,7 +38,7 @@ Exits with 0 if mappings and page table can be read, else with 77, 69 or 66.
 examples:
   pagemap doctor
   sudo pagemap doctor 1234
-  pagemap doctor --json | jq '.rows[] | select(.ok | not).remedy'"""
+  pagemap doctor --json | jq '.rows[] | select(.ok == false).remedy'"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ class FindingRow(Record):
     """What `pagemap.doctor` tried: whether it works, what was seen, what would make it work."""
 
     name: str = field("", "what was tried", rank=0, key=True)
-    ok: bool = field("", "whether it works", rank=1)
+    ok: bool | None = field("", "whether it works; unknown where only its use tells", rank=1)
     detail: str = field("prose", "what was seen", rank=2)
     remedy: str | None = field("prose", "what would make it work", None, rank=3)
     errno: int | None = field("", "the number of the error", None)
