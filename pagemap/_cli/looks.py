@@ -12,14 +12,12 @@ __all__ = ["Looks"]
 
 
 class Looks:
-    """Looks at the process `text`, the first at once: snapshots, in a folder that goes at the end.
+    """Looks at the process `text`, the first at once: snapshots, in files that have no name.
 
     Raises UsageError if it is a snapshot, or has no memory.
     """
 
     def __init__(self, text: str, threads: int | None) -> None:
-        from tempfile import TemporaryDirectory
-
         from pagemap._cli import targets
         from pagemap._cli.saved_targets import saved
         from pagemap._errors import UsageError
@@ -29,11 +27,9 @@ class Looks:
             raise UsageError("a snapshot does not change: give a process, or B too")
         pid = targets.one(text)
         self._threads = threads
-        self._number = 0
         self._looks: list[tuple[SavedProcess, ExitStack]] = []
         with ExitStack() as stack:
             self._process = stack.enter_context(Process(pid))
-            self._folder = stack.enter_context(TemporaryDirectory(prefix="pagemap-"))
             stack.callback(self._drop, 0)
             self._look()
             self._stack = stack.pop_all()
@@ -65,19 +61,29 @@ class Looks:
             self._looks.pop(0)[1].close()
 
     def _look(self) -> None:
-        import os
+        from tempfile import TemporaryFile
 
-        from pagemap._errors import NoSuchProcess
+        from pagemap._errors import NoSuchProcess, PagemapError
+        from pagemap._history.snapshot import Options, take
         from pagemap._snapshot import Snapshot
 
-        self._number += 1
-        path = f"{self._folder}/{self._number}"
         with ExitStack() as stack:
             try:
-                snapshot = Snapshot.take([self._process.pid], path, threads=self._threads)
+                # Without a name it is gone with us, also when we are killed.
+                with TemporaryFile() as file:
+                    take([self._process.pid], file.write, Options(threads=self._threads))
+                    file.flush()
+                    snapshot = Snapshot(f"/proc/self/fd/{file.fileno()}")
             except NoSuchProcess:
                 self._process.check()
                 raise
-            stack.callback(os.unlink, path)
+            except OSError as error:
+                if isinstance(error, PagemapError):
+                    raise
+                raise PagemapError(
+                    f"cannot write a temporary file: {error.strerror}; TMPDIR says where",
+                    errno=error.errno,
+                    operation="write",
+                ) from error
             process = stack.enter_context(stack.enter_context(snapshot).process())
             self._looks.append((process, stack.pop_all()))

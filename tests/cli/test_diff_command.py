@@ -224,6 +224,20 @@ def test_again_and_again(pagemap: Pagemap) -> None:
             process.wait()
 
 
+def test_killed_it_leaves_nothing_behind(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Its looks were files below TMPDIR, which hold physical addresses."""
+    words = ("diff", os.getpid(), "--every", "100ms")
+    process = pagemap.start(*words, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
 def grown(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     return (row for row in rows if row["kind"] == "faulted in")
 
