@@ -219,9 +219,11 @@ class Cgroup:
     def stat(self) -> dict[str, int]:
         """anon, shmem and swap of memory.stat, in bytes."""
         lines = dict(line.split() for line in (self.path / "memory.stat").read_text().splitlines())
-        names = ("anon", "shmem", None) if self._v2 else ("total_rss", "total_shmem", "total_swap")
-        told = [0 if name is None else int(lines.get(name, 0)) for name in names]
-        return dict(zip(("anon", "shmem", "swap"), told, strict=True))
+        swap = self.path / "memory.swap.current"  # version 2 has it in a file of its own
+        if self._v2 and swap.exists():
+            lines["swap"] = swap.read_text()
+        names = {"anon": "total_rss", "shmem": "total_shmem", "swap": "total_swap"}
+        return {name: int(lines.get(name if self._v2 else old, 0)) for name, old in names.items()}
 
     def pids(self) -> list[int]:
         """The processes in it."""
@@ -248,8 +250,12 @@ def cgroup() -> Iterator[Cgroup]:
     ] or [each[1] for each in mounts if each[2] == "cgroup2"]
     if not places:
         raise Unavailable("no hierarchy of memory cgroups is mounted")
-    path = Path(places[0]) / f"pagemap-ending-{os.getpid()}"
+    top = Path(places[0])
+    path = top / f"pagemap-ending-{os.getpid()}"
+    control = top / "cgroup.subtree_control"
     try:
+        if control.exists() and "memory" not in control.read_text().split():
+            control.write_text("+memory")
         path.mkdir()
     except OSError as error:
         raise Unavailable(f"cannot make a memory cgroup: {error.strerror}") from error
