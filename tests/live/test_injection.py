@@ -95,6 +95,7 @@ def pidfd_of_thread() -> bool:
     return True
 
 
+@pytest.mark.usefixtures("need_own_tracking")
 def test_it_is_of_the_target() -> None:
     """Its memory can be registered with the descriptor that was made there, and no other."""
     with calls.running("poll") as caller, pagemap.Process(caller.pid) as process:

@@ -66,6 +66,7 @@ def test_code_is_as_it_was() -> None:
         assert {own for _, own in before.values()} == {0}
 
 
+@pytest.mark.usefixtures("need_own_tracking")
 def test_no_page_of_code_differs(tmp_path: Path) -> None:
     """By the page tables before and after: what is executable has not changed in any way."""
     with calls.running("poll") as caller:

@@ -21,6 +21,8 @@ from tests.live.test_injection_runtimes import NAMES, command_of, serving, squar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("need_own_tracking")
+
 PAGE = os.sysconf("SC_PAGESIZE")
 POPULATED, FILE = 0b11 << 62, 1 << 61
 TURNS = 5
