@@ -26,6 +26,8 @@ TRIES = 20
 ONE = Fraction(PAGE, int((THP / "hpage_pmd_size").read_text()) if THP.exists() else PAGE)
 HALF = Fraction(1, 2)
 
+_RELEASE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+
 # What a kind's areas hold, as a share of their size; words that are not named are 0. Counted by
 # hand, from what the target does to them.
 SHARES: dict[str, dict[str, Fraction | int]] = {
@@ -60,7 +62,8 @@ SHARES: dict[str, dict[str, Fraction | int]] = {
     "swapped back": {"rss": 1, "uss": 1, "clean": 1, "anon": 1},
     "ksm": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
     "ksm two": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
-    "perf ring": {},
+    # until Linux 6.14 its pages come by faults, and count as pages of files
+    "perf ring": {"rss": 0 if _RELEASE >= (6, 14) else 1},
     "PROT_NONE": {"rss": 1, "uss": 1, "anon": 1},
     "untouched": {},
     "mlock": {"rss": 1, "locked": 1, "anon": 1},
@@ -72,7 +75,6 @@ ZEROS = ("rss", "hugetlb", "zero", "swap", "guard", "marker", "locked", "ksm", "
 
 # Before Linux 6.16 each processor keeps a part of these sums to itself, of up to twice as many
 # pages as there are processors, and 32 at least.
-_RELEASE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 _CPUS = os.cpu_count() or 1
 STATUS_SLACK = 0 if _RELEASE >= (6, 16) else PAGE * _CPUS * max(64, 2 * _CPUS)
 
