@@ -251,7 +251,8 @@ class Walk(Holder):
         )
         anon = sole[ANON] + (sums["unmapped"][0] << PAGE_SHIFT)
         shmem, swapped = self._files.shmem[number], self._files.swapped[number]
-        stays = [mapped[kind] - sole[kind] for kind in (ANON, FILE, OTHER)]
+        # of OTHER all, also what nobody else maps: its files, and its drivers, keep it
+        stays = [mapped[ANON] - sole[ANON], mapped[FILE] - sole[FILE], mapped[OTHER]]
         return FreedRow(
             group=label,
             processes=processes,

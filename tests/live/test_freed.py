@@ -7,7 +7,9 @@ PAGEMAP_ENDING=MIB has all cases, with so much memory each, and looks at MemAvai
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,7 +179,24 @@ def test_what_others_have_too_stays(need_pfns: None) -> None:
             uss = process.footprint().uss
         assert table[0].anon > 0
         assert uss is not None
-        assert table[0].anon + table[0].droppable == uss
+        # where programs are in tmpfs, their pages are nobody else's, and stay
+        named = table[0].stays_shmem
+        assert named is not None
+        assert table[0].anon + table[0].droppable + named == uss
+
+
+def test_a_file_of_tmpfs_that_has_a_name_stays(need_pfns: None) -> None:
+    """Also where nobody else maps it."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.write(bytes(SIZE))
+        file.flush()
+        (before,) = pagemap.freed([os.getpid()])
+        with mmap.mmap(file.fileno(), SIZE) as memory:
+            assert memory[:] == bytes(SIZE)
+            (row,) = pagemap.freed([os.getpid()])
+    assert row.shmem == before.shmem
+    assert None not in (row.stays_shmem, before.stays_shmem)
+    assert (row.stays_shmem or 0) - (before.stays_shmem or 0) == SIZE
 
 
 def test_groups_and_their_processes(need_pfns: None) -> None:
