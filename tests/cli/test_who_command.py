@@ -178,9 +178,11 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
         found = f"  file: {path}, offset {2 * PAGE:#x}; of process "
         (line,) = [each for each in out.decode().splitlines() if each.startswith(found)]
         assert str(os.getpid()) in line.removeprefix(found).split(", ")
+    (tmp_path / "none").symlink_to("nothing")
     code, out, err = pagemap("who", "--pfn", pfn, "--search", str(tmp_path / "none"))
-    assert (code, len(err)) == (0, 1)
+    assert (code, len(err)) == (0, 1), err
     assert "none': No such file" in err[0]
+    (tmp_path / "none").unlink()
     lines = out.decode().splitlines()
     assert any(re.match(r"  file: not among \d+ files that were searched \(\d+ ", x) for x in lines)
     assert any(line.startswith("  not searched: files that no process has open") for line in lines)
@@ -199,6 +201,15 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
         "pids": [],
     }
     assert about["search"]["unsearched"] == []
+
+
+@pytest.mark.parametrize("name", ["nothing", "file/below"])
+def test_a_search_in_nothing(pagemap: Pagemap, tmp_path: Path, name: str) -> None:
+    """It is refused at once, also where the frame is mapped and no file need be searched."""
+    (tmp_path / "file").touch()
+    path = str(tmp_path / name)
+    said = [f"pagemap: there is no {path!r} to search: give a file or a directory"]
+    assert pagemap("who", "--pfn", "0x1", "--search", path) == (66, b"", said)
 
 
 @pytest.mark.usefixtures("need_pfns", "need_root")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pagemap._cli import results
 from pagemap._cli.options import SPACE_HELP, add_threads, columns_help, complete_with_files
 from pagemap._vocabulary.rows.owners import OWNERS
@@ -122,6 +124,7 @@ def run(arguments: Namespace) -> int:
     saved = spaces.all_saved(target, others=True)
     if saved is not None and arguments.search:
         raise UsageError("--search is of the files of this machine: leave it out for a snapshot")
+    _require(arguments.search)
     pfns = _pfns(arguments, saved)
 
     def make() -> Table[OwnerRow]:
@@ -143,6 +146,21 @@ def run(arguments: Namespace) -> int:
     elif not about["complete"] and not about["explained"]:
         tell_left_out(about)
     return 0
+
+
+def _require(paths: Sequence[str]) -> None:
+    """Raise for a file or directory that is not there, for it may never be looked at."""
+    from pagemap._errors import NoSuchProcess
+
+    for path in paths:
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchProcess(  # as types --charged-to
+                f"there is no {path!r} to search: give a file or a directory"
+            ) from None
+        except OSError:
+            continue  # the search says why, where it is needed
 
 
 def _add_files(
