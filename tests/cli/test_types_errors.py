@@ -80,6 +80,17 @@ def test_without_rights(unprivileged: Pagemap, tmp_path: Path) -> None:
         assert unprivileged("types", *line) == (77, b"", [said])
 
 
+def test_a_range_without_a_mapping(pagemap: Pagemap, need_frames: None) -> None:
+    """The zeros stand, and it is said, as for --map of nothing."""
+    pid = os.getpid()
+    said = [f"pagemap: no mapping of process {pid} is in the given ranges"]
+    code, out, err = pagemap("types", pid, "--range", "0x0-0x1000", "--json")
+    assert (code, json.loads(out)["rows"], err) == (1, [], said)
+    start = next(each.start for each in oracle.maps(pid))
+    code, _, err = pagemap("types", pid, "--range", f"{start:#x}-{start + 1:#x}", "--csv")
+    assert (code, err) == (0, [])
+
+
 def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_frames: None) -> None:
     reason = "a kernel thread has no memory of its own"
     said = [f"pagemap: process {kernel_thread} is left out: {reason}"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pagemap._cli.mapping_ranges import Chosen
     from pagemap._errors import PagemapError
+    from pagemap._space.address_space import AddressSpace
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -136,6 +137,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
     from pagemap._cli.mapping_ranges import Chosen
+    from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_file_ranges, parse_ranges
     from pagemap._vocabulary.filters import parse_filters
     from pagemap._vocabulary.page_flags import read_word
@@ -160,6 +162,7 @@ def run(arguments: Namespace) -> int:
     listed = arguments.list or arguments.list_each
     processes = _processes(arguments.targets)
     mappings = Chosen(arguments.patterns)
+    unmapped = _unmapped(processes, where["ranges"]) if processes and where["ranges"] else None
     if arguments.patterns:
         where["ranges"] = _within(mappings, processes, where["ranges"])
     shown = _list(arguments, processes) if listed else results.Results(arguments, PAGE_TYPES)
@@ -179,7 +182,27 @@ def run(arguments: Namespace) -> int:
 
     shown.show(make)
     failures.tell_more()
+    if unmapped is not None and not failures.code:
+        complain(f"no mapping of process {unmapped} is in the given ranges")
+        return 1
     return failures.code or mappings.tell()
+
+
+def _unmapped(processes: list[Any], ranges: list[tuple[int, int]]) -> int | None:
+    """The pid of the one process that is meant, if all its mappings are outside of the ranges."""
+    from pagemap._process import Process
+    from pagemap._vocabulary.units import clipped
+
+    def is_outside(space: AddressSpace) -> bool:
+        lines = space.maps()
+        parts = (part for each in lines for part in clipped(each.start, each.end, ranges))
+        return bool(lines) and next(parts, None) is None
+
+    (process,) = processes
+    if not isinstance(process, int):  # of a snapshot, open
+        return process.pid if is_outside(process) else None
+    with Process(process) as living:
+        return living.pid if is_outside(living) else None
 
 
 def _within(
