@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pagemap._cli.commands.free_if import tell_estimate
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
@@ -57,6 +58,24 @@ def test_without_rights(unprivileged: Pagemap, start: Start) -> None:
         target = start(workloads.idle())
         code, out, err = unprivileged("free-if", target.pid)
         assert (code, out) == (77, b"")
+
+
+@pytest.mark.parametrize(
+    ("frees", "more"), [(8 * MIB, ""), (7 * MIB, ": with all of it 8.0 MiB would come back")]
+)
+def test_what_an_estimate_may_lack(
+    capfd: pytest.CaptureFixture[str], frees: int, more: str
+) -> None:
+    """What would come back with all that is shared is said where it is more than FREES."""
+    tell_estimate({"estimated": True, "why": None, "at_most": 8 * MIB}, frees)
+    said = "pagemap: estimated; what is mapped more than once counts as staying"
+    assert capfd.readouterr().err == f"{said}{more}\n"
+
+
+def test_a_kernel_thread(pagemap: Pagemap, kernel_thread: int, need_pfns: None) -> None:
+    code, out, err = pagemap("free-if", kernel_thread, "--json")
+    said = [f"pagemap: process {kernel_thread} is a kernel thread: it has no mappings"]
+    assert (code, json.loads(out)["rows"], err) == (0, [], said)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run", "tell_estimate"]
 
+_NAMED = 3  # kernel threads; of more, how many there are says enough
+
 DESCRIPTION = """\
 Show how much memory comes back if all these processes end: what they alone map,
 and the shared memory, page tables and swap that end with them; what only becomes
@@ -109,34 +111,42 @@ def run(arguments: Namespace) -> int:
         return made[0]
 
     shown.show(look)
-    return max(asked.failed(), _remark(made[0].about, len(made[0])))
+    return max(asked.failed(), _remark(made[0]))
 
 
-def tell_estimate(about: Mapping[str, Any]) -> None:
-    """Say on stderr that what comes back is estimated, if it is."""
+def tell_estimate(about: Mapping[str, Any], frees: int | None = None) -> None:
+    """Say on stderr that what comes back is estimated, if it is; `frees` is shown in all."""
     from pagemap._cli.messages import complain
     from pagemap._vocabulary.units import format_size
 
     if about["estimated"]:
         why = "" if about["why"] is None else f", because {about['why']}"
-        complain(
-            f"estimated{why}; what is mapped more than once counts as staying: with all of it "
-            f"{format_size(about['at_most'])} would come back"
-        )
+        most = format_size(about["at_most"])
+        more = f": with all of it {most} would come back"
+        if frees is not None and format_size(frees) == most:
+            more = ""
+        complain(f"estimated{why}; what is mapped more than once counts as staying{more}")
 
 
-def _remark(about: Mapping[str, Any], rows: int) -> int:
+def _remark(table: Table[FreedRow]) -> int:
     """Report what the table does not show; return the exit code."""
     from pagemap._cli.exit_codes import DENIED
     from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.messages import complain
+    from pagemap._space.every_process import KERNEL_THREAD
 
-    tell_estimate(about)
+    about: Any = table.about
+    tell_estimate(about, table.total().frees)
     if about["held"]:
         complain(
             "the memory of these stays, because processes that do not end have it too (vfork, "
             f"CLONE_VM): {', '.join(map(str, about['held'][:20]))}"
         )
-    tell_left_out(about)
+    threads = [each["pid"] for each in about["left_out"] if each["reason"] == KERNEL_THREAD]
+    if len(threads) > _NAMED:
+        threads = []
+    for pid in threads:
+        complain(f"process {pid} is a kernel thread: it has no mappings")
+    tell_left_out(about, told=threads)
     denied = any(each["reason"] == "permission denied" for each in about["left_out"])
-    return DENIED if denied and not rows else 0
+    return DENIED if denied and not len(table) else 0
