@@ -26,6 +26,8 @@ __all__ = [
     "BY_BITS",
     "BY_PAGES",
     "BY_SMAPS",
+    "RELEASE",
+    "STATUS_SLACK",
     "Row",
     "by_pages",
     "by_smaps",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 PAGE = oracle.PAGE
+RELEASE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 WORD = 8
 PSS_SHIFT = 12  # fs/proc/task_mmu.c
 
@@ -46,6 +49,24 @@ ANON, SWAPBACKED, HUGE, NOPAGE, KSM, ZERO_PAGE = (1 << bit for bit in (12, 14, 1
 # include/linux/swap.h, with all that may take types away), and the last type is that of markers.
 SWAP_AREAS = 23
 MARKER = 31
+
+
+def _status_slack() -> int:
+    """By how much the sums of status and statm may differ from the pages, in bytes.
+
+    Before Linux 6.16 each processor keeps a part to itself, of up to twice as many pages as there
+    are processors, and 32 at least. Before 6.2 each thread does, for 64 faults, of which each may
+    map 64 KiB of a file.
+    """
+    if RELEASE >= (6, 16):
+        return 0
+    if RELEASE < (6, 2):
+        return 65 * max(PAGE, 64 << 10)
+    processors = os.cpu_count() or 1
+    return PAGE * processors * max(64, 2 * processors)
+
+
+STATUS_SLACK = _status_slack()
 
 
 class Row(NamedTuple):

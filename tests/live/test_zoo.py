@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -25,8 +23,6 @@ TRIES = 20
 # The page of a THP that a child wrote, of all its pages.
 ONE = Fraction(PAGE, int((THP / "hpage_pmd_size").read_text()) if THP.exists() else PAGE)
 HALF = Fraction(1, 2)
-
-_RELEASE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 # What a kind's areas hold, as a share of their size; words that are not named are 0. Counted by
 # hand, from what the target does to them.
@@ -63,7 +59,7 @@ SHARES: dict[str, dict[str, Fraction | int]] = {
     "ksm": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
     "ksm two": {"rss": 1, "shared": 1, "ksm": 1, "anon": 1},
     # until Linux 6.14 its pages come by faults, and count as pages of files
-    "perf ring": {"rss": 0 if _RELEASE >= (6, 14) else 1},
+    "perf ring": {"rss": 0 if zoo_kernel.RELEASE >= (6, 14) else 1},
     "PROT_NONE": {"rss": 1, "uss": 1, "anon": 1},
     "untouched": {},
     "mlock": {"rss": 1, "locked": 1, "anon": 1},
@@ -72,11 +68,6 @@ SHARES: dict[str, dict[str, Fraction | int]] = {
     "droppable": {"rss": 1, "dirty": 1, "anon": 1},
 }
 ZEROS = ("rss", "hugetlb", "zero", "swap", "guard", "marker", "locked", "ksm", "thp")
-
-# Before Linux 6.16 each processor keeps a part of these sums to itself, of up to twice as many
-# pages as there are processors, and 32 at least.
-_CPUS = os.cpu_count() or 1
-STATUS_SLACK = 0 if _RELEASE >= (6, 16) else PAGE * _CPUS * max(64, 2 * _CPUS)
 
 
 @pytest.fixture(scope="module", name="animal", params=ZOO)
@@ -174,7 +165,8 @@ def test_status_and_the_pages_agree(animal: tuple[str, Target]) -> None:
         return {
             word: (status[word], sums[word])
             for word in status.keys() & sums.keys()
-            if abs(status[word] - sums[word]) > (0 if word == "hugetlb" else STATUS_SLACK)
+            if abs(status[word] - sums[word])
+            > (0 if word == "hugetlb" else zoo_kernel.STATUS_SLACK)
         }
 
     settle(differences)
