@@ -17,6 +17,9 @@ if [ -d "$share/programs" ]; then # what the tests compile, compiled already
 	chmod -R go= "$TMPDIR/pagemap-tests-$(id -u)"
 	export CC=$(<"$share/compiler")
 fi
+# Pages that move to the node that uses them would be counted there and here. It acts on what was
+# marked before, so it is off before anything has run for long.
+echo 0 >/proc/sys/kernel/numa_balancing
 modprobe zram num_devices=0 # its absence is what tests of swap will tell
 
 export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series
