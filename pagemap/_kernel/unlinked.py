@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.internal_mounts import device_name, internal_mounts
 from pagemap._kernel.mounts import mount_of
 from pagemap._native import procmap
 from pagemap._vocabulary.record import Record, field
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Amounts", "Unlinked", "UnlinkedFiles", "ipc_namespace", "marked_segments"]
 
 _DELETED = b" (deleted)"
-_HUGETLB_SIZES = "/sys/kernel/mm/hugepages"
-_SHIFT_FROM = 26  # of the size in the flags of memfd_create
 _BLOCK = 512  # bytes of st_blocks
 _MARKED = 0o1000  # SHM_DEST: destroyed with the last that has it attached
 _SYSTEMS = {b"tmpfs": False, b"hugetlbfs": True}
@@ -61,18 +60,7 @@ class UnlinkedFiles:
 
     def __init__(self) -> None:
         # by mount: the device, and whether it is of hugetlb
-        self._mounts: dict[int, tuple[str, bool]] = {}
-        for hugetlb, flags in ((False, 0), *((True, each) for each in _huge_flags())):
-            try:
-                fd = os.memfd_create("mount", os.MFD_CLOEXEC | flags)
-            except OSError:
-                continue
-            try:
-                mount = mount_of(fd)
-                if mount is not None:
-                    self._mounts[mount] = _device(os.fstat(fd).st_dev), hugetlb
-            finally:
-                os.close(fd)
+        self._mounts = internal_mounts()
         self._devices = dict(self._mounts.values())
 
     def mapped(self, folder: Folder) -> Iterator[Unlinked]:
@@ -147,7 +135,7 @@ class UnlinkedFiles:
             if mount is None or (mount not in self._mounts and mount not in _mounted(folder)[0]):
                 return None  # another file took its place
             about = os.fstat(look)
-            if not file.namespace and (about.st_ino, _device(about.st_dev)) != file.key[1::-1]:
+            if not file.namespace and (about.st_ino, device_name(about.st_dev)) != file.key[1::-1]:
                 return None
             size = about.st_blocks * _BLOCK
             swapped = 0 if file.hugetlb else _swapped(look, -(-about.st_size // PAGE_SIZE))
@@ -197,16 +185,6 @@ def ipc_namespace(folder: Folder) -> str:
         return "ipc:?"
 
 
-def _huge_flags() -> list[int]:
-    """The flags of memfd_create for each size of huge pages."""
-    try:
-        names = os.listdir(_HUGETLB_SIZES)
-    except OSError:
-        return []
-    sizes = [int(each.removeprefix("hugepages-").removesuffix("kB")) << 10 for each in names]
-    return [os.MFD_HUGETLB | (size.bit_length() - 1) << _SHIFT_FROM for size in sizes]
-
-
 def _mounted(folder: Folder) -> tuple[dict[int, tuple[str, bool]], dict[str, bool]]:
     """What is mounted where the process is, of memory alone: by mount, and by device."""
     mounts: dict[int, tuple[str, bool]] = {}
@@ -222,7 +200,3 @@ def _mounted(folder: Folder) -> tuple[dict[int, tuple[str, bool]], dict[str, boo
     except OSError:
         pass
     return mounts, dict(mounts.values())
-
-
-def _device(number: int) -> str:
-    return f"{os.major(number):02x}:{os.minor(number):02x}"
