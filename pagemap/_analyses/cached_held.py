@@ -50,7 +50,9 @@ def cache_held(
     sysfs) are not.
 
     The `about` has `left_out`, the processes that could not be read, and `complete`, whether there
-    are none; without root those are all processes of others.
+    are none; without root those are all processes of others. `unasked` is how many files were left
+    out because a file system in user space or of the network, or one that is not known, need not
+    answer.
 
     Raises NoSuchProcess when /proc shows no process; with `frames` as `cache` does.
 

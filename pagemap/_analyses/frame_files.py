@@ -54,6 +54,9 @@ _NOBODY_HAS = "files that no process has open or mapped, and that are not in a f
 _DEVICES = "block devices, where file systems keep what is theirs, unless they are named"
 _HUGETLB = "files on hugetlbfs"
 _SEGMENTS = "System V segments that no process has attached"
+_UNASKED = (
+    "files on file systems in user space or of the network that processes have open or mapped"
+)
 _NAMESPACES = "processes of other PID namespaces"
 
 
@@ -235,6 +238,8 @@ class _Search(Holder):
         unsearched = []
         if self._left:
             unsearched = [_NOBODY_HAS, _DEVICES, _HUGETLB, _SEGMENTS]
+            if told.get("unasked"):
+                unsearched.append(_UNASKED)
             if not told.get("all_namespaces", True):
                 unsearched.append(_NAMESPACES)
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from pagemap._errors import PagemapError
+from pagemap._kernel.askable_mounts import AskableMounts
 from pagemap._kernel.held_files import held_files
 from pagemap._native.descriptors import Holder
 from pagemap._space.every_process import EveryProcess
@@ -37,7 +38,7 @@ class HeldFiles(Holder):
     def __init__(self, *, procfs: str = "/proc", progress: Progress | None = None) -> None:
         self._every = EveryProcess(procfs=procfs)
         self._progress = progress
-        self._kernels_own: dict[int, bool] = {}
+        self._mounts = AskableMounts()
         self.holders: dict[tuple[int, int], Holders] = {}
 
     @property
@@ -46,8 +47,8 @@ class HeldFiles(Holder):
         return len(self._every.pids)
 
     def about(self) -> dict[str, object]:
-        """What the `about` of a result says of the processes."""
-        return self._every.about()
+        """What the `about` of a result says of the processes, and of files that were left out."""
+        return {**self._every.about(), "unasked": len(self._mounts.unasked)}
 
     def __iter__(self) -> Iterator[Held]:
         """Each file when it is met first; it can be opened until the next one is asked for."""
@@ -66,7 +67,7 @@ class HeldFiles(Holder):
             folder.settle()
             name = self._every.names[pid]
             try:
-                for held in held_files(folder, self._kernels_own):
+                for held in held_files(folder, self._mounts):
                     holders = self.holders.get(held.identity)
                     new = holders is None
                     if holders is None:

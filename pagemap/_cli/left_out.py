@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
-__all__ = ["tell_left_out", "tell_sharers", "tell_unknown"]
+__all__ = ["tell_left_out", "tell_sharers", "tell_unasked", "tell_unknown"]
 
 _NAMED = 3  # processes; of more, how many there are says enough
 _STOOD_FOR = 20
@@ -50,6 +50,16 @@ def _tell(reason: str, names: list[str], *, sums: bool) -> None:
         complain(f"{_processes(names)} {reason}{listed}")
     else:
         complain(f"{_processes(names)} could not be read ({reason}){listed}")
+
+
+def tell_unasked(count: int) -> None:
+    """Say on stderr how many files were not asked about, so as not to wait for ever."""
+    if count:
+        files = "1 file that is" if count == 1 else f"{count} files that are"
+        complain(
+            f"left out: {files} open or mapped on file systems in user space or of the network, or "
+            "on mounts that are not known, which need not answer"
+        )
 
 
 def tell_sharers(sharers: Mapping[int, Iterable[int]]) -> None:

@@ -7,6 +7,8 @@ link is first opened with O_PATH, which has no effect, so a descriptor that has 
 a fifo meanwhile is not opened. Links of mappings may be followed with CAP_CHECKPOINT_RESTORE or
 CAP_SYS_ADMIN alone (proc_map_files_get_link in fs/proc/base.c); for others the file of that name
 is taken if it is on the device and has the inode that maps tells.
+
+No file is asked about, nor opened, before its mount is known to be one that answers.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import os
 from errno import ESTALE
 from stat import S_ISREG
 
+from pagemap._kernel.askable_mounts import LOCAL, MADE, UNASKED
 from pagemap._kernel.maps_blocks import read_blocks
-from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
+from pagemap._kernel.mounts import mount_of
 from pagemap._native.descriptors import Descriptor
 from pagemap._native.lines import Lines
 
@@ -24,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pagemap._kernel.askable_mounts import AskableMounts
     from pagemap._kernel.folder import Folder
 
     Identity = tuple[int, int]  # device and inode
@@ -39,15 +43,22 @@ class Held:
     `times` is how many mappings it has, or 1 of a descriptor.
     """
 
-    __slots__ = ("_below", "_link", "deleted", "identity", "mapped", "path", "times")
+    __slots__ = ("_below", "_link", "_mount", "deleted", "identity", "mapped", "path", "times")
 
     def __init__(
-        self, below: int, link: str, identity: Identity, path: str, times: int, *, mapped: bool
+        self,
+        below: int,
+        link: str,
+        identity: Identity,
+        path: str,
+        *,
+        mount: int | None,
+        mappings: int = 0,
     ) -> None:
-        self._below, self._link = below, link
+        self._below, self._link, self._mount = below, link, mount
         self.identity = identity
-        self.times = times
-        self.mapped = mapped
+        self.times: int = mappings or 1
+        self.mapped: bool = mappings > 0
         self.deleted: bool = path.endswith(_DELETED)
         self.path: str = path.removesuffix(_DELETED)
 
@@ -56,53 +67,68 @@ class Held:
 
         Raises OSError, ESTALE where another file has its place by now.
         """
-        fd = Descriptor(os.open(self._link, os.O_PATH | os.O_CLOEXEC, dir_fd=self._below))
+        fd, mount = _found(self._link, self._below)
+        if mount is None or mount != self._mount:
+            raise OSError(ESTALE, os.strerror(ESTALE))
         about = os.fstat(fd)
         if (about.st_dev, about.st_ino) != self.identity or not S_ISREG(about.st_mode):
             raise OSError(ESTALE, os.strerror(ESTALE))
         return fd
 
 
-def held_files(folder: Folder, kernels_own: dict[int, bool]) -> Iterator[Held]:
+def held_files(folder: Folder, mounts: AskableMounts) -> Iterator[Held]:
     """The files of a process that can have cached pages: not empty, nor of the kernel's own kind.
 
-    `kernels_own` remembers which devices are of such a kind. A file comes once for each descriptor,
-    and once for all its mappings. Raises OSError where that is not for us to know.
+    A file comes once for each descriptor, and once for all its mappings. Those on mounts that may
+    not answer are put into `mounts.unasked`. Raises OSError where that is not for us to know.
     """
-    for held in _open(folder):
-        if not _is_own(held, kernels_own):
-            yield held
-    for held in _mapped(folder):
-        if not _is_own(held, kernels_own):
-            yield held
+    yield from _open(folder, mounts)
+    yield from _mapped(folder, mounts)
 
 
-def _is_own(held: Held, kernels_own: dict[int, bool]) -> bool:
-    device = held.identity[0]
-    known = kernels_own.get(device)
-    if known is None:
-        try:
-            kind = kind_of(held.look())
-        except OSError:
-            return False  # whoever opens it is told
-        known = kernels_own[device] = kind is not None and is_made_by_the_kernel(kind)
-    return known
-
-
-def _open(folder: Folder) -> Iterator[Held]:
+def _open(folder: Folder, mounts: AskableMounts) -> Iterator[Held]:
     below = Descriptor(folder.open("fd", os.O_RDONLY | os.O_DIRECTORY))
     for name in os.listdir(below):
         try:
-            about = os.stat(name, dir_fd=below)
-            if not S_ISREG(about.st_mode) or not about.st_size:
-                continue
             path = os.readlink(name, dir_fd=below)
         except OSError:
             continue  # closed meanwhile
-        yield Held(below, name, (about.st_dev, about.st_ino), path, 1, mapped=False)
+        mount = _mount_in(folder.peek(f"fdinfo/{name}")) if path.startswith("/") else None
+        if mount is None:
+            continue  # a socket or the like, or closed meanwhile
+        sort = mounts.of_mount(mount, folder)
+        if sort == UNASKED:
+            mounts.unasked.add((mount, path))
+        if sort != LOCAL:
+            continue
+        about = _about(name, below, mount)
+        if about is not None and S_ISREG(about.st_mode) and about.st_size:
+            yield Held(below, name, (about.st_dev, about.st_ino), path, mount=mount)
 
 
-def _mapped(folder: Folder) -> Iterator[Held]:
+def _about(name: str, below: int, mount: int) -> os.stat_result | None:
+    """What is said of a file, which stays open no longer: our own are listed too."""
+    try:
+        look, found = _found(name, below)
+        return os.fstat(look) if found == mount else None
+    except OSError:
+        return None
+
+
+def _mount_in(fdinfo: bytes | None) -> int | None:
+    for line in (fdinfo or b"").splitlines():
+        if line.startswith(b"mnt_id:"):
+            return int(line.split()[1])
+    return None
+
+
+def _found(link: str, below: int) -> tuple[Descriptor, int | None]:
+    """What a link leads to, opened with O_PATH, and its mount: nothing has been asked yet."""
+    fd = Descriptor(os.open(link, os.O_PATH | os.O_CLOEXEC, dir_fd=below))
+    return fd, mount_of(fd)
+
+
+def _mapped(folder: Folder, mounts: AskableMounts) -> Iterator[Held]:
     maps = Descriptor(folder.open("maps"))
     first: dict[tuple[str, int], tuple[int, int, str]] = {}
     times: dict[tuple[str, int], int] = {}
@@ -115,31 +141,65 @@ def _mapped(folder: Folder) -> Iterator[Held]:
                 times[key] = times.get(key, 0) + 1
                 first.setdefault(key, place)
     for key, (start, end, path) in first.items():
-        held = _of_mapping(folder, f"map_files/{start:x}-{end:x}", key, path, times[key])
+        link = f"map_files/{start:x}-{end:x}"
+        held = _of_mapping(folder, mounts, link, _Mapped(key, path, times[key]))
         if held is not None:
             yield held
 
 
-def _of_mapping(
-    folder: Folder, link: str, key: tuple[str, int], path: str, times: int
-) -> Held | None:
+def _of_mapping(folder: Folder, mounts: AskableMounts, link: str, file: _Mapped) -> Held | None:
+    sort = mounts.of_device(file.device, folder)
+    if sort == MADE:
+        return None
+    if sort == UNASKED:
+        _leave_out(mounts, file)
+        return None
+    identity = file.identity
     try:
-        about = os.stat(link, dir_fd=folder.fd)
+        look, mount = _found(link, folder.fd)
     except PermissionError:
-        link = path
+        if not mounts.may_be_walked(file.path):
+            _leave_out(mounts, file)
+            return None
+        link = file.path
         try:
-            about = os.stat(path)
+            look, mount = _found(link, folder.fd)
         except (OSError, ValueError):
-            return Held(folder.fd, link, _identity(key), path, times, mapped=True)
-        if (about.st_dev, about.st_ino) != _identity(key):
-            return Held(folder.fd, "", _identity(key), path, times, mapped=True)
+            return file.held(folder, link, identity, None)
+        if mount is None or mounts.of_mount(mount, folder) != LOCAL:
+            return file.held(folder, "", identity, None)
+        about = os.fstat(look)
+        if (about.st_dev, about.st_ino) != identity:
+            return file.held(folder, "", identity, None)
     except OSError:
         return None  # unmapped meanwhile
+    else:
+        if mount is None or mounts.of_mount(mount, folder) != LOCAL:
+            _leave_out(mounts, file)
+            return None
+        about = os.fstat(look)
     if not S_ISREG(about.st_mode) or not about.st_size:
         return None
-    return Held(folder.fd, link, (about.st_dev, about.st_ino), path, times, mapped=True)
+    return file.held(folder, link, (about.st_dev, about.st_ino), mount)
 
 
-def _identity(key: tuple[str, int]) -> Identity:
-    major, minor = key[0].split(":")
-    return os.makedev(int(major, 16), int(minor, 16)), key[1]
+def _leave_out(mounts: AskableMounts, file: _Mapped) -> None:
+    # what begins with no slash, and [aio], are the kernel's own
+    if file.path.startswith("/") and not file.path.startswith("/[aio]"):
+        mounts.unasked.add((file.device, file.path))
+
+
+class _Mapped:
+    """A file of mappings, as maps tells of it."""
+
+    __slots__ = ("device", "identity", "path", "times")
+
+    def __init__(self, key: tuple[str, int], path: str, times: int) -> None:
+        self.device, inode = key
+        major, minor = self.device.split(":")
+        self.identity: Identity = os.makedev(int(major, 16), int(minor, 16)), inode
+        self.path, self.times = path, times
+
+    def held(self, folder: Folder, link: str, identity: Identity, mount: int | None) -> Held:
+        """As it is passed on."""
+        return Held(folder.fd, link, identity, self.path, mount=mount, mappings=self.times)

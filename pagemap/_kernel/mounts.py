@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_made_by_the_kernel", "kind_of", "mount_of"]
+__all__ = ["is_made_by_the_kernel", "is_remote", "kind_of", "mount_of"]
 
 # What the kernel itself writes in their files, and no daemon: so a number there is no daemon's.
 _MADE = frozenset(
@@ -43,6 +43,33 @@ _MADE = frozenset(
     }
 )
 
+# Of these a daemon or another machine answers, or does not.
+_REMOTE = frozenset(
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fuse",
+        "fuseblk",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "panfs",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+    }
+)
+
 
 def mount_of(fd: int) -> int | None:
     """The number of the mount through which `fd` was opened; None where that is not told."""
@@ -71,6 +98,14 @@ def kind_of(fd: int) -> str | None:
 def is_made_by_the_kernel(kind: str) -> bool:
     """Whether files of this kind of file system hold what the kernel says of itself."""
     return kind in _MADE
+
+
+def is_remote(kind: str) -> bool:
+    """Whether files of this kind of file system are in user space, or of the network.
+
+    A kind may have a part after a dot, which names what serves it: fuse.sshfs.
+    """
+    return kind.partition(".")[0] in _REMOTE
 
 
 def _kinds(mount: bytes) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._kernel.askable_mounts import AskableMounts
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.held_files import held_files
 from tests import kernel_settings, oracle, page_words
@@ -199,7 +200,7 @@ def changed(fd: int, change: Callable[[int], int]) -> int:
     """The errno of looking at a file after its descriptor became another's."""
     with closing(Folder(os.getpid(), "self", "/proc")) as folder:
         here = os.fstat(fd)
-        for held in held_files(folder, {}):
+        for held in held_files(folder, AskableMounts()):
             if not held.mapped and held.identity == (here.st_dev, here.st_ino):
                 assert held.look()
                 other = change(fd)

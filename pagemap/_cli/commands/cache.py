@@ -287,9 +287,10 @@ def _tell(survey: Survey, *, held: bool) -> int:
     if survey.failed > _TOLD:
         complain(f"and {survey.failed - _TOLD} more files or directories could not be looked at")
     if held:
-        from pagemap._cli.left_out import tell_left_out
+        from pagemap._cli.left_out import tell_left_out, tell_unasked
 
-        tell_left_out(survey.about())
+        tell_left_out(about := survey.about())
+        tell_unasked(about["unasked"])  # type: ignore[arg-type]
         return 0  # who has which files is known all the same
     errors = [*survey.named, *(survey.errors if survey.failed == survey.files else ())]
     return code_of(errors[0]) if errors else 0

@@ -180,12 +180,13 @@ def _add_files(
             parts = ("path", "offset", "dev", "inode", "deleted", "pids")
             file = {name: getattr(row, name) for name in parts} | {"offset": f"{row.offset:#x}"}
         unmapped[row.pfn] |= {"kind": row.kind, "file": file}
-    names = ("searched", "unsearched", "failed", "reasons")
-    about["search"] = {name: files.about[name] for name in names}
+    names = ("searched", "unsearched", "failed", "reasons", "unasked")
+    about["search"] = {name: files.about.get(name, 0) for name in names}
 
 
 def _tell_failed(about: Mapping[str, Any]) -> None:
     """Say which files could not be searched, where that matters."""
+    from pagemap._cli.left_out import tell_unasked
     from pagemap._cli.messages import complain
 
     search = about.get("search")
@@ -195,6 +196,7 @@ def _tell_failed(about: Mapping[str, Any]) -> None:
         complain(reason)
     if search["failed"] > _FAILED:
         complain(f"and {search['failed'] - _FAILED} more files could not be searched")
+    tell_unasked(search["unasked"])
 
 
 def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
