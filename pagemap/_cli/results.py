@@ -298,4 +298,4 @@ def _seconds(text: str) -> float:
 def _heaviest(groups: Schema[Any]) -> str:
     """The column by which groups are in order where nobody says: the amount of the first rank."""
     ranked = [column for column in groups if column.adds and column.rank is not None]
-    return min(ranked, key=lambda each: (each.name == "rows", each.rank)).name
+    return min(ranked, key=lambda each: (each.name in ("processes", "rows"), each.rank)).name

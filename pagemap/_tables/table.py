@@ -227,18 +227,26 @@ class Table(OfRows["_Row"]):
     def grouped(self, name: str) -> Table[Any]:
         """A row for each different value of a column: how many `rows` have it, and their sums.
 
-        In the order in which the values occur first; the sums are those of `total`.
+        Of a table of processes it is `processes`, among them those that share the address space of
+        one. In the order in which the values occur first; the sums are those of `total`.
         """
         schema = self.schema.grouped(name)
         groups: dict[Any, list[int]] = {}
         for index, cell in enumerate(self.cells(name)):
             groups.setdefault(cell, []).append(index)
-        counted = "rows" not in self.schema  # else these are groups, whose numbers add up
+        counted = self.schema.counted
+        more = [len(them or ()) for them in self.cells("sharers")] if counted == "processes" else []
+
+        def number(members: list[int]) -> list[int]:
+            if counted is None:  # these are groups, whose numbers add up
+                return []
+            return [len(members) + (sum(map(more.__getitem__, members)) if more else 0)]
+
         sums = [each for each in schema if each.name != name and each.name in self.schema]
         rows = [
             [
                 cell,
-                *([len(members)] if counted else []),
+                *number(members),
                 *(self._sum(each, members) for each in sums),
             ]
             for cell, members in groups.items()

@@ -166,8 +166,20 @@ class Schema(OfRows["_Row"]):
             raise UsageError("names must be one column or more, each once")
         return Schema(self.name, self.version, chosen)
 
+    @property
+    def counted(self) -> str | None:
+        """What groups of rows have the number of: processes or rows; None where rows have it."""
+        if any(name in self and self[name].adds for name in ("processes", "rows")):
+            return None
+        keys = [each.name for each in self if each.key]
+        return "processes" if keys == ["pid"] and "sharers" in self else "rows"
+
     def grouped(self, name: str) -> Schema[Any]:
-        """The columns of `Table.grouped`: that one, how many rows have its value, and the sums."""
+        """The columns of `Table.grouped`: that one, how many rows have its value, and the sums.
+
+        Where rows are processes, `processes` is how many these are, with those that share the
+        address space of one; otherwise `rows` is how many there are.
+        """
         one = self[name]
         head = [
             Column(
@@ -182,8 +194,8 @@ class Schema(OfRows["_Row"]):
                 source=one.source,
             )
         ]
-        if "rows" not in self:
-            head.append(Column("rows", "int", "rows", "how many there are", rank=1))
+        if self.counted is not None:
+            head.append(Column(self.counted, "int", self.counted, "how many there are", rank=1))
         return Schema(
             self.name,
             self.version,

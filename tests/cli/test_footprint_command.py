@@ -110,7 +110,7 @@ def test_who_it_is(pagemap: Pagemap, dense: workloads.Target) -> None:
     for column, value in columns:
         _, out, _ = pagemap("footprint", dense.pid, "--json", "--by", column)
         (group,) = json.loads(out)["rows"]
-        assert (group[column], group["rows"]) == (value, 1)
+        assert (group[column], group["processes"]) == (value, 1)
         assert group["rss"] == oracle.smaps_rollup(dense.pid)["Rss"]
 
 

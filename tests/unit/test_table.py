@@ -18,6 +18,7 @@ from pagemap._native.columns import codes_end
 from pagemap._tables.sums import Sums
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.footprint import FOOTPRINTS, MAPPING_FOOTPRINTS
 from pagemap._vocabulary.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -158,6 +159,20 @@ def test_grouped() -> None:
         ("/a", 1, 4096, 100, 0.25),
         ("/c", 1, -1, None, 0.0),
     ]
+
+
+def test_groups_of_processes() -> None:
+    """Those that have the address space of another count too; groups of groups add them up."""
+    schema = FOOTPRINTS.select(["pid", "sharers", "name", "user", "rss"])
+    of = Table.of_rows(
+        schema, [(1, (2, 3), "a", "u", 5), (4, None, "a", "u", 6), (7, (), "b", "u", 7)]
+    )
+    groups = of.grouped("name")
+    assert groups.schema.names == ("name", "processes", "rss")
+    assert [tuple(row) for row in groups] == [("a", 4, 11), ("b", 1, 7)]
+    assert groups.total().processes == 5
+    assert groups.grouped("name").schema.names == ("name", "processes", "rss")
+    assert MAPPING_FOOTPRINTS.grouped("path").names[:2] == ("path", "rows")
 
 
 def test_select() -> None:
