@@ -24,9 +24,12 @@ SINCE = with_changes(TALLIES, "pagemap.maps.since")
 
 
 class Since:
-    """The processes of a snapshot, `text`, as they were; `alone` where one is looked at now."""
+    """The processes of a snapshot, `text`, as they were; `alone` where one is looked at now.
 
-    def __init__(self, text: str, *, alone: bool, threads: int | None) -> None:
+    `grouped` where rows are no mappings, so that it does not matter where these lie.
+    """
+
+    def __init__(self, text: str, *, alone: bool, grouped: bool, threads: int | None) -> None:
         from pagemap._cli.saved_targets import saved
         from pagemap._snapshot import Snapshot
 
@@ -42,6 +45,7 @@ class Since:
             )
         self._meant = meant
         self._alone = alone
+        self._grouped = grouped
         self._threads = threads
         with Snapshot(meant.path) as snapshot:
             self._pids = snapshot.pids(moment=meant.moment)
@@ -71,6 +75,10 @@ class Since:
         if process.pid in self._pids:
             return process.pid
         if self._alone and len(self._pids) == 1:
+            if not self._grouped:
+                from pagemap._cli.messages import complain
+
+                complain("another process: addresses differ; --by path compares by file")
             return self._pids[0]
         raise UsageError(
             f"the snapshot {self._meant.path!r} has no process {process.pid}; pagemap diff compares"

@@ -263,3 +263,14 @@ def test_a_narrow_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
     lines = ESCAPE.sub(b"", terminal.close()).decode().splitlines()
     assert {"START", "KIND"} <= set(lines[0].split())
     assert any("copied from file" in line and hex(case.area.start) in line for line in lines)
+
+
+def test_since_another_process(pagemap: Pagemap, case: Case) -> None:
+    """Its mappings lie elsewhere; by path it does not matter where."""
+    said = "pagemap: another process: addresses differ; --by path compares by file"
+    code, _, err = pagemap("maps", "self", "--since", case.before, "--csv")
+    assert (code, err.count(said)) == (0, 1)
+    code, _, err = pagemap("maps", "self", "--since", case.before, "--csv", "--by", "path")
+    assert (code, err.count(said)) == (0, 0)
+    code, _, err = pagemap("maps", case.after, "--since", case.before, "--csv")
+    assert (code, err.count(said)) == (0, 0)

@@ -137,7 +137,9 @@ def run(arguments: Namespace) -> int:
 
         if arguments.watch is not None:
             raise UsageError("--watch shows what changed since the last round; leave out --since")
-        since, schema = Since(arguments.since, alone=len(meant) == 1, threads=threads), SINCE
+        alone, grouped = len(meant) == 1, arguments.by is not None
+        since = Since(arguments.since, alone=alone, grouped=grouped, threads=threads)
+        schema = SINCE
     else:
         schema = WHOLE_MAPPINGS
     shown = results.Results(
