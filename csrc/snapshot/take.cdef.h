@@ -54,11 +54,20 @@ int64_t pm_take_step(const struct pm_taking *take, struct pm_place *at, const st
 		     uint8_t *scratch, uint8_t *out, struct pm_saved_block *blocks,
 		     uint64_t *stored, uint64_t *looked, uint64_t *ended);
 
+/* The kernel's files about frames, of which 1 << `group_shift` are a group, at least 8. */
+struct pm_frame_files {
+	int32_t flags_fd;
+	int32_t counts_fd;
+	uint32_t group_shift;
+};
+
 /*
- * Forget the words of `count` frames in whose place nothing lies that is of interest: their bit in
- * `frames`, the first is bit 0, is not set, and they are not of a larger folio by their flags.
+ * Read the words of the frames that have their bit in `frames` (frame 0 has bit 0), in `count`
+ * groups from `group` on, and of all frames of huge pages that one of those is in: their bits are
+ * set then. Other words become, or stay, 0: `flags` and `mapcounts` are zeroed. Returns 0 or -errno.
  */
-void pm_take_frames(const uint8_t *frames, uint64_t count, uint64_t *flags, uint64_t *mapcounts);
+int pm_take_frames(const struct pm_frame_files *files, uint8_t *frames, uint64_t group,
+		   uint64_t count, uint64_t *flags, uint64_t *mapcounts);
 
 #ifdef __cplusplus
 }

@@ -6,8 +6,6 @@ through the page table marks which ones. The words of what is of other processes
 
 from __future__ import annotations
 
-import os
-
 from pagemap._errors import PagemapError, PfnsHidden
 from pagemap._kernel.frames import FrameReader
 from pagemap._native.snapshot import FrameGroups
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameTaking"]
 
-_WORD = 8
 _AT_ONCE = max(1, (1 << 18) // PAGE_SIZE)  # groups of a chunk: half of what one may hold
-_COLUMNS = ("flags", "mapcounts")
 
 
 class FrameTaking:
@@ -39,7 +35,7 @@ class FrameTaking:
                 operation="save frames",
             )
         self._reader = FrameReader(procfs=process.procfs, purpose="save frames")
-        self._fds = [self._reader.fileno(column) for column in _COLUMNS]
+        self._fds = self._reader.fileno("flags"), self._reader.fileno("mapcounts")
         self._end = self._reader.end
         self._shift = PAGE_SHIFT - 3  # of a group
         self.groups = FrameGroups((self._end - 1 >> self._shift) + 1, self._shift)
@@ -47,19 +43,15 @@ class FrameTaking:
     def write(self, writer: ProcessWriter) -> dict[str, object]:
         """Write the words of all groups that were met; returns the facts that go with them."""
         for first, count in self.groups.runs(_AT_ONCE):
-            flags, mapcounts = (self._words(fd, first, count) for fd in self._fds)
-            self.groups.keep(first << self._shift, flags, mapcounts)
-            writer.frames(first << self._shift, [flags, mapcounts])
+            writer.frames(first << self._shift, self._words(first, count))
         return {"frames_end": self._end}
 
-    def _words(self, fd: int, first: int, count: int) -> bytearray:
-        size = count * _WORD << self._shift
+    def _words(self, first: int, count: int) -> list[bytearray]:
         try:
-            words = os.pread(fd, size, first * _WORD << self._shift)
+            return self.groups.read(first, count, self._fds)
         except OSError as error:
             raise PagemapError(
                 f"cannot read about frames: {error.strerror}",
                 errno=error.errno,
                 operation="save frames",
             ) from None
-        return bytearray(words.ljust(size, b"\0"))  # past the last frame

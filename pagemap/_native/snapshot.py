@@ -86,10 +86,16 @@ class FrameGroups:
         self.table = ffi.from_buffer("uint8_t[]", self._marks, require_writable=True)
         self.frames = ffi.new("uint8_t[]", count << shift - 3)
 
-    def keep(self, first: int, flags: bytearray, mapcounts: bytearray) -> None:
-        """Forget those of these words, from frame `first` on, that are of no page."""
-        columns = [ffi.from_buffer("uint64_t[]", each) for each in (flags, mapcounts)]
-        lib.pm_take_frames(self.frames + first // 8, len(flags) // 8, *columns)
+    def read(self, group: int, count: int, fds: tuple[int, int]) -> list[bytearray]:
+        """The words of frames in `count` groups, of each of these files; 0 where no page lies.
+
+        Of a huge page there are all. Raises OSError.
+        """
+        words = [bytearray(count * 8 << self.shift) for _ in fds]
+        columns = [ffi.from_buffer("uint64_t[]", each, require_writable=True) for each in words]
+        files = ffi.new("struct pm_frame_files *", (*fds, self.shift))
+        checked(lib.pm_take_frames(files, self.frames, group, count, *columns))
+        return words
 
     def runs(self, most: int) -> Iterator[tuple[int, int]]:
         """The marked ones: the first of some in a row, and how many, at most `most`."""
