@@ -74,9 +74,11 @@ def require_frames(saved: SavedProcesses) -> None:
     from pagemap._errors import Unsupported
 
     if not saved.has_frames:
+        remedy = "take the snapshot as root with --frames"
+        if saved.salvaged:
+            remedy = "it was salvaged from a damaged file, which keeps none: take another"
         raise Unsupported(
-            "the snapshot has no flags of the frames of its processes; "
-            "take the snapshot as root with --frames",
+            f"the snapshot has no flags of the frames of its processes; {remedy}",
             operation="read the snapshot",
         )
 

@@ -28,8 +28,9 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
     out, and so are the pages of one whose mappings are, and a block that lies below one before it.
 
     Returns ``moments``, how many were written, and ``lost``, how many more the file has some of;
-    ``whole``; ``processes`` of the last one and, where it is not whole, ``blocks``; and
-    ``skipped``, how many bytes of the file were of no use. Raises PagemapError where nothing is
+    ``whole``; ``processes`` of the last one and, where it is not whole, ``blocks``; ``skipped``,
+    how many bytes of the file were of no use; and ``frames``, how many more are of words of frames:
+    where some of these may be missing the new file has none. Raises PagemapError where nothing is
     whole, or the file cannot be read.
     """
     try:
@@ -65,6 +66,7 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
             "whole": True,
             "processes": copy.processes,
             "skipped": size - copy.used,
+            "frames": 0,
         }
     parts = Parts(writer)
     used = 0 if version is None else 16
@@ -83,4 +85,5 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
         "processes": len(parts.processes),
         "blocks": sum(len(each.columns[0]) for each in parts.processes.values()),
         "skipped": size - used,
+        "frames": parts.frames,
     }

@@ -37,6 +37,7 @@ class Parts:
         self._within: Spans | None = None  # None where it is not sure that no mapping is missing
         self._end = 0  # of the last chunk, in bytes
         self.processes: dict[int, ProcessWriter] = {}
+        self.frames = 0  # bytes of chunks with words of frames: not kept, for some may be missing
         writer.begin_moment({"complete": False, "salvaged": True})
 
     def add(self, chunk: Chunk) -> None:
@@ -44,6 +45,7 @@ class Parts:
         if chunk.place != self._end and not self._within:
             self._whose = -1  # what is missing may be mappings
         self._end = chunk.end
+        self.frames += len(chunk.data) if chunk.kind == chunks.FRAMES else 0
         try:
             if chunk.kind == chunks.PROCESS and chunk.whose not in self.processes:
                 self._begin(chunk.whose, chunk.payload)
@@ -75,7 +77,7 @@ class Parts:
         unknown = {"end": before.get("begin"), "end_ns": before.get("begin_ns"), "cut_at": None}
         # it cannot be known that nothing between is missing
         end = {**unknown, **facts, "complete": False, "salvaged": True}
-        end.pop("frames_end", None)  # words of frames are not salvaged
+        end.pop("frames_end", None)  # without all words of frames there are none
         checked_facts({**before, **end})
         return end
 

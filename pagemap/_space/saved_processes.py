@@ -52,6 +52,8 @@ class SavedProcesses(SeveralSpaces):
         self.left_out: list[LeftOut] = []
         # one process alone, as of a record, cannot be counted twice
         self.sharers_known: bool = about.get("sharers_known") is True or len(self.pids) == 1
+        self.salvaged: bool = about.get("salvaged") is True
+        """Whether what is whole of a damaged file is all that there is."""
         self.sharers = _sharers(about, self._spaces)
 
     @property

@@ -7,23 +7,25 @@ import json
 import os
 import signal
 import struct
+from array import array
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
 from pagemap._cli import main
-from tests import workloads
+from tests import oracle, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.target import Target
 
 MIB = 1 << 20
 PFN = (1 << 55) - 1
 # What a page that nobody touches is: kernel threads move it between lists, and mark it as idle.
+FOLIO = 1 << 15 | 1 << 16  # compound_head, compound_tail
 STEADY = 1 << 11 | 1 << 12 | 1 << 14 | 1 << 22  # mmap, anon, swapbacked, thp
 
 pytestmark = pytest.mark.skipif(
@@ -203,3 +205,84 @@ def test_each_moment_of_a_record_has_frames(saved: tuple[Target, Path], tmp_path
         assert [kinds_of(record.process(moment=at)) for at in (0, 1)] == [wanted, wanted]
     with pytest.raises(pagemap.UsageError, match="without PFNs"):
         pagemap.Recorder(target.pid, str(tmp_path / "none"), frames=True, pfns=False)
+
+
+def frames_of(target: Target) -> set[int]:
+    """The frames that its pages are in, as the kernel has them."""
+    found: set[int] = set()
+    page = os.sysconf("SC_PAGE_SIZE")
+    text = Path(f"/proc/{target.pid}/maps").read_bytes()
+    with open(f"/proc/{target.pid}/pagemap", "rb", buffering=0) as file:
+        for each in oracle.parse_maps(text):
+            if each.end < 1 << 47:
+                size, place = (each.end - each.start) // page * 8, each.start // page * 8
+                data = array("Q", os.pread(file.fileno(), size, place))
+                found.update(entry & PFN for entry in data if entry >> 63)
+    return found
+
+
+def folio_of(pfn: int) -> range:
+    """The frames of the folio that a frame is in, as far as they are in its 2 MiB."""
+    group = pfn & ~511
+    flags = words("kpageflags", list(range(group, group + 512)))
+    first = pfn - group
+    end = first + 1
+    while first and flags[first] & 1 << 16:
+        first -= 1
+    while end < 512 and flags[end] & 1 << 16:
+        end += 1
+    return range(group + first, group + end)
+
+
+def test_words_of_other_frames_are_0(saved: tuple[Target, Path]) -> None:
+    """Those of frames that no page of it is in, nor in a folio with one that has a page of it."""
+    target, file = saved
+    own = frames_of(target)
+    others, met = set(), {}
+    with pagemap.Snapshot(file) as snapshot, snapshot.process() as process:
+        for first, *columns in process.record.frames():
+            flags, mapcounts = (array("Q", column) for column in columns)
+            for at, (flag, mapcount) in enumerate(zip(flags, mapcounts, strict=True)):
+                if first + at in own:
+                    met[first + at] = flag & STEADY, mapcount
+                elif flag or mapcount:
+                    assert flag & FOLIO
+                    others.add(first + at)
+    assert set(met) == own
+    private = [entry & PFN for entry in entries(target)]
+    flags_now, counts_now = words("kpageflags", private), words("kpagecount", private)
+    assert [met[pfn] for pfn in private] == [
+        (flag & STEADY, count) for flag, count in zip(flags_now, counts_now, strict=True)
+    ]
+    while others:
+        folio = folio_of(others.pop())
+        assert own.intersection(folio)
+        others.difference_update(folio)
+
+
+def test_salvage_says_that_frames_are_lost(
+    saved: tuple[Target, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It told of the damaged bytes alone, and left out thousands of whole ones."""
+    _, file = saved
+    data = bytearray(file.read_bytes())
+    sizes, at = {}, 16
+    while at < len(data):
+        kind, size = (
+            int.from_bytes(data[at + field : at + field + 4], "little") for field in (4, 12)
+        )
+        if kind == 6:
+            sizes[at] = 24 + size
+        at += 24 + size
+    damaged, salvaged = tmp_path / "damaged", tmp_path / "salvaged"
+    hit = list(sizes)[len(sizes) // 2]
+    data[hit + 30] ^= 1
+    damaged.write_bytes(data)
+    assert main(["snapshot", "--salvage", str(damaged), "-o", str(salvaged)]) == 0
+    whole = sum(sizes.values()) - sizes[hit]
+    said = capfd.readouterr().err
+    useless = sizes[hit] + 80  # and the trailer, for there is a new one
+    assert f"; left out {useless} bytes, and all flags and map counts of frames" in said
+    assert f"frames ({whole} bytes)\n" in said
+    assert main(["types", str(salvaged)]) == 69
+    assert "salvaged from a damaged file" in capfd.readouterr().err

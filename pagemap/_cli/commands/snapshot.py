@@ -169,5 +169,8 @@ def _salvage(arguments: Namespace) -> int:
         return 0
     processes = f"{found['processes']} process{'es' * (found['processes'] != 1)}"
     blocks = f"{found['blocks']} block{'s' * (found['blocks'] != 1)} of pages"
-    complain(f"saved {processes}, with {blocks} that are whole; left out {found['skipped']} bytes")
+    lost = f"{found['skipped']} bytes"
+    if found["frames"]:
+        lost += f", and all flags and map counts of frames ({found['frames']} bytes)"
+    complain(f"saved {processes}, with {blocks} that are whole; left out {lost}")
     return 0
