@@ -203,6 +203,14 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
     assert about["search"]["unsearched"] == []
 
 
+def test_frames_of_a_file_that_is_no_snapshot(pagemap: Pagemap, tmp_path: Path) -> None:
+    path = tmp_path / "data.bin"
+    path.write_bytes(b"data")
+    said = [f"pagemap: {str(path)!r} is no snapshot to look for frames in"]
+    code, out, err = pagemap("who", str(path), "--pfn", "0x1")
+    assert (code, out, err[:1]) == (2, b"", said)
+
+
 @pytest.mark.parametrize("name", ["nothing", "file/below"])
 def test_a_search_in_nothing(pagemap: Pagemap, tmp_path: Path, name: str) -> None:
     """It is refused at once, also where the frame is mapped and no file need be searched."""

@@ -215,6 +215,8 @@ def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
         return named
     if named and saved is not None and arguments.address is None:
         return named
+    if named and os.path.isfile(arguments.target) and arguments.address is None:
+        raise UsageError(f"{arguments.target!r} is no snapshot to look for frames in")
     if named:
         raise UsageError("give either TARGET ADDRESS, or frames by --pfn and --phys")
     if arguments.address is None:
