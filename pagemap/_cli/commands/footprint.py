@@ -106,7 +106,7 @@ examples:
   pagemap footprint self --columns pid,pss,swap,cmdline
   pagemap footprint --by user
   pagemap footprint --by container
-  sudo pagemap footprint --by name --columns name,processes,pss,frees --sort frees
+  sudo pagemap footprint --by name --columns name,pss,frees --sort frees
   sudo pagemap footprint --by cgroup --columns cgroup,anon,file,shmem,charged
   sudo pagemap footprint --user root --top 5
   pagemap footprint self --by mapping --columns size,thp_eligible,vm_flags,path
