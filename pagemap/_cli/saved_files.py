@@ -33,10 +33,11 @@ def why_none(text: str) -> PagemapError | None:
         return UsageError(f"{printable(number)!r} is no number of a {what}: {printable(example)}")
     if mark and _is_whole_number(number) and not os.path.lexists(text):
         text = path
-    if not os.path.lexists(text):
-        if "/" in text or text.endswith(_SUFFIX):
-            return NoSuchProcess(f"there is no file {printable(text)}", errno=ENOENT, path=text)
-        return None
+    try:
+        os.lstat(text)
+    except OSError as error:
+        # also where it lies in a directory that may not be searched: nobody knows what is there
+        return _unreadable(text, error) if "/" in text or text.endswith(_SUFFIX) else None
     try:
         fd = open_regular(text, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
