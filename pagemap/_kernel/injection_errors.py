@@ -145,7 +145,8 @@ def error_of(folder: Folder, code: int, about: Any) -> PagemapError:
         return error(PagemapError, folder, code, _killed(changed=bool(about.changed)))
     if code == ETIMEDOUT and about.changed:
         return error(PagemapError, folder, EBUSY, _LOST)
-    if code == ESRCH or (step, code) == ("code", ENOENT):
+    # its files in /proc are root's from the moment on in which it has no memory any more
+    if code == ESRCH or (step == "code" and code in (ENOENT, EACCES)):
         return gone(folder)
     if step == "seize" and code in (EPERM, EACCES):
         return denied(folder, code)
