@@ -47,7 +47,7 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
     This process is tracked through userfaultfd (Linux 6.7), which needs no privileges, else by its
     soft-dirty bits. Another process is tracked by its soft-dirty bits, and stopped for a moment in
     each round; with `inject` by a userfaultfd that one of its threads is made to open, which takes
-    some tenths of a millisecond, and about 50 microseconds in which the process may crash if the
+    some tenths of a millisecond, and 0.05 to 0.4 milliseconds in which the process may crash if the
     helper that does it is killed. Tracking ends with this process at the latest, and nothing is
     left of it.
 

@@ -7,7 +7,7 @@ is written to the target's code or memory, nor is its code read, which may be a 
 never sends: where the instruction is, our own vDSO tells, which is the same. A helper process does
 all that (csrc/kernel/injection.c), which goes on to the end though we are killed.
 
-Twice, for some 20 microseconds each, the thread has other registers than its own. If the helper
+Twice, for 20 to 200 microseconds each, the thread has other registers than its own. If the helper
 itself is killed in that time (out of memory, or with all of its cgroup), the thread goes on with
 these, and most likely the target crashes. Killed at any other moment it leaves the target as it
 was, but for one descriptor more, if any.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["WARNING", "call_in", "userfaultfd_in"]
 
 WARNING = (
-    "one of its threads is stopped for about 0.1 ms and made to call userfaultfd(2); if the "
+    "one of its threads is stopped for 0.1 to 0.5 ms and made to call userfaultfd(2); if the "
     "helper process that does this is killed at that moment, the target may crash"
 )
 """The risk of `userfaultfd_in`, to be told before it is taken."""

@@ -42,12 +42,12 @@ disturbs other tools that use them (CRIU); the process is stopped for a moment
 at the end of each round. Many kernels have no such bits (exit code 69).
 
 With --inject (Linux 6.7 on x86-64) one thread of the process is stopped for
-about 0.1 ms and made to open a userfaultfd, by which its memory is
+0.1 to 0.5 ms and made to open a userfaultfd, by which its memory is
 write-protected; a write lifts that, at the cost of a page fault. Meanwhile new
 memory does not join mappings that are tracked. No privileges are needed for
 processes of one's own. It is refused if the process has a
 userfaultfd already, is traced, or may not call userfaultfd(2). If the helper
-process that does it is killed in the 50 microseconds in which the thread makes
+process that does it is killed in the 0.05 to 0.4 ms in which the thread makes
 that call, the target may crash; killed at any other time, by whatever signal,
 the tracking ends, and the target is as before, but for a descriptor that it may
 have kept.
