@@ -153,7 +153,8 @@ static void pass(const struct pm_look *look, struct pm_place *at, const struct p
 	for (; pm_before(at, to); *at = pm_next_span(at)) {
 		const struct pm_range *span = look->source.spans + at->span;
 
-		if (span->count && vpn < span->vpn + span->count) {
+		/* a span that is passed to its end may lie above the one that follows it */
+		if (at->page < span->count && vpn < span->vpn + span->count) {
 			if (vpn > span->vpn + at->page)
 				at->page = vpn - span->vpn;
 			return;

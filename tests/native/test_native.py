@@ -49,10 +49,18 @@ def core() -> Path:
     )
 
 
+# What failed once: a diff stood still at the end of a span that lies above the one after it.
+SEEDS = {"diff": ["699932947"]}
+
+
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
 def test_native(source: Path, core: Path) -> None:
-    program = build.program(source, core, flags=FLAGS, reads=HEADERS)
-    seed = os.environ.get("PAGEMAP_SEED") or str(random.randrange(1 << 31))
+    drawn = os.environ.get("PAGEMAP_SEED") or str(random.randrange(1 << 31))
+    for seed in [drawn, *SEEDS.get(source.stem, [])]:
+        run(build.program(source, core, flags=FLAGS, reads=HEADERS), seed)
+
+
+def run(program: Path, seed: str) -> None:
     done = subprocess.run(
         [program, seed],
         check=False,
@@ -65,7 +73,7 @@ def test_native(source: Path, core: Path) -> None:
     if done.returncode == SKIPPED:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, (
-        f"{source.name} with PAGEMAP_SEED={seed}\n{done.stdout}{done.stderr}"
+        f"{program.name} with PAGEMAP_SEED={seed}\n{done.stdout}{done.stderr}"
     )
 
 
