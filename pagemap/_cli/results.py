@@ -42,6 +42,8 @@ class Results:
     not shown at once, but after the time between two. Amounts are shown with their `changes` since
     the round before, but where these are amounts already.
 
+    `also_by` are words of --by that are no columns, which the command has seen to itself.
+
     `after` may be set to a function that returns lines to print below a table.
     """
 
@@ -57,6 +59,7 @@ class Results:
         count: int | None = None,
         waits: bool = False,
         changes: bool = True,
+        also_by: Sequence[str] = (),
     ) -> None:
         self._count = count
         self._waits = waits
@@ -67,7 +70,7 @@ class Results:
         self._top = parse_limit(arguments.top, option="--top")
         self._reverse: bool = arguments.reverse
         by: str | None = getattr(arguments, "by", None)
-        self._by = None if by is None else _one(by, schema, "--by")
+        self._by = None if by is None else _column_of(by, schema, also_by)
         if self._by is not None:
             usual, order = None, _heaviest(schema.grouped(self._by))
         self.made = schema
@@ -280,6 +283,14 @@ def _several(made: Tables) -> Iterator[Table[Any]]:
     from pagemap._tables.table import Table
 
     return iter([made]) if isinstance(made, Table) else iter(made)
+
+
+def _column_of(by: str, schema: Schema[Any], also_by: Sequence[str]) -> str:
+    if also_by and by.replace("-", "_") not in schema.names:
+        from pagemap._vocabulary.names import unknown
+
+        raise UsageError(unknown("--by", by, (*also_by, *schema.names)))
+    return _one(by, schema, "--by")
 
 
 def _one(text: str, schema: Schema[Any], option: str) -> str:

@@ -155,6 +155,7 @@ def test_a_pattern_that_nearly_fits(pagemap: Pagemap, start: Start, text: str, m
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("--by nod", "--by knows no 'nod'; did you mean node?"),
         ("--columns presnt", "--columns knows no 'presnt'; did you mean present?"),
         ("--columns size,rsss", "--columns knows no 'rsss'; did you mean rss?"),
         ("--columns size,", "--columns has an empty name; separate names by commas"),

@@ -130,8 +130,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the files. Returns 0, or the exit code of a path that could not be looked at."""
     from pagemap._cli.parsing import parse_count
-    from pagemap._errors import UsageError
-    from pagemap._vocabulary.names import unknown
 
     least = _least(arguments)
     by_cgroup = arguments.by == "cgroup"
@@ -144,8 +142,6 @@ def run(arguments: Namespace) -> int:
         schema = CHARGED_CGROUPS if by_cgroup else CHARGED_FILES
     # rows of a table are sorted, so all are kept; those of other formats are written as found
     order = "cached" if arguments.format in (None, "table") else None
-    if arguments.by is not None and arguments.by.replace("-", "_") not in schema.names:
-        raise UsageError(unknown("--by", arguments.by, ("cgroup", *schema.names)))
     shown, frames, bar = _results(arguments, schema, order, charged=charged)
     paths = [path for text in arguments.paths for path in _paths(text)]
     threads = parse_count(arguments.threads, option="--threads")
@@ -203,7 +199,9 @@ def _results(
     unasked = {*(() if frames else _MARKS), *(() if arguments.bar else ("residency",))}
     usual = None if charged else [name for name in schema.names if name not in unasked]
     always = [*(_MARKS if frames else ()), *(("residency",) if arguments.bar else ())]
-    shown = results.Results(arguments, schema, order=order, usual=usual, always=always)
+    shown = results.Results(
+        arguments, schema, order=order, usual=usual, always=always, also_by=["cgroup"]
+    )
     if not charged:
         frames = frames or any(map(shown.named, _MARKS))
     return shown, frames, arguments.bar or (not charged and shown.named("residency"))

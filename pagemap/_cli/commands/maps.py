@@ -147,6 +147,7 @@ def run(arguments: Namespace) -> int:
         with_files(schema, meant),
         usual=None if since else with_files(TALLIES, meant).names,
         always=always(meant),
+        also_by=["node"],
     )
     counts = _Counts(shown, patterns, threads, since)
     report = Report(meant, shown, patterns, counts.table)
