@@ -1,20 +1,15 @@
-/* PAGEMAP_SCAN: ranges of pages by what they are, without reading their entries. */
+/* PAGEMAP_SCAN: ranges of pages by what they are, without reading their entries, as struct
+ * pm_region, which is laid out as the kernel lays it out. */
 #ifndef PM_KERNEL_SCAN_CDEF_H
 #define PM_KERNEL_SCAN_CDEF_H
 
 #include <stdint.h>
 
+#include "include/pagemap.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Pages from address `start` to `end` (bytes) that share `categories`; laid out
- * as the kernel lays it out. */
-struct pm_region {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
 
 /*
  * Which pages to find: those with every category of `all_of`, none of `none_of`

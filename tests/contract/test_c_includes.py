@@ -10,13 +10,15 @@ import pytest
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
 BELOW = {
-    "kernel": set(),
+    "include": set(),
+    "kernel": {"include"},
     "walk": {"kernel"},
     "analyses": {"kernel", "walk"},
     "rows": {"kernel", "walk"},
     "columns": {"kernel", "walk"},
     "history": {"kernel", "walk"},
     "snapshot": {"kernel", "walk"},
+    "library": {"include", "kernel", "walk", "analyses", "history"},
     "binding": {"columns"},
 }
 
