@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from pagemap._export.dump import dump
     from pagemap._history.diff import DiffRegionStream, diff, diff_regions
+    from pagemap._history.measure import Measurement, measure
     from pagemap._history.recorder import Recorder
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._history.tracker import Tracker, track
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.freed import FreedRow
     from pagemap._vocabulary.rows.huge import HugeRow
     from pagemap._vocabulary.rows.mapping import Mapping
+    from pagemap._vocabulary.rows.measure import MeasureRow
     from pagemap._vocabulary.rows.memory import (
         BlockerRow,
         BlocksRow,
@@ -155,6 +157,8 @@ __all__ = [
     "Lists",
     "Mapping",
     "MappingFootprintRow",
+    "MeasureRow",
+    "Measurement",
     "Memory",
     "MemoryKindRow",
     "NoSuchProcess",
@@ -220,6 +224,7 @@ __all__ = [
     "frame_files",
     "freed",
     "load",
+    "measure",
     "memory",
     "owners",
     "page_runs",
@@ -263,6 +268,8 @@ _MODULES = {
     "Lists": "_tables.table",
     "Mapping": "_vocabulary.rows.mapping",
     "MappingFootprintRow": "_vocabulary.rows.footprint",
+    "MeasureRow": "_vocabulary.rows.measure",
+    "Measurement": "_history.measure",
     "Memory": "_analyses.memory",
     "MemoryKindRow": "_vocabulary.rows.memory",
     "NodeMemoryRow": "_vocabulary.rows.memory",
@@ -317,6 +324,7 @@ _MODULES = {
     "footprints": "_analyses.footprints",
     "frame_files": "_analyses.frame_files",
     "freed": "_analyses.freed",
+    "measure": "_history.measure",
     "memory": "_analyses.memory",
     "owners": "_analyses.owners",
     "page_runs": "_analyses.page_runs",

@@ -271,6 +271,15 @@ def writes(process: pagemap.Process, data: bytearray) -> int | None:
     return table[0].populated
 
 
+def measured(process: pagemap.Process) -> int | None:
+    with pagemap.measure(process, written=True) as measured:
+        assert_type(measured, pagemap.Measurement)
+    assert_type(measured.table, pagemap.Table[pagemap.MeasureRow])
+    assert_type(measured.before, pagemap.Table[pagemap.TallyRow])
+    assert_type(measured.after, "pagemap.Table[pagemap.TallyRow] | None")
+    return measured.table[0].rss_change
+
+
 def moments() -> int:
     with pagemap.Recorder("self", "record", pfns=False, frames=False) as recorder:
         assert_type(recorder, pagemap.Recorder)
