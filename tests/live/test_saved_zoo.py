@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 ADDRESSES = 40
 FRAMES = "frames.pagemap"
+# What the process alone changes. Strangers change pss, uss, clean, dirty and referenced of pages
+# of a library, whenever they start and end.
 OWN_SUMS = "rss,anon,file,shmem,swap,thp,locked,lazyfree,hugetlb"
+OWN_SUMS_OF_MAPS = (
+    "rows,size,rss,anon,file,shmem,huge,present,zero,hugetlb,swap,guard,marker,migrating,poisoned,"
+    "device,soft_dirty,uffd_wp,lazyfree,locked,ksm,anon_huge,shmem_huge,file_huge"
+)
+SHARED_SUMS = "uss,pss,swap_pss,referenced,dirty,clean"
 TRIES = 10
 WAYS_OF_FRAMES = int(os.environ.get("PAGEMAP_ZOO_WAYS", "6"))
 # What is said of a live process alone, and in the place of it of a snapshot.
@@ -149,7 +156,14 @@ WAYS = [
     ["dump", "TARGET", "--map", "[anon]", "--map", "[stack]"],
     ["maps", "TARGET", "--format", "csv"],
     ["maps", "TARGET", "--format", "jsonl", "--columns", "start,uss,uffd_wp,rss,swap,huge,guard"],
-    ["maps", "TARGET", "--by", "path", "--sort", "rss", "--format", "csv"],
+    [
+        *("maps", "TARGET", "--by", "path", "--sort", "rss"),
+        *("--format", "csv", "--columns", f"path,{OWN_SUMS_OF_MAPS}"),
+    ],
+    [
+        *("maps", "TARGET", "--by", "path", "--map", "[anon]"),
+        *("--format", "csv", "--columns", f"path,{SHARED_SUMS}"),
+    ],
     ["maps", "TARGET"],
     ["regions", "TARGET", "--format", "csv"],
     ["regions", "TARGET", "--format", "csv", "--only", "present", "--tell", "huge,file,pfnzero"],
@@ -164,7 +178,6 @@ WAYS = [
         "0x0-0x800000000000",
     ],
     ["regions", "TARGET", "--only", "huge", "--max-pages", "100", "--format", "csv"],
-    # pss, clean and dirty are shared with others, who come and go
     ["footprint", "TARGET", "--format", "csv", "--columns", f"pid,sharers,name,{OWN_SUMS}"],
     ["footprint", "TARGET", "--by", "mapping", "--format", "csv", "--columns", f"start,{OWN_SUMS}"],
     ["footprint", "TARGET", "--by", "path", "--format", "csv", "--columns", f"path,{OWN_SUMS}"],
