@@ -86,9 +86,9 @@ def test_a_line_that_is_lacking_is_null(
     for _ in range(10):  # pages of libraries are shared or not as other processes come and go
         sizes = oracle.smaps_rollup(pid)
         data = shown(lacking(pid), pid, other, "--sort", "rss")
-        if oracle.smaps_rollup(pid) == sizes:
+        rows = {row["pid"]: row for row in data["rows"]}
+        if rows[pid]["uss"] == sizes["Private_Clean"] + sizes["Private_Dirty"]:
             break
-    rows = {row["pid"]: row for row in data["rows"]}
     for name in LACKING.values():
         assert rows[pid][name] is None
         assert data["total"][name] is None, "a sum of which a part is not known is not known"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1 << 20
 PAGE = oracle.PAGE
+TRIES = 5
 WORDS = {
     "rss": ("Rss",),
     "uss": ("Private_Clean", "Private_Dirty"),
@@ -59,15 +60,26 @@ def gentle(need_pfns: None) -> Iterator[Gentle]:
 def of_areas(
     target: Target, gentle: Gentle
 ) -> list[tuple[str, MappingFootprintRow, dict[str, int]]]:
-    """Of each mapping of the target's own: its area, what the walk says, and what smaps does."""
-    with pagemap.Process(target.pid) as process:
-        held = {row.start: row for row in process.footprints(gentle=gentle)}
-    return [
-        (area.name, held[each.start], each.sizes)
-        for each in oracle.parse_smaps(Path(f"/proc/{target.pid}/smaps").read_bytes())
-        for area in target.areas.values()
-        if each.start < area.end and area.start < each.end
-    ]
+    """Of each mapping of the target's own: its area, what the walk says, and what smaps does.
+
+    The kernel writes back a file, and somebody else syncs: so smaps is asked before and after.
+    """
+
+    def told() -> list[tuple[str, int, dict[str, int]]]:
+        return [
+            (area.name, each.start, each.sizes)
+            for each in oracle.parse_smaps(Path(f"/proc/{target.pid}/smaps").read_bytes())
+            for area in target.areas.values()
+            if each.start < area.end and area.start < each.end
+        ]
+
+    for _ in range(TRIES):
+        before = told()
+        with pagemap.Process(target.pid) as process:
+            held = {row.start: row for row in process.footprints(gentle=gentle)}
+        if told() == before:
+            break
+    return [(name, held[start], sizes) for name, start, sizes in before]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ZOO if kind not in STEADY])
