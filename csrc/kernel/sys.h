@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/kcmp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -272,6 +273,22 @@ static inline int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), v
 static inline void pm_sys_thread_end(pthread_t thread)
 {
 	pthread_join(thread, NULL);
+}
+
+/* Sleep while *word is 0, until that moment of pm_sys_now at the latest; or for less. */
+static inline void pm_sys_wait(const uint32_t *word, uint64_t until)
+{
+	const struct timespec moment = { (time_t)(until / 1000000000u),
+					 (long)(until % 1000000000u) };
+
+	syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, 0, &moment, NULL,
+		FUTEX_BITSET_MATCH_ANY);
+}
+
+/* Wake the thread that sleeps by this word, which is not 0 any more. */
+static inline void pm_sys_wake(const uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static inline int pm_sys_pid(void)

@@ -27,6 +27,7 @@ __all__ = [
     "Plan",
     "exclusive_by",
     "open_frames",
+    "required",
     "tellable",
     "usual",
 ]
@@ -38,7 +39,7 @@ BY_MAP_COUNT = "map count"
 BY_PAGE_TABLE = "page table"
 
 _CATEGORY = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
-# Of what is mapped: of the last, with no look at mappings, nobody tells which of the two it is.
+# Of what is mapped.
 _PARTS = frozenset({"anon", "file", "shmem", "file_or_shared"})
 # What needs to know which pages are those of zeros; a mapping of hugetlb has none.
 _WITHOUT_ZEROS = frozenset({"rss", "zero", "huge", *_PARTS})
@@ -67,29 +68,26 @@ class Plan(Holder):
     """How to count `counts` on this kernel: the `way`. Those that are not told are not `asked`.
 
     By default those that are `usual`. `by_smaps` are counts for which smaps has to be read;
-    `swap_used` says that `swap` is asked for and something lies in swap (or, in a `lasting` plan,
-    may do so later), so that what no page table tells must be found elsewhere. `uss_by` says by
-    what `uss` is counted where a PMD maps many pages. A lasting plan is of
-    no mappings: what its counts are backed by is not known. Holds files open: close it.
+    `swap_used` says that `swap` is asked for and something lies in swap, so that what no page table
+    tells must be found elsewhere. `uss_by` says by what `uss` is counted where a PMD maps many
+    pages. Holds files open: close it.
     """
 
     __slots__ = ("asked", "by_smaps", "swap_used", "uss_by", "way")
 
-    def __init__(
-        self, process: AddressSpace, counts: Sequence[str] | None, *, lasting: bool = False
-    ) -> None:
-        asked = set(usual(process) if counts is None else _tellable(process, counts))
+    def __init__(self, process: AddressSpace, counts: Sequence[str] | None) -> None:
+        asked = set(usual(process) if counts is None else required(process, counts))
         self.way = counting.Way(use_scan=process.can_scan)
         self.by_smaps: frozenset[str] = frozenset()
         if not self.way.use_scan and asked & _WITHOUT_ZEROS:
             self.way.flags = open_frames(process, "kpageflags")
             if self.way.flags < 0:
                 self.by_smaps = _BY_SMAPS & asked
-        self.swap_used = "swap" in asked and (lasting or process.machine.may_have_swapped())
+        self.swap_used = "swap" in asked and process.machine.may_have_swapped()
         self.asked = frozenset(asked)
-        self._choose(process, asked - self.by_smaps, parted=not lasting)
+        self._choose(process, asked - self.by_smaps)
 
-    def _choose(self, process: AddressSpace, asked: set[str], *, parted: bool) -> None:
+    def _choose(self, process: AddressSpace, asked: set[str]) -> None:
         way = self.way
         scan = way.use_scan
         self.uss_by = BY_PAGE_TABLE
@@ -104,8 +102,7 @@ class Plan(Holder):
             finds.add("huge")
         if scan and "soft_dirty" in asked:
             finds.add("soft_dirty")
-        of_entries = _OF_ENTRIES if parted else _OF_ENTRIES | _PARTS
-        if asked & of_entries or not scan:
+        if asked & _OF_ENTRIES or not scan:
             way.ways = counting.BY_ENTRIES
             if not scan:
                 way.ways |= counting.UNTOUCHED if "soft_dirty" in asked else 0
@@ -167,7 +164,7 @@ def tellable(process: AddressSpace, counts: Sequence[str], named: Sequence[str] 
     return [name for name in dict.fromkeys(counts) if name in named or name not in known]
 
 
-def _tellable(process: AddressSpace, counts: Sequence[str]) -> Sequence[str]:
+def required(process: AddressSpace, counts: Sequence[str]) -> Sequence[str]:
     """The same counts. Raises Unsupported where one of them cannot be told."""
     for name in sorted(untold(process, set(counts))):
         reason = _REASONS.get(name) or features.why_not(_FLAGS[name])

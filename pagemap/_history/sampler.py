@@ -15,7 +15,7 @@ from pagemap._native.threads import get_ident
 from pagemap._space.arguments import is_own
 from pagemap._vocabulary.checks import check_int, check_names
 from pagemap._vocabulary.record import Record, field
-from pagemap._vocabulary.units import PAGE_SHIFT
+from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Sampler(Holder):
         here = os.getpid(), get_ident()
         if here in self._sampling:
             return _BUSY._replace(resume=resume or 0)
-        first = (resume or 0) >> PAGE_SHIFT
+        first = (resume or 0) & -PAGE_SIZE
         counter = self._opened()
         try:
             self._sampling.add(here)
@@ -134,7 +134,7 @@ class Sampler(Holder):
         return Sample(
             **found,
             partial=bool(first) or stopped is not None,
-            resume=None if stopped is None else stopped << PAGE_SHIFT,
+            resume=stopped,
         )
 
     def rss(self) -> int:

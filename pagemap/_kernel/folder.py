@@ -77,6 +77,10 @@ class Folder(Holder):
         """Take the process as found: from now on it can vanish, but not be missing."""
         self._settled = True
 
+    def inner(self, name: str) -> str:
+        """Where below `fd` the file `name` is: of a living thread, after `find_living`."""
+        return self._within + name
+
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """The number of the file `name`, open to be read, which the caller is to close.
 

@@ -117,7 +117,7 @@ int pm_sys_open_entry(int folder, const char *name, int flags)
 	if (lie.noatime_error && (flags & O_NOATIME))
 		return answer(lie.noatime_error, 7);
 	lie.opened += !lie.open_error;
-	return answer(lie.open_error, 7);
+	return answer(lie.open_error, lie.entry_fd ? lie.entry_fd : 7);
 }
 
 int pm_sys_dup(int fd)
@@ -138,6 +138,17 @@ int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument)
 void pm_sys_thread_end(pthread_t thread)
 {
 	(void)thread;
+}
+
+void pm_sys_wait(const uint32_t *word, uint64_t until)
+{
+	if (!__atomic_load_n(word, __ATOMIC_ACQUIRE) && lie.now < until)
+		lie.now = until;
+}
+
+void pm_sys_wake(const uint32_t *word)
+{
+	(void)word;
 }
 
 int pm_sys_pid(void)

@@ -30,6 +30,7 @@ struct lie {
 
 	int pid;	/* which we are */
 	int open_error; /* errno of these calls, 0: they succeed */
+	int entry_fd;	/* what an entry of a folder is opened as; 0: 7 */
 	int map_error;
 	int ioctl_error;
 	int userfaultfd_error;	    /* of the first call */
@@ -158,6 +159,8 @@ int pm_sys_child_continues(int pidfd, int *held);
 void pm_sys_dismiss_child(int child, int held);
 int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument);
 void pm_sys_thread_end(pthread_t thread);
+void pm_sys_wait(const uint32_t *word, uint64_t until);
+void pm_sys_wake(const uint32_t *word);
 int pm_sys_pid(void);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);
