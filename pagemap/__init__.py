@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pagemap._history.diff import DiffRegionStream, diff, diff_regions
     from pagemap._history.measure import Measurement, measure
     from pagemap._history.recorder import Recorder
+    from pagemap._history.sample_stream import SampleStream
     from pagemap._history.sampler import Sample, Sampler
     from pagemap._history.tracker import Tracker, track
     from pagemap._history.working_set import working_set
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.owners import OwnerRow
     from pagemap._vocabulary.rows.page_types import PageRunRow, PageTypeRow
     from pagemap._vocabulary.rows.region import RegionRow
+    from pagemap._vocabulary.rows.sample import SampleRow
     from pagemap._vocabulary.rows.segment import SegmentRow
     from pagemap._vocabulary.rows.sharing import (
         SharedFrameRow,
@@ -183,6 +185,8 @@ __all__ = [
     "RegionRow",
     "RegionStream",
     "Sample",
+    "SampleRow",
+    "SampleStream",
     "Sampler",
     "SavedProcess",
     "Schema",
@@ -289,6 +293,8 @@ _MODULES = {
     "RegionRow": "_vocabulary.rows.region",
     "RegionStream": "_analyses.regions",
     "Sample": "_history.sampler",
+    "SampleRow": "_vocabulary.rows.sample",
+    "SampleStream": "_history.sample_stream",
     "Sampler": "_history.sampler",
     "SavedProcess": "_snapshot",
     "Schema": "_vocabulary.schema",

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pagemap._history.sample_stream import SampleStream
     from pagemap._space.arguments import Target
 
 __all__ = ["COUNTS", "Sample", "Sampler"]
@@ -136,6 +137,25 @@ class Sampler(Holder):
             partial=bool(first) or stopped is not None,
             resume=stopped,
         )
+
+    def stream(self, every: float = 0.01, *, keep: int = 1 << 16) -> SampleStream:
+        """Sample every `every` seconds from now on, in a thread of C that does without the GIL.
+
+        The `keep` newest samples stay in a ring of 96 bytes each: read it at least as often as it
+        is filled once, or the oldest are lost. The thread goes on when this Sampler is closed; it
+        ends with `SampleStream.close`, with the target, and with this process.
+
+        Raises ClosedProcess after `close`, NotMapped for a thread of the kernel, UsageError.
+
+        >>> import pagemap, time
+        >>> with pagemap.Sampler(counts=["rss"]) as sampler, sampler.stream(every=0.001) as stream:
+        ...     time.sleep(0.02)
+        >>> len(stream.table()) > 2
+        True
+        """
+        from pagemap._history.sample_stream import SampleStream
+
+        return SampleStream(self._opened(), every, keep)
 
     def rss(self) -> int:
         """The resident set in bytes by the kernel's own counter (/proc/PID/statm), for 2 us.

@@ -15,11 +15,15 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
+from _weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType, allocate_lock, get_ident, start_new_thread
     from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _Owner = TypeVar("_Owner")
 else:
     _spec = _thread.__spec__
     _true = _spec.loader.create_module(_spec)
@@ -32,6 +36,8 @@ __all__ = [
     "Latch",
     "Workers",
     "allocate_lock",
+    "at_exit",
+    "forget_at_exit",
     "get_ident",
     "locked",
     "start_new_thread",
@@ -90,6 +96,7 @@ def _is_main() -> bool:
 
 _main: list[bool] = []  # once it is known
 _unfinished: dict[Workers, Callable[[], None]] = {}
+_owners: dict[int, tuple[Callable[[], Any], Callable[[Any], None]]] = {}
 _exiting: list[bool] = []
 
 
@@ -97,6 +104,20 @@ def _finish() -> None:
     _exiting.append(True)
     for stop in tuple(_unfinished.values()):
         stop()
+    for owner, end in tuple(_owners.values()):
+        ended = owner()
+        if ended is not None:
+            end(ended)
+
+
+def at_exit(owner: _Owner, end: Callable[[_Owner], None]) -> None:
+    """Call ``end(owner)`` when the interpreter ends, if the owner is there by then."""
+    _owners[id(owner)] = ref(owner), end
+
+
+def forget_at_exit(owner: object) -> None:
+    """Call nothing of that owner's: it has ended."""
+    _owners.pop(id(owner), None)
 
 
 # Once: atexit keeps a place for each function that it was ever given.

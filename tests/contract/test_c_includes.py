@@ -16,7 +16,7 @@ BELOW = {
     "analyses": {"kernel", "walk"},
     "rows": {"kernel", "walk"},
     "columns": {"kernel", "walk"},
-    "history": {"kernel", "walk"},
+    "history": {"kernel", "walk", "analyses"},
     "snapshot": {"kernel", "walk"},
     "library": {"include", "kernel", "walk", "analyses", "history"},
     "binding": {"columns"},

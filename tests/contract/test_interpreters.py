@@ -27,6 +27,7 @@ unfinished = pagemap.Process("self").populated(threads=2)
 assert next(unfinished)  # its threads would outlive the interpreter
 with pagemap.Sampler() as sampler:
     assert sampler.sample().rss
+    running = sampler.stream(every=0.001)  # as would this one
 print("worked", flush=True)
 """
 

@@ -71,6 +71,8 @@ DOOR = [
     "RegionRow",
     "RegionStream",
     "Sample",
+    "SampleRow",
+    "SampleStream",
     "Sampler",
     "SavedProcess",
     "Schema",

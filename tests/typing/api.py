@@ -167,6 +167,11 @@ def samples() -> int:
         assert_type(sample.rss, "int | None")
         assert_type(sample.partial, bool)
         assert_type(sample.uss, "int | None")
+        with sampler.stream(every=0.01, keep=100) as stream:
+            assert_type(stream, pagemap.SampleStream)
+            assert_type(stream.read(), pagemap.Table[pagemap.SampleRow])
+            assert_type(stream.table()[0].rss, int | None)
+            assert_type(stream.lost, int)
         assert_type(sampler.rss(), int)
         sampler.sample().rss + 1  # type: ignore[operator] # pyright: ignore[reportOptionalOperand, reportUnusedExpression]
         return sample.rss or 0
