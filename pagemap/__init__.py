@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.segments import SegmentStream
     from pagemap._analyses.sharing import Sharing, sharing
+    from pagemap._analyses.sharing_groups import GroupSharing
     from pagemap._errors import (
         AccessDenied,
         AddressError,
@@ -110,6 +111,11 @@ if TYPE_CHECKING:
     from pagemap._vocabulary.rows.sample import SampleRow
     from pagemap._vocabulary.rows.segment import SegmentRow
     from pagemap._vocabulary.rows.sharing import (
+        GroupPairRow,
+        GroupPathRow,
+        GroupSetRow,
+        GroupShareRow,
+        GroupTotalRow,
         SharedFrameRow,
         SharedGroupRow,
         SharedPairRow,
@@ -153,6 +159,12 @@ __all__ = [
     "FreeRunRow",
     "FreedRow",
     "Gentle",
+    "GroupPairRow",
+    "GroupPathRow",
+    "GroupSetRow",
+    "GroupShareRow",
+    "GroupSharing",
+    "GroupTotalRow",
     "HeldFileRow",
     "HugeRow",
     "KindDiffRow",
@@ -266,6 +278,12 @@ _MODULES = {
     "FreeRunRow": "_vocabulary.rows.memory",
     "FreedRow": "_vocabulary.rows.freed",
     "Gentle": "_analyses.gentle",
+    "GroupPairRow": "_vocabulary.rows.sharing",
+    "GroupPathRow": "_vocabulary.rows.sharing",
+    "GroupSetRow": "_vocabulary.rows.sharing",
+    "GroupShareRow": "_vocabulary.rows.sharing",
+    "GroupSharing": "_analyses.sharing_groups",
+    "GroupTotalRow": "_vocabulary.rows.sharing",
     "HeldFileRow": "_vocabulary.rows.cached_file",
     "HugeRow": "_vocabulary.rows.huge",
     "KindDiffRow": "_vocabulary.rows.diff",

@@ -19,9 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, overload
 
     from pagemap._analyses.sharing import Sharing
+    from pagemap._analyses.sharing_groups import GroupSharing
     from pagemap._space.arguments import Target
     from pagemap._space.saved_processes import SavedProcesses
     from pagemap._space.snapshot_file import SavedRecord
@@ -205,21 +206,48 @@ class Snapshot(Holder):
             path=self.path,
         )
 
+    if TYPE_CHECKING:
+
+        @overload
+        def sharing(
+            self,
+            pids: Iterable[int] = ...,
+            *,
+            by: None = ...,
+            only: bool = ...,
+            top: int = ...,
+            moment: int = ...,
+            threads: int | None = ...,
+        ) -> Sharing: ...
+        @overload
+        def sharing(
+            self,
+            pids: Iterable[int] = ...,
+            *,
+            by: str,
+            only: bool = ...,
+            top: int = ...,
+            moment: int = ...,
+            threads: int | None = ...,
+        ) -> GroupSharing: ...
+
     def sharing(
         self,
         pids: Iterable[int] = (),
         *,
+        by: str | None = None,
         only: bool = False,
         top: int = 20,
         moment: int = -1,
         threads: int | None = None,
-    ) -> Sharing:
+    ) -> Sharing | GroupSharing:
         """What the processes of the file share with each other, as `pagemap.sharing` gives it.
 
         With `pids` only what one of these shares with another counts; with `only` no others are
         looked at. Nothing is known of processes that are not in the file. Without frames
         (`take` with ``frames=True``) the kinds of memory are unknown, and what KSM merged within
-        one process is left out: `kinds_told` in `about` is False.
+        one process is left out: `kinds_told` in `about` is False. `by` may be "name": the file has
+        nothing else that tells groups.
 
         Raises PfnsHidden for a file without PFNs, NoSuchProcess and UsageError as `process`.
         """
@@ -227,7 +255,7 @@ class Snapshot(Holder):
 
         chosen = list(dict.fromkeys(pids))
         saved = self._several(chosen, moment, only=only and bool(chosen))
-        return sharing_in(saved, chosen, top=top, threads=threads)
+        return sharing_in(saved, chosen, by=by, top=top, threads=threads)
 
     def owners(
         self, pfns: Iterable[int], *, moment: int = -1, threads: int | None = None

@@ -135,3 +135,16 @@ def status(pid: int, field: str) -> str:
         if name == field:
             return value.strip()
     raise LookupError(field)
+
+
+def alone(family: dict[int, str]) -> Counter[str]:
+    """How many frames each group of these processes maps and no other does, by its name."""
+    groups_of: dict[int, set[str]] = {}
+    for pid, name in family.items():
+        for _, frame, _ in pages(pid):
+            groups_of.setdefault(frame, set()).add(name)
+    found: Counter[str] = Counter()
+    for frame, names in groups_of.items():
+        if len(names) == 1 and kind(frame) != "zero":
+            found.update(names)
+    return found

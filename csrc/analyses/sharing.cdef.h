@@ -69,6 +69,7 @@ struct pm_sharing {
 	uint64_t end;		/* the first PFN that /proc/kpageflags has no word of */
 	uint64_t beyond;	/* pages added that map such a frame, from `end` on */
 	uint64_t *merged; /* by label: mappings of merged frames beyond one for each process */
+	uint64_t *alone;  /* by member: frames that it alone maps; NULL: not asked for */
 };
 
 enum pm_sharing_limits {
@@ -93,14 +94,15 @@ struct pm_heavy {
 /*
  * The frames behind the pages from *from up to *to that are present and not marked
  * exclusive: what one process alone maps once cannot be shared. The mark is not believed
- * where a PMD may map the page, which from Linux 6.15 on has that of its first page. `out` has room for
+ * where a PMD may map the page, which from Linux 6.15 on has that of its first page. The
+ * pages left out are added to *exclusive; NULL: none are left out. `out` has room for
  * `capacity` stretches, PM_READ_BLOCK or more; `scratch` holds PM_READ_BLOCK entries.
  * Returns the number of stretches or -errno: -ESRCH where the target is gone when all was
  * seen. *from becomes the place to go on, *seen the number of populated pages seen.
  */
 int64_t pm_sharing_collect(const struct pm_source *source, struct pm_place *from,
 			   const struct pm_place *to, uint64_t *scratch, struct pm_stretch *out,
-			   uint64_t capacity, uint64_t *seen);
+			   uint64_t capacity, uint64_t *exclusive, uint64_t *seen);
 
 /* sharing_sets.c */
 
@@ -118,13 +120,27 @@ int64_t pm_sharing_add(struct pm_sharing *sharing, const struct pm_stretch *stre
 /* Fill `buckets`, all zeros, anew: after the sets were moved into more room. */
 void pm_sharing_rehash(struct pm_sharing *sharing);
 
+/* sharing_groups.c */
+
+/*
+ * Let the sets of `to` be those of groups, from *at on of the sets of `from`, whose frames
+ * were counted but not accumulated: groups[member] is the number of the group that a
+ * process is in. Frames that several groups map count for their set, those of one group
+ * in within[group][kind]. `sets` has a word for each set of `from`, zeros at first, and
+ * `scratch` one for each group. The table of `to` is not used. Returns 0, or -ENOSPC as
+ * pm_sharing_add: then *at is where to go on.
+ */
+int64_t pm_sharing_groups(const struct pm_sharing *from, const uint32_t *groups, uint32_t *at,
+			  uint32_t *sets, uint32_t *scratch, struct pm_sharing *to,
+			  uint64_t *within);
+
 /* sharing_sums.c */
 
 /*
  * Count into pages[] of each set the frames from `from` up to `to` of the table (`from`
  * is a multiple of PM_TOUCHED) that several processes map, or one that KSM merged, by
  * kind, but for those that nobody maps any more: `flags` is /proc/kpageflags, `counts` /proc/kpagecount, `scratch` holds twice
- * PM_READ_BLOCK words. Those with the most processes are put into `top` (weight: how
+ * PM_READ_BLOCK words. With `alone` those that one process alone maps are added there. Those with the most processes are put into `top` (weight: how
  * many, index: the PFN, extra: the set and, above 32 bits, the kind), *top_count of
  * `capacity`. Returns the number of frames counted or -errno: -ENODATA where one of the
  * files ends before a frame that is in use.

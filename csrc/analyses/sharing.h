@@ -14,4 +14,11 @@ static inline uint32_t pm_set_of(uint32_t item)
 	return item & ~PM_TWICE;
 }
 
+/*
+ * The set of `parent` and `member`, larger than all in it, made if there is none; 0: there
+ * is no room.
+ */
+uint32_t pm_sharing_grown(struct pm_sharing *sharing, uint32_t parent, uint32_t member,
+			  uint32_t label);
+
 #endif

@@ -35,8 +35,8 @@ static uint64_t bucket_of(uint32_t parent, uint32_t member, uint32_t label)
 	return x ^ x >> 29;
 }
 
-/* The set of `parent` and `member`, made if there is none; 0 when there is no room. */
-static uint32_t grown(struct pm_sharing *sharing, uint32_t parent, uint32_t member, uint32_t label)
+uint32_t pm_sharing_grown(struct pm_sharing *sharing, uint32_t parent, uint32_t member,
+			  uint32_t label)
 {
 	uint64_t at = bucket_of(parent, member, label) & sharing->buckets_mask;
 	struct pm_set *set;
@@ -78,7 +78,7 @@ static uint32_t next_set(struct pm_sharing *sharing, uint32_t from, uint32_t mem
 	if (from && sharing->sets[from].member == member)
 		last->to = from; /* mapped by it already */
 	else
-		last->to = grown(sharing, from, member, label);
+		last->to = pm_sharing_grown(sharing, from, member, label);
 	if (!last->to && sharing->full)
 		last->to = untold(from);
 	last->known = last->to != 0;

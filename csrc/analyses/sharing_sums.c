@@ -87,12 +87,13 @@ static int tell_folio(int fd, uint64_t pfn, struct folio *last, uint64_t *flags)
 	return 0;
 }
 
-/* Whether it may count: several map it, or one does more than once. */
-static int is_shared(const struct pm_sharing *sharing, uint64_t slot)
+/* Whether it may count: several map it, or one does more than once; or one alone. */
+static int may_count(const struct pm_sharing *sharing, uint64_t slot)
 {
 	const uint32_t item = sharing->table[slot];
 
-	return item & PM_TWICE || sharing->sets[pm_set_of(item)].size > 1;
+	return item &&
+	       (sharing->alone || item & PM_TWICE || sharing->sets[pm_set_of(item)].size > 1);
 }
 
 /* The slot after those that are read along with the one at `slot`. */
@@ -103,19 +104,19 @@ static uint64_t end_of_read(const struct pm_sharing *sharing, uint64_t slot, uin
 	if (to > slot + PM_READ_BLOCK)
 		to = slot + PM_READ_BLOCK;
 	for (uint64_t at = end; at < to && at <= end + BRIDGED; at++)
-		if (is_shared(sharing, at))
+		if (may_count(sharing, at))
 			end = at + 1;
 	return end;
 }
 
 /* Where what is left to be told of the frames from `from` on begins; `to`: nowhere. */
-static uint64_t next_shared(const struct pm_sharing *sharing, uint64_t from, uint64_t to)
+static uint64_t next_that_may(const struct pm_sharing *sharing, uint64_t from, uint64_t to)
 {
 	for (uint64_t slot = from; slot < to; slot++) {
 		/* what was never touched is not even looked at: the kernel would have to give it */
 		if (slot % PM_TOUCHED == 0 && !sharing->touched[slot / PM_TOUCHED])
 			slot += PM_TOUCHED - 1;
-		else if (sharing->table[slot] && is_shared(sharing, slot))
+		else if (may_count(sharing, slot))
 			return slot;
 	}
 	return to;
@@ -150,11 +151,25 @@ struct block {
 	int counted; /* `counts` was read: of merged frames alone somebody asks */
 };
 
-/* Count the frame at `at` if it is shared. Returns 1, 0 if it is not, or -errno. */
-static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, struct block *block,
-			  uint64_t at, struct folio *last, struct pm_heavy *heavy)
+/* Whether the frame of this set counts as shared; if not, it may count for one process. */
+static int counts(const struct pm_sharing *sharing, uint32_t number, uint32_t item,
+		  enum pm_kind kind)
 {
-	const uint32_t number = pm_set_of(sharing->table[at]);
+	const struct pm_set *set = sharing->sets + number;
+
+	if (set->size > 1 || (kind == PM_KIND_KSM && item & PM_TWICE))
+		return 1;
+	if (sharing->alone && number >= PM_FIRST_SET && kind != PM_KIND_ZERO)
+		sharing->alone[set->member]++;
+	return 0;
+}
+
+/* Count the frame at `at` if it is shared. Returns 1, 0 if it is not, or -errno. */
+static int64_t settle_one(const struct pm_sharing *sharing, int fd, int map_counts,
+			  struct block *block, uint64_t at, struct folio *last,
+			  struct pm_heavy *heavy)
+{
+	const uint32_t item = sharing->table[at], number = pm_set_of(item);
 	struct pm_set *set = sharing->sets + number;
 	uint64_t flags = block->flags[at - block->slot];
 	enum pm_kind kind;
@@ -166,16 +181,16 @@ static int64_t settle_one(const struct pm_sharing *sharing, int fd, int counts, 
 	if (!is_mapped(flags))
 		return 0;
 	kind = kind_of(flags);
+	if (!counts(sharing, number, item, kind))
+		return 0; /* one process maps it, maybe twice: nobody else has anything of it */
 	if (kind == PM_KIND_KSM && !block->counted) {
-		error = read_words(sharing, counts, block->slot, block->count, block->counts);
+		error = read_words(sharing, map_counts, block->slot, block->count, block->counts);
 		if (error)
 			return error;
 		block->counted = 1;
 	}
 	if (kind == PM_KIND_KSM)
 		add_merged(sharing, number, block->counts[at - block->slot]);
-	else if (set->size < 2)
-		return 0; /* one process maps it twice: nobody else has anything of it */
 	set->pages[kind]++;
 	*heavy = (struct pm_heavy){ set->size, sharing->first + at, (uint64_t)kind << 32 | number };
 	return 1;
@@ -188,7 +203,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int count
 	struct folio last = { 0 };
 	uint64_t counted = 0, slot = from;
 
-	while ((slot = next_shared(sharing, slot, to)) < to) {
+	while ((slot = next_that_may(sharing, slot, to)) < to) {
 		struct block block = {
 			.slot = slot,
 			.count = end_of_read(sharing, slot, to) - slot,
@@ -200,7 +215,7 @@ int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int count
 		for (uint64_t at = slot; got >= 0 && at < slot + block.count; at++) {
 			struct pm_heavy heavy = { 0 };
 
-			if (!sharing->table[at] || !is_shared(sharing, at))
+			if (!may_count(sharing, at))
 				continue;
 			got = settle_one(sharing, flags, counts, &block, at, &last, &heavy);
 			if (got <= 0)

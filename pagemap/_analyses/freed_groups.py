@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from pagemap._analyses.groups import GROUPS, UNKNOWN
+from pagemap._analyses.groups import UNKNOWN, group_of
 from pagemap._errors import PagemapError
 from pagemap._kernel import task
 from pagemap._kernel.folder import Folder
@@ -82,12 +82,8 @@ class Ending:
 
     def _label(self, pid: int) -> str | None:
         """What its group is called; None for one that is gone."""
-        try:
-            with closing(Folder(self._every.meant(pid), str(pid), self._every.procfs)) as folder:
-                return GROUPS[self._by](folder) or UNKNOWN if self._by else ""
-        except PagemapError as error:
-            self._every.leave_out(pid, error)
-            return None
+        label = group_of(self._every, pid, self._by or "process")
+        return label if self._by or label is None else ""
 
     def _names_of(self, group: Group) -> str:
         names: dict[str, None] = {}

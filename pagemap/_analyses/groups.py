@@ -5,17 +5,20 @@ A process alone is a group too.
 
 from __future__ import annotations
 
-from pagemap._errors import UsageError
+from contextlib import closing
+
+from pagemap._errors import PagemapError, UsageError
 from pagemap._kernel import task
+from pagemap._kernel.folder import Folder
 from pagemap._vocabulary.names import unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pagemap._kernel.folder import Folder
+    from pagemap._space.every_process import EveryProcess
 
-__all__ = ["GROUPS", "UNKNOWN", "check_group"]
+__all__ = ["GROUPS", "UNKNOWN", "check_group", "group_of"]
 
 
 def _pid(folder: Folder) -> str:
@@ -42,3 +45,13 @@ def check_group(by: str) -> str:
     if by not in GROUPS:
         raise UsageError(unknown("by", by, GROUPS))
     return by
+
+
+def group_of(every: EveryProcess, pid: int, by: str) -> str | None:
+    """What the group of a process is called; None for one that is gone, which is left out."""
+    try:
+        with closing(Folder(every.meant(pid), str(pid), every.procfs)) as folder:
+            return GROUPS[by](folder) or UNKNOWN
+    except PagemapError as error:
+        every.leave_out(pid, error)
+        return None

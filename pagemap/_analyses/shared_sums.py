@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pagemap._space.every_space import Spaces
     from pagemap._space.saved_processes import SavedProcesses
 
-__all__ = ["Sums"]
+__all__ = ["Sums", "by_kind", "shared_of"]
 
 MOST_PAIRED = 1024
 """Processes whose pairs are told: of more, those that share most. Pairs take 48 bytes each."""
@@ -93,7 +93,7 @@ class Sums:
             sizes = {**dict.fromkeys(sizes), "zero": sizes["zero"]}
         elif self._ksm_told is False:
             sizes["ksm"] = None
-        return (_shared(pages) << PAGE_SHIFT, *(sizes[kind] for kind in _ORDER))
+        return (shared_of(pages) << PAGE_SHIFT, *(sizes[kind] for kind in _ORDER))
 
     def rows(self, top: int) -> dict[str, Sequence[Any]]:
         """The rows of all tables but that of frames; of most of them the `top` heaviest. Once."""
@@ -105,11 +105,11 @@ class Sums:
             groups.append((len(members), *self._amounts(counts), members, path))
         total, saved, paths = self._by_path(top)
         table.accumulate()
-        amounts = _by_kind(table.by_member(len(pids)))
+        amounts = by_kind(table.by_member(len(pids)))
         processes = [
             (pid, names.get(pid, ""), *self._amounts(pages))
             for pid, pages in zip(pids, amounts, strict=True)
-            if _shared(pages)
+            if shared_of(pages)
         ]
         processes.sort(key=lambda row: -row[2])  # type: ignore[operator] # never None
         pairs = [
@@ -141,12 +141,12 @@ class Sums:
     def _by_path(self, top: int) -> tuple[list[int], int, list[tuple[Any, ...]]]:
         """Pages by kind of all that is shared, how many are saved, and the heaviest paths."""
         words, saved = self._table.by_label(len(self._paths))
-        counts = _by_kind(words)
+        counts = by_kind(words)
         total = [sum(kind) for kind in zip(*counts, self._table.untold, strict=True)]
         found = [
             (*self._amounts(pages), more << PAGE_SHIFT, path)
             for path, pages, more in zip(self._paths, counts, saved, strict=True)
-            if _shared(pages)
+            if shared_of(pages)
         ]
         found.sort(key=lambda row: -row[0])  # type: ignore[operator] # never None
         return total, sum(saved), found[:top]
@@ -154,8 +154,8 @@ class Sums:
     def _pairs(self, amounts: list[tuple[int, ...]], top: int) -> list[tuple[int, int, list[int]]]:
         """The heaviest, of which one is a target where there are any: two numbers, and pages."""
         below = self._targets or NO_RANK
-        sharers = [number for number, pages in enumerate(amounts) if _shared(pages)]
-        sharers.sort(key=lambda n: (n >= self._targets, -_shared(amounts[n])))
+        sharers = [number for number, pages in enumerate(amounts) if shared_of(pages)]
+        sharers.sort(key=lambda n: (n >= self._targets, -shared_of(amounts[n])))
         chosen = sorted(sharers[:MOST_PAIRED])
         ranks = array("I", [NO_RANK]) * len(amounts)
         for rank, number in enumerate(chosen):
@@ -168,10 +168,11 @@ class Sums:
         ]
 
 
-def _shared(pages: Sequence[int]) -> int:
-    """All of them but the pages of zeros."""
+def shared_of(pages: Sequence[int]) -> int:
+    """All of these pages by kind but those of zeros."""
     return sum(pages) - pages[_ZERO]
 
 
-def _by_kind(words: Iterable[int]) -> list[tuple[int, ...]]:
+def by_kind(words: Iterable[int]) -> list[tuple[int, ...]]:
+    """Numbers of pages by kind, of each thing that `words` has some of."""
     return list(zip(*[iter(words)] * len(KINDS), strict=True))

@@ -22,7 +22,9 @@ from contextlib import closing
 from errno import ENODATA
 from sys import getsizeof
 
+from pagemap._analyses.groups import check_group
 from pagemap._analyses.shared_sums import Sums
+from pagemap._analyses.sharing_groups import Grouped, GroupSharing
 from pagemap._errors import PagemapError, from_file_error
 from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, RESERVED, FrameReader
@@ -39,6 +41,7 @@ from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.rows.sharing import (
     PARTS,
+    PARTS_OF_GROUPS,
     SharedFrameRow,
     SharedGroupRow,
     SharedPairRow,
@@ -50,11 +53,15 @@ from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TypeVar, overload
 
     from pagemap._space.arguments import Target
     from pagemap._space.every_space import Progress, Seen
     from pagemap._space.saved_processes import SavedProcesses
+    from pagemap._vocabulary.schema import Schema
+
+    _Sums = TypeVar("_Sums", bound=Sums)
 
 __all__ = ["MORE_PATHS", "SHARE", "WINDOW", "Sharing", "sharing", "sharing_in"]
 
@@ -92,9 +99,40 @@ class Sharing(Record):
         return self.total.about
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def sharing(
+        targets: Sequence[Target] = ...,
+        *,
+        by: None = ...,
+        only: bool = ...,
+        top: int = ...,
+        procfs: str = ...,
+        threads: int | None = ...,
+        progress: Progress | None = ...,
+        window: int = ...,
+        size: int | None = ...,
+    ) -> Sharing: ...
+    @overload
+    def sharing(
+        targets: Sequence[Target] = ...,
+        *,
+        by: str,
+        only: bool = ...,
+        top: int = ...,
+        procfs: str = ...,
+        threads: int | None = ...,
+        progress: Progress | None = ...,
+        window: int = ...,
+        size: int | None = ...,
+    ) -> GroupSharing: ...
+
+
 def sharing(
     targets: Sequence[Target] = (),
     *,
+    by: str | None = None,
     only: bool = False,
     top: int = 20,
     procfs: str = "/proc",
@@ -102,11 +140,15 @@ def sharing(
     progress: Progress | None = None,
     window: int = WINDOW,
     size: int | None = None,
-) -> Sharing:
+) -> Sharing | GroupSharing:
     """Which processes share memory, and how much.
 
     With `targets` only frames that one of them maps are counted; with `only` no other processes are
     read. Of pairs, groups, paths and frames the tables have the `top` largest.
+
+    With `by` ("name", "exe", "user", "cgroup", "container" or "session") it is what groups of
+    processes share with each other, as a `GroupSharing`. With targets too, only what the targets of
+    a group map is counted, and `alone` is known of their groups alone.
 
     The tables' `about` has the processes that were left out, the number of `sets` of processes, and
     in bytes:
@@ -126,12 +168,13 @@ def sharing(
     is valid for the moment only: a frame may move while other processes are read.
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
-    CAP_SYS_ADMIN, and for a target what `Process` raises.
+    CAP_SYS_ADMIN, UsageError for an unknown `by`, and for a target what `Process` raises.
     """
     begin = time.time()
     walk = _Walk(
         list(dict.fromkeys(map(pid_of, targets))),
         None,
+        None if by is None else check_group(by),
         only=only,
         procfs=procfs,
         threads=threads,
@@ -144,12 +187,21 @@ def sharing_in(
     saved: SavedProcesses,
     targets: Sequence[int] = (),
     *,
+    by: str | None = None,
     top: int = 20,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Sharing:
+) -> Sharing | GroupSharing:
     """See `pagemap.Snapshot.sharing`; `targets` are the first of those that were `saved`."""
-    walk = _Walk(list(targets), saved, only=True, procfs="", threads=threads, progress=progress)
+    walk = _Walk(
+        list(targets),
+        saved,
+        None if by is None else check_group(by),
+        only=True,
+        procfs="",
+        threads=threads,
+        progress=progress,
+    )
     return walk.through(top, window=WINDOW, size=None, begin=time.time())
 
 
@@ -160,6 +212,7 @@ class _Walk(Holder):
         self,
         targets: list[int],
         saved: SavedProcesses | None,
+        by: str | None,
         *,
         only: bool,
         procfs: str,
@@ -168,13 +221,16 @@ class _Walk(Holder):
     ) -> None:
         self._targets = targets
         self._saved = saved
+        self._by = by
         self._only = only
         self._procfs = procfs
         self._threads = check_threads(threads)
         self._progress = progress
         self._labels: dict[str, int] = {}
 
-    def through(self, top: int, *, window: int, size: int | None, begin: float) -> Sharing:
+    def through(
+        self, top: int, *, window: int, size: int | None, begin: float
+    ) -> Sharing | GroupSharing:
         """Look at all, and sum up."""
         heaviest = Heaviest(top)
         procfs, saved = self._procfs, self._saved
@@ -192,30 +248,48 @@ class _Walk(Holder):
             if not self._kinds_told:
                 self._table.assume(RESERVED)
             self._spaces = saved or Spaces(procfs=procfs, first=self._targets, only=self._only)
+            self._grouped = self._by and Grouped(self._spaces, self._by, len(self._targets))
+            if self._grouped:
+                self._table.count_alone(len(self._spaces.pids))
             end = self._end
             for first in range(0, end, window):
                 self._table.open_window(first, min(window, end - first), end)
-                self._fill()
+                self._fill(count_exclusive=not first)
                 self._settle(reader, heaviest)
             self._table.close_window()
-            paths = list(self._labels) or [""]
-            sums = Sums(
-                self._table,
-                self._spaces,
-                paths,
-                len(self._targets),
-                self._ksm_told,
-                kinds_told=self._kinds_told,
-            )
+            if self._grouped:
+                of_groups, rows = self._grouped.tables(self._table, self._sums, top, size)
+                return GroupSharing(**self._tables(PARTS_OF_GROUPS, rows, of_groups, begin))
+            sums = self._sums(Sums, self._table, len(self._targets))
             rows = {"frames": sums.frames(reader, heaviest), **sums.rows(top)}
+        return Sharing(**self._tables(PARTS, rows, sums, begin))
+
+    def _sums(self, kind: type[_Sums], table: FrameSets, targets: int) -> _Sums:
+        """Sums of these sets of processes, or of groups, of which so many were asked for."""
+        return kind(
+            table,
+            self._spaces,
+            list(self._labels) or [""],
+            targets,
+            self._ksm_told,
+            kinds_told=self._kinds_told,
+        )
+
+    def _tables(
+        self,
+        parts: Mapping[str, Schema],
+        rows: Mapping[str, Sequence[Any]],
+        sums: Sums,
+        begin: float,
+    ) -> dict[str, Any]:
         holds = (
             about(begin, None, **sums.about())
-            if saved is None
+            if self._saved is None
             else {**sums.about(), "among": AMONG_SAVED}
         )
-        return Sharing(
-            **{name: Table.of_rows(PARTS[name], rows[name], about=holds) for name in PARTS}
-        )
+        if self._by:
+            holds["by"] = self._by
+        return {name: Table.of_rows(parts[name], rows[name], about=holds) for name in parts}
 
     def _open_frames(self, reader: FrameReader) -> None:
         """Find out what is told of frames. Raises where that may not be read, or PFNs hidden."""
@@ -252,7 +326,7 @@ class _Walk(Holder):
                 path=path,
             ) from None
 
-    def _fill(self) -> None:
+    def _fill(self, *, count_exclusive: bool) -> None:
         joining = bool(self._targets)
         steps = self._spaces.go_through(
             self._choose,
@@ -265,8 +339,10 @@ class _Walk(Holder):
         with self._spaces, closing(steps):
             for piece, (buffer, count) in steps:
                 seen: Seen = piece.visit.tag
+                join = joining and seen.number >= len(self._targets)
+                if self._grouped and count_exclusive and not join:
+                    self._grouped.add_exclusive(seen.number, buffer.exclusive[0])
                 if count:
-                    join = joining and seen.number >= len(self._targets)
                     self._table.add(buffer, count, seen.note, seen.number, join=join)
 
     def _choose(self, block: bytes, _process: object) -> tuple[list[tuple[int, int]], array[int]]:

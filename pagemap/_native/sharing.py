@@ -51,6 +51,7 @@ class FrameSets:
         self._sets: Any = None
         self._buckets: Any = None
         self._merged: Any = ffi.new("uint64_t[]", 1)
+        self._alone: Any = None
         self._most = min(max(size // _SET_BYTES, _RESERVED + 1), _MOST_SETS)
         self._state.sets_count = _RESERVED
         self._grow(min(_FIRST_SETS, 1 << (self._most - 1).bit_length()))
@@ -85,6 +86,18 @@ class FrameSets:
     def assume(self, bits: int) -> None:
         """Take these bits of /proc/kpageflags for granted, of all frames."""
         self._state.assumed = bits
+
+    def count_alone(self, members: int) -> None:
+        """Count from now on what each of so many processes alone maps, for `alone`."""
+        self._alone = self._state.alone = ffi.new("uint64_t[]", max(members, 1))
+
+    @property
+    def alone(self) -> memoryview:
+        """The frames that were added and are of one process alone, by its number.
+
+        After `count_alone`. Where there was no room for sets, some are missing.
+        """
+        return view_of(self._alone, "Q")
 
     def open_window(self, first: int, count: int, end: int) -> None:
         """Begin with the frames from PFN `first` on, none of which has a set yet.
@@ -164,6 +177,22 @@ class FrameSets:
                     top.count,
                 )
             )
+
+    def of_groups(self, groups: array[int], count: int, size: int) -> tuple[FrameSets, memoryview]:
+        """Before `accumulate`: the same for groups of processes, as many as `count`.
+
+        ``groups[number]`` is the group of a process. The sets are those of groups; and what one
+        group alone has is in the second, by group and kind. `size` is as for the sets themselves.
+        """
+        sets = FrameSets(size)
+        within = ffi.new("uint64_t[]", max(count, 1) * _KINDS)
+        at = ffi.new("uint32_t *")
+        found = ffi.new("uint32_t[]", self._state.sets_count)
+        numbers = ffi.from_buffer("uint32_t[]", groups)
+        scratch = allocate("uint32_t[]", max(count, 1))
+        while lib.pm_sharing_groups(self._state, numbers, at, found, scratch, sets._state, within):
+            sets._grow(2 * len(sets._sets))
+        return sets, view_of(within, "Q")
 
     def by_label(self, labels: int) -> tuple[memoryview, memoryview]:
         """Frames by label and kind, and the frames that sharing saves by label."""

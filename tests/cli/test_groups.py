@@ -149,6 +149,37 @@ def test_what_each_group_frees(
     assert (every.stays_anon or 0) >= 1 << 20
 
 
+def test_what_groups_share(
+    need_pfns: None, pagemap: Pagemap, grouped: tuple[list[int], dict[str, set[int]]]
+) -> None:
+    """What groups share, and what each shares within, is what their processes share."""
+    pids, groups = grouped
+    words = [*map(str, pids), "--targets-only", "--json", "--top", "100000"]
+    code, out, _ = pagemap("sharing", *words)
+    every = json.loads(out)
+    assert code == 0
+    code, out, _ = pagemap("sharing", *words, "--by", "container")
+    told = json.loads(out)
+    assert (code, told["schema"]) == (0, "pagemap.sharing.by")
+    ((total,), (whole,)) = told["total"], every["total"]
+    assert total["shared"] + total["within"] == whole["shared"]
+    assert {row["group"]: row["processes"] for row in told["groups"]} == {
+        name: len(members) for name, members in groups.items()
+    }
+    assert sum(row["within"] for row in told["groups"]) == total["within"]
+    assert sum(row["shared"] for row in told["sets"]) == total["shared"]
+    # a page of Python that both map is that of two groups, or of one
+    (one, other) = sorted(groups)[:2]
+    mine = [row for row in every["groups"] if groups[one] & set(row["pids"])]
+    apart = [row for row in mine if not groups[one].issuperset(row["pids"])]
+    row = next(row for row in told["groups"] if row["group"] == one)
+    assert row["shared"] == sum(each["shared"] for each in apart)
+    assert row["within"] == sum(each["shared"] for each in mine) - row["shared"]
+    both = sum(each["shared"] for each in mine if groups[other] & set(each["pids"]))
+    pairs = {frozenset((row["group"], row["other_group"])): row for row in told["pairs"]}
+    assert pairs[frozenset((one, other))]["shared"] == both
+
+
 def test_memory_of_cgroups(grouped: tuple[list[int], dict[str, set[int]]]) -> None:
     """Each cgroup has the words for its container, and rows add up by them."""
     _, groups = grouped

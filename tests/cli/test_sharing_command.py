@@ -171,6 +171,16 @@ def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int]) -> None:
         ("--what pairs --columns path", "--columns knows no 'path'; choose from pid"),
         ("--top -1", "--top needs a number from 0 on, not '-1'"),
         ("--threads many", "--threads needs a number from 1 on, not 'many'"),
+        (
+            "--by grup",
+            "--by knows no 'grup'; did you mean cgroup? choose from name, exe, user, cgroup",
+        ),
+        ("--by name,user", "--by takes one word"),
+        (
+            "--by name --what frames",
+            "--what with --by knows no 'frames'; choose from total, groups",
+        ),
+        ("--by name --csv", "--format csv needs a single table, and these are 5: choose one with"),
         ("--json --csv", "argument --csv: not allowed with argument --json"),
     ],
 )
@@ -252,3 +262,35 @@ def test_processes_of_other_namespaces(pagemap: Pagemap, start: Start, which: st
     process = pagemap.start(*words, "--json", prefix=inside)
     assert json.loads(process.communicate(timeout=60)[0])["about"]["all_namespaces"] is False
     assert json.loads(pagemap(*words, "--json").out)["about"]["all_namespaces"] is True
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("saved") / "all.pagemap")
+
+
+def test_groups_of_processes(pagemap: Pagemap, family: list[int], saved: str) -> None:
+    """Each part, of those that run and of a snapshot: one group alone shares with nobody."""
+    (whole,) = json.loads(ask(pagemap, family, "--json", "--what", "total"))["rows"]
+    told = json.loads(ask(pagemap, family, "--json", "--by", "name"))
+    assert (told["schema"], told["version"]) == ("pagemap.sharing.by", 1)
+    assert told["about"]["by"] == "name"
+    (row,) = told["groups"]
+    name = everyone.status(family[0], "Name")
+    assert (row["group"], row["processes"], row["shared"]) == (name, 3, 0)
+    assert row["within"] == told["total"][0]["within"] == whole["shared"]
+    assert row["alone"] >= row["within"]
+    assert (told["pairs"], told["sets"], told["paths"]) == ([], [], [])
+    out = ask(pagemap, family, "--csv", "--by", "name", "--what", "groups", "--columns", "group")
+    assert out.decode().split() == ["group", name]
+    code, _, _ = pagemap("snapshot", *family, "--frames", "-o", saved)
+    assert code == 0
+    code, out, _ = pagemap("sharing", saved, "--json", "--by", "name", "--what", "groups")
+    assert code == 0
+    (again,) = json.loads(out)["rows"]
+    assert {**again, "alone": row["alone"]} == row
+    code, _, err = pagemap("sharing", saved, "--by", "user")
+    assert (code, err) == (
+        2,
+        ["pagemap: by is name for a snapshot, which does not have the user of processes"],
+    )

@@ -9,7 +9,7 @@
 
 /*
  * Stretches out of entries: the frames that are present and not exclusive, in order, and
- * those that a PMD may map.
+ * those that a PMD may map. Those left out are counted; or none are.
  */
 static void collected(void)
 {
@@ -22,6 +22,8 @@ static void collected(void)
 		struct pm_place at = { 0, 0 };
 		struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
 		uint64_t *scratch = exactly(PM_READ_BLOCK * 8), span = 0, page = 0, seen;
+		uint64_t left = 0, wanted = 0;
+		const int all = !below(4);
 
 		draw_scene(pages, 1 + below(below(2) ? 10 : 900), (unsigned)below(11));
 		for (uint64_t i = 0; i < pages; i++)
@@ -30,7 +32,7 @@ static void collected(void)
 		lie.interrupt = (unsigned)below(2);
 		while (at.span < to.span) {
 			int64_t got = pm_sharing_collect(&source, &at, &to, scratch, out,
-							 PM_READ_BLOCK, &seen);
+							 PM_READ_BLOCK, all ? NULL : &left, &seen);
 
 			CHECK(got >= 0);
 			for (int64_t i = 0; i < got; i++) {
@@ -47,7 +49,7 @@ static void collected(void)
 					if (!(entry & SCENE_PRESENT) || !(entry << 9))
 						continue;
 					/* what lies in its place may be mapped by a PMD */
-					if (entry >> 56 & 1 &&
+					if (!all && entry >> 56 & 1 &&
 					    (entry ^ (spans[span].vpn + page)) % 512)
 						continue;
 					CHECK_EQUAL(out[i].span, span);
@@ -56,6 +58,15 @@ static void collected(void)
 				}
 			}
 		}
+		for (unsigned i = 0; i < 2 && !all; i++)
+			for (uint64_t vpn = spans[i].vpn; vpn < spans[i].vpn + spans[i].count;
+			     vpn++) {
+				const uint64_t entry = scene_entry(vpn);
+
+				wanted += entry & SCENE_PRESENT && entry << 9 && entry >> 56 & 1 &&
+					  (entry ^ vpn) % 512;
+			}
+		CHECK_EQUAL(left, wanted);
 		free(scratch);
 		free(out);
 	}
@@ -93,10 +104,30 @@ static void heaviest(void)
 	}
 }
 
+static void failing(void)
+{
+	const struct pm_range span = { 0, 100 };
+	const struct pm_source source = { &span, 1, 3, 12, 0, NULL };
+	const struct pm_place to = { 1, 0 };
+	struct pm_place at = { 0, 0 };
+	struct pm_stretch *out = exactly(PM_READ_BLOCK * sizeof(*out));
+	uint64_t *scratch = exactly(PM_READ_BLOCK * 8), left = 0, seen;
+
+	draw_scene(100, 1, 0);
+	lie.error = EIO;
+	CHECK_EQUAL(
+		pm_sharing_collect(&source, &at, &to, scratch, out, PM_READ_BLOCK, &left, &seen),
+		-EIO);
+	CHECK_EQUAL(pm_sharing_collect(&source, &at, &to, scratch, out, 1, &left, &seen), -EINVAL);
+	free(scratch);
+	free(out);
+}
+
 int main(int argc, char **argv)
 {
 	srand(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
 	collected();
+	failing();
 	heaviest();
 	return 0;
 }

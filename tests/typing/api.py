@@ -240,6 +240,14 @@ def analyses(process: pagemap.Process) -> None:
     assert_type(shared.processes[0], pagemap.SharedProcessRow)
     assert_type(shared.frames, pagemap.Table[pagemap.SharedFrameRow])
     assert_type(shared.groups, pagemap.Table[pagemap.SharedGroupRow])
+    grouped = pagemap.sharing([1], by="user")
+    assert_type(grouped, pagemap.GroupSharing)
+    assert_type(grouped.total[0], pagemap.GroupTotalRow)
+    assert_type(grouped.groups[0], pagemap.GroupShareRow)
+    assert_type(grouped.groups[0].alone, "int | None")
+    assert_type(grouped.pairs, pagemap.Table[pagemap.GroupPairRow])
+    assert_type(grouped.sets, pagemap.Table[pagemap.GroupSetRow])
+    assert_type(grouped.paths, pagemap.Table[pagemap.GroupPathRow])
 
 
 def cached(paths: list[str]) -> int | None:

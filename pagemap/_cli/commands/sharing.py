@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap._cli import results
 from pagemap._cli.options import SPACE_HELP, add_threads, in_lines
-from pagemap._vocabulary.rows.sharing import PARTS
+from pagemap._vocabulary.rows.sharing import PARTS, PARTS_OF_GROUPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._analyses.sharing import Sharing
+    from pagemap._analyses.sharing_groups import GroupSharing
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -30,6 +31,14 @@ _MEANINGS = {
     "paths": "what is shared of a file or named mapping, and what that saves",
     "frames": "the frames that are mapped by the most processes",
 }
+_OF_GROUPS = {
+    "total": "what two or more groups map, by kind; each frame counts once",
+    "groups": "what each group shares with any other, and has alone",
+    "pairs": "what two groups share, with or without others",
+    "sets": "what exactly these groups share, by path",
+    "paths": "what groups share of a file or named mapping, and what that saves",
+}
+_GROUPS = ("name", "exe", "user", "cgroup", "container", "session")
 _TOP_OF_TABLES = 10
 _TOP_OF_DATA = 1000
 
@@ -37,12 +46,24 @@ _TOP_OF_DATA = 1000
 def examples() -> str:
     """What stands below the options."""
     columns = {column.name: column.meaning for part in PARTS.values() for column in part}
+    more = {column.name: column.meaning for part in PARTS_OF_GROUPS.values() for column in part}
+    more = {name: meaning for name, meaning in more.items() if columns.get(name) != meaning}
     return f"""\
 parts:
 {in_lines(list(_MEANINGS.items()))}
 
 columns of the parts:
 {in_lines(list(columns.items()))}
+
+parts with --by:
+{in_lines(list(_OF_GROUPS.items()))}
+
+other columns with --by:
+{in_lines(list(more.items()))}
+
+With --by processes are taken together that have the same {", ".join(_GROUPS[:-1])}
+or {_GROUPS[-1]}: a frame that several of them map counts once for the group. SHARED
+and WITHIN of the total are what processes share at all, without --by.
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpageflags.
 All processes are read once. This takes at most 4 bytes of memory for each
@@ -55,16 +76,18 @@ first process that maps it.
 
 Of a snapshot it shows what its own processes share: FILE for all of them,
 FILE#PID for what one of them shares with the others. Kinds (anon, file ...) are
-known if it was taken with --frames. With --no-pfns nothing is known.
+known if it was taken with --frames. With --no-pfns nothing is known. Of groups
+it knows those by name.
 
 Several parts are printed as several tables; in JSON they are one document, each
-part under its name. All other formats, and --columns, --sort, --by and --watch,
-need one part: name it with --what.
+part under its name. All other formats, and --columns, --sort and --watch, need
+one part: name it with --what.
 
 examples:
   sudo pagemap sharing
   sudo pagemap sharing postgres --targets-only --what pairs,total
-  sudo pagemap sharing --what paths --top 50 --csv"""
+  sudo pagemap sharing --what paths --top 50 --csv
+  sudo pagemap sharing --by container --what groups"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -79,6 +102,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         metavar="PART[,PART...]",
         help="the parts to show (default: all)",
+    )
+    parser.add_argument(
+        "--by",
+        metavar="WHAT",
+        help=f"{', '.join(_GROUPS[:-1])} or {_GROUPS[-1]}: what groups of processes share",
     )
     add_threads(parser)
     results.add_arguments(parser, grouped=False)
@@ -96,7 +124,10 @@ def run(arguments: Namespace) -> int:
     from pagemap._errors import UsageError
 
     threads = parse_count(arguments.threads, option="--threads")
-    parts = parse_names(arguments.what, PARTS, option="--what") or list(PARTS)
+    by = _group(arguments)
+    schemas = PARTS if by is None else PARTS_OF_GROUPS
+    option = "--what" if by is None else "--what with --by"
+    parts = parse_names(arguments.what, schemas, option=option) or list(schemas)
     top = parse_limit(arguments.top, option="--top")
     if top is None:
         top = _TOP_OF_DATA if arguments.format not in (None, "table") else _TOP_OF_TABLES
@@ -105,15 +136,15 @@ def run(arguments: Namespace) -> int:
         top = max(top, _TOP_OF_DATA)
     if arguments.targets_only and not arguments.targets:
         raise UsageError("--targets-only needs targets: name the processes to read")
-    made: list[Sharing] = []
+    made: list[Sharing | GroupSharing] = []
 
-    def look() -> Sharing:
+    def look() -> Sharing | GroupSharing:
         only: bool = arguments.targets_only
         with Bar(unit="processes") as bar:
             made[:] = [
-                sharing(targets, only=only, top=top, threads=threads, progress=bar)
+                sharing(targets, by=by, only=only, top=top, threads=threads, progress=bar)
                 if saved is None
-                else sharing_in(saved, targets, top=top, threads=threads, progress=bar)
+                else sharing_in(saved, targets, by=by, top=top, threads=threads, progress=bar)
             ]
         return made[0]
 
@@ -121,7 +152,7 @@ def run(arguments: Namespace) -> int:
         return _parts(look(), parts)[parts[0]]
 
     shown: Any = (
-        results.Results(arguments, PARTS[parts[0]])
+        results.Results(arguments, schemas[parts[0]])
         if len(parts) == 1
         else Several(arguments, parts, option="--what")
     )
@@ -134,7 +165,8 @@ def run(arguments: Namespace) -> int:
     if len(parts) == 1:
         shown.show(one)
     else:
-        shown.show(lambda: _parts(look(), parts), "pagemap.sharing", 3)
+        whole = ("pagemap.sharing", 3) if by is None else ("pagemap.sharing.by", 1)
+        shown.show(lambda: _parts(look(), parts), *whole)
     if alone and saved is not None:
         complain("of one process alone nothing is shared; take a snapshot of several")
     elif alone:
@@ -142,7 +174,21 @@ def run(arguments: Namespace) -> int:
     return _remark(made[0].about)
 
 
-def _parts(told: Sharing, parts: list[str]) -> dict[str, Table[Any]]:
+def _group(arguments: Namespace) -> str | None:
+    """What groups are of, with --by; the rows are of groups then."""
+    from pagemap._cli.parsing import parse_names
+    from pagemap._errors import UsageError
+
+    by, arguments.by = arguments.by, None
+    if by is None:
+        return None
+    (word, *more) = parse_names([by], _GROUPS, option="--by")
+    if more:
+        raise UsageError("--by takes one word")
+    return word
+
+
+def _parts(told: Sharing | GroupSharing, parts: list[str]) -> dict[str, Table[Any]]:
     return {name: table for name, table in told._asdict().items() if name in parts}
 
 

@@ -12,6 +12,12 @@ from pagemap._vocabulary.schema import Schema
 
 __all__ = [
     "PARTS",
+    "PARTS_OF_GROUPS",
+    "GroupPairRow",
+    "GroupPathRow",
+    "GroupSetRow",
+    "GroupShareRow",
+    "GroupTotalRow",
     "SharedFrameRow",
     "SharedGroupRow",
     "SharedPairRow",
@@ -129,3 +135,96 @@ PARTS: dict[str, Schema] = {
     "frames": Schema.of(SharedFrameRow, "pagemap.sharing.frames", 3),
 }
 """The tables of `pagemap.sharing`, in order."""
+
+_KEPT = field(
+    "bytes", "how much more memory would be needed if no groups shared any", adds=False, rank=3
+)
+_WITHIN = field(
+    "bytes", "what several processes of one group alone share, or KSM merged there", rank=3
+)
+
+
+class GroupTotalRow(Record):
+    """What several groups map, each frame once; the row of `GroupSharing.total`.
+
+    `shared` and `within` are what processes share at all.
+    """
+
+    shared: int = _SHARED
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
+    ksm: int | None = _KSM
+    other: int | None = _OTHER
+    zero: int = _ZERO
+    within: int = _WITHIN
+    saved: int = _KEPT
+
+
+class GroupShareRow(Record):
+    """What a group shares with any other, and has alone; a row of `GroupSharing.groups`."""
+
+    group: str = field("", "the group; - where it is not known", rank=0, key=True)
+    processes: int = field("processes", "number of its processes that were read", rank=2)
+    shared: int = _SHARED
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
+    ksm: int | None = _KSM
+    other: int | None = _OTHER
+    zero: int = _ZERO
+    within: int = _WITHIN
+    alone: int | None = field("bytes", "what no other group maps, within included", rank=4)
+
+
+class GroupPairRow(Record):
+    """What two groups share, with or without others; a row of `GroupSharing.pairs`."""
+
+    group: str = field("", "one group", rank=0, key=True)
+    other_group: str = field("", "the other group", rank=0, key=True)
+    shared: int = _SHARED
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
+    ksm: int | None = _KSM
+    other: int | None = _OTHER
+    zero: int = _ZERO
+
+
+class GroupSetRow(Record):
+    """What exactly these groups share, by path; a row of `GroupSharing.sets`."""
+
+    number: int = field("", "number of groups", rank=0)
+    shared: int = _SHARED
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
+    ksm: int | None = _KSM
+    other: int | None = _OTHER
+    zero: int = _ZERO
+    groups: str = field("", "the groups, between commas", rank=3, key=True)
+    path: str = _PATH
+
+
+class GroupPathRow(Record):
+    """How much of a path groups share; a row of `GroupSharing.paths`."""
+
+    shared: int = _SHARED
+    anon: int | None = _ANON
+    file: int | None = _FILE
+    shmem: int | None = _SHMEM
+    ksm: int | None = _KSM
+    other: int | None = _OTHER
+    zero: int = _ZERO
+    saved: int = _KEPT
+    path: str = field("", "the file, or a name in brackets", rank=2, key=True)
+
+
+PARTS_OF_GROUPS: dict[str, Schema] = {
+    "total": Schema.of(GroupTotalRow, "pagemap.sharing.by.total", 1),
+    "groups": Schema.of(GroupShareRow, "pagemap.sharing.by.groups", 1),
+    "pairs": Schema.of(GroupPairRow, "pagemap.sharing.by.pairs", 1),
+    "sets": Schema.of(GroupSetRow, "pagemap.sharing.by.sets", 1),
+    "paths": Schema.of(GroupPathRow, "pagemap.sharing.by.paths", 1),
+}
+"""The same of groups: the tables of `pagemap.sharing` with `by`."""
