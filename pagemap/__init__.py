@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pagemap._analyses.page_types import page_types
     from pagemap._analyses.regions import RegionStream
     from pagemap._analyses.segments import SegmentStream
-    from pagemap._analyses.sharing import Sharing, sharing
+    from pagemap._analyses.sharing import sharing
     from pagemap._analyses.sharing_groups import GroupSharing
+    from pagemap._analyses.sharing_walk import Sharing
     from pagemap._errors import (
         AccessDenied,
         AddressError,
@@ -324,7 +325,7 @@ _MODULES = {
     "SharedPathRow": "_vocabulary.rows.sharing",
     "SharedProcessRow": "_vocabulary.rows.sharing",
     "SharedRow": "_vocabulary.rows.sharing",
-    "Sharing": "_analyses.sharing",
+    "Sharing": "_analyses.sharing_walk",
     "Snapshot": "_snapshot",
     "SwapAreaRow": "_vocabulary.rows.memory",
     "Table": "_tables.table",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, overload
 
-    from pagemap._analyses.sharing import Sharing
     from pagemap._analyses.sharing_groups import GroupSharing
+    from pagemap._analyses.sharing_walk import Sharing
     from pagemap._space.arguments import Target
     from pagemap._space.saved_processes import SavedProcesses
     from pagemap._space.snapshot_file import SavedRecord

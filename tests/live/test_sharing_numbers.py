@@ -16,7 +16,7 @@ import pytest
 
 import pagemap
 from pagemap import sharing
-from pagemap._analyses.sharing import MORE_PATHS
+from pagemap._analyses.sharing_walk import MORE_PATHS
 from tests import everyone, oracle, workloads, zoo
 from tests.live.test_sharing import ALL, check_against_naive, need_frames
 
@@ -172,7 +172,9 @@ def test_sets_beyond_all_bounds(random_halves: list[int]) -> None:
 
 def test_names_beyond_all_bounds(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """So did the names of what they map."""
-    monkeypatch.setattr("pagemap._analyses.sharing._LABEL_BYTES", 1 << 20)  # room for one of them
+    monkeypatch.setattr(
+        "pagemap._analyses.sharing_walk._LABEL_BYTES", 1 << 20
+    )  # room for one of them
     family = [start(workloads.python()).pid for _ in range(2)]
     unbounded, bounded = both(family, 2 << 20)
     assert len(unbounded.paths) > 6

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from pagemap._analyses.sharing import Sharing
     from pagemap._analyses.sharing_groups import GroupSharing
+    from pagemap._analyses.sharing_walk import Sharing
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
