@@ -138,7 +138,9 @@ class Walk(Holder):
             if not self._kinds_told:
                 self._table.assume(RESERVED)
             self._spaces = saved or Spaces(procfs=procfs, first=self._targets, only=self._only)
-            self._grouped = self._by and Grouped(self._spaces, self._by, len(self._targets))
+            # targets with one address space are one of those that are gone through
+            self._first = len(self._targets) if saved else self._spaces.named
+            self._grouped = self._by and Grouped(self._spaces, self._by, self._first)
             if self._grouped:
                 self._table.count_alone(len(self._spaces.pids))
             end = self._end
@@ -150,7 +152,7 @@ class Walk(Holder):
             if self._grouped:
                 of_groups, rows = self._grouped.tables(self._table, self._sums, top, size)
                 return GroupSharing(**self._tables(PARTS_OF_GROUPS, rows, of_groups, begin))
-            sums = self._sums(Sums, self._table, len(self._targets))
+            sums = self._sums(Sums, self._table, self._first)
             rows = {"frames": sums.frames(reader, heaviest), **sums.rows(top)}
         return Sharing(**self._tables(PARTS, rows, sums, begin))
 
@@ -229,7 +231,7 @@ class Walk(Holder):
         with self._spaces, closing(steps):
             for piece, (buffer, count) in steps:
                 seen: Seen = piece.visit.tag
-                join = joining and seen.number >= len(self._targets)
+                join = joining and seen.number >= self._first
                 if self._grouped and count_exclusive and not join:
                     self._grouped.add_exclusive(seen.number, buffer.exclusive[0])
                 if count:

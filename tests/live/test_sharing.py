@@ -244,6 +244,18 @@ def test_a_child_of_vfork_is_one_with_its_parent(start: Start) -> None:
     assert (len(told.processes), len(told.pairs), len(told.groups)) == (0, 0, 0)
 
 
+def test_targets_of_one_address_space_among_others(start: Start) -> None:
+    """As many processes after them were taken for targets too, with all that they share."""
+    strangers = [start(workloads.bash()) for _ in range(2)]
+    targets = [start(workloads.dense(64 * PAGE)) for _ in range(24)]
+    pids = [target.pid for target in targets]
+    children = [target.ask("v") for target in targets]
+    told = sharing([*pids, *children], top=ALL)
+    assert {each.pids[0] for each in told.groups} <= {*pids}
+    assert {each.pid for each in told.pairs} <= {*pids}
+    assert {each.pid for each in strangers} <= {each.pid for each in told.processes}
+
+
 def test_memory_of_those_that_end_before_it_is_told(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
