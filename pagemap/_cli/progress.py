@@ -7,7 +7,14 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from typing import Protocol
+
+    class _Drawn(Protocol):
+        """A bar on stderr, with or without rich."""
+
+        def show(self, done: int, total: int | None) -> None: ...
+        def stop(self) -> None: ...
+
 
 __all__ = ["Bar"]
 
@@ -27,49 +34,32 @@ class Bar:
         self._begun = monotonic()
         self._unit = unit
         self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._drawn: _Drawn | None = None
 
     def __call__(self, done: int, total: int | None) -> None:
         """Show that `done` of `total` are done."""
         if not self._wanted:
             return
-        if self._bar is None:
+        if self._drawn is None:
             if monotonic() - self._begun < _PATIENCE:
                 return
-            self._bar = _start(self._unit)
-            if self._bar is None:
-                self._wanted = False
-                return
-            self._task = self._bar.add_task(self._unit, total=total)
-        assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total, refresh=True)
+            self._drawn = _start(self._unit, self._begun)
+        self._drawn.show(done, total)
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._drawn is not None:
+            self._drawn.stop()
 
 
-def _start(unit: str) -> Progress | None:
-    """A bar on stderr, or None without rich: a bar is no reason to fail."""
+def _start(unit: str, begun: float) -> _Drawn:
+    """The bar: by rich, which the extra `cli` installs, or else in plain characters."""
     try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+        from pagemap._cli.rich_bar import RichBar
     except ImportError:
-        return None
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        unit,
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        auto_refresh=False,
-        transient=True,
-    )
-    bar.start()
-    # rich hides it, and a signal that ends us would leave it so.
-    bar.console.show_cursor(True)
-    return bar
+        from pagemap._cli.plain_bar import PlainBar
+
+        return PlainBar(unit, begun)
+    return RichBar(unit)

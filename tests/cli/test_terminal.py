@@ -176,6 +176,9 @@ def test_tables_without_rich(
     expected = piped(pagemap, target.pid, written)
     assert comparable(written) == comparable(expected)
     assert max(map(len, ESCAPE.sub(b"", written).decode().splitlines())) <= 100
+    other = Terminal(100)
+    pagemap.start("maps", target.pid, stdout=other.fd, env=colourful()).communicate(timeout=120)
+    assert other.close() == written
 
 
 class Slow:
@@ -189,6 +192,9 @@ class Slow:
             assert process.stdout
             out = os.read(process.stdout.fileno(), 100)
             time.sleep(1.2)
+            for _ in range(3):  # no bar is drawn more than ten times a second
+                self.rows = process.stdout.read(1 << 20)
+                time.sleep(0.11)
             while piece := process.stdout.read(1 << 20):
                 self.rows = piece
             assert process.wait() == 0
@@ -247,14 +253,29 @@ def test_a_bar_without_colours(pagemap: Pagemap, big: workloads.Target, terminal
     assert not COLOUR.search(written)
 
 
-def test_no_bar_without_rich(
+def test_a_plain_bar_without_rich(
     pagemap: Pagemap,
     big: workloads.Target,
     terminal: Terminal,
     without_rich: Mapping[str, str],
 ) -> None:
     Slow(pagemap, big, terminal.fd, without_rich)
-    assert b" pages" not in terminal.close()
+    written = terminal.close()
+    assert not ESCAPE.search(written)
+    drawn = written.rpartition(b"\n")[2]  # before it may stand that PFNs are hidden
+    *lines, blank, after = drawn.decode().split("\r")[1:]
+    assert len(lines) > 2
+    shapes = [
+        re.fullmatch(r"\[(#*) *\] +(\d+)/(\d+) pages (\d:\d\d:\d\d) *", line) for line in lines
+    ]
+    shown = [(len(each[1]), int(each[2]), int(each[3])) for each in shapes if each]
+    assert len(shown) == len(lines)
+    assert shown == sorted(shown)
+    assert shown[-1][1] > shown[0][1]
+    assert all(marks == 40 * done // total for marks, done, total in shown)
+    assert {len(line) for line in lines} == {len(blank)}
+    assert len(blank) < 100
+    assert blank.strip() == after == ""
 
 
 def test_no_bar_where_stderr_is_a_file(

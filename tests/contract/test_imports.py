@@ -137,6 +137,16 @@ def test_the_picture_is_of_the_code() -> None:
     assert set(drawn) == told
 
 
+def test_one_module_needs_rich() -> None:
+    """It is an extra: whatever else imported it would fail for those who did not ask for it."""
+    naming = {
+        path.name
+        for path in FILES
+        if re.search(r"^ *(from|import) rich\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert naming == {"rich_bar.py"}
+
+
 def test_only_native_touches_the_compiled_module() -> None:
     users = {path.parent for path in FILES if "pagemap._core" in imports(path)}
     assert users == {PACKAGE / "_native"}
