@@ -1,4 +1,7 @@
-"""What pyproject.toml cannot say: the compiled module, the wheel's tag, the generated files."""
+"""What pyproject.toml cannot say: the compiled module, the wheel's tag, the generated files.
+
+What must be there to compile is looked for first (csrc/binding/needed.py).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from setuptools import Command, Extension, setup
 from setuptools.command.build import build
+from setuptools.errors import CompileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,10 +78,9 @@ def epilog_sections(epilogs: dict[str, str]) -> dict[str, str]:
     return sections
 
 
-class share(Command):  # noqa: N801 - setuptools names a command by its class
-    """Write the man page and the completions, made from the command's parser."""
+class Plain(Command):
+    """A command without options."""
 
-    description = "write the man page and the shell completions to build/share"
     user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
@@ -85,6 +88,28 @@ class share(Command):  # noqa: N801 - setuptools names a command by its class
 
     def finalize_options(self) -> None:
         """Have no options."""
+
+
+class needed(Plain):  # noqa: N801 - setuptools names a command by its class
+    """Stop where the compiler, or a header that it needs, is missing."""
+
+    description = "say what is missing of what the build needs"
+
+    def run(self) -> None:
+        """Look, and raise CompileError, of which setuptools prints the message alone."""
+        sys.path.insert(0, str(ROOT / "csrc" / "binding"))
+        try:
+            from needed import missing
+        finally:
+            sys.path.pop(0)
+        if said := missing():
+            raise CompileError(f"pagemap cannot be compiled here\n{said}")
+
+
+class share(Plain):  # noqa: N801 - setuptools names a command by its class
+    """Write the man page and the completions, made from the command's parser."""
+
+    description = "write the man page and the shell completions to build/share"
 
     def run(self) -> None:
         """Write the files below build/share."""
@@ -136,10 +161,14 @@ def wheel_options() -> dict[str, dict[str, str]]:
     return {"bdist_wheel": {"py_limited_api": "cp310"}}
 
 
-class build_with_share(build):  # noqa: N801 - setuptools names a command by its class
+class build_all(build):  # noqa: N801 - setuptools names a command by its class
     """Build the generated files along with the rest, so that they can be installed."""
 
-    sub_commands = [*build.sub_commands, ("share", None)]  # noqa: RUF012 - setuptools' own form
+    sub_commands = [  # noqa: RUF012 - setuptools' own form
+        ("needed", None),
+        *build.sub_commands,
+        ("share", None),
+    ]
 
 
 def capsules() -> Extension:
@@ -159,7 +188,7 @@ def capsules() -> Extension:
 setup(
     cffi_modules=["csrc/binding/build_ffi.py:ffibuilder"],
     ext_modules=[capsules()],
-    cmdclass={"share": share, "build": build_with_share},
+    cmdclass={"needed": needed, "share": share, "build": build_all},
     data_files=data_files(),
     options=wheel_options(),
 )
