@@ -137,7 +137,7 @@ INSTALLED_PYTHON = $(FOLDER)/venv/bin/python
 OF_THE_WHEEL = PAGEMAP_SOURCE=$(FOLDER)/source PAGEMAP_WHEEL=$$(echo $(FOLDER)/wheel/*.whl) $(SHORT)
 
 $(INSTALLED)/.ready: dist/.wheel
-	tests/steps/install.sh $(FOLDER) $(SHARED_PYTHON) dist/*.whl
+	tests/steps/install.sh $(FOLDER) $(SHARED_PYTHON) dist/*-manylinux_*.whl
 	@touch $@
 
 away: $(INSTALLED)/.ready
@@ -241,12 +241,13 @@ fix: $(VENV)/.lint ## Rewrite the sources as lint wants them, where that can be 
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
-dist/.wheel: $(BUILD_INPUTS) $(PACKAGE_FILES) | $(VENV)/.dev
+dist/.wheel: $(BUILD_INPUTS) $(PACKAGE_FILES) tests/steps/wheels.sh | $(VENV)/.dev
 	rm -rf dist
-	$(BIN)/python -m build
+	$(BIN)/python -m build --no-isolation --sdist
+	tests/steps/wheels.sh dist/*.tar.gz dist $(BIN)/python
 	@touch $@
 
-wheel: dist/.wheel ## Build the sdist, and the wheel from it, into dist/
+wheel: dist/.wheel ## Build the sdist, and the wheels from it for glibc and musl, into dist/
 
 share: $(VENV)/.dev ## Write the man page and the shell completions to build/share
 	$(BIN)/python setup.py --quiet share

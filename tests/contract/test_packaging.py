@@ -75,7 +75,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def names(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
+        return files_of(archive)
+
+
+def files_of(archive: zipfile.ZipFile) -> set[str]:
+    return {name for name in archive.namelist() if not name.endswith("/")}
 
 
 def read(wheel: Path, ending: str) -> str:

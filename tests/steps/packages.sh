@@ -30,7 +30,7 @@ need() { # command=package
 	done
 }
 need gcc=gcc make=make clang=clang pgrep=procps setpriv=util-linux git=git useradd=passwd \
-	mandoc=mandoc groff=groff zsh=zsh fish=fish tcsh=tcsh
+	mandoc=mandoc groff=groff zsh=zsh fish=fish tcsh=tcsh musl-gcc=musl-tools
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
 # A Python that every user can run: one below somebody's home directory often is not.
