@@ -135,6 +135,22 @@ def test_the_metadata_says_what_is_promised(wheel: Path) -> None:
     assert "pagemap = pagemap.__main__:run" in read(wheel, "entry_points.txt")
 
 
+def test_the_metadata_names_the_pythons_that_are_tried(wheel: Path) -> None:
+    classifiers = headers(wheel, "METADATA").get_all("Classifier", [])
+    said = [each.split(" :: ")[2] for each in classifiers if " :: Python :: 3." in each]
+    script = (ROOT / "tests/steps/pythons.sh").read_text(encoding="utf-8")
+    assert said == re.findall(r"3\.\d+", script.split("for version in ")[1].splitlines()[0])
+
+
+def test_the_metadata_has_addresses(wheel: Path) -> None:
+    addresses = headers(wheel, "METADATA").get_all("Project-URL", [])
+    assert addresses
+    for each in addresses:
+        label, address = each.split(", ")
+        assert len(label) <= 32  # PyPI's limit
+        assert address.startswith("https://")
+
+
 def test_the_version_is_that_of_the_installed_distribution() -> None:
     assert pagemap.__version__ == metadata.version(NAME)
 
