@@ -77,23 +77,25 @@ struct pm_open_options {
  * NULL. Opens three descriptors.
  *
  * Returns 0, or -errno: -EINVAL for a pid below 1 and where procfs is none; -ESRCH where there is
- * no such process, it is a zombie, or it is not that of the pidfd; -EACCES or -EPERM where it may
- * not be read (it takes the rights of ptrace); -ENOENT where the kernel was built without
- * CONFIG_PROC_PAGE_MONITOR; -EAGAIN where it calls exec again and again; -ENOMEM, -EMFILE, -ENFILE.
+ * no such process, it is a zombie, or it is not that of the pidfd; -EBADF where that is none;
+ * -EACCES or -EPERM where it may not be read (it takes the rights of ptrace); -ENOENT where the
+ * kernel was built without CONFIG_PROC_PAGE_MONITOR; -EAGAIN where it calls exec again and again;
+ * -ENOMEM, -EMFILE, -ENFILE.
  * A thread of the kernel, which has no memory, is opened, and has no mappings.
  */
 int32_t pm_process_open(int32_t pid, const struct pm_open_options *options,
 			struct pm_process **out);
 
-/* Close a handle, once: nobody may use it any more. NULL is nothing. */
+/* Close a handle, once: it is freed, and nobody may use it any more. NULL is nothing. */
 void pm_process_close(struct pm_process *process);
 
-/* The pid that it was opened with. Async-signal-safe. */
+/* The pid that it was opened with, or -EINVAL for NULL. Async-signal-safe. */
 int32_t pm_process_pid(const struct pm_process *process);
 
 /*
  * Whether the process still runs what was opened: 0, or -ESRCH where it has exited, -ESTALE where
- * it has called exec, -ECHILD in a child of fork (see above). Async-signal-safe.
+ * it has called exec, -ECHILD in a child of fork (see above), -EMFILE or -ENFILE where no
+ * descriptor was free to find out. Async-signal-safe.
  */
 int32_t pm_process_check(const struct pm_process *process);
 

@@ -48,6 +48,18 @@ static inline int pm_sys_open_entry(int folder, const char *name, int flags)
 	return openat(folder, name, flags);
 }
 
+/* Entries of an open folder, as getdents64(2) gives them: bytes, 0 at the end, or -1. */
+static inline ssize_t pm_sys_list(int folder, void *buffer, size_t size)
+{
+	return (ssize_t)syscall(SYS_getdents64, folder, buffer, size);
+}
+
+/* Whether the process of a pidfd is there, if only as a zombie: 0, or -1 and errno. */
+static inline int pm_sys_pidfd_check(int pidfd)
+{
+	return (int)syscall(424, pidfd, 0, NULL, 0); /* SYS_pidfd_send_signal, of Linux 5.1 */
+}
+
 static inline int pm_sys_stat(int fd, struct stat *about)
 {
 	return fstat(fd, about);

@@ -140,7 +140,7 @@ static_assert(sizeof(struct pm_uapi_uffd_api) == 24, "struct uffdio_api");
 static_assert(sizeof(struct pm_uapi_uffd_register) == 32, "struct uffdio_register");
 static_assert(sizeof(struct pm_uapi_uffd_protect) == 24, "struct uffdio_writeprotect");
 
-/* madvise, since 6.13 */
-enum { PM_UAPI_MADV_GUARD_INSTALL = 102 };
+/* madvise, since 4.14 and 6.13 */
+enum { PM_UAPI_MADV_WIPEONFORK = 18, PM_UAPI_MADV_GUARD_INSTALL = 102 };
 
 #endif

@@ -35,6 +35,24 @@ int lie_lives(void)
 	return !lie.dies_after || lie.reads + lie.scans <= lie.dies_after;
 }
 
+/* Bytes from `offset` on, at most as many as one read gives. */
+static ssize_t read_bytes(const void *bytes, size_t held, void *buffer, size_t size, off_t offset)
+{
+	if ((size_t)offset >= held)
+		return 0;
+	if (size > held - (size_t)offset)
+		size = held - (size_t)offset;
+	if (lie.most && size > lie.most)
+		size = lie.most;
+	memcpy(buffer, (const char *)bytes + offset, size);
+	return (ssize_t)size;
+}
+
+static int is_named(int fd)
+{
+	return fd >= LIE_NAMED && fd < LIE_NAMED + LIE_NAMED_MOST;
+}
+
 ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
 	const uint64_t end = fd >= LIE_FRAMES ? lie.frames_end : lie.end;
@@ -49,15 +67,11 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset)
 	lie.interrupted = 0;
 	if (fd == LIE_BYTES) {
 		lie.bytes_asked += size;
-		if ((size_t)offset >= lie.bytes_size)
-			return 0;
-		if (size > lie.bytes_size - (size_t)offset)
-			size = lie.bytes_size - (size_t)offset;
-		if (lie.most && size > lie.most)
-			size = lie.most;
-		memcpy(buffer, lie.bytes + offset, size);
-		return (ssize_t)size;
+		return read_bytes(lie.bytes, lie.bytes_size, buffer, size, offset);
 	}
+	if (is_named(fd) && lie.files[fd - LIE_NAMED].bytes)
+		return read_bytes(lie.files[fd - LIE_NAMED].bytes, lie.files[fd - LIE_NAMED].size,
+				  buffer, size, offset);
 	if (lie.word_error && fd == lie.word_error_of) {
 		errno = lie.word_error;
 		return -1;
@@ -101,10 +115,31 @@ static int answer(int error, int good)
 	return -1;
 }
 
+/* Whether this open is the one that finds no descriptor. */
+static int is_refused(void)
+{
+	return lie.open_refused_at && !--lie.open_refused_at;
+}
+
+/* The first file of this name: its descriptor, or -1. */
+static int open_named(const char *name)
+{
+	if (lie.at_open)
+		lie.at_open(name);
+	for (unsigned i = 0; i < lie.files_count; i++)
+		if (!strcmp(lie.files[i].name, name)) {
+			lie.opened += !lie.files[i].error;
+			return answer(lie.files[i].error, LIE_NAMED + (int)i);
+		}
+	return answer(ENOENT, 0);
+}
+
 int pm_sys_open(const char *path, int flags)
 {
 	(void)path;
 	lie.last_open_flags = flags;
+	if (is_refused())
+		return answer(EMFILE, 0);
 	lie.opened += !lie.open_error;
 	return answer(lie.open_error, 7);
 }
@@ -112,12 +147,34 @@ int pm_sys_open(const char *path, int flags)
 int pm_sys_open_entry(int folder, const char *name, int flags)
 {
 	(void)folder;
-	(void)name;
 	lie.last_open_flags = flags;
+	if (is_refused())
+		return answer(EMFILE, 0);
+	if (lie.files)
+		return open_named(name);
 	if (lie.noatime_error && (flags & O_NOATIME))
 		return answer(lie.noatime_error, 7);
 	lie.opened += !lie.open_error;
 	return answer(lie.open_error, lie.entry_fd ? lie.entry_fd : 7);
+}
+
+ssize_t pm_sys_list(int folder, void *buffer, size_t size)
+{
+	static size_t done;
+	ssize_t got;
+
+	if (!is_named(folder))
+		return answer(ENOTDIR, 0);
+	got = read_bytes(lie.files[folder - LIE_NAMED].bytes, lie.files[folder - LIE_NAMED].size,
+			 buffer, size, (off_t)done);
+	done = got > 0 ? done + (size_t)got : 0;
+	return got;
+}
+
+int pm_sys_pidfd_check(int pidfd)
+{
+	(void)pidfd;
+	return answer(lie.pidfd_error, 0);
 }
 
 int pm_sys_dup(int fd)

@@ -19,6 +19,15 @@
 
 #include "kernel/uapi.h"
 
+/* A file below a folder: what is read of it, or why it cannot be opened. That of a pagemap, whose
+ * bytes are NULL, is the lying one; of a folder the bytes are its entries. */
+struct lie_named {
+	const char *name;
+	int error;
+	const void *bytes;
+	size_t size;
+};
+
 /* What the kernel does; all zeros: an address space without a page, and no fault. */
 struct lie {
 	uint64_t end;	    /* the first virtual page without an entry */
@@ -73,6 +82,13 @@ struct lie {
 	int word_error; /* errno of each read of the file `word_error_of` */
 	int word_error_of;
 
+	/* Files below a folder, by name, NULL: every name is there. */
+	const struct lie_named *files;
+	unsigned files_count;
+	void (*at_open)(const char *name); /* what happens before the file is opened */
+	unsigned open_refused_at;	   /* 1: the first open fails with EMFILE, 2: the second */
+	int pidfd_error;
+
 	/* A file of bytes, behind the descriptor LIE_BYTES. */
 	const uint8_t *bytes;
 	size_t bytes_size;
@@ -114,7 +130,7 @@ extern struct lie lie;
 /* Descriptors of files about frames: kpageflags, kpagecount, kpagecgroup. */
 enum { LIE_FRAMES = 100 };
 
-enum { LIE_BYTES = 90 };
+enum { LIE_BYTES = 90, LIE_NAMED = 60, LIE_NAMED_MOST = 20 };
 
 /* The virtual page at which a file is mapped, as if all of it were. */
 enum { LIE_FILE_AT = 1 << 20 };
@@ -138,6 +154,8 @@ ssize_t pm_sys_pread(int fd, void *buffer, size_t size, off_t offset);
 int pm_sys_open(const char *path, int flags);
 int pm_sys_open_entry(int folder, const char *name, int flags);
 int pm_sys_stat(int fd, struct stat *about);
+ssize_t pm_sys_list(int folder, void *buffer, size_t size);
+int pm_sys_pidfd_check(int pidfd);
 int64_t pm_sys_seek_end(int fd);
 int pm_sys_dup(int fd);
 int pm_sys_close(int fd);
