@@ -1,17 +1,16 @@
 """The directory /proc/PID of one process, held open so that it cannot become that of another.
 
 A pid is only a number: it is reused, and exec puts another program behind it. All opens here go
-through a descriptor of the folder, which fails with ESRCH once the process is gone, and the image
-that exec made is recognised by its auxv.
+through a descriptor of the folder, which fails with ESRCH once the process is gone. What state its
+tasks are in, and which image they run, is found in C (`pagemap._native.identity`).
 """
 
 from __future__ import annotations
 
 import os
-from errno import EACCES, EBADF, EMFILE, ENFILE, ENOENT, EPERM, ESRCH
+from errno import EBADF, EMFILE, ENFILE, ENOENT, ESRCH
 
 from pagemap._errors import (
-    AccessDenied,
     ClosedProcess,
     NoSuchProcess,
     PagemapError,
@@ -20,6 +19,7 @@ from pagemap._errors import (
     no_proc,
 )
 from pagemap._kernel.chosen_pid import Chosen
+from pagemap._native import identity
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
 __all__ = ["ZOMBIE", "Folder"]
@@ -27,12 +27,7 @@ __all__ = ["ZOMBIE", "Folder"]
 ZOMBIE = "is a zombie: it has ended, and its parent has not taken note; it has no memory to read"
 """Why there is nothing to read of what has ended, after ``process PID``."""
 
-# In the flags of /proc/PID/stat; include/linux/sched.h.
-_PF_EXITING = 0x00000004
-_PF_KTHREAD = 0x00200000
-
 _ENDED = (b"Z", b"X")
-_START = 19  # of the fields of stat from the state on: number 22 of proc(5), in clock ticks
 
 
 class Folder(Holder):
@@ -138,59 +133,46 @@ class Folder(Holder):
 
     def start(self) -> int:
         """When the process began, in clock ticks since the boot; 0 where that is not told."""
-        fields = self._fields("stat")
-        return int(fields[_START]) if len(fields) > _START else 0
+        try:
+            return identity.State(self.fd, 0).start
+        except OSError:
+            return 0
 
     def find_living(self) -> bool:
         """Go on with a thread that lives, where the one so far has ended; False where none is.
 
         Such a process (of pthread_exit in main) looks like a zombie. Its memory is there all the
-        same, but the kernel shows it below a living thread alone: exit_mm in kernel/exit.c takes it
-        from the one that ended.
+        same, but the kernel shows it below a living thread alone.
         """
-        if self.fd == CLOSED or not self._has_ended(self._within):
-            return False
-        try:
-            tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
-            try:
-                threads = sorted(map(int, os.listdir(tasks)))
-            finally:
-                os.close(tasks)
-        except OSError:
-            return False
-        for thread in threads:
-            within = f"task/{thread}/"
-            if not self._has_ended(within):
-                self._within = within
-                return True
-        return False
+        found = identity.find_living(self.fd, self.thread)
+        if found:
+            self.follow(found)
+        return found != 0
+
+    def follow(self, thread: int) -> None:
+        """Go on with the files of this thread; 0: those of the folder itself."""
+        self._within = f"task/{thread}/" if thread else ""
+
+    @property
+    def thread(self) -> int:
+        """The thread whose files are read, after `find_living`; 0: they are the folder's own."""
+        return int(self._within.split("/")[1]) if self._within else 0
 
     @property
     def task(self) -> int:
         """The id of the thread whose files are read: the pid, but after `find_living`."""
-        return int(self._within.split("/")[1]) if self._within else self.pid
+        return self.thread or self.pid
 
     def has_ended(self) -> bool:
         """Whether the task has ended, and waits to be reaped, or is gone altogether."""
-        return self._has_ended(self._within)
+        return identity.has_ended(self.fd, self.thread)
 
     def state_of(self, thread: str) -> bytes:
         """The letter of the state of one of its threads; X of one that is gone."""
-        return (self._fields(f"task/{thread}/stat") or [b"X"])[0]
-
-    def _has_ended(self, within: str) -> bool:
-        return self._fields(f"{within}stat")[:1] in ([], [b"Z"], [b"X"])
-
-    def _fields(self, path: str) -> list[bytes]:
-        """The fields of a stat from the state on; none of a task that is gone."""
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
-            try:
-                return _fields_of(os.read(fd, 4096))
-            finally:
-                os.close(fd)
+            return identity.State(self.fd, int(thread)).letter
         except OSError:
-            return []
+            return b"X"
 
     def image(self, otherwise: bytes | None = None) -> bytes:
         """What marks this run of exec; empty when the process has no memory, or is gone.
@@ -200,17 +182,14 @@ class Folder(Holder):
         any more, because rights were dropped or the target changed its user, gets `otherwise`.
         """
         try:
-            return self._auxv() or (self._auxv() if self.find_living() else b"")
-        except AccessDenied:
-            if otherwise is None:
-                raise
-            return otherwise
-
-    def _auxv(self) -> bytes:
-        try:
-            return self.read("auxv", "read the page table")
-        except (NoSuchProcess, TargetVanished):
-            return b""
+            found, thread = identity.image(self.fd, self.thread)
+        except OSError as error:
+            if otherwise is not None and error.errno in identity.DENIED:
+                return otherwise
+            raise self.error(error, "read the page table", "auxv") from None
+        if thread != self.thread:
+            self.follow(thread)
+        return found
 
     def is_kernel_thread(self) -> bool:
         """Whether this task, found without memory, is a kernel's own.
@@ -218,18 +197,21 @@ class Folder(Holder):
         False for one that is between two images, in the midst of exec; raises NoSuchProcess for one
         that has ended.
         """
-        state, flags = self._state()
-        if flags & _PF_EXITING or state in _ENDED:
-            raise self._ended(state)
-        return bool(flags & _PF_KTHREAD)
+        state = self._state()
+        if state.ending:
+            raise self.ended(state.letter)
+        return state.of_kernel
 
-    def _state(self) -> tuple[bytes, int]:
-        """The letter of the task's state, and its flags, which anybody may read."""
-        fields = _fields_of(self.read("stat"))
-        return fields[0], int(fields[6])
+    def _state(self) -> identity.State:
+        """The state of the task, which anybody may read."""
+        try:
+            return identity.State(self.fd, self.thread)
+        except OSError as error:
+            raise self.error(error, "read stat", "stat") from None
 
-    def _ended(self, state: bytes) -> NoSuchProcess:
-        why = ZOMBIE if state in _ENDED else "is ending: it has no memory to read"
+    def ended(self, letter: bytes) -> NoSuchProcess:
+        """The error for a process that has ended, by the `letter` of its state."""
+        why = ZOMBIE if letter in _ENDED else "is ending: it has no memory to read"
         return NoSuchProcess(
             f"process {self.pid} {why}",
             pid=self.pid,
@@ -245,11 +227,11 @@ class Folder(Holder):
             return self.closed()
         if self._settled and error.errno in (ENOENT, ESRCH):
             return self.vanished("exited")
-        if name != "stat" and error.errno in (EACCES, EPERM):
+        if name != "stat" and error.errno in identity.DENIED:
             # A task without memory is not dumpable: the files of its folder are root's then.
-            state, flags = self._state()
-            if flags & _PF_EXITING or state in _ENDED:
-                return self.vanished("exited") if self._settled else self._ended(state)
+            state = self._state()
+            if state.ending:
+                return self.vanished("exited") if self._settled else self.ended(state.letter)
         path = f"{self.path}/{self._within}{name}" if name else self.path
         return from_os_error(error, pid=self.pid, operation=operation, path=path)
 
@@ -275,9 +257,3 @@ class Folder(Holder):
             errno=ESRCH,
             operation="read",
         )
-
-
-def _fields_of(stat: bytes) -> list[bytes]:
-    # The name stands in parentheses and may hold any of both; the state is the letter after the
-    # last.
-    return stat.rpartition(b")")[2].split()

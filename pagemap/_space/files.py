@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from errno import ENOENT, ESRCH
 
-from pagemap._errors import Unsupported
+from pagemap._errors import NoSuchProcess, Unsupported
+from pagemap._native import identity
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.threads import allocate_lock
 
@@ -12,37 +13,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from pagemap._errors import PagemapError
     from pagemap._kernel.folder import Folder
 
-__all__ = ["MapsFile", "open_maps", "open_pagemap"]
+__all__ = ["MapsFile", "error_of"]
 
 
-def open_pagemap(folder: Folder) -> int:
-    """The page table; CLOSED for a task without memory. Raises what stands for an OSError."""
-    try:
-        return Descriptor(folder.open("pagemap"))
-    except OSError as error:
-        if error.errno == ENOENT and folder.read("stat"):
-            raise Unsupported(
-                f"this kernel does not provide the page table of process {folder.pid}: "
-                "it was built without CONFIG_PROC_PAGE_MONITOR",
-                pid=folder.pid,
-                errno=ENOENT,
-                operation="read the page table",
-                path=f"{folder.path}/pagemap",
-            ) from None
-        # A task without memory: ESRCH from 6.16 on, before that a file that reads as empty.
-        if error.errno != ESRCH:
-            raise folder.error(error, "read the page table", "pagemap") from None
-    return CLOSED
-
-
-def open_maps(folder: Folder) -> MapsFile:
-    """The mappings. Raises what stands for an OSError."""
-    try:
-        return MapsFile(Descriptor(folder.open("maps")))
-    except OSError as error:
-        raise folder.error(error, "read the mappings", "maps") from None
+def error_of(folder: Folder, failed: identity.Failed) -> PagemapError:
+    """The error for a process whose files could not be opened, or asked what they are of."""
+    folder.follow(failed.thread)
+    if failed.step == identity.STEP_TRIES:
+        return NoSuchProcess(
+            f"process {folder.pid} calls exec again and again: its memory was gone at every try",
+            pid=folder.pid,
+            errno=ESRCH,
+            operation="open",
+        )
+    if failed.step == identity.STEP_ENDED:
+        return folder.ended(failed.letter)
+    if failed.step == identity.STEP_STATE:
+        return folder.error(failed, "read stat", "stat")
+    if failed.step == identity.STEP_MAPS:
+        return folder.error(failed, "read the mappings", "maps")
+    if failed.step == identity.STEP_IMAGE:
+        return folder.error(failed, "read the page table", "auxv")
+    if failed.step == identity.STEP_PAGEMAP and failed.errno == ENOENT:
+        return Unsupported(
+            f"this kernel does not provide the page table of process {folder.pid}: "
+            "it was built without CONFIG_PROC_PAGE_MONITOR",
+            pid=folder.pid,
+            errno=ENOENT,
+            operation="read the page table",
+            path=f"{folder.path}/pagemap",
+        )
+    return folder.error(failed, "read the page table", "pagemap")
 
 
 class MapsFile:
@@ -53,7 +57,7 @@ class MapsFile:
 
     __slots__ = ("_fd", "_free")
 
-    def __init__(self, fd: Descriptor) -> None:
+    def __init__(self, fd: int) -> None:
         self._fd: int = fd
         self._free = allocate_lock()
 

@@ -1,8 +1,8 @@
 """The identity of a target: it is held open so that it cannot be mistaken for another process.
 
-A `Handle` keeps descriptors of the target's folder in /proc, of its maps, and of its pagemap, which
-the kernel ties to the address space of the moment it is opened (proc_mem_open in fs/proc/base.c):
-after an exec it reads the old one, soon empty, and never the new one.
+A `Handle` keeps descriptors of the target's folder in /proc, of its maps, and of its pagemap. They
+are opened in C, which also tells whether the target is still the process that it was
+(csrc/library/identity.c). What is here is how long they are open, and the words of errors.
 
 A child of fork has the same descriptors, which still show the parent. So where a process opened
 itself, its child is refused to use them.
@@ -11,15 +11,14 @@ itself, its child is refused to use them.
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENODATA, ENOENT, ENOTTY, EPERM, ESRCH
+from errno import EACCES, ENODATA, ENOENT, EPERM, ESTALE
 
-from pagemap import _native
 from pagemap._errors import ClosedProcess, NoSuchProcess, NotMapped, PagemapError
 from pagemap._kernel.folder import Folder
-from pagemap._native import probes
+from pagemap._native import identity, probes
 from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._space.arguments import is_own, pid_of
-from pagemap._space.files import MapsFile, open_maps, open_pagemap
+from pagemap._space.files import MapsFile, error_of
 from pagemap._space.machine import Machine
 from pagemap._vocabulary.checks import check_names
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Handle"]
 
 _NO_PAGEMAP = (ENOENT, EACCES, EPERM, ENODATA)
-_TRIES = 16  # to open a page table that exec does not take away in that moment
-_POPULATED = 1 << 3 | 1 << 4  # the categories present and swap, of flags.SCAN_CATEGORIES
 
 
 class Handle(Holder):
@@ -50,8 +47,8 @@ class Handle(Holder):
         "_can_scan",
         "_end",
         "_folder",
-        "_image",
         "_maps",
+        "_opened",
         "_owner",
         "_pagemap",
         "_state",
@@ -64,6 +61,7 @@ class Handle(Holder):
     def __init__(self, target: Target, *, procfs: str = "/proc") -> None:
         self._pagemap: int = CLOSED
         self._maps: MapsFile | None = None
+        self._opened: identity.Opened | None = None
         self._state = "closed"
         self._can_scan: bool | None = None
         self._can_find: dict[str, bool] = {}
@@ -87,23 +85,16 @@ class Handle(Holder):
         self._folder.settle()
 
     def _open(self) -> str:
-        for _ in range(_TRIES):
-            self._image = self._folder.image()
-            self._pagemap = open_pagemap(self._folder)
-            if self._pagemap >= 0 and _native.alive(self._pagemap):
-                self._maps = open_maps(self._folder)
-                if self._folder.image() == self._image:
-                    break  # no exec between the two: both are of one address space
-            self._close_both()
-            if self._folder.is_kernel_thread():
-                return "kernel thread"
-        else:
-            raise NoSuchProcess(
-                f"process {self.pid} calls exec again and again: its memory was gone at every try",
-                pid=self.pid,
-                errno=ESRCH,
-                operation="open",
-            )
+        folder = self._folder
+        try:
+            opened = identity.Opened(self.pid, folder.fd, self._owner)
+        except identity.Failed as error:
+            raise error_of(folder, error) from None
+        folder.follow(opened.thread)
+        self._opened = opened
+        if opened.kernel_thread:
+            return "kernel thread"
+        self._pagemap, self._maps = opened.pagemap, MapsFile(opened.maps)
         try:
             # The kernel judged the rights of the moment of opening; later they may be dropped.
             self.pfns_visible = probes.pfns()
@@ -111,12 +102,8 @@ class Handle(Holder):
             if error.errno not in _NO_PAGEMAP:
                 raise self._folder.error(error, "try whether PFNs are visible", "pagemap") from None
             self.pfns_visible = False  # no pagemap of our own: nothing vouches for a PFN
+        opened.tell_pfns(self.pfns_visible)
         return "open"
-
-    def _close_both(self) -> None:
-        self._pagemap = CLOSED
-        if self._maps is not None:
-            self._maps.close()
 
     def __enter__(self: _Handle) -> _Handle:  # noqa: PYI019 - typing.Self is of 3.11
         self.require_open()
@@ -140,7 +127,10 @@ class Handle(Holder):
         """
         self._state = "closed"
         self._folder.close()  # first: it tells an EBADF of the others from the kernel's
-        self._close_both()
+        self._pagemap = CLOSED
+        self._opened = None
+        if self._maps is not None:
+            self._maps.close()
 
     @property
     def closed(self) -> bool:
@@ -162,12 +152,10 @@ class Handle(Holder):
 
         ``PAGEMAP_DISABLE=scan`` in the environment disables it, for tests and comparisons.
         """
-        fd = self.fileno()
+        opened = self._held()
         if self._can_scan is None:
             disabled = "scan" in os.environ.get("PAGEMAP_DISABLE", "").split(",")
-            # ESRCH: the target is gone, but the kernel has it; what is called next will say so
-            error = ENOTTY if disabled else probes.scan(fd, _POPULATED)
-            self._can_scan = error in (0, ESRCH)
+            self._can_scan = opened.scans and not disabled
         return self._can_scan
 
     def can_find(self, category: str) -> bool:
@@ -229,23 +217,44 @@ class Handle(Holder):
 
     def alive(self) -> bool:
         """Whether the address space that was opened exists: not after exit, and not after exec."""
-        fd = self.fileno()
-        return self.kernel_thread or _native.alive(fd)
+        return self._look(identity.MEMORY) == 0
 
     def check(self) -> None:
         """Raise TargetVanished when the process exited, or replaced its address space by exec."""
-        self.require_alive()
-        image = self._folder.image(self._image)
-        if image != self._image:
-            # its address space lives on as another's: a child of vfork borrows its parent's
-            raise self._folder.vanished("replaced itself by exec" if image else "exited")
+        self._require(identity.MEMORY | identity.IMAGE)
 
     def require_alive(self) -> None:
         """Raise TargetVanished when the address space that was opened is gone."""
-        if not self.alive():
-            # a folder that is closed to us now is another user's: exec of a setuid program
-            execed = self._folder.image(b"of another user")
-            raise self._folder.vanished("replaced itself by exec" if execed else "exited")
+        self._require(identity.MEMORY)
+
+    def check_image(self) -> None:
+        """Raise TargetVanished when exec put another image behind the process; not for exit."""
+        if self._look(identity.IMAGE) == ESTALE:
+            raise self._folder.vanished("replaced itself by exec")
+
+    def _require(self, what: int) -> None:
+        found = self._look(what)
+        if found:
+            raise self._folder.vanished("replaced itself by exec" if found == ESTALE else "exited")
+
+    def _look(self, what: int) -> int:
+        """0 where it is what was opened, ESRCH after exit, ESTALE after exec."""
+        opened, folder = self._held(), self._folder
+        thread = folder.thread
+        try:
+            found, by = opened.look(what, thread)
+        except identity.Failed as error:
+            raise error_of(folder, error) from None
+        if by != thread:
+            folder.follow(by)
+        return found
+
+    def _held(self) -> identity.Opened:
+        """What was opened, its files with it, for the length of a call."""
+        opened = self._opened  # taken first: what is open afterwards was open then
+        self.require_open()
+        assert opened is not None
+        return opened
 
     def require_open(self) -> None:
         """Raise ClosedProcess after `close`, and of oneself in a child that was forked since."""

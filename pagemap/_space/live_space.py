@@ -44,10 +44,3 @@ class LiveSpace(Handle, AddressSpace):
             except OSError as error:
                 raise self.read_error(error) from None
         return self._end
-
-    def check_image(self) -> None:
-        """Raise TargetVanished when exec put another image behind the process; not for exit."""
-        self.require_open()
-        image = self._folder.image(self._image)
-        if image and image != self._image:
-            raise self._folder.vanished("replaced itself by exec")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import errno
 import io
 import json
 import os
@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from pagemap import _native
-from pagemap._kernel.folder import Folder
 from pagemap._native import probes
 from tests.unit import fake_proc
 from tests.unit.fake_proc import PAGE_SIZE, line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PRESENT = 1 << 63
@@ -220,23 +219,29 @@ def test_maps_can_be_read_while_they_are_being_read(tmp_path: Path) -> None:
         assert len(process.maps()) == 2
 
 
-def test_a_folder_closed_to_us_since_it_was_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextlib.contextmanager
+def without_rights_to(path: Path) -> Iterator[None]:
+    """Be somebody who may not read a file; root may read all, and is nobody meanwhile."""
+    path.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_folder_closed_to_us_since_it_was_opened(tmp_path: Path) -> None:
     """Rights were dropped: what is open is read on. Gone, it was exec of a setuid program."""
-    with fake(tmp_path, maps=line(1, 3), entries={1: PRESENT | 1}) as process:
-        (tmp_path / "4242/auxv").unlink()
-        opened = Folder.open
-
-        def closed(folder: Folder, name: str) -> int:
-            if name == "auxv":
-                raise PermissionError(errno.EACCES, "Permission denied")
-            return opened(folder, name)
-
-        monkeypatch.setattr(Folder, "open", closed)
+    with (
+        fake(tmp_path, maps=line(1, 3), entries={1: PRESENT | 1}) as process,
+        open(tmp_path / "4242/pagemap", "r+b") as pagemap_file,
+        without_rights_to(tmp_path / "4242/auxv"),
+    ):
         assert len(process.maps()) == 1
         assert pagemap.dump(process, io.BytesIO()) == 2
-        os.truncate(tmp_path / "4242/pagemap", 0)
+        pagemap_file.truncate(0)
         with pytest.raises(pagemap.TargetVanished, match="exec"):
             pagemap.dump(process, io.BytesIO())
 
@@ -336,23 +341,11 @@ def test_a_closed_process_refuses_everything(tmp_path: Path) -> None:
             call()
 
 
-def test_exec_at_the_moment_of_opening_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page table that was opened is the old image's, and gone by the time it is looked at."""
-    answers = iter([False, False, True])
-    monkeypatch.setattr(_native, "alive", lambda _fd: next(answers, True))
-    with fake(tmp_path, entries={1: PRESENT | 5}) as process:
-        assert process.virt_to_phys(PAGE_SIZE) == 5 * PAGE_SIZE
-
-
-def test_exec_at_every_moment_of_opening_gives_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_native, "alive", lambda _fd: False)
+def test_exec_at_every_moment_of_opening_gives_up(tmp_path: Path) -> None:
+    """Each page table that is opened is an old image's, and gone by the time it is looked at."""
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(pagemap.NoSuchProcess, match="exec again and again"):
-        fake(tmp_path)
+        fake(tmp_path, pages=0)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
