@@ -28,7 +28,7 @@ SHORT := PAGEMAP_EXITS=40 PAGEMAP_SAMPLES=200
 
 BUILD_INPUTS := pyproject.toml setup.py pagemap/_version.py $(wildcard csrc/*/*.[ch] csrc/*/*.py csrc/*/*.map)
 PACKAGE_FILES := README.md LICENSE $(shell find pagemap -name '*.py' -o -name '*.pyi' -o -name py.typed)
-PYTHON_SOURCES := pagemap tests benchmarks csrc setup.py
+PYTHON_SOURCES := pagemap tests benchmarks examples csrc setup.py
 C_SOURCES := $(filter-out csrc/binding/%,$(wildcard csrc/*/*.c))
 HEADERS := $(patsubst csrc/%,%,$(wildcard csrc/*/*.h))
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)

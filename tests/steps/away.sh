@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.."
 rm -rf "$folder/away" "$folder/source"
 mkdir "$folder/away" "$folder/source"
 cp -r csrc tests pyproject.toml "$folder/away"
-cp -r .ci .clang-* LICENSE MANIFEST.in Makefile ./*.md pyproject.toml setup.py benchmarks csrc pagemap \
-	tests "$folder/source"
+cp -r .ci .clang-* LICENSE MANIFEST.in Makefile ./*.md pyproject.toml setup.py benchmarks csrc examples \
+	pagemap tests "$folder/source"
 find "$folder/away" "$folder/source" \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
 cd "$folder/away"
 "$folder/venv/bin/python" -c '
