@@ -37,6 +37,9 @@
 extern "C" {
 #endif
 
+/*
+ * The library
+ */
 #define PM_VERSION_MAJOR 0
 #define PM_VERSION_MINOR 1
 #define PM_VERSION_PATCH 0
@@ -53,7 +56,7 @@ uint32_t pm_version(void);
 const char *pm_strerror(int32_t error);
 
 /*
- * A process.
+ * Processes
  *
  * A handle is of one address space: it goes on showing that, or nothing, whatever becomes of the
  * pid. What was read before the end of a process stands.
@@ -135,7 +138,9 @@ struct pm_capabilities {
 int32_t pm_process_capabilities(struct pm_process *process, struct pm_capabilities *out);
 
 /*
- * Mappings, in order of address, one by one.
+ * Mappings
+ *
+ * In order of address, one by one.
  */
 
 /* Where a walk over mappings stands. All zeros: at the beginning. */
@@ -186,18 +191,21 @@ enum {
 };
 
 /*
- * Give the next mapping in *out, whose path lies in `buffer`. No call allocates, whatever the
- * number of mappings. Mappings that change meanwhile are given as they are when they are met;
- * what grew below the cursor is not given again. [vsyscall] is none.
+ * Give the next mapping in *out, whose path lies in `buffer`: one and the same buffer from the first
+ * call to the end, in which nothing but paths may be changed. Mappings that change meanwhile are
+ * given as they are when they are met; what grew below the cursor is not given again. [vsyscall],
+ * which has no entries, is none of them.
  *
- * Returns 1, 0 at the end, or -errno: -EINVAL for a buffer of less than PM_MAPS_BUFFER bytes,
- * -ERANGE for a path that it does not hold, and as pm_process_check.
+ * Returns 1, 0 at the end, or -errno: -EINVAL for another buffer, or one of less than
+ * PM_MAPS_BUFFER bytes, -ERANGE for a path that it does not hold, and as pm_process_check.
  */
 int32_t pm_maps_next(struct pm_process *process, struct pm_maps_cursor *cursor, char *buffer,
 		     size_t buffer_size, struct pm_mapping *out);
 
 /*
- * Entries: a word for each page.
+ * Entries
+ *
+ * A word for each page.
  */
 
 /* From address `start` up to, without, `end`. */
@@ -244,7 +252,9 @@ int32_t pm_process_translate(const struct pm_process *process, uint64_t address,
 			     uint64_t *physical);
 
 /*
- * Regions: what pages are, without an entry for each. It takes PM_CAN_SCAN.
+ * Regions
+ *
+ * What pages are, without an entry for each. It takes PM_CAN_SCAN.
  */
 
 /* What a page may be: the categories of PAGEMAP_SCAN. */
@@ -307,7 +317,9 @@ int64_t pm_process_populated(const struct pm_process *process, uint64_t *next, u
 			     uint64_t runs_capacity, uint64_t *runs_stored);
 
 /*
- * Amounts of memory.
+ * Amounts
+ *
+ * How much memory there is of what.
  */
 
 /* The members of struct pm_amounts, as bits of `wanted` and of `known`. */
@@ -348,18 +360,18 @@ struct pm_limits {
 };
 
 enum {
-	PM_SCRATCH = 4096, /* words of scratch that functions need */
+	PM_SCRATCH = 8192, /* words of scratch that functions need */
 };
 
 /*
  * Count what lies from `start` up to `end`: the amounts `wanted` (enum pm_amount). `limits` may be
  * NULL; `scratch` holds PM_SCRATCH words. What a limit cut off begins at out->resume.
  *
- * `swap` is of the page table: swapped pages of shared memory have no entry, so what no table tells
- * is not in it. Where the kernel hides what swap entries are, as from who sees no PFNs, swap is
- * known only while nothing of the machine is in swap. `uss` is by PM_PAGE_EXCLUSIVE, which from
- * Linux 6.15 on is that of the first page for all pages of a huge one. Without PM_CAN_SCAN only
- * swap, uss and present are told, and the whole range is read.
+ * `swap` is not known where something of the machine is in swap and no entry tells all of it: where
+ * a mapping may be of shared memory, whose swapped pages have none, and where the kernel hides what
+ * swap entries are, as from who sees no PFNs. `uss` is by PM_PAGE_EXCLUSIVE, which from Linux 6.15 on
+ * is that of the first page for all pages of a huge one. Before PAGEMAP_SCAN, only uss, present,
+ * hugetlb and swap are known. What is known of hugetlb takes Linux 6.11 where there is any.
  *
  * Returns 0 or -errno: -EINVAL for amounts that there are not, and as pm_process_entries.
  * Async-signal-safe.
@@ -369,7 +381,9 @@ int32_t pm_process_tally(const struct pm_process *process, uint64_t start, uint6
 			 struct pm_amounts *out);
 
 /*
- * A sampler: the whole of a process, again and again.
+ * Samplers
+ *
+ * The amounts of a whole process, again and again.
  */
 struct pm_sampler;
 
@@ -394,13 +408,14 @@ int64_t pm_sampler_rss(struct pm_sampler *sampler);
 void pm_sampler_close(struct pm_sampler *sampler);
 
 /*
- * Words about frames. It takes root.
+ * Frames
+ *
+ * Words about them, which take root.
  */
 struct pm_frames;
 
 enum pm_frames_what {
-	PM_FRAMES_FLAGS = 1
-		<< 0, /* /proc/kpageflags, without the bits that mean nothing in a word */
+	PM_FRAMES_FLAGS = 1 << 0,   /* /proc/kpageflags, without bits that mean nothing */
 	PM_FRAMES_COUNTS = 1 << 1,  /* /proc/kpagecount: how often a frame is mapped */
 	PM_FRAMES_CGROUPS = 1 << 2, /* /proc/kpagecgroup: the inode of its memory cgroup */
 };
@@ -429,7 +444,9 @@ int64_t pm_frames_words(const struct pm_frames *frames, uint32_t what, const uin
 void pm_frames_close(struct pm_frames *frames);
 
 /*
- * Writes: which pages were written since the last look. It takes PM_CAN_TRACK.
+ * Writes
+ *
+ * Which pages were written since the last look. It takes PM_CAN_TRACK.
  */
 struct pm_tracker;
 

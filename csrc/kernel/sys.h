@@ -71,6 +71,12 @@ static inline int64_t pm_sys_seek_end(int fd)
 	return lseek(fd, 0, SEEK_END);
 }
 
+/* A file of memory alone, without a name; or -1. */
+static inline int pm_sys_memory_file(void)
+{
+	return (int)syscall(SYS_memfd_create, "pagemap", 1 /* MFD_CLOEXEC */);
+}
+
 /* Another descriptor of the same open file, closed on exec. */
 static inline int pm_sys_dup(int fd)
 {

@@ -92,6 +92,16 @@ struct pm_uapi_procmap_query {
 	uint64_t build_id;
 };
 
+enum {
+	/* of query_flags: where nothing is mapped, the next mapping above */
+	PM_UAPI_PROCMAP_OR_NEXT = 1 << 4,
+	/* vma_flags */
+	PM_UAPI_VMA_READABLE = 1 << 0,
+	PM_UAPI_VMA_WRITABLE = 1 << 1,
+	PM_UAPI_VMA_EXECUTABLE = 1 << 2,
+	PM_UAPI_VMA_SHARED = 1 << 3,
+};
+
 #define PM_UAPI_PROCMAP_QUERY _IOWR('f', 17, struct pm_uapi_procmap_query)
 
 static_assert(sizeof(struct pm_uapi_procmap_query) == 104, "struct procmap_query");

@@ -177,6 +177,12 @@ int pm_sys_pidfd_check(int pidfd)
 	return answer(lie.pidfd_error, 0);
 }
 
+/* None is to be had. */
+int pm_sys_memory_file(void)
+{
+	return answer(ENOSYS, 0);
+}
+
 int pm_sys_dup(int fd)
 {
 	lie.opened += !lie.open_error;

@@ -157,6 +157,7 @@ int pm_sys_stat(int fd, struct stat *about);
 ssize_t pm_sys_list(int folder, void *buffer, size_t size);
 int pm_sys_pidfd_check(int pidfd);
 int64_t pm_sys_seek_end(int fd);
+int pm_sys_memory_file(void);
 int pm_sys_dup(int fd);
 int pm_sys_close(int fd);
 int pm_sys_ioctl(int fd, unsigned long request, void *argument);
