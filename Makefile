@@ -16,6 +16,10 @@ LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGE
 	PAGEMAP_ENDING=64 PAGEMAP_CACHED_FRAMES=200 PAGEMAP_ZOO_WAYS=12 PAGEMAP_CALLS=2000 \
 	PAGEMAP_STARTS=1 PAGEMAP_GROUPED=300
 
+# Where `make install` puts the C library, below DESTDIR.
+DESTDIR ?=
+PREFIX ?= /usr/local
+
 GCC ?= gcc
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
 
@@ -34,6 +38,17 @@ HEADERS := $(patsubst csrc/%,%,$(wildcard csrc/*/*.h))
 TEST_C_SOURCES := $(wildcard tests/*.c tests/*/*.c benchmarks/*.c)
 C_FILES := $(wildcard csrc/*/*.[ch]) $(wildcard tests/*.[ch] tests/*/*.[ch] benchmarks/*.[ch])
 
+# The C library: what csrc/library/ needs, and so no zlib.
+LIBRARY_SOURCES := $(wildcard csrc/kernel/*.c csrc/walk/*.c csrc/analyses/tally*.c csrc/analyses/sample*.c \
+	csrc/history/writes*.c csrc/library/*.c)
+LIBRARY_INPUTS := $(LIBRARY_SOURCES) $(wildcard csrc/*/*.h) csrc/library/pagemap.map \
+	csrc/library/pagemap.pc.in csrc/library/man.py
+LIBRARY_FLAGS = -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc -O2 $(CFLAGS) -fPIC -ffunction-sections
+macro = $(shell sed -n 's/^\#define $(1) //p' csrc/include/pagemap.h)
+ABI := $(call macro,PM_ABI)
+VERSION := $(call macro,PM_VERSION_MAJOR).$(call macro,PM_VERSION_MINOR).$(call macro,PM_VERSION_PATCH)
+SHARED := libpagemap.so.$(ABI)
+
 C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 CXX_FLAGS := $(subst gnu11,gnu++11,$(C_FLAGS)) $(filter-out -Wmissing-prototypes,$(C_WARNINGS))
@@ -50,7 +65,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # pip cannot install twice at once into one environment
 .PHONY: help demo test test-long test-vm native fuzz bench lint lint-ruff lint-format lint-mypy lint-pyright lint-public \
-	lint-layout lint-tidy lint-compile lint-headers lint-length fix wheel share clean packages \
+	lint-layout lint-tidy lint-compile lint-headers lint-length fix wheel share lib install clean packages \
 	environment away test-wheel test-unprivileged test-pythons test-vm-short
 
 help: ## Print this help
@@ -248,6 +263,35 @@ dist/.wheel: $(BUILD_INPUTS) $(PACKAGE_FILES) tests/steps/wheels.sh | $(VENV)/.d
 	@touch $@
 
 wheel: dist/.wheel ## Build the sdist, and the wheels from it for glibc and musl, into dist/
+
+# One object for each source, by the names of its folder and its own. Those of the archive keep what
+# is ours to themselves also in a shared object that they are linked into.
+build/lib/.ready: $(LIBRARY_INPUTS) Makefile
+	rm -rf build/lib
+	mkdir -p build/lib/archived build/lib/shared
+	printf '%s\n' $(LIBRARY_SOURCES) | $(EACH) -n 1 sh -c ' \
+		name=$$(basename "$$(dirname "$$1")")-$$(basename "$$1" .c).o; \
+		$(CC) $(LIBRARY_FLAGS) -fvisibility=hidden -c -o "build/lib/archived/$$name" "$$1" && \
+		$(CC) $(LIBRARY_FLAGS) -c -o "build/lib/shared/$$name" "$$1"' compile
+	$(AR) qcs build/lib/libpagemap.a build/lib/archived/*.o
+	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(SHARED) -Wl,--gc-sections -Wl,-z,defs \
+		-Wl,-Bsymbolic-functions -Wl,--version-script,csrc/library/pagemap.map \
+		-o build/lib/$(SHARED) build/lib/shared/*.o
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' csrc/library/pagemap.pc.in >build/lib/pagemap.pc
+	$(PYTHON) csrc/library/man.py >build/lib/pagemap.3
+	@touch $@
+
+lib: build/lib/.ready ## Build the C library, static and shared, into build/lib/
+
+install: build/lib/.ready ## Install the C library (DESTDIR= PREFIX=/usr/local)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,include lib/pkgconfig share/man/man3)
+	install -m 644 csrc/include/pagemap.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 build/lib/libpagemap.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 build/lib/$(SHARED) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(SHARED) $(DESTDIR)$(PREFIX)/lib/libpagemap.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' build/lib/pagemap.pc \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/pagemap.pc
+	install -m 644 build/lib/pagemap.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 
 share: $(VENV)/.dev ## Write the man page and the shell completions to build/share
 	$(BIN)/python setup.py --quiet share
