@@ -8,13 +8,13 @@ round is tracked no more, or not yet: so each round registers what it finds.
 from __future__ import annotations
 
 from array import array
-from errno import EBUSY, EINVAL
+from errno import EAGAIN, EBUSY, EINVAL
 
 from pagemap._history.found import GONE, NEW, UNTRACKED, Found
 from pagemap._history.shared_pages import NOTHING, SharedPages
 from pagemap._history.spans import Spans
 from pagemap._kernel.userfaultfd import busy
-from pagemap._native import userfaultfd
+from pagemap._native import procmap, userfaultfd
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.writes import Writes
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Protection"]
 
 _NEVER = ("pfnzero", "guard")  # pages that nobody wrote
+_TRIES = 5  # to register what changes meanwhile
 
 
 class Protection:
@@ -156,7 +157,31 @@ class Protection:
         for number, code in list(failed.items()):
             if code == EINVAL and self._widened(spans, number):
                 del failed[number]
+            elif code == EAGAIN and self._ranges is not None:
+                failed[number] = self._registered_part(spans, number)
+                if not failed[number]:
+                    del failed[number]
         return failed
+
+    def _registered_part(self, spans: Spans, number: int) -> int:
+        """Have what was asked for tracked, though the mapping that it is in grew or shrank.
+
+        To read maps takes memory, of this process perhaps just beside it. Returns 0 or the errno.
+        """
+        start, end = spans.bounds[number]
+        error = EAGAIN
+        for _ in range(_TRIES):
+            try:
+                vma = procmap.vma_at(self._maps, start)
+            except OSError:
+                return error
+            if end > vma.end:
+                return error
+            whole = [(vma.start, vma.end)]
+            (error,) = userfaultfd.register(self._fd, self._maps, [(start, end)], whole)
+            if error != EAGAIN:
+                break
+        return error
 
     def _widened(self, spans: Spans, number: int) -> bool:
         """Have this span tracked by whole huge pages, where it is a part of hugetlb memory.

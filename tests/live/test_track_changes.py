@@ -12,11 +12,12 @@ import signal
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pagemap
+from pagemap._native import userfaultfd
 from tests import mappings, oracle, userfault
 from tests.kernel_settings import Unavailable
 from tests.mappings import PAGE
@@ -45,6 +46,27 @@ def rows_in(
         for row in rows
         if start <= row.start < start + pages * PAGE
     ]
+
+
+def test_a_neighbour_that_grows_before_the_first_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading maps took memory just beside a buffer, which was not tracked: all of it counted."""
+    start = mappings.alone(8)
+    mappings.unmap(start + 4 * PAGE, 4)
+    register = userfaultfd.register
+    grown: list[object] = []
+
+    def beside(*arguments: Any) -> list[int]:
+        if len(grown) < 2:
+            mappings.map_at(start + (4 + 2 * len(grown)) * PAGE, 2)  # joins what is before it
+            grown.append(arguments)
+        return register(*arguments)
+
+    monkeypatch.setattr(userfaultfd, "register", beside)
+    with pagemap.track((start, start + 4 * PAGE)) as tracker:
+        mappings.write(start, [2])
+    assert rows_in(tracker.written, start, 8) == [(2, 1, "tracked")]
+    assert len(grown) == 2
+    mappings.free(start, 8)
 
 
 def test_moved_replaced_and_gone() -> None:
