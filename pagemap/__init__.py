@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from pagemap._kernel.frames import Frame, FrameReader, Frames
     from pagemap._kernel.processes import find
     from pagemap._process import Process, virt_to_phys
+    from pagemap._pytest.checks import assert_huge, assert_resident, assert_shared, assert_written
     from pagemap._snapshot import SavedProcess, Snapshot
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.page import Page
@@ -228,6 +229,10 @@ __all__ = [
     "WrittenRow",
     "ZoneMemoryRow",
     "__version__",
+    "assert_huge",
+    "assert_resident",
+    "assert_shared",
+    "assert_written",
     "cache",
     "cache_cgroups",
     "cache_charged",
@@ -252,78 +257,72 @@ __all__ = [
     "working_set",
 ]
 
-# Rows of results, where a module in `_vocabulary/rows/` has several of them.
+# Modules that have several of these names.
 # fmt: off
-_ROWS = {
-    "cached_file": ("CachedFileRow", "ChargedCgroupRow", "ChargedFileRow", "HeldFileRow"),
-    "diff": ("DiffRegionRow", "DiffRow", "DiffSums", "KindDiffRow", "PathDiffRow"),
-    "footprint": ("FootprintRow", "FootprintSums", "MappingFootprintRow", "PathFootprintRow"),
-    "memory": (
+_SEVERAL = {
+    "_analyses.cached_charged": ("cache_cgroups", "cache_charged"),
+    "_analyses.memory": ("Memory", "memory"),
+    "_history.diff": ("DiffRegionStream", "diff", "diff_regions"),
+    "_history.measure": ("Measurement", "measure"),
+    "_history.sampler": ("Sample", "Sampler"),
+    "_history.tracker": ("Tracker", "track"),
+    "_kernel.frames": ("Frame", "FrameReader", "Frames"),
+    "_process": ("Process", "virt_to_phys"),
+    "_pytest.checks": ("assert_huge", "assert_resident", "assert_shared", "assert_written"),
+    "_snapshot": ("SavedProcess", "Snapshot"),
+    "_space.pages": ("Counts", "Pages"),
+    "_tables.table": ("Lists", "Table", "Texts"),
+    "_vocabulary.schema": ("Column", "Schema"),
+    "_vocabulary.rows.cached_file": (
+        "CachedFileRow", "ChargedCgroupRow", "ChargedFileRow", "HeldFileRow",
+    ),
+    "_vocabulary.rows.diff": ("DiffRegionRow", "DiffRow", "DiffSums", "KindDiffRow", "PathDiffRow"),
+    "_vocabulary.rows.footprint": (
+        "FootprintRow", "FootprintSums", "MappingFootprintRow", "PathFootprintRow",
+    ),
+    "_vocabulary.rows.memory": (
         "BlockerRow", "BlocksRow", "CgroupMemoryRow", "FigureRow", "FreeRunRow", "MemoryKindRow",
         "NodeMemoryRow", "OrderRow", "SwapAreaRow", "ZoneMemoryRow",
     ),
-    "page_types": ("PageRunRow", "PageTypeRow"),
-    "sharing": (
+    "_vocabulary.rows.page_types": ("PageRunRow", "PageTypeRow"),
+    "_vocabulary.rows.sharing": (
         "GroupPairRow", "GroupPathRow", "GroupSetRow", "GroupShareRow", "GroupTotalRow",
         "SharedFrameRow", "SharedGroupRow", "SharedPairRow", "SharedPathRow", "SharedProcessRow",
         "SharedRow",
     ),
-    "written": ("WritesRow", "WrittenRow"),
+    "_vocabulary.rows.written": ("WritesRow", "WrittenRow"),
 }
 # fmt: on
 
 _MODULES = {
     "AddressSpace": "_space.address_space",
-    "Column": "_vocabulary.schema",
     "ContentsRow": "_vocabulary.rows.contents",
-    "Counts": "_space.pages",
-    "DiffRegionStream": "_history.diff",
     "FindingRow": "_vocabulary.rows.finding",
     "Folder": "_kernel.folder",
-    "Frame": "_kernel.frames",
     "FrameFileRow": "_vocabulary.rows.frame_files",
-    "FrameReader": "_kernel.frames",
-    "Frames": "_kernel.frames",
     "FreedRow": "_vocabulary.rows.freed",
     "Gentle": "_analyses.gentle",
     "GroupSharing": "_analyses.sharing_groups",
     "HugeRow": "_vocabulary.rows.huge",
-    "Lists": "_tables.table",
     "Mapping": "_vocabulary.rows.mapping",
     "MeasureRow": "_vocabulary.rows.measure",
-    "Measurement": "_history.measure",
-    "Memory": "_analyses.memory",
     "NodeRow": "_vocabulary.rows.node",
     "OwnerRow": "_vocabulary.rows.owners",
     "Page": "_space.page",
     "PageFlag": "_vocabulary.frame_flags",
     "PageStream": "_analyses.page_stream",
-    "Pages": "_space.pages",
-    "Process": "_process",
     "Recorder": "_history.recorder",
     "RegionRow": "_vocabulary.rows.region",
     "RegionStream": "_analyses.regions",
-    "Sample": "_history.sampler",
     "SampleRow": "_vocabulary.rows.sample",
     "SampleStream": "_history.sample_stream",
-    "Sampler": "_history.sampler",
-    "SavedProcess": "_snapshot",
-    "Schema": "_vocabulary.schema",
     "SegmentRow": "_vocabulary.rows.segment",
     "SegmentStream": "_analyses.segments",
     "Sharing": "_analyses.sharing_walk",
-    "Snapshot": "_snapshot",
-    "Table": "_tables.table",
     "TallyRow": "_vocabulary.rows.tally",
-    "Texts": "_tables.table",
-    "Tracker": "_history.tracker",
     "TranslationRow": "_vocabulary.rows.translation",
     "WorkingSetRow": "_vocabulary.rows.working_set",
-    "diff": "_history.diff",
-    "diff_regions": "_history.diff",
     "cache": "_analyses.cached_files",
-    "cache_cgroups": "_analyses.cached_charged",
-    "cache_charged": "_analyses.cached_charged",
     "cache_held": "_analyses.cached_held",
     "doctor": "_analyses.doctor",
     "dump": "_export.dump",
@@ -331,16 +330,12 @@ _MODULES = {
     "footprints": "_analyses.footprints",
     "frame_files": "_analyses.frame_files",
     "freed": "_analyses.freed",
-    "measure": "_history.measure",
-    "memory": "_analyses.memory",
     "owners": "_analyses.owners",
     "page_runs": "_analyses.page_runs",
     "page_types": "_analyses.page_types",
     "sharing": "_analyses.sharing",
-    "track": "_history.tracker",
-    "virt_to_phys": "_process",
     "working_set": "_history.working_set",
-    **{name: f"_vocabulary.rows.{module}" for module, names in _ROWS.items() for name in names},
+    **{name: module for module, names in _SEVERAL.items() for name in names},
 }
 
 # What functions import when they are called; a test compares it with their sources.

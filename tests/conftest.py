@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from tests.plugin_runs import RunPytest
+
     Start = Callable[[AbstractContextManager[workloads.Target]], workloads.Target]
+
+pytest_plugins = ["pytester"]  # runs pytest within a test
 
 # No deadlines: a test must not fail because the machine is busy. No database: the source tree may
 # not be ours to write, and a failure prints what reproduces it.
@@ -85,3 +89,11 @@ def need_own_tracking() -> None:
 def command() -> list[str]:
     """The start of a command line that runs pagemap, warnings as errors like here."""
     return [sys.executable, "-W", "error", "-m", "pagemap"]
+
+
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunPytest:
+    """Run tests with our plugin, in this process."""
+    from tests import plugin_runs
+
+    return plugin_runs.runner(pytester, monkeypatch)

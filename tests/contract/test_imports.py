@@ -19,7 +19,7 @@ PACKAGE = Path(pagemap.__file__).parent
 # Types count: what a type checker alone reads is a dependency all the same.
 WINGS = [
     ("__main__",),
-    ("_cli",),
+    ("_cli", "_pytest"),
     ("_render", "_export"),
     ("_process", "_snapshot"),
     ("_methods",),

@@ -13,7 +13,7 @@ PACKAGE = Path(pagemap.__file__).parent
 FILES = [
     path.relative_to(PACKAGE)
     for path in sorted(PACKAGE.rglob("*.py"))
-    if "_cli" not in path.parts and path.name != "__main__.py"
+    if path.relative_to(PACKAGE).parts[0] not in ("_cli", "_pytest", "__main__.py")
 ]
 OF_THE_COMMAND = re.compile(
     r"(?<![\w-])--[a-z]"  # an option

@@ -293,6 +293,15 @@ def measured(process: pagemap.Process) -> int | None:
     return measured.table[0].rss_change
 
 
+def checks(data: bytearray, child: subprocess.Popen[bytes]) -> None:
+    with pagemap.assert_written(data, at_most=100) as tracker:
+        assert_type(tracker, pagemap.Tracker)
+    pagemap.assert_written("[heap]", at_most=1)
+    pagemap.assert_huge((0x200000, 0x400000), at_least=0.5)
+    pagemap.assert_shared([child, 1], of=data)
+    pagemap.assert_resident(Path("/bin/sh"), at_least=0.9)
+
+
 def moments() -> int:
     with pagemap.Recorder("self", "record", pfns=False, frames=False) as recorder:
         assert_type(recorder, pagemap.Recorder)
