@@ -21,10 +21,12 @@ if TYPE_CHECKING:
         def __call__(self, tests: str, *options: str) -> pytest.RunResult: ...
 
 
-__all__ = ["HEAD", "runner"]
+__all__ = ["HEAD", "OPTIONS", "runner"]
 
 pagemap.load()
 IMPORTED = (fixture, limits, plugin, summary)
+
+OPTIONS = ("-p", "pagemap", "-p", "no:cacheprovider", "-W", "error", "-rs")
 
 HEAD = """
 import mmap, os, pytest, pagemap
@@ -51,8 +53,6 @@ def runner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunPyt
 
     def run(tests: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + dedent(tests))
-        return pytester.runpytest_inprocess(
-            *("-p", "pagemap", "-p", "no:cacheprovider", "-W", "error", "-rs", *options)
-        )
+        return pytester.runpytest_inprocess(*OPTIONS, *options)
 
     return run
