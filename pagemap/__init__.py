@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         CgroupMemoryRow,
         FigureRow,
         FreeRunRow,
+        GroupMemoryRow,
         MemoryKindRow,
         NodeMemoryRow,
         OrderRow,
@@ -161,6 +162,7 @@ __all__ = [
     "FreeRunRow",
     "FreedRow",
     "Gentle",
+    "GroupMemoryRow",
     "GroupPairRow",
     "GroupPathRow",
     "GroupSetRow",
@@ -281,8 +283,8 @@ _SEVERAL = {
         "FootprintRow", "FootprintSums", "MappingFootprintRow", "PathFootprintRow",
     ),
     "_vocabulary.rows.memory": (
-        "BlockerRow", "BlocksRow", "CgroupMemoryRow", "FigureRow", "FreeRunRow", "MemoryKindRow",
-        "NodeMemoryRow", "OrderRow", "SwapAreaRow", "ZoneMemoryRow",
+        "BlockerRow", "BlocksRow", "CgroupMemoryRow", "FigureRow", "FreeRunRow", "GroupMemoryRow",
+        "MemoryKindRow", "NodeMemoryRow", "OrderRow", "SwapAreaRow", "ZoneMemoryRow",
     ),
     "_vocabulary.rows.page_types": ("PageRunRow", "PageTypeRow"),
     "_vocabulary.rows.sharing": (

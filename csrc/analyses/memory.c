@@ -39,6 +39,12 @@ struct walk {
 	int in_folio;
 };
 
+/* Whether frames are counted by cgroup, or by group. */
+static inline int has_keys(const struct pm_memory_job *job)
+{
+	return job->cgroup_fd >= 0 || job->groups;
+}
+
 static inline int has(uint64_t word, enum pm_kpf bit)
 {
 	return (int)(word >> bit & 1);
@@ -133,7 +139,7 @@ static int end_run(struct walk *walk, uint64_t to)
 		return 0;
 	walk->out->frames[kind] += count;
 	add_marks(kind, word, count, walk->out->marks[kind]);
-	if (walk->job->cgroup_fd >= 0 && kind != PM_MEMORY_MISSING)
+	if (has_keys(walk->job) && kind != PM_MEMORY_MISSING)
 		failed = add_to_cgroup(walk->scratch, walk->cgroup, kind, count);
 	if (!failed)
 		failed = pm_memory_blocks_add(walk->job, &walk->place, kind, walk->run_from, to,
@@ -176,7 +182,7 @@ static inline uint64_t in_compound(struct walk *walk, uint64_t pfn, uint64_t wor
 static int add_words(struct walk *walk, uint64_t pfn, uint64_t count)
 {
 	const uint64_t *words = walk->scratch->words;
-	const uint64_t *cgroups = walk->job->cgroup_fd >= 0 ? walk->scratch->cgroups : NULL;
+	const uint64_t *cgroups = has_keys(walk->job) ? walk->scratch->cgroups : NULL;
 
 	for (uint64_t i = 0; i < count; i++) {
 		const uint64_t cgroup = cgroups ? cgroups[i] : 0;
@@ -196,6 +202,17 @@ static int add_words(struct walk *walk, uint64_t pfn, uint64_t count)
 	return 0;
 }
 
+static void read_groups(const struct walk *walk, uint64_t pfn, uint64_t count)
+{
+	const struct pm_memory_job *job = walk->job;
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t at = pfn + i - job->groups_from;
+
+		walk->scratch->cgroups[i] = at < job->groups_count ? job->groups[at] : 0;
+	}
+}
+
 /* Read the words of `count` frames; those that there are not become NOPAGE. */
 static int read_words(const struct walk *walk, uint64_t pfn, uint64_t count)
 {
@@ -206,7 +223,9 @@ static int read_words(const struct walk *walk, uint64_t pfn, uint64_t count)
 		return (int)got;
 	for (uint64_t i = (uint64_t)got; i < count; i++)
 		scratch->words[i] = PM_BIT(PM_KPF_NOPAGE);
-	if (walk->job->cgroup_fd < 0)
+	if (walk->job->groups)
+		read_groups(walk, pfn, count);
+	if (walk->job->cgroup_fd < 0 || walk->job->groups)
 		return 0;
 	got = pm_read(walk->job->cgroup_fd, pfn, count, scratch->cgroups);
 	if (got < 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernel/read.cdef.h"
+#include "analyses/sharing.cdef.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,7 +76,10 @@ struct pm_memory_block {
 	uint32_t frames[PM_MEMORY_KINDS];
 };
 
-/* The frames charged to a memory cgroup; `key` is its inode number and 1, 0: an empty slot. */
+/*
+ * The frames charged to a memory cgroup, or that a group maps; `key` is its inode number, or
+ * that of the group, and 1; 0: an empty slot.
+ */
 struct pm_memory_cgroup {
 	uint64_t key;
 	uint64_t frames[PM_MEMORY_KINDS];
@@ -88,12 +92,18 @@ struct pm_memory_job {
 	uint32_t buddy_order; /* the largest order of the allocator's blocks */
 	uint32_t block_order; /* of blocks that are listed, below PM_MEMORY_ORDERS */
 	uint32_t least_run;   /* frames; free runs of fewer are listed only at an end of a step */
+
+	/* The group of each frame from groups_from on, see pm_memory_claim; in the place of
+	 * cgroups. NULL: not asked for. */
+	const uint32_t *groups;
+	uint64_t groups_from;
+	uint64_t groups_count;
 };
 
 /* What one thread needs, and the lists of a step. NULL: not asked for. */
 struct pm_memory_scratch {
 	uint64_t *words;   /* PM_READ_BLOCK */
-	uint64_t *cgroups; /* likewise, with cgroup_fd */
+	uint64_t *cgroups; /* likewise, with cgroup_fd or groups */
 
 	struct pm_memory_cgroup *slots; /* a power of two of them */
 	uint64_t slots_count;
@@ -123,6 +133,20 @@ enum pm_memory_kind pm_memory_kind_of(uint64_t word, uint32_t ksm_told);
  */
 int64_t pm_memory_walk(const struct pm_memory_job *job, uint64_t start, uint64_t end,
 		       struct pm_memory_scratch *scratch, struct pm_memory_sums *out);
+
+enum pm_memory_groups {
+	PM_MEMORY_NO_GROUP = 0,
+	PM_MEMORY_SEVERAL = 1,
+	PM_MEMORY_FIRST_GROUP = 2,
+};
+
+/*
+ * Let the frames of `count` stretches be those of `group`, a number from
+ * PM_MEMORY_FIRST_GROUP on: groups[0] is that of frame `from`, of `frames` in all. What
+ * another group maps too is of PM_MEMORY_SEVERAL. Frames outside are passed over.
+ */
+void pm_memory_claim(uint32_t *groups, uint64_t from, uint64_t frames,
+		     const struct pm_stretch *stretches, uint64_t count, uint32_t group);
 
 /* Add all counts of `from` to those of `to`. */
 void pm_memory_add(const struct pm_memory_sums *from, struct pm_memory_sums *to);

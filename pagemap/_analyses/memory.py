@@ -13,9 +13,10 @@ from __future__ import annotations
 import time
 
 from pagemap._analyses import memory_blocks, memory_cgroups, memory_figures, memory_tables
+from pagemap._analyses.memory_groups import MemoryGroups
 from pagemap._analyses.memory_segments import segments
 from pagemap._analyses.memory_walk import count
-from pagemap._errors import PagemapError, Unsupported, no_proc
+from pagemap._errors import PagemapError, Unsupported, UsageError, no_proc
 from pagemap._kernel import buddyinfo, iomem, pagetypeinfo, thp
 from pagemap._kernel.zones import zones
 from pagemap._space.about import about
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         CgroupMemoryRow,
         FigureRow,
         FreeRunRow,
+        GroupMemoryRow,
         MemoryKindRow,
         NodeMemoryRow,
         OrderRow,
@@ -50,8 +52,8 @@ _MOST = 1 << 20  # rows of a list that is cut
 class Memory(Record):
     """What memory is used for: the tables that `pagemap.memory` returns.
 
-    `blocks` is None where frames were not counted, `cgroups`, `blockers` and `runs` where they were
-    not asked for.
+    `blocks` is None where frames were not counted, `cgroups`, `groups`, `blockers` and `runs` where
+    they were not asked for.
     """
 
     kinds: Table[MemoryKindRow] = field("", "what frames are for; each is of one kind")
@@ -62,6 +64,7 @@ class Memory(Record):
     swaps: Table[SwapAreaRow] = field("", "the swap areas")
     blocks: Table[BlocksRow] | None = field("", "aligned blocks: free, movable or blocked")
     cgroups: Table[CgroupMemoryRow] | None = field("", "what is charged to each memory cgroup")
+    groups: Table[GroupMemoryRow] | None = field("", "what each group of processes maps")
     blockers: Table[BlockerRow] | None = field("", "aligned blocks that are not free")
     runs: Table[FreeRunRow] | None = field("", "free frames in a row")
 
@@ -75,6 +78,7 @@ def memory(
     *,
     frames: bool | None = None,
     cgroups: bool = False,
+    by: str | None = None,
     blockers: int | None = None,
     runs: int | None = None,
     threads: int | None = None,
@@ -91,12 +95,15 @@ def memory(
     `cgroups` asks for a table of memory cgroups, `blockers` for at most so many blocks of the size
     that a PMD maps (2 MiB) that are not free, the worst first, and `runs` for so many of the
     longest runs of free frames of at least that size; `about` has `blockers` and `runs`, how many
-    there are of each. `threads` count, by default as many as pay;
+    there are of each. `by` ("name", "exe", "user", "cgroup", "container" or "session") asks for a
+    table of groups of processes instead: what each alone maps, what several of them map, and what
+    nobody does; that needs CAP_SYS_ADMIN too. `threads` count, by default as many as pay;
     `progress` is called with the frames done and all of them.
 
     Memory changes while it is counted: `about` has `changed` True if memory was added or removed
-    meanwhile. Raises AccessDenied or Unsupported where frames are needed and cannot be read, or
-    nothing at all can, UsageError for a number that makes no sense.
+    meanwhile; with `by` also which processes were left out. Raises AccessDenied or Unsupported
+    where frames are needed and cannot be read, or nothing at all can, PfnsHidden for `by`,
+    UsageError for what makes no sense.
 
     >>> import pagemap
     >>> told = pagemap.memory(frames=False)
@@ -106,8 +113,11 @@ def memory(
     for name, number in (("blockers", blockers), ("runs", runs)):
         if number is not None:
             check_int(name, number, 0, _MOST + 1)
+    if by is not None and (cgroups or blockers is not None or runs is not None or frames is False):
+        raise UsageError("by needs frames, and goes with none of cgroups, blockers and runs")
     check_threads(threads)
     begin = time.time()
+    groups = by and MemoryGroups(by, procfs=procfs, threads=threads)
     before = zones(procfs)
     here = before or []
     ram = iomem.system_ram(procfs)
@@ -120,7 +130,7 @@ def memory(
         try:
             if not here:
                 raise _unknown(procfs)
-            found = count(
+            found = (groups.count if groups else count)(
                 segments(here, ram, sysfs),
                 len(here),
                 buddy_order=max(map(len, free.values()), default=11) - 1,
@@ -134,7 +144,7 @@ def memory(
                 procfs=procfs,
             )
         except PagemapError as error:
-            if frames:
+            if frames or groups:
                 raise
             why = error
     kernel = memory_figures.Kernel.read(zones(procfs), procfs, sysfs)
@@ -157,6 +167,8 @@ def memory(
         runs=None if found is None or runs is None else found.all_runs,
         pageblocks=pagetypeinfo.total(procfs),
     )
+    if groups:
+        tables.about |= {"by": by, **groups.spaces.about()}
     return Memory(
         tables.kinds(),
         tables.zones(),
@@ -166,6 +178,7 @@ def memory(
         tables.swaps(),
         None if found is None else tables.table("blocks", memory_blocks.blocks(here, found)),
         tables.table("cgroups", memory_cgroups.rows_of(found, procfs)) if cgroups else None,
+        tables.table("groups", groups.rows(found)) if groups and found is not None else None,
         None
         if found is None or blockers is None
         else tables.table("blockers", memory_blocks.blockers(here, found, block_order)),

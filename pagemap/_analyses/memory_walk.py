@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pagemap._analyses.memory_segments import Segment
+    from pagemap._native.memory import FrameGroups
 
     Progress: TypeAlias = Callable[[int, int], object]
 
@@ -49,9 +50,10 @@ class Block:
 class Counted:
     """What was counted: `zones` has the sums of each.
 
-    `cgroups` has the frames of each kind by inode number, `blocks` the heaviest of those that are
-    not free, and `runs` (PFN, frames, zone) of the longest free ones; `all_blocks` and `all_runs`
-    are how many there are of both. `ksm_told` is as `FrameReader.tells_ksm` has it.
+    `cgroups` has the frames of each kind by inode number, or by that of a group, `blocks` the
+    heaviest of those that are not free, and `runs` (PFN, frames, zone) of the longest free ones;
+    `all_blocks` and `all_runs` are how many there are of both. `ksm_told` is as
+    `FrameReader.tells_ksm` has it.
     """
 
     __slots__ = ("all_blocks", "all_runs", "blocks", "cgroups", "ksm_told", "runs", "zones")
@@ -64,6 +66,12 @@ class Counted:
         self.runs: list[tuple[int, int, int]] = []
         self.all_blocks = self.all_runs = 0
 
+    def add(self, other: Counted) -> None:
+        """Add the sums of what was counted elsewhere; lists are not."""
+        for sums, more in zip(self.zones, other.zones, strict=True):
+            sums.add(more)
+        _add_cgroups(self.cgroups, other.cgroups)
+
 
 def count(
     segments: Sequence[Segment],
@@ -72,6 +80,7 @@ def count(
     buddy_order: int,
     block_order: int,
     cgroups: bool = False,
+    groups: FrameGroups | None = None,
     blockers: int | None = None,
     runs: int | None = None,
     least_run: int,
@@ -81,6 +90,7 @@ def count(
 ) -> Counted:
     """Count the frames of `segments`, which lie in so many `zones`.
 
+    With `groups` frames are counted by the number of their group, in the place of cgroups.
     `blockers` and `runs` are how many of these to list, None for none. Raises AccessDenied and
     Unsupported where /proc/kpageflags cannot be read, or with `cgroups` /proc/kpagecgroup.
     """
@@ -91,6 +101,7 @@ def count(
         job = FramesJob(
             flags,
             cgroups=charges,
+            groups=groups,
             ksm_told=bool(counted.ksm_told),
             buddy_order=buddy_order,
             block_order=None if blockers is None else block_order,

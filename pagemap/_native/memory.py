@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import mmap
 from errno import ENOSPC
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.stretches import SharingPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pagemap._native.stretches import StretchBuffer
+
 __all__ = [
+    "FIRST_GROUP",
     "MARKS",
+    "NO_GROUP",
     "ORDERS",
+    "SEVERAL_GROUPS",
     "STEP",
+    "ClaimingPiece",
+    "FrameGroups",
     "FramesJob",
     "FramesPiece",
     "FramesScratch",
@@ -40,6 +49,11 @@ MARKS = (
 STEP = 1 << 18
 """Frames of a step, 20-40 ms: no folio or aligned block that is counted is larger."""
 
+NO_GROUP: int = lib.PM_MEMORY_NO_GROUP
+SEVERAL_GROUPS: int = lib.PM_MEMORY_SEVERAL
+FIRST_GROUP: int = lib.PM_MEMORY_FIRST_GROUP
+"""The numbers of groups: of frames that none maps, that several do, and from which on they are."""
+
 assert len(MARKS) == lib.PM_MEMORY_MARKS
 assert 1 << ORDERS - 1 == STEP
 assert ffi.sizeof("struct pm_memory_block") == 8 + 4 * KINDS
@@ -50,28 +64,51 @@ def kind_of(word: int, *, ksm_told: bool) -> int:
     return int(lib.pm_memory_kind_of(word, ksm_told))
 
 
+class ClaimingPiece(SharingPiece):
+    """A stretch of one process to collect all its frames from."""
+
+    __slots__ = ()
+
+    def _exclusive(self, buffer: StretchBuffer) -> Any:  # noqa: ARG002 - as of a SharingPiece
+        return ffi.NULL
+
+
+class FrameGroups:
+    """Which group maps each of `count` frames from `first` on: 4 bytes a frame, where one does."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self._memory = mmap.mmap(-1, max(4 * count, 1))  # not ffi.new, which would write to it
+        self.first, self.count = first, count
+        self.table = ffi.from_buffer("uint32_t[]", self._memory, require_writable=True)
+
+    def claim(self, buffer: StretchBuffer, count: int, group: int) -> None:
+        """The frames that were collected are mapped by this group, of a number from FIRST_GROUP."""
+        lib.pm_memory_claim(self.table, self.first, self.count, buffer.out, count, group)
+
+
 class FramesJob:
     """What to count: `flags` and `cgroups` are descriptors of /proc/kpageflags and kpagecgroup.
 
-    `buddy_order` is the largest order of the allocator's blocks. With `block_order` the aligned
-    blocks of that order are listed that are not free, with `least_run` the free runs of so many
-    frames or more.
+    With `groups` frames are counted by group, in the place of cgroups. `buddy_order` is the largest
+    order of the allocator's blocks. With `block_order` the aligned blocks of that order are listed
+    that are not free, with `least_run` the free runs of so many frames or more.
     """
 
-    __slots__ = ("_fds", "block_order", "cgroups", "least_run", "table")
+    __slots__ = ("_kept", "block_order", "cgroups", "least_run", "table")
 
     def __init__(
         self,
         flags: int,
         *,
         cgroups: int | None = None,
+        groups: FrameGroups | None = None,
         ksm_told: bool,
         buddy_order: int,
         block_order: int | None = None,
         least_run: int | None = None,
     ) -> None:
-        self._fds = flags, cgroups  # held for as long as C may read
-        self.cgroups = cgroups is not None
+        self._kept = flags, cgroups, groups  # held for as long as C may read
+        self.cgroups = cgroups is not None or groups is not None
         self.block_order, self.least_run = block_order, least_run
         self.table = ffi.new(
             "struct pm_memory_job *",
@@ -82,6 +119,9 @@ class FramesJob:
                 "buddy_order": min(buddy_order, ORDERS - 1),
                 "block_order": block_order or 0,
                 "least_run": least_run or 1,
+                "groups": ffi.NULL if groups is None else groups.table,
+                "groups_from": 0 if groups is None else groups.first,
+                "groups_count": 0 if groups is None else groups.count,
             },
         )
 
@@ -116,7 +156,7 @@ class FramesScratch:
             table.slots, table.slots_count, table.slots_used = self._kept["slots"], self.slots, 0
 
     def found_cgroups(self) -> dict[int, list[int]]:
-        """The frames of each kind that are charged to each cgroup, by its inode number."""
+        """The frames of each kind by the inode number of their cgroup, or by their group's."""
         if not self._job.cgroups:
             return {}
         words = view_of(self._kept["slots"], "Q").tolist()
@@ -190,6 +230,10 @@ class FramesSums:
 
     def __init__(self) -> None:
         self.table = ffi.new("struct pm_memory_sums *")
+
+    def add(self, other: FramesSums) -> None:
+        """Add what was counted elsewhere in the zone."""
+        lib.pm_memory_add(other.table, self.table)
 
     def frames(self) -> list[int]:
         """The frames of each kind."""

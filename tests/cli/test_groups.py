@@ -191,5 +191,24 @@ def test_memory_of_cgroups(grouped: tuple[list[int], dict[str, set[int]]]) -> No
     assert containers["lxc web0"].kernel is not None
 
 
+def test_memory_of_groups(
+    need_pfns: None, pagemap: Pagemap, grouped: tuple[list[int], dict[str, set[int]]]
+) -> None:
+    """Rows add up to all memory; and each process has some of its own, in the row of its group."""
+    pids, _ = grouped
+    code, out, _ = pagemap("memory", "--by", "session", "--json")
+    told = json.loads(out)
+    assert code == 0
+    ((shared, none), groups) = (told["rows"][-2:], told["rows"][:-2])
+    assert (shared["group"], none["group"]) == ("(shared)", "(none)")
+    assert sum(row["size"] for row in told["rows"]) == told["total"]["size"]
+    assert abs(told["total"]["size"] - told["about"]["total"]) <= 64 * KIB * KIB
+    own = sum((64 + number) * KIB for number in range(len(pids)))
+    told = json.loads(pagemap("footprint", pids[0], "--json", "--columns", "pid,session")[1])
+    (mine,) = [row for row in groups if row["group"] == told["rows"][0]["session"]]
+    assert mine["processes"] >= len(pids)
+    assert mine["anon"] >= own + KIB * KIB  # and what they share among them
+
+
 def freed(pids: list[int], **more: str) -> library.Table[library.FreedRow]:
     return library.freed(pids, **more)  # type: ignore[arg-type]

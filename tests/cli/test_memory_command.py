@@ -29,6 +29,7 @@ VIEWS = {
     "--by node": "nodes",
     "--by cgroup": "cgroups",
     "--by order": "orders",
+    "--by user": "groups",
     "--blocks": "blocks",
     "--blockers": "blockers",
     "--free-runs": "runs",

@@ -39,6 +39,7 @@ DOOR = [
     "FreeRunRow",
     "FreedRow",
     "Gentle",
+    "GroupMemoryRow",
     "GroupPairRow",
     "GroupPathRow",
     "GroupSetRow",

@@ -228,6 +228,7 @@ def analyses(process: pagemap.Process) -> None:
     assert_type(told.swaps, "pagemap.Table[pagemap.SwapAreaRow]")
     assert_type(told.blocks, "pagemap.Table[pagemap.BlocksRow] | None")
     assert_type(told.cgroups, "pagemap.Table[pagemap.CgroupMemoryRow] | None")
+    assert_type(told.groups, "pagemap.Table[pagemap.GroupMemoryRow] | None")
     assert_type(told.blockers, "pagemap.Table[pagemap.BlockerRow] | None")
     assert_type(told.runs, "pagemap.Table[pagemap.FreeRunRow] | None")
     shared = pagemap.sharing([1])

@@ -31,6 +31,10 @@ _BY = {
     "cgroup": "cgroups",
     "container": "cgroups",
     "order": "orders",
+    "name": "groups",
+    "exe": "groups",
+    "user": "groups",
+    "session": "groups",
 }
 _VIEWS = {
     "blocks": "aligned blocks of each size: free, could be freed, or blocked and by what",
@@ -39,11 +43,12 @@ _VIEWS = {
     "figures": "the kernel's figures of memory, and the same counted by frames",
     "swaps": "swap areas, and the memory that zram and zswap take for what is in them",
 }
-_OF_FRAMES = ("blocks", "blockers", "runs")
+_OF_FRAMES = ("blocks", "blockers", "runs", "groups")
 _LISTS = {"blockers": "blocks that are not free", "runs": "runs of free frames"}
 _TOP = 20
 _TOP_OF_DATA = 1000
 _MOST_SORTED = 1 << 17  # kept where another order decides; some 90 MiB
+_OWN_OF_GROUPS = ["group", "processes", "size"]
 _OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup", "container"]
 
 
@@ -80,6 +85,15 @@ them, and all other formats have them.
 Frames of cgroups that were removed count with the nearest one above that is
 left. The kernel's figure leaves them out, and so they are in difference.
 
+{columns_help(PARTS["groups"].select(_OWN_OF_GROUPS), "columns by name, exe, user and session")}
+
+These are groups of processes, and frames are those that they map. What several
+groups map is in the row (shared), what no process does in (none): page cache,
+slab, free memory. So the rows add up to MemTotal; sharing --by shows which
+groups share. By cgroup and container frames are where they are charged, mapped
+or not. PFNs are needed (CAP_SYS_ADMIN): without, footprint --by shows what the
+kernel tells of each group.
+
 {columns_help(PARTS["orders"], "columns by order")}
 
 {columns_help(PARTS["blocks"], "columns of --blocks")}
@@ -96,6 +110,7 @@ examples:
   sudo pagemap memory
   sudo pagemap memory --by zone
   sudo pagemap memory --by cgroup --top 10
+  sudo pagemap memory --by user
   sudo pagemap memory --blocks --csv
   sudo pagemap memory --blockers --top 5
   pagemap memory --figures --columns name,kernel"""
@@ -147,6 +162,7 @@ def run(arguments: Namespace) -> int:
             told = memory(
                 frames=_frames(part),
                 cgroups=part == "cgroups",
+                by=arguments.view if part == "groups" else None,
                 blockers=most if part == "blockers" else None,
                 runs=most if part == "runs" else None,
                 threads=threads,
@@ -215,7 +231,11 @@ def _remark(told: Memory, part: str) -> int:
     from pagemap._cli.exit_codes import DENIED
     from pagemap._cli.messages import complain
 
-    about = told.about
+    about: Any = told.about
+    if part == "groups":
+        from pagemap._cli.left_out import tell_left_out
+
+        tell_left_out(about)
     if about["why"] is not None:
         complain(f"frames are not counted, only the kernel's own figures are shown: {about['why']}")
         if not told._asdict()[part]:
@@ -231,6 +251,13 @@ def _remark(told: Memory, part: str) -> int:
             "/proc/iomem does not tell which frames are memory, so unnamed is estimated: "
             "MemTotal without all other kinds"
         )
-    if about["ksm_told"] is not True and part in ("kinds", "zones", "nodes", "cgroups", "figures"):
+    if about["ksm_told"] is not True and part in (
+        "kinds",
+        "zones",
+        "nodes",
+        "cgroups",
+        "groups",
+        "figures",
+    ):
         complain("this kernel does not tell merged pages apart: those of KSM are counted in anon")
     return 0

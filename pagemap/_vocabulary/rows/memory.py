@@ -15,6 +15,7 @@ __all__ = [
     "CgroupMemoryRow",
     "FigureRow",
     "FreeRunRow",
+    "GroupMemoryRow",
     "MemoryKindRow",
     "NodeMemoryRow",
     "OrderRow",
@@ -111,6 +112,20 @@ class CgroupMemoryRow(_Kinds):
         "", "its directory, or (none); unknown if it cannot be found", None, rank=2
     )
     container: str | None = field("", "its container, pod or service, by its name", None)
+
+
+@extended
+class GroupMemoryRow(_Kinds):
+    """What the frames are for that a group of processes alone maps; a row of `Memory.groups`.
+
+    The last two rows are what several groups map, (shared), and what no process does, (none).
+    """
+
+    group: str = field(
+        "", "the group, (shared) or (none); - where it is not known", rank=0, key=True
+    )
+    processes: int | None = field("processes", "number of its processes that were read", rank=2)
+    size: int = field("bytes", "frames that it alone maps", rank=1)
 
 
 class OrderRow(Record):
@@ -222,6 +237,7 @@ PARTS: dict[str, Schema] = {
     "figures": Schema.of(FigureRow, "pagemap.memory.figures", 1),
     "swaps": Schema.of(SwapAreaRow, "pagemap.memory.swaps", 1),
     "cgroups": Schema.of(CgroupMemoryRow, "pagemap.memory.cgroups", 1),
+    "groups": Schema.of(GroupMemoryRow, "pagemap.memory.groups", 1),
     "blockers": Schema.of(BlockerRow, "pagemap.memory.blockers", 1),
     "runs": Schema.of(FreeRunRow, "pagemap.memory.runs", 1),
 }
