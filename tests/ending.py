@@ -252,10 +252,8 @@ def cgroup() -> Iterator[Cgroup]:
         raise Unavailable("no hierarchy of memory cgroups is mounted")
     top = Path(places[0])
     path = top / f"pagemap-ending-{os.getpid()}"
-    control = top / "cgroup.subtree_control"
     try:
-        if control.exists() and "memory" not in control.read_text().split():
-            control.write_text("+memory")
+        hand_on(top)
         path.mkdir()
     except OSError as error:
         raise Unavailable(f"cannot make a memory cgroup: {error.strerror}") from error
@@ -303,6 +301,13 @@ def running(code: str, group: Cgroup, size: int) -> Iterator[dict[str, object]]:
             process.kill()
             if line and "segment" in said:  # no process ends it
                 ctypes.CDLL(None).shmctl(said["segment"], _IPC_RMID, None)
+
+
+def hand_on(path: Path) -> None:
+    """Let cgroups below one tell of memory too: in version 2 each says so of those below it."""
+    control = path / "cgroup.subtree_control"
+    if control.exists() and "memory" not in control.read_text().split():
+        control.write_text("+memory")
 
 
 def remove(path: Path, top: Path) -> None:

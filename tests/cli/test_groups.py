@@ -78,8 +78,11 @@ def grouped() -> Iterator[tuple[list[int], dict[str, set[int]]]]:
             groups: dict[str, set[int]] = {}
             folders = []
             for path, words in kinds():
-                folder = top.path / path
-                folder.mkdir(parents=True)
+                folder = top.path
+                for name in path.split("/"):
+                    ending.hand_on(folder)
+                    folder /= name
+                    folder.mkdir(exist_ok=True)
                 folders.append(folder)
                 groups[words] = set()
                 stack.callback(ending.remove, folder, top.path)
