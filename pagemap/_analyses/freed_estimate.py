@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from pagemap._analyses.freed_groups import Group
     from pagemap._vocabulary.rows.footprint import MappingFootprintRow
 
 __all__ = ["NOT_TOLD", "estimated"]
@@ -68,7 +69,7 @@ def estimated(
             continue
         total = _Sums._make(map(sum, zip(*sums, strict=True)))
         processes = sum(1 + len(every.sharers.get(pid, ())) for pid in group.spaces if pid in found)
-        rows.append(_row(group.label, processes, total, stack))
+        rows.append(_row(group, processes, total, stack))
         shared += total.anon_share - total.anon
     frees = sum(row.frees for row in rows)
     return every, rows, {
@@ -81,11 +82,11 @@ def estimated(
     }  # fmt: skip
 
 
-def _row(label: str, processes: int, total: _Sums, stack: int | None) -> FreedRow:
+def _row(group: Group, processes: int, total: _Sums, stack: int | None) -> FreedRow:
     stacks = None if stack is None else stack * total.threads
     stays = (total.all_anon - total.anon, total.all_cache - total.cache, total.shmem)
     return FreedRow(
-        group=label,
+        group=group.label,
         processes=processes,
         frees=total.anon + total.tables + (stacks or 0),
         anon=total.anon,
@@ -99,6 +100,7 @@ def _row(label: str, processes: int, total: _Sums, stack: int | None) -> FreedRo
         stays_anon=stays[0],
         stays_file=stays[1],
         stays_shmem=stays[2],
+        name=group.name,
     )
 
 

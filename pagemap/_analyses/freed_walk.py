@@ -217,7 +217,7 @@ class Walk(Holder):
                 pids[:] = [pid for pid in pids if pid not in closed]
             if group.members:
                 own = self._own(group, stack)
-                rows.append(self._row(number, group.label, len(group.members), *own))
+                rows.append(self._row(number, group, *own))
         return rows
 
     def _own(self, group: Group, stack: int | None) -> tuple[int | None, int | None]:
@@ -240,8 +240,7 @@ class Walk(Holder):
     def _row(
         self,
         number: int,
-        label: str,
-        processes: int,
+        group: Group,
         tables: int | None,
         stacks: int | None,
     ) -> FreedRow:
@@ -254,8 +253,8 @@ class Walk(Holder):
         # of OTHER all, also what nobody else maps: its files, and its drivers, keep it
         stays = [mapped[ANON] - sole[ANON], mapped[FILE] - sole[FILE], mapped[OTHER]]
         return FreedRow(
-            group=label,
-            processes=processes,
+            group=group.label,
+            processes=len(group.members),
             frees=anon + shmem + (tables or 0) + (stacks or 0),
             anon=anon,
             shmem=shmem,
@@ -268,6 +267,7 @@ class Walk(Holder):
             stays_anon=stays[0],
             stays_file=stays[1],
             stays_shmem=stays[2],
+            name=group.name,
         )
 
     def about(self) -> dict[str, object]:

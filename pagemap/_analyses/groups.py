@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pagemap._space.every_process import EveryProcess
 
-__all__ = ["GROUPS", "UNKNOWN", "check_group", "group_of"]
+__all__ = ["GROUPS", "NUMBERED", "UNKNOWN", "check_group", "group_of"]
 
 
 def _pid(folder: Folder) -> str:
@@ -35,6 +35,9 @@ GROUPS: dict[str, Callable[[Folder], str | None]] = {
     "session": task.session,
 }
 """What tells the group of a process, given its folder."""
+
+NUMBERED = ("process", "session")
+"""Those whose groups are called by the number of a process."""
 
 UNKNOWN = "-"
 """The group of processes of which it is not known."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def test_of_a_process(pagemap: Pagemap, start: Start, need_pfns: None) -> None:
     target = start(workloads.dense(4 * MIB))
     code, out, err = pagemap("free-if", target.pid, "--json")
@@ -28,7 +34,8 @@ def test_of_a_process(pagemap: Pagemap, start: Start, need_pfns: None) -> None:
     assert (code, told["schema"], told["about"]["estimated"]) == (0, "pagemap.freed", False)
     assert all("ended" in line or "forbid" in line for line in err)
     assert row["anon"] == sums["Anonymous"]
-    assert row["group"] == Path(f"/proc/{target.pid}/comm").read_text().strip()
+    assert row["group"] == name_of(target.pid)
+    assert row["name"] is None, "of a group, not of a process"
     assert row["stays"] + row["droppable"] + row["anon"] == sums["Rss"]
 
 
@@ -38,12 +45,38 @@ def test_groups(pagemap: Pagemap, start: Start, need_pfns: None) -> None:
     told = json.loads(out)
     assert code == 0
     assert {row["group"] for row in told["rows"]} == set(map(str, pids))
+    assert [row["name"] for row in told["rows"]] == [name_of(pids[0])] * 2
     assert told["total"]["frees"] == sum(row["frees"] for row in told["rows"]) >= 8 * MIB
     code, out, _ = pagemap("free-if", "--by", "name", "--columns", "group,processes", "--csv")
     assert code == 0
-    name = Path(f"/proc/{pids[0]}/comm").read_text().strip()
+    name = name_of(pids[0])
     rows = dict(line.rsplit(",", 1) for line in out.decode().splitlines())
     assert int(rows[name]) >= len(pids)
+
+
+def test_sessions_are_called_by_who_leads_them(pagemap: Pagemap) -> None:
+    """They were numbers, and nothing told whose; one whose leader has ended has no name."""
+    leads = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    orphan = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo $!"], start_new_session=True, stdout=subprocess.PIPE
+    )
+    assert orphan.stdout is not None
+    pid = int(orphan.stdout.readline())
+    orphan.stdout.close()
+    orphan.wait()
+    try:
+        words = ("free-if", leads.pid, pid, "--by", "session")
+        rows = json.loads(pagemap(*words, "--json")[1])["rows"]
+        header, *_ = pagemap(*words)[1].decode().splitlines()
+        other, *_ = pagemap("free-if", leads.pid, "--by", "name")[1].decode().splitlines()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        leads.kill()
+        leads.wait()
+    names = {row["group"]: row["name"] for row in rows}
+    assert names == {str(leads.pid): "sleep", str(orphan.pid): None}
+    assert "NAME" in header.split()
+    assert "NAME" not in other.split()
 
 
 def test_without_rights(unprivileged: Pagemap, start: Start) -> None:

@@ -75,7 +75,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write what comes back. Returns 0, or the exit code where nothing could be read."""
     from pagemap._analyses.freed import freed
-    from pagemap._analyses.groups import GROUPS
+    from pagemap._analyses.groups import GROUPS, NUMBERED
     from pagemap._cli.parsing import parse_count, parse_names
     from pagemap._cli.progress import Bar
     from pagemap._errors import UsageError
@@ -93,7 +93,8 @@ def run(arguments: Namespace) -> int:
             "name the processes that end: TARGET..., --cgroup PATH, --user NAME, "
             "or --by WHAT for all groups"
         )
-    shown = results.Results(arguments, FREED, order="frees")
+    named = ["name"] if by in NUMBERED else []  # their groups are numbers
+    shown = results.Results(arguments, FREED, order="frees", always=named)
     made: list[Table[FreedRow]] = []
 
     def look() -> Table[FreedRow]:

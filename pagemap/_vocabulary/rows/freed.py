@@ -43,6 +43,11 @@ class FreedRow(Record):
     stays_shmem: int | None = field(
         "bytes", "part of stays: shared memory, and what drivers map", adds=False
     )
+    name: str | None = field(
+        "",
+        "command name of the process, or of who leads the session; of other groups empty",
+        default=None,
+    )
 
 
 FREED = Schema.of(FreedRow, "pagemap.freed", 1)
