@@ -218,6 +218,16 @@ def not_opened(error: OSError, path: str) -> PagemapError:
     )
 
 
+def no_snapshot(path: str) -> PagemapError:
+    """The error for a file that is there, and no snapshot."""
+    return PagemapError(
+        f"{path} is no snapshot of pagemap",
+        errno=_errno.EINVAL,
+        operation="open the snapshot",
+        path=path,
+    )
+
+
 def from_os_error(
     error: OSError, *, pid: int | None, operation: str, path: str | None = None
 ) -> PagemapError:

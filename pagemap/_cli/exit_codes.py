@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBADMSG, ENOENT, ENOMEM
+from errno import EBADMSG, EINVAL, ENOENT, ENOMEM
 
 from pagemap._errors import (
     AccessDenied,
@@ -50,7 +50,7 @@ def code_of(error: PagemapError) -> int:
     """The exit code: that of the nearest class which has one."""
     if error.errno == ENOMEM:  # whatever it was of, that says nothing of the target
         return 1
-    if error.errno == ENOENT and error.operation in _OF_FILES:
+    if error.errno in (ENOENT, EINVAL) and error.operation in _OF_FILES:
         return MISSING
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-__all__ = ["check_output", "why_none"]
+__all__ = ["check_output", "check_whole", "why_none"]
 
 _SUFFIX = ".pagemap"
 _GIVEN = ("target", "targets", "before", "after")
@@ -49,6 +49,13 @@ def why_none(text: str) -> PagemapError | None:
     return NoSuchProcess(
         f"{printable(text)} is no snapshot, and no process has that name", errno=ENOENT, path=text
     )
+
+
+def check_whole(text: str) -> None:
+    """Raise UsageError for a moment or process of a file where the whole file is taken."""
+    path, mark, number = _divided(text)
+    if mark and _is_whole_number(number) and not os.path.lexists(text) and os.path.lexists(path):
+        raise UsageError(f"this takes the file, with all that is in it: {printable(path)}")
 
 
 def _divided(text: str) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pagemap._errors import AccessDenied, UsageError
+from pagemap._errors import AccessDenied, UsageError, no_snapshot
 from pagemap._tables.changed import changed, with_changes
 from pagemap._vocabulary.rows.tally import TALLIES
 
@@ -40,6 +40,8 @@ class Since:
             why = why_none(text)
             if isinstance(why, AccessDenied) or (why and not os.path.lexists(text)):
                 raise why
+            if os.path.isfile(text):
+                raise no_snapshot(text)
             raise UsageError(
                 f"--since takes a snapshot, and {text!r} is none; `pagemap snapshot` makes one"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from errno import EBADMSG
 
-from pagemap._errors import PagemapError, from_os_error, not_opened
+from pagemap._errors import PagemapError, from_os_error, no_snapshot, not_opened
 from pagemap._kernel.regular import open_regular
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
@@ -42,7 +42,7 @@ class ChunkFile(Holder):
         self.size: int = os.fstat(fd).st_size
         version = chunks.parse_version(self._bytes(0, FILE_HEADER))
         if version is None:
-            raise PagemapError(f"{path} is not a snapshot of pagemap", path=path)
+            raise no_snapshot(path)
         if version > chunks.VERSION:
             raise PagemapError(
                 f"{path} is a snapshot of version {version}, which this pagemap does not know (it"

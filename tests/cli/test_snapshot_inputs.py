@@ -217,6 +217,16 @@ def test_what_is_no_snapshot(
     for name in ("notes.txt", "./notes.txt", "empty.pagemap", "notes.txt@0", "empty.pagemap#7"):
         said = fails(capfd, 66, "maps", name)
         assert "is no snapshot, and no process has that name" in said
+    for words in (
+        ("contents", "notes.txt"),
+        ("who", "notes.txt", "--pfn", "0x1"),
+        ("maps", str(file), "--since", "notes.txt"),
+    ):
+        assert "notes.txt is no snapshot of pagemap" in fails(capfd, 66, *words)
+    for mark in ("@0", "#77"):
+        for line in ("contents", "snapshot -o new --salvage"):
+            said = fails(capfd, 2, *line.split(), f"{file}{mark}")
+            assert f"this takes the file, with all that is in it: {file}" in said
     for name in ("nosuch.pagemap", "./nosuch", "nosuch.pagemap@2", "notes.txt/below"):
         assert "there is no file" in fails(capfd, 66, "regions", name)
     assert "is a folder" in fails(capfd, 2, "dump", str(tmp_path))

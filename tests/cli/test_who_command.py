@@ -206,9 +206,9 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
 def test_frames_of_a_file_that_is_no_snapshot(pagemap: Pagemap, tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     path.write_bytes(b"data")
-    said = [f"pagemap: {str(path)!r} is no snapshot to look for frames in"]
+    said = [f"pagemap: {path} is no snapshot of pagemap"]
     code, out, err = pagemap("who", str(path), "--pfn", "0x1")
-    assert (code, out, err[:1]) == (2, b"", said)
+    assert (code, out, err[:1]) == (66, b"", said)
 
 
 @pytest.mark.parametrize("name", ["nothing", "file/below"])

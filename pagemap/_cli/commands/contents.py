@@ -21,7 +21,8 @@ def examples() -> str:
     """What stands below the options."""
     return f"""\
 Other commands read one of them where a TARGET is taken: FILE#PID is a process,
-FILE@N a moment, FILE@-1 the last.
+FILE@N a moment, FILE@-1 the last. Pages are not read here: whether they are as
+they were written is seen where they are read.
 
 {columns_help(CONTENTS)}
 
@@ -41,9 +42,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the rows. Says so where the file ends within a moment."""
     from pagemap._cli.messages import complain, ends_midway
+    from pagemap._cli.saved_files import check_whole
     from pagemap._snapshot import Snapshot
 
     shown = results.Results(arguments, CONTENTS)
+    check_whole(arguments.file)
     with Snapshot(arguments.file) as snapshot:
         if snapshot.cut_short:
             complain(ends_midway(snapshot))

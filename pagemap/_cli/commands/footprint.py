@@ -208,9 +208,11 @@ def _of_snapshot(asked: processes.Many) -> SavedProcesses | None:
     every = asked.saved()
     if every is not None and every.without_smaps:
         pid = every.without_smaps[0]
+        remedy = "take the snapshot with --smaps"
+        if every.salvaged:
+            remedy = "it was salvaged from a damaged file, or taken without --smaps: take another"
         raise Unsupported(
-            f"the snapshot does not have the kernel's sums of process {pid}; "
-            "take the snapshot with --smaps",
+            f"the snapshot does not have the kernel's sums of process {pid}; {remedy}",
             pid=pid,
         )
     return every

@@ -152,11 +152,13 @@ def _take_stopped(pids: list[int], output: Output, options: Options) -> dict[str
 def _salvage(arguments: Namespace) -> int:
     from pagemap._cli.messages import complain
     from pagemap._cli.output import open_output
+    from pagemap._cli.saved_files import check_whole
     from pagemap._errors import UsageError
     from pagemap._history.salvage import salvage
 
     if arguments.targets:
         raise UsageError("give targets or --salvage FILE, not both")
+    check_whole(arguments.salvage)
     with open_output(arguments.output) as output:
         found = salvage(arguments.salvage, output.write)
     moments = f"{found['moments']} moment{'s' * (found['moments'] != 1)}"

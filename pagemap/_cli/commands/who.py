@@ -203,7 +203,7 @@ def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
     """The PFNs that are asked for."""
     from pagemap._cli import targets
     from pagemap._cli.spaces import one
-    from pagemap._errors import UsageError
+    from pagemap._errors import UsageError, no_snapshot
     from pagemap._process import Process
     from pagemap._vocabulary.units import PAGE_SHIFT, parse_address
 
@@ -216,7 +216,7 @@ def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
     if named and saved is not None and arguments.address is None:
         return named
     if named and os.path.isfile(arguments.target) and arguments.address is None:
-        raise UsageError(f"{arguments.target!r} is no snapshot to look for frames in")
+        raise no_snapshot(arguments.target)
     if named:
         raise UsageError("give either TARGET ADDRESS, or frames by --pfn and --phys")
     if arguments.address is None:
