@@ -36,6 +36,9 @@ char *pm_task_digits(char *text, int32_t number)
 	return text;
 }
 
+/* Of a copy of /proc out of another's hand: a fifo is not waited for, no link is followed. */
+enum { OPEN = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC };
+
 int32_t pm_task_open(int folder, int32_t thread, const char *name)
 {
 	char path[sizeof("task/") + 11 + NAME_SIZE] = "task/";
@@ -49,7 +52,7 @@ int32_t pm_task_open(int folder, int32_t thread, const char *name)
 		*end++ = '/';
 	}
 	memcpy(end, name, strlen(name) + 1);
-	fd = pm_sys_open_entry(folder, path, O_RDONLY | O_CLOEXEC);
+	fd = pm_sys_open_entry(folder, path, OPEN);
 	return fd < 0 ? -errno : fd;
 }
 

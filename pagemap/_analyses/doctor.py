@@ -15,6 +15,7 @@ from pagemap._analyses.findings import failed, wanting
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
 from pagemap._kernel.frames import FrameReader
+from pagemap._kernel.regular import open_told
 from pagemap._native import probes
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
@@ -146,7 +147,7 @@ def _pfns(own: str) -> FindingRow:
 
 def _frames(procfs: str, name: str, what: str, config: str) -> FindingRow:
     try:
-        fd = os.open(f"{procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_told(f"{procfs}/{name}", os.O_RDONLY)
         try:
             got = len(os.read(fd, 8))
         finally:

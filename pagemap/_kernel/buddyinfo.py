@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
+
 __all__ = ["free_blocks"]
 
 _MOST = 1 << 20  # bytes; a zone has one line
@@ -13,7 +15,7 @@ def free_blocks(procfs: str = "/proc") -> dict[tuple[int, str], list[int]]:
     Empty where there is no such file.
     """
     try:
-        with open(f"{procfs}/buddyinfo", "rb") as file:
+        with open(f"{procfs}/buddyinfo", "rb", opener=open_told) as file:
             text = file.read(_MOST).decode("ascii", "replace")
     except OSError:
         return {}

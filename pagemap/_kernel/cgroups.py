@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.regular import open_told
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,9 @@ def roots(procfs: str) -> list[str]:
     """Where hierarchies with the memory controller are mounted."""
     unified, own = [], []
     try:
-        with open(f"{procfs}/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
+        with open(
+            f"{procfs}/self/mounts", encoding="utf-8", errors="surrogateescape", opener=open_told
+        ) as file:
             lines = [line.split(" ") for line in file]
     except OSError:
         return []

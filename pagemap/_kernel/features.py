@@ -11,6 +11,7 @@ import os
 from errno import ENOTSUP
 
 from pagemap._errors import Unsupported
+from pagemap._kernel.regular import open_told
 from pagemap._native import probes
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.names import spell
@@ -50,7 +51,7 @@ def _try(procfs: str) -> int:
 def _try_uffd_wp(procfs: str) -> bool:
     """Whether this kernel tells of userfaultfd's protection; True where nobody may try."""
     try:
-        with open(f"{procfs}/self/status", "rb") as file:
+        with open(f"{procfs}/self/status", "rb", opener=open_told) as file:
             if b"\nSeccomp:\t0\n" not in file.read():
                 return True
         return probes.uffd_wp(f"{procfs}/self/pagemap")

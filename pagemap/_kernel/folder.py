@@ -19,6 +19,7 @@ from pagemap._errors import (
     no_proc,
 )
 from pagemap._kernel.chosen_pid import Chosen
+from pagemap._kernel.regular import open_told
 from pagemap._native import identity
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
@@ -44,13 +45,14 @@ class Folder(Holder):
     is gone is TargetVanished: it was there when the caller began.
     """
 
-    __slots__ = ("_settled", "_within", "fd", "path", "pid")
+    __slots__ = ("_copied", "_settled", "_within", "fd", "path", "pid")
 
     def __init__(self, pid: int, name: str, procfs: str) -> None:
         self.fd: int = CLOSED
         self.pid: int = int(pid)
         self.path: str = f"{procfs}/{name}"
         self._settled = False
+        self._copied = procfs != "/proc"  # perhaps: then anything may lie in it
         self._within = ""  # where the files are: of the main thread, or of another one
         try:
             self.fd = Descriptor(os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -81,6 +83,8 @@ class Folder(Holder):
 
         Raises OSError as the kernel gave it.
         """
+        if self._copied:
+            return open_told(self._within + name, flags, folder=self.fd)
         return os.open(self._within + name, flags | os.O_CLOEXEC, dir_fd=self.fd)
 
     def read(self, name: str, operation: str = "") -> bytes:

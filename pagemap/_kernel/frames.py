@@ -13,6 +13,7 @@ import os
 from array import array
 
 from pagemap._errors import AccessDenied, PagemapError, UsageError, from_file_error, from_os_error
+from pagemap._kernel.regular import open_told
 from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
@@ -103,7 +104,7 @@ class FrameReader(Holder):
         if known != CLOSED:
             return known
         try:
-            fd = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            fd = Descriptor(open_told(path, os.O_RDONLY))
         except OSError as error:
             raised = from_file_error(error, path)
             if isinstance(raised, AccessDenied):
@@ -156,7 +157,7 @@ class FrameReader(Holder):
     def _own_entry(self, address: int) -> memoryview | None:
         path = f"{self._procfs}/self/pagemap"
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_told(path, os.O_RDONLY)
             try:
                 return read(fd, address >> PAGE_SHIFT, 1)
             finally:

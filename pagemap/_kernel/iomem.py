@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 __all__ = ["system_ram"]
@@ -18,7 +19,7 @@ def system_ram(procfs: str = "/proc") -> list[tuple[int, int]] | None:
     is ``System RAM (...)``.
     """
     try:
-        with open(f"{procfs}/iomem", "rb") as file:
+        with open(f"{procfs}/iomem", "rb", opener=open_told) as file:
             lines = file.read(_MOST).decode("utf-8", "replace").splitlines()
     except OSError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pagemap._kernel import meminfo
+from pagemap._kernel.regular import open_told
 from pagemap._vocabulary.units import PAGE_SIZE
 
 __all__ = ["stack_size"]
@@ -17,7 +18,7 @@ def stack_size(procfs: str = "/proc") -> int | None:
     """
     total = meminfo.amount("KernelStack", procfs=procfs)
     try:
-        with open(f"{procfs}/loadavg", "rb") as file:
+        with open(f"{procfs}/loadavg", "rb", opener=open_told) as file:
             threads = int(file.read(256).split()[3].split(b"/")[1])
     except (OSError, IndexError, ValueError):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
+
 __all__ = ["amount", "amounts", "parse", "total"]
 
 _MOST = 1 << 20  # bytes of the file, which has some 1.5 KiB
@@ -17,7 +19,7 @@ def amounts(*, procfs: str = "/proc") -> dict[str, int]:
     True
     """
     try:
-        with open(f"{procfs}/meminfo", "rb") as file:
+        with open(f"{procfs}/meminfo", "rb", opener=open_told) as file:
             return parse(file.read(_MOST))
     except OSError:
         return {}

@@ -8,6 +8,7 @@ from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EPERM
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, Unsupported, UsageError
 from pagemap._kernel.control_files import get, put
 from pagemap._kernel.mounts import kind_of
+from pagemap._kernel.regular import open_told
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
 TYPE_CHECKING = False
@@ -123,7 +124,9 @@ def of_process(cgroups: str, *, procfs: str = "/proc") -> str:
 
 def _mounts(procfs: str) -> Iterator[tuple[str, str, str, list[str]]]:
     """What of which file system is mounted where: its root there, the place, type and options."""
-    with open(f"{procfs}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+    with open(
+        f"{procfs}/self/mountinfo", encoding="utf-8", errors="surrogateescape", opener=open_told
+    ) as file:
         for line in file:
             place, _, system = line.rstrip("\n").partition(" - ")
             words, more = place.split(" "), system.split(" ")

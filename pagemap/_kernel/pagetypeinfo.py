@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
+
 __all__ = ["block_types", "total"]
 
 _MOST = 1 << 24  # bytes; a zone has some 10 lines
@@ -13,7 +15,7 @@ def block_types(procfs: str = "/proc") -> dict[tuple[int, str], dict[str, int]]:
     A pageblock is mostly as large as what a PMD maps. Empty where it may not be read.
     """
     try:
-        with open(f"{procfs}/pagetypeinfo", "rb") as file:
+        with open(f"{procfs}/pagetypeinfo", "rb", opener=open_told) as file:
             lines = file.read(_MOST).decode("ascii", "replace").splitlines()
     except OSError:
         return {}

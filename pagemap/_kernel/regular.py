@@ -8,9 +8,10 @@ O_PATH, which has no effect, and then checked.
 from __future__ import annotations
 
 import os
+from errno import EINVAL
 from stat import S_ISBLK, S_ISREG
 
-__all__ = ["open_regular"]
+__all__ = ["open_regular", "open_told"]
 
 
 def open_regular(
@@ -29,3 +30,18 @@ def open_regular(
         return os.open(f"/proc/self/fd/{look}", flags & ~os.O_NOFOLLOW)
     finally:
         os.close(look)
+
+
+def open_told(name: str, flags: int, *, folder: int | None = None) -> int:
+    """A descriptor of a file of /proc, or of a copy of it: an opener for `open`.
+
+    What is below /proc itself is the kernel's; a copy is of whoever made it, and what is no regular
+    file there is an error (EINVAL). Raises OSError.
+    """
+    flags |= os.O_CLOEXEC
+    if folder is None and name.startswith("/proc/"):
+        return os.open(name, flags)
+    fd = open_regular(name, flags, folder=folder)
+    if fd is None:
+        raise OSError(EINVAL, "it is not a regular file", name)
+    return fd

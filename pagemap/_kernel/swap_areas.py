@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.regular import open_told
 from pagemap._vocabulary.record import Record, field
 
 __all__ = ["Area", "areas"]
@@ -24,7 +25,7 @@ class Area(Record):
 def areas(procfs: str = "/proc") -> list[Area] | None:
     """The swap areas; None where that is not told (a kernel without CONFIG_SWAP)."""
     try:
-        with open(f"{procfs}/swaps", "rb") as file:
+        with open(f"{procfs}/swaps", "rb", opener=open_told) as file:
             lines = os.fsdecode(file.read(_MOST)).splitlines()[1:]
     except OSError:
         return None

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.regular import open_told
 from pagemap._kernel.release import version
 from pagemap._vocabulary.flags import ENTRY_KINDS, PFN_BITS
 
@@ -52,7 +53,7 @@ def in_use(procfs: str = "/proc") -> bool | None:
     Where none is, nothing that the kernel calls swapped is in swap, whatever type it hides.
     """
     try:
-        with open(f"{procfs}/swaps", "rb") as file:
+        with open(f"{procfs}/swaps", "rb", opener=open_told) as file:
             areas = file.read(_MOST).splitlines()[1:]
         # a name may hold no spaces there (they are written \\040): size, used, priority are last
         return any(int(area.split()[-2]) for area in areas)
@@ -67,7 +68,7 @@ def came_back(procfs: str = "/proc") -> bool:
     those of zeros.
     """
     try:
-        with open(f"{procfs}/vmstat", "rb") as file:
+        with open(f"{procfs}/vmstat", "rb", opener=open_told) as file:
             words = dict(line.split() for line in file.read(_MOST).splitlines())
         counts = words[b"pswpin"], words.get(b"zswpin", 0), words.get(b"swpin_zero", 0)
         return any(map(int, counts))

@@ -14,6 +14,7 @@ import os
 
 from pagemap._kernel.internal_mounts import device_name, internal_mounts
 from pagemap._kernel.mounts import mount_of
+from pagemap._kernel.regular import open_told
 from pagemap._native import procmap
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
@@ -164,13 +165,13 @@ def marked_segments(procfs: str = "/proc") -> set[int] | None:
     They are those of our own IPC namespace. None: all of them do (kernel.shm_rmid_forced).
     """
     try:
-        with open(f"{procfs}/sys/kernel/shm_rmid_forced", "rb") as file:
+        with open(f"{procfs}/sys/kernel/shm_rmid_forced", "rb", opener=open_told) as file:
             if file.read().strip() == b"1":
                 return None
     except OSError:
         pass
     try:
-        with open(f"{procfs}/sysvipc/shm", "rb") as file:
+        with open(f"{procfs}/sysvipc/shm", "rb", opener=open_told) as file:
             lines = [line.split() for line in file.read().splitlines()[1:]]
     except OSError:
         return set()

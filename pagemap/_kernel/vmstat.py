@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
+
 __all__ = ["counts", "pinned"]
 
 _MOST = 1 << 20  # bytes of the file, which has some 4 KiB
@@ -10,7 +12,7 @@ _MOST = 1 << 20  # bytes of the file, which has some 4 KiB
 def counts(procfs: str = "/proc") -> dict[str, int]:
     """Each counter by its name; empty where there is no such file."""
     try:
-        with open(f"{procfs}/vmstat", "rb") as file:
+        with open(f"{procfs}/vmstat", "rb", opener=open_told) as file:
             lines = file.read(_MOST).decode("ascii", "replace").splitlines()
     except OSError:
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.regular import open_told
 from pagemap._vocabulary.record import Record, field
 
 __all__ = ["NO_END", "Zone", "memory_end", "zones"]
@@ -34,7 +35,7 @@ class Zone(Record):
 def zones(procfs: str = "/proc") -> list[Zone] | None:
     """All zones that have frames, but those of devices; None where the file does not tell."""
     try:
-        with open(f"{procfs}/zoneinfo", "rb") as file:
+        with open(f"{procfs}/zoneinfo", "rb", opener=open_told) as file:
             text = file.read(_MOST).decode("ascii", "replace")
     except OSError:
         return None

@@ -6,6 +6,7 @@ import os
 import time
 
 from pagemap._kernel import features, meminfo, swap_types
+from pagemap._kernel.regular import open_told
 from pagemap._native import procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._vocabulary.units import PAGE_SIZE
@@ -90,7 +91,7 @@ class Machine:
     def open_frames(self, name: str) -> int:
         """A file about frames, as kpageflags; CLOSED where it cannot be read."""
         try:
-            return Descriptor(os.open(f"{self.procfs}/{name}", os.O_RDONLY | os.O_CLOEXEC))
+            return Descriptor(open_told(f"{self.procfs}/{name}", os.O_RDONLY))
         except OSError:
             return CLOSED
 
@@ -126,7 +127,7 @@ def moment(seconds: float) -> str:
 
 def _told(procfs: str, name: str) -> str | None:
     try:
-        with open(f"{procfs}/sys/kernel/{name}", "rb") as file:
+        with open(f"{procfs}/sys/kernel/{name}", "rb", opener=open_told) as file:
             return file.read(256).decode("utf-8", "replace").strip()
     except OSError:
         return None
@@ -136,7 +137,7 @@ def _boot_id(procfs: str) -> str | None:
     """What the kernel drew at its start (drivers/char/random.c); it stays as long as it runs."""
     if procfs not in _boot:
         try:
-            with open(f"{procfs}/sys/kernel/random/boot_id", "rb") as file:
+            with open(f"{procfs}/sys/kernel/random/boot_id", "rb", opener=open_told) as file:
                 _boot[procfs] = file.read(64).decode("ascii").strip()
         except (OSError, UnicodeDecodeError):
             _boot[procfs] = None

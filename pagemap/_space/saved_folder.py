@@ -33,6 +33,7 @@ class SavedFolder(Folder):
         self.pid = pid
         self.path = path
         self._within = ""
+        self._copied = False
         self._settled = True
         self._about = about
         self._smaps = smaps

@@ -127,3 +127,31 @@ def test_what_a_copy_lacks(copy: Copy, pagemap: Pagemap, tmp_path: Path) -> None
     assert pagemap(*words, "--nodes")[:2] == (2, b"")
     code, out, _ = pagemap(*words, "--columns", "pid,share,oom_score,page_tables", "--csv")
     assert (code, out.decode()) == (0, f"pid,share,oom_score,page_tables\n{copy.pid},,,\n")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+@pytest.mark.parametrize("whose", ["process", "machine"])
+def test_what_is_no_regular_file_is_not_opened(
+    pagemap: Pagemap, copy: Copy, tmp_path: Path, whose: str, kind: str
+) -> None:
+    """A fifo in a copy out of another's hand was waited for; opening a device may do anything."""
+    shutil.copytree(copy.procfs, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / str(copy.pid) if whose == "process" else tmp_path
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in ("stat", "comm"):
+            path.unlink()
+            if kind == "fifo":
+                os.mkfifo(path)
+            else:
+                path.symlink_to("/dev/zero")  # which has no end
+    code, out, err = pagemap("footprint", "--procfs", str(tmp_path), "--json")
+    rows = json.loads(out)["rows"]
+    if whose == "process":
+        assert (code, rows) == (0, [])
+        assert f"{copy.pid}" in "\n".join(err)
+        code, out, err = pagemap("footprint", "--procfs", str(tmp_path), copy.pid)
+        assert (code, out) == (1, b"")
+        assert "it is not a regular file" in err[0]
+    else:
+        assert (code, [row["pid"] for row in rows]) == (0, [copy.pid])
+        assert rows[0]["share"] is None, "of a memory whose size is not told"

@@ -27,6 +27,7 @@ from tests.unit.fake_machine import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -125,20 +126,27 @@ def test_without_rights(machine: Machine, code: int) -> None:
     assert told.cgroups is not None
 
 
-def refused(code: int) -> Any:
-    """Every open by descriptor is refused, as those of /proc/kpage* are."""
-    return mock.patch("os.open", side_effect=OSError(code, os.strerror(code)))
+def refused(code: int, before: Callable[[], object] = bool) -> Any:
+    """Every open of a file about frames is refused, as those of /proc/kpage* are."""
+    opens = os.open
+
+    def refuse(path: str, *arguments: Any, **more: Any) -> int:
+        if "/kpage" in os.fspath(path):
+            before()
+            raise OSError(code, os.strerror(code))
+        return opens(path, *arguments, **more)
+
+    return mock.patch("os.open", side_effect=refuse)
 
 
 @pytest.mark.parametrize("code", REFUSED, ids=errno.errorcode.get)
 def test_nothing_is_left(machine: Machine, code: int) -> None:
     (machine.proc / "meminfo").unlink()
 
-    def remove(*_: object, **__: object) -> None:
+    def remove() -> None:
         (machine.proc / "zoneinfo").unlink(missing_ok=True)
-        raise OSError(code, os.strerror(code))
 
-    with mock.patch("os.open", side_effect=remove), pytest.raises(pagemap.AccessDenied):
+    with refused(code, remove), pytest.raises(pagemap.AccessDenied):
         pagemap.memory(**machine.where)
     with pytest.raises(pagemap.Unsupported, match="zoneinfo"):
         pagemap.memory(**machine.where)
