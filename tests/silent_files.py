@@ -1,8 +1,8 @@
 """A file system in user space that stops answering: run as a program, with a directory for it.
 
 It is mounted in a mount namespace of its own. A child has a file of it open, and mapped; once it
-has, "ready" and its pid are printed, and no question about that file is answered any more. All ends
-with the server.
+has, "ready" and its pid are printed, and no question about that file is answered any more; with
+"all" behind the directory, nor one about the directory. All ends with the server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
 _LOOKUP, _FORGET, _GETATTR, _OPEN, _INIT = 1, 2, 3, 14, 26
 _ENOSYS = 38
-_FILE, _SIZE = 2, 8192  # its inode
+_TOP, _FILE, _SIZE = 1, 2, 8192  # their inodes
 
 
 def _attributes(inode: int, mode: int) -> bytes:
@@ -46,7 +46,7 @@ def _hold(path: str) -> None:
     signal.pause()
 
 
-def _serve(device: int) -> None:
+def _serve(device: int, *, silent: set[int]) -> None:
     opened = False
     while True:
         request = os.read(device, 1 << 18)
@@ -56,7 +56,7 @@ def _serve(device: int) -> None:
             answer = struct.pack("<4I2H2I2H8I", 7, 31, 65536, 0, 12, 9, 65536, 1, 32, *[0] * 9)[:64]
         elif kind == _LOOKUP:
             answer = struct.pack("<4Q2I", _FILE, 1, 0, 0, 0, 0) + _attributes(_FILE, 0o100644)
-        elif kind == _GETATTR and (node != _FILE or not opened):
+        elif kind == _GETATTR and (node not in silent or not opened):
             mode = 0o100644 if node == _FILE else 0o40755
             answer = struct.pack("<Q2I", 0, 0, 0) + _attributes(node, mode)
         elif kind == _OPEN:
@@ -74,7 +74,7 @@ def _main() -> None:
     if not os.fork():
         os.close(device)
         _hold(f"{sys.argv[1]}/file")
-    _serve(device)
+    _serve(device, silent={_FILE, *([_TOP] if sys.argv[2:] else [])})
 
 
 if __name__ == "__main__":

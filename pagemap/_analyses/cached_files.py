@@ -16,7 +16,7 @@ from pagemap._analyses.cached_rows import Rows
 from pagemap._analyses.file_shares import FileShares
 from pagemap._errors import PagemapError, UsageError
 from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
-from pagemap._kernel.page_files import file_error, open_to_ask
+from pagemap._kernel.page_files import file_error, open_to_ask, unasked_error
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.cache import CachedFiles
 from pagemap._space.about import about
@@ -66,8 +66,9 @@ def cache(
 
     There is a row for each file of which `least` bytes or more are cached; with 0 for every file,
     also where nobody tells (`cached` is None). A path may be of a block device. Symbolic links
-    below a folder are not followed; with `one_file_system` no other file system is entered, and
-    those of the kernel's own, such as /proc, never are. A file or folder that is met again, through
+    below a folder are not followed; with `one_file_system` no other file system is entered; those
+    of the kernel's own, such as /proc, never are, and those in user space and of the network only
+    where they are named: they need not answer. A file or folder that is met again, through
     another link or mount, is passed over.
 
     `residency` asks how much of each of 32 parts of a file is cached, and `frames` what its frames
@@ -75,7 +76,8 @@ def cache(
     `threads`, by default as many as pay.
 
     The `about` has `files`, how many were looked at, and `failed`, how many could not be; `reasons`
-    are the first thousand of these: path and why. Nothing is read in, nor counts as used.
+    are the first thousand of these: path and why; `unasked` mounts were left out, for which
+    there are reasons too. Nothing is read in, nor counts as used.
 
     Raises PagemapError where the only path cannot be looked at, AccessDenied where that is
     forbidden; of several they are among the reasons. With `frames` AccessDenied without
@@ -104,7 +106,8 @@ class CacheSurvey:
 
     `shares` tells what the frames of each file are, if that is asked for.
     `files` were looked at so far; `failed` files and folders could not be, with `errors`, the first
-    thousand. `named` are the errors of paths that were named, where there are several.
+    thousand. `named` are the errors of paths that were named, where there are several. `unasked`
+    is how many mounts were left out, and `left_out` says why, of the first thousand.
     """
 
     def __init__(
@@ -127,7 +130,8 @@ class CacheSurvey:
         self._shares = shares
         self._folders: set[tuple[int, int]] = set()
         self._kernels_own: dict[int, bool] = {}
-        self.files = self.failed = 0
+        self.files = self.failed = self.unasked = 0
+        self.left_out: list[PagemapError] = []
         self.errors: list[PagemapError] = []
         self.named: list[PagemapError] = []
 
@@ -136,7 +140,10 @@ class CacheSurvey:
         return {
             "files": self.files,
             "failed": self.failed,
-            "reasons": [(error.path, str(error)) for error in (*self.named, *self.errors)],
+            "unasked": self.unasked,
+            "reasons": [
+                (error.path, str(error)) for error in (*self.named, *self.errors, *self.left_out)
+            ],
         }
 
     def tables(self, most: int | None = _ROWS) -> Iterator[Table[Any]]:
@@ -182,6 +189,8 @@ class CacheSurvey:
     def _look_at(self, path: str, *, remember: bool) -> None:
         """A file, or a device, that was named."""
         fd, owned = open_to_ask(path)
+        if self._is_kernels_own(fd, os.fstat(fd).st_dev):
+            self._leave_out(_made_error(path))
         found = self._found
         found.of(fd, owned=owned)
         errors = self._rows.add("", [path], found.records, remember=remember, parts=found.parts)
@@ -203,12 +212,18 @@ class CacheSurvey:
         try:
             fd = way.enter(folder)
             self._folders.add(folder.identity)
-            if folder is not way.top and self._is_kernels_own(fd, folder.identity[0]):
+            if self._is_kernels_own(fd, folder.identity[0]):
+                if folder is way.top:
+                    self._leave_out(_made_error(path))
                 return
+            unasked = way.unasked(folder)
             with os.scandir(fd) as entries:
                 others = []
                 for entry in entries:
-                    if entry.is_file(follow_symlinks=False):
+                    if entry.name in unasked:
+                        if not self._one_file_system:
+                            self._leave_out(unasked_error(os.path.join(path, entry.name)))
+                    elif entry.is_file(follow_symlinks=False):
                         names.append(entry.name)
                     else:
                         others.append(entry)
@@ -261,6 +276,19 @@ class CacheSurvey:
         self.failed += 1
         if len(self.errors) < _TOLD_OF:
             self.errors.append(error)
+
+    def _leave_out(self, error: PagemapError) -> None:
+        self.unasked += 1
+        if len(self.left_out) < _TOLD_OF:
+            self.left_out.append(error)
+
+
+def _made_error(path: str) -> PagemapError:
+    return PagemapError(
+        f"nothing of {path!r} is in the page cache: the kernel has that file system for itself",
+        operation="look at the page cache",
+        path=path,
+    )
 
 
 def _error(number: int, path: str) -> PagemapError:

@@ -92,6 +92,8 @@ class HeldSurvey:
         self.files = self.failed = 0
         self.errors: list[PagemapError] = []
         self.named: tuple[PagemapError, ...] = ()
+        self.left_out: tuple[PagemapError, ...] = ()
+        self.unasked = 0
 
     def table(self) -> Table[Any]:
         """The rows, each with who has the file where they are of files; all of them at once."""

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagemap._kernel.folder import Folder
 
-__all__ = ["LOCAL", "MADE", "UNASKED", "AskableMounts"]
+__all__ = ["LOCAL", "MADE", "UNASKED", "AskableMounts", "parse_mount"]
 
 LOCAL, MADE, UNASKED = "local", "made by the kernel", "unasked"
 
@@ -42,7 +42,7 @@ class AskableMounts:
             self._mounts[mount] = self._devices[device] = LOCAL
         try:
             with open("/proc/self/mountinfo", "rb") as file:
-                lines = list(map(_parse, file))
+                lines = list(map(parse_mount, file))
         except OSError:
             return
         self._ours.update(device for _, device, _, _ in lines)
@@ -77,7 +77,7 @@ class AskableMounts:
         self._read = folder
         try:
             with open(folder.open("mountinfo"), "rb") as file:
-                for mount, device, _, kind in map(_parse, file):
+                for mount, device, _, kind in map(parse_mount, file):
                     if device in self._ours:
                         self._mounts[mount] = self._devices[device]
                     else:
@@ -94,7 +94,8 @@ class AskableMounts:
         return sort
 
 
-def _parse(line: bytes) -> tuple[int, str, bytes, str]:
+def parse_mount(line: bytes) -> tuple[int, str, bytes, str]:
+    """Of a line of mountinfo: the mount, its device as maps writes it, its place, and its kind."""
     # "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": proc_pid_mountinfo(5)
     before, _, after = line.partition(b" - ")
     mount, _, device, _, place = before.split(b" ", 5)[:5]

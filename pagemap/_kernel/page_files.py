@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 
     Failed = Callable[[PagemapError], object]
 
-__all__ = ["OpenFile", "file_error", "files_in", "open_to_ask"]
+__all__ = ["OpenFile", "file_error", "files_in", "open_to_ask", "unasked_error"]
 
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
 
 
-def file_error(error: OSError, path: str) -> PagemapError:
-    """The error that stands for `error` of a file whose page cache was to be looked at."""
-    if error.errno == EPERM:
+def file_error(error: OSError, path: str, *, opened: bool = True) -> PagemapError:
+    """The error that stands for `error` of a file whose page cache was to be looked at.
+
+    Where it was not `opened`, and not for want of O_NOATIME, EPERM has other reasons.
+    """
+    if error.errno == EPERM and opened:
         return AccessDenied(
             f"cannot tell which pages of {path!r} are cached: the kernel tells only its owner; "
             "run as that user, or with sudo (CAP_FOWNER)",
@@ -47,7 +50,7 @@ def file_error(error: OSError, path: str) -> PagemapError:
     missing = no_proc("/proc") if error.errno == ENOENT else None  # files are opened through it
     if missing:
         return missing
-    kind = AccessDenied if error.errno == EACCES else PagemapError
+    kind = AccessDenied if error.errno in (EACCES, EPERM) else PagemapError
     return kind(
         f"cannot look at the page cache of {path!r}: {error.strerror or error}",
         errno=error.errno,
@@ -187,7 +190,17 @@ def open_to_ask(path: str, look: int | None = None) -> tuple[int, bool]:
     except PagemapError:
         raise
     except OSError as error:
-        raise file_error(error, path) from None
+        raise file_error(error, path, opened=False) from None
+
+
+def unasked_error(path: str) -> PagemapError:
+    """The error for what is mounted below a directory that was named, and was not entered."""
+    return PagemapError(
+        f"left out {path!r}: it is mounted from a file system in user space or of the network, "
+        "which need not answer; give its own path to look at it",
+        operation="look at the page cache",
+        path=path,
+    )
 
 
 def _irregular(path: str) -> PagemapError:
@@ -243,7 +256,10 @@ def _enter(
         failed(file_error(error, path))
         return
     below: list[Subfolder] = []
+    unasked = way.unasked(folder)
     for entry in found:
+        if entry.name in unasked:
+            continue  # another file system, which need not answer
         try:
             if entry.is_dir(follow_symlinks=False):
                 each = Subfolder(entry.name, folder, entry.stat(follow_symlinks=False))

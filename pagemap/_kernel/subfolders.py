@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from errno import ESTALE
 
+from pagemap._kernel.remote_mounts import RemoteMounts
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
 __all__ = ["Subfolder", "Way"]
@@ -47,13 +48,25 @@ class Subfolder:
 class Way(Holder):
     """Where one is below the folder `path`, which is `top`; to be closed. Raises OSError."""
 
-    __slots__ = ("_at", "_here", "_top", "top")
+    __slots__ = ("_at", "_here", "_mounts", "_real", "_top", "top")
 
     def __init__(self, path: str) -> None:
         self._top: int = Descriptor(os.open(path, _LIST & ~os.O_NOFOLLOW))
         self.top = Subfolder(path, None, os.fstat(self._top))
         self._here: int = self._top
         self._at = self.top
+        self._mounts = RemoteMounts()
+        try:
+            self._real: str = os.readlink(f"/proc/self/fd/{int(self._top)}")
+        except OSError:
+            self._real = path
+
+    def unasked(self, folder: Subfolder) -> frozenset[str]:
+        """The names in it of mounts that need not answer: to ask anything of them may never end."""
+        if not self._mounts.are_some():
+            return frozenset()
+        real = os.path.join(self._real, *(each.name for each in folder.line()[1:]))
+        return self._mounts.names_in(real, folder.identity[0])
 
     def enter(self, folder: Subfolder) -> int:
         """Go to a folder; its descriptor, which stays open until the next one is entered.
@@ -83,6 +96,7 @@ class Way(Holder):
     def close(self) -> None:
         """Let go of the descriptors. May be called again."""
         self._here = self._top = CLOSED
+        self._mounts.close()
 
 
 def _open(name: str, below: int, folder: Subfolder, flags: int) -> Descriptor:

@@ -63,6 +63,14 @@ def test_a_pattern(pagemap: Pagemap, folder: Path) -> None:
     assert (code, len(out.splitlines())) == (0, 1)
 
 
+@pytest.mark.parametrize("path", ["/proc", "/proc/version", "/sys"])
+def test_the_kernels_own_files(pagemap: Pagemap, path: str) -> None:
+    """Nothing was shown of them, without a word."""
+    code, out, err = pagemap("cache", path, "--json")
+    said = f"nothing of {path!r} is in the page cache: the kernel has that file system for itself"
+    assert (code, json.loads(out)["rows"], err) == (0, [], [f"pagemap: {said}"])
+
+
 def test_paths_that_are_not_there(pagemap: Pagemap, folder: Path) -> None:
     code, out, err = pagemap("cache", str(folder / "none"))
     assert (code, out) == (66, b"")

@@ -257,6 +257,21 @@ def test_the_kernels_own_are_not_entered() -> None:
     assert (row.size, row.cached) == (0, 0)
 
 
+def test_a_device_that_may_not_be_opened(need_root: None) -> None:
+    """A cgroup may forbid it to root too: it was said that the kernel tells only the owner."""
+    for name in sorted(os.listdir("/sys/class/block")):
+        device = Path("/dev", name)
+        try:
+            device.open("rb").close()
+        except PermissionError as error:
+            with pytest.raises(pagemap.AccessDenied, match=f"{device}.*{error.strerror}$"):
+                pagemap.cache([str(device)])
+            return
+        except OSError:
+            continue
+    pytest.skip("root may open all block devices here")
+
+
 def test_a_block_device(need_root: None) -> None:
     for name in sorted(os.listdir("/sys/class/block")):
         device = Path("/dev", name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import oracle
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parents[2]
+PAGE = oracle.PAGE
 PATIENCE = 20  # seconds; it takes less than one
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The server of a file that process has open and mapped."""
-    command = [sys.executable, "-m", "tests.silent_files", str(tmp_path)]
+@contextlib.contextmanager
+def serving_files(*words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    command = [sys.executable, "-m", "tests.silent_files", *words]
     with subprocess.Popen(
         command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as made:
@@ -35,10 +39,15 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             made.kill()
 
 
-def test_it_is_not_waited_for(server: tuple[subprocess.Popen[str], int], tmp_path: Path) -> None:
-    """Root's command waited, and not even SIGKILL ended it."""
-    serving, holder = server
-    command = [sys.executable, "-m", "pagemap", "cache", "--open", "--json"]
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The server of a file that process has open and mapped."""
+    with serving_files(str(tmp_path)) as made:
+        yield made
+
+
+def said(serving: subprocess.Popen[str], *command: str) -> tuple[str, str]:
+    """What a command wrote, which does not wait for the server, to stdout and stderr."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as asking:
@@ -49,6 +58,13 @@ def test_it_is_not_waited_for(server: tuple[subprocess.Popen[str], int], tmp_pat
             asking.kill()
             pytest.fail("the answer of the file system was waited for")
     assert asking.returncode == 0, err
+    return out, err
+
+
+def test_it_is_not_waited_for(server: tuple[subprocess.Popen[str], int], tmp_path: Path) -> None:
+    """Root's command waited, and not even SIGKILL ended it."""
+    serving, holder = server
+    out, err = said(serving, sys.executable, "-m", "pagemap", "cache", "--open", "--json")
     assert "file systems in user space or of the network" in err
     result = json.loads(out)
     assert result["about"]["unasked"] >= 1
@@ -56,3 +72,29 @@ def test_it_is_not_waited_for(server: tuple[subprocess.Popen[str], int], tmp_pat
     paths = [row["path"] for row in result["rows"]]
     assert paths
     assert f"{tmp_path}/file" not in paths
+
+
+def test_a_mount_below_a_directory_is_not_waited_for(tmp_path: Path, need_root: None) -> None:
+    """The directory's own file is found; where the server is mounted nothing is asked."""
+    nsenter = shutil.which("nsenter")
+    if nsenter is None:
+        pytest.skip("nsenter, to be where the server is mounted, is missing (util-linux)")
+    path, mounted = tmp_path / "file", tmp_path / "below" / "mounted"
+    path.write_bytes(b"x" * 5 * PAGE)
+    mounted.mkdir(parents=True)
+    with serving_files(str(mounted), "all") as (serving, holder):
+        inside = (nsenter, f"--mount=/proc/{holder}/ns/mnt", "--", sys.executable, "-m", "pagemap")
+        out, err = said(serving, *inside, "cache", str(tmp_path), "--all", "--json")
+        rows = json.loads(out)["rows"]
+        assert [(row["path"], row["size"]) for row in rows] == [(str(path), 5 * PAGE)]
+        assert f"left out '{mounted}': it is mounted from a file system in user space" in err
+        out, err = said(serving, *inside, "cache", str(tmp_path), "-x", "--all", "--csv")
+        assert "left out" not in err
+        if oracle.pfns_visible() and oracle.may_read("/proc/kpageflags"):
+            words = ("--list-each", "--columns", "pfn", "--csv", "--no-header")
+            out, _ = said(serving, *inside, "types", "--file", str(tmp_path), *words)
+            frames = out.split()
+            assert len(frames) == 5
+            search = ("--search", str(tmp_path), "--json")
+            out, _ = said(serving, *inside, "who", "--pfn", frames[0], *search)
+            assert json.loads(out)["about"]["frames"][0]["file"]["path"] == str(path)

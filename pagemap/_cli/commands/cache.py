@@ -284,6 +284,10 @@ def _tell(survey: Survey, *, held: bool) -> int:
         complain(message_of(error))
     if survey.failed > _TOLD:
         complain(f"and {survey.failed - _TOLD} more files or directories could not be looked at")
+    for error in survey.left_out[:_TOLD]:
+        complain(str(error))
+    if survey.unasked > _TOLD:
+        complain(f"and {survey.unasked - _TOLD} more were left out")
     if held:
         from pagemap._cli.left_out import tell_left_out, tell_unasked
 
