@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
 
 # `PAGEMAP_FLIPS=2000 pytest tests/attacks`: how many times the command runs against the flipping.
-FLIPS = int(os.environ.get("PAGEMAP_FLIPS", "25"))
+FLIPS = int(os.environ.get("PAGEMAP_FLIPS", "12"))
 
 PROTECTED = Path("/proc/sys/fs/protected_symlinks")
 

@@ -64,7 +64,10 @@ def _examples() -> list[Example]:
     if readme.exists():
         lines = re.findall(r"^\$ ((?:sudo )?pagemap .*)$", readme.read_text("utf-8"), re.MULTILINE)
         found += [Example("README", re.split(r"\s+# ", line)[0]) for line in lines]
-    return found
+    shown: dict[str, Example] = {}  # what stands in several places is run once
+    for each in found:
+        shown.setdefault(each.line.removeprefix("sudo "), each)
+    return list(shown.values())
 
 
 EXAMPLES = _examples()

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "jsonl", "arrow")
 WIDTHS = (40, 80, 200)
+# With it each command is tried at all widths, and with all formats in each test; without, at the
+# least width and one of the others, and where all commands go one way, by some of them.
+BREADTH = int(os.environ.get("PAGEMAP_BREADTH", "0")) > 0
 
 
 class Case(NamedTuple):
@@ -79,6 +82,16 @@ CASES = {
 }
 FILES = {"snapshot", "record"}  # they write a file of their own, and no table
 COMMON = [name for name, _, _ in COMMANDS if name not in FILES]
+AT_WIDTHS = [
+    (name, width)
+    for number, name in enumerate(COMMON)
+    for width in (WIDTHS if BREADTH else (WIDTHS[0], WIDTHS[1 + number % 2]))
+]
+IN_FORMATS = [
+    (name, form)
+    for number, name in enumerate(COMMON)
+    for form in (FORMATS if BREADTH else FORMATS[number % len(FORMATS) :][:1])
+]
 
 
 def test_every_command_is_here() -> None:
@@ -230,8 +243,7 @@ def test_columns_order_and_number(
     assert "--sort knows no 'no_such_column'" in err[0]
 
 
-@pytest.mark.parametrize("asked", COMMON)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("asked", "width"), AT_WIDTHS)
 @pytest.mark.usefixtures("need_rights")
 def test_a_table_fits_its_terminal(
     pagemap: Pagemap,
@@ -246,8 +258,7 @@ def test_a_table_fits_its_terminal(
         assert all(title == title.upper() for title in lines[0].split())
 
 
-@pytest.mark.parametrize("asked", COMMON)
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("asked", "form"), IN_FORMATS)
 def test_without_rights(
     pagemap_as_nobody: Pagemap, target: tuple[int, int, int], asked: str, form: str
 ) -> None:
@@ -261,7 +272,7 @@ def test_without_rights(
     assert "Traceback" not in "".join(err)
 
 
-@pytest.mark.parametrize("asked", COMMON)
+@pytest.mark.parametrize("asked", COMMON if BREADTH else ["dump", "maps", "types", "doctor"])
 @pytest.mark.usefixtures("need_rights")
 def test_arrow_is_not_for_terminals(
     pagemap: Pagemap, target: tuple[int, int, int], asked: str

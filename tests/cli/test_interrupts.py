@@ -26,7 +26,7 @@ path = folder + "/dump"
 """
 
 # How many moments of a hundred are tried; all of them where there is time for it.
-MOMENTS = int(os.environ.get("PAGEMAP_MOMENTS", "20"))
+MOMENTS = int(os.environ.get("PAGEMAP_MOMENTS", "10"))
 
 # The signal before each instruction of what writes the file, each time in a child of its own.
 EVERYWHERE = """
