@@ -49,7 +49,7 @@ ABI := $(call macro,PM_ABI)
 VERSION := $(call macro,PM_VERSION_MAJOR).$(call macro,PM_VERSION_MINOR).$(call macro,PM_VERSION_PATCH)
 SHARED := libpagemap.so.$(ABI)
 
-C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc
+C_FLAGS := -std=gnu11 -D_FILE_OFFSET_BITS=64 -Icsrc -Icsrc/include
 C_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 CXX_FLAGS := $(subst gnu11,gnu++11,$(C_FLAGS)) $(filter-out -Wmissing-prototypes,$(C_WARNINGS))
 

@@ -6,7 +6,9 @@ What must be there to compile is looked for first (csrc/binding/needed.py).
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
+import shutil
 import sys
 import sysconfig
 import textwrap
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from setuptools import Command, Extension, setup
+from setuptools._distutils.ccompiler import new_compiler
+from setuptools._distutils.sysconfig import customize_compiler
 from setuptools.command.build import build
 from setuptools.errors import CompileError
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 SHARE = Path("build/share")
+ARCHIVE = Path("pagemap/lib/libpagemap.a")
 
 MAN = "man/man1/pagemap.1"
 COMPLETIONS = {
@@ -90,6 +95,15 @@ class Plain(Command):
         """Have no options."""
 
 
+def helper(name: str) -> Any:
+    """Import a module of csrc/binding/, which is no package."""
+    sys.path.insert(0, str(ROOT / "csrc" / "binding"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
 class needed(Plain):  # noqa: N801 - setuptools names a command by its class
     """Stop where the compiler, or a header that it needs, is missing."""
 
@@ -97,13 +111,35 @@ class needed(Plain):  # noqa: N801 - setuptools names a command by its class
 
     def run(self) -> None:
         """Look, and raise CompileError, of which setuptools prints the message alone."""
-        sys.path.insert(0, str(ROOT / "csrc" / "binding"))
-        try:
-            from needed import missing
-        finally:
-            sys.path.pop(0)
-        if said := missing():
+        if said := helper("needed").missing():
             raise CompileError(f"pagemap cannot be compiled here\n{said}")
+
+
+class archive(Plain):  # noqa: N801 - setuptools names a command by its class
+    """Put the C library and its headers into the package, from where they are installed."""
+
+    description = "compile pagemap/lib/libpagemap.a"
+
+    def run(self) -> None:
+        """Compile, and copy the headers."""
+        compiler = new_compiler()
+        customize_compiler(compiler)
+        compiled = compiler.compile(
+            helper("archive").sources(Path("csrc")),
+            output_dir="build/archive",
+            macros=[("_FILE_OFFSET_BITS", "64")],
+            include_dirs=["csrc"],
+            extra_preargs=helper("archive").FLAGS,
+            depends=[str(path) for path in Path("csrc").rglob("*.h")],
+        )
+        ARCHIVE.unlink(missing_ok=True)
+        compiler.create_static_lib(compiled, "pagemap", output_dir=str(ARCHIVE.parent))
+        folder = Path("pagemap/include")
+        folder.mkdir(exist_ok=True)
+        for header in ("include/pagemap.h", "binding/pagemap_capi.h"):
+            shutil.copy(Path("csrc", header), folder)
+        text = helper("archive").declarations(Path("csrc"))
+        Path("pagemap/pagemap.pxd").write_text(text, encoding="ascii")
 
 
 class share(Plain):  # noqa: N801 - setuptools names a command by its class
@@ -166,29 +202,31 @@ class build_all(build):  # noqa: N801 - setuptools names a command by its class
 
     sub_commands = [  # noqa: RUF012 - setuptools' own form
         ("needed", None),
+        ("archive", None),
         *build.sub_commands,
         ("share", None),
     ]
 
 
-def capsules() -> Extension:
-    """Give the module that makes capsules, which cffi cannot: of the stable ABI, as cffi's own."""
+def extension(name: str, *, links: Sequence[str] = ()) -> Extension:
+    """Give a module that makes capsules, which cffi cannot: of the stable ABI, as cffi's own."""
     stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
     return Extension(
-        "pagemap._capsules",
-        sources=["csrc/binding/capsules.c"],
-        depends=[str(path) for path in Path("csrc").rglob("*.h")],
-        include_dirs=["csrc"],
+        f"pagemap._{name}",
+        sources=[f"csrc/binding/{name}.c"],
+        depends=[*map(str, Path("csrc").rglob("*.h")), *links],
+        include_dirs=["csrc", "csrc/include"],
         define_macros=[("Py_LIMITED_API", "0x030A0000")] if stable else [],
         extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wshadow"],
+        extra_objects=list(links),
         py_limited_api=stable,
     )
 
 
 setup(
     cffi_modules=["csrc/binding/build_ffi.py:ffibuilder"],
-    ext_modules=[capsules()],
-    cmdclass={"needed": needed, "share": share, "build": build_all},
+    ext_modules=[extension("capsules"), extension("capi", links=[str(ARCHIVE)])],
+    cmdclass={"archive": archive, "needed": needed, "share": share, "build": build_all},
     data_files=data_files(),
     options=wheel_options(),
 )

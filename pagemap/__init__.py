@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.sharing import sharing
     from pagemap._analyses.sharing_groups import GroupSharing
     from pagemap._analyses.sharing_walk import Sharing
+    from pagemap._embedding import get_include, get_library_dir
     from pagemap._errors import (
         AccessDenied,
         AddressError,
@@ -247,6 +248,8 @@ __all__ = [
     "footprints",
     "frame_files",
     "freed",
+    "get_include",
+    "get_library_dir",
     "load",
     "measure",
     "memory",
@@ -264,6 +267,7 @@ __all__ = [
 _SEVERAL = {
     "_analyses.cached_charged": ("cache_cgroups", "cache_charged"),
     "_analyses.memory": ("Memory", "memory"),
+    "_embedding": ("get_include", "get_library_dir"),
     "_history.diff": ("DiffRegionStream", "diff", "diff_regions"),
     "_history.measure": ("Measurement", "measure"),
     "_history.sampler": ("Sample", "Sampler"),

@@ -19,7 +19,7 @@ BELOW = {
     "history": {"kernel", "walk", "analyses"},
     "snapshot": {"kernel", "walk"},
     "library": {"include", "kernel", "walk", "analyses", "history"},
-    "binding": {"columns"},
+    "binding": {"columns", "include"},
 }
 
 

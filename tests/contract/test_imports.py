@@ -32,7 +32,7 @@ WINGS = [
     ("_native",),
     ("_core", "_capsules"),
     ("_vocabulary",),
-    ("_errors", "_version"),
+    ("_embedding", "_errors", "_version"),
 ]
 HEAVY = {"argparse", "dataclasses", "rich", "json", "ctypes", "numpy"}
 

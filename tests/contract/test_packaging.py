@@ -98,7 +98,8 @@ def test_one_wheel_serves_every_python_from_3_10_on(wheel: Path, names: set[str]
     tags = headers(wheel, "WHEEL").get_all("Tag")
     assert tags
     assert all(tag.startswith("cp310-abi3-") for tag in tags)
-    assert {"pagemap/_core.abi3.so", "pagemap/_capsules.abi3.so"} <= names
+    modules = ("_capi", "_capsules", "_core")
+    assert {f"pagemap/{module}.abi3.so" for module in modules} <= names
 
 
 def test_the_wheel_is_for_one_architecture(wheel: Path) -> None:
@@ -107,6 +108,14 @@ def test_the_wheel_is_for_one_architecture(wheel: Path) -> None:
 
 def test_the_wheel_has_the_types(names: set[str]) -> None:
     assert {"pagemap/py.typed", "pagemap/_core.pyi"} <= names
+
+
+def test_the_wheel_has_what_programs_in_c_are_built_with(wheel: Path, names: set[str]) -> None:
+    headers = {"include/pagemap.h": "include", "include/pagemap_capi.h": "binding"}
+    for name, folder in headers.items():
+        source = ROOT / "csrc" / folder / Path(name).name
+        assert read(wheel, f"pagemap/{name}") == source.read_text(encoding="ascii")
+    assert {"pagemap/lib/libpagemap.a", "pagemap/pagemap.pxd"} <= names
 
 
 def test_the_wheel_has_every_module_of_the_source_tree(names: set[str]) -> None:
@@ -120,7 +129,15 @@ def test_the_wheel_installs_nothing_but_the_package_and_its_share(names: set[str
     assert data == {f"data/{name}" for name in GENERATED}
     package = {name for name in names if ".data/" not in name and ".dist-info/" not in name}
     assert {name.split("/")[0] for name in package} == {"pagemap"}
-    assert {Path(name).suffix for name in package} == {".py", ".pyi", ".typed", ".so"}
+    assert {Path(name).suffix for name in package} == {
+        ".py",
+        ".pyi",
+        ".typed",
+        ".so",
+        ".h",
+        ".a",
+        ".pxd",
+    }
 
 
 def test_the_metadata_says_what_is_promised(wheel: Path) -> None:

@@ -355,6 +355,11 @@ def translations(process: pagemap.Process) -> int | None:
         return None
 
 
+def embedding() -> tuple[str, str]:
+    assert_type(pagemap.get_include(), str)
+    return pagemap.get_include(), pagemap.get_library_dir()
+
+
 def errors(pid: int) -> int:
     try:
         pagemap.Process(pid).close()
