@@ -14,13 +14,14 @@ LONG := PAGEMAP_EXITS=1000 PAGEMAP_SAMPLES=100000 PAGEMAP_EARLY_STOPS=10000 PAGE
 	PAGEMAP_FLIPS=2000 PAGEMAP_EXAMPLES=1000 PAGEMAP_MOMENTS=100 PAGEMAP_INJECTIONS=1000 \
 	PAGEMAP_ROUNDS=10000 PAGEMAP_KNOWN_MIB=8192 PAGEMAP_CACHE_FILES=2000 \
 	PAGEMAP_ENDING=64 PAGEMAP_CACHED_FRAMES=200 PAGEMAP_ZOO_WAYS=12 PAGEMAP_CALLS=2000 \
-	PAGEMAP_STARTS=1 PAGEMAP_GROUPED=300 PAGEMAP_BREADTH=1
+	PAGEMAP_STARTS=1 PAGEMAP_GROUPED=300 PAGEMAP_BREADTH=1 PAGEMAP_ELSEWHERE=1
 
 # Where `make install` puts the C library, below DESTDIR.
 DESTDIR ?=
 PREFIX ?= /usr/local
 
 GCC ?= gcc
+CROSS ?= $(shell command -v aarch64-linux-gnu-gcc)
 CLANG ?= $(shell for name in clang clang-19 clang-16 clang-14; do command -v $$name && break; done)
 
 # Where the wheel is installed to be tested, and by which Python: others than us must reach both.
@@ -227,7 +228,8 @@ lint-tidy: $(VENV)/.lint
 	printf '%s\n' $(C_SOURCES) | $(EACH) -n 3 sh -c \
 		'$(BIN)/clang-tidy --quiet "$$@" -- $(C_FLAGS)' clang-tidy
 
-# -O2, because some warnings come from the optimiser's knowledge.
+# -O2, because some warnings come from the optimiser's knowledge. For another processor too, where
+# its compiler is: of this machine's headers that one needs those of zlib.
 lint-compile:
 	@test -n '$(CLANG)' || { \
 		echo 'make: lint compiles with clang too, which is missing (Debian: apt install clang)' >&2; \
@@ -238,6 +240,8 @@ lint-compile:
 		printf '%s\n' $(C_SOURCES) $(TEST_C_SOURCES) | $(EACH) -n 1 \
 			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null || exit 1; \
 	done
+	$(if $(CROSS),printf '%s\n' $(C_SOURCES) | $(EACH) -n 8 \
+		$(CROSS) $(C_FLAGS) $(C_WARNINGS) -idirafter /usr/include -fsyntax-only)
 
 # Each header alone, in C and, by each compiler that knows it, in C++: it includes what it needs.
 lint-headers:

@@ -58,17 +58,20 @@ def program(
     flags: Sequence[str] = ("-O2",),
     reads: Sequence[Path] = (),
     by: str | None = None,
+    libraries: Sequence[str] = ("-lpthread", "-lz"),
 ) -> Path:
     """The path of a program made of `sources`, compiled unless it already is.
 
     `reads` names the headers whose change must compile it anew; `by` is the path of another
-    compiler than the usual one. Raises CompilerMissing or DoesNotCompile.
+    compiler than the usual one, which may lack `libraries`. Raises CompilerMissing or
+    DoesNotCompile.
     """
     command = [by or compiler(), *COMMON_FLAGS, *flags]
     digest = hashlib.sha256("\0".join(command).encode())
     for path in (*sources, *reads):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    libraries = [] if "-c" in flags else ["-lpthread", "-lz"]
+    if "-c" in flags:
+        libraries = ()
     made = cache() / f"{sources[0].stem}-{digest.hexdigest()[:16]}"
     if not made.exists():
         # Compiled aside and renamed: two test runs at once never see half a program.

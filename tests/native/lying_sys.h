@@ -133,7 +133,7 @@ enum { LIE_FRAMES = 100 };
 enum { LIE_BYTES = 90, LIE_NAMED = 60, LIE_NAMED_MOST = 20 };
 
 /* The virtual page at which a file is mapped, as if all of it were. */
-enum { LIE_FILE_AT = 1 << 20 };
+enum { LIE_FILE_AT = 1 << 18 };
 
 /* The entry of virtual page `vpn`: each different, every bit used somewhere. */
 uint64_t lie_entry(uint64_t vpn);

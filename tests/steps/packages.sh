@@ -29,9 +29,13 @@ need() { # command=package
 		command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 	done
 }
-need gcc=gcc g++=g++ make=make clang=clang pkg-config=pkg-config abidiff=abigail-tools pgrep=procps setpriv=util-linux git=git useradd=passwd \
-	mandoc=mandoc groff=groff zsh=zsh fish=fish tcsh=tcsh musl-gcc=musl-tools
+need gcc=gcc g++=g++ make=make clang=clang pkg-config=pkg-config abidiff=abigail-tools \
+	pgrep=procps setpriv=util-linux git=git useradd=passwd mandoc=mandoc groff=groff zsh=zsh \
+	fish=fish tcsh=tcsh musl-gcc=musl-tools aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+# the C library of that machine
+[ -e /usr/aarch64-linux-gnu/include/stdio.h ] || [ "$(uname -m)" = aarch64 ] ||
+	missing+=(libc6-dev-arm64-cross)
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
 # A Python that every user can run: one below somebody's home directory often is not.
 if [ ! -x /usr/bin/python3 ]; then
