@@ -349,7 +349,7 @@ struct pm_amounts {
 	uint64_t present;	 /* rss, zero and hugetlb */
 	uint64_t zero;		 /* read and never written: the kernel's page of zeros */
 	uint64_t hugetlb;	 /* in memory, of hugetlb */
-	uint64_t resume;	 /* an address; `end` where no limit stopped */
+	uint64_t resume;	 /* an address; `end` (of a sampler: 0) where no limit stopped */
 };
 
 struct pm_limits {
@@ -384,24 +384,43 @@ int32_t pm_process_tally(const struct pm_process *process, uint64_t start, uint6
  * Samplers
  *
  * The amounts of a whole process, again and again.
+ *
+ * It costs in proportion to what is resident: for each GiB of base pages 3 ms for rss, present,
+ * zero, hugetlb, swap and huge, and 13 ms where anon, file_or_shared or uss are wanted too.
  */
 struct pm_sampler;
 
 /*
- * Make a sampler of the amounts `wanted`, which uses `process` until it is closed. Returns 0 or
- * -errno.
+ * Make a sampler of the amounts `wanted` (enum pm_amount), which uses `process` until it is
+ * closed. Opens three descriptors, and one or two of the machine's where rights and amounts ask
+ * for them. What this kernel cannot tell is not known in any sample.
+ *
+ * Returns 0 or -errno: -EINVAL for no amounts or such as there are not, -ENXIO for a thread of the
+ * kernel, -ENOMEM, and as pm_process_check.
  */
 int32_t pm_sampler_open(struct pm_process *process, uint64_t wanted, struct pm_sampler **out);
 
 /*
- * Count now, from the address `resume` on (0: all). `limits` may be NULL. Returns 0 or -errno:
- * -EBUSY where a signal handler interrupted a sample of this sampler. Async-signal-safe.
+ * Count now, from the address `resume` on (0: all). `limits` may be NULL. out->resume becomes where
+ * a limit stopped, or 0 at the end.
+ *
+ * While anything of the machine is in swap, swap costs a look at the mappings, and the kernel's
+ * sum (smaps_rollup) where one may be of shared memory, which is known of the whole alone. `uss` is
+ * by map counts where PFNs and /proc/kpagecount can be read, and else as in pm_process_tally. With
+ * hugetlb before Linux 6.11 rss, anon, file_or_shared, uss and hugetlb are not known.
+ *
+ * Returns 0, and else *out is as it was, or -errno: -EBUSY where it interrupts a sample of this
+ * sampler, in a signal handler; -EINVAL for an address within a page; and as pm_process_check.
+ * Where mappings are looked at it opens a descriptor for as long. Async-signal-safe.
  */
 int32_t pm_sampler_sample(struct pm_sampler *sampler, const struct pm_limits *limits,
 			  uint64_t resume, struct pm_amounts *out);
 
-/* The resident set in bytes by the kernel's own counter (/proc/PID/statm), or -errno.
- * Async-signal-safe. */
+/*
+ * The resident set in bytes by the kernel's own counter (/proc/PID/statm), which costs 2 us whatever
+ * the size and, before Linux 6.17, may lag behind by some dozen pages for each processor; or
+ * -errno, as pm_process_check. Async-signal-safe.
+ */
 int64_t pm_sampler_rss(struct pm_sampler *sampler);
 
 /* NULL is nothing. The process stays open. */
