@@ -29,6 +29,10 @@ static const struct pm_capi TABLE = {
 	.frames_open = pm_frames_open,
 	.frames_words = pm_frames_words,
 	.frames_close = pm_frames_close,
+	.sampler_open = pm_sampler_open,
+	.sampler_sample = pm_sampler_sample,
+	.sampler_rss = pm_sampler_rss,
+	.sampler_close = pm_sampler_close,
 };
 
 /* PyModule_AddObjectRef is not in the stable ABI of 3.10. */

@@ -63,6 +63,13 @@ struct pm_capi {
 				uint64_t count, uint64_t *scratch, uint64_t scratch_words,
 				uint64_t *out);
 	void (*frames_close)(struct pm_frames *frames);
+
+	int32_t (*sampler_open)(struct pm_process *process, uint64_t wanted,
+				struct pm_sampler **out);
+	int32_t (*sampler_sample)(struct pm_sampler *sampler, const struct pm_limits *limits,
+				  uint64_t resume, struct pm_amounts *out);
+	int64_t (*sampler_rss)(struct pm_sampler *sampler);
+	void (*sampler_close)(struct pm_sampler *sampler);
 };
 
 #ifdef Py_PYTHON_H
