@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "kernel/read.cdef.h"
 #include "kernel/sys.h"
 #include "kernel/task.h"
 
@@ -56,7 +55,10 @@ int32_t pm_task_open(int folder, int32_t thread, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The first `size` bytes of such a file; their number, or -errno. */
+/*
+ * The first `size` bytes of such a file; their number, or -errno. One read gives them all: stat and
+ * auxv are shorter than a page, and the kernel makes them whole before it copies.
+ */
 static int64_t read_file(int folder, int32_t thread, const char *name, uint64_t size, char *out)
 {
 	const int32_t fd = pm_task_open(folder, thread, name);
@@ -64,7 +66,11 @@ static int64_t read_file(int folder, int32_t thread, const char *name, uint64_t 
 
 	if (fd < 0)
 		return fd;
-	got = pm_read_text(fd, 0, size, out);
+	do {
+		got = pm_sys_pread(fd, out, size, 0);
+		if (got < 0)
+			got = -errno;
+	} while (got == -EINTR);
 	pm_sys_close(fd);
 	return got;
 }

@@ -148,22 +148,17 @@ int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_
 	return failed(failure, PM_STEP_TRIES, out->thread, -EAGAIN);
 }
 
-/* Whether what was opened is there: 1 or 0, or -errno. */
-static int32_t is_there(const struct pm_process *process, struct pm_process_failure *failure)
+int32_t pm_process_is_there(const struct pm_process *process)
 {
 	struct pm_task_state state;
-	int32_t result;
+	int32_t error;
 
-	if (!process->kernel_thread) {
-		result = pm_alive(process->pagemap);
-		return result < 0 ? failed(failure, PM_STEP_ENTRIES, process->thread, result)
-				  : result;
-	}
-	result = pm_task_read_state(process->folder, process->thread, &state);
-	if (result == -ESRCH || result == -ENOENT)
+	if (!process->kernel_thread)
+		return pm_alive(process->pagemap);
+	error = pm_task_read_state(process->folder, process->thread, &state);
+	if (error == -ESRCH || error == -ENOENT)
 		return 0;
-	return result < 0 ? failed(failure, PM_STEP_STATE, process->thread, result)
-			  : !pm_task_is_ending(&state);
+	return error ? error : !pm_task_is_ending(&state);
 }
 
 int32_t pm_process_look(const struct pm_process *process, uint32_t what, int32_t *thread,
@@ -174,9 +169,12 @@ int32_t pm_process_look(const struct pm_process *process, uint32_t what, int32_t
 	int64_t size;
 
 	if (what & PM_LOOK_MEMORY)
-		there = is_there(process, failure);
-	if (there < 0 || (there && !(what & PM_LOOK_IMAGE)))
-		return there < 0 ? there : 0;
+		there = pm_process_is_there(process);
+	if (there < 0)
+		return failed(failure, process->kernel_thread ? PM_STEP_STATE : PM_STEP_ENTRIES,
+			      process->thread, there);
+	if (there && !(what & PM_LOOK_IMAGE))
+		return 0;
 	size = pm_task_image(process->folder, thread, sizeof(image), image);
 	if (size == -EACCES || size == -EPERM)
 		return there ? 0 : -ESTALE;

@@ -57,6 +57,9 @@ struct pm_process_failure {
 int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_process *out,
 			      struct pm_process_failure *failure);
 
+/* 1 where the address space that was opened is there, 0 where it is gone, or -errno. */
+int32_t pm_process_is_there(const struct pm_process *process);
+
 enum pm_process_looks {
 	PM_LOOK_MEMORY = 1 << 0, /* whether the address space that was opened is there, */
 	PM_LOOK_IMAGE = 1 << 1,	 /* and whether it is that of the process */

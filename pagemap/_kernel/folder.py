@@ -185,13 +185,14 @@ class Folder(Holder):
         kernel draws anew for each exec. It can be read by whoever may read the pagemap; who may not
         any more, because rights were dropped or the target changed its user, gets `otherwise`.
         """
+        before = self.thread
         try:
-            found, thread = identity.image(self.fd, self.thread)
+            found, thread = identity.image(self.fd, before)
         except OSError as error:
             if otherwise is not None and error.errno in identity.DENIED:
                 return otherwise
             raise self.error(error, "read the page table", "auxv") from None
-        if thread != self.thread:
+        if thread != before:
             self.follow(thread)
         return found
 

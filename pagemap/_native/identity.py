@@ -10,7 +10,7 @@ import os
 from errno import EACCES, EPERM
 
 from pagemap._core import ffi, lib
-from pagemap._native import checked
+from pagemap._native import allocate, checked
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ def image(folder: int, thread: int) -> tuple[bytes, int]:
 
     Raises OSError as the kernel gave it.
     """
-    read = ffi.new("char[]", _IMAGE_SIZE)
+    read = allocate("char[]", _IMAGE_SIZE)
     by = ffi.new("int32_t *", thread)
     size = checked(lib.pm_task_image(folder, by, _IMAGE_SIZE, read))
     return ffi.buffer(read, size)[:], int(by[0])
@@ -150,6 +150,8 @@ class Opened(Holder):
 
         `what` is asked for: MEMORY, IMAGE. Raises Failed.
         """
+        if what == MEMORY and lib.pm_process_is_there(self.process) == 1:
+            return 0, thread
         failure = ffi.new("struct pm_process_failure *")
         by = ffi.new("int32_t *", thread)
         code = lib.pm_process_look(self.process, what, by, failure)

@@ -121,7 +121,7 @@ static int is_refused(void)
 	return lie.open_refused_at && !--lie.open_refused_at;
 }
 
-/* The first file of this name: its descriptor, or -1. */
+/* The first file of this name: its descriptor, or -1; -2 where there is none. */
 static int open_named(const char *name)
 {
 	if (lie.at_open)
@@ -131,27 +131,34 @@ static int open_named(const char *name)
 			lie.opened += !lie.files[i].error;
 			return answer(lie.files[i].error, LIE_NAMED + (int)i);
 		}
-	return answer(ENOENT, 0);
+	return -2;
 }
 
 int pm_sys_open(const char *path, int flags)
 {
-	(void)path;
+	int named;
+
 	lie.last_open_flags = flags;
 	if (is_refused())
 		return answer(EMFILE, 0);
+	named = open_named(path);
+	if (named > -2)
+		return named;
 	lie.opened += !lie.open_error;
 	return answer(lie.open_error, 7);
 }
 
 int pm_sys_open_entry(int folder, const char *name, int flags)
 {
+	int named;
+
 	(void)folder;
 	lie.last_open_flags = flags;
 	if (is_refused())
 		return answer(EMFILE, 0);
-	if (lie.files)
-		return open_named(name);
+	named = open_named(name);
+	if (named > -2 || lie.files)
+		return named > -2 ? named : answer(ENOENT, 0);
 	if (lie.noatime_error && (flags & O_NOATIME))
 		return answer(lie.noatime_error, 7);
 	lie.opened += !lie.open_error;
