@@ -309,6 +309,14 @@ static inline void pm_sys_wake(const uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/* Rest for less than a second. */
+static inline void pm_sys_rest(uint64_t nanoseconds)
+{
+	const struct timespec time = { .tv_nsec = (long)nanoseconds };
+
+	nanosleep(&time, NULL);
+}
+
 static inline int pm_sys_pid(void)
 {
 	return getpid();

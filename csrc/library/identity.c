@@ -16,7 +16,11 @@
 #include "kernel/task.h"
 #include "library/process.h"
 
-enum { TRIES = 16 }; /* to open an address space that exec does not take away in that moment */
+enum {
+	TRIES = 16,	    /* to open an address space that exec does not take away meanwhile */
+	FIRST_REST = 50000, /* nanoseconds, doubled each time, where exec is not done, */
+	LONGEST_REST = 20000000, /* so that all tries last for a fifth of a second at most */
+};
 
 /* The categories present and swapped of PAGEMAP_SCAN. */
 enum { POPULATED = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED };
@@ -72,6 +76,19 @@ static int32_t is_its_image(const struct pm_process *process, const char *image,
 	return size == (int64_t)process->image_size && !memcmp(image, process->image, (size_t)size);
 }
 
+/*
+ * Whether exec has put a new address space there, but not yet its auxiliary vector: begin_new_exec
+ * does the one, and create_elf_tables in fs/binfmt_elf.c the other. It reads as its end alone.
+ */
+static int32_t is_unfinished(const struct pm_process *process)
+{
+	uint64_t first = 1;
+
+	if (process->image_size >= sizeof(first))
+		memcpy(&first, process->image, sizeof(first));
+	return !first;
+}
+
 /* One try: 1 where both files are of one address space, 0 where they are not, or -errno. */
 static int32_t try_to_open(struct pm_process *process, struct pm_process_failure *failure)
 {
@@ -92,7 +109,7 @@ static int32_t try_to_open(struct pm_process *process, struct pm_process_failure
 	size = pm_task_image(process->folder, &process->thread, sizeof(again), again);
 	if (size < 0)
 		return failed(failure, PM_STEP_IMAGE, process->thread, (int32_t)size);
-	return is_its_image(process, again, size);
+	return is_its_image(process, again, size) && !is_unfinished(process);
 }
 
 static void close_both(struct pm_process *process)
@@ -116,7 +133,8 @@ static uint32_t page_shift(void)
 int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_process *out,
 			      struct pm_process_failure *failure)
 {
-	int32_t result = 0, scans;
+	uint64_t rest = FIRST_REST;
+	int32_t result, scans;
 
 	*out = (struct pm_process){
 		.pid = pid,
@@ -143,6 +161,10 @@ int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_
 		if (result) {
 			out->kernel_thread = 1;
 			return 0;
+		}
+		if (is_unfinished(out)) {
+			pm_sys_rest(rest);
+			rest = rest < LONGEST_REST / 2 ? 2 * rest : LONGEST_REST;
 		}
 	}
 	return failed(failure, PM_STEP_TRIES, out->thread, -EAGAIN);

@@ -221,6 +221,11 @@ void pm_sys_wake(const uint32_t *word)
 	(void)word;
 }
 
+void pm_sys_rest(uint64_t nanoseconds)
+{
+	lie.rested += nanoseconds;
+}
+
 int pm_sys_pid(void)
 {
 	return lie.pid;

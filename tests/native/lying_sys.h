@@ -116,6 +116,7 @@ struct lie {
 	uint64_t most_scanned;
 	unsigned interrupted;
 	unsigned opened, closed, mapped, unmapped;
+	uint64_t rested;	  /* nanoseconds */
 	uint64_t touched;	  /* pages of a file, */
 	uint64_t touched_outside; /* and among them those that were not cached */
 	unsigned advice;	  /* bits of what was advised, in order of the advice's number */
@@ -180,6 +181,7 @@ int pm_sys_thread_begin(pthread_t *thread, void *(*run)(void *), void *argument)
 void pm_sys_thread_end(pthread_t thread);
 void pm_sys_wait(const uint32_t *word, uint64_t until);
 void pm_sys_wake(const uint32_t *word);
+void pm_sys_rest(uint64_t nanoseconds);
 int pm_sys_pid(void);
 uint64_t pm_sys_now(void);
 int pm_sys_swap(uint64_t *total, uint64_t *unused);

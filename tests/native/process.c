@@ -133,6 +133,20 @@ static void dead_at_first(const char *name)
 		lie.end = dead && dead-- ? 0 : PAGES;
 }
 
+static unsigned unfinished;
+
+/* Exec has not made the vector yet the first times: what is read is its end alone. */
+static void made_late(const char *name)
+{
+	static const uint64_t end[2];
+
+	if (strcmp(name, "auxv") != 0)
+		return;
+	file(AUXV, "auxv", "the second image");
+	if (unfinished && unfinished--)
+		files[AUXV] = (struct lie_named){ "auxv", 0, end, sizeof(end) };
+}
+
 static void exec_while_opening(void)
 {
 	struct pm_process *process;
@@ -158,6 +172,18 @@ static void exec_while_opening(void)
 	CHECK_EQUAL(dead, 0);
 	dead = 1000;
 	failure_to_open(-EAGAIN);
+	CHECK_EQUAL(lie.rested, 0);
+
+	tell();
+	lie.at_open = made_late;
+	unfinished = 6; /* three tries */
+	process = opened();
+	CHECK_EQUAL(checked(process), 0);
+	CHECK_EQUAL(lie.rested, 50000 + 100000 + 200000);
+	closes(process);
+	unfinished = 1000;
+	failure_to_open(-EAGAIN);
+	CHECK(lie.rested > 100000000 && lie.rested < 200000000);
 }
 
 static void those_without_memory(void)
