@@ -149,3 +149,18 @@ sys.exit(pytest.main(["-q", "-p", "pagemap._pytest.plugin", "-p", "no:cacheprovi
     )
     loaded = done.stdout.split("\n", maxsplit=1)[0].split()
     assert loaded == ["pagemap", "pagemap._pytest", "pagemap._pytest.plugin", "pagemap._version"]
+
+
+def test_the_package_is_imported_as_ever(pytester: pytest.Pytester) -> None:
+    """Asserts of what comes with an entry point were rewritten: 0.1 s, and 285 files."""
+    pytester.makepyfile(
+        """
+        def test_loader():
+            import pagemap
+            pagemap.Process("self").close()
+            from pagemap import _process
+            assert type(_process.__loader__).__name__ == "SourceFileLoader"
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result.assert_outcomes(passed=1)
