@@ -54,6 +54,14 @@ int64_t pm_writes_protect(const struct pm_writes *writes);
 int64_t pm_writes_next(const struct pm_writes *writes, enum pm_writes_step step,
 		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
 
+/*
+ * Find the next holes from address *start on, below `end`: pages that are tracked and have neither
+ * an entry nor a mark, or have one of a guard where `guard` is that category. Returns how many
+ * regions or -errno; *start becomes where to go on, `end` when all was seen.
+ */
+int64_t pm_writes_holes(int32_t fd, uint64_t guard, uint64_t *start, uint64_t end,
+			struct pm_region *holes, uint64_t capacity);
+
 /* Regions in order of address, none of which overlap. */
 struct pm_regions {
 	const struct pm_region *regions;

@@ -90,16 +90,15 @@ static const struct pm_region *populated(const struct pm_writes_before *before, 
 	return NULL;
 }
 
-static int64_t find_holes(const struct pm_writes *writes, uint64_t *start, uint64_t end,
-			  struct pm_region *holes)
+int64_t pm_writes_holes(int32_t fd, uint64_t guard, uint64_t *start, uint64_t end,
+			struct pm_region *holes, uint64_t capacity)
 {
-	const uint64_t guard = writes->never & PM_UAPI_IS_GUARD;
 	struct pm_uapi_scan scan = {
 		.size = sizeof(scan),
 		.start = *start,
 		.end = end,
 		.vec = (uint64_t)(uintptr_t)holes,
-		.vec_len = HOLES,
+		.vec_len = capacity,
 		.category_inverted = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
 		.category_mask = PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_PRESENT,
 		.category_anyof_mask = PM_UAPI_IS_SWAPPED | guard,
@@ -107,12 +106,12 @@ static int64_t find_holes(const struct pm_writes *writes, uint64_t *start, uint6
 	int found;
 
 	do
-		found = pm_sys_ioctl(writes->fd, PM_UAPI_PAGEMAP_SCAN, &scan);
+		found = pm_sys_ioctl(fd, PM_UAPI_PAGEMAP_SCAN, &scan);
 	while (found < 0 && errno == EINTR);
 	if (found < 0)
 		return -errno;
 	/* walk_end alone may fall short of what was reported (see scan.c) */
-	*start = found < HOLES ? end : larger(scan.walk_end, holes[HOLES - 1].end);
+	*start = (uint64_t)found < capacity ? end : larger(scan.walk_end, holes[found - 1].end);
 	return found;
 }
 
@@ -136,6 +135,7 @@ int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_be
 		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity)
 {
 	struct stored stored = { .out = out, .capacity = capacity };
+	const uint64_t guard = writes->never & PM_UAPI_IS_GUARD;
 	struct pm_region holes[HOLES];
 
 	if (!capacity)
@@ -153,7 +153,7 @@ int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_be
 			continue;
 		}
 		at->address = next = larger(start, first->start);
-		found = find_holes(writes, &next, end, holes);
+		found = pm_writes_holes(writes->fd, guard, &next, end, holes, HOLES);
 		if (found < 0)
 			return found;
 		for (int64_t i = 0; i < found; i++) {

@@ -193,8 +193,12 @@ int32_t pm_probe_scan(int fd, uint64_t category)
 		.category_anyof_mask = category,
 		.return_mask = category,
 	};
+	int found;
 
-	return pm_sys_ioctl(fd, PM_UAPI_PAGEMAP_SCAN, &scan) < 0 ? -errno : 0;
+	do
+		found = pm_sys_ioctl(fd, PM_UAPI_PAGEMAP_SCAN, &scan);
+	while (found < 0 && errno == EINTR);
+	return found < 0 ? -errno : 0;
 }
 
 int32_t pm_probe_userfaultfd(uint64_t *features)

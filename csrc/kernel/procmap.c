@@ -12,9 +12,13 @@
 /* f_type of statfs(2); include/uapi/linux/magic.h */
 static const uint64_t TMPFS = 0x01021994;
 
-int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out)
+static int32_t ask(int fd, uint64_t address, uint64_t flags, struct pm_vma *out)
 {
-	struct pm_uapi_procmap_query query = { .size = sizeof(query), .address = address };
+	struct pm_uapi_procmap_query query = {
+		.size = sizeof(query),
+		.query_flags = flags,
+		.address = address,
+	};
 	int result;
 
 	do
@@ -29,8 +33,19 @@ int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out)
 		.inode = query.inode,
 		.dev_major = query.dev_major,
 		.dev_minor = query.dev_minor,
+		.flags = query.vma_flags,
 	};
 	return 0;
+}
+
+int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out)
+{
+	return ask(fd, address, 0, out);
+}
+
+int32_t pm_vma_from(int fd, uint64_t address, struct pm_vma *out)
+{
+	return ask(fd, address, PM_UAPI_PROCMAP_OR_NEXT, out);
 }
 
 int32_t pm_vma_name(int fd, uint64_t address, char *out, uint32_t capacity)

@@ -18,6 +18,7 @@ struct pm_vma {
 	uint64_t inode;
 	uint32_t dev_major;
 	uint32_t dev_minor;
+	uint64_t flags; /* PM_UAPI_VMA_* */
 };
 
 /*
@@ -25,6 +26,9 @@ struct pm_vma {
  * -errno: -ENOENT where nothing is mapped, -ENOTTY before Linux 6.11.
  */
 int32_t pm_vma_at(int fd, uint64_t address, struct pm_vma *out);
+
+/* The same, or else the first mapping above; -ENOENT where there is none. */
+int32_t pm_vma_from(int fd, uint64_t address, struct pm_vma *out);
 
 /*
  * The name of that mapping, as it is: of a file its path, whose newlines no text

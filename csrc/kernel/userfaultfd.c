@@ -81,3 +81,18 @@ int64_t pm_uffd_unregister(int32_t uffd, const uint64_t *bounds, uint64_t count)
 	}
 	return done;
 }
+
+int32_t pm_uffd_protect(int32_t uffd, uint64_t start, uint64_t end)
+{
+	struct pm_uapi_uffd_protect range = {
+		.start = start,
+		.length = end - start,
+		.mode = PM_UAPI_UFFD_PROTECT,
+	};
+	int result;
+
+	do
+		result = pm_sys_ioctl(uffd, PM_UAPI_UFFDIO_WRITEPROTECT, &range);
+	while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : 0;
+}

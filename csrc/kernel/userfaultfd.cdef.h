@@ -45,6 +45,12 @@ int64_t pm_uffd_register(int32_t uffd, const struct pm_uffd_ranges *ranges, int3
 /* The reverse; what cannot be unregistered is gone, or not ours any more. Returns the number. */
 int64_t pm_uffd_unregister(int32_t uffd, const uint64_t *bounds, uint64_t count);
 
+/*
+ * Protect all pages from address `start` up to `end`, those too that were never touched: of each of
+ * these a mark is left in the page table. 0 or -errno: -ENOENT where a part is not registered.
+ */
+int32_t pm_uffd_protect(int32_t uffd, uint64_t start, uint64_t end);
+
 #ifdef __cplusplus
 }
 #endif

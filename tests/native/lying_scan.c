@@ -106,7 +106,7 @@ int lie_scan(void *argument)
 	struct pm_uapi_region *out = (struct pm_uapi_region *)(uintptr_t)scan->vec;
 	const uint64_t bounce = lie.bounce ? lie.bounce : COLLECTED;
 	uint64_t at = scan->start, left = scan->vec_len, found = 0, total = 0, walk_end = 0;
-	int full, error = lie.scan_error ? lie.scan_error : strict(scan);
+	int full, error = lie.scans >= lie.scan_error_from ? lie.scan_error : 0;
 
 	if (lie.scan_interrupted < lie.scan_interrupt) {
 		lie.scan_interrupted++;
@@ -116,6 +116,8 @@ int lie_scan(void *argument)
 	lie.scans++;
 	if (scan->end - scan->start > lie.most_scanned << PAGE_BITS)
 		lie.most_scanned = (scan->end - scan->start) >> PAGE_BITS;
+	if (!error)
+		error = strict(scan);
 	if (error)
 		return refuse(error);
 	if (!lie_lives())

@@ -245,6 +245,16 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 	(void)fd;
 	if (lie.scan && request == PM_UAPI_PAGEMAP_SCAN)
 		return lie_scan(argument);
+	if (lie.query && request == PM_UAPI_PROCMAP_QUERY)
+		return answer(lie.query(argument), 0);
+	if (lie.userfault &&
+	    (request == PM_UAPI_UFFDIO_REGISTER || request == PM_UAPI_UFFDIO_UNREGISTER ||
+	     request == PM_UAPI_UFFDIO_WRITEPROTECT)) {
+		const struct pm_uapi_uffd_range *range = argument;
+
+		return answer(lie.userfault(request, range->start, range->start + range->length),
+			      0);
+	}
 	if (request == PM_UAPI_UFFDIO_REGISTER || request == PM_UAPI_UFFDIO_UNREGISTER) {
 		const struct pm_uapi_uffd_range *range = argument;
 		const int refused = !lie.refused_from || lie.refused_from == range->start;

@@ -57,12 +57,13 @@ struct lie {
 
 	/* PAGEMAP_SCAN, which `scan` switches on: see lying_scan.c. */
 	int scan;
-	int scan_error;		 /* errno of each scan */
-	unsigned scan_interrupt; /* scans that fail with EINTR before each that does not */
-	uint64_t known;		 /* the categories that there are; 0: those of Linux 6.18 */
-	uint64_t bounce;	 /* regions that the kernel collects at a time; 0: 512 */
-	uint64_t short_by;	 /* pages by which walk_end falls short of the truth */
-	unsigned char *tracked;	 /* NULL, or of each page which it is of WPALLOWED and WRITTEN */
+	int scan_error;		  /* errno of each scan, */
+	uint64_t scan_error_from; /* but for so many before */
+	unsigned scan_interrupt;  /* scans that fail with EINTR before each that does not */
+	uint64_t known;		  /* the categories that there are; 0: those of Linux 6.18 */
+	uint64_t bounce;	  /* regions that the kernel collects at a time; 0: 512 */
+	uint64_t short_by;	  /* pages by which walk_end falls short of the truth */
+	unsigned char *tracked;	  /* NULL, or of each page which it is of WPALLOWED and WRITTEN */
 
 	/* A file in the page cache, which is mapped: see lying_file.c. */
 	const unsigned char *cached; /* of each of its pages, whether it is; */
@@ -95,6 +96,11 @@ struct lie {
 	uint64_t bytes_asked;
 
 	const void *mapping; /* what PROCMAP_QUERY answers: a struct pm_uapi_procmap_query */
+
+	/* NULL, or what PROCMAP_QUERY does, and what UFFDIO_REGISTER and the like do to addresses
+	 * from `start` up to `end`: 0 or an errno. */
+	int (*query)(struct pm_uapi_procmap_query *query);
+	int (*userfault)(unsigned long request, uint64_t start, uint64_t end);
 
 	/* A child that writes: its errno, and what the two pages read as from then on. */
 	int child_error;
