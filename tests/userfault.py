@@ -33,7 +33,7 @@ def address_of(memory: mmap.mmap) -> int:
 
 
 @contextlib.contextmanager
-def _opened(features: int) -> Iterator[int]:
+def opened(features: int) -> Iterator[int]:
     """A descriptor of a userfaultfd that has these features; else Unavailable."""
     call = _CALL.get(platform.machine())
     if call is None:
@@ -50,7 +50,7 @@ def _opened(features: int) -> Iterator[int]:
 
 def need_tracking() -> None:
     """Unavailable where writes cannot be noted without anybody who answers faults (Linux 6.7)."""
-    with _opened(_FEATURE_WP_ASYNC | _FEATURE_WP_UNPOPULATED):
+    with opened(_FEATURE_WP_ASYNC | _FEATURE_WP_UNPOPULATED):
         pass
 
 
@@ -66,7 +66,7 @@ def marked(
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (_MAP_HUGETLB if huge else 0)
     wanted = _FEATURE_POISON if poison else _FEATURE_WP_UNPOPULATED
     wanted |= _FEATURE_WP_HUGETLB_SHMEM if huge else 0
-    with _opened(wanted) as fd:
+    with opened(wanted) as fd:
         memory = mmap.mmap(-1, size, flags=flags)
         if not huge:
             memory.madvise(mmap.MADV_NOHUGEPAGE)

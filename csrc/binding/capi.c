@@ -33,6 +33,9 @@ static const struct pm_capi TABLE = {
 	.sampler_sample = pm_sampler_sample,
 	.sampler_rss = pm_sampler_rss,
 	.sampler_close = pm_sampler_close,
+	.tracker_open = pm_tracker_open,
+	.tracker_collect = pm_tracker_collect,
+	.tracker_close = pm_tracker_close,
 };
 
 /* PyModule_AddObjectRef is not in the stable ABI of 3.10. */

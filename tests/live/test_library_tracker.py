@@ -1,0 +1,212 @@
+"""The tracker of the C library, of memory of this process: what is found is what was done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pagemap._core import ffi, lib
+from tests import kernel_settings, mappings, userfault
+from tests.held_process import PAGE, opened, sized
+from tests.userfault import address_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+PAGES = 64
+PAGEOUT, DONTNEED, HUGE = 21, 4, 14
+TRACKED, NEW, GONE = lib.PM_WRITTEN_TRACKED, lib.PM_WRITTEN_NEW, lib.PM_WRITTEN_GONE
+UNTOUCHED = lib.PM_TRACKER_UNTOUCHED
+
+
+class Tracker:
+    """Of `count` pages from an address on."""
+
+    def __init__(self, start: int, count: int = PAGES, *, flags: int = 0, fd: int = -1) -> None:
+        self.start = start
+        self.end = start + count * PAGE
+        self.flags, self.fd = flags, fd
+        self.out = ffi.new("struct pm_tracker **")
+
+    def open(self, process: Any) -> int:
+        spans = ffi.new("struct pm_span[]", [(self.start, self.end)])
+        options = sized(
+            "pm_tracker_options",
+            flags=self.flags,
+            spans=spans,
+            spans_count=1,
+            userfaultfd=self.fd,
+        )
+        return int(lib.pm_tracker_open(process, options, self.out))
+
+    def found(self, *, flags: int = 0, capacity: int = 7) -> dict[int, int]:
+        """How each page was found, by its number."""
+        cursor = ffi.new("struct pm_tracker_cursor *")
+        out = ffi.new("struct pm_region[]", capacity)
+        pages: dict[int, int] = {}
+        while count := lib.pm_tracker_collect(self.out[0], cursor, flags, out, capacity):
+            assert count > 0, errno.errorcode[-count]
+            for row in out[0:count]:
+                for at in range(row.start, row.end, PAGE):
+                    assert (at - self.start) // PAGE not in pages
+                    pages[(at - self.start) // PAGE] = row.categories
+        return pages
+
+
+@contextlib.contextmanager
+def tracked(start: int, count: int = PAGES, *, flags: int = 0) -> Iterator[Tracker]:
+    with opened(os.getpid()) as process:
+        tracker = Tracker(start, count, flags=flags)
+        error = tracker.open(process)
+        if error in (-errno.ENOTTY, -errno.EPERM):
+            pytest.skip(ffi.string(lib.pm_strerror(error)).decode())
+        assert error == 0
+        try:
+            yield tracker
+        finally:
+            lib.pm_tracker_close(tracker.out[0])
+
+
+@contextlib.contextmanager
+def memory(*, shared: bool, size: int = PAGES * PAGE) -> Iterator[int]:
+    """Memory, of which the first eight pages are written; without huge pages."""
+    fd = os.memfd_create("guest") if shared else -1
+    try:
+        if shared:
+            os.truncate(fd, size)
+        flags = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        with mmap.mmap(fd, size, flags) as area:
+            area.madvise(15)  # MADV_NOHUGEPAGE
+            start = address_of(area)
+            mappings.write(start, range(8))
+            yield start
+    finally:
+        if shared:
+            os.close(fd)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swap() -> Iterator[None]:
+    """Where it can be had; without, pages leave the page table all the same if they are shared."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(kernel_settings.Unavailable):
+            stack.enter_context(kernel_settings.zram_swap(64 << 20))
+        yield
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("flags", [0, UNTOUCHED])
+def test_what_was_done_is_found(flags: int, *, shared: bool) -> None:
+    with memory(shared=shared) as start, tracked(start, flags=flags) as tracker:
+        assert tracker.found() == {}
+        mappings.write(start, [3, 20, 22])
+        mappings.read(start, [5])
+        for _ in range(2):
+            assert tracker.found(flags=lib.PM_TRACK_PEEK) == dict.fromkeys([3, 20, 22], TRACKED)
+        assert tracker.found(capacity=1) == dict.fromkeys([3, 20, 22], TRACKED)
+        assert tracker.found() == {}
+        # written, and put in swap: of shared memory no entry is left
+        mappings.write(start, [5, 6])
+        mappings.advise(start, 8, PAGEOUT)
+        assert tracker.found(capacity=1) == dict.fromkeys([5, 6], GONE if shared else TRACKED)
+        mappings.read(start, range(8))
+        came_back = set() if flags else {5, 6}
+        assert tracker.found().keys() <= came_back  # shared ones are touched anew, then
+        mappings.write(start, [6])
+        assert tracker.found() == {6: TRACKED}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_page_that_comes_and_goes_in_a_round(*, shared: bool) -> None:
+    with memory(shared=shared) as start, tracked(start, flags=UNTOUCHED) as tracker:
+        mappings.write(start, [40, 41])
+        mappings.advise(start + 40 * PAGE, 2, PAGEOUT)
+        mappings.read(start, [30])
+        assert tracker.found() == dict.fromkeys([40, 41], GONE if shared else TRACKED)
+        if not shared:
+            mappings.advise(start + 4 * PAGE, 2, DONTNEED)
+            assert tracker.found() == dict.fromkeys([4, 5], GONE)
+        assert tracker.found() == {}
+
+
+@pytest.mark.parametrize("flags", [0, UNTOUCHED])
+def test_another_mapping_in_its_place(flags: int) -> None:
+    with memory(shared=True) as start, tracked(start, flags=flags) as tracker:
+        mappings.map_at(start + 4 * PAGE, 8)
+        mappings.write(start, [6])
+        new = dict.fromkeys(range(4, 12) if flags else [6], NEW)
+        assert tracker.found(flags=lib.PM_TRACK_PEEK) == new
+        assert tracker.found() == new
+        mappings.write(start, [1, 9])
+        assert tracker.found() == dict.fromkeys([1, 9], TRACKED)
+        mappings.unmap(start + 4 * PAGE, 8)
+        assert tracker.found() == {}
+
+
+@pytest.mark.parametrize("flags", [0, UNTOUCHED])
+def test_huge_pages(flags: int) -> None:
+    """Of hugetlb a span within a page of it means the whole; a transparent one is split."""
+    with contextlib.ExitStack() as stack:
+        try:
+            size = stack.enter_context(kernel_settings.transparent_huge_pages())
+            stack.enter_context(kernel_settings.huge_pages(2))
+        except kernel_settings.Unavailable as reason:
+            pytest.skip(str(reason))
+        each = size // PAGE
+        kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        area = stack.enter_context(mmap.mmap(-1, 2 * size, kind | 0x40000))  # MAP_HUGETLB
+        start = address_of(area)
+        mappings.write(start, [0])
+        with tracked(start + PAGE, each - 2, flags=flags) as tracker:
+            assert tracker.found() == {}
+            mappings.write(start, [9])
+            assert tracker.found() == dict.fromkeys(range(-1, each - 1), TRACKED)
+        area = stack.enter_context(mmap.mmap(-1, 3 * size, kind))
+        area.madvise(HUGE)
+        start = -(-address_of(area) // size) * size
+        mappings.write(start, [0])
+        with tracked(start, each, flags=flags) as tracker:
+            mappings.write(start, [9])
+            assert tracker.found() == {9: TRACKED}
+
+
+def test_others_have_it_and_a_child_leaves_it() -> None:
+    with memory(shared=False) as start, tracked(start) as tracker, opened(os.getpid()) as process:
+        assert Tracker(start + PAGE, 1).open(process) == -errno.EBUSY
+        child = os.fork()
+        if not child:
+            cursor, out = ffi.new("struct pm_tracker_cursor *"), ffi.new("struct pm_region *")
+            got = lib.pm_tracker_collect(tracker.out[0], cursor, 0, out, 1)
+            lib.pm_tracker_close(tracker.out[0])
+            os._exit(0 if got == -errno.ECHILD else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        mappings.write(start, [7])
+        assert tracker.found() == {7: TRACKED}
+
+
+def test_a_userfaultfd_of_the_callers() -> None:
+    """It is closed with the tracker; one that cannot track is refused, and stays theirs."""
+    with memory(shared=False) as start, opened(os.getpid()) as process:
+        with tracked(start):
+            pass  # this kernel can
+        with userfault.opened(1 << 15) as agreed:
+            tracker = Tracker(start, fd=os.dup(agreed))
+            assert tracker.open(process) == 0
+            mappings.write(start, [2])
+            assert tracker.found() == {2: TRACKED}
+            lib.pm_tracker_close(tracker.out[0])
+            with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+                os.fstat(tracker.fd)
+            with tracked(start):
+                pass  # it was let go, though the file is open
+        with userfault.opened(1) as waits:  # protected pages, and somebody has to answer
+            assert Tracker(start, fd=waits).open(process) == -errno.EINVAL
+            mappings.write(start, [2])
+        with open(os.devnull) as none:
+            assert Tracker(start, fd=none.fileno()).open(process) == -errno.EINVAL
