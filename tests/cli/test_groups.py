@@ -22,6 +22,7 @@ from tests.kernel_settings import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.cli.conftest import Pagemap
 
@@ -192,6 +193,34 @@ def test_memory_of_cgroups(grouped: tuple[list[int], dict[str, set[int]]]) -> No
     assert set(groups) <= set(containers)
     assert sum(row.rows for row in containers.values()) == len(table)
     assert containers["lxc web0"].kernel is not None
+
+
+def test_cache_of_cgroups(
+    need_pfns: None,
+    pagemap: Pagemap,
+    grouped: tuple[list[int], dict[str, set[int]]],
+    tmp_path: Path,
+) -> None:
+    """Each has written a file, and what is charged to all of them is what is cached."""
+    _, groups = grouped
+    table = library.memory(frames=False, cgroups=True).cgroups
+    assert table is not None
+    folders = {row.container: row.cgroup or "" for row in table if row.container in groups}
+    sizes = {}
+    for number, (name, folder) in enumerate(folders.items()):
+        size = sizes[name] = (number + 1) * 16 * KIB
+        enters = 'echo $$ >"$0/cgroup.procs"; exec head -c "$1" /dev/zero >"$2"'
+        words = ["sh", "-c", enters, folder, str(size), str(tmp_path / f"{number}")]
+        subprocess.run(words, check=True)
+    assert len(sizes) == len(groups)
+    code, out, _ = pagemap("cache", str(tmp_path), "--json")
+    whole = json.loads(out)["total"]["cached"]
+    assert (code, whole) == (0, sum(sizes.values()))
+    code, out, _ = pagemap("cache", str(tmp_path), "--by", "cgroup", "--json")
+    told = json.loads(out)
+    assert (code, told["total"]["cached"]) == (0, whole)
+    charged = {row["container"]: row["cached"] for row in told["rows"]}
+    assert {name: charged[name] for name in sizes} == sizes
 
 
 def test_memory_of_groups(
