@@ -95,7 +95,7 @@ def test_each_mapping(target: Target, kind: str, scan: bool, need_pfns: None) ->
             if scan:
                 assert told.huge == counts["huge"], told
         # whatever is asked for decides how it is counted, and never what comes out
-        for name in names:
+        for name in tally_plan.tellable(process, names):
             alone = {row.start: getattr(row, name) for row in process.tally([name])}
             wanted = {start: counts[name] for start, counts in before}
             if name == "uss":
