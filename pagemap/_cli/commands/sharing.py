@@ -61,18 +61,19 @@ parts with --by:
 other columns with --by:
 {in_lines(list(more.items()))}
 
-With --by processes are taken together that have the same {", ".join(_GROUPS[:-1])}
-or {_GROUPS[-1]}: a frame that several of them map counts once for the group. SHARED
-and WITHIN of the total are what processes share at all, without --by.
+With --by a group are all processes with the same {", ".join(_GROUPS[:3])},
+{", ".join(_GROUPS[3:-1])} or {_GROUPS[-1]}: a frame that several of them map counts once
+for the group. SHARED and WITHIN of the total are what processes share at all,
+without --by.
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpageflags.
 All processes are read once. This takes at most 4 bytes of memory for each
 resident page of the machine, plus 1/64 of the available memory for sets of
-processes and as much again for names. Frames beyond these limits are counted in
-the total only, and reported on stderr. A TARGET that is a name may match
-several processes. Pages in swap are not included. Processes that share one
-address space (vfork, CLONE_VM) count as one. A frame belongs to the path in the
-first process that maps it.
+processes, as much for names, and with --by for sets of groups. Frames beyond
+these limits are counted in the total only, and reported on stderr. A TARGET
+that is a name may match several processes. Pages in swap are not included.
+Processes that share one address space (vfork, CLONE_VM) count as one. A frame
+belongs to the path in the first process that maps it.
 
 Of a snapshot it shows what its own processes share: FILE for all of them,
 FILE#PID for what one of them shares with the others. Kinds (anon, file ...) are
