@@ -19,7 +19,9 @@ from tests import build
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 SUPPORT = [HERE / "lying_sys.c", HERE / "lying_scan.c", HERE / "lying_file.c"]
-THREADED = [HERE / f"{name}.c" for name in ("threads", "streams", "sampled", "checks")]
+THREADED = [
+    HERE / f"{name}.c" for name in ("threads", "streams", "sampled", "checks", "library_threads")
+]
 PROGRAMS = sorted(path for path in HERE.glob("*.c") if path not in (*SUPPORT, *THREADED))
 CORE = sorted(each for each in CSRC.rglob("*.c") if each.parent.name != "binding")
 HEADERS = sorted((*HERE.glob("*.h"), *CSRC.rglob("*.h")))
