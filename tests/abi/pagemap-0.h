@@ -465,19 +465,62 @@ void pm_frames_close(struct pm_frames *frames);
 /*
  * Writes
  *
- * Which pages were written since the last look. It takes PM_CAN_TRACK.
+ * Which pages were written since the last look.
+ *
+ * Pages are write-protected through a userfaultfd; a write lifts that, and nobody waits for anyone.
+ * It takes PM_CAN_TRACK and PM_CAN_QUERY_MAPS, and no rights. The first write to a page after each
+ * round costs a fault. Transparent huge pages stay until a byte of them is written, and no small
+ * pages become huge meanwhile; one that is shared counts whole, as those of hugetlb do.
+ *
+ * In no round are: writes through another mapping of shared memory, or by write(2) to a file; by
+ * devices into memory that is pinned (io_uring buffers, RDMA); what is unmapped or moved away
+ * (mremap) before its round ends; and what is thrown away of shared memory (MADV_REMOVE, a hole
+ * punched into the file). Writes by the kernel, as of read(2) into tracked memory, are seen.
  */
 struct pm_tracker;
 
+enum pm_tracker_flag {
+	/*
+	 * Protect untouched pages, too. Without it a page that is touched first counts as written
+	 * (of private memory: if it was written), and is lost where it leaves the page table again
+	 * in the same round: to swap if it is shared, or thrown away; and a shared page that was in
+	 * swap when a round began and comes back while it is collected may be a round late. With
+	 * it none of that: exactly what was written is found, and private memory that was thrown
+	 * away. It costs page tables for all of the spans, 0.2 % of their size, and what was
+	 * untouched at the beginning will not be in huge pages.
+	 */
+	PM_TRACKER_UNTOUCHED = 1 << 0,
+};
+
 struct pm_tracker_options {
 	uint32_t size;
-	uint32_t flags;		     /* 0 */
-	const struct pm_span *spans; /* what to track; NULL: all that can be tracked */
-	uint64_t spans_count;
-	int32_t userfaultfd; /* of the process; -1: make one, of the caller's own process alone. It
-			      * is the tracker's from then on, and closed with it */
+	uint32_t flags;		     /* enum pm_tracker_flag */
+	const struct pm_span *spans; /* what to track, in order, none of which overlap */
+	uint64_t spans_count;	     /* 1 or more */
+	/* One that `process` made, by which it does nothing else; where its features were agreed
+	 * upon already, with WP_ASYNC. -1: make one, of the caller's own process alone. */
+	int32_t userfaultfd;
 	uint32_t reserved;
 };
+
+/*
+ * Begin to track writes to these spans of `process`, which must stay open longer than the tracker.
+ * The pages of hugetlb are tracked whole, where a span ends within one. Each part of a span that is
+ * in a mapping of its own, or becomes one, is registered by itself: from then on mremap(2) of a
+ * mapping that is partly in a span fails.
+ *
+ * The userfaultfd is the tracker's from then on, and closed with it; after a failure it is the
+ * caller's. 1 bit of memory is allocated for each page of the spans, and used for shared ones; with
+ * PM_TRACKER_UNTOUCHED none.
+ *
+ * Returns 0 or -errno: -ENOTTY where the kernel cannot (before 6.11); -EPERM where a
+ * filter of system calls forbids it; -EBUSY where another userfaultfd has a part of the spans;
+ * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, and for none
+ * where the process is not the caller's; -ENXIO for a thread of the kernel; -ENOMEM; -EMFILE; and
+ * as pm_process_check.
+ */
+int32_t pm_tracker_open(const struct pm_process *process, const struct pm_tracker_options *options,
+			struct pm_tracker **out);
 
 /* Where a round stands. All zeros: at its beginning. */
 struct pm_tracker_cursor {
@@ -485,24 +528,40 @@ struct pm_tracker_cursor {
 };
 
 enum pm_track_flag {
-	PM_TRACK_PEEK = 1 << 0, /* what is found stays written */
+	PM_TRACK_PEEK = 1 << 0, /* the round goes on: what is found stays written */
+};
+
+/* How it is known that a page was written: the `categories` of what is found. */
+enum pm_written {
+	PM_WRITTEN_TRACKED = 1 << 0, /* its protection was lifted */
+	/* its mapping is new, or another than it was: all that is populated there, and with
+	 * PM_TRACKER_UNTOUCHED all of it */
+	PM_WRITTEN_NEW = 1 << 1,
+	/* it may be written and cannot be tracked, as it is another userfaultfd's by now: all that
+	 * is populated there, again in each round */
+	PM_WRITTEN_UNTRACKED = 1 << 2,
+	PM_WRITTEN_GONE = 1 << 3, /* it was written or thrown away, and is not in the page table */
 };
 
 /*
- * Begin to track writes of `process`, which the tracker uses until it is closed. `options` may be
- * NULL. Returns 0 or -errno: -ENOTTY where the kernel cannot, -EPERM without rights.
- */
-int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
-			struct pm_tracker **out);
-
-/*
- * Find the pages written since the last round: at most `capacity` regions (1 or more) into `out`.
- * Returns how many, 0 where the round is complete, or -errno.
+ * Find the pages that were written since the last round: at most `capacity` regions (1 or more)
+ * into `out`, with enum pm_written as `categories`. They are protected anew in the same step: a
+ * write before a round begins is in it, and one meanwhile is in it or in the next. The spans are
+ * gone through in order, but what is gone may come behind all else of its mapping.
+ *
+ * Returns how many; 0 where the round is complete, and the cursor is zeros then; or -errno. Until
+ * that, call it again with the same cursor. What was found is told once, so a round that is left
+ * midway goes on with its cursor, and one that fails may be begun again. With PM_TRACK_PEEK, in all
+ * of a round, nothing changes.
+ *
+ * -ECHILD in a child of fork; -ESRCH and -ESTALE as pm_process_check, and then nothing is told of
+ * writes before that.
  */
 int64_t pm_tracker_collect(struct pm_tracker *tracker, struct pm_tracker_cursor *cursor,
 			   uint32_t flags, struct pm_region *out, uint64_t capacity);
 
-/* End the tracking: the process is as it was. NULL is nothing. */
+/* End the tracking: nothing is left of it. In a child of fork the copy is freed, and the tracking
+ * goes on. NULL is nothing. */
 void pm_tracker_close(struct pm_tracker *tracker);
 
 #ifdef __cplusplus

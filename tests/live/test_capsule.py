@@ -156,13 +156,10 @@ def test_the_table_is_the_header() -> None:
     ]
     assert len(members) >= 18
     assert len(members) == len(dict(members))
-    assert dict(members).items() <= declared.items()
-    missing = declared.keys() - dict(members).keys()
-    assert {name.split("_")[0] for name in missing} <= LATER
+    assert dict(members) == declared
     assert [name for name, _ in members[: len(FIRST)]] == FIRST
 
 
-LATER = {"tracker"}  # is not there yet
 # The table of the first release, in its order: what stands behind may only be added to.
 FIRST = [
     "version",
@@ -187,6 +184,9 @@ FIRST = [
     "sampler_sample",
     "sampler_rss",
     "sampler_close",
+    "tracker_open",
+    "tracker_collect",
+    "tracker_close",
 ]
 
 
