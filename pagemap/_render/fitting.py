@@ -28,7 +28,7 @@ def fitting(
     Those called `always` come right after what a row is of, whatever rank they have; one that
     finds no room is left out, and keeps none out that are narrower.
     `natural` says how wide their cells are, where these are known already. The first is shown
-    however narrow it is.
+    however narrow it is, and an amount beside a path that can give way for it.
     """
     ranked = [column for column in schema if column.rank is not None or column.name in always]
     if width is None:
@@ -48,7 +48,27 @@ def fitting(
             break
         left -= need
         chosen.append(column)
+    if not any(column.is_amount for column in chosen):
+        chosen += _amount(ranked, chosen, width, natural)
     return [column for column in ranked if column in chosen]
+
+
+def _amount(
+    ranked: Sequence[Column],
+    chosen: Sequence[Column],
+    width: int,
+    natural: Mapping[Column, int] | None,
+) -> list[Column]:
+    """The first amount, where there is room for it if a path gives way as far as it can."""
+    amounts = [each for each in ranked if each.is_amount and (natural is None or each in natural)]
+    first = min(amounts, key=lambda each: each.rank or 0, default=None)
+    if first is None:
+        return []
+    need = 0
+    for column in (*chosen, first):
+        least = _least(column, None if natural is None else natural[column])
+        need += GAP + (min(least, _LEAST_TEXT) if column.name == "path" else least)
+    return [first] if need <= width + GAP else []
 
 
 def _least(column: Column, natural: int | None) -> int:

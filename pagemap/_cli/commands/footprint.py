@@ -168,7 +168,7 @@ def run(arguments: Namespace) -> int:
         procfs=asked.procfs,
     )
     schema, usual = nodes.schema(schema), [*usual, *nodes.names]
-    shown = results.Results(arguments, schema, order=order, usual=usual)
+    shown = results.Results(arguments, schema, order=order, usual=usual, always=nodes.names)
     check_copy(asked.procfs, shown)
     budget = _budget(arguments)
     saved = _of_snapshot(asked)
