@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.workloads import Maker
 
 PAGE = oracle.PAGE
+COMMANDS = int(os.environ.get("PAGEMAP_EXITS", "25"))  # each a Python that is started
 KINDS: list[Maker] = [
     workloads.idle,
     lambda: workloads.dense(8 << 20),
@@ -92,7 +93,7 @@ def test_the_command(command: list[str], rng: random.Random) -> None:
         assert run_dump(words, lambda: None, 0)[0] == DONE
         whole = time.monotonic() - began
     outcomes = dict.fromkeys((DONE, NO_PROCESS, VANISHED), 0)
-    for number in range(EXITS):
+    for number in range(COMMANDS):
         with drawn(rng) as target:
             words[-2] = str(target.pid)
             letter, delay = rng.choice("xxxe"), rng.uniform(0.5, 1.1) * whole

@@ -82,11 +82,15 @@ def test_every_frame_has_one_kind() -> None:
             assert (row.anon or 0) % row.block == 0 or row.order > 9
 
 
-def differences() -> dict[str, int]:
-    """What is further from the kernel's figures, before and after, than they are exact."""
+def differences() -> tuple[dict[str, int], dict[str, pagemap.MemoryKindRow]]:
+    """What is further from the kernel's figures, before and after, than they are exact; and kinds.
+
+    Of all that was counted: to go through all of memory takes its time.
+    """
     before = meminfo()
-    counted = {row.name: row.counted for row in pagemap.memory().figures}
+    told = pagemap.memory()
     after = meminfo()
+    counted = {row.name: row.counted for row in told.figures}
     found = {}
     for name in COMPARED:
         if any(each not in after for each in name.split(" + ")):
@@ -97,25 +101,20 @@ def differences() -> dict[str, int]:
         slack = max(SLACK, high // 100)
         if not low - slack <= count <= high + slack:
             found[name] = max(low - count, count - high)
-    return found
+    return found, {row.kind: row for row in told.kinds}
 
 
-def agree() -> None:
-    """Others use the machine while we count: so it is counted again until it is quiet enough."""
+def agree() -> dict[str, pagemap.MemoryKindRow]:
+    """What there is of each kind.
+
+    Others use the machine while we count: so it is counted again until it is quiet enough.
+    """
     for _ in range(TRIES):
-        last = differences()
+        last, kinds = differences()
         if not last:
-            return
+            break
     assert last == {}
-
-
-def of(kind: str) -> Callable[[], int]:
-    """How much there is of a kind."""
-
-    def count() -> int:
-        return next(row.size or 0 for row in pagemap.memory().kinds if row.kind == kind)
-
-    return count
+    return kinds
 
 
 def test_beside_the_kernels_figures() -> None:
@@ -124,14 +123,13 @@ def test_beside_the_kernels_figures() -> None:
 
 def test_anonymous_memory(start: Start) -> None:
     start(workloads.dense(SIZE))
-    assert of("anon")() >= SIZE
-    agree()
+    assert (agree()["anon"].size or 0) >= SIZE
 
 
 def test_shared_memory(start: Start) -> None:
     start(workloads.shared(SIZE))
-    assert of("shmem")() >= SIZE * 3 // 2  # of one area the first half is written
-    agree()
+    # of one area the first half is written
+    assert (agree()["shmem"].size or 0) >= SIZE * 3 // 2
 
 
 def test_page_cache(start: Start, tmp_path: Path) -> None:
@@ -141,9 +139,8 @@ def test_page_cache(start: Start, tmp_path: Path) -> None:
         for _ in range(size // MIB):
             file.write(os.urandom(MIB))
     start(workloads.file_at(os.fsencode(path), size))
-    told = {row.kind: row for row in pagemap.memory().kinds}
+    told = agree()
     assert (told["file"].mapped or 0) >= size or (told["shmem"].mapped or 0) >= size  # of tmpfs
-    agree()
 
 
 def test_hugetlb(start: Start) -> None:
