@@ -100,6 +100,16 @@ class Pagemap:
         code, out, err = self.ready(arrow=b"arrow" in words).run(words, environment(), stdin)
         return Result(code, out, err.decode().splitlines())
 
+    def on(self, terminal: int, *arguments: str | int, env: Mapping[str, str]) -> Result:
+        """Run to the end, with that terminal as stdout."""
+        if self.ready is None:
+            process = self.start(*arguments, stdout=terminal, env=env)
+            err = process.communicate(timeout=120)[1]
+            return Result(process.returncode, b"", err.decode().splitlines())
+        words = [os.fsencode(str(each)) for each in arguments]
+        code, out, err = self.ready(arrow=False).run(words, environment(env), b"", terminal)
+        return Result(code, out, err.decode().splitlines())
+
     def anew(self, *arguments: str | int | bytes, stdin: bytes = b"") -> Result:
         """Run to the end, in a Python that is started for it."""
         process = self.start(*arguments, stdin=subprocess.PIPE)

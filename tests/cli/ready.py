@@ -52,9 +52,16 @@ class Ready:
         self._server.communicate(timeout=SECONDS)
 
     def run(
-        self, words: Sequence[bytes], env: Mapping[str, str], stdin: bytes
+        self,
+        words: Sequence[bytes],
+        env: Mapping[str, str],
+        stdin: bytes,
+        stdout: int | None = None,
     ) -> tuple[int, bytes, bytes]:
-        """The exit code, as subprocess has it, and what was written to stdout and stderr."""
+        """The exit code, as subprocess has it, and what was written to stdout and stderr.
+
+        Nothing to stdout where that is a descriptor of the caller's.
+        """
         mask = os.umask(0)
         os.umask(mask)
         given = [[os.fsdecode(word) for word in words], dict(env), os.getcwd(), mask]
@@ -63,7 +70,8 @@ class Ready:
         out, their_out = os.pipe()
         err, their_err = os.pipe()
         length = len(request).to_bytes(_NUMBER, "little")
-        socket.send_fds(self._socket, [length], [theirs, their_out, their_err])
+        standard = [theirs, their_out if stdout is None else stdout, their_err]
+        socket.send_fds(self._socket, [length], standard)
         for fd in (theirs, their_out, their_err):
             os.close(fd)
         self._socket.sendall(request)

@@ -282,9 +282,8 @@ def test_arrow_is_not_for_terminals(
     terminal = Terminal(80)
     try:
         words = [*words_of(asked, target), "--format", "arrow"]
-        process = pagemap.start(*words, stdout=terminal.fd, env=colourful())
-        said = process.communicate(timeout=120)[1].decode()
+        code, _, err = pagemap.on(terminal.fd, *words, env=colourful())
     finally:
         written = terminal.close()
-    assert (process.returncode, written) == (2, b"")
-    assert "-o FILE" in said
+    assert (code, written) == (2, b"")
+    assert "-o FILE" in err[0]

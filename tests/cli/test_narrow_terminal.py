@@ -26,9 +26,9 @@ def lines_on(
 ) -> list[str]:
     terminal = Terminal(width)
     try:
-        process = pagemap.start(*arguments, stdout=terminal.fd, env=env or colourful())
-        assert without_remarks(process.communicate()[1].decode().splitlines()) == []
-        assert process.returncode == 0
+        code, _, err = pagemap.on(terminal.fd, *arguments, env=env or colourful())
+        assert without_remarks(err) == []
+        assert code == 0
     finally:
         written = terminal.close()
     return [line.rstrip() for line in ESCAPE.sub(b"", written).decode().splitlines()]
