@@ -351,6 +351,7 @@ _LATE = (
     "json",
     "math",
     "mmap",
+    "pagemap._history.hugetlb_devices",
     "pagemap._kernel.containers",
     "pagemap._kernel.maps",
     "pagemap._kernel.maps_blocks",

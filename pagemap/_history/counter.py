@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 
-from pagemap._analyses import backing
 from pagemap._analyses.tally_plan import (
     BY_PAGE_TABLE,
     exclusive_by,
@@ -13,9 +13,7 @@ from pagemap._analyses.tally_plan import (
     tellable,
 )
 from pagemap._native import procmap
-from pagemap._native.counting import HUGETLB
 from pagemap._native.descriptors import CLOSED, Descriptor
-from pagemap._native.lines import Lines
 from pagemap._native.sample import AMOUNTS, Sample, SampleJob
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
@@ -41,9 +39,6 @@ class Counter:
     """
 
     def __init__(self, target: Target, counts: Sequence[str] | None, procfs: str) -> None:
-        # all that a sample may need: a handler that interrupted an import would get half of it
-        from pagemap._kernel import maps_blocks, smaps_accounts  # noqa: F401
-
         self.owner = os.getpid()
         self.process = process = LiveSpace(target, procfs=procfs)
         try:
@@ -59,6 +54,8 @@ class Counter:
     def _planned(self) -> SampleJob:
         """How to count."""
         process, asked = self.process, self.asked
+        if not _tells_of_mappings(process):
+            from pagemap._history import hugetlb_devices  # noqa: F401 - now, not in a handler
         mapcounts, scan = CLOSED, process.can_scan
         if "uss" in asked:
             mapcounts, self.uss_by = exclusive_by(process)
@@ -98,9 +95,13 @@ class Counter:
     ) -> tuple[dict[str, Any], int | None]:
         used = "swap" in self.asked and procmap.swap_in_use()
         out = memory.take(job, first, max_pages, max_ns, swap_used=used)
-        if out.untold and (devices := self._hugetlb_devices()) != job.devices:
-            self.job = job = job.with_hugetlb(devices)
-            out = memory.take(job, first, max_pages, max_ns, swap_used=used)
+        if out.untold:
+            from pagemap._history.hugetlb_devices import hugetlb_devices
+
+            devices = hugetlb_devices(self.process)
+            if devices != job.devices:
+                self.job = job = job.with_hugetlb(devices)
+                out = memory.take(job, first, max_pages, max_ns, swap_used=used)
         known = out.known
         # C counts for the next one into the same memory
         found: dict[str, Any] = {
@@ -108,17 +109,6 @@ class Counter:
             for number, (name, amount) in enumerate(zip(COUNTS, out.amounts, strict=True))
         }
         return found, out.resume or None
-
-    def _hugetlb_devices(self) -> list[tuple[int, int]]:
-        """The devices behind mappings of hugetlb, for a kernel that does not tell of a mapping."""
-        devices = backing.Backing(self.process)
-        devices.of(Lines.of_blocks(self.process.maps_blocks()))
-        return sorted(
-            (int(major, 16), int(minor, 16))
-            for dev, kind in devices.devices.items()
-            if kind == HUGETLB
-            for major, minor in (dev.split(":"),)
-        )
 
     def _memory(self) -> Sample:
         """What one count needs, for nobody else meanwhile."""
@@ -151,3 +141,13 @@ def _open(process: LiveSpace, name: str) -> int:
         return Descriptor(process.folder.open(name))
     except OSError:
         return CLOSED
+
+
+def _tells_of_mappings(process: LiveSpace) -> bool:
+    """Whether this kernel tells of one mapping by its address (6.11)."""
+    fd = _open(process, "maps")
+    try:
+        procmap.vma_at(fd, 0)
+    except OSError as error:
+        return error.errno == ENOENT  # nothing is there
+    return True
