@@ -65,3 +65,18 @@ def test_what_a_profiler_pays(table: Table, benchmark: BenchmarkFixture, tmp_pat
     )
     row = table.cost(f"{PROFILER}, whole", figures[OURS], NEEDED, figures[NEEDED], at_most=2)
     assert row.met, row
+
+
+def test_what_a_profiler_holds(table: Table, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """The memory of that process at its peak, by the kernel's own VmHWM."""
+
+    def peak(words: str) -> Contestant:
+        read = "print(next(line.split()[1] for line in open('/proc/self/status') if 'HWM' in line))"
+        script = f"{words}\n{read}"
+        return lambda: float(python(script, tmp_path)) / 1024
+
+    figures = race(benchmark, peak(PROFILER), {NEEDED: peak(NEEDED)}, rounds=5)
+    row = table.cost(
+        f"{PROFILER}, peak", figures[OURS], NEEDED, figures[NEEDED], at_most=2, unit="MiB"
+    )
+    assert row.met, row

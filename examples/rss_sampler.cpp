@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include <time.h>
 #include <unistd.h>
 
 namespace {
@@ -141,6 +142,15 @@ private:
 	std::thread thread_;
 };
 
+// The processor time of this thread, which others who keep the processors busy do not lengthen.
+double own_seconds()
+{
+	timespec time{};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 std::uint64_t compute(std::uint64_t rounds)
 {
 	std::uint64_t number = rounds;
@@ -166,14 +176,16 @@ int main(int argc, char **argv)
 	std::vector<Sample> samples;
 
 	std::uint64_t number = 0;
-	double seconds = 0;
+	double seconds = 0, own = 0;
 	{
 		std::optional<BackgroundThread> thread;
 		if (hz)
 			thread.emplace(hz);
 		memory.assign(bytes, 1);
 		const auto began = Clock::now();
+		own = own_seconds();
 		number = compute(rounds);
+		own = own_seconds() - own;
 		seconds = std::chrono::duration<double>(Clock::now() - began).count();
 		if (thread)
 			samples = thread->stop();
@@ -182,9 +194,9 @@ int main(int argc, char **argv)
 		return 1;
 	if (!hz)
 		samples.push_back(Sampler().sample());
-	std::printf("seconds %.6f\nsamples %zu\nrss_first %llu\nrss_last %llu\nhugetlb_last %llu\n"
+	std::printf("seconds %.6f\nown_seconds %.6f\nsamples %zu\nrss_first %llu\nrss_last %llu\nhugetlb_last %llu\n"
 		    "number %llu\n",
-		    seconds, samples.size(), static_cast<unsigned long long>(samples.front().rss),
+		    seconds, own, samples.size(), static_cast<unsigned long long>(samples.front().rss),
 		    static_cast<unsigned long long>(samples.back().rss),
 		    static_cast<unsigned long long>(samples.back().hugetlb),
 		    static_cast<unsigned long long>(number));
