@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pagemap._core import lib
-from tests.live.test_c_sampler import ROOT, library, numbers, opened, take
+from tests.live.test_c_sampler import ARCHIVE, ROOT, numbers, opened, take
 
 from .floor import Floor
 from .race import OURS, Neighbours, Table, race
@@ -62,7 +62,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = f"-I{ROOT / 'csrc' / 'include'}"
     source = ROOT / "examples" / "rss_sampler.cpp"
     command: list[Any] = [compiler, "-std=c++17", "-O2", "-pthread", header, "-o", made, source]
-    subprocess.run([*command, library()], check=True, timeout=120)
+    subprocess.run([*command, ARCHIVE], check=True, timeout=120)
     return made
 
 

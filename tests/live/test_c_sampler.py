@@ -1,6 +1,6 @@
 """The sampler of the C library: as the kernel counts, in parts, at the end, and in handlers.
 
-`ffi.errno` is kept by every call; the C programs are linked with csrc/ as `make lib` links it.
+`ffi.errno` is kept by every call; the programs link the archive that the wheel carries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import pagemap
 from pagemap import Sampler
 from pagemap._core import ffi, lib
 from tests import build, workloads
@@ -33,6 +34,7 @@ MIB = 1 << 20
 NAMES = ("rss", "swap", "anon", "file_or_shared", "huge", "uss", "present", "zero", "hugetlb")
 ALL = (1 << len(NAMES)) - 1
 ESRCH, ECHILD, EINVAL, ENXIO, ESTALE = 3, 10, 22, 6, 116
+ARCHIVE = Path(pagemap.get_library_dir()) / "libpagemap.a"
 ROOT = Path(os.environ.get("PAGEMAP_SOURCE", Path(__file__).parents[2]))
 # 60 where there is time for it.
 SIGNALS_SECONDS = float(os.environ.get("PAGEMAP_SIGNALS", "0.4"))
@@ -177,31 +179,6 @@ def test_a_thread_of_the_kernel() -> None:
     lib.pm_process_close(process[0])
 
 
-# What a program that samples links, of the C library.
-KERNEL = "entry_frames entry_kinds kpage kpage_parts kpage_sort probe procmap read scan status task"
-LINKED = {
-    "kernel": f"{KERNEL} userfaultfd",
-    "walk": "populated spans",
-    "analyses": "sample sample_maps sample_plan sample_sums tally tally_count tally_spans",
-    "library": "identity process sampler version",
-}
-
-
-def library() -> Path:
-    csrc = ROOT / "csrc"
-    sources = [csrc / folder / f"{name}.c" for folder in LINKED for name in LINKED[folder].split()]
-    flags = ["-O1", "-fvisibility=hidden", f"-I{csrc}", "-r", "-nostdlib"]
-    return build.program(*sources, flags=flags, reads=sorted(csrc.rglob("*.h")))
-
-
-@pytest.fixture(scope="module")
-def compiled() -> Path:
-    try:
-        return library()
-    except build.CompilerMissing as reason:
-        pytest.skip(str(reason))
-
-
 def numbers(program: Path, *arguments: str) -> dict[str, float]:
     done = subprocess.run(
         [program, *arguments], capture_output=True, text=True, check=False, timeout=300
@@ -211,11 +188,16 @@ def numbers(program: Path, *arguments: str) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def test_amid_malloc_and_forks_in_a_handler(compiled: Path) -> None:
+def test_amid_malloc_and_forks_in_a_handler() -> None:
     """At 1 kHz: no deadlock, no errno lost, nothing allocated, and the answers are right."""
     header = ROOT / "csrc" / "include" / "pagemap.h"
     source = ROOT / "tests" / "sampler_signals.c"
-    program = build.program(source, compiled, flags=["-O2", f"-I{ROOT / 'csrc'}"], reads=[header])
+    try:
+        program = build.program(
+            source, ARCHIVE, flags=["-O2", f"-I{ROOT / 'csrc'}"], reads=[header]
+        )
+    except build.CompilerMissing as reason:
+        pytest.skip(str(reason))
     found = numbers(program, str(SIGNALS_SECONDS))
     assert found["taken"] > 0
     assert found["forks"] > 0
@@ -223,7 +205,7 @@ def test_amid_malloc_and_forks_in_a_handler(compiled: Path) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
-def test_the_sampler_in_cpp(compiler: str, compiled: Path, tmp_path: Path) -> None:
+def test_the_sampler_in_cpp(compiler: str, tmp_path: Path) -> None:
     path = shutil.which(compiler)
     if path is None:
         package = {"g++": "g++", "clang++": "clang"}[compiler]
@@ -233,7 +215,7 @@ def test_the_sampler_in_cpp(compiler: str, compiled: Path, tmp_path: Path) -> No
     built = subprocess.run(
         [
             *(path, "-std=c++17", "-O1", *strict, "-pthread", f"-I{ROOT / 'csrc' / 'include'}"),
-            *("-o", program, ROOT / "examples" / "rss_sampler.cpp", compiled),
+            *("-o", program, ROOT / "examples" / "rss_sampler.cpp", ARCHIVE),
         ],
         capture_output=True,
         text=True,
