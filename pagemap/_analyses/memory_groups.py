@@ -51,7 +51,11 @@ WINDOW = 1 << 28
 
 _PURPOSE = "tell which groups of processes map memory"
 _NAMES = [kind.name for kind in FRAME_KINDS]
-_FREE = _NAMES.index("free")
+# Of these no process maps a frame: it was given back since a page table was read.
+_UNMAPPED = [
+    _NAMES.index(name)
+    for name in ("swapcache", "hugetlb_idle", "slab", "pagetables", "offline", "poisoned", "free")
+]
 
 
 class MemoryGroups:
@@ -110,9 +114,9 @@ class MemoryGroups:
         frames = {number: list(kinds) for number, kinds in counted.cgroups.items()}
         none = frames.setdefault(NO_GROUP, [0] * len(_NAMES))
         for kinds in frames.values():
-            if kinds is not none:  # it was given back since its page table was read
-                none[_FREE] += kinds[_FREE]
-                kinds[_FREE] = 0
+            for kind in _UNMAPPED if kinds is not none else ():
+                none[kind] += kinds[kind]
+                kinds[kind] = 0
         processes = dict.fromkeys(self._numbers.values(), 0)
         for number, pid in zip(self._of, self.spaces.pids, strict=True):
             processes[number] += pid in self.spaces.names
