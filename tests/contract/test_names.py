@@ -124,6 +124,8 @@ DOOR = [
     "footprints",
     "frame_files",
     "freed",
+    "get_include",
+    "get_library_dir",
     "load",
     "measure",
     "memory",
@@ -185,7 +187,7 @@ def test_rooms_have_a_sorted_all_and_a_docstring() -> None:
     rooms = [info.name for info in pkgutil.walk_packages(pagemap.__path__, "pagemap.")]
     assert "pagemap._process" in rooms
     for name in sorted(rooms):
-        compiled = ("pagemap._core", "pagemap._capsules")
+        compiled = ("pagemap._capi", "pagemap._capsules", "pagemap._core")
         if name in (*compiled, "pagemap._version", "pagemap.__main__"):
             continue
         room = importlib.import_module(name)
