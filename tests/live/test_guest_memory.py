@@ -104,7 +104,7 @@ def test_nothing_is_lost_and_nothing_made_up(tmp_path: Path) -> None:
             stack.enter_context(kernel_settings.zram_swap(64 << 20))
         except kernel_settings.Unavailable:
             swaps = False
-        line = said(checker, "1024", ROUNDS, seed, seconds=60 + ROUNDS)
+        line = said(checker, "1024", str(ROUNDS), str(seed), seconds=60 + ROUNDS)
     found = {name: int(value) for name, value in re.findall(r"(\w+) (\d+)", line)}
     assert found["rounds"] == ROUNDS + 2, seed
     assert found["writes"] >= found["written"] > ROUNDS

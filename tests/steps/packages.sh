@@ -29,8 +29,8 @@ need() { # command=package
 		command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 	done
 }
-need gcc=gcc g++=g++ rustc=rustc make=make clang=clang pkg-config=pkg-config abidiff=abigail-tools \
-	pgrep=procps setpriv=util-linux git=git useradd=passwd mandoc=mandoc groff=groff zsh=zsh \
+need gcc=gcc g++=g++ rustc=rustc make=make clang=clang pkg-config=pkg-config \
+	abidiff=abigail-tools pgrep=procps setpriv=util-linux git=git useradd=passwd mandoc=mandoc groff=groff zsh=zsh \
 	fish=fish tcsh=tcsh musl-gcc=musl-tools aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 # the C library of that machine
