@@ -309,7 +309,7 @@ extern "C" {
     ) -> i64;
     pub fn pm_frames_close(frames: *mut pm_frames);
     pub fn pm_tracker_open(
-        process: *const pm_process,
+        process: *mut pm_process,
         options: *const pm_tracker_options,
         out: *mut *mut pm_tracker,
     ) -> i32;

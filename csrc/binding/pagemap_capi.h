@@ -71,7 +71,7 @@ struct pm_capi {
 	int64_t (*sampler_rss)(struct pm_sampler *sampler);
 	void (*sampler_close)(struct pm_sampler *sampler);
 
-	int32_t (*tracker_open)(const struct pm_process *process,
+	int32_t (*tracker_open)(struct pm_process *process,
 				const struct pm_tracker_options *options, struct pm_tracker **out);
 	int64_t (*tracker_collect)(struct pm_tracker *tracker, struct pm_tracker_cursor *cursor,
 				   uint32_t flags, struct pm_region *out, uint64_t capacity);

@@ -519,7 +519,7 @@ struct pm_tracker_options {
  * where the process is not the caller's; -ENXIO for a thread of the kernel; -ENOMEM; -EMFILE; and
  * as pm_process_check.
  */
-int32_t pm_tracker_open(const struct pm_process *process, const struct pm_tracker_options *options,
+int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
 			struct pm_tracker **out);
 
 /* Where a round stands. All zeros: at its beginning. */

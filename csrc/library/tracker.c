@@ -196,7 +196,7 @@ static void end(struct pm_tracker *tracker)
 	}
 }
 
-int32_t pm_tracker_open(const struct pm_process *process, const struct pm_tracker_options *options,
+int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
 			struct pm_tracker **out)
 {
 	struct pm_tracker_options wanted;
