@@ -241,7 +241,7 @@ lint-compile:
 		printf '%s\n' $(C_SOURCES) $(TEST_C_SOURCES) | $(EACH) -n 1 \
 			$$compiler $(C_FLAGS) $(C_WARNINGS) -O2 -c -o /dev/null || exit 1; \
 	done
-	$(if $(CROSS),printf '%s\n' $(C_SOURCES) | $(EACH) -n 8 \
+	@$(if $(CROSS),echo $(CROSS); printf '%s\n' $(C_SOURCES) | $(EACH) -n 8 \
 		$(CROSS) $(C_FLAGS) $(C_WARNINGS) -idirafter /usr/include -fsyntax-only)
 
 # Each header alone, in C and, by each compiler that knows it, in C++: it includes what it needs.
