@@ -10,7 +10,7 @@
 Importing pagemap loads nothing else: the module behind a name is imported when the name is first
 used, and what a method needs when it is first called. A signal handler that uses pagemap may
 interrupt such an import and find an incomplete module (ImportError, AttributeError): call
-`pagemap.load()` before you install the handler.
+`pagemap.load()` before you install the handler. (PYTEST_DONT_REWRITE: else pytest may warn.)
 """
 
 from pagemap._version import __version__

@@ -2,6 +2,8 @@
 
 It is loaded in every run of pytest where pagemap is installed, so it imports nothing. The hook
 around a test looks at its markers each time, for fixtures may add some.
+
+PYTEST_DONT_REWRITE: there is no assert here.
 """
 
 from __future__ import annotations

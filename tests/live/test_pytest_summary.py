@@ -126,8 +126,11 @@ def test_the_limits_are_noted(run_pytest: RunPytest, pytester: pytest.Pytester) 
     assert told == {"test_limit": {"pagemap_grown_pages_data": -64}}
 
 
-def test_the_marker_the_fixture_and_the_options_are_described(pytester: pytest.Pytester) -> None:
+def test_the_marker_the_fixture_and_the_options_are_described(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By the entry point, as in every run where pagemap is installed."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
     help_text = pytester.runpytest_inprocess("--help").stdout.str()
     assert "--pagemap-strict" in help_text
     pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(["@pytest.mark.limit_pages*"])
@@ -151,8 +154,11 @@ sys.exit(pytest.main(["-q", "-p", "pagemap._pytest.plugin", "-p", "no:cacheprovi
     assert loaded == ["pagemap", "pagemap._pytest", "pagemap._pytest.plugin", "pagemap._version"]
 
 
-def test_the_package_is_imported_as_ever(pytester: pytest.Pytester) -> None:
+def test_the_package_is_imported_as_ever(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asserts of what comes with an entry point were rewritten: 0.1 s, and 285 files."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
     pytester.makepyfile(
         """
         def test_loader():
