@@ -18,12 +18,7 @@ CSRC = Path("csrc")
 # -g0: debug information would name the folder of the build.
 COMPILE_ARGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 
-PUBLIC = CSRC / "include" / "pagemap.h"
-HEADERS = [PUBLIC, *sorted(CSRC.rglob("*.cdef.h"))]
-
-# What of the public header there is: the symbols of the shared library.
-SYMBOLS = set(re.findall(r"\bpm_\w+", (CSRC / "library" / "pagemap.map").read_text("ascii")))
-FUNCTION = r"(?m)^(?:\w+ )+\**(pm_\w+)\([^;]*;"
+HEADERS = [CSRC / "include" / "pagemap.h", *sorted(CSRC.rglob("*.cdef.h"))]
 
 
 def declarations(header: Path, seen: set[Path]) -> str:
@@ -39,8 +34,6 @@ def declarations(header: Path, seen: set[Path]) -> str:
     needed = re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
     text = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^#(?:ifndef|define|include|endif)\b.*\n", "", text, flags=re.MULTILINE)
-    if header == PUBLIC:
-        text = re.sub(FUNCTION, lambda found: found[0] if found[1] in SYMBOLS else "", text)
     return "".join(declarations(CSRC / name, seen) for name in needed) + text
 
 
