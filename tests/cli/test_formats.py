@@ -286,4 +286,4 @@ def test_arrow_is_not_for_terminals(
     finally:
         written = terminal.close()
     assert (code, written) == (2, b"")
-    assert "-o FILE" in err[0]
+    assert "-o FILE" in err[-1]
