@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
     from tests.workloads import Target
 
 MIB = 1 << 20
+
+
+def lag() -> int:
+    """By how many bytes statm may differ from smaps: before Linux 6.17 each processor keeps some.
+
+    Of each of its three counters, up to 32 pages or twice the number of processors
+    (percpu_counter_batch in lib/percpu_counter.c), before 6.2 up to 64 for each thread.
+    """
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    processors = os.cpu_count() or 1
+    if release >= (6, 17):
+        return 0
+    return 3 * max(64, 2 * processors) * processors * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(name="way", params=["scan", "entries"])
