@@ -312,7 +312,7 @@ static inline void pm_sys_wake(const uint32_t *word)
 /* Rest for less than a second. */
 static inline void pm_sys_rest(uint64_t nanoseconds)
 {
-	const struct timespec time = { .tv_nsec = (long)nanoseconds };
+	const struct timespec time = { .tv_sec = 0, .tv_nsec = (long)nanoseconds };
 
 	nanosleep(&time, NULL);
 }
