@@ -22,10 +22,14 @@ CHECKER = Path(__file__).resolve().parents[1] / "guest_rounds.rs"
 EXAMPLE = rust_sys.WRITTEN.with_name("guest_memory.rs")
 
 
+pytestmark = pytest.mark.skipif(
+    not EXAMPLE.exists() or not rust_sys.HEADER.exists(),
+    reason="csrc/ and examples/ lie in the source tree, which is not here",
+)
+
+
 def compiled(source: Path, folder: Path) -> Path:
     """A program of Rust, with the archive that the package carries."""
-    if not source.exists():
-        pytest.skip("examples/ lie in the source tree, which is not here")
     if not (rustc := shutil.which("rustc")):
         pytest.skip("rustc is missing (Debian: apt install rustc)")
     made = folder / source.stem
@@ -64,8 +68,6 @@ def said(*command: str | Path, seconds: int = 60) -> str:
 
 
 def test_declarations_are_those_of_the_header() -> None:
-    if not rust_sys.HEADER.exists() or not rust_sys.WRITTEN.exists():
-        pytest.skip("csrc/ and examples/ lie in the source tree, which is not here")
     assert rust_sys.WRITTEN.read_text() == rust_sys.module(), (
         "the header changed: python -m tests.steps.rust_sys"
     )
@@ -73,8 +75,6 @@ def test_declarations_are_those_of_the_header() -> None:
 
 def test_layout_is_the_compilers(tmp_path: Path) -> None:
     """Sizes, offsets and values, said by a program of C and by one of Rust."""
-    if not rust_sys.HEADER.exists():
-        pytest.skip("csrc/ lies in the source tree, which is not here")
     for name, text in (("c", rust_sys.layout_in_c()), ("rs", rust_sys.layout_in_rust())):
         (tmp_path / f"layout.{name}").write_text(text)
     include = f"-I{rust_sys.HEADER.parents[1]}"
