@@ -179,15 +179,19 @@ def _change(before: Table[TallyRow], after: Table[TallyRow]) -> int | None:
     return None if first is None or last is None else last - first
 
 
-def _sums(table: Table[TallyRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """The sums of mappings by path, and how many they are."""
-    sums: dict[str, dict[str, int]] = {}
-    columns = {name: table[name] for name in names}
+def _sums(table: Table[TallyRow], names: Iterable[str]) -> dict[str, dict[str, int | None]]:
+    """The sums of mappings by path, and how many they are; None where one cell is not known."""
+    numbers: dict[str, list[int]] = {}
     for number, path in enumerate(table["path"]):
-        each = sums.setdefault(path, dict.fromkeys((*columns, "mappings"), 0))
-        each["mappings"] += 1
-        for name, column in columns.items():
-            each[name] += column[number]
+        numbers.setdefault(path, []).append(number)
+    sums: dict[str, dict[str, int | None]] = {
+        path: {"mappings": len(each)} for path, each in numbers.items()
+    }
+    for name in names:
+        column, known = table[name], table.valid(name)
+        for path, each in numbers.items():
+            told = known is None or all(map(known.__getitem__, each))
+            sums[path][name] = sum(map(column.__getitem__, each)) if told else None
     return sums
 
 
@@ -197,26 +201,22 @@ def _rows(
     written: Table[WrittenRow] | None,
     known: Iterable[str],
 ) -> Iterator[MeasureRow]:
-    names = ["size", *(name for name in known if _is_told(before, name) and _is_told(after, name))]
+    names = ["size", *known]
     was, now = _sums(before, names), _sums(after, names)
     pages: dict[str, int] = {}
     if written is not None:
         for path, size in zip(written["path"], written["size"], strict=True):
             pages[path] = pages.get(path, 0) + size
+    nothing: dict[str, int | None] = dict.fromkeys(("mappings", *names), 0)
     for path in dict.fromkeys([*was, *now, *pages]):
-        old, new = was.get(path, {}), now.get(path, {})
+        old, new = was.get(path, nothing), now.get(path, nothing)
         cells: dict[str, Any] = {}
         for name in ("size", *MEASURED):
-            told = name in names
-            cells[name] = new.get(name, 0) if told else None
-            cells[f"{name}_change"] = new.get(name, 0) - old.get(name, 0) if told else None
+            first, last = old.get(name), new.get(name)
+            cells[name] = last
+            cells[f"{name}_change"] = None if first is None or last is None else last - first
         cells["written"] = None if written is None else pages.get(path, 0)
-        yield MeasureRow(**cells, mappings=new.get("mappings", 0), path=path)
-
-
-def _is_told(table: Table[TallyRow], name: str) -> bool:
-    valid = table.valid(name)
-    return valid is None or all(valid)
+        yield MeasureRow(**cells, mappings=new["mappings"] or 0, path=path)
 
 
 def _heaviest(row: MeasureRow) -> tuple[int, int, str]:

@@ -60,5 +60,7 @@ def _size(amount: object) -> str:
 
 
 def _signed(change: object) -> str:
+    if change is None:
+        return "-"
     assert isinstance(change, int)
     return f"+{compact_size(change)}" if change > 0 else compact_size(change)

@@ -1,4 +1,4 @@
-"""Shared memory in swap behind an overlay: its files lie in a tmpfs, under another device."""
+"""Shared memory behind an overlay: its files lie in a tmpfs, under another device."""
 
 from __future__ import annotations
 
@@ -71,3 +71,26 @@ def test_swap_of_a_file_behind_an_overlay(merged: Path) -> None:
             told = {row.start: row.swap for row in process.tally(["swap"])}
         where = max(each for each in told if each <= start)
         assert told[where] == wanted == swapped(start)
+
+
+def test_a_measurement_with_a_file_behind_an_overlay(merged: Path) -> None:
+    """Whether that file is shared memory is not known; of all other paths it is."""
+    size = 64 * PAGE
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context((merged / "file").open("w+b"))
+        file.truncate(size)
+        with pagemap.measure() as measured:
+            memory = stack.enter_context(mmap.mmap(file.fileno(), size))
+            memory[:] = bytes(size)
+            anonymous = stack.enter_context(mmap.mmap(-1, 2 * size))
+            anonymous[:] = bytes(2 * size)
+        rows = {row.path: row for row in measured.table}
+        behind, beside = rows[str(merged / "file")], rows["/dev/zero (deleted)"]
+        assert (behind.rss_change, behind.anon_change) == (size, 0)
+        assert (behind.file, behind.file_change, behind.shmem, behind.shmem_change) == (None,) * 4
+        assert (beside.rss_change, beside.shmem_change) == (2 * size, 2 * size)
+        assert beside.file_change == 0
+        assert measured.table.total().shmem is None
+        shown = next(line for line in repr(measured).splitlines() if line.endswith(behind.path))
+        assert shown.split()[1] == "+256.0K"
+        assert "-" in shown.split()
