@@ -515,9 +515,9 @@ struct pm_tracker_options {
  *
  * Returns 0 or -errno: -ENOTTY where the kernel cannot (before 6.11); -EPERM where a
  * filter of system calls forbids it; -EBUSY where another userfaultfd has a part of the spans;
- * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, and for none
- * where the process is not the caller's; -ENXIO for a thread of the kernel; -ENOMEM; -EMFILE; and
- * as pm_process_check.
+ * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, as for one that
+ * can track no mapping of the spans, and for none where the process is not the caller's; -ENXIO for
+ * a thread of the kernel; -ENOMEM; -EMFILE; and as pm_process_check.
  */
 int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
 			struct pm_tracker **out);

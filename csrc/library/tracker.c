@@ -133,6 +133,7 @@ static int32_t keep_populated(struct pm_tracker *tracker, const struct pm_tracke
 	return 0;
 }
 
+/* 1 where it is tracked from now on, 0 where it cannot be, or -errno. */
 static int32_t begin_piece(struct pm_tracker *tracker, const struct pm_tracked_piece *piece,
 			   int adopted)
 {
@@ -154,31 +155,36 @@ static int32_t begin_piece(struct pm_tracker *tracker, const struct pm_tracked_p
 		return error ? error : -EINVAL;
 	if (tracker->untouched) {
 		error = pm_uffd_protect(tracker->userfaultfd, piece->start, piece->end);
-		return error == -ENOENT ? 0 : error;
+		return error && error != -ENOENT ? error : 1;
 	}
 	error = (int32_t)pm_writes_protect(&writes);
-	return error || !piece->shared ? error : keep_populated(tracker, piece, &writes);
+	if (!error && piece->shared)
+		error = keep_populated(tracker, piece, &writes);
+	return error ? error : 1;
 }
 
 static int32_t begin(struct pm_tracker *tracker, int adopted)
 {
 	struct pm_tracked_place place = { 0 }, before = place;
 	struct pm_tracked_piece piece;
-	int32_t more, tries = 0;
+	int32_t more, tries = 0, refused = 0, tracked = 0;
 
 	while ((more = pm_tracked_next(tracker, &place, &piece)) > 0) {
-		const int32_t error = begin_piece(tracker, &piece, adopted);
+		const int32_t got = begin_piece(tracker, &piece, adopted);
 
-		if (error == -EAGAIN && ++tries < PM_TRACKED_TRIES) {
+		if (got == -EAGAIN && ++tries < PM_TRACKED_TRIES) {
 			place = before;
 			continue;
 		}
-		if (error && error != -EAGAIN) /* what changes all the time is new, later */
-			return error;
+		if (got < 0 && got != -EAGAIN) /* what changes all the time is new, later */
+			return got;
+		refused |= !got;
+		tracked |= got > 0;
 		before = place;
 		tries = 0;
 	}
-	return more;
+	/* no userfaultfd, or that of a process that has no mappings there, refuses all of them */
+	return !more && adopted && refused && !tracked ? -EINVAL : more;
 }
 
 /* Unregister what is ours: closing does that, but for a child of fork that has the file, too. */

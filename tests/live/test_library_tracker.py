@@ -6,6 +6,8 @@ import contextlib
 import errno
 import mmap
 import os
+import select
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -210,3 +212,35 @@ def test_a_userfaultfd_of_the_callers() -> None:
             mappings.write(start, [2])
         with open(os.devnull) as none:
             assert Tracker(start, fd=none.fileno()).open(process) == -errno.EINVAL
+
+
+@contextlib.contextmanager
+def from_another() -> Iterator[int]:
+    """A userfaultfd of a child, which has no mappings that were made meanwhile."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = os.fork()
+        if not child:
+            with userfault.opened(1 << 15) as fd:
+                socket.send_fds(theirs, [b"x"], [fd])
+                ours.close()
+                theirs.recv(1)
+            os._exit(0)
+        try:
+            (fd,) = socket.recv_fds(ours, 1, 1)[1]
+            yield fd
+            os.close(fd)
+        finally:
+            ours.send(b"x")
+            os.waitpid(child, 0)
+
+
+def test_what_is_no_userfaultfd_of_the_process() -> None:
+    """It answers as one that was agreed upon, or was made by a process without such a mapping."""
+    with memory(shared=False) as first, tracked(first):
+        pass  # this kernel can
+    with from_another() as others, memory(shared=False) as start, opened(os.getpid()) as process:
+        assert Tracker(start, fd=others).open(process) == -errno.EINVAL
+        with open("/proc/self/pagemap", "rb") as pages, select.epoll() as poll:
+            for fd in (pages.fileno(), poll.fileno()):
+                assert Tracker(start, fd=fd).open(process) == -errno.EINVAL
