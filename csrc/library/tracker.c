@@ -217,8 +217,10 @@ int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_opti
 		error = -EINVAL;
 	if (!error)
 		error = allocate(process, &wanted, &tracker);
-	if (error)
+	if (error) {
+		errno = saved; /* malloc sets it */
 		return error;
+	}
 	error = find_never(tracker);
 	if (!error)
 		error = find_userfaultfd(tracker, wanted.userfaultfd);

@@ -244,3 +244,10 @@ def test_what_is_no_userfaultfd_of_the_process() -> None:
         with open("/proc/self/pagemap", "rb") as pages, select.epoll() as poll:
             for fd in (pages.fileno(), poll.fileno()):
                 assert Tracker(start, fd=fd).open(process) == -errno.EINVAL
+
+
+def test_memory_that_there_is_not() -> None:
+    with opened(os.getpid()) as process:
+        ffi.errno = errno.EXDEV
+        assert Tracker(PAGE, (1 << 52) - 2).open(process) == -errno.ENOMEM
+        assert ffi.errno == errno.EXDEV
