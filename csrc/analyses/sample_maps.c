@@ -11,7 +11,7 @@
 
 int64_t pm_sample_maps_open(const struct pm_sample_job *job, struct pm_sample_maps *maps)
 {
-	const int fd = pm_sys_open_entry(job->folder, job->maps, O_RDONLY | O_CLOEXEC);
+	const int fd = pm_sys_open_entry(job->folder, job->maps, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;

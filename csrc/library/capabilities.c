@@ -74,7 +74,7 @@ static void try_userfaultfd(struct pm_capabilities *found)
 static void try_frames(const struct pm_process *process, const char *name, uint64_t what,
 		       struct pm_capabilities *found)
 {
-	const int fd = pm_sys_open_entry(process->folder, name, O_RDONLY | O_CLOEXEC);
+	const int fd = pm_sys_open_entry(process->folder, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	const int error = fd < 0 ? errno : 0;
 
 	if (fd >= 0)

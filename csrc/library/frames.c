@@ -41,7 +41,8 @@ static int32_t open_files(int32_t proc, uint32_t what, struct pm_frames *frames)
 	for (unsigned i = 0; i < FILES; i++) {
 		if (!(what >> i & 1))
 			continue;
-		frames->files[i] = pm_sys_open_entry(proc, NAMES[i], O_RDONLY | O_CLOEXEC);
+		frames->files[i] =
+			pm_sys_open_entry(proc, NAMES[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (frames->files[i] < 0)
 			return -errno;
 	}

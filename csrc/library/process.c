@@ -56,7 +56,7 @@ static int32_t check_pidfd(int proc, int pidfd, int32_t pid)
 	if (pidfd < 0)
 		return -EBADF;
 	pm_task_digits(name + strlen(name), pidfd);
-	about = pm_sys_open_entry(proc, name, O_RDONLY | O_CLOEXEC);
+	about = pm_sys_open_entry(proc, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (about < 0)
 		return errno == ENOENT ? -EBADF : -errno;
 	found = pm_status_number(about, "Pid:");

@@ -53,7 +53,7 @@ static int32_t open_frames(const struct pm_process *process, const char *name)
 	char path[32];
 
 	snprintf(path, sizeof(path), "../%s", name);
-	return pm_sys_open_entry(process->folder, path, O_RDONLY | O_CLOEXEC);
+	return pm_sys_open_entry(process->folder, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 /* The files of the target. Without smaps_rollup its sums are not known. Returns 0 or -errno. */
