@@ -50,29 +50,30 @@ def examples() -> str:
 
 {columns_help(CHARGED_CGROUPS, "columns of --by cgroup")}
 
-Rows of a table are in order of what is cached, the largest first; those of other
-formats are written as they are found, without --sort. The total includes all
-files that have pages cached, also those that --top leaves out. A file of several
-names (hard links, bind mounts) is counted once. Symbolic links below a directory
-are not followed, and file systems of the kernel's own (proc, sysfs) not entered.
+Rows of a table are in order of what is cached, the largest first; those of
+other formats are written as they are found, without --sort. The total includes
+all files that have pages cached, also those that --top leaves out. A file of
+several names (hard links, bind mounts) is counted once. Symbolic links below a
+directory are not followed, and file systems of the kernel's own (proc, sysfs)
+not entered.
 
 The kernel tells only the owner of a file, and root, how much of it is cached.
-The column cached is - for other files, which --all shows, and --open. On overlay
-file systems, and before Linux 6.5, only mincore tells: then dirty, writeback and
-evicted are -.
+The column cached is - for other files, which --all shows, and --open. On
+overlay file systems, and before Linux 6.5, only mincore tells: then dirty,
+writeback and evicted are -.
 
 --bar draws the file from its beginning to its end: blocks as high as much of a
 part is cached; where the output is no terminal that takes UTF-8, O where all is
 and o where something is. Without a bar the other formats leave this column out.
 
 --frames, --charged and --by cgroup need root: cached pages are mapped for a
-moment to see their frames, which makes none of them active or referenced. A page
-is charged to the cgroup that brought it in, whoever uses it since; what else is
-charged to cgroups, memory --by cgroup shows.
+moment to see their frames, which makes none of them active or referenced. A
+page is charged to the cgroup that brought it in, whoever uses it since; what
+else is charged to cgroups, memory --by cgroup shows.
 
 --open finds files by device and inode, through /proc/PID/fd and map_files: also
-deleted ones, memfds, and those of containers. Without root it shows the files of
-your own processes. Empty files and block devices are not among them.
+deleted ones, memfds, and those of containers. Without root it shows the files
+of your own processes. Empty files and block devices are not among them.
 
 To read files in, to evict them or to lock them is not the business of this
 command: vmtouch -t, vmtouch -e and vmtouch -l do that.

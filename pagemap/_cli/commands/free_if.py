@@ -21,8 +21,8 @@ _NAMED = 3  # kernel threads; of more, how many there are says enough
 
 DESCRIPTION = """\
 Show how much memory comes back if all these processes end: what they alone map,
-and the shared memory, page tables and swap that end with them; what only becomes
-droppable (page cache), and what stays. Nothing is killed."""
+and the shared memory, page tables and swap that end with them; what only
+becomes droppable (page cache), and what stays. Nothing is killed."""
 
 
 def examples() -> str:
@@ -42,15 +42,15 @@ it has no name, and no other process maps it or has it open: memfds, MAP_SHARED
 memory, removed files of tmpfs, and segments of System V that are marked to be
 destroyed. Files of tmpfs stay. Removed files on disks count as droppable.
 
-Not included: other kernel memory of the processes (files, sockets, pipes, slab),
-shared memory that is held by a descriptor in flight, and swap slots of pages
-that are in memory too. The answer is valid for the moment only. The kernel puts
-some of what comes back on lists of each CPU first, where MemAvailable of
-/proc/meminfo does not count it.
+Not included: other kernel memory of the processes (files, sockets, pipes,
+slab), shared memory that is held by a descriptor in flight, and swap slots of
+pages that are in memory too. The answer is valid for the moment only. The
+kernel puts some of what comes back on lists of each CPU first, where
+MemAvailable of /proc/meminfo does not count it.
 
 Needs root: CAP_SYS_ADMIN for PFNs, CAP_DAC_READ_SEARCH for /proc/kpagecount.
-Without, it is an estimate by the kernel's sums (smaps): what is mapped more than
-once counts as staying, even if only processes of the group map it.
+Without, it is an estimate by the kernel's sums (smaps): what is mapped more
+than once counts as staying, even if only processes of the group map it.
 
 examples:
   sudo pagemap free-if nginx

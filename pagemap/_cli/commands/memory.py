@@ -70,8 +70,8 @@ cannot be told from others, so compaction may fail there. Slab counts as
 blocking, though parts of it can be reclaimed, and so do free frames on per-CPU
 lists, which compaction takes back.
 
---blockers lists the {_TOP} worst, in other formats than a table {_TOP_OF_DATA}, and --free-runs as
-many of the longest; --top shows more. These lists have no totals.
+--blockers lists the {_TOP} worst, in other formats than a table {_TOP_OF_DATA}, and
+--free-runs as many of the longest; --top shows more. These lists have no totals.
 
 Tables leave out columns of what is rare, such as poisoned: --columns shows
 them, and all other formats have them.
