@@ -149,7 +149,12 @@ def assert_resident(file: str | os.PathLike[str], *, at_least: float = 1.0) -> N
     except (Unsupported, AccessDenied) as error:
         cannot_hold(error)
     if row.cached is None:
-        cannot_hold(Unsupported(f"nobody tells which pages of {path!r} are in the page cache"))
+        cannot_hold(
+            Unsupported(
+                f"the kernel tells only the owner of {path!r} which of its pages are in the page "
+                "cache: run as that user, or as root"
+            )
+        )
     if not row.size:
         raise UsageError(f"{path!r} is empty: it has no page")
     pages, found = -(-row.size >> PAGE_SHIFT), row.cached >> PAGE_SHIFT
