@@ -105,6 +105,16 @@ class Area:
             )
         return [(each.start, each.end) for each in mappings]
 
+    def require(self, process: AddressSpace) -> None:
+        """Raise UsageError where there is no such memory: of nothing every limit would hold."""
+        ranges = self.ranges(process)
+        if self.start is not None and not self.mappings(process):
+            start, end = ranges[0]
+            raise UsageError(
+                f"process {process.pid} has nothing mapped from {start:#x} to {end:#x}: give the "
+                "addresses of memory"
+            )
+
     def mappings(self, process: AddressSpace) -> Sequence[Mapping]:
         """Those that it lies in, as of now."""
         if self.whole:

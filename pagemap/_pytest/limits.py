@@ -49,29 +49,34 @@ def held(item: pytest.Item) -> Generator[None, object, object]:
 def _begun(item: pytest.Item, stack: ExitStack) -> tuple[list[Limit], str]:
     """The limits of a test, or what is wrong with them."""
     try:
-        return [Limit(item, mark, stack) for mark in _nearest(item)], ""
+        return [Limit(item, of, limits, stack) for of, limits in _nearest(item)], ""
     except (TypeError, ValueError, BufferError, PagemapError) as error:
         return [], str(error)
 
 
-def _nearest(item: pytest.Item) -> list[pytest.Mark]:
-    """The markers of a test, the nearest one where several are of the same memory."""
-    found: dict[object, pytest.Mark] = {}
+def _nearest(item: pytest.Item) -> list[tuple[Any, dict[str, int]]]:
+    """Each memory that markers are of, and its limits: of each kind the one nearest to the test."""
+    found: dict[object, tuple[Any, dict[str, int]]] = {}
     for mark in item.iter_markers("limit_pages"):
         of = mark.kwargs.get("of")
-        found.setdefault(of if isinstance(of, str) or of is None else id(of), mark)
+        key = of if isinstance(of, str) or of is None else id(of)
+        limits = found.setdefault(key, (of, {}))[1]
+        for name, pages in _checked(mark).items():
+            limits.setdefault(name, pages)
     return list(found.values())
 
 
 class Limit:
-    """A marker of a test: `failure` says why it is not held, `unknown` why nobody knows."""
+    """Limits of one memory: `failure` says why they are not held, `unknown` why nobody knows."""
 
-    def __init__(self, item: pytest.Item, mark: pytest.Mark, stack: ExitStack) -> None:
+    def __init__(
+        self, item: pytest.Item, of: Any, limits: dict[str, int], stack: ExitStack
+    ) -> None:
         self.failure = ""
         self.unknown: PagemapError | None = None
         self._item = item
-        self._limits = _checked(mark)
-        of, self._what = _meant(item, mark.kwargs.get("of"))
+        self._limits = limits
+        of, self._what = _meant(item, of)
         self._writes: Writes | None = None
         self._growth: Growth | None = None
         try:
@@ -82,7 +87,7 @@ class Limit:
     def _begin(self, of: Any, stack: ExitStack) -> None:
         area = Area(of, self._what)
         process = stack.enter_context(LiveSpace("self"))
-        area.ranges(process)  # raises where there is none
+        area.require(process)
         if "grown" in self._limits:
             self._growth = Growth(process, area, of, self._what)
         if "written" in self._limits:
@@ -129,7 +134,12 @@ def _checked(mark: pytest.Mark) -> dict[str, int]:
 def _meant(item: pytest.Item, of: Any) -> tuple[Any, str]:
     """What is looked at, and its name: a word is an argument of the test, if it can be one."""
     if callable(of) and not isinstance(of, type):
-        return of(), getattr(of, "__name__", "")
+        made = of()
+        if made is None:
+            raise ValueError("the function that of= gives returns None, and not the memory")
+        return made, getattr(of, "__name__", "")
+    if of == "":
+        raise ValueError("of='' names nothing; leave it out for the whole process")
     if not isinstance(of, str) or not of.isidentifier():
         return of, ""
     values: dict[str, object] = getattr(item, "funcargs", {})

@@ -38,6 +38,8 @@ class Writes(Holder):
             if area.start is not None and not isinstance(held, (tuple, list)):
                 stack.enter_context(memoryview(held))
             process = stack.enter_context(LiveSpace("self"))
+            if isinstance(held, (tuple, list)):
+                area.require(process)
             ranges = area.ranges(process)
             self.tracker: Tracker = Tracker(process, None if area.start is None else ranges)
             stack.callback(self.tracker.close)

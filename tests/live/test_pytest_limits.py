@@ -65,9 +65,13 @@ def test_written_pages_of_buffers(need_own_tracking: None, run_pytest: RunPytest
             @pytest.mark.limit_pages(written=2, of="data")
             def test_the_nearest(self, data):
                 write(data, [1, 2])
+
+            @pytest.mark.limit_pages(grown=9, of="data")
+            def test_of_each_kind(self, data):
+                write(data, [1, 2, 3])
         """,
     )
-    result.assert_outcomes(passed=3, failed=4)
+    result.assert_outcomes(passed=3, failed=5)
     result.stdout.re_match_lines_random(
         [
             (
@@ -81,6 +85,7 @@ def test_written_pages_of_buffers(need_own_tracking: None, run_pytest: RunPytest
             ),
             r"2 pages written, at most 1 allowed .*: <lambda>, mmap of 32768 bytes .*",
             r"2 pages written, at most 1 allowed .*: data, mmap of .*",
+            r"3 pages written, at most 1 allowed .*: data, mmap of .*",
         ]
     )
 
@@ -184,9 +189,22 @@ def test_markers_that_cannot_be_understood(run_pytest: RunPytest) -> None:
 
         @limit(grown=1, of=b"")
         def test_9(): pass
+
+        @limit(grown=1, of=(1, 2))
+        def test_10(): pass
+
+        @limit(grown=1, of="")
+        def test_11(): pass
+
+        @limit(grown=1, of=lambda: None)
+        def test_12(): pass
+
+        def test_13():
+            with pagemap.assert_written((1, 2), at_most=1):
+                pass
         """,
     )
-    result.assert_outcomes(failed=9)
+    result.assert_outcomes(failed=13)
     result.stdout.re_match_lines_random(
         [
             "limit_pages: it takes written=, grown= and of=, each by its name, not writen",
@@ -198,6 +216,10 @@ def test_markers_that_cannot_be_understood(run_pytest: RunPytest) -> None:
             "limit_pages: it takes written=, grown= and of=, each by its name, not 3",
             "limit_pages: grown must be from 0 to 0x.*, not -0x1",
             "limit_pages: the buffer is empty: it has no page",
+            r"limit_pages: process \d+ has nothing mapped from 0x0 to 0x1000: .*",
+            "limit_pages: of='' names nothing; .*",
+            "limit_pages: the function that of= gives returns None, .*",
+            r".*UsageError: process \d+ has nothing mapped from 0x0 to 0x1000: .*",
         ]
     )
 
