@@ -56,6 +56,8 @@ static int unfiltered(void)
 /* What takes a userfaultfd. */
 static void try_userfaultfd(struct pm_capabilities *found)
 {
+	/* a tracker looks at the bounds of mappings right before it registers a part of one */
+	const uint64_t needed = PM_CAN_SCAN | PM_CAN_QUERY_MAPS;
 	uint64_t features = 0;
 	int32_t result;
 
@@ -67,7 +69,8 @@ static void try_userfaultfd(struct pm_capabilities *found)
 	result = pm_probe_userfaultfd(&features);
 	if (!result || result == -ENOSYS)
 		tell(found, PM_CAN_TRACK,
-		     found->can & PM_CAN_SCAN ? features & PM_UAPI_UFFD_FEATURE_WP_ASYNC : 0);
+		     (found->can & needed) == needed ? features & PM_UAPI_UFFD_FEATURE_WP_ASYNC
+						     : 0);
 }
 
 /* Whether a file about frames can be read, in the proc that the folder of the process is of. */

@@ -30,7 +30,7 @@ static const struct {
 		 "is opened, another user's process takes CAP_SYS_PTRACE" },
 	{ ENOENT, "there is no such file in procfs: the kernel was built without it, or this proc "
 		  "is mounted with subset=pid" },
-	{ ENOTTY, "this kernel lacks it: PAGEMAP_SCAN and tracking of writes take Linux 6.7" },
+	{ ENOTTY, "this kernel lacks it: PAGEMAP_SCAN takes Linux 6.7, tracking of writes 6.11" },
 	{ ENXIO, "nothing is behind it: no page is present there, or the process is a thread of "
 		 "the "
 		 "kernel, without memory" },

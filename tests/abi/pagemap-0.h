@@ -118,7 +118,7 @@ enum pm_capability {
 	PM_CAN_UFFD_WP = 1 << 5,       /* PM_PAGE_UFFD_WP (5.13) */
 	PM_CAN_GUARD = 1 << 6,	       /* PM_PAGE_GUARD (6.15) */
 	PM_CAN_QUERY_MAPS = 1 << 7,    /* a mapping by its address: PROCMAP_QUERY (6.11) */
-	PM_CAN_TRACK = 1 << 8,	       /* writes, by a userfaultfd (6.7) */
+	PM_CAN_TRACK = 1 << 8,	       /* writes, by a userfaultfd (6.11) */
 	PM_CAN_FRAME_FLAGS = 1 << 9,   /* /proc/kpageflags */
 	PM_CAN_FRAME_COUNTS = 1 << 10, /* /proc/kpagecount */
 };
