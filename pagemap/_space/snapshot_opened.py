@@ -40,8 +40,11 @@ class ChunkFile(Holder):
             raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
         self._fd = Descriptor(fd)
         self.size: int = os.fstat(fd).st_size
-        version = chunks.parse_version(self._bytes(0, FILE_HEADER))
+        header = self._bytes(0, FILE_HEADER)
+        version = chunks.parse_version(header)
         if version is None:
+            if header.startswith(chunks.MAGIC):
+                raise self._damaged("it was cut short")
             raise no_snapshot(path)
         if version > chunks.VERSION:
             raise PagemapError(
