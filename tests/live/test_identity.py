@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 from errno import ECHILD, EINVAL, ENXIO, EPERM, ESRCH, ESTALE
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,9 @@ def test_numbers_that_are_used_again(need_root: None) -> None:
     rounds = tries = 0
     while rounds < ROUNDS and tries < ROUNDS * TRIES:
         with subprocess.Popen(["sleep", "60"]) as old, contextlib.ExitStack() as stack:
+            # a child of vfork has our memory until its exec is done, and we do not end
+            while pathlib.Path(f"/proc/{old.pid}/comm").read_text() != "sleep\n":
+                time.sleep(0.001)
             process = stack.enter_context(both(old.pid))
             pidfd = os.pidfd_open(old.pid)
             stack.callback(os.close, pidfd)
