@@ -29,8 +29,8 @@ exit codes:
   0   done
   1   failed
   2   wrong usage: the command line cannot be understood
-  66  there is no such process or file
-  69  this kernel does not support what was asked for
+  66  there is no such process, cgroup or file
+  69  this kernel does not support what was asked for, or a library is missing
   75  the target exited meanwhile; what was written until then is valid
   77  permission denied
   130 interrupted, 141 the reader of a pipe closed it"""
@@ -38,10 +38,9 @@ exit codes:
 TARGETS = """\
 A TARGET is a pid, self, the name of a command or executable, or @FILE for a pid
 file. maps, dump, regions, footprint, huge, types, segments, virt-to-phys, who,
-sharing, diff and contents also read a snapshot: FILE, FILE#PID where it has
-several processes, FILE@N for a moment of a record (0 is the first, -1 the
-last). A pid comes before a file of that name, and a snapshot before a process
-of that name."""
+sharing and diff also read a snapshot: FILE, FILE#PID where it has several
+processes, FILE@N for a moment of a record (0 is the first, -1 the last). A pid
+comes before a file of that name, and a snapshot before a process of that name."""
 
 DESCRIPTION = """\
 Show what is behind the virtual memory of Linux processes: for each page its
