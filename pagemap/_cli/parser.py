@@ -38,9 +38,10 @@ exit codes:
 TARGETS = """\
 A TARGET is a pid, self, the name of a command or executable, or @FILE for a pid
 file. maps, dump, regions, footprint, huge, types, segments, virt-to-phys, who,
-sharing and diff also read a snapshot: FILE, FILE#PID where it has several
-processes, FILE@N for a moment of a record (0 is the first, -1 the last). A pid
-comes before a file of that name, and a snapshot before a process of that name."""
+sharing, diff and contents also read a snapshot: FILE (contents takes no more),
+FILE#PID where it has several processes, FILE@N for a moment of a record (0 is
+the first, -1 the last). A pid comes before a file of that name, and a snapshot
+before a process of that name."""
 
 DESCRIPTION = """\
 Show what is behind the virtual memory of Linux processes: for each page its
