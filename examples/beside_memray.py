@@ -35,6 +35,7 @@ def work(mib: int, stream: pagemap.SampleStream) -> None:
         memory.madvise(mmap.MADV_NOHUGEPAGE)
         for at in range(0, mib * MIB // 2, mmap.PAGESIZE):
             assert not memory[at]
+        settle(stream)
         for at in range(0, mib * MIB // 4, mmap.PAGESIZE):
             memory[at] = 1
         settle(stream)

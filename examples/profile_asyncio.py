@@ -31,8 +31,8 @@ async def settle(seen: list[int]) -> None:
 
 async def work(mib: int, stream: pagemap.SampleStream) -> int:
     """Take memory while the loop stands still: nobody but the stream's own thread goes on."""
-    known = len(stream.table())
     block = bytearray(mib << 20)
+    known = len(stream.table())
     while len(stream.table()) < known + 3:
         time.sleep(0.001)  # noqa: ASYNC251 - a task that blocks is what this shows
     return len(block)

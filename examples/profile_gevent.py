@@ -27,11 +27,11 @@ def settle(stream: pagemap.SampleStream) -> None:
         time.sleep(0.001)  # gevent's own
 
 
-def work(mib: int, stream: pagemap.SampleStream) -> int:
-    """Take memory for a while."""
+def work(mib: int, stream: pagemap.SampleStream) -> bytearray:
+    """Take memory, which the greenlet then has as its value."""
     block = bytearray(mib << 20)
     settle(stream)
-    return len(block)
+    return block
 
 
 def main() -> None:
@@ -41,6 +41,7 @@ def main() -> None:
         settle(stream)
         jobs = [gevent.spawn(work, mib, stream) for _ in range(2)]
         gevent.joinall(jobs, raise_error=True)
+        settle(stream)
     rss = [row.rss or 0 for row in stream.table()]
     print(f"grew by {(max(rss) - rss[0]) >> 20} MiB")
 
