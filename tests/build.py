@@ -7,6 +7,8 @@ that went into it, so a changed source is compiled anew.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import os
 import shutil
@@ -99,4 +101,17 @@ def targets() -> Path:
     """The program behind tests/workloads.py."""
     parts = ("kinds", "treats", "folios", "zoo")
     sources = [HERE / "targets.c", *(HERE / f"target_{part}.c" for part in parts)]
-    return program(*sources, reads=[HERE / "targets.h"])
+    return _own_copy(program(*sources, reads=[HERE / "targets.h"]))
+
+
+@functools.cache
+def _own_copy(made: Path) -> Path:
+    """A copy that no other run of the tests maps: what is exclusive in it would change else."""
+    folder = Path(tempfile.mkdtemp(prefix="own-", dir=cache()))
+    atexit.register(_remove, folder, os.getpid())
+    return Path(shutil.copy2(made, folder))
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
