@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Start
 
-EXITS = int(os.environ.get("PAGEMAP_EXITS", "80"))
+EXITS = int(os.environ.get("PAGEMAP_EXITS", "40"))
 ALIVE = 20  # so many at a time
 SECONDS = 300
 

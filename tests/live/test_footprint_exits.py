@@ -24,7 +24,7 @@ from tests import oracle, workloads
 if TYPE_CHECKING:
     from pagemap import Folder
 
-EXITS = int(os.environ.get("PAGEMAP_EXITS", "80"))
+EXITS = int(os.environ.get("PAGEMAP_EXITS", "40"))
 AT_ONCE = 50
 
 # Forks children that end, each after a delay of its own: milliseconds, one a line.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.workloads import Maker
 
 PAGE = oracle.PAGE
-COMMANDS = int(os.environ.get("PAGEMAP_EXITS", "25"))  # each a Python that is started
+COMMANDS = int(os.environ.get("PAGEMAP_EXITS", "12"))  # each a Python that is started
 KINDS: list[Maker] = [
     workloads.idle,
     lambda: workloads.dense(8 << 20),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
     from tests.workloads import Maker
 
-EXITS = int(os.environ.get("PAGEMAP_EXITS", "50"))
+EXITS = int(os.environ.get("PAGEMAP_EXITS", "30"))
 HANG_SECONDS = 60
 FEW_ROWS = 64
 DONE, NO_PROCESS, VANISHED = 0, 66, 75

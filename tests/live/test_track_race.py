@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = mmap.PAGESIZE
 PAGES = 1009  # no multiple of anything: the same page comes again after many rounds
-ROUNDS = int(os.environ.get("PAGEMAP_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("PAGEMAP_ROUNDS", "100"))
 
 
 class Round(NamedTuple):

@@ -16,7 +16,7 @@ import pytest
 
 from tests import oracle, workloads
 
-EXITS = int(os.environ.get("PAGEMAP_EXITS", "40"))
+EXITS = int(os.environ.get("PAGEMAP_EXITS", "20"))
 DONE, NO_PROCESS, VANISHED = 0, 66, 75
 
 
