@@ -20,9 +20,11 @@
 
 enum {
 	RUNS = 1024,
-	AT_ONCE = 1 << 16, /* pages found between two looks at the limits: 1-3 ms */
-	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
-	FEW = 1 << 10,	   /* pages of which a scan says what is anonymous */
+	AT_ONCE = 1 << 16, /* pages found between two looks at the time: 1-3 ms */
+	UNTIMED = 1
+		<< 20, /* by one scan where there is no time limit: mmap_lock is held for 12 ms */
+	PASSED = 1 << 20, /* pages passed between them where holes are read: 2-5 ms */
+	FEW = 1 << 10,	  /* pages of which a scan says what is anonymous */
 };
 
 /* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
@@ -288,6 +290,7 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 		       const struct pm_place *to, uint64_t *scratch, struct pm_counts *counts)
 {
 	const uint64_t began = job->max_ns ? pm_sys_now() : 0;
+	const uint64_t at_once = job->max_ns ? AT_ONCE : UNTIMED;
 	const struct pm_place first = *from;
 	struct pm_tally_walk walk = { job, to, scratch, counts, first.span, 0 };
 	struct pm_place at = first, parted;
@@ -302,8 +305,8 @@ int64_t pm_tally_spans(const struct pm_tally_job *job, struct pm_place *from,
 	found = (uint64_t)got;
 	parted = at;
 	while (pm_before(&at, to) && !is_enough(job, found)) {
-		const uint64_t left = job->max_pages ? job->max_pages - found : AT_ONCE;
-		const uint64_t most = left < AT_ONCE ? left : AT_ONCE;
+		const uint64_t left = job->max_pages ? job->max_pages - found : at_once;
+		const uint64_t most = left < at_once ? left : at_once;
 
 		got = job->ways & PM_BY_ENTRIES ? read_some(&walk, &at, most)
 						: scan_some(&walk, &at, to, most);
