@@ -21,10 +21,9 @@
 enum {
 	RUNS = 1024,
 	AT_ONCE = 1 << 16, /* pages found between two looks at the time: 1-3 ms */
-	UNTIMED = 1
-		<< 20, /* by one scan where there is no time limit: mmap_lock is held for 12 ms */
-	PASSED = 1 << 20, /* pages passed between them where holes are read: 2-5 ms */
-	FEW = 1 << 10,	  /* pages of which a scan says what is anonymous */
+	UNTIMED = 1 << 20, /* by one scan where no time is limited: 12 ms of mmap_lock */
+	PASSED = 1 << 20,  /* pages passed between them where holes are read: 2-5 ms */
+	FEW = 1 << 10,	   /* pages of which a scan says what is anonymous */
 };
 
 /* Share the pages of a region among the spans from *span up to `last`. Returns 0 or -errno. */
