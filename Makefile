@@ -128,13 +128,14 @@ demo: $(VENV)/.run ## See what takes the memory of a live process, and its page 
 	address=0x$$(awk '$$6 == 1 { print $$1; exit }' "$$rows"); \
 	show pagemap virt-to-phys $$pid $$address
 
-# Two runs at once, because most tests keep one processor busy; these take about half of the time.
-HALF := tests/live tests/native tests/fuzz
-OTHER_HALF := $(filter-out $(HALF),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+# Three runs at once, of about one length: two keep two processors busy, one works while they wait.
+LIVE := tests/live
+COMPUTING := tests/native tests/fuzz tests/property tests/leaks tests/attacks
+OTHERS := $(filter-out $(LIVE) $(COMPUTING),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 AT_ONCE := -m tests.steps.at_once
 
-test: $(VENV)/.test ## Run the whole test suite, half of it beside the other (ARGS="-k maps": one run)
-	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) -- $(HALF) -- $(OTHER_HALF))
+test: $(VENV)/.test ## Run the whole test suite, as three runs at once (ARGS="-k maps": one run)
+	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),$(AT_ONCE) -- $(LIVE) -- $(COMPUTING) -- $(OTHERS))
 
 test-long: $(VENV)/.test $(VENV)/.fuzz ## Run it with every proof at its full length: some hours
 	$(LONG) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest $(ARGS)

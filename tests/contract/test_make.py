@@ -57,7 +57,7 @@ def test_ci_runs_what_a_person_runs() -> None:
     assert set(steps) <= set(re.findall(r"^  ([\w-]+) ", make("help"), re.MULTILINE))
 
 
-def test_two_runs_at_once_are_all_tests() -> None:
+def test_the_runs_at_once_are_all_tests() -> None:
     read("Makefile")
     folders = {path.relative_to(ROOT).parts[1] for path in ROOT.glob("tests/*/**/test_*.py")}
     assert len(folders) >= 10
@@ -65,7 +65,7 @@ def test_two_runs_at_once_are_all_tests() -> None:
     run = re.findall(r" tests/(\w+)", line)
     assert len(run) == len(set(run))
     assert folders <= set(run)
-    assert not list(ROOT.glob("tests/test_*.py")), "these would be in neither"
+    assert not list(ROOT.glob("tests/test_*.py")), "these would be in none"
 
 
 def test_no_target_is_taken_for_a_file() -> None:
