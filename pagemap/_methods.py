@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._pagewise import PageMethods
-from pagemap._space.arguments import range_of
+from pagemap._space.arguments import ranges_of
 from pagemap._vocabulary.checks import check_names, check_threads
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ class ProcessMethods(PageMethods):
             only=only,
             without=without,
             tell=tell,
-            ranges=None if ranges is None else [range_of(each) for each in ranges],
+            ranges=None if ranges is None else ranges_of(ranges),
             max_pages=max_pages,
         )
 
@@ -95,7 +95,7 @@ class ProcessMethods(PageMethods):
 
         return SegmentStream(
             self,
-            ranges=None if ranges is None else [range_of(each) for each in ranges],
+            ranges=None if ranges is None else ranges_of(ranges),
             transfer=transfer,
             threads=threads,
         )

@@ -122,7 +122,7 @@ def check_gentle(gentle: Gentle | None) -> None:
     from pagemap._analyses.gentle import Gentle
 
     if not isinstance(gentle, Gentle):
-        raise TypeError(f"gentle is a pagemap.Gentle, or None, not {gentle!r}")
+        raise TypeError(f"gentle must be a pagemap.Gentle, or None, not {gentle!r}")
 
 
 def about_gentle(gentle: Gentle | None) -> dict[str, object]:

@@ -25,6 +25,7 @@ from pagemap._kernel.cgroup_members import pids_of
 from pagemap._space.about import about
 from pagemap._space.every_process import EveryProcess
 from pagemap._tables.table import Table
+from pagemap._vocabulary.checks import check_several
 from pagemap._vocabulary.rows.footprint import (
     FOOTPRINTS,
     MAPPING_FOOTPRINTS,
@@ -146,8 +147,8 @@ def footprints(
         raise UsageError("give pids or a cgroup, not both")
     if names is not None:
         names = SCHEMAS[by].select(names).names
-    if pids is not None and (isinstance(pids, (str, bytes)) or not hasattr(pids, "__iter__")):
-        raise TypeError(f"pids is an iterable of pids, such as [1234], not {pids!r}")
+    if pids is not None:
+        check_several("pids", pids, "an iterable of pids, such as [1234]")
     others: Iterable[int] | None = None if pids is None else ()
     if cgroup is not None:
         others = pids_of(cgroup, procfs=procfs)

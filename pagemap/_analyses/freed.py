@@ -18,7 +18,7 @@ from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_space import require_pfns
 from pagemap._tables.table import Table
-from pagemap._vocabulary.checks import check_threads
+from pagemap._vocabulary.checks import check_several, check_threads
 from pagemap._vocabulary.rows.freed import FREED, FreedRow
 
 TYPE_CHECKING = False
@@ -115,8 +115,7 @@ def _chosen(
     procfs: str,
 ) -> tuple[list[int] | None, str | None]:
     """The pids of those that end, None for all; and what they are called."""
-    if isinstance(targets, (str, bytes)) or not hasattr(targets, "__iter__"):
-        raise TypeError(f"targets is a sequence of processes, such as [1234], not {targets!r}")
+    check_several("targets", targets, "a sequence of processes, such as [1234]")
     pids = list(dict.fromkeys(map(pid_of, targets)))
     given = [each for each in (pids or None, cgroup, user) if each is not None]
     if len(given) > 1:

@@ -30,6 +30,7 @@ from pagemap._native.descriptors import CLOSED, Holder
 from pagemap._native.frames import frames_end
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
+from pagemap._vocabulary.checks import check_number
 from pagemap._vocabulary.rows.footprint import FootprintSums
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -68,8 +69,10 @@ class Gentle(Holder):
     __slots__ = ("_budget", "_chunks", "_fds", "_procfs", "_reader", "_room", "_worked", "paused")
 
     def __init__(self, budget: float = 0.25, *, procfs: str = "/proc") -> None:
-        if isinstance(budget, bool) or not 0 < budget <= 1:
-            raise UsageError(f"a budget is a share of a core, above 0 and up to 1, not {budget}")
+        wanted = "a share of a core, above 0 and up to 1"
+        budget = check_number("budget", budget, wanted)
+        if not 0 < budget <= 1:
+            raise UsageError(f"budget must be {wanted}, not {budget}")
         self._budget = budget
         self._procfs = procfs
         self._reader = FrameReader(procfs=procfs)

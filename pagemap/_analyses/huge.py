@@ -50,7 +50,9 @@ def orders_of(sizes: Iterable[int]) -> list[int]:
     try:
         several = [check_int("cont", size, 1, 1 << 64) for size in sizes]
     except TypeError:
-        raise TypeError(f"cont is a sequence of sizes in bytes, of int, not {sizes!r}") from None
+        raise TypeError(
+            f"cont must be a sequence of sizes in bytes, of int, not {sizes!r}"
+        ) from None
     for size in several:
         if size not in [PAGE_SIZE << order for order in range(1, LARGEST + 1)]:
             raise UsageError(

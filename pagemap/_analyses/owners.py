@@ -20,7 +20,7 @@ from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap._space.about import about
 from pagemap._space.every_space import AMONG_SAVED, Spaces, require_pfns
 from pagemap._tables.table import Table
-from pagemap._vocabulary.checks import check_threads
+from pagemap._vocabulary.checks import check_several, check_threads
 from pagemap._vocabulary.flags import PFN_BITS, entry_flag
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 from pagemap._vocabulary.page_flags import flag_names
@@ -116,6 +116,7 @@ class _Search(Holder):
         self._saved = saved
         self._threads = check_threads(threads)
         self._progress = progress
+        check_several("pfns", pfns, "a sequence of PFNs, such as [0x1234]")
         wanted = list(dict.fromkeys(pfns))
         self._frames = self._read(wanted)
         (require_pfns if saved is None else saved.require_pfns)(_PURPOSE)

@@ -14,6 +14,7 @@ from pagemap._space.arguments import pid_of
 from pagemap._space.every_process import EveryProcess
 from pagemap._space.saved_processes import SavedProcesses
 from pagemap._space.saved_space import SavedSpace
+from pagemap._vocabulary.checks import check_several
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, page_ranges
 
 TYPE_CHECKING = False
@@ -47,8 +48,7 @@ class Places:
         self._begin = time.time()
         self._wanted = wanted
         for name, value in (("processes", processes), ("files", files)):
-            if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-                raise TypeError(f"{name} must be a sequence, not {value!r}")
+            check_several(name, value, "a sequence")
         self._processes, self._files = list(processes), list(files)
         kinds = [
             name

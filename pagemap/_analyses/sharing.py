@@ -10,6 +10,7 @@ import time
 from pagemap._analyses.groups import check_group
 from pagemap._analyses.sharing_walk import WINDOW, Walk
 from pagemap._space.arguments import pid_of
+from pagemap._vocabulary.checks import check_several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def sharing(
     CAP_SYS_ADMIN, UsageError for an unknown `by`, and for a target what `Process` raises.
     """
     begin = time.time()
+    check_several("targets", targets, "a sequence of processes, such as [1234]")
     walk = Walk(
         list(dict.fromkeys(map(pid_of, targets))),
         None,

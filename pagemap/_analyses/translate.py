@@ -17,6 +17,7 @@ from pagemap._errors import (
 from pagemap._space.about import about
 from pagemap._space.arguments import check_address
 from pagemap._tables.table import Table
+from pagemap._vocabulary.checks import check_several
 from pagemap._vocabulary.rows.translation import TRANSLATIONS
 from pagemap._vocabulary.text import printable
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -43,6 +44,7 @@ _ERRORS = {
 def translated(process: AddressSpace, addresses: Iterable[int]) -> Table[TranslationRow]:
     """See `Process.translate`."""
     begin, source, pid = time(), process.source, process.pid
+    check_several("addresses", addresses, "a sequence of addresses, such as [0x7f0000001000]")
     several = list(addresses)
     for address in several:
         check_address("addresses", address)

@@ -115,7 +115,7 @@ def dump(
         raise UsageError(f"there is no format {format!r}; choose from {', '.join(FORMATS)}")
     _check_file(file)
     if select is not None and not callable(select):
-        raise TypeError(f"select is a function of a path, not {select!r}")
+        raise TypeError(f"select must be a function of a path, not {select!r}")
     kept = None if ranges is None else page_ranges(ranges)
     choice = Choice(only, without)
     threads = check_threads(threads)
@@ -225,7 +225,7 @@ def _check_file(file: Writable | int | str | os.PathLike[str]) -> None:
     if isinstance(file, int) and not isinstance(file, bool):
         check_int("file", file, 0, 1 << 31)
     elif not isinstance(file, (str, bytes, os.PathLike)) and not hasattr(file, "write"):
-        raise TypeError(f"file is a path, a binary file or a descriptor, not {file!r}")
+        raise TypeError(f"file must be a path, a binary file or a descriptor, not {file!r}")
     elif not isinstance(file, os.PathLike) and not file:
         raise UsageError("file is an empty path")
 

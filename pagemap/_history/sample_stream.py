@@ -11,7 +11,7 @@ from pagemap._native.descriptors import Holder
 from pagemap._native.sampled import Ring
 from pagemap._space.about import about
 from pagemap._tables.table import Table
-from pagemap._vocabulary.checks import check_int
+from pagemap._vocabulary.checks import check_int, check_number
 from pagemap._vocabulary.rows.sample import SAMPLES, SampleRow
 
 TYPE_CHECKING = False
@@ -49,8 +49,10 @@ class SampleStream(Holder):
     def __init__(self, counter: Any, every: float, keep: int) -> None:
         # a Counter, which is no class of the door
         check_int("keep", keep, 1, _MOST_KEPT + 1)
-        if isinstance(every, bool) or not _LEAST <= every <= _MOST:  # nor what is no number
-            raise UsageError(f"every is a time of {_LEAST} to {_MOST:.0f} seconds, not {every}")
+        wanted = f"a time of {_LEAST} to {_MOST:.0f} seconds"
+        every = check_number("every", every, wanted)
+        if not _LEAST <= every <= _MOST:  # nor NaN
+            raise UsageError(f"every must be {wanted}, not {every}")
         self.every: float = every
         self.lost: int = 0
         self._next = 0

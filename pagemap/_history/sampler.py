@@ -13,7 +13,7 @@ from pagemap._history.counter import COUNTS, Counter
 from pagemap._native.descriptors import Holder
 from pagemap._native.threads import get_ident
 from pagemap._space.arguments import is_own
-from pagemap._vocabulary.checks import check_int, check_names
+from pagemap._vocabulary.checks import check_int, check_names, check_number
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SIZE
 
@@ -116,10 +116,12 @@ class Sampler(Holder):
         Raises TargetVanished when the process is gone, ClosedProcess after `close`, UsageError.
         """
         check_int("max_pages", max_pages, 0, 1 << 63)
-        if isinstance(max_seconds, bool) or not max_seconds >= 0:  # nor what is no number
-            raise UsageError(f"max_seconds is a time, 0 or more, not {max_seconds}")
+        wanted = "a time in seconds, 0 or more"
+        max_seconds = check_number("max_seconds", max_seconds, wanted)
+        if not max_seconds >= 0:  # nor NaN
+            raise UsageError(f"max_seconds must be {wanted}, not {max_seconds}")
         if resume is not None:
-            check_int("resume", resume, 0, 1 << 64)
+            check_int("resume", resume, 0, 1 << 64, address=True)
         # 0 would mean no limit, and what is longer than a year might as well be
         max_ns = int(max_seconds * 1e9) + 1 if 0 < max_seconds < _YEAR else 0
         here = os.getpid(), get_ident()

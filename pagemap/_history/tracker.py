@@ -17,7 +17,7 @@ from pagemap._kernel.userfaultfd import agree, busy, open_tracker, tracked_elsew
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
-from pagemap._space.arguments import is_own, range_of
+from pagemap._space.arguments import buffer_of, is_own, range_of
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import page_range
 
@@ -74,10 +74,8 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
     ranges: Ranges | None = None
     if isinstance(where, (tuple, list)):
         ranges = [range_of(where)]  # type: ignore[arg-type] # it refuses a list of others
-    elif isinstance(where, int):
-        raise TypeError(f"a process is tracked by pagemap.track(pagemap.Process({where!r}))")
     elif where is not None:
-        held = view = memoryview(where)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
+        held = view = buffer_of("where", where, ", a mapping, (start, end) in bytes, or a Process")
         if not view.contiguous:
             raise BufferError("the buffer is not contiguous")
         if not view.nbytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.checks import check_number, check_several
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.rows.working_set import idle_name, with_idle
 
@@ -43,8 +44,7 @@ class Window:
         self.over: float = _seconds("over", over)
         if idle is None:
             idle = [each for each in _USUAL_IDLE if each < self.over]
-        elif isinstance(idle, (str, bytes)) or not hasattr(idle, "__iter__"):
-            raise TypeError(f"idle is a sequence of times in seconds, as [5, 30], not {idle!r}")
+        check_several("idle", idle, "a sequence of times in seconds, as [5, 30]")
         times = sorted({*(_seconds("idle", each) for each in idle), self.over})
         if times[-1] > self.over:
             raise UsageError(
@@ -92,12 +92,11 @@ class Window:
 
 
 def _seconds(name: str, value: object) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f"{name} is a time in seconds, not {value!r}")
-    if not LEAST <= value <= _MOST:
-        raise UsageError(f"{name} must be from {LEAST:g} to {_MOST} seconds, not {value:g}")
+    seconds = check_number(name, value, "a time in seconds")
+    if not LEAST <= seconds <= _MOST:
+        raise UsageError(f"{name} must be from {LEAST:g} to {_MOST} seconds, not {seconds:g}")
     # to the millisecond, which is what names of columns have
-    return round(float(value), 3)
+    return round(seconds, 3)
 
 
 def cells(

@@ -6,7 +6,7 @@ import os
 
 from pagemap import _native
 from pagemap._errors import UsageError
-from pagemap._space.arguments import range_of
+from pagemap._space.arguments import buffer_of, range_of
 from pagemap._vocabulary.rows.mapping import is_deleted
 from pagemap._vocabulary.text import printable
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE, page_range
@@ -56,15 +56,8 @@ class Area:
             self._begin_buffer(of, what)
 
     def _begin_buffer(self, of: Any, what: str) -> None:
-        try:
-            view = memoryview(of)
-        except TypeError:
-            raise TypeError(
-                "memory is given by an object with the buffer protocol (bytearray, mmap, "
-                "memoryview, an array), a mapping, (start, end) in bytes, or the name of mappings, "
-                f"not {of!r}"
-            ) from None
-        with view:
+        others = ", a mapping, (start, end) in bytes, or the name of mappings"
+        with buffer_of("memory", of, others) as view:
             if not view.contiguous:
                 raise BufferError("the buffer is not contiguous: give the one that it is a part of")
             if not view.nbytes:

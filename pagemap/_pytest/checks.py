@@ -20,7 +20,7 @@ from pagemap._pytest.reasons import cannot_hold
 from pagemap._pytest.same_frames import SameFrames
 from pagemap._pytest.writes import Writes
 from pagemap._space.live_space import LiveSpace
-from pagemap._vocabulary.checks import check_int
+from pagemap._vocabulary.checks import check_int, check_number, check_several
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -181,6 +181,7 @@ def assert_shared(processes: Iterable[Target], *, of: Of, at_least: float = 1.0)
     __tracebackhide__ = True
     share = _share(at_least)
     area = Area(of)
+    check_several("processes", processes, "a sequence of processes, such as [1234]")
     targets = list(processes)
     if not targets:
         raise UsageError("give the processes that share it, at least one")
@@ -202,10 +203,8 @@ def assert_shared(processes: Iterable[Target], *, of: Of, at_least: float = 1.0)
 
 
 def _share(at_least: float) -> float:
-    if isinstance(at_least, bool) or not isinstance(at_least, (int, float)):
-        raise TypeError(f"at_least is a share from 0 to 1, not {at_least!r}")
-    if not 0 < at_least <= 1:
-        raise UsageError(
-            f"at_least is a share, above 0 and at most 1, which is all: not {at_least}"
-        )
-    return float(at_least)
+    wanted = "a share, above 0 and at most 1, which is all"
+    share = check_number("at_least", at_least, wanted)
+    if not 0 < share <= 1:
+        raise UsageError(f"at_least must be {wanted}: not {at_least}")
+    return share

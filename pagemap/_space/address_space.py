@@ -13,7 +13,7 @@ from pagemap._errors import NotMapped, PagemapError, UsageError
 from pagemap._kernel.shmem_devices import devices_of_shmem, devices_without_shmem
 from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
-from pagemap._space.arguments import check_address, entries_in, range_of
+from pagemap._space.arguments import buffer_of, check_address, entries_in, range_of, ranges_of
 from pagemap._space.pages import Pages
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
@@ -238,7 +238,7 @@ class AddressSpace(Holder):
 
     def pages_of(self, ranges: Iterable[Range]) -> list[Pages]:
         """The pages of many mappings or ranges in one call: what `pages` gives for each."""
-        bounds = [range_of(where) for where in ranges]
+        bounds = ranges_of(ranges)
         spans = [(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT) for start, end in bounds]
         try:
             entries, stored = _native.read_ranges(
@@ -275,7 +275,7 @@ class AddressSpace(Holder):
         of another item size, not whole entries of 8 bytes, not aligned to 8, or when `start` is not
         the address of a page; NotMapped for a kernel thread; TargetVanished.
         """
-        view = memoryview(buffer)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
+        view = buffer_of("buffer", buffer)
         size = entries_in(view, count)
         check_address("start", start)
         if start % PAGE_SIZE:

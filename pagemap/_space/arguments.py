@@ -6,11 +6,12 @@ import os
 import sys
 
 from pagemap._errors import UsageError
-from pagemap._vocabulary.checks import check_int
+from pagemap._vocabulary.checks import check_int, check_several
 from pagemap._vocabulary.units import ADDRESS_END, page_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Protocol, TypeAlias
 
     from pagemap._vocabulary.rows.mapping import Mapping
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     Range: TypeAlias = Mapping | tuple[int, int]
 
 __all__ = [
+    "buffer_of",
     "check_address",
     "entries_in",
     "is_own",
     "pid_of",
     "range_of",
+    "ranges_of",
 ]
 
 
@@ -65,15 +68,32 @@ def range_of(where: Range) -> tuple[int, int]:
     return page_range(*given[:_BOUNDS])
 
 
+def ranges_of(several: Iterable[Range]) -> list[tuple[int, int]]:
+    """Of each as `range_of`. Raises TypeError for what are not several, too."""
+    check_several("ranges", several, "a sequence of mappings, or of (start, end) in bytes")
+    return [range_of(each) for each in several]
+
+
 def is_own(target: Target, procfs: str) -> bool:
     """Whether a target is this very process: "self", or our own pid in our own /proc."""
     return target == "self" or (procfs == "/proc" and pid_of(target) == os.getpid())
 
 
+def buffer_of(name: str, memory: object, wanted: str = "") -> memoryview:
+    """The argument `name`, memory, as a view. Raises TypeError: it must be that, or `wanted`."""
+    try:
+        return memoryview(memory)  # type: ignore[arg-type] # collections.abc.Buffer is of 3.12
+    except TypeError:
+        raise TypeError(
+            f"{name} must be an object with the buffer protocol (bytearray, mmap, memoryview, an "
+            f"array){wanted}, not {memory!r}"
+        ) from None
+
+
 def check_address(name: str, address: object) -> None:
     """The argument `name`: UsageError for what is no 64-bit address, TypeError for no number."""
     if not isinstance(address, int) or isinstance(address, bool):
-        raise TypeError(f"{name} is an int, not {address!r}")
+        raise TypeError(f"{name} must be an int, not {address!r}")
     if not 0 <= address < ADDRESS_END:
         raise UsageError(f"{name} {address:#x} is not an address: addresses have 64 bits")
 

@@ -69,7 +69,7 @@ class Handle(Holder):
         self.pfns_visible: bool = False
         self.procfs: str = procfs
         if not isinstance(procfs, str):
-            raise TypeError(f"procfs is the path of a proc file system, not {procfs!r}")
+            raise TypeError(f"procfs must be the path of a proc file system, not {procfs!r}")
         self.machine: Machine = Machine(procfs)
         pid = pid_of(target)
         self.pid: int = int(pid)

@@ -159,8 +159,8 @@ class Pages:
     def between(self, start: int, end: int) -> Pages:
         """Those pages that hold any byte from `start` up to, without, `end`; perhaps none."""
         count = len(self.entries)
-        check_int("start", start, 0, 1 << 64)
-        check_int("end", end, 0, (1 << 64) + 1)
+        check_int("start", start, 0, 1 << 64, address=True)
+        check_int("end", end, 0, (1 << 64) + 1, address=True)
         if start >= end:  # no byte, even where both lie inside a page
             return self._part(0, 0)
         first = min(max(0, (start - self.start) // self.page_size), count)

@@ -9,6 +9,7 @@ import os
 from bisect import bisect_right
 
 from pagemap._errors import UsageError
+from pagemap._vocabulary.checks import check_several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,18 +160,27 @@ def page_range(start: int, end: int) -> tuple[int, int]:
 def page_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The ranges as `page_range` widens them, in order, each page in one of them only.
 
-    Those that touch are one. Raises UsageError as `page_range` does.
+    Those that touch are one. Raises UsageError as `page_range` does, TypeError for what are none.
 
     >>> page_ranges([(PAGE_SIZE, PAGE_SIZE + 1), (0, 1)]) == [(0, 2 * PAGE_SIZE)]
     True
     """
+    check_several("ranges", ranges, "a sequence of ranges (start, end) in bytes")
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(page_range(*each) for each in ranges):
+    for start, end in sorted(page_range(*_bounds(each)) for each in ranges):
         if merged and start <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
             merged.append((start, end))
     return merged
+
+
+def _bounds(each: tuple[int, int]) -> tuple[int, int]:
+    try:
+        start, end = each
+    except (TypeError, ValueError):
+        raise TypeError(f"a range is (start, end) in bytes, not {each!r}") from None
+    return start, end
 
 
 def clipped(

@@ -289,7 +289,7 @@ def test_a_step_is_not_pushed_off_the_processor(
 
 @pytest.mark.parametrize("budget", [0, -1, 1.01, float("nan")])
 def test_budgets_that_are_none(budget: float) -> None:
-    with pytest.raises(pagemap.UsageError, match="a budget is a share of a core"):
+    with pytest.raises(pagemap.UsageError, match="budget must be a share of a core"):
         Gentle(budget)
 
 

@@ -109,7 +109,7 @@ def test_a_check_without_with_is_told(memory: mmap.mmap) -> None:
         pagemap.assert_written(memory, at_most=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(TypeError, match="at_most is an int"):
+        with pytest.raises(TypeError, match="at_most must be an int"):
             pagemap.assert_written(memory, at_most=1.5)  # type: ignore[arg-type]
         with pytest.raises(BufferError, match="contiguous"):
             pagemap.assert_written(memoryview(memory)[::2], at_most=1)
@@ -139,7 +139,7 @@ def test_huge() -> None:
     with pytest.raises(pagemap.UsageError, match="has no whole huge page"):
         pagemap.assert_huge(bytearray(HUGE // 2))
     for wrong in (0, 1.5, 100):
-        with pytest.raises(pagemap.UsageError, match="at_least is a share, above 0 and"):
+        with pytest.raises(pagemap.UsageError, match="at_least must be a share, above 0 and"):
             pagemap.assert_huge(bytearray(HUGE * 2), at_least=wrong)
 
 

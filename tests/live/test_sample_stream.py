@@ -191,10 +191,11 @@ def test_threads_that_read_the_table() -> None:
 
 def test_nonsense() -> None:
     with Sampler() as sampler:
-        for bad in (0, -1, True, float("nan"), float("inf")):
+        for bad in (0, -1, True, float("nan"), float("inf"), "1", None):
             with pytest.raises(pagemap.UsageError, match="every"):
-                sampler.stream(every=bad)
-        with pytest.raises(pagemap.UsageError, match="keep"):
+                sampler.stream(every=bad)  # type: ignore[arg-type]
+        said = r"^keep must be from 1 to 16777216, not 0$"  # a count, and so decimal
+        with pytest.raises(pagemap.UsageError, match=said):
             sampler.stream(keep=0)
     with pytest.raises(pagemap.ClosedProcess):
         sampler.stream()

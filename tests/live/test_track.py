@@ -219,7 +219,7 @@ def test_nothing_is_left() -> None:
     [
         (lambda: pagemap.track(b""), pagemap.UsageError, "empty"),
         (lambda: pagemap.track(memoryview(bytearray(64))[::2]), BufferError, "not contiguous"),
-        (lambda: pagemap.track("text"), TypeError, "bytes-like"),
+        (lambda: pagemap.track("text"), TypeError, "where must be an object with the buff"),
         (lambda: pagemap.track((5, 5)), pagemap.UsageError, "START must be below END"),
     ],
 )

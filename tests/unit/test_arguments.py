@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+# what Python says by itself, which names no argument
+PYTHONS_OWN = (
+    "not iterable|iterable, not|not supported between|is required|must be real|to unpack|positional"
+)
 HUGE = 2**70
 NO_NUMBERS = [1.5, "1", b"1", object(), True]
 NO_COUNTS = [*NO_NUMBERS, -1, HUGE]
@@ -35,6 +40,7 @@ class Calls:
         self.stack = next(m for m in self.process.maps() if m.path == "[stack]")
         self.pages = self.process.pages(self.stack)
         self.sampler = pagemap.Sampler("self")
+        self.buffer = bytearray(1 << 16)
 
     def close(self) -> None:
         self.process.close()
@@ -54,6 +60,12 @@ class Calls:
             ),
             "Sampler": lambda: pagemap.Sampler(**named),
             "sample": lambda: self.sampler.sample(**named),
+            "stream": lambda: self.sampler.stream(**named),
+            "track": lambda: pagemap.track(value),
+            "owners": lambda: pagemap.owners(value),
+            "sharing": lambda: pagemap.sharing(value),
+            "assert_shared": lambda: pagemap.assert_shared(value, of=self.buffer),
+            "assert_written": lambda: pagemap.assert_written(self.buffer, **named),
             "find": lambda: pagemap.find(value),
             "dump": lambda: pagemap.dump(
                 **{
@@ -88,6 +100,13 @@ TABLE: dict[str, list[object]] = {
     "sample max_pages": [*NO_COUNTS, None],
     "sample max_seconds": ["1", -1, float("nan"), None, object(), True],
     "sample resume": NO_COUNTS,
+    "stream every": ["1", b"1", None, object(), True, [], 0, -1, float("nan"), 10**400],
+    "stream keep": [*NO_COUNTS, None, 0],
+    "track": [5, 1.5, "abc", [1], object(), True],
+    "owners": [None, 5, "ab", b"ab"],
+    "sharing": [None, 5, "ab", b"ab"],
+    "assert_shared": [None, 5, "ab", b"ab", []],
+    "assert_written at_most": [*NO_COUNTS, None],
     "find": [None, 5, b"x", ["a"], True, ""],
     "pages where": [*NO_RANGES, object()],
     "pages_of ranges": NO_SEVERAL_RANGES,
@@ -139,12 +158,16 @@ def test_what_is_no_argument(calls: Calls, name: str, value: object) -> None:
     with pytest.raises((TypeError, pagemap.UsageError)) as caught:
         calls(name, value)
     assert str(caught.value).strip()
+    assert not re.search(PYTHONS_OWN, str(caught.value))
     raised_in = caught.traceback[-1].path
     assert "pipeline" not in str(raised_in)  # nor in a thread, later
 
 
 NUMBERS = [
     ("sample", "max_pages"),
+    ("sample", "resume"),
+    ("stream", "keep"),
+    ("assert_written", "at_most"),
     ("entry", "address"),
     ("virt_to_phys", "address"),
     ("regions", "max_pages"),
@@ -161,9 +184,12 @@ def test_a_number_that_is_refused_is_named(
     """`virt_to_phys("0x1")` said "an integer is required": neither which, nor what was given."""
     with pytest.raises((TypeError, pagemap.UsageError)) as caught:
         calls(f"{call} {argument}", value)
-    shown = [repr(value), f"{value:#x}"] if type(value) is int else [repr(value)]
-    assert argument in str(caught.value)
-    assert any(spelling in str(caught.value) for spelling in shown)
+    is_address = argument in ("address", "start", "end", "resume")
+    shown = f"{value:#x}" if is_address and type(value) is int else repr(value)
+    assert re.search(
+        rf"\b{argument}\b.* {re.escape(shown)}( is not an address: |$)", str(caught.value)
+    )
+    assert is_address or "0x" not in str(caught.value).replace("'0x1'", "")
 
 
 @pytest.mark.parametrize("where", [(0, 4096, 8192), [0, 4096, 8192], (0, 4096, None)])

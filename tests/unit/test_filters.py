@@ -75,7 +75,7 @@ def test_what_cannot_be_understood(only: str, without: str, said: str) -> None:
 
 
 def test_no_sequence_of_texts() -> None:
-    with pytest.raises(TypeError, match="only is a sequence of str"):
+    with pytest.raises(TypeError, match="only must be a sequence of str"):
         parse_filters("present", [], read)
 
 

@@ -302,7 +302,7 @@ def test_one_that_ends_between_its_sums_and_its_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pids", [1234, "1234"])
 def test_pids_are_several(pids: Any) -> None:
     """An int said that it is not iterable, and not what is."""
-    with pytest.raises(TypeError, match="pids is an iterable of pids"):
+    with pytest.raises(TypeError, match="pids must be an iterable of pids"):
         pagemap.footprints(pids)
 
 

@@ -53,7 +53,7 @@ def test_less_than_one_is_refused_at_the_call(
 def test_what_is_no_integer_is_a_type_error(
     process: pagemap.Process, door: Callable[..., object], threads: object
 ) -> None:
-    with pytest.raises(TypeError, match=r"^threads is an int or None, not "):
+    with pytest.raises(TypeError, match=r"^threads must be an int or None, not "):
         door(process, threads)
 
 
