@@ -7,7 +7,7 @@ in the row of its first process, and 0 in those of the others.
 from __future__ import annotations
 
 from pagemap._analyses.freed import freed
-from pagemap._analyses.groups import GROUPS, UNKNOWN
+from pagemap._analyses.groups import GROUPS
 from pagemap._analyses.memory_cgroups import own_charges
 from pagemap._kernel.cgroups import roots
 from pagemap._vocabulary.rows.footprint import FootprintRow
@@ -48,9 +48,9 @@ def with_amounts(
     return [FootprintRow._make((*row[: -len(OF_GROUPS)], *own)) for row, *own in of_groups], more
 
 
-def _charges(procfs: str) -> dict[str, int]:
+def _charges(procfs: str) -> dict[str | None, int]:
     """What is charged to each cgroup, by its path as /proc/PID/cgroup has it."""
-    found = {}
+    found: dict[str | None, int] = {}
     for root in roots(procfs):
         for directory, size in own_charges(procfs).items():
             if directory == root or directory.startswith(f"{root}/"):
@@ -58,12 +58,15 @@ def _charges(procfs: str) -> dict[str, int]:
     return found
 
 
-def _label(row: FootprintRow, by: str) -> str:
-    return str(row.pid if by == "process" else getattr(row, by) or UNKNOWN)
+def _label(row: FootprintRow, by: str) -> str | None:
+    """The group of a process, as `freed` and cgroups have it; None where nothing tells it."""
+    return str(row.pid) if by == "process" else getattr(row, by) or None
 
 
-def _first_alone(groups: Sequence[str], amounts: Mapping[str, int]) -> list[int | None]:
-    met: set[str] = set()
+def _first_alone(
+    groups: Sequence[str | None], amounts: Mapping[str | None, int]
+) -> list[int | None]:
+    met: set[str | None] = set()
     found = []
     for group in groups:
         amount = amounts.get(group)

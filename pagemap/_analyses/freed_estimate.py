@@ -86,7 +86,7 @@ def _row(group: Group, processes: int, total: _Sums, stack: int | None) -> Freed
     stacks = None if stack is None else stack * total.threads
     stays = (total.all_anon - total.anon, total.all_cache - total.cache, total.shmem)
     return FreedRow(
-        group=group.label,
+        group=group.label or None,
         processes=processes,
         frees=total.anon + total.tables + (stacks or 0),
         anon=total.anon,

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
-from pagemap._analyses.groups import NUMBERED, UNKNOWN, group_of
-from pagemap._errors import PagemapError
-from pagemap._kernel import task
-from pagemap._kernel.folder import Folder
+from pagemap._analyses.groups import NUMBERED, group_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +18,8 @@ _NAMES = 3  # of a group's processes that stand for it
 class Group:
     """Processes that end together: `spaces` are those whose address space ends with them.
 
-    Of `members` some may have their memory in common with others. `name` is that of the process
-    whose number `label` is.
+    Of `members` some may have their memory in common with others. `label` is UNKNOWN where nothing
+    tells it, `name` that of the process whose number it is.
     """
 
     __slots__ = ("label", "members", "name", "spaces")
@@ -65,7 +60,7 @@ class Ending:
             one.label = label or self._names_of(one)
         if by in NUMBERED:
             for group in self.groups:
-                group.name = self._name(int(group.label)) if group.label != UNKNOWN else None
+                group.name = name_of(every, int(group.label)) if group.label else None
 
     def _sort(self, pid: int, wanted: frozenset[int] | None) -> None:
         members = [pid, *self._every.sharers.get(pid, ())]
@@ -90,19 +85,11 @@ class Ending:
         label = group_of(self._every, pid, self._by or "process")
         return label if self._by or label is None else ""
 
-    def _name(self, pid: int) -> str | None:
-        """The command name of a process; None of one that is gone."""
-        try:
-            with closing(Folder(self._every.meant(pid), str(pid), self._every.procfs)) as folder:
-                return task.name(folder)
-        except PagemapError:
-            return None
-
     def _names_of(self, group: Group) -> str:
         names: dict[str, None] = {}
         for pid in group.members:
-            name = self._name(pid)
+            name = name_of(self._every, pid)
             if name is not None:
                 names.setdefault(name)
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-        return (", ".join(list(names)[:_NAMES]) or UNKNOWN) + more
+        return (", ".join(list(names)[:_NAMES])) + more

@@ -253,7 +253,7 @@ class Walk(Holder):
         # of OTHER all, also what nobody else maps: its files, and its drivers, keep it
         stays = [mapped[ANON] - sole[ANON], mapped[FILE] - sole[FILE], mapped[OTHER]]
         return FreedRow(
-            group=group.label,
+            group=group.label or None,
             processes=len(group.members),
             frees=anon + shmem + (tables or 0) + (stacks or 0),
             anon=anon,

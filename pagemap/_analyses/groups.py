@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pagemap._space.every_process import EveryProcess
 
-__all__ = ["GROUPS", "NUMBERED", "UNKNOWN", "check_group", "group_of"]
+__all__ = ["GROUPS", "NUMBERED", "UNKNOWN", "check_group", "group_of", "name_of"]
 
 
 def _pid(folder: Folder) -> str:
@@ -39,8 +39,8 @@ GROUPS: dict[str, Callable[[Folder], str | None]] = {
 NUMBERED = ("process", "session")
 """Those whose groups are called by the number of a process."""
 
-UNKNOWN = "-"
-"""The group of processes of which it is not known."""
+UNKNOWN = ""
+"""The group of processes of which it is not known: no name that a process may choose."""
 
 
 def check_group(by: str) -> str:
@@ -57,4 +57,13 @@ def group_of(every: EveryProcess, pid: int, by: str) -> str | None:
             return GROUPS[by](folder) or UNKNOWN
     except PagemapError as error:
         every.leave_out(pid, error)
+        return None
+
+
+def name_of(every: EveryProcess, pid: int) -> str | None:
+    """The command name of a process; None of one that is gone."""
+    try:
+        with closing(Folder(every.meant(pid), str(pid), every.procfs)) as folder:
+            return task.name(folder)
+    except PagemapError:
         return None

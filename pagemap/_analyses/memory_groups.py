@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from pagemap._analyses.groups import UNKNOWN, check_group, group_of
+from pagemap._analyses.group_members import Members
+from pagemap._analyses.groups import check_group
 from pagemap._analyses.memory_segments import Segment
 from pagemap._analyses.memory_walk import count
 from pagemap._kernel.frames import FrameReader
@@ -38,13 +39,7 @@ if TYPE_CHECKING:
     from pagemap._analyses.memory_walk import Counted
     from pagemap._space.every_space import Seen
 
-__all__ = ["NO_PROCESS", "SEVERAL", "WINDOW", "MemoryGroups"]
-
-NO_PROCESS = "(none)"
-"""How that is called which no process maps, or none that could be read."""
-
-SEVERAL = "(shared)"
-"""How that is called which processes of several groups map."""
+__all__ = ["WINDOW", "MemoryGroups"]
 
 WINDOW = 1 << 28
 """Frames that the table holds at a time: a TiB of pages of 4 KiB, for at most 1 GiB."""
@@ -71,13 +66,7 @@ class MemoryGroups:
         require_pfns(_PURPOSE)
         self._threads = threads
         self.spaces = Spaces(procfs=procfs)
-        self._numbers: dict[str, int] = {}
-        self._of = [
-            self._numbers.setdefault(
-                group_of(self.spaces, pid, by) or UNKNOWN, FIRST_GROUP + len(self._numbers)
-            )
-            for pid in self.spaces.pids
-        ]
+        self._members = Members(self.spaces, by)
 
     def count(self, segments: Sequence[Segment], zones: int, **more: Any) -> Counted:
         """Count the frames, each in the group that maps it; the rest is as for `count`."""
@@ -107,7 +96,7 @@ class MemoryGroups:
             for piece, (buffer, stretches) in steps:
                 seen: Seen = piece.visit.tag
                 if stretches:
-                    groups.claim(buffer, stretches, self._of[seen.number])
+                    groups.claim(buffer, stretches, FIRST_GROUP + self._members.of[seen.number])
 
     def rows(self, counted: Counted) -> Iterator[list[object]]:
         """A row for each group, the largest first, then what several map, and what none does."""
@@ -117,20 +106,27 @@ class MemoryGroups:
             for kind in _UNMAPPED if kinds is not none else ():
                 none[kind] += kinds[kind]
                 kinds[kind] = 0
-        processes = dict.fromkeys(self._numbers.values(), 0)
-        for number, pid in zip(self._of, self.spaces.pids, strict=True):
-            processes[number] += pid in self.spaces.names
+        members = self._members
         own = [
-            (name, processes[number], frames.get(number, [0] * len(_NAMES)))
-            for name, number in self._numbers.items()
-            if processes[number]
+            (label, "one", processes, frames.get(FIRST_GROUP + number, [0] * len(_NAMES)), name)
+            for number, (label, name, processes) in enumerate(
+                zip(members.labels, members.names, members.processes(), strict=True)
+            )
+            if processes
         ]
-        own.sort(key=lambda each: -sum(each[2]))
+        own.sort(key=lambda each: -sum(each[3]))
         several = frames.get(SEVERAL_GROUPS, [0] * len(_NAMES))
-        for name, members, kinds in (*own, (SEVERAL, None, several), (NO_PROCESS, None, none)):
+        of_no_group = (None, "several", 0, several, None), (None, "none", 0, none, None)
+        for group, mapped_by, processes, kinds, name in (*own, *of_no_group):
             sizes = dict(zip(_NAMES, (each * PAGE_SIZE for each in kinds), strict=True))
-            size = sum(sizes[kind] for kind in _NAMES if kind not in NOT_MANAGED)
-            row = {"group": name, "processes": members, "size": size, **sizes}
+            row: dict[str, object] = {
+                "group": group,
+                "mapped_by": mapped_by,
+                "processes": processes,
+                "size": sum(sizes[kind] for kind in _NAMES if kind not in NOT_MANAGED),
+                "name": name,
+                **sizes,
+            }
             yield [row[column] for column in PARTS["groups"].names]
 
 

@@ -7,18 +7,14 @@ up to what processes share.
 
 from __future__ import annotations
 
-from array import array
-
-from pagemap._analyses.groups import UNKNOWN, group_of
+from pagemap._analyses.group_members import Members
 from pagemap._analyses.shared_sums import Sums, by_kind, shared_of
-from pagemap._errors import UsageError
-from pagemap._space.every_process import EveryProcess
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from pagemap._native.sharing import FrameSets
@@ -56,21 +52,17 @@ class GroupSharing(Record):
         return self.total.about
 
 
-class Grouped:
+class Grouped(Members):
     """The groups of the processes `spaces`, which are numbered in order; `targets` come first.
 
     Raises UsageError where a snapshot has nothing that tells groups.
     """
 
     def __init__(self, spaces: Spaces | SavedProcesses, by: str, targets: int) -> None:
-        numbers: dict[str, int] = {}
-        self.of = array("I")  # the group's number, by that of the process
-        for pid in spaces.pids:
-            self.of.append(numbers.setdefault(_label(spaces, pid, by), len(numbers)))
-        self.names = list(numbers)
+        super().__init__(spaces, by)
         self.targets = len(set(self.of[:targets]))
         self._asked = targets
-        self._exclusive = [0] * len(self.names)
+        self._exclusive = [0] * len(self.labels)
 
     def add_exclusive(self, process: int, pages: int) -> None:
         """Count pages that one process alone maps, by its number."""
@@ -82,13 +74,17 @@ class Grouped:
         With targets only what they map is counted; where there was no room for sets, not all is.
         """
         if table.full:
-            return [None] * len(self.names)
+            return [None] * len(self.labels)
         found = [sum(pages) for pages in zip(self._exclusive, within, strict=True)]
         for process, pages in enumerate(table.alone[: len(self.of)]):
             found[self.of[process]] += pages
+        return self.known(found)
+
+    def known(self, pages: Sequence[int]) -> list[int | None]:
+        """What was counted of each group by itself: with targets, of their groups alone."""
         return [
-            pages if number < self.targets or not self._asked else None
-            for number, pages in enumerate(found)
+            each if number < self.targets or not self._asked else None
+            for number, each in enumerate(pages)
         ]
 
     def tables(
@@ -99,9 +95,9 @@ class Grouped:
         size: int,
     ) -> tuple[GroupSums, dict[str, Sequence[Any]]]:
         """The sums of groups, out of the sets of processes in `table`, and the rows of them."""
-        sets, words = table.of_groups(self.of, len(self.names), size)
-        within = by_kind(words)[: len(self.names)]
-        alone = self.alone(table, [shared_of(pages) for pages in within])
+        sets, words = table.of_groups(self.of, len(self.labels), size)
+        within = [shared_of(pages) for pages in by_kind(words)[: len(self.labels)]]
+        alone = self.alone(table, within)
         sums = make(GroupSums, sets, self.targets)
         return sums, sums.group_rows(self, within, alone, top)
 
@@ -114,42 +110,40 @@ class GroupSums(Sums):
     def group_rows(
         self,
         grouped: Grouped,
-        within: Sequence[Sequence[int]],
+        within: Sequence[int],
         alone: Sequence[int | None],
         top: int,
     ) -> dict[str, Sequence[Any]]:
         """The rows of all tables. Once."""
-        table, names = self._table, grouped.names
+        table, labels, names = self._table, grouped.labels, grouped.names
         sets = []
         for each, counts in table.heaviest_sets(top):
             members = table.members(each)
-            words = ", ".join(names[number] for number in members)
+            words = _listed(labels[number] for number in members)
             path = self._paths[table.label(each)]
             sets.append((len(members), *self._amounts(counts), words, path))
         total, saved, paths = self._by_path(top)
         table.accumulate()
-        amounts = by_kind(table.by_member(len(names)))
-        processes = [0] * len(names)
-        for number, pid in zip(grouped.of, self._spaces.pids, strict=True):
-            processes[number] += pid in self._spaces.names
-        own = [shared_of(pages) << PAGE_SHIFT for pages in within]
+        amounts = by_kind(table.by_member(len(labels)))
+        processes = grouped.processes()
         groups = [
             (
-                name,
+                label,
                 processes[number],
                 *self._amounts(amounts[number]),
-                own[number],
-                None if alone[number] is None else alone[number] << PAGE_SHIFT,  # type: ignore[operator]
+                _bytes(own),
+                _bytes(alone[number]),
+                names[number],
             )
-            for number, name in enumerate(names)
+            for number, (label, own) in enumerate(zip(labels, grouped.known(within), strict=True))
             if processes[number]
         ]
         groups.sort(key=lambda row: -row[2])  # type: ignore[operator] # never None
         return {
-            "total": [(*self._amounts(total), sum(own), saved << PAGE_SHIFT)],
+            "total": [(*self._amounts(total), sum(within) << PAGE_SHIFT, saved << PAGE_SHIFT)],
             "groups": groups,
             "pairs": [
-                (names[one], names[other], *self._amounts(counts))
+                (labels[one], labels[other], *self._amounts(counts), names[one], names[other])
                 for one, other, counts in self._pairs(amounts, top)
             ],
             "sets": sets,
@@ -157,11 +151,18 @@ class GroupSums(Sums):
         }
 
 
-def _label(spaces: Spaces | SavedProcesses, pid: int, by: str) -> str:
-    if isinstance(spaces, EveryProcess):
-        return group_of(spaces, pid, by) or UNKNOWN
-    if by == "process":
-        return str(pid)
-    if by != "name":
-        raise UsageError(f"by is name for a snapshot, which does not have the {by} of processes")
-    return spaces.names[pid] or UNKNOWN
+def _bytes(pages: int | None) -> int | None:
+    return None if pages is None else pages << PAGE_SHIFT
+
+
+def _listed(labels: Iterable[str | None]) -> str:
+    """What these groups are called, between commas; quoted what would not stand apart else."""
+    return ", ".join(
+        "-" if label is None else _quoted(label) if label == "-" or {*label} & {*',"'} else label
+        for label in labels
+    )
+
+
+def _quoted(label: str) -> str:
+    doubled = label.replace('"', '""')
+    return f'"{doubled}"'

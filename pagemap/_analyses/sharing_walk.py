@@ -71,6 +71,7 @@ MORE_PATHS = "[more paths]"
 """Stands for all names of mappings that exceed the memory for names."""
 
 _PURPOSE = "tell what is shared"
+_OF_GROUPS = "tell what groups of processes share"
 _LABEL_BYTES = 200  # of a name beside its text, and of its numbers
 
 
@@ -112,6 +113,7 @@ class Walk(Holder):
         self._targets = targets
         self._saved = saved
         self._by = by
+        self._purpose = _PURPOSE if by is None else _OF_GROUPS
         self._only = only
         self._procfs = procfs
         self._threads = check_threads(threads)
@@ -125,9 +127,9 @@ class Walk(Holder):
         heaviest = Heaviest(top)
         procfs, saved = self._procfs, self._saved
         with (
-            FrameReader(procfs=procfs, purpose=_PURPOSE)
+            FrameReader(procfs=procfs, purpose=self._purpose)
             if saved is None
-            else saved.frame_reader(_PURPOSE)
+            else saved.frame_reader(self._purpose)
         ) as reader:
             self._open_frames(reader)
             size = _available("/proc" if saved else procfs) // SHARE if size is None else size
@@ -194,9 +196,9 @@ class Walk(Holder):
         else:
             self._end = saved.frames_end
         if saved is None:
-            require_pfns(_PURPOSE)
+            require_pfns(self._purpose)
         else:
-            saved.require_pfns(_PURPOSE)
+            saved.require_pfns(self._purpose)
         if saved is not None and not self._kinds_told:
             self._flags = self._counts = zeros_alone(saved.zero_frames(), self._end)
         else:
@@ -211,7 +213,7 @@ class Walk(Holder):
             if error.errno != ENODATA:
                 raise from_file_error(error, path) from None
             raise PagemapError(
-                f"cannot tell what is shared: {path}, or kpagecount beside it, ends before frames "
+                f"cannot {self._purpose}: {path}, or kpagecount beside it, ends before frames "
                 "that processes map",
                 errno=ENODATA,
                 operation="read",

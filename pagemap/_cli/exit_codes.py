@@ -31,10 +31,13 @@ _CODES = {
 _SHARED = (
     "'pagemap maps TARGET --columns rss,uss,file,path' shows how much of each mapping others map"
 )
+_OF_GROUPS = "'pagemap footprint --by WHAT' shows what the kernel tells of each group"
 # By the operation that failed: what still works without it.
 _HINTS = {
     "tell who maps a frame": _SHARED,
     "tell what is shared": _SHARED,
+    "tell what groups of processes share": _OF_GROUPS,
+    "tell which groups of processes map memory": _OF_GROUPS,
     "count huge pages": "'pagemap maps' still shows how much is huge (mapped by PMDs, or hugetlb)",
     "tell page types": "'pagemap maps' and 'pagemap regions' do not need this, and show what is "
     "present, swapped, of files and huge",

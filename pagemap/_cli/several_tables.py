@@ -10,7 +10,7 @@ from pagemap._errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from pagemap._tables.table import Table
@@ -21,10 +21,19 @@ __all__ = ["Several"]
 class Several:
     """The output of several tables, under their names.
 
-    Raises UsageError for what only one of them can have: `option` names one of `parts`.
+    Raises UsageError for what only one of them can have: `option` names one of `parts`. Columns
+    that are called `always` are shown, whatever rank they have.
     """
 
-    def __init__(self, arguments: Namespace, parts: Collection[str], *, option: str) -> None:
+    def __init__(
+        self,
+        arguments: Namespace,
+        parts: Collection[str],
+        *,
+        option: str,
+        always: Sequence[str] = (),
+    ) -> None:
+        self._always = always
         self._path: str | None = arguments.output
         self._header: bool = arguments.header
         self._json = arguments.format == "json"
@@ -67,6 +76,7 @@ class Several:
                 terminal.write(
                     [table],
                     put,
+                    always=[each for each in self._always if each in table.schema],
                     width=width_of(output.fd),
                     header=self._header,
                     bold=is_bold(output.fd),

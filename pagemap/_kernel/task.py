@@ -162,7 +162,8 @@ def exe(folder: Folder) -> str | None:
 def session(folder: Folder) -> str | None:
     """Its session (setsid(2)): the number of that which leads it."""
     fields = (folder.peek("stat") or b"").rpartition(b")")[2].split()
-    return _text(fields[_SESSION]) if len(fields) > _SESSION else None
+    found = fields[_SESSION] if len(fields) > _SESSION else b""
+    return _text(found) if found.isdigit() and len(found) <= _DIGITS else None
 
 
 def cmdline(folder: Folder) -> str | None:

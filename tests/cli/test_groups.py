@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,6 @@ from tests.kernel_settings import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Pagemap
 
@@ -232,12 +232,14 @@ def test_memory_of_groups(
     told = json.loads(out)
     assert code == 0
     ((shared, none), groups) = (told["rows"][-2:], told["rows"][:-2])
-    assert (shared["group"], none["group"]) == ("(shared)", "(none)")
+    assert (shared["mapped_by"], none["mapped_by"]) == ("several", "none")
+    assert sum(row["processes"] for row in groups) == told["total"]["processes"]
     assert sum(row["size"] for row in told["rows"]) == told["total"]["size"]
     assert abs(told["total"]["size"] - told["about"]["total"]) <= 64 * KIB * KIB
     own = sum((64 + number) * KIB for number in range(len(pids)))
     told = json.loads(pagemap("footprint", pids[0], "--json", "--columns", "pid,session")[1])
     (mine,) = [row for row in groups if row["group"] == told["rows"][0]["session"]]
+    assert mine["name"] == Path(f"/proc/{mine['group']}/comm").read_text().rstrip("\n")
     assert mine["processes"] >= len(pids)
     assert mine["anon"] >= own + KIB * KIB  # and what they share among them
 

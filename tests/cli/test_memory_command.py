@@ -221,7 +221,8 @@ def test_without_rights(unprivileged: Pagemap) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--by colour", "--by: invalid choice: 'colour'"),
+        ("--by colour", "--by knows no 'colour'; choose from kind, zone, node, cgroup"),
+        ("--by name,user", "--by takes one word"),
         ("--blocks --blockers", "--blockers: not allowed with argument --blocks"),
         ("--by zone --swap", "--swap: not allowed with argument --by"),
         ("--threads 0", "--threads"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
+from pagemap._cli.exit_codes import message_of
 from pagemap._vocabulary.frame_kinds import FRAME_KINDS
-from tests import everyone, oracle
+from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody, without_admin
-from tests.live.test_sharing_groups import family, need_root_of_frames
+from tests.live.test_sharing_groups import HOSTILE, called, family, need_root_of_frames
 
 if TYPE_CHECKING:
     from pagemap import GroupMemoryRow, Memory
@@ -32,6 +34,42 @@ def told(family: dict[int, str]) -> Memory:
         return pagemap.memory(by="name")
 
 
+def test_names_that_look_like_ours(need_root_of_frames: None) -> None:
+    """The rows of no group are told from those of processes that call themselves anything."""
+    with called(HOSTILE):
+        rows = rows_of(pagemap.memory(by="name"))
+    processes = {(row.group, row.mapped_by): row.processes for row in rows}
+    assert len(processes) == len(rows)
+    assert all(processes[name or None, "one"] for name in HOSTILE)
+    assert [(row.group, row.mapped_by) for row in rows[-2:]] == [(None, "several"), (None, "none")]
+
+
+def test_what_both_of_two_with_one_memory_had(
+    need_root_of_frames: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both end between two passes: what was counted before stays in the row of their group."""
+    monkeypatch.setattr("pagemap._analyses.memory_groups.WINDOW", pagemap.FrameReader().end - 1)
+    with zoo.ZOO["CLONE_VM"]() as target:
+        pids = [target.pid, *target.children]
+        size = target.first.end - target.first.start
+
+        def end_them(done: int, total: int) -> None:
+            if done == total and target.pid in pids:
+                for pid in (*target.children, pids.pop(0)):
+                    os.kill(pid, signal.SIGKILL)
+                workloads.wait_until(lambda: everyone.status(target.pid, "State").startswith("Z"))
+
+        told = pagemap.memory(by="process", progress=end_them)
+    assert target.pid not in pids
+    mine = {str(target.pid), *map(str, target.children)}
+    (row,) = (row for row in rows_of(told) if row.group in mine)
+    assert row.processes == 1
+    assert (row.anon or 0) >= size
+    for kind in told.kinds:
+        if kind.kind != "missing":
+            assert sum(getattr(each, kind.kind) for each in rows_of(told)) == kind.size, kind.kind
+
+
 def rows_of(told: Memory) -> list[GroupMemoryRow]:
     assert told.groups is not None
     return list(told.groups)
@@ -45,10 +83,10 @@ def test_rows_add_up_to_all_memory(told: Memory) -> None:
             assert sum(getattr(row, kind.kind) for row in rows) == kind.size, kind.kind
     for row in rows:
         assert row.size == sum(getattr(row, kind) for kind in KINDS if kind not in APART)
-    assert [(row.group, row.processes) for row in rows[-2:]] == [
-        ("(shared)", None),
-        ("(none)", None),
-    ]
+    assert [(row.group, row.mapped_by) for row in rows[-2:]] == [(None, "several"), (None, "none")]
+    assert {row.mapped_by for row in rows[:-2]} == {"one"}
+    assert len({(row.group, row.mapped_by) for row in rows}) == len(rows)
+    assert all(row.processes for row in rows[:-2])
     sizes = [row.size for row in rows[:-2]]
     assert sizes == sorted(sizes, reverse=True)
     unmapped = ("free", "slab", "pagetables", "hugetlb_idle", "swapcache", "offline", "poisoned")
@@ -65,7 +103,8 @@ def alone(pids: list[int]) -> Counter[str]:
 
 def test_what_a_group_alone_maps(told: Memory, family: dict[int, str]) -> None:
     """Against the kernel's own count of mappings; of files others may map a page meanwhile."""
-    rows = {row.group: row for row in rows_of(told)}
+    rows = {row.group: row for row in rows_of(told) if row.mapped_by == "one"}
+    (several,) = (row for row in rows_of(told) if row.mapped_by == "several")
     for name in sorted(set(family.values())):
         pids = [pid for pid, each in family.items() if each == name]
         wanted = alone(pids)
@@ -76,7 +115,7 @@ def test_what_a_group_alone_maps(told: Memory, family: dict[int, str]) -> None:
         ) * PAGE
     assert told.about["by"] == "name"
     # what they have since the fork, and the file that all of them map
-    assert (rows["(shared)"].shmem or 0) >= 16 * PAGE
+    assert (several.shmem or 0) >= 16 * PAGE
     assert rows["a"].shmem == 10 * PAGE
 
 
@@ -93,5 +132,6 @@ def test_without_rights(need_root: None) -> None:
         pytest.skip("gives up rights that it does not have")
     with pytest.raises(pagemap.AccessDenied, match="/proc/kpageflags"):
         as_nobody(lambda: len(pagemap.memory(by="name").kinds))
-    with pytest.raises(pagemap.PfnsHidden, match="which groups of processes map memory"):
+    with pytest.raises(pagemap.PfnsHidden, match="which groups of processes map memory") as raised:
         without_admin(lambda: len(pagemap.memory(by="name").kinds))
+    assert "footprint --by" in message_of(raised.value)  # the way out of the command

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,7 @@ import pagemap
 from tests import everyone, oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pagemap import GroupSharing, Sharing
 
@@ -25,6 +27,7 @@ PAGE = oracle.PAGE
 ALL = 1_000_000
 KINDS = ("anon", "file", "shmem", "ksm", "other", "zero")
 NAMES = ("a", "b", "a", "c", "b")
+HOSTILE = ("(shared)", "-", "", "a, b", "a", "b", 'say "b"')
 
 # Five processes with names of their own: all of them have anonymous memory from before the fork,
 # which the last has half of anew; a file of memory is all of theirs, one that of "a", one that
@@ -57,8 +60,7 @@ pids = []
 for number, name in enumerate(sys.argv[1:]):
     pid = os.fork()
     if not pid:
-        with open("/proc/self/comm", "w") as comm:
-            comm.write(name)
+        ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0)  # PR_SET_NAME
         kept = [touched(mmap.mmap(files["every"], 0))]
         if name == "a":
             kept.append(touched(mmap.mmap(files["of a"], 0)))
@@ -84,9 +86,16 @@ signal.pause()
 @pytest.fixture(scope="module")
 def family(need_root_of_frames: None) -> Iterator[dict[int, str]]:
     """The name of each, by pid; stopped."""
+    with called(NAMES) as pids:
+        yield pids
+
+
+@contextlib.contextmanager
+def called(names: Sequence[str]) -> Iterator[dict[int, str]]:
+    """Processes of these names, by pid; stopped."""
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(
-            subprocess.Popen([sys.executable, "-c", PROGRAM, *NAMES], stdout=subprocess.PIPE)
+            subprocess.Popen([sys.executable, "-c", PROGRAM, *names], stdout=subprocess.PIPE)
         )
         stack.callback(process.kill)
         assert process.stdout is not None
@@ -95,7 +104,14 @@ def family(need_root_of_frames: None) -> Iterator[dict[int, str]]:
             stack.callback(os.kill, pid, signal.SIGKILL)
             everyone.wait_asleep(pid)
             os.kill(pid, signal.SIGSTOP)
-        yield dict(zip(pids, NAMES, strict=True))
+        yield dict(zip(pids, names, strict=True))
+
+
+@pytest.fixture(scope="module")
+def hostile(need_root_of_frames: None) -> Iterator[dict[int, str]]:
+    """Processes that call themselves what we call others, or several."""
+    with called(HOSTILE) as pids:
+        yield pids
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +154,7 @@ def check(told: GroupSharing, family: dict[int, str]) -> None:
     assert all(row.number == len(row.groups.split(", ")) for row in told.sets)
     alone = everyone.alone(family)
     for row in told.groups:
+        assert row.group is not None
         count = sum((each for (names, _), each in sets.items() if row.group in names), Counter())
         assert kinds(row) - Counter(zero=ALL) == count - Counter(zero=ALL)
         assert row.shared == sum(c for kind, c in count.items() if kind != "zero") * PAGE
@@ -147,6 +164,7 @@ def check(told: GroupSharing, family: dict[int, str]) -> None:
         assert row.processes == list(family.values()).count(row.group)
     assert {row.group for row in told.groups} == set(family.values())
     for pair in told.pairs:
+        assert pair.group is not None
         both = {pair.group, pair.other_group}
         count = sum((each for (names, _), each in sets.items() if both <= names), Counter())
         assert pair.shared == sum(c for kind, c in count.items() if kind != "zero") * PAGE
@@ -155,7 +173,7 @@ def check(told: GroupSharing, family: dict[int, str]) -> None:
         saved[path] += sum(c for kind, c in count.items() if kind != "zero") * (len(names) - 1)
     assert {row.path: row.saved // PAGE for row in told.paths} == +saved
     (total,) = told.total
-    assert total.within == sum(row.within for row in told.groups)
+    assert total.within == told.groups.total().within
     assert total.saved == saved.total() * PAGE
 
 
@@ -172,7 +190,7 @@ def test_groups_page_by_page(family: dict[int, str]) -> None:
     assert (told.about["by"], told.about["processes"]) == ("name", len(family))
     groups = {row.group: row for row in told.groups}
     assert [groups[name].shmem for name in "abc"] == [16 * PAGE, 20 * PAGE, 20 * PAGE]
-    assert groups["a"].within >= 8 * PAGE
+    assert (groups["a"].within or 0) >= 8 * PAGE
     assert (groups["c"].within, groups["c"].processes) == (0, 1)
 
 
@@ -191,6 +209,14 @@ def test_one_group_shares_with_nobody(family: dict[int, str]) -> None:
     (row,) = told.groups
     (whole,) = pagemap.sharing(list(family), only=True).total
     assert (row.shared, row.within, len(told.pairs), len(told.sets)) == (0, whole.shared, 0, 0)
+    assert set(told.total.total()) == {None}  # of one row: there is nothing to add up
+
+
+def test_a_session_is_named_by_who_leads_it(family: dict[int, str]) -> None:
+    (row,) = ask(list(family), "session").groups
+    assert row.group == str(os.getsid(min(family)))
+    leader = Path("/proc", row.group, "comm")
+    assert row.name == (leader.read_text().rstrip("\n") if leader.exists() else None)
 
 
 def test_targets_among_others(family: dict[int, str]) -> None:
@@ -198,11 +224,12 @@ def test_targets_among_others(family: dict[int, str]) -> None:
     pids = [list(family)[number] for number in (1, 0)]  # of "b", and of "a"
     told = pagemap.sharing(pids, by="name", top=ALL)
     named = {row.group: row for row in told.groups}
-    assert {name: named[name].alone is not None for name in "abc"} == {
-        "a": True,
-        "b": True,
-        "c": False,
+    assert {name: named[name].alone is None for name in "abc"} == {
+        "a": False,
+        "b": False,
+        "c": True,
     }
+    assert named["c"].within is None  # what no target maps was not counted
     sets = [row for row in told.sets if row.path.startswith("/memfd:every")]
     assert [(row.groups, row.shmem) for row in sets] == [("b, a, c", 16 * PAGE)]
     sets = [row for row in told.sets if row.path.startswith("/memfd:of b, c")]
@@ -226,6 +253,21 @@ def test_where_memory_for_sets_is_used_up(family: dict[int, str]) -> None:
     assert untold["shared"] > 0
     check_sums(told, every)
     assert {row.alone for row in told.groups} == {None}
+
+
+def test_names_that_look_like_ours(hostile: dict[int, str]) -> None:
+    """Names are quoted where they would not stand apart; none is the one that is not known."""
+    told = ask(list(hostile))
+    assert {row.group: row.processes for row in told.groups} == {
+        name or None: 1 for name in HOSTILE
+    }
+    (every,) = (row for row in told.sets if row.path.startswith("/memfd:every"))
+    assert every.groups == '(shared), "-", -, "a, b", a, b, "say ""b"""'
+    assert next(csv.reader([every.groups], skipinitialspace=True)) == [
+        name or "-" for name in HOSTILE
+    ]
+    keys = [(row.groups, row.path) for row in told.sets]
+    assert len({*keys}) == len(keys)
 
 
 def test_an_unknown_kind_of_group() -> None:

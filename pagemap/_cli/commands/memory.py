@@ -48,7 +48,7 @@ _LISTS = {"blockers": "blocks that are not free", "runs": "runs of free frames"}
 _TOP = 20
 _TOP_OF_DATA = 1000
 _MOST_SORTED = 1 << 17  # kept where another order decides; some 90 MiB
-_OWN_OF_GROUPS = ["group", "processes", "size"]
+_OWN_OF_GROUPS = ["group", "mapped_by", "processes", "size", "name"]
 _OWN_OF_CGROUPS = ["size", "kernel", "difference", "swapped", "inode", "cgroup", "container"]
 
 
@@ -87,12 +87,14 @@ left. The kernel's figure leaves them out, and so they are in difference.
 
 {columns_help(PARTS["groups"].select(_OWN_OF_GROUPS), "columns by name, exe, user and session")}
 
-These are groups of processes, and frames are those that they map. What several
-groups map is in the row (shared), what no process does in (none): page cache,
-slab, free memory. So the rows add up to MemTotal; sharing --by shows which
-groups share. By cgroup and container frames are where they are charged, mapped
-or not. PFNs are needed (CAP_SYS_ADMIN): without, footprint --by shows what the
-kernel tells of each group.
+These are groups of processes, and frames are those that they map. The last two
+rows are of no group: what several groups map, and what no process does (page
+cache, slab, free memory). So the rows add up to MemTotal; sharing --by shows
+which groups share. PFNs are needed (CAP_SYS_ADMIN): without, footprint --by
+shows what the kernel tells of each group.
+
+By cgroup and container frames are where they are charged, mapped or not. With
+--by container, rows is how many cgroups a container has.
 
 {columns_help(PARTS["orders"], "columns by order")}
 
@@ -121,10 +123,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     views = parser.add_mutually_exclusive_group()
     views.add_argument(
         "--by",
-        dest="view",
-        choices=list(_BY),
         metavar="WHAT",
-        default="kind",
         help=f"{', '.join(_BY)}: a row for each (default: kind)",
     )
     for option, view in (
@@ -141,11 +140,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the table that was asked for."""
+    from pagemap._analyses.groups import NUMBERED
     from pagemap._analyses.memory import memory
     from pagemap._cli.parsing import parse_count, parse_limit
     from pagemap._cli.progress import Bar
 
-    part = _BY.get(arguments.view, arguments.view)
+    view = arguments.view or _row(arguments.by)
+    part = _BY.get(view, view)
     threads = parse_count(arguments.threads, option="--threads")
     top = most = parse_limit(arguments.top, option="--top")
     if top is None and part in _LISTS:
@@ -153,8 +154,9 @@ def run(arguments: Namespace) -> int:
         arguments.top = str(most)
     if arguments.sort is not None or arguments.reverse:  # then another order decides
         most = max(most or 0, _MOST_SORTED)
-    arguments.by = "container" if arguments.view == "container" else None
-    shown = results.Results(arguments, PARTS[part])
+    arguments.by = "container" if view == "container" else None
+    named = ["name"] if view in NUMBERED else []  # their groups are numbers
+    shown = results.Results(arguments, PARTS[part], always=named)
     made: list[Memory] = []
 
     def make() -> Table[Any]:
@@ -162,7 +164,7 @@ def run(arguments: Namespace) -> int:
             told = memory(
                 frames=_frames(part),
                 cgroups=part == "cgroups",
-                by=arguments.view if part == "groups" else None,
+                by=view if part == "groups" else None,
                 blockers=most if part == "blockers" else None,
                 runs=most if part == "runs" else None,
                 threads=threads,
@@ -178,6 +180,17 @@ def run(arguments: Namespace) -> int:
     if part in _LISTS:
         _remark_list(made[0], part, int(arguments.top), usual=top is None)
     return _remark(made[0], part)
+
+
+def _row(by: str | None) -> str:
+    """What rows are of, with --by."""
+    from pagemap._cli.parsing import parse_names
+    from pagemap._errors import UsageError
+
+    (word, *more) = parse_names([by or "kind"], _BY, option="--by")
+    if more:
+        raise UsageError("--by takes one word")
+    return word
 
 
 def _remark_list(told: Memory, part: str, top: int, *, usual: bool) -> None:

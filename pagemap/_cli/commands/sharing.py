@@ -115,6 +115,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write what is shared."""
+    from pagemap._analyses.groups import NUMBERED
     from pagemap._analyses.sharing import sharing, sharing_in
     from pagemap._cli import spaces
     from pagemap._cli.messages import complain
@@ -137,6 +138,7 @@ def run(arguments: Namespace) -> int:
         top = max(top, _TOP_OF_DATA)
     if arguments.targets_only and not arguments.targets:
         raise UsageError("--targets-only needs targets: name the processes to read")
+    named = ["name", "other_name"] if by in NUMBERED else []  # their groups are numbers
     made: list[Sharing | GroupSharing] = []
 
     def look() -> Sharing | GroupSharing:
@@ -153,9 +155,9 @@ def run(arguments: Namespace) -> int:
         return _parts(look(), parts)[parts[0]]
 
     shown: Any = (
-        results.Results(arguments, schemas[parts[0]])
+        results.Results(arguments, schemas[parts[0]], always=named)
         if len(parts) == 1
-        else Several(arguments, parts, option="--what")
+        else Several(arguments, parts, option="--what", always=named)
     )
     saved = spaces.all_saved(arguments.targets, others=not arguments.targets_only)
     if saved is None:

@@ -15,7 +15,9 @@ class FreedRow(Record):
     is free memory then.
     """
 
-    group: str = field("", "what the processes have in common", rank=0, key=True)
+    group: str | None = field(
+        "", "what the processes have in common; empty where nothing tells it", rank=0, key=True
+    )
     processes: int = field("processes", "how many they are", rank=2)
     frees: int = field("bytes", "comes back: anon + shmem + page_tables + kernel_stacks", rank=1)
     anon: int = field("bytes", "part of frees: anonymous memory that no other process maps", rank=5)

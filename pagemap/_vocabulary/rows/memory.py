@@ -118,14 +118,18 @@ class CgroupMemoryRow(_Kinds):
 class GroupMemoryRow(_Kinds):
     """What the frames are for that a group of processes alone maps; a row of `Memory.groups`.
 
-    The last two rows are what several groups map, (shared), and what no process does, (none).
+    The last two rows are of no group: what several groups map, and what no process does.
     """
 
-    group: str = field(
-        "", "the group, (shared) or (none); - where it is not known", rank=0, key=True
+    group: str | None = field(
+        "", "the group; empty where nothing tells it, and in the rows of no group", rank=0, key=True
     )
-    processes: int | None = field("processes", "number of its processes that were read", rank=2)
+    mapped_by: str = field("", "one (this group alone), several, or none", rank=0, key=True)
+    processes: int = field("processes", "number of its processes that were read", rank=2)
     size: int = field("bytes", "frames that it alone maps", rank=1)
+    name: str | None = field(
+        "", "command name of who leads the session; of other groups empty", default=None
+    )
 
 
 class OrderRow(Record):

@@ -41,7 +41,7 @@ _ZERO = field("bytes", "mapped zero pages", adds=False, rank=10)
 _SAVED = field(
     "bytes", "how much more memory would be needed without sharing and merging", adds=False, rank=3
 )
-_PATH = field("", "path in the first process that maps it; empty for anonymous memory", rank=2)
+_PATH_MEANS = "path in the first process that maps it; empty for anonymous memory"
 
 
 class SharedRow(Record):
@@ -99,7 +99,7 @@ class SharedGroupRow(Record):
     other: int | None = _OTHER
     zero: int = _ZERO
     pids: tuple[int, ...] = field("", "the processes", rank=3, key=True)
-    path: str = _PATH
+    path: str = field("", _PATH_MEANS, rank=2, key=True)
 
 
 class SharedPathRow(Record):
@@ -123,7 +123,7 @@ class SharedFrameRow(Record):
     processes: int = field("", "number of processes that map it", rank=1)
     mapcount: int | None = field("", "times it is mapped, as the kernel counts", rank=3)
     kind: str | None = field("", "anon, file, shmem, ksm, zero or other", rank=4)
-    path: str = _PATH
+    path: str = field("", _PATH_MEANS, rank=2)
 
 
 PARTS: dict[str, Schema] = {
@@ -139,9 +139,8 @@ PARTS: dict[str, Schema] = {
 _KEPT = field(
     "bytes", "how much more memory would be needed if no groups shared any", adds=False, rank=3
 )
-_WITHIN = field(
-    "bytes", "what several processes of one group alone share, or KSM merged there", rank=3
-)
+_WITHIN_MEANS = "what several processes of one group alone share, or KSM merged there"
+_LEADER = field("", "command name of who leads the session; of other groups empty", default=None)
 
 
 class GroupTotalRow(Record):
@@ -157,14 +156,14 @@ class GroupTotalRow(Record):
     ksm: int | None = _KSM
     other: int | None = _OTHER
     zero: int = _ZERO
-    within: int = _WITHIN
+    within: int = field("bytes", _WITHIN_MEANS, adds=False, rank=3)
     saved: int = _KEPT
 
 
 class GroupShareRow(Record):
     """What a group shares with any other, and has alone; a row of `GroupSharing.groups`."""
 
-    group: str = field("", "the group; - where it is not known", rank=0, key=True)
+    group: str | None = field("", "the group; empty where nothing tells it", rank=0, key=True)
     processes: int = field("processes", "number of its processes that were read", rank=2)
     shared: int = _SHARED
     anon: int | None = _ANON
@@ -173,15 +172,16 @@ class GroupShareRow(Record):
     ksm: int | None = _KSM
     other: int | None = _OTHER
     zero: int = _ZERO
-    within: int = _WITHIN
+    within: int | None = field("bytes", _WITHIN_MEANS, rank=3)
     alone: int | None = field("bytes", "what no other group maps, within included", rank=4)
+    name: str | None = _LEADER
 
 
 class GroupPairRow(Record):
     """What two groups share, with or without others; a row of `GroupSharing.pairs`."""
 
-    group: str = field("", "one group", rank=0, key=True)
-    other_group: str = field("", "the other group", rank=0, key=True)
+    group: str | None = field("", "one group", rank=0, key=True)
+    other_group: str | None = field("", "the other group", rank=0, key=True)
     shared: int = _SHARED
     anon: int | None = _ANON
     file: int | None = _FILE
@@ -189,6 +189,8 @@ class GroupPairRow(Record):
     ksm: int | None = _KSM
     other: int | None = _OTHER
     zero: int = _ZERO
+    name: str | None = _LEADER
+    other_name: str | None = _LEADER
 
 
 class GroupSetRow(Record):
@@ -202,8 +204,10 @@ class GroupSetRow(Record):
     ksm: int | None = _KSM
     other: int | None = _OTHER
     zero: int = _ZERO
-    groups: str = field("", "the groups, between commas", rank=3, key=True)
-    path: str = _PATH
+    groups: str = field(
+        "", "the groups, between commas; a name with a comma in quotes", rank=3, key=True
+    )
+    path: str = field("", _PATH_MEANS, rank=2, key=True)
 
 
 class GroupPathRow(Record):
