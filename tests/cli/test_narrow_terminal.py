@@ -138,3 +138,18 @@ def test_what_was_asked_for_first(
     shown = lines_on(pagemap, 40, *line.split())
     assert [title for title in titles if title in shown[0].split()] == titles
     assert max(map(len, shown)) <= 40
+
+
+@pytest.mark.parametrize(
+    ("line", "titles"),
+    [("--what groups", ["SHARED", "PIDS"]), ("--by name --what sets", ["SHARED", "GROUPS"])],
+)
+def test_who_shares(
+    pagemap: Pagemap, start: Start, need_root: None, need_pfns: None, line: str, titles: list[str]
+) -> None:
+    """At 40 columns there was a number of processes, or of groups, in their place."""
+    pids = start(workloads.idle()).pid, start(workloads.bash()).pid
+    shown = lines_on(pagemap, 40, "sharing", *pids, "--targets-only", "--top", 3, *line.split())
+    assert [title for title in shown[0].split() if title in titles] == titles
+    assert len(shown) == 4
+    assert max(map(len, shown)) <= 40

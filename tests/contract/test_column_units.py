@@ -25,12 +25,19 @@ MODULES = [
         for each in pkgutil.iter_modules(rows.__path__)
     ),
 ]
+SCHEMAS = {
+    each.name: each
+    for module in MODULES
+    for value in vars(module).values()
+    for each in (value.values() if isinstance(value, dict) else [value])
+    if isinstance(each, Schema)
+}
+APART = [("pagemap.memory.zones", "start")]  # a PFN, where there are no addresses
 COLUMNS = {
     (each.name, column.name): column.unit
-    for module in MODULES
-    for each in vars(module).values()
-    if isinstance(each, Schema)
+    for each in SCHEMAS.values()
     for column in each
+    if (each.name, column.name) not in APART
 }
 
 

@@ -78,7 +78,7 @@ class PathDiffRow(DiffSums):
     kind: str = _KIND
     amount: int = _AMOUNT
     mappings: int = _MAPPINGS
-    path: str = field("", "the file, a name in brackets, or empty", "", rank=2, key=True)
+    path: str = field("", "the file, a name in brackets, or empty", "", rank=0, key=True)
 
 
 @extended

@@ -90,7 +90,7 @@ class SharedPairRow(Record):
 class SharedGroupRow(Record):
     """What exactly these processes share, by path; a row of `Sharing.groups`."""
 
-    processes: int = field("", "number of processes", rank=0)
+    processes: int = field("", "number of processes", rank=3)
     shared: int = _SHARED
     anon: int | None = _ANON
     file: int | None = _FILE
@@ -98,7 +98,7 @@ class SharedGroupRow(Record):
     ksm: int | None = _KSM
     other: int | None = _OTHER
     zero: int = _ZERO
-    pids: tuple[int, ...] = field("", "the processes", rank=3, key=True)
+    pids: tuple[int, ...] = field("", "the processes", rank=0, key=True)
     path: str = field("", _PATH_MEANS, rank=2, key=True)
 
 
@@ -196,7 +196,7 @@ class GroupPairRow(Record):
 class GroupSetRow(Record):
     """What exactly these groups share, by path; a row of `GroupSharing.sets`."""
 
-    number: int = field("", "number of groups", rank=0)
+    number: int = field("", "number of groups", rank=3)
     shared: int = _SHARED
     anon: int | None = _ANON
     file: int | None = _FILE
@@ -205,7 +205,7 @@ class GroupSetRow(Record):
     other: int | None = _OTHER
     zero: int = _ZERO
     groups: str = field(
-        "", "the groups, between commas; a name with a comma in quotes", rank=3, key=True
+        "", "the groups, between commas; a name with a comma in quotes", rank=0, key=True
     )
     path: str = field("", _PATH_MEANS, rank=2, key=True)
 
