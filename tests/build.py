@@ -11,6 +11,7 @@ import atexit
 import functools
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 PAGE = os.sysconf("SC_PAGESIZE")
 COMMON_FLAGS = ("-std=gnu11", "-Wall", "-Wextra")
+NO_LOADER = "/" + "loader" * 40  # where the path of one is written
 
 
 class CompilerMissing(Exception):
@@ -99,23 +101,63 @@ def textbook() -> Path:
 
 
 def targets() -> Path:
-    """The program behind tests/workloads.py."""
+    """The program behind tests/workloads.py, a copy that no other run of the tests maps.
+
+    So are its C library and its loader: strangers come and go, and change what a process has alone
+    of a file that they map too, and its share of it.
+    """
+    return _own_copy(compiled_targets())
+
+
+def compiled_targets() -> Path:
+    """The same, which is not to be run: it has not yet a loader."""
     parts = ("kinds", "treats", "folios", "zoo")
     sources = [HERE / "targets.c", *(HERE / f"target_{part}.c" for part in parts)]
-    return _own_copy(program(*sources, reads=[HERE / "targets.h"]))
+    linked = (f"--dynamic-linker={NO_LOADER}", "--disable-new-dtags", "-rpath,$ORIGIN")
+    flags = ("-O2", *(f"-Wl,{option}" for option in linked))
+    return program(*sources, flags=flags, reads=[HERE / "targets.h"])
+
+
+def loaded() -> tuple[Path, list[Path]]:
+    """The loader that runs what is compiled here, and the libraries that it loads."""
+    done = subprocess.run(
+        [textbook()],
+        env={**os.environ, "LD_TRACE_LOADED_OBJECTS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = re.findall(r"(=> )?(/.*) \(0x", done.stdout)
+    (loader,) = (Path(path) for arrow, path in found if not arrow)
+    return loader, [Path(path) for arrow, path in found if arrow]
 
 
 @functools.cache
 def _own_copy(made: Path) -> Path:
-    """A copy that no other run of the tests maps: what is exclusive in it would change else."""
     folder = Path(tempfile.mkdtemp(prefix="own-", dir=cache()))
     atexit.register(_remove, folder, os.getpid())
-    copy = folder / made.name
-    with made.open("rb") as source, copy.open("wb", buffering=0) as written:
-        while page := source.read(PAGE):  # what is written at once may lie in one large folio
-            written.write(page)
-    copy.chmod(0o700)
-    return copy
+    loader, libraries = loaded()
+    for path in (loader, *libraries):
+        _write(folder / path.name, path.read_bytes())
+    place = NO_LOADER.encode()
+    program = made.read_bytes()
+    assert program.count(place) == 1
+    own = os.fsencode(folder / loader.name).ljust(len(place), b"\0")
+    return _write(folder / made.name, program.replace(place, own))
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Write it page by page, for what is written at once may lie in large folios, and to disk.
+
+    What is dirty would be clean a while later.
+    """
+    with path.open("wb", buffering=0) as file:
+        for at in range(0, len(data), PAGE):
+            file.write(data[at : at + PAGE])
+        os.fsync(file.fileno())
+    path.chmod(0o700)
+    return path
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -97,7 +97,7 @@ def test_a_private_page_is_found_and_the_search_ends(start: Start) -> None:
 
 
 def test_a_page_of_libc_in_every_process(start: Start) -> None:
-    target = start(workloads.idle())
+    target = start(workloads.bash())
     start(workloads.bash())
     start(workloads.python())
     line = next(

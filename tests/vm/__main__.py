@@ -173,7 +173,7 @@ def prepare(share: Path) -> None:
     programs = share / "programs"
     programs.mkdir(mode=0o700)
     for program in (
-        build.targets(),
+        build.compiled_targets(),
         build.textbook(),
         build.program(HERE / "dirty.c"),
         touching.program(),
