@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,7 @@ from pagemap._kernel import smaps
 from pagemap._native.footprint import Chunks, Room, Walk
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
+from tests.looks import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -24,8 +25,6 @@ PAGE = oracle.PAGE
 KIB = 1024
 MIB = 1 << 20
 CHILDREN = 5
-# Other processes come and go, and with them who shares a library: so looked at before and after.
-TRIES = 20
 KEYS = {
     "rss": "Rss",
     "pss": "Pss",
@@ -43,16 +42,13 @@ KEYS = {
     "locked": "Locked",
 }
 
-# What they change of a library, and of all together.
-STRANGERS = {"pss", "uss", "shared", "clean", "dirty", "referenced", "pss is near"}
-STRANGERS |= {f"{whose}_{how}" for whose in ("shared", "private") for how in ("clean", "dirty")}
-LONG_LOOK = 1000  # mappings: while so many are read, others come and go
-
 THP = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped")
 
 Sums = dict[str, int]
 Rows = list[tuple[int, int, Sums]]
 Row = pagemap.FootprintRow | pagemap.MappingFootprintRow
+MappingRows = list[pagemap.MappingFootprintRow]
+Wrong = dict[tuple[int, str], tuple[object, object]]  # by where it starts and by its word
 
 
 def named(sizes: Sums) -> Sums:
@@ -97,90 +93,65 @@ def gentle(need_pfns: None) -> Iterator[Gentle]:
         yield gentle
 
 
-def unsettled(pid: int) -> set[int]:
-    """Where mappings begin of which others change something at each look; 0 stands for all."""
-    lines = oracle.maps(pid)
-    if len(lines) < LONG_LOOK:
-        return set()
-    return {0, *(line.start for line in lines if line.path.startswith(("/usr/", "/lib", "[v")))}
-
-
-def agreed(pid: int, look: Callable[[Sums, Rows], tuple[object, object]]) -> None:
-    """Assert that both results of `look` are the same, at a moment when nothing moves.
-
-    It is given the kernel's sums, which are looked at before and after.
-    """
-    for _ in range(TRIES):
-        before = kernels(pid)
-        got, wanted = look(*before)
-        if got == wanted:
-            return
-        still = kernels(pid) == before
-    if not still:
-        pytest.skip("other processes map and unmap the same libraries without a rest")
-    assert got == wanted
-
-
 def check_kernels_sums(pid: int) -> None:
-    """Each is what the kernel said before or what it said after: strangers come and go."""
-    changing = unsettled(pid)
-    for _ in range(TRIES):
+    """Each is what the kernel said before, or what it said after."""
+
+    def wrong(whole: Row, each: MappingRows, rollup: Sums, mappings: Rows) -> Wrong:
+        assert [(row.start, row.end) for row in each] == [row[:2] for row in mappings]
+        return {
+            (start, name): (getattr(row, name), size)
+            for row, (start, _, sums) in zip(
+                [whole, *each], [(0, 0, rollup), *mappings], strict=True
+            )
+            for name, size in sums.items()
+            if getattr(row, name) != size
+        }
+
+    def differences() -> Wrong:
         before = kernels(pid)
         with pagemap.Process(pid) as process:
-            whole, rows = process.footprint(), list(process.footprints())
-        after = kernels(pid)
-        said = [
-            (each[:2], each[2], again[2])
-            for each, again in zip(
-                [(0, 0, before[0]), *before[1]], [(0, 0, after[0]), *after[1]], strict=True
-            )
-        ]
-        assert [(row.start, row.end) for row in rows] == [where for where, *_ in said[1:]]
-        wrong = [
-            (where, name, getattr(row, name), one[name], other[name])
-            for row, (where, one, other) in zip([whole, *rows], said, strict=True)
-            for name in one
-            if getattr(row, name) not in (one[name], other[name])
-            and not (where[0] in changing and name in STRANGERS)
-        ]
-        if not wrong:
-            return
-    assert not wrong
+            told = process.footprint(), list(process.footprints())
+        found = wrong(*told, *before)
+        if found:
+            found = {key: both for key, both in wrong(*told, *kernels(pid)).items() if key in found}
+        return found
+
+    settled(differences)
 
 
 def check_walk(pid: int, gentle: Gentle) -> None:
-    changing = unsettled(pid)
-
-    def told(held: Row, sums: Sums, most: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def of_one(start: int, held: Row, sums: Sums, most: int) -> Wrong:
         """What a walk tells, and what it must: PSS is to be near."""
-        wanted = exact(sums)
-        near = {**wanted, "pss is near": True, "swap_pss": None}
+        wanted: dict[str, int | None] = {**exact(sums), "swap_pss": None}
         ours = {name: getattr(held, name) for name in wanted}
         # who wrote to what swap has a copy of, or to shared memory read first, only smaps sees
         for name in ("dirty", "swap"):
-            near[name] = wanted[name] if ours[name] is not None else None
-        ours |= {
-            "pss is near": abs((held.pss or 0) - sums["pss"]) < most,
-            "swap_pss": held.swap_pss,
-        }
-        return ours, near
+            if ours[name] is None:
+                wanted[name] = None
+        pss = held.pss or 0
+        if abs(pss - sums["pss"]) >= most:
+            ours, wanted = {**ours, "pss": pss}, {**wanted, "pss": sums["pss"]}
+        return {(start, each): (ours[each], wanted[each]) for each in wanted
+                if ours[each] != wanted[each]}  # fmt: skip
 
-    def look(rollup: Sums, mappings: Rows) -> tuple[object, object]:
+    def wrong(whole: Row, each: MappingRows, rollup: Sums, mappings: Rows) -> Wrong:
+        assert [(held.start, held.end) for held in each] == [row[:2] for row in mappings]
         # smaps_rollup rounds once, down to whole KiB; so does a walk, to whole bytes
-        rows = [(0, 0, *told(process.footprint(gentle=gentle), rollup, KIB))]
-        each = list(process.footprints(gentle=gentle))
-        assert len(each) == len(mappings)
-        for held, (start, end, sums) in zip(each, mappings, strict=True):
-            assert (held.start, held.end) == (start, end)
-            rows.append((start, end, *told(held, sums, PAGE)))
-        for start, _, *both in rows:
-            for name in STRANGERS if start in changing else ():
-                for amounts in both:
-                    amounts.pop(name, None)
-        return [(*row[:2], row[2]) for row in rows], [(*row[:2], row[3]) for row in rows]
+        found = of_one(0, whole, rollup, KIB)
+        for held, (start, _, sums) in zip(each, mappings, strict=True):
+            found |= of_one(start, held, sums, PAGE)
+        return found
+
+    def differences() -> Wrong:
+        before = kernels(pid)
+        told = process.footprint(gentle=gentle), list(process.footprints(gentle=gentle))
+        found = wrong(*told, *before)
+        if found:
+            found = {key: both for key, both in wrong(*told, *kernels(pid)).items() if key in found}
+        return found
 
     with pagemap.Process(pid) as process:
-        agreed(pid, look)
+        settled(differences)
 
 
 def test_the_kernels_sums(stopped: workloads.Target) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
 import sys
@@ -13,6 +12,7 @@ import pytest
 from pagemap._core import ffi, lib
 from tests import workloads
 from tests.held_process import BUFFER, PAGE, lines, mappings, opened, sized
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,17 +22,14 @@ if TYPE_CHECKING:
 
 SCRATCH: int = lib.PM_SCRATCH
 PRESENT, SWAPPED, FILE = 63, 62, 61
+NONE = 2**64 - 1
 ALL = (1 << 9) - 1
 
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[workloads.Target]:
-    """A shell: files, a heap, a stack, and holes."""
-    with contextlib.ExitStack() as stack:
-        try:
-            target = stack.enter_context(workloads.python())
-        except workloads.Unavailable as reason:
-            pytest.skip(str(reason))
+    """Files that strangers do not map, a heap, a stack, small mappings, and holes."""
+    with workloads.many(700) as target:
         target.stop()
         yield target
 
@@ -102,14 +99,22 @@ def test_entries(target: workloads.Target, process: Any) -> None:
     out, stored = ffi.new("uint64_t[]", count), ffi.new("uint64_t[]", len(spans))
     # the last first: no order is asked for
     given = ffi.new("struct pm_span[]", spans[::-1])
-    got = lib.pm_process_entries_of(process, given, len(spans), out, count, stored)
-    truth = [words(target.pid, *span) for span in spans[::-1]]
-    assert got == count
-    assert list(stored) == [len(each) for each in truth]
-    assert list(out) == [word for each in truth for word in each]
-    start, end = spans[0]
-    assert lib.pm_process_entries(process, start, (end - start) // PAGE, out) > 0
-    assert list(out)[: len(truth[-1])] == truth[-1]
+
+    def look() -> tuple[object, object]:
+        assert lib.pm_process_entries_of(process, given, len(spans), out, count, stored) == count
+        truth = [words(target.pid, *span) for span in spans[::-1]]
+        assert list(stored) == [len(each) for each in truth]
+        return list(out), [word for each in truth for word in each]
+
+    agreed(look)  # again, where the kernel moves a page
+
+    def look_at_one() -> tuple[object, object]:
+        start, end = spans[0]
+        pages = (end - start) // PAGE
+        assert lib.pm_process_entries(process, start, pages, out) == pages
+        return list(out)[:pages], words(target.pid, start, end)
+
+    agreed(look_at_one)
     # nothing is read where it does not fit
     out[0] = 77
     few = lib.pm_process_entries_of(process, given, len(spans), out, count - 1, stored)
@@ -143,21 +148,26 @@ def test_translate(target: workloads.Target, process: Any, pfns_visible: bool) -
 
 def test_populated(target: workloads.Target, process: Any) -> None:
     """All that is there, whatever the capacities, and nothing else."""
-    truth = {}
-    for start, end, *_ in lines(target.pid):
-        for page, word in enumerate(words(target.pid, start, end)):
-            if word >> SWAPPED:
-                truth[start + page * PAGE] = word
-    assert len(truth) > 500
-    top = lines(target.pid)[-1][1]
-    for capacity, runs_capacity in ((1 << 16, 1 << 12), (37, 1000), (1000, 3)):
+    rows = lines(target.pid)
+    top = rows[-1][1]
+    # by no scan terabytes of holes are read
+    first = rows[0][0] if process.can & lib.PM_CAN_SCAN else rows[-4][0]
+
+    def truth() -> dict[int, int]:
+        return {
+            start + page * PAGE: word
+            for start, end, *_ in rows
+            for page, word in enumerate(words(target.pid, start, end))
+            if word >> SWAPPED and start >= first
+        }
+
+    assert len(truth()) > (500 if first == rows[0][0] else 0)
+
+    def found(capacity: int, runs_capacity: int) -> dict[int, int]:
         entries = ffi.new("uint64_t[]", capacity)
         runs, stored = ffi.new("struct pm_span[]", runs_capacity), ffi.new("uint64_t *")
-        at, calls = ffi.new("uint64_t *", 0), 0
-        found: dict[int, int] = {}
-        if not process.can & lib.PM_CAN_SCAN:
-            at[0] = lines(target.pid)[-4][0]  # else terabytes are read
-        first = at[0]
+        at, calls = ffi.new("uint64_t *", first), 0
+        result: dict[int, int] = {}
         while at[0] < top:
             got = lib.pm_process_populated(
                 process, at, top, entries, capacity, runs, runs_capacity, stored
@@ -171,9 +181,12 @@ def test_populated(target: workloads.Target, process: Any) -> None:
                 for address in range(run.start, run.end, PAGE)
             ]
             assert len(addresses) == got
-            found.update(zip(addresses, entries[0:got], strict=True))
-        assert found == {address: word for address, word in truth.items() if address >= first}
+            result.update(zip(addresses, entries[0:got], strict=True))
         assert calls == 1 or capacity < 2000
+        return result
+
+    for capacities in ((1 << 16, 1 << 12), (37, 1000), (1000, 3)):
+        agreed(lambda each=capacities: (found(*each), truth()))  # type: ignore[misc]
 
 
 def test_regions(target: workloads.Target, process: Any) -> None:
@@ -271,49 +284,51 @@ def mapcounts(pfns: list[int]) -> list[int]:
     with open("/proc/kpagecount", "rb", buffering=0) as file:
         for pfn in pfns:
             word = os.pread(file.fileno(), 8, pfn * 8)
-            found.append(int.from_bytes(word, sys.byteorder) if word else 2**64 - 1)
+            found.append(int.from_bytes(word, sys.byteorder) if word else NONE)
     return found
 
 
-def test_frames(target: workloads.Target, process: Any, need_pfns: None) -> None:
+@pytest.fixture
+def frames() -> Iterator[Any]:
+    """The files of flags and of counts, open."""
     out = ffi.new("struct pm_frames **")
-    every = lib.PM_FRAMES_FLAGS | lib.PM_FRAMES_COUNTS
-    error = lib.pm_frames_open(ffi.NULL, every, out)
-    if error:
+    if lib.pm_frames_open(ffi.NULL, lib.PM_FRAMES_FLAGS | lib.PM_FRAMES_COUNTS, out):
         pytest.skip("needs root, to read /proc/kpageflags and kpagecount")
-    frames = out[0]
-    try:
-        pfns = [
-            word % 2**55
-            for start, end, *_ in lines(target.pid)
-            for word in words(target.pid, start, end)
-            if word >> PRESENT and word % 2**55
-        ][:3000]
-        pfns.insert(100, 2**50)  # the machine has none of it
-        given = ffi.new("uint64_t[]", pfns)
-        counts = ffi.new("uint64_t[]", len(pfns))
-        for most in (SCRATCH + 4 * len(pfns), SCRATCH + 4 * 7):
-            scratch = ffi.new("uint64_t[]", most)
-            got = lib.pm_frames_words(
-                frames, lib.PM_FRAMES_COUNTS, given, len(pfns), scratch, most, counts
-            )
-            assert got == len(pfns) - 1
-            assert counts[100] == 2**64 - 1
-            # strangers map some of these frames too: of two looks alike ours is between
-            looks = [mapcounts(pfns)]
-            lib.pm_frames_words(
-                frames, lib.PM_FRAMES_COUNTS, given, len(pfns), scratch, most, counts
-            )
-            looks.append(mapcounts(pfns))
-            same = [i for i in range(len(pfns)) if looks[0][i] == looks[1][i]]
-            assert len(same) > len(pfns) // 2
-            assert [counts[i] for i in same] == [looks[0][i] for i in same]
-        missing = lib.pm_frames_words(
-            frames, lib.PM_FRAMES_CGROUPS, given, 1, scratch, most, counts
-        )
-        assert missing == -9  # EBADF
-    finally:
-        lib.pm_frames_close(frames)
+    yield out[0]
+    lib.pm_frames_close(out[0])
+
+
+def test_frames(frames: Any, start: Start, need_pfns: None) -> None:
+    """Of a file that three map, each of them twice, and of what each has for itself."""
+    size = 256 * PAGE
+    with workloads.temporary_file(b"thrice", size) as path:
+        targets = [start(workloads.file_at(path, size)) for _ in range(3)]
+        areas = targets[0].areas
+        times = {"clean": 6, "shared": 6, "written": 1}
+        wanted = [count for name in times for count in [times[name]] * areas[name].pages]
+        wanted.insert(100, NONE)
+        for most in (SCRATCH + 4 * len(wanted), SCRATCH + 4 * 7):
+            scratch, counts = ffi.new("uint64_t[]", most), ffi.new("uint64_t[]", len(wanted))
+
+            def look(most: int = most, scratch: Any = scratch, counts: Any = counts) -> Any:
+                spans = [(areas[name].start, areas[name].end) for name in times]
+                pfns = [word % 2**55 for span in spans for word in words(targets[0].pid, *span)]
+                pfns.insert(100, 2**50)  # the machine has none of it
+                got = lib.pm_frames_words(
+                    frames, lib.PM_FRAMES_COUNTS, pfns, len(pfns), scratch, most, counts
+                )
+                assert got == len(pfns) - 1
+                return list(counts), mapcounts(pfns)
+
+            assert agreed(look) == wanted  # again, where the kernel moves a page
+
+
+def test_what_frames_were_not_opened_for(frames: Any) -> None:
+    scratch, counts = ffi.new("uint64_t[]", SCRATCH + 4), ffi.new("uint64_t *")
+    missing = lib.pm_frames_words(
+        frames, lib.PM_FRAMES_CGROUPS, [1], 1, scratch, SCRATCH + 4, counts
+    )
+    assert missing == -9  # EBADF
 
 
 def test_errno_is_as_it_was(process: Any, target: workloads.Target) -> None:

@@ -11,13 +11,13 @@ import errno
 import fcntl
 import mmap
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import oracle, zoo_doors, zoo_kernel
+from tests.looks import settled
 from tests.workloads import Unavailable
 from tests.zoo import ZOO
 from tests.zoo_doors import WHOLE
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     Truth = dict[int, dict[str, int]]
 
 PAGE = oracle.PAGE
-# Libraries are everybody's: others who begin or end change what is shared of them.
-TRIES = 60
 
 
 @pytest.fixture(scope="module", name="animal", params=ZOO)
@@ -118,18 +116,17 @@ def test_each_word_is_the_kernels(
     if door in zoo_doors.FRAMES and not frames:
         pytest.skip("PFNs or /proc/kpageflags are hidden: needs CAP_SYS_ADMIN and root")
     reasons = {word: reason_for(kind, door, word, here) for word in zoo_doors.WORDS[door]}
-    found: dict[str, object] = {}
-    for _ in range(TRIES):
+
+    def found() -> dict[str, object] | None:
+        """Ours, the kernel's, and the reason that is written down."""
         before = truth(target, frames=frames, common=door == "sharing")
         ours = zoo_doors.DOORS[door](target)
         after = truth(target, frames=frames, common=door == "sharing")
         if before.keys() != after.keys() or not ours.keys() <= before.keys():
-            continue
-        found = differences(reasons, ours, before, after)
-        if not found:
-            break
-        time.sleep(0.02)  # pss of a library changes with each process that maps it
-    assert not found, f"{kind}, {door}: (ours, the kernel's, the reason written down) {found}"
+            return None
+        return differences(reasons, ours, before, after)
+
+    settled(found)
 
 
 def test_each_reason_is_of_a_cell() -> None:

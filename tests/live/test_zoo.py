@@ -9,17 +9,17 @@ import pytest
 
 from tests import oracle, zoo_kernel
 from tests.kernel_settings import THP
+from tests.looks import settled
 from tests.workloads import Unavailable
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.target import Target
     from tests.zoo_kernel import Row
 
 PAGE = oracle.PAGE
-TRIES = 20
 # The page of a THP that a child wrote, of all its pages.
 ONE = Fraction(PAGE, int((THP / "hpage_pmd_size").read_text()) if THP.exists() else PAGE)
 HALF = Fraction(1, 2)
@@ -89,15 +89,6 @@ def total(rows: list[Row], word: str) -> int:
     return sum(row.words[word] for row in rows)
 
 
-def settle(differences: Callable[[], dict[str, object]]) -> None:
-    """The kernel's accounts are of moments: they must agree in one of a few."""
-    found: dict[str, object] = {}
-    for _ in range(TRIES):
-        if not (found := differences()):
-            return
-    raise AssertionError(found)
-
-
 def own(rows: list[Row], target: Target) -> list[Row]:
     """Mappings of the target's areas."""
     areas = target.areas.values()
@@ -119,7 +110,7 @@ def test_each_kind_is_what_it_says(animal: tuple[str, Target]) -> None:
         got = {word: total(smaps if word in smaps[0].words else pages, word) for word in wanted}
         return {word: (got[word], wanted[word]) for word in wanted if got[word] != wanted[word]}
 
-    settle(differences)
+    settled(differences)
 
 
 @pytest.mark.usefixtures("need_frames")
@@ -136,7 +127,7 @@ def test_smaps_and_the_pages_agree(animal: tuple[str, Target]) -> None:
             if word in row.words and row.words[word] != truth >> 10 << 10
         }
 
-    settle(differences)
+    settled(differences)
 
 
 def test_smaps_and_its_rollup_agree(animal: tuple[str, Target]) -> None:
@@ -151,7 +142,7 @@ def test_smaps_and_its_rollup_agree(animal: tuple[str, Target]) -> None:
             if not 0 <= rollup[word] - total(smaps, word) < (word == "pss") * 1024 * len(smaps) + 1
         }
 
-    settle(differences)
+    settled(differences)
 
 
 @pytest.mark.usefixtures("need_frames")
@@ -169,4 +160,4 @@ def test_status_and_the_pages_agree(animal: tuple[str, Target]) -> None:
             > (0 if word == "hugetlb" else zoo_kernel.STATUS_SLACK)
         }
 
-    settle(differences)
+    settled(differences)
