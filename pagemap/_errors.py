@@ -4,6 +4,7 @@
 
     PagemapError                              the base: catch this for all
      ├─ NoSuchProcess    ProcessLookupError   no process, a zombie, a name that fits nothing
+     ├─ NoSuchFile       FileNotFoundError    no such file, or no directory for a new one
      ├─ AccessDenied     PermissionError      the kernel forbids it; names the capability
      │   └─ PfnsHidden                        readable, but without physical addresses
      ├─ TargetVanished   ProcessLookupError   exited or called exec; what was read stands
@@ -32,6 +33,7 @@ __all__ = [
     "AccessDenied",
     "AddressError",
     "ClosedProcess",
+    "NoSuchFile",
     "NoSuchProcess",
     "NotMapped",
     "NotPresent",
@@ -43,6 +45,7 @@ __all__ = [
     "UsageError",
     "from_file_error",
     "from_os_error",
+    "kind_of_file_error",
     "no_proc",
     "not_opened",
     "remedy_for_others",
@@ -103,6 +106,10 @@ def _rebuild(kind: type[PagemapError], state: dict[str, object]) -> PagemapError
 
 class NoSuchProcess(PagemapError, ProcessLookupError):
     """There is no such process, or it has ended and waits to be reaped."""
+
+
+class NoSuchFile(PagemapError, FileNotFoundError):
+    """There is no file of this name, or no directory in which to make it."""
 
 
 class AccessDenied(PagemapError, PermissionError):
@@ -203,14 +210,19 @@ def no_proc(procfs: str) -> Unsupported | None:
     )
 
 
+def kind_of_file_error(error: OSError) -> type[PagemapError]:
+    """The class of the error that stands for `error` of a file that somebody named."""
+    if error.errno in (_errno.EACCES, _errno.EPERM):
+        return AccessDenied
+    return NoSuchFile if error.errno in (_errno.ENOENT, _errno.ENOTDIR) else PagemapError
+
+
 def not_opened(error: OSError, path: str) -> PagemapError:
     """The error for the file of a snapshot that cannot be opened, which goes through /proc."""
     missing = no_proc("/proc") if error.errno == _errno.ENOENT and _os.path.exists(path) else None
     if missing is not None:
         return missing
-    denied = error.errno in (_errno.EACCES, _errno.EPERM)
-    kind = AccessDenied if denied else PagemapError
-    return kind(
+    return kind_of_file_error(error)(
         f"cannot open {path}: {error.strerror}",
         errno=error.errno,
         operation="open the snapshot",

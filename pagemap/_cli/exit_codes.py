@@ -6,6 +6,7 @@ from errno import EBADMSG, EINVAL, ENOENT, ENOMEM
 
 from pagemap._errors import (
     AccessDenied,
+    NoSuchFile,
     NoSuchProcess,
     PagemapError,
     TargetVanished,
@@ -20,7 +21,8 @@ DENIED = 77
 VANISHED = 75
 
 _CODES = {
-    NoSuchProcess: 66,
+    NoSuchProcess: MISSING,
+    NoSuchFile: MISSING,
     AccessDenied: DENIED,
     TargetVanished: VANISHED,
     Unsupported: 69,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOTDIR, EPERM
+from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM
 
 from pagemap._cli.saved_targets import saved
-from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, UsageError
-from pagemap._kernel.regular import open_regular
+from pagemap._errors import AccessDenied, NoSuchFile, NoSuchProcess, PagemapError, UsageError
+from pagemap._kernel.regular import open_regular, what_instead
 from pagemap._kernel.task import user_name
 from pagemap._vocabulary.text import printable
 
@@ -43,8 +43,10 @@ def why_none(text: str) -> PagemapError | None:
     except OSError as error:
         return _unreadable(text, error)
     if fd is None:
-        what = "a folder" if os.path.isdir(text) else "no regular file"
-        return UsageError(f"{printable(text)} is {what}, and no process has that name")
+        what = what_instead(text).removeprefix("it ")
+        return NoSuchProcess(
+            f"{printable(text)} {what}, and no process has that name", errno=EINVAL, path=text
+        )
     os.close(fd)
     return NoSuchProcess(
         f"{printable(text)} is no snapshot, and no process has that name", errno=ENOENT, path=text
@@ -70,7 +72,7 @@ def _is_whole_number(text: str) -> bool:
 
 def _unreadable(path: str, error: OSError) -> PagemapError:
     if error.errno in (ENOENT, ENOTDIR):
-        return NoSuchProcess(f"there is no file {printable(path)}", errno=error.errno, path=path)
+        return NoSuchFile(f"there is no file {printable(path)}", errno=error.errno, path=path)
     if error.errno not in (EACCES, EPERM):
         return PagemapError(
             f"cannot open {printable(path)}: {error.strerror}", errno=error.errno, path=path

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from pagemap._errors import AccessDenied, UsageError, no_snapshot
+from pagemap._errors import AccessDenied, UsageError
 from pagemap._tables.changed import changed, with_changes
 from pagemap._vocabulary.rows.tally import TALLIES
 
@@ -38,12 +36,13 @@ class Since:
             from pagemap._cli.saved_files import why_none
 
             why = why_none(text)
-            if isinstance(why, AccessDenied) or (why and not os.path.lexists(text)):
+            if isinstance(why, (AccessDenied, UsageError)):
                 raise why
-            if os.path.isfile(text):
-                raise no_snapshot(text)
+            if text != "self" and not text.isdecimal():
+                Snapshot(text).close()  # which says what it is instead
             raise UsageError(
-                f"--since takes a snapshot, and {text!r} is none; `pagemap snapshot` makes one"
+                f"--since takes a snapshot, and {text!r} means a process; `pagemap snapshot` makes "
+                f"one, and a file of that name is ./{text}"
             )
         self._meant = meant
         self._alone = alone

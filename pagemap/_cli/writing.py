@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from errno import EACCES
 
-from pagemap._errors import PagemapError
+from pagemap._errors import PagemapError, kind_of_file_error
 
 __all__ = ["Output", "failure"]
 
@@ -61,7 +61,7 @@ def failure(operation: str, name: str, error: OSError) -> PagemapError:
     hint = ""
     if operation == "open" and error.strerror == os.strerror(EACCES):
         hint = " (both the file and its directory must be writable)"
-    return PagemapError(
+    return kind_of_file_error(error)(
         f"cannot {operation} {name}: {error.strerror}{hint}",
         errno=error.errno,
         operation=operation,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of
-from pagemap._errors import ClosedProcess, PagemapError, UsageError
+from pagemap._errors import ClosedProcess, PagemapError, UsageError, kind_of_file_error
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot import Options, categories_of, take_maps
 from pagemap._history.snapshot_frames import FrameTaking
@@ -74,7 +74,7 @@ class Recorder(Holder):
             why = (
                 "it is there already; remove it, or give another name" if there else error.strerror
             )
-            raise PagemapError(
+            raise kind_of_file_error(error)(
                 f"cannot make the file {path}: {why}", errno=error.errno, path=path
             ) from None
         self._at = 0  # where the file ends

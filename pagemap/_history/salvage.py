@@ -9,7 +9,7 @@ from pagemap._history.salvage_chunks import chunks_of
 from pagemap._history.salvage_moments import Copy, moments_of
 from pagemap._history.salvage_parts import Parts
 from pagemap._history.snapshot_writer import SnapshotWriter
-from pagemap._kernel.regular import open_regular
+from pagemap._kernel.regular import irregular, open_regular
 from pagemap._space import snapshot_chunks as chunks
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
     except OSError as error:
         raise not_opened(error, path) from None
     if fd is None:
-        raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
+        raise irregular(path)
     try:
         return _salvage(fd, path, write)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from pagemap._errors import PagemapError
+from pagemap._errors import PagemapError, kind_of_file_error
 from pagemap._history.snapshot import take
 from pagemap._kernel.new_file import NewFile
 from pagemap._kernel.places import find
@@ -46,7 +46,7 @@ def take_file(
     except OSError as error:
         if isinstance(error, PagemapError):
             raise
-        raise PagemapError(
+        raise kind_of_file_error(error)(
             f"cannot write {path}: {error.strerror}",
             errno=error.errno,
             operation="write",

@@ -12,10 +12,17 @@ is opened as what was looked at.
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
+from errno import EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
 from stat import S_ISBLK, S_ISREG
 
-from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported, no_proc
+from pagemap._errors import (
+    AccessDenied,
+    PagemapError,
+    TargetVanished,
+    Unsupported,
+    kind_of_file_error,
+    no_proc,
+)
 from pagemap._kernel.regular import open_regular
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
@@ -50,8 +57,7 @@ def file_error(error: OSError, path: str, *, opened: bool = True) -> PagemapErro
     missing = no_proc("/proc") if error.errno == ENOENT else None  # files are opened through it
     if missing:
         return missing
-    kind = AccessDenied if error.errno in (EACCES, EPERM) else PagemapError
-    return kind(
+    return kind_of_file_error(error)(
         f"cannot look at the page cache of {path!r}: {error.strerror or error}",
         errno=error.errno,
         operation="look at the page cache",
@@ -206,6 +212,7 @@ def unasked_error(path: str) -> PagemapError:
 def _irregular(path: str) -> PagemapError:
     return PagemapError(
         f"cannot look at the page cache of {path!r}: it is neither a regular file nor a directory",
+        errno=EINVAL,
         operation="look at the page cache",
         path=path,
     )

@@ -51,7 +51,7 @@ def read_pid_file(path: str) -> Chosen:
         with find(path) as place:
             about, words = _read(place)
             speakers = {about.st_uid, *place.led_by}
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         message = f"no pid file {path!r}: is its process running?"
         raise NoSuchProcess(message, errno=error.errno, operation=_OPERATION, path=path) from error
     except OSError as error:

@@ -11,7 +11,9 @@ import os
 from errno import EINVAL
 from stat import S_ISBLK, S_ISREG
 
-__all__ = ["open_regular", "open_told"]
+from pagemap._errors import PagemapError
+
+__all__ = ["irregular", "open_regular", "open_told", "what_instead"]
 
 
 def open_regular(
@@ -30,6 +32,21 @@ def open_regular(
         return os.open(f"/proc/self/fd/{look}", flags & ~os.O_NOFOLLOW)
     finally:
         os.close(look)
+
+
+def what_instead(name: str) -> str:
+    """Of what `open_regular` did not open: what it is."""
+    return "it is a directory" if os.path.isdir(name) else "it is not a regular file"
+
+
+def irregular(name: str) -> PagemapError:
+    """The error for a snapshot that `open_regular` did not open."""
+    return PagemapError(
+        f"cannot open {name}: {what_instead(name)}",
+        errno=EINVAL,
+        operation="open the snapshot",
+        path=name,
+    )
 
 
 def open_told(name: str, flags: int, *, folder: int | None = None) -> int:

@@ -10,7 +10,7 @@ import os
 from errno import EBADMSG
 
 from pagemap._errors import PagemapError, from_os_error, no_snapshot, not_opened
-from pagemap._kernel.regular import open_regular
+from pagemap._kernel.regular import irregular, open_regular
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
 from pagemap._space import snapshot_chunks as chunks
@@ -37,7 +37,7 @@ class ChunkFile(Holder):
         except OSError as error:
             raise not_opened(error, path) from None
         if fd is None:
-            raise PagemapError(f"cannot open {path}: it is not a regular file", path=path)
+            raise irregular(path)
         self._fd = Descriptor(fd)
         self.size: int = os.fstat(fd).st_size
         header = self._bytes(0, FILE_HEADER)

@@ -194,7 +194,7 @@ def test_maps_since_takes_a_snapshot_of_the_process(
     target = start(workloads.idle())
     code, out, err = pagemap("maps", target.pid, "--since", "self")
     assert (code, out) == (2, b"")
-    assert "--since takes a snapshot" in err[0]
+    assert "--since takes a snapshot, and 'self' means a process" in err[0]
     code, out, err = pagemap("maps", target.pid, target.pid, case.after, "--since", case.before)
     assert code == 2
     assert f"has no process {target.pid}; pagemap diff compares" in "\n".join(err)

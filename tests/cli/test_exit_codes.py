@@ -12,6 +12,7 @@ from pagemap._cli.exit_codes import code_of, message_of
 CODES = {
     pagemap.PagemapError: 1,
     pagemap.NoSuchProcess: 66,
+    pagemap.NoSuchFile: 66,
     pagemap.AccessDenied: 77,
     pagemap.PfnsHidden: 77,
     pagemap.TargetVanished: 75,

@@ -124,26 +124,37 @@ def test_a_descriptor_that_none_can_be(pagemap: Pagemap, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "reason", "wanted"),
     [
-        ("", "Is a directory"),
-        ("new/", "Is a directory"),
-        ("missing/dump", "No such file or directory"),
-        ("loop", "Too many levels of symbolic links"),
+        ("", "Is a directory", 1),
+        ("new/", "Is a directory", 1),
+        ("missing/dump", "No such file or directory", 66),
+        ("loop", "Too many levels of symbolic links", 1),
     ],
 )
-def test_a_place_that_cannot_be(pagemap: Pagemap, tmp_path: Path, name: str, reason: str) -> None:
+def test_a_place_that_cannot_be(
+    pagemap: Pagemap, tmp_path: Path, name: str, reason: str, wanted: int
+) -> None:
     (tmp_path / "loop").symlink_to("loop")
     path = f"{tmp_path}/{name}"
     code, out, err = pagemap("dump", "self", "-o", path)
-    assert (code, out, err[-1]) == (1, b"", f"pagemap: cannot open {path}: {reason}")
+    assert (code, out, err[-1]) == (wanted, b"", f"pagemap: cannot open {path}: {reason}")
     assert os.listdir(tmp_path) == ["loop"]
+
+
+def test_a_directory_that_is_missing(pagemap: Pagemap, tmp_path: Path) -> None:
+    """One exit code, whatever is written: that of a file that is not there."""
+    path = f"{tmp_path}/missing/new"
+    for command in ("record", "snapshot", "maps"):
+        code, out, err = pagemap(command, "self", "-o", path)
+        assert (code, out) == (66, b""), command
+        assert err[-1].endswith(f" {path}: No such file or directory"), command
 
 
 def test_a_name_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
     """A name may come out of somebody else's folder, by the shell's completion or in a script."""
     code, _, err = pagemap("dump", "self", "-o", f"{tmp_path}/\x1b[2J\x07/dump")
-    assert code == 1
+    assert code == 66
     assert err[-1].startswith(rf"pagemap: cannot open {tmp_path}/\033[2J\007/dump: No such file")
 
 

@@ -229,10 +229,15 @@ def test_what_is_no_snapshot(
             assert f"this takes the file, with all that is in it: {file}" in said
     for name in ("nosuch.pagemap", "./nosuch", "nosuch.pagemap@2", "notes.txt/below"):
         assert "there is no file" in fails(capfd, 66, "regions", name)
-    assert "is a folder" in fails(capfd, 2, "dump", str(tmp_path))
-    assert "is no regular file" in fails(capfd, 2, "dump", "fifo")
+    others = ("contents NAME", "maps self --since NAME", "snapshot -o new --salvage NAME")
+    for name, kind in ((".", "is a directory"), ("fifo", "is not a regular file")):
+        assert f"{name} {kind}, and no process has that name" in fails(capfd, 66, "dump", name)
+        for line in others:
+            said = fails(capfd, 66, *line.replace("NAME", name).split())
+            assert f"cannot open {name}: it {kind}" in said
     assert "no process has the name 'nosuch'" in fails(capfd, 66, "maps", "nosuch")
-    assert "there is no file" in fails(capfd, 66, "maps", "self", "--since", "nosuch.pagemap")
+    for name in ("nosuch.pagemap", "nosuch"):
+        assert f"cannot open {name}: No such" in fails(capfd, 66, "maps", "self", "--since", name)
     shutil.copy(file, "odd\n#1.pagemap")
     assert main(["maps", "odd\n#1.pagemap", "--top", "0"]) == 0
 

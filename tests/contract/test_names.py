@@ -56,6 +56,7 @@ DOOR = [
     "Measurement",
     "Memory",
     "MemoryKindRow",
+    "NoSuchFile",
     "NoSuchProcess",
     "NodeMemoryRow",
     "NodeRow",

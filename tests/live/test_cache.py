@@ -20,7 +20,7 @@ from tests import oracle
 from tests.live.as_nobody import as_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAGE = oracle.PAGE
 FILES = int(os.environ.get("PAGEMAP_CACHE_FILES", "100"))
@@ -286,3 +286,20 @@ def test_a_block_device(need_root: None) -> None:
             assert row.cached is not None
             return
     pytest.skip("no block device can be opened here")
+
+
+def test_a_file_that_is_not_there_is_the_builtin_error_too(tmp_path: Path) -> None:
+    """One would catch FileNotFoundError; a test's own traceback ends where it called."""
+    gone = str(tmp_path / "gone")
+    calls: list[Callable[[], object]] = [
+        lambda: pagemap.cache([gone]),
+        lambda: pagemap.assert_resident(gone),
+        lambda: pagemap.Snapshot(gone),
+        lambda: pagemap.Recorder("self", f"{gone}/new"),
+        lambda: pagemap.Snapshot.take(["self"], f"{gone}/new"),
+    ]
+    for call in calls:
+        with pytest.raises(pagemap.NoSuchFile, match="No such file") as caught:
+            call()
+        assert isinstance(caught.value, FileNotFoundError)
+        assert str(caught.value.path).startswith(gone)

@@ -366,7 +366,12 @@ def errors(pid: int) -> int:
     except pagemap.AccessDenied as error:
         assert_type(error.pid, "int | None")
         return error.errno or 0
-    except (pagemap.NoSuchProcess, pagemap.TargetVanished, pagemap.ClosedProcess):
+    except (
+        pagemap.NoSuchProcess,
+        pagemap.NoSuchFile,
+        pagemap.TargetVanished,
+        pagemap.ClosedProcess,
+    ):
         return 0
     except (pagemap.Unsupported, pagemap.UsageError) as error:
         assert_type(error.message, str)

@@ -78,6 +78,8 @@ def run(arguments: Namespace) -> int:
         None if arguments.duration is None else parse_seconds(arguments.duration, option="--for")
     )
     share = None if arguments.budget is None else _share(arguments.budget)
+    if not arguments.output:
+        raise UsageError("the name of the output file is empty")
     if arguments.output == "-":
         raise UsageError("a record is read again while it is written: give a file with -o FILE")
     if arguments.frames and arguments.no_pfns:

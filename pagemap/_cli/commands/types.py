@@ -345,7 +345,7 @@ def _cgroup(text: str | None) -> int | None:
         return int(number)
     try:
         return os.stat(os.path.join(text, "")).st_ino
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise NoSuchProcess(  # as footprint --cgroup
             f"there is no cgroup {text!r}: give its directory, such as /sys/fs/cgroup/user.slice, "
             "or its inode number"

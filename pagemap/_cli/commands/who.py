@@ -150,13 +150,13 @@ def run(arguments: Namespace) -> int:
 
 def _require(paths: Sequence[str]) -> None:
     """Raise for a file or directory that is not there, for it may never be looked at."""
-    from pagemap._errors import NoSuchProcess
+    from pagemap._errors import NoSuchFile
 
     for path in paths:
         try:
             os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchProcess(  # as types --charged-to
+            raise NoSuchFile(
                 f"there is no {path!r} to search: give a file or a directory"
             ) from None
         except OSError:
