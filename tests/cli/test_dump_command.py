@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 from tests.cli.conftest import CSV_HEADER, HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Pagemap
+    from tests.cli.conftest import Pagemap, Result
     from tests.conftest import Start
 
     Lines = Callable[[int], list[str]]
     Rows = Callable[[int, oracle.MapsLine], bytes]
 
 PAGE = oracle.PAGE
-LOOKS = 5  # others may map libc meanwhile, and change what is exclusive in it
 
 Made = TypeVar("Made")
 
@@ -57,8 +56,12 @@ def of_each_page(pid: int, make: Callable[[int, int, oracle.MapsLine], Made]) ->
 def test_text(pagemap: Pagemap, start: Start, rows: Rows, hidden_line: Lines) -> None:
     target = start(workloads.odd_path())
     target.stop()
-    expected = HEADER + b"".join(rows(target.pid, line) for line in oracle.maps(target.pid))
-    assert pagemap("dump", target.pid) == (0, expected, hidden_line(target.pid))
+
+    def look() -> tuple[Result, tuple[int, bytes, list[str]]]:
+        expected = HEADER + b"".join(rows(target.pid, line) for line in oracle.maps(target.pid))
+        return pagemap("dump", target.pid), (0, expected, hidden_line(target.pid))
+
+    looks.agreed(look)
 
 
 def test_csv(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
@@ -69,14 +72,13 @@ def test_csv(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
     def fields(entry: int, address: int, line: oracle.MapsLine) -> list[str]:
         return oracle.csv_fields(entry, address, line.path, hidden=not pfns_visible, told=told)
 
-    for _ in range(LOOKS):
-        expected = [oracle.COLUMNS, *of_each_page(target.pid, fields)]
-        result = pagemap("dump", target.pid, "--format", "csv")
-        if oracle.read_csv(result.out) == expected:
-            break
-    assert result.code == 0
-    assert result.out.startswith(CSV_HEADER)
-    assert oracle.read_csv(result.out) == expected
+    def look() -> tuple[list[list[str]], list[list[str]]]:
+        code, out, _ = pagemap("dump", target.pid, "--format", "csv")
+        assert code == 0
+        assert out.startswith(CSV_HEADER)
+        return oracle.read_csv(out), [oracle.COLUMNS, *of_each_page(target.pid, fields)]
+
+    looks.agreed(look)
 
 
 def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
@@ -88,14 +90,12 @@ def test_jsonl(pagemap: Pagemap, start: Start, pfns_visible: bool) -> None:
         path = oracle.in_json(line.path)
         return oracle.values(entry, address, path, hidden=not pfns_visible, told=told)
 
-    for _ in range(LOOKS):
-        expected = of_each_page(target.pid, values)
-        result = pagemap("dump", target.pid, "--format", "jsonl")
-        found = [json.loads(line) for line in result.out.splitlines()]
-        if found == expected:
-            break
-    assert result.code == 0
-    assert found == expected
+    def look() -> tuple[list[object], object]:
+        code, out, _ = pagemap("dump", target.pid, "--format", "jsonl")
+        assert code == 0
+        return [json.loads(line) for line in out.splitlines()], of_each_page(target.pid, values)
+
+    looks.agreed(look)
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "jsonl"])

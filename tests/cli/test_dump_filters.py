@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, userfault, workloads
+from tests import looks, oracle, userfault, workloads
 from tests.cli.conftest import HEADER
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ def present_or_swapped(row: bytes) -> bool:
 
 
 def test_populated_text(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
-    rows = pagemap("dump", stopped.pid).out.splitlines(keepends=True)
-    expected = [row for row in rows[1:] if present_or_swapped(row)]
-    assert 0 < len(expected) < len(rows) - 1
-    code, out, _ = pagemap("dump", stopped.pid, "--populated")
-    assert (code, out) == (0, HEADER + b"".join(expected))
+    def look() -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+        rows = pagemap("dump", stopped.pid).out.splitlines(keepends=True)
+        expected = [row for row in rows[1:] if present_or_swapped(row)]
+        assert 0 < len(expected) < len(rows) - 1
+        return pagemap("dump", stopped.pid, "--populated")[:2], (0, HEADER + b"".join(expected))
+
+    looks.agreed(look)
 
 
 def own_range(target: workloads.Target) -> str:
@@ -122,11 +124,15 @@ def test_only_swap_is_what_smaps_calls_swap(
     """`--only swapped` had guard regions, and all else with bit 62."""
     if not pfns_visible and oracle.swap_in_use():
         pytest.skip("the kernel hides swap types without CAP_SYS_ADMIN")
-    arguments = ["dump", str(stopped.pid), "--no-header"]
-    swap = workloads.smaps_number(stopped.pid, "Swap") // PAGE
-    whole = pagemap(*arguments).out.count(b"\n")
-    assert pagemap(*arguments, "--only", "swap").out.count(b"\n") == swap
-    assert pagemap(*arguments, "--without", "swap").out.count(b"\n") == whole - swap
+
+    def rows(*options: str) -> int:
+        return pagemap("dump", stopped.pid, "--no-header", *options).out.count(b"\n")
+
+    def look() -> tuple[tuple[int, int], tuple[int, int]]:
+        swap = workloads.smaps_number(stopped.pid, "Swap") // PAGE
+        return (rows("--only", "swap"), rows("--without", "swap")), (swap, rows() - swap)
+
+    looks.agreed(look)
 
 
 @pytest.mark.parametrize("option", ["--only", "--without"])
@@ -197,10 +203,13 @@ def test_threads_keep_the_order(
     target = start(workloads.sparse(1024 * MIB, MIB))
     target.stop()
     arguments = ["dump", str(target.pid), "--map", "[anon]", *more]
-    expected = pagemap(*arguments, "--threads", "1").out
-    assert len(expected) > 1000 * 20
-    for threads in ("2", "5"):
-        assert pagemap(*arguments, "--threads", threads).out == expected
+
+    def look() -> tuple[list[bytes], list[bytes]]:
+        one, *others = (pagemap(*arguments, "--threads", number).out for number in (1, 2, 5))
+        assert len(one) > 1000 * 20
+        return others, [one, one]
+
+    looks.agreed(look)
 
 
 def test_no_such_pages_are_an_answer(

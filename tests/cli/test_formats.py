@@ -15,7 +15,7 @@ import pytest
 
 from pagemap._cli.commands import COMMANDS
 from pagemap._vocabulary.frame_kinds import FRAME_KINDS
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 from tests.cli.test_narrow_terminal import lines_on
 
 if TYPE_CHECKING:
@@ -165,33 +165,28 @@ def test_formats_agree_cell_by_cell(
 ) -> None:
     case = CASES[asked]
 
-    def told(form: str) -> list[dict[str, Any]]:
-        code, out, err = pagemap(*words_of(asked, target), "--format", form)
+    def told(*asking: str) -> list[dict[str, Any]]:
+        code, out, err = pagemap(*words_of(asked, target), *asking)
         assert (code, out != b"") == (0, True), err
         return [
             {name: cell for name, cell in row.items() if name not in case.volatile}
-            for row in rows_of(form, out)
+            for row in rows_of(asking[-1].removeprefix("--"), out)
         ]
 
-    # others map libraries that the target maps too, which changes what is exclusive, and shares
-    for _ in range(5):
-        found = {form: told(form) for form in FORMATS[1:]}
-        if told("json") == found["json"]:
-            break
-    assert found["json"], "nothing to compare"
-    assert found["jsonl"] == found["json"]
-    assert found["csv"] == [
-        {name: as_csv(cell) for name, cell in row.items()} for row in found["json"]
-    ]
-    assert found["arrow"] == [
-        {name: as_arrow(cell) for name, cell in row.items()} for row in found["json"]
-    ]
-    for short in ("json", "csv"):
-        code, out, _ = pagemap(*words_of(asked, target), f"--{short}")
-        assert code == 0
-        assert [set(row) for row in rows_of(short, out)] == [
-            set(row) | (case.volatile & set(rows_of(short, out)[0])) for row in found[short]
-        ]
+    def look() -> tuple[dict[str, object], dict[str, object]]:
+        rows = told("--json")
+        assert rows, "nothing to compare"
+        in_csv = [{name: as_csv(cell) for name, cell in row.items()} for row in rows]
+        in_arrow = [{name: as_arrow(cell) for name, cell in row.items()} for row in rows]
+        return {"--csv": told("--csv"), **{form: told("--format", form) for form in FORMATS[1:]}}, {
+            "--csv": in_csv,
+            "csv": in_csv,
+            "json": rows,
+            "jsonl": rows,
+            "arrow": in_arrow,
+        }
+
+    looks.agreed(look)
 
 
 @pytest.mark.parametrize("asked", COMMON)

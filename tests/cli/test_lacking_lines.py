@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 from tests.cli.conftest import Pagemap
 
 if TYPE_CHECKING:
@@ -83,17 +83,19 @@ def test_a_line_that_is_lacking_is_null(
     lacking: Callable[[int], Pagemap], pids: tuple[int, int]
 ) -> None:
     pid, other = pids
-    for _ in range(10):  # pages of libraries are shared or not as other processes come and go
+
+    def look() -> tuple[tuple[dict[str, Any], int], object]:
         sizes = oracle.smaps_rollup(pid)
         data = shown(lacking(pid), pid, other, "--sort", "rss")
-        rows = {row["pid"]: row for row in data["rows"]}
-        if rows[pid]["uss"] == sizes["Private_Clean"] + sizes["Private_Dirty"]:
-            break
+        (uss,) = (row["uss"] for row in data["rows"] if row["pid"] == pid)
+        return (data, uss), (data, sizes["Private_Clean"] + sizes["Private_Dirty"])
+
+    data, _ = looks.agreed(look)
+    rows = {row["pid"]: row for row in data["rows"]}
     for name in LACKING.values():
         assert rows[pid][name] is None
         assert data["total"][name] is None, "a sum of which a part is not known is not known"
     assert [rows[pid][name] for name in ("share", "file", "shmem")] == [None] * 3
-    assert rows[pid]["uss"] == sizes["Private_Clean"] + sizes["Private_Dirty"]
     assert rows[other]["rss"] == oracle.smaps_rollup(other)["Rss"]
     assert [row["pid"] for row in data["rows"]] == [other, pid], "what is not known comes last"
     assert [row["pid"] for row in shown(lacking(pid), pid, other)["rows"]] == [other, pid]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 from tests.cli.conftest import HEADER, without_remarks
 
 if TYPE_CHECKING:
@@ -127,18 +127,23 @@ def test_a_stderr_that_does_not_wait(pagemap: Pagemap, unused_pid: int) -> None:
     assert (process.returncode, out) == (66, b"")
 
 
-def test_a_pipe_that_does_not_wait(pagemap: Pagemap, big: workloads.Target) -> None:
+def test_a_pipe_that_does_not_wait(pagemap: Pagemap, start: Start) -> None:
     """Another process that shares our stdout may have set O_NONBLOCK."""
-    big.stop()
-    expected = pagemap("dump", big.pid).out
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with pagemap.start("dump", big.pid, stdout=write) as process:
-        os.close(write)
-        time.sleep(0.2)  # until it has met a full pipe
-        with os.fdopen(read, "rb") as pipe:
-            assert pipe.read() == expected
-        assert finish(process)[0] == 0
+    target = start(workloads.sparse(1 << 29, 16 * oracle.PAGE))
+    target.stop()
+
+    def look() -> tuple[bytes, bytes]:
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        with pagemap.start("dump", target.pid, stdout=write) as process:
+            os.close(write)
+            time.sleep(0.2)  # until it has met a full pipe
+            with os.fdopen(read, "rb") as pipe:
+                written = pipe.read()
+            assert finish(process)[0] == 0
+        return written, pagemap("dump", target.pid).out
+
+    looks.agreed(look)
 
 
 @pytest.fixture

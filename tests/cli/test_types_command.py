@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import everyone, oracle, page_words, userfault, workloads
+from tests import everyone, looks, oracle, page_words, userfault, workloads
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Pagemap, Result
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
@@ -49,19 +51,28 @@ def flags_of(target: workloads.Target) -> dict[str, int]:
 
 
 def test_a_histogram_in_three_forms(pagemap: Pagemap, dense: workloads.Target) -> None:
-    def shown(*words: str) -> tuple[dict[str, int], Result]:
-        """The flags before and after, which kdamond may change: until they are the same."""
-        for _ in range(20):
-            before = flags_of(dense)
-            result = pagemap("types", dense.pid, *span(dense), *words)
-            if flags_of(dense) == before:
-                break
-        return before, result
+    def shown(counted: Callable[[bytes], dict[str, int]], *words: str) -> bytes:
+        """What is written, as soon as it has the flags that there are: kdamond changes some."""
 
-    expected, (code, out, err) = shown("--json")
-    assert (code, err) == (0, [])
-    told = json.loads(out)
-    assert {each["flags"]: each["pages"] for each in told["rows"]} == expected
+        def look() -> tuple[tuple[bytes, dict[str, int]], object]:
+            code, out, err = pagemap("types", dense.pid, *span(dense), *words)
+            assert (code, err) == (0, [])
+            return (out, counted(out)), (out, flags_of(dense))
+
+        return looks.agreed(look)[0]
+
+    def of_json(out: bytes) -> dict[str, int]:
+        return {each["flags"]: each["pages"] for each in json.loads(out)["rows"]}
+
+    def of_table(out: bytes) -> dict[str, int]:
+        lines = [line.split() for line in out.decode().splitlines()]
+        return {line[0]: int(line[1]) for line in lines[1:-1]}
+
+    def of_csv(out: bytes) -> dict[str, int]:
+        rows = csv.DictReader(io.StringIO(out.decode()))
+        return {row["flags"]: int(row["pages"]) for row in rows}
+
+    told = json.loads(shown(of_json, "--json"))
     assert (told["schema"], told["version"]) == ("pagemap.types", 3)
     assert told["total"] == {"pages": 512, "frames": 512, "size": 2 * MIB}
     wanted = {"raw": False, "page_size": PAGE, "unknown": 0, "left_out": [], "complete": True}
@@ -70,15 +81,10 @@ def test_a_histogram_in_three_forms(pagemap: Pagemap, dense: workloads.Target) -
     assert largest["size"] == largest["pages"] * PAGE
     assert set(largest["names"].split(",")) >= {"uptodate", "mmap", "anonymous"}
     assert largest["letters"].replace("_", "")[0] in "RU"
-    expected, table = shown()
-    assert (table.code, table.err) == (0, [])
-    lines = [line.split() for line in table.out.decode().splitlines()]
+    lines = [line.split() for line in shown(of_table).decode().splitlines()]
     assert lines[0] == ["FLAGS", "PAGES", "FRAMES", "SIZE", "LETTERS", "NAMES"]
     assert lines[-1] == ["total", "512", "512", "2.0M"]
-    assert {line[0]: int(line[1]) for line in lines[1:-1]} == expected
-    expected, rows = shown("--csv")
-    parsed = list(csv.DictReader(io.StringIO(rows.out.decode())))
-    assert {row["flags"]: int(row["pages"]) for row in parsed} == expected
+    parsed = list(csv.DictReader(io.StringIO(shown(of_csv, "--csv").decode())))
     names = {row["flags"]: row["names"] for row in told["rows"]}
     assert all(names.get(row["flags"], row["names"]) == row["names"] for row in parsed)
 

@@ -174,20 +174,21 @@ def test_a_cached_page_that_nobody_maps(pagemap: Pagemap, tmp_path: Path) -> Non
             (entry,) = oracle.entries(os.getpid(), start + 2 * PAGE, start + 3 * PAGE)
         pfn = hex(oracle.pfn(entry) or 0)
         code, out, err = pagemap("who", "--pfn", pfn)
-        assert (code, err) == (0, [])
+        assert code == 0, err
         found = f"  file: {path}, offset {2 * PAGE:#x}; of process "
         (line,) = [each for each in out.decode().splitlines() if each.startswith(found)]
         assert str(os.getpid()) in line.removeprefix(found).split(", ")
     (tmp_path / "none").symlink_to("nothing")
     code, out, err = pagemap("who", "--pfn", pfn, "--search", str(tmp_path / "none"))
-    assert (code, len(err)) == (0, 1), err
-    assert "none': No such file" in err[0]
+    (line,) = (each for each in err if "need not answer" not in each)  # of a stranger's files
+    assert code == 0
+    assert "none': No such file" in line
     (tmp_path / "none").unlink()
     lines = out.decode().splitlines()
     assert any(re.match(r"  file: not among \d+ files that were searched \(\d+ ", x) for x in lines)
     assert any(line.startswith("  not searched: files that no process has open") for line in lines)
     code, out, err = pagemap("who", "--pfn", pfn, "--search", str(tmp_path), "--json")
-    assert (code, err) == (0, [])
+    assert code == 0, err
     about = json.loads(out)["about"]
     (frame,) = about["frames"]
     assert frame["kind"] in ("file", "shmem")

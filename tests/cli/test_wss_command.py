@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import oracle, touching, workloads
+from tests import looks, oracle, touching, workloads
 from tests.touching import SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Pagemap
 
@@ -28,25 +30,51 @@ def toucher() -> Iterator[touching.Toucher]:
         yield process
 
 
+def begun(toucher: touching.Toucher) -> bool:
+    """Whether the marks of what was touched have been taken away: that of `cold` stays away."""
+    accounts = oracle.parse_smaps(Path(f"/proc/{toucher.pid}/smaps").read_bytes())
+    (heap,) = (each for each in accounts if each.start == toucher.hot.start)
+    return heap.sizes["Referenced"] <= SIZE + SLACK
+
+
+@contextlib.contextmanager
+def killed(
+    toucher: touching.Toucher, when: Callable[[touching.Toucher], bool], later: float = 0
+) -> Iterator[None]:
+    """Kill it so many seconds after what is waited for."""
+
+    def kill() -> None:
+        workloads.wait_until(lambda: when(toucher))
+        time.sleep(later)
+        os.kill(toucher.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    yield
+    killer.join()
+
+
 def rows_of(out: bytes) -> dict[int, dict[str, Any]]:
     return {int(row["start"], 16): row for row in json.loads(out)["rows"]}
 
 
 def test_which_half_is_cold(pagemap: Pagemap, toucher: touching.Toucher) -> None:
     words = ("--over", "500ms", "--idle", "100ms,0.25", "--method", "referenced", "--json")
-    code, out, err = pagemap("wss", toucher.pid, *words)
-    assert code == 0
-    assert len(err) == 1
-    assert err[0].startswith("pagemap: method referenced: approximate, by mapping: ")
-    row = rows_of(out)[toucher.hot.start]
-    assert abs(row["touched"] - SIZE) <= SLACK
-    assert row["rss"] == 2 * SIZE == row["touched"] + row["idle_500ms"]
-    for name in ("idle_100ms", "idle_250ms", "idle_500ms"):
-        assert abs(row[name] - SIZE) <= SLACK
+
+    def look() -> tuple[tuple[bytes, list[bool]], object]:
+        code, out, err = pagemap("wss", toucher.pid, *words)
+        assert (code, len(err)) == (0, 1)
+        assert err[0].startswith("pagemap: method referenced: approximate, by mapping: ")
+        row = rows_of(out)[toucher.hot.start]
+        assert row["rss"] == 2 * SIZE == row["touched"] + row["idle_500ms"]
+        names = ("touched", "idle_100ms", "idle_250ms", "idle_500ms")
+        # on a busy machine it has not always had a turn in 100 ms
+        return (out, [abs(row[name] - SIZE) <= SLACK for name in names]), (out, [True] * 4)
+
+    out, _ = looks.agreed(look)
     data = json.loads(out)
     assert (data["schema"], data["version"]) == ("pagemap.working_set", 1)
     assert data["about"]["method"] == "referenced"
-    assert data["about"]["precision"] in err[0]
     assert data["total"]["touched"] == sum(each["touched"] for each in data["rows"])
 
 
@@ -55,11 +83,9 @@ def test_what_was_read_when_it_exits(
     pagemap: Pagemap, toucher: touching.Toucher, sort: tuple[str, ...], tmp_path: Path
 ) -> None:
     file = tmp_path / "rows"
-    killer = threading.Timer(1.0, os.kill, [toucher.pid, signal.SIGKILL])
-    killer.start()
     words = ("--over", "1m", "--idle", "100ms", "--method", "referenced", "--json", *sort)
-    code, out, err = pagemap("wss", toucher.pid, *words, "-o", str(file))
-    killer.join()
+    with killed(toucher, begun, later=0.7):
+        code, out, err = pagemap("wss", toucher.pid, *words, "-o", str(file))
     assert (code, out) == (75, b"")
     assert err[-1] == f"pagemap: process {toucher.pid} exited before it was read to the end"
     data = json.loads(file.read_bytes())
@@ -72,26 +98,27 @@ def test_what_was_read_when_it_exits(
 def test_one_that_exits_before_anything_is_read(
     pagemap: Pagemap, toucher: touching.Toucher
 ) -> None:
-    killer = threading.Timer(0.7, os.kill, [toucher.pid, signal.SIGKILL])
-    killer.start()
-    code, out, err = pagemap("wss", toucher.pid, "--over", "1h", "--method", "referenced")
-    killer.join()
+    with killed(toucher, begun):
+        code, out, err = pagemap("wss", toucher.pid, "--over", "1h", "--method", "referenced")
     assert (code, out) == (75, b"")
     assert err == [f"pagemap: process {toucher.pid} exited before it was read to the end"]
 
 
 def test_windows_one_after_another(pagemap: Pagemap, toucher: touching.Toucher) -> None:
     """Until it exits: of the process that it was at the beginning."""
-    killer = threading.Timer(2.0, os.kill, [toucher.pid, signal.SIGKILL])
-    killer.start()
     words = ("--over", "100ms", "--every", "200ms", "--method", "referenced")
-    code, out, err = pagemap("wss", toucher.pid, *words, "--format", "jsonl")
-    killer.join()
-    assert code == 75
+    rows: list[dict[str, Any]] = []
+    with pagemap.start("wss", toucher.pid, *words, "--format", "jsonl") as process:
+        assert process.stdout
+        assert process.stderr
+        while len({row["time"] for row in rows}) < 2:
+            rows.append(json.loads(process.stdout.readline()))
+        os.kill(toucher.pid, signal.SIGKILL)
+        rows += map(json.loads, process.stdout.read().splitlines())
+        err = process.stderr.read().decode().splitlines()
+    assert process.returncode == 75
     assert "exited" in err[-1]
-    rows = [json.loads(line) for line in out.splitlines()]
     times = {row["time"] for row in rows}
-    assert len(times) >= 2
     assert sum(row["start"] == hex(toucher.hot.start) for row in rows) == len(times)
 
 
