@@ -22,9 +22,8 @@
  *
  * Fork. A child may go on with the handles of other processes, each process with its own copy of
  * them, which it closes itself. A handle that a process opened of itself (and what was opened by
- * it) shows the parent's memory, and so gives the child -ECHILD: it opens one of its own. Open
- * yourself by getpid() and the procfs NULL or "/proc": a handle by the number of a thread, or
- * another way to proc, is taken for one of another process, and goes on to show the parent.
+ * it) shows the parent's memory, and so gives the child -ECHILD: it opens one of its own. So it is
+ * by the number of each thread, and by whatever path to a proc that shows the process.
  *
  * Nothing is printed, no signal is touched, nothing exits, no thread is started. Memory is
  * allocated by the functions that end in _open, and by no other. Descriptors are closed on exec.

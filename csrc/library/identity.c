@@ -6,6 +6,10 @@
  * new one. The image that exec made is recognised by its auxv, which is read before and after, so
  * that both are of one address space.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+#endif
+
 #include <errno.h>
 #include <string.h>
 
@@ -130,6 +134,23 @@ static uint32_t page_shift(void)
 	return shift;
 }
 
+/*
+ * Our own pid where this is one of our threads, by the proc that the folder is of: there "self" is
+ * ourselves, whatever numbers it gives and by whatever path it was opened. 0: another's; or -errno.
+ */
+static int32_t owner_of(int32_t pid, int folder)
+{
+	char path[sizeof("../self/task/") + 11] = "../self/task/";
+	int found;
+
+	pm_task_digits(path + strlen(path), pid);
+	found = pm_sys_open_entry(folder, path, O_PATH | O_CLOEXEC);
+	if (found < 0)
+		return errno == EMFILE || errno == ENFILE ? -errno : 0;
+	pm_sys_close(found);
+	return pm_sys_pid();
+}
+
 int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_process *out,
 			      struct pm_process_failure *failure)
 {
@@ -144,6 +165,10 @@ int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_
 		.maps = -1,
 		.page_shift = page_shift(),
 	};
+	if (!owner)
+		out->owner = owner_of(pid, folder);
+	if (out->owner < 0)
+		return failed(failure, PM_STEP_IMAGE, 0, out->owner);
 	for (unsigned tries = 0; tries < TRIES; tries++) {
 		result = try_to_open(out, failure);
 		if (result > 0) {

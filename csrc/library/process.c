@@ -90,14 +90,6 @@ static int32_t open_folder(int32_t pid, const struct pm_open_options *options)
 	return error ? error : folder;
 }
 
-/* Our own number where the process is ourselves: in a child of fork it would be the parent. */
-static int32_t owner_of(int32_t pid, const struct pm_open_options *options)
-{
-	const int32_t ours = pm_sys_pid();
-
-	return pid == ours && (!options->procfs || !strcmp(options->procfs, "/proc")) ? ours : 0;
-}
-
 /* What an error of opening means to a caller who is not told at which step it was. */
 static int32_t meaning_of(const struct pm_process *process, int32_t error,
 			  const struct pm_process_failure *failure)
@@ -159,7 +151,7 @@ static int32_t open_all(int32_t pid, const struct pm_open_options *options,
 
 	if (folder < 0)
 		return folder;
-	error = pm_process_open_below(pid, folder, owner_of(pid, options), process, &failure);
+	error = pm_process_open_below(pid, folder, 0, process, &failure);
 	error = error ? meaning_of(process, error, &failure) : find_pfns(process);
 	if (!error && process->owner)
 		process->mark = new_mark();

@@ -16,7 +16,7 @@ extern "C" {
 /* Nothing in it changes once it is open, so any thread and any signal handler may read it. */
 struct pm_process {
 	int32_t pid;
-	int32_t owner;	       /* our pid where the process is ourselves, else 0 */
+	int32_t owner;	       /* our pid where this is one of our threads, else 0 */
 	int32_t folder;	       /* /proc/PID by O_PATH: all files are opened below it */
 	int32_t pagemap;       /* these two are of one address space; -1 of a kernel thread */
 	int32_t maps;	       /* */
@@ -52,7 +52,8 @@ struct pm_process_failure {
  * no descriptor is left open. -ESRCH: it has ended; -EAGAIN: it calls exec again and again;
  * -ENOENT at PM_STEP_PAGEMAP: this kernel has none. The folder stays the caller's; pagemap and maps are his
  * from then on. Whether PFNs are visible is not among what is known, because that takes a page
- * of ours (pm_probe_pfns).
+ * of ours (pm_probe_pfns). `owner` is our pid where the process is known to be ourselves; with 0
+ * that is found out.
  */
 int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_process *out,
 			      struct pm_process_failure *failure);

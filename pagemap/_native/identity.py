@@ -106,7 +106,8 @@ class Opened(Holder):
     """An open process: its files, which are of one address space, and what marks that.
 
     It holds the descriptors, so whoever calls it reads no file that has their number by then.
-    `owner` is our pid where the process is ourselves, else 0. Raises Failed.
+    `owner` is our pid where the process is known to be ourselves; with 0 that is found out. Raises
+    Failed.
     """
 
     __slots__ = ("folder", "maps", "pagemap", "process")
@@ -128,6 +129,11 @@ class Opened(Holder):
     def kernel_thread(self) -> bool:
         """Whether it is a thread of the kernel, which has neither pagemap nor maps."""
         return bool(self.process.kernel_thread)
+
+    @property
+    def owner(self) -> int:
+        """Our pid where it is ourselves, by whatever number and path it was opened; else 0."""
+        return int(self.process.owner)
 
     @property
     def thread(self) -> int:

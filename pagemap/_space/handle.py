@@ -17,7 +17,7 @@ from pagemap._errors import ClosedProcess, NoSuchProcess, NotMapped, PagemapErro
 from pagemap._kernel.folder import Folder
 from pagemap._native import identity, probes
 from pagemap._native.descriptors import CLOSED, Holder
-from pagemap._space.arguments import is_own, pid_of
+from pagemap._space.arguments import pid_of
 from pagemap._space.files import MapsFile, error_of
 from pagemap._space.machine import Machine
 from pagemap._vocabulary.checks import check_names
@@ -73,7 +73,7 @@ class Handle(Holder):
         self.machine: Machine = Machine(procfs)
         pid = pid_of(target)
         self.pid: int = int(pid)
-        self._owner = os.getpid() if is_own(target, procfs) else 0
+        self._owner = os.getpid() if target == "self" else 0
         if pid <= 0:
             raise NoSuchProcess(f"there is no process {self.pid}: a pid is above 0", pid=self.pid)
         self._folder = Folder(pid, "self" if target == "self" else str(self.pid), procfs)
@@ -91,6 +91,7 @@ class Handle(Holder):
         except identity.Failed as error:
             raise error_of(folder, error) from None
         folder.follow(opened.thread)
+        self._owner = opened.owner
         self._opened = opened
         if opened.kernel_thread:
             return "kernel thread"

@@ -22,9 +22,8 @@
  *
  * Fork. A child may go on with the handles of other processes, each process with its own copy of
  * them, which it closes itself. A handle that a process opened of itself (and what was opened by
- * it) shows the parent's memory, and so gives the child -ECHILD: it opens one of its own. Open
- * yourself by getpid() and the procfs NULL or "/proc": a handle by the number of a thread, or
- * another way to proc, is taken for one of another process, and goes on to show the parent.
+ * it) shows the parent's memory, and so gives the child -ECHILD: it opens one of its own. So it is
+ * by the number of each thread, and by whatever path to a proc that shows the process.
  *
  * Nothing is printed, no signal is touched, nothing exits, no thread is started. Memory is
  * allocated by the functions that end in _open, and by no other. Descriptors are closed on exec.
@@ -517,9 +516,9 @@ struct pm_tracker_options {
  *
  * Returns 0 or -errno: -ENOTTY where the kernel cannot (before 6.11); -EPERM where a
  * filter of system calls forbids it; -EBUSY where another userfaultfd has a part of the spans;
- * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, and for none
- * where the process is not the caller's; -ENXIO for a thread of the kernel; -ENOMEM; -EMFILE; and
- * as pm_process_check.
+ * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, as for one that
+ * can track no mapping of the spans, and for none where the process is not the caller's; -ENXIO for
+ * a thread of the kernel; -ENOMEM; -EMFILE; and as pm_process_check.
  */
 int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
 			struct pm_tracker **out);

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import mmap
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
 import pagemap
+from pagemap._core import ffi, lib
 from pagemap._history import sampler
 from tests import oracle
 
@@ -85,6 +88,38 @@ def test_a_process_of_oneself_is_refused_in_the_child(by: str, memory: mmap.mmap
     with process:  # the parent's own goes on
         assert not process.entry(start).present
         assert process.maps()
+
+
+@pytest.mark.parametrize("procfs", ["/proc", "/proc/", "/proc/self/root/proc"])
+@pytest.mark.parametrize("by", ["pid", "thread"])
+def test_by_whatever_number_and_path(by: str, procfs: str) -> None:
+    """By the number of a thread, or by another path to proc, it went on to show the parent."""
+    pid, found = os.getpid(), []
+    options = ffi.new("struct pm_open_options *", {"size": ffi.sizeof("struct pm_open_options")})
+    options.procfs = path = ffi.new("char[]", procfs.encode())
+    assert path
+
+    def opens() -> None:
+        out = ffi.new("struct pm_process **")
+        number = threading.get_native_id() if by == "thread" else pid
+        found.append((pagemap.Process(number, procfs=procfs), out))
+        assert lib.pm_process_open(number, options, out) == 0
+
+    thread = threading.Thread(target=opens)
+    thread.start()
+    thread.join()  # its number stays a way to open: no thread lives where the test forks
+    ((process, out),) = found
+
+    def child() -> None:
+        assert lib.pm_process_check(out[0]) == -errno.ECHILD
+        assert lib.pm_process_entries(out[0], 0, 1, ffi.new("uint64_t *")) == -errno.ECHILD
+        with pytest.raises(pagemap.ClosedProcess, match="forked"):
+            process.entry(0)
+
+    in_a_child(child)
+    with process:
+        assert lib.pm_process_entries(out[0], 0, 1, ffi.new("uint64_t *")) == 1
+    lib.pm_process_close(out[0])
 
 
 def test_a_process_of_another_goes_on_in_the_child() -> None:

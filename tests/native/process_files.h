@@ -21,7 +21,7 @@ static const char KERNEL[] = "42 (kworker) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0
 
 /* The files of a process, in this order. */
 enum { SELF, FOLDER, AUXV, PAGEMAP, MAPS, STAT, TASK, FDINFO, STATUS };
-enum { AUXV_2 = STATUS + 1, PAGEMAP_2, MAPS_2, STAT_2, FILES };
+enum { AUXV_2 = STATUS + 1, PAGEMAP_2, MAPS_2, STAT_2, OWN, FILES };
 
 static struct lie_named files[FILES];
 

@@ -126,6 +126,7 @@ static void forks(void)
 	struct pm_process *process;
 
 	tell();
+	file(OWN, "../self/task/42", ""); /* that proc says so, not the number */
 	lie.pid = PID;
 	process = opened();
 	CHECK(process->mark != NULL);
@@ -145,11 +146,19 @@ static void forks(void)
 	closes(process);
 	CHECK_EQUAL(lie.mapped, lie.unmapped);
 
-	lie.pid = PID; /* a number of another proc may be another process's */
+	CHECK_EQUAL(opens(PID, &options, &process), 0);
+	lie.pid = PID;
+	CHECK_EQUAL(checked(process), -ECHILD);
+	closes(process);
+
+	refuse(OWN, ENOENT); /* our number in a proc where that is another's */
 	CHECK_EQUAL(opens(PID, &options, &process), 0);
 	lie.pid = OTHER;
 	CHECK_EQUAL(checked(process), 0);
 	closes(process);
+
+	refuse(OWN, EMFILE);
+	CHECK_EQUAL(opens(PID, NULL, &process), -EMFILE);
 }
 
 static void capabilities(void)
