@@ -9,7 +9,8 @@
 #include "kernel/sys.h"
 #include "analyses/sample_files.h"
 
-/* The number of kB on the line of `text` that begins with `name`, in bytes, or -1. */
+/* The number of kB on the line of `text` that begins with `name`, in bytes; -ENOENT where there is none, or
+ * -EIO for a number of no kernel. */
 static int64_t line_bytes(const char *text, const char *name)
 {
 	const size_t size = strlen(name);
@@ -20,12 +21,14 @@ static int64_t line_bytes(const char *text, const char *name)
 		text = text ? text + 1 : NULL;
 	}
 	if (!text)
-		return -1;
+		return -ENOENT;
 	for (text += size; *text == ' ' || *text == '\t'; text++)
 		;
 	for (; *text >= '0' && *text <= '9'; text++)
-		value = (value < 0 ? 0 : value * 10) + (*text - '0');
-	return value < 0 ? -1 : value << 10;
+		value = pm_status_digit(value < 0 ? 0 : value, *text);
+	if (value > INT64_MAX >> 10)
+		return -EIO;
+	return value < 0 ? -ENOENT : value << 10;
 }
 
 int64_t pm_sample_status_bytes(const struct pm_sample_job *job, char *text, const char *name)
@@ -43,12 +46,20 @@ int64_t pm_sample_status_bytes(const struct pm_sample_job *job, char *text, cons
 		return -errno;
 	text[got] = '\0';
 	value = line_bytes(text, name);
-	if (value >= 0)
+	if (value != -ENOENT)
 		return value;
 	value = got < PM_SAMPLE_TEXT - 1 ? 0 : pm_status_number(fd, name); /* many groups */
 	if (value < 0)
 		return value == -ENOENT ? 0 : value;
-	return value << 10;
+	return value > INT64_MAX >> 10 ? -EIO : value << 10;
+}
+
+/* The same, or -1 where it is not known. */
+static int64_t sum_of(const char *text, const char *name)
+{
+	const int64_t value = line_bytes(text, name);
+
+	return value < 0 ? -1 : value;
 }
 
 void pm_sample_read_sums(const struct pm_sample_job *job, char *text, struct pm_sample_sums *out)
@@ -62,7 +73,7 @@ void pm_sample_read_sums(const struct pm_sample_job *job, char *text, struct pm_
 	if (size < 0)
 		return;
 	text[size] = '\0';
-	out->rss = line_bytes(text, "Rss:");
-	out->anon = line_bytes(text, "Anonymous:");
-	out->swap = line_bytes(text, "Swap:");
+	out->rss = sum_of(text, "Rss:");
+	out->anon = sum_of(text, "Anonymous:");
+	out->swap = sum_of(text, "Swap:");
 }

@@ -19,7 +19,8 @@ static void look(struct search *search, char byte)
 		if (byte == '\n')
 			search->done = true;
 		else if (byte >= '0' && byte <= '9')
-			search->found = (search->found < 0 ? 0 : search->found) * 10 + (byte - '0');
+			search->found =
+				pm_status_digit(search->found < 0 ? 0 : search->found, byte);
 	} else if (byte == '\n') {
 		search->next = search->name;
 	} else if (search->next) {
@@ -46,6 +47,8 @@ int64_t pm_status_number(int fd, const char *name)
 		for (ssize_t i = 0; i < got && !search.done; i++)
 			look(&search, text[i]);
 	}
+	if (search.found == INT64_MAX)
+		return -EIO;
 	return search.found < 0 ? -ENOENT : search.found;
 }
 
@@ -70,6 +73,6 @@ int64_t pm_status_processor(int fd)
 		else if (field == PRIORITY && text[at] == '-')
 			return -EBUSY;
 		else if (field == PROCESSOR && text[at] >= '0' && text[at] <= '9')
-			found = (found < 0 ? 0 : found * 10) + (text[at] - '0');
-	return found;
+			found = pm_status_digit(found < 0 ? 0 : found, text[at]);
+	return found == INT64_MAX ? -EIO : found;
 }

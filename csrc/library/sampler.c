@@ -13,6 +13,7 @@
 #include "kernel/entry_kinds.cdef.h"
 #include "kernel/probe.cdef.h"
 #include "kernel/read.cdef.h"
+#include "kernel/status.h"
 #include "kernel/sys.h"
 #include "kernel/task.h"
 #include "kernel/uapi.h"
@@ -265,7 +266,7 @@ int32_t pm_sampler_sample(struct pm_sampler *sampler, const struct pm_limits *li
 static int64_t read_resident(const struct pm_sampler *sampler)
 {
 	char text[256];
-	uint64_t pages = 0;
+	int64_t pages = 0;
 	ssize_t size, at = 0;
 
 	do
@@ -276,12 +277,11 @@ static int64_t read_resident(const struct pm_sampler *sampler)
 	while (at < size && text[at] != ' ')
 		at++;
 	for (at++; at < size && text[at] >= '0' && text[at] <= '9'; at++)
-		pages = pages * 10 + (uint64_t)(text[at] - '0');
-	if (at >= size)
+		pages = pm_status_digit(pages, text[at]);
+	if (at >= size || pages > INT64_MAX >> sampler->process->page_shift)
 		return -EIO;
-	return pm_alive(sampler->process->pagemap) == 1
-		       ? (int64_t)(pages << sampler->process->page_shift)
-		       : gone(sampler);
+	return pm_alive(sampler->process->pagemap) == 1 ? pages << sampler->process->page_shift
+							: gone(sampler);
 }
 
 int64_t pm_sampler_rss(struct pm_sampler *sampler)

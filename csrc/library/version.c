@@ -44,7 +44,8 @@ static const struct {
 		 "userfaultfd" },
 	{ EAGAIN, "it changed at every try: try again" },
 	{ EBADF, "the file that it takes was not opened" },
-	{ EIO, "the kernel gave less than a whole entry" },
+	{ EIO, "the kernel gave less than a whole entry, or a number that is none" },
+	{ ESPIPE, "what should be a file of procfs is a fifo: this proc is none of the kernel's" },
 	{ ENOMEM, "there is no memory for a handle" },
 	{ EMFILE, "this process has as many descriptors as it may: close some, or raise the limit "
 		  "(ulimit -n)" },

@@ -1,16 +1,16 @@
-"""A proc out of another's hand: the C library waits for no fifo in it."""
+"""A proc out of another's hand: the C library waits for no fifo in it, and no number overflows."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from errno import ESPIPE
+from errno import EIO, ESPIPE
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pagemap._core import ffi, lib
-from tests.held_process import sized
+from tests.held_process import PAGE, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,3 +55,25 @@ def test_none_is_waited_for(proc: pathlib.Path) -> None:
     lib.pm_process_close(process)
     options.flags, options.pidfd = lib.PM_OPEN_PIDFD, 5
     assert lib.pm_process_open(77, options, ffi.new("struct pm_process **")) == -ESPIPE
+    words = ffi.string(lib.pm_strerror(-ESPIPE))
+    assert b"fifo" in words
+
+
+def test_numbers_of_no_kernel(proc: pathlib.Path) -> None:
+    """A resident set of 25 digits became another number, by an overflow of signed ones."""
+    place = ffi.new("char[]", os.fsencode(proc))
+    options = sized("pm_open_options", procfs=place)
+    process = made("pm_process", lambda out: lib.pm_process_open(77, options, out))
+    sampler = made(
+        "pm_sampler", lambda out: lib.pm_sampler_open(process, lib.PM_AMOUNT_PRESENT, out)
+    )
+    amounts = sized("pm_amounts")
+    most = ((1 << 63) - 1) // PAGE
+    for digits, rss in ((most, most * PAGE), (most + 1, -EIO), (8 * 10**25, -EIO)):
+        (proc / "77" / "statm").write_text(f"1 {digits} 3 4 5 6 7\n")
+        assert lib.pm_sampler_rss(sampler) == rss
+    for digits in (1 << 53, 8 * 10**25):
+        (proc / "77" / "status").write_text(f"Name:\tx\nHugetlbPages:\t{digits} kB\n")
+        assert lib.pm_sampler_sample(sampler, ffi.NULL, 0, amounts) == -EIO
+    lib.pm_sampler_close(sampler)
+    lib.pm_process_close(process)

@@ -16,8 +16,26 @@ static int64_t processor_of(const char *text)
 	return pm_status_processor(LIE_BYTES);
 }
 
+static int64_t number_of(const char *text)
+{
+	lie = (struct lie){ .bytes = (const uint8_t *)text, .bytes_size = strlen(text) };
+	return pm_status_number(LIE_BYTES, "Pid:");
+}
+
+/* In a proc of another's hand a number may have any digits: signed ones overflowed. */
+static void numbers_of_no_kernel(void)
+{
+	CHECK_EQUAL(number_of("Name:\tPid:\nPid:\t4242\n"), 4242);
+	CHECK_EQUAL(number_of("Pid:\t922337203685477579\n"), INT64_C(922337203685477579));
+	CHECK_EQUAL(number_of("Pid:\t9223372036854775807\n"), -EIO);
+	CHECK_EQUAL(number_of("Pid:\t9223372036854775808\n"), -EIO);
+	CHECK_EQUAL(number_of("Pid:\t9999999999999999999999999\n"), -EIO);
+	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 9999999999999999999999999 1\n"), -EIO);
+}
+
 int main(void)
 {
+	numbers_of_no_kernel();
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 0 0 0\n"), 0);
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 63 1 2 3\n"), 63);
 	CHECK_EQUAL(processor_of("7 (a) S 1 (b) 9 )" FIELDS " 1234 1\n"), 1234);
