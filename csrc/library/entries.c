@@ -11,7 +11,10 @@
 #include "library/gone.h"
 #include "library/process.h"
 
-enum { BATCH = 64 }; /* spans that are ranges at a time */
+enum {
+	BATCH = 64,    /* spans that are ranges at a time */
+	TOO_MANY = 59, /* log2 of entries that no memory holds */
+};
 
 int64_t pm_process_entries(const struct pm_process *process, uint64_t address, uint64_t count,
 			   uint64_t *out)
@@ -22,7 +25,7 @@ int64_t pm_process_entries(const struct pm_process *process, uint64_t address, u
 
 	if (fd < 0)
 		return fd;
-	if (!pm_is_page(process, address) || (count && !out))
+	if (!pm_is_page(process, address) || (count && !out) || count >> TOO_MANY)
 		return -EINVAL;
 	got = pm_read(fd, address >> process->page_shift, count, out);
 	if (got < 0 || (uint64_t)got < count)

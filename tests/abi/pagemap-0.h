@@ -100,6 +100,10 @@ int32_t pm_process_pid(const struct pm_process *process);
  * Whether the process still runs what was opened: 0, or -ESRCH where it has exited, -ESTALE where
  * it has called exec, -ECHILD in a child of fork (see above), -EMFILE or -ENFILE where no
  * descriptor was free to find out. Async-signal-safe.
+ *
+ * An exec is not noticed where another process, which shares the memory (CLONE_VM), keeps the old
+ * one, and the new one is laid out the same: without randomised addresses (ADDR_NO_RANDOMIZE), of
+ * the same program, with arguments of the same size. Entries go on to show the old memory.
  */
 int32_t pm_process_check(const struct pm_process *process);
 
@@ -229,8 +233,8 @@ struct pm_span {
  * Read the entries of `count` pages from `address` on into `out`.
  *
  * Returns the number of entries, fewer than `count` only where the address space ends; or -errno:
- * as pm_process_check where the process is gone, -EINVAL for an address within a page.
- * Async-signal-safe.
+ * as pm_process_check where the process is gone, -EINVAL for an address within a page, or a count
+ * that no buffer holds (2^59 and more). Async-signal-safe.
  */
 int64_t pm_process_entries(const struct pm_process *process, uint64_t address, uint64_t count,
 			   uint64_t *out);

@@ -127,6 +127,12 @@ def test_a_read_past_the_end_is_short(process: Any) -> None:
     out = ffi.new("uint64_t[]", 8)
     assert lib.pm_process_entries(process, about.end - 3 * PAGE, 8, out) == 3
     assert lib.pm_process_entries(process, about.end, 8, out) == 0
+    # up to a count that no buffer holds
+    for count in (1 << 52, (1 << 59) - 1):
+        assert lib.pm_process_entries(process, about.end - 3 * PAGE, count, out) == 3
+        assert lib.pm_process_entries(process, (1 << 64) - PAGE, count, out) == 0
+    for count in (1 << 59, (1 << 64) - 1):
+        assert lib.pm_process_entries(process, about.end - 3 * PAGE, count, out) == -22  # EINVAL
     assert lib.pm_process_translate(process, about.end, out) == -61  # ENODATA
 
 
