@@ -64,6 +64,9 @@ examples:
 {EXIT_CODES}"""
 
 
+_WIDTH = 80
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Help of a fixed width, with descriptions and examples unchanged.
 
@@ -72,7 +75,25 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=24, width=80)
+        super().__init__(prog, max_help_position=24, width=_WIDTH)
+
+    def format_help(self) -> str:
+        """The help, with options that exclude each other in several lines where one is short."""
+        lines = super().format_help().split("\n")
+        if max(map(len, lines)) > _WIDTH:
+            lines = [part for line in lines for part in _folded(line)]
+        return "\n".join(lines)
+
+
+def _folded(line: str) -> list[str]:
+    """The line of a usage, cut between options so that each part is within the width."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    parts = []
+    while len(line) > _WIDTH and " | " in line[len(indent) : _WIDTH]:
+        at = line.rindex(" | ", 0, _WIDTH) + len(" |")
+        parts.append(line[:at])
+        line = f"{indent} {line[at + 1 :]}"
+    return [*parts, line]
 
 
 class _Parser(argparse.ArgumentParser):

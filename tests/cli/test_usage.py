@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pagemap._cli.commands import COMMANDS as ALL
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
 
-COMMANDS = (
-    "dump",
-    "regions",
-    "maps",
-    "footprint",
-    "types",
-    "who",
-    "sharing",
-    "virt-to-phys",
-    "doctor",
-)
+COMMANDS = tuple(name for name, _, _ in ALL)
 
 
 def test_the_version(pagemap: Pagemap) -> None:
@@ -46,6 +38,7 @@ def test_help(pagemap: Pagemap) -> None:
     assert (code, err) == (0, [])
     assert b"\nexamples:\n" in out
     assert b"\nexit codes:\n" in out
+    assert max(map(len, out.decode().splitlines())) <= 80
     for command in COMMANDS:
         assert re.search(rf"^    {command}\b".encode(), out, re.MULTILINE)
 

@@ -71,7 +71,7 @@ blocking, though parts of it can be reclaimed, and so do free frames on per-CPU
 lists, which compaction takes back.
 
 --blockers lists the {_TOP} worst, in other formats than a table {_TOP_OF_DATA}, and
---free-runs as many of the longest; --top shows more. These lists have no totals.
+--free-runs as many of the longest; --top shows more. These have no totals.
 
 Tables leave out columns of what is rare, such as poisoned: --columns shows
 them, and all other formats have them.
