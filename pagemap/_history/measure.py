@@ -34,6 +34,7 @@ __all__ = ["Measurement", "measure"]
 def measure(target: Target = "self", *, written: bool = False) -> Measurement:
     """Measure what the statements of a ``with`` do to the memory of a process, by path.
 
+    It begins with this call, and ends with the ``with`` statement, of which there is one.
     `target` is as in `Process`, by default this process. With `written` writes are tracked as well,
     as `track` does it; that makes each first write to a page slower, and a page fault.
 
@@ -67,6 +68,7 @@ class Measurement(Holder):
     __slots__ = (
         "_before_faults",
         "_began",
+        "_entered",
         "_known",
         "_last",
         "_noise",
@@ -81,6 +83,7 @@ class Measurement(Holder):
     def __init__(self, process: AddressSpace, *, own: bool, written: bool) -> None:
         self._process: AddressSpace | None = process
         self._own = own
+        self._entered = False
         self._last: Table[MeasureRow] | None = None
         self._known = tellable(process, list(MEASURED))
         _faults()  # this, and a first look, import what they need
@@ -135,6 +138,9 @@ class Measurement(Holder):
         return Table.of_rows(MEASURES, rows, about=told)
 
     def __enter__(self) -> Measurement:
+        if self._entered or self._process is None:
+            raise ClosedProcess("this measurement has had its with statement: make another")
+        self._entered = True
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:

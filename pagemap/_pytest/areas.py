@@ -32,21 +32,23 @@ _DELETED = " (deleted)"
 
 
 class Area:
-    """What `of` refers to; None is the whole process. `what` names it where it has a name.
+    """What `of` refers to; None is the whole process if that `may_be_all`. `what` is its name.
 
     `start` and `end` are the bytes of a buffer or a range, None of what is known by name, of which
     mappings may come and go.
     """
 
-    def __init__(self, of: Any, what: str = "") -> None:
+    def __init__(self, of: Any, what: str = "", *, may_be_all: bool = False) -> None:
         self.name: str | None = None
         self.start: int | None = None
         self.end: int | None = None
-        self.whole = of is None
+        self.whole = of is None and may_be_all
         self._label = what
-        if of is None:
+        if self.whole:
             self._label = "the process"
         elif isinstance(of, str):
+            if not of:
+                raise UsageError(f"'' names no memory: mappings without a name are {ANONYMOUS}")
             self.name = of
             self._label = f"mappings {printable(of)!r}"
         elif isinstance(of, (tuple, list)):

@@ -16,7 +16,7 @@ from pagemap._native.descriptors import Holder
 from pagemap._pytest.areas import Area, pages_of, plural
 from pagemap._pytest.growth import regions
 from pagemap._pytest.huge_setting import huge_page, why_none
-from pagemap._pytest.reasons import cannot_hold
+from pagemap._pytest.reasons import cannot_hold, of_the_caller
 from pagemap._pytest.same_frames import SameFrames
 from pagemap._pytest.writes import Writes
 from pagemap._space.live_space import LiveSpace
@@ -64,6 +64,7 @@ class _Written(Holder):
         self._writes: Writes | None = None
         self._entered = False
 
+    @of_the_caller
     def __enter__(self) -> Tracker:
         __tracebackhide__ = True
         self._entered = True
@@ -96,6 +97,7 @@ class _Written(Holder):
             )
 
 
+@of_the_caller
 def assert_huge(buffer: Of, *, at_least: float = 1.0) -> None:
     """Assert that a buffer is in huge pages, mapped by the PMD or larger: transparent or hugetlb.
 
@@ -133,11 +135,12 @@ def assert_huge(buffer: Of, *, at_least: float = 1.0) -> None:
     )
 
 
+@of_the_caller
 def assert_resident(file: str | os.PathLike[str], *, at_least: float = 1.0) -> None:
     """Assert that a file is in the page cache: at least this share of its pages, from 0 to 1.
 
-    Raises AssertionError, UsageError for a directory or an empty file, PagemapError for a file that
-    cannot be looked at. Where the kernel tells its owner alone, this cannot be held.
+    Raises AssertionError, UsageError for a directory or an empty file, NoSuchFile, PagemapError for
+    a file that cannot be looked at. Where the kernel tells its owner alone, this cannot be held.
     """
     __tracebackhide__ = True
     share = _share(at_least)
@@ -165,6 +168,7 @@ def assert_resident(file: str | os.PathLike[str], *, at_least: float = 1.0) -> N
         )
 
 
+@of_the_caller
 def assert_shared(processes: Iterable[Target], *, of: Of, at_least: float = 1.0) -> None:
     """Assert that this process and all `processes` have the same frames behind the same memory.
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pagemap._errors import AccessDenied, Unsupported
 from pagemap._history.tracker import track
 from pagemap._native.descriptors import Holder
-from pagemap._pytest.reasons import cannot_hold
+from pagemap._pytest.reasons import cannot_hold, of_the_caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Tracking(Holder):
     def __init__(self) -> None:
         self._trackers = ExitStack()
 
+    @of_the_caller
     def __call__(self, where: Where = None, *, inject: bool = False) -> Tracker:
         """The tracker."""
         __tracebackhide__ = True

@@ -54,7 +54,7 @@ class Growth:
     def end(self) -> int:
         """How many more there are by now. A buffer may have got other memory meanwhile."""
         if self._area.start is not None:
-            self._area = Area(self._of, self._what)
+            self._area = Area(self._of, self._what, may_be_all=True)
         return self._look() - self._before
 
     def judged(self, more: int, at_most: int) -> str:

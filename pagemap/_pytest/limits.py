@@ -9,7 +9,7 @@ import pytest
 from pagemap._errors import AccessDenied, PagemapError, Unsupported
 from pagemap._pytest.areas import Area
 from pagemap._pytest.growth import Growth
-from pagemap._pytest.reasons import cannot_hold
+from pagemap._pytest.reasons import cannot_hold, marked, name_the_marker
 from pagemap._pytest.writes import Writes
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.checks import check_int
@@ -51,6 +51,8 @@ def _begun(item: pytest.Item, stack: ExitStack) -> tuple[list[Limit], str]:
     try:
         return [Limit(item, of, limits, stack) for of, limits in _nearest(item)], ""
     except (TypeError, ValueError, BufferError, PagemapError) as error:
+        if isinstance(error, PagemapError):
+            name_the_marker(error)
         return [], str(error)
 
 
@@ -85,7 +87,7 @@ class Limit:
             self.unknown = error
 
     def _begin(self, of: Any, stack: ExitStack) -> None:
-        area = Area(of, self._what)
+        area = Area(of, self._what, may_be_all=True)
         process = stack.enter_context(LiveSpace("self"))
         area.require(process)
         if "grown" in self._limits:
@@ -93,6 +95,7 @@ class Limit:
         if "written" in self._limits:
             self._writes = Writes(area, of)
             stack.callback(self._writes.close)
+            stack.enter_context(marked(area))
 
     def end(self) -> None:
         """Look again, and judge."""
@@ -138,8 +141,6 @@ def _meant(item: pytest.Item, of: Any) -> tuple[Any, str]:
         if made is None:
             raise ValueError("the function that of= gives returns None, and not the memory")
         return made, getattr(of, "__name__", "")
-    if of == "":
-        raise ValueError("of='' names nothing; leave it out for the whole process")
     if not isinstance(of, str) or not of.isidentifier():
         return of, ""
     values: dict[str, object] = getattr(item, "funcargs", {})
@@ -148,4 +149,6 @@ def _meant(item: pytest.Item, of: Any) -> tuple[Any, str]:
             f"of={of!r} is no argument of this test; give one of them "
             f"({', '.join(values) or 'it has none'}), memory itself, or the name of mappings"
         )
+    if values[of] is None:
+        raise ValueError(f"of={of!r} of this test is None, and not the memory")
     return values[of], of

@@ -111,5 +111,6 @@ def cannot_hold(reason: str) -> None:
     if not _running:
         return
     if _running[-1].getoption("pagemap_strict"):
-        pytest.fail(f"cannot be held here, and --pagemap-strict was given: {reason}", pytrace=False)
-    pytest.skip(f"cannot be held here: {reason}")
+        strict = f"cannot be held here, and --pagemap-strict was given: {reason}"
+        raise pytest.fail.Exception(strict, pytrace=False) from None  # nor how that was found
+    raise pytest.skip.Exception(f"cannot be held here: {reason}") from None

@@ -139,3 +139,16 @@ def test_no_descriptor_is_left() -> None:
     with pytest.raises(pagemap.NoSuchProcess):
         pagemap.measure(0)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_measurement_has_one_with_statement() -> None:
+    """It begins at the call: a second one would be told what came before it."""
+    measured = pagemap.measure()
+    with measured:
+        with pytest.raises(pagemap.ClosedProcess, match="make another"), measured:
+            pass
+    for _ in range(2):
+        with pytest.raises(pagemap.ClosedProcess, match="make another"), measured:
+            pass
+    with pagemap.measure() as ended:
+        ended.close()

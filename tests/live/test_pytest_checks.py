@@ -194,8 +194,11 @@ def test_resident_of_what_has_no_pages(tmp_path: Path) -> None:
     with pytest.raises(pagemap.UsageError, match="is a directory"):
         pagemap.assert_resident(tmp_path)
     path.unlink()
-    with pytest.raises(pagemap.PagemapError, match="No such file"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         pagemap.assert_resident(path)
+    for nothing, error in ((None, TypeError), ("", pagemap.UsageError)):
+        with pytest.raises(error, match=r"must be an object|names no memory"):
+            pagemap.assert_huge(nothing)  # type: ignore[arg-type]
 
 
 def test_shared_with_children(need_pfns: None, memory: mmap.mmap) -> None:

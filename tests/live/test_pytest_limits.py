@@ -199,12 +199,18 @@ def test_markers_that_cannot_be_understood(run_pytest: RunPytest) -> None:
         @limit(grown=1, of=lambda: None)
         def test_12(): pass
 
+        @limit(grown=1, of="nothing")
+        def test_14(nothing): pass
+
+        @pytest.fixture
+        def nothing(): pass
+
         def test_13():
             with pagemap.assert_written((1, 2), at_most=1):
                 pass
         """,
     )
-    result.assert_outcomes(failed=13)
+    result.assert_outcomes(failed=14)
     result.stdout.re_match_lines_random(
         [
             "limit_pages: it takes written=, grown= and of=, each by its name, not writen",
@@ -217,8 +223,9 @@ def test_markers_that_cannot_be_understood(run_pytest: RunPytest) -> None:
             "limit_pages: grown must be from 0 to 4503599627370495, not -1",
             "limit_pages: the buffer is empty: it has no page",
             r"limit_pages: process \d+ has nothing mapped from 0x0 to 0x1000: .*",
-            "limit_pages: of='' names nothing; .*",
+            r"limit_pages: '' names no memory: mappings without a name are \[anon\]",
             "limit_pages: the function that of= gives returns None, .*",
+            "limit_pages: of='nothing' of this test is None, and not the memory",
             r".*UsageError: process \d+ has nothing mapped from 0x0 to 0x1000: .*",
         ]
     )
@@ -271,6 +278,7 @@ def test_without_tracking_it_fails_where_that_is_asked_for(
     result = run_pytest(UNHELD, "--pagemap-strict")
     result.assert_outcomes(passed=1, failed=6)
     result.stdout.fnmatch_lines(["cannot be held here, and --pagemap-strict was given: this ker*"])
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
 
 
 def test_memory_that_is_tracked_already(need_own_tracking: None, run_pytest: RunPytest) -> None:
@@ -288,6 +296,46 @@ def test_memory_that_is_tracked_already(need_own_tracking: None, run_pytest: Run
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["limit_pages: cannot track writes *another userfaultfd has *"])
+    result.stdout.no_fnmatch_line("*limit_pages(written=) of this test*")
+
+
+def test_memory_that_a_marker_tracks(need_own_tracking: None, run_pytest: RunPytest) -> None:
+    """The error names the marker, and shows the test alone, without what pagemap did inside."""
+    result = run_pytest(
+        """
+        limit = pytest.mark.limit_pages
+
+        @limit(written=3, of="data")
+        def test_check(data):
+            with pagemap.assert_written(data, at_most=1): pass
+
+        @limit(written=3, of="data")
+        def test_fixture(data, pagemap_track):
+            pagemap_track(data)
+
+        @limit(written=3, of="data")
+        @limit(written=3, of=lambda: DATA)
+        def test_markers(data):
+            pass
+
+        DATA = memory(8)
+
+        @pytest.fixture
+        def data():
+            return DATA
+
+        def test_resident():
+            pagemap.assert_resident("/nosuch")
+
+        def test_range():
+            with pagemap.assert_written((1, 2), at_most=1): pass
+        """,
+    )
+    result.assert_outcomes(failed=5)
+    said = result.stdout.str()
+    named = "; limit_pages(written=) of this test tracks {}, mmap of 32768 bytes at"
+    assert [said.count(named.format(each)) for each in ("data", "<lambda>")] == [2, 1]
+    assert "pagemap/_" not in said
 
 
 def test_every_kind_of_test_is_held(need_own_tracking: None, run_pytest: RunPytest) -> None:
