@@ -380,9 +380,8 @@ _LATE = (
 def load() -> None:
     """Import at once everything that is otherwise imported when it is first used.
 
-    Call it before pagemap is used in a signal handler: a handler that interrupts an import finds
-    an incomplete module, and after this call no import is left to interrupt. It takes up to 0.1 s,
-    which is why `import pagemap` does not do it.
+    Call it before a signal handler uses pagemap: one that interrupts an import finds an incomplete
+    module. It takes up to 0.1 s, which is why `import pagemap` does not do it.
     """
     for module in (*(f"pagemap.{inner}" for inner in _MODULES.values()), *_LATE):
         __import__(module)
@@ -394,8 +393,7 @@ def __getattr__(name: str) -> object:
     # import_module would load importlib, which costs as much as the rest of this import.
     inner = _MODULES.get(name, "_errors")
     module = __import__(f"pagemap.{inner}", fromlist=[name])
-    value = globals()[name] = getattr(module, name)
-    return value
+    return globals().setdefault(name, getattr(module, name))
 
 
 def __dir__() -> list[str]:

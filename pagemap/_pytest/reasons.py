@@ -45,7 +45,10 @@ def name_the_marker(error: PagemapError) -> None:
     """Say in an error about memory that is tracked already by which marker that may be."""
     if error.errno == EBUSY and _marked:
         several = " and ".join(map(str, _marked))
-        error.message += f"; limit_pages(written=) of this test tracks {several}: only one tracker can have a page"
+        error.message += (
+            f"; limit_pages(written=) of this test tracks {several}, and only one tracker can "
+            "have a page"
+        )
 
 
 def of_the_caller(check: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:

@@ -144,9 +144,8 @@ def test_no_descriptor_is_left() -> None:
 def test_a_measurement_has_one_with_statement() -> None:
     """It begins at the call: a second one would be told what came before it."""
     measured = pagemap.measure()
-    with measured:
-        with pytest.raises(pagemap.ClosedProcess, match="make another"), measured:
-            pass
+    with measured, pytest.raises(pagemap.ClosedProcess, match="make another"), measured:
+        pass
     for _ in range(2):
         with pytest.raises(pagemap.ClosedProcess, match="make another"), measured:
             pass
