@@ -99,7 +99,7 @@ def _swap_areas(procfs: str) -> list[dict[str, Any]] | None:
     text = _text(f"{procfs}/swaps")
     if text is None:
         return None
-    areas = [line.split() for line in text.splitlines()[1:]]
+    areas = [line.split() for line in text.split("\n")[1:] if line]
     names = ("path", "kind", "size_kib", "used_kib", "priority")
     return [dict(zip(names, area, strict=False)) for area in areas]
 

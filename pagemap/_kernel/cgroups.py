@@ -36,7 +36,11 @@ def roots(procfs: str) -> list[str]:
     unified, own = [], []
     try:
         with open(
-            f"{procfs}/self/mounts", encoding="utf-8", errors="surrogateescape", opener=open_told
+            f"{procfs}/self/mounts",
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="\n",  # the kernel leaves all else that ends lines elsewhere as it is
+            opener=open_told,
         ) as file:
             lines = [line.split(" ") for line in file]
     except OSError:

@@ -116,7 +116,7 @@ def _about(name: str, below: int, mount: int) -> os.stat_result | None:
 
 
 def _mount_in(fdinfo: bytes | None) -> int | None:
-    for line in (fdinfo or b"").splitlines():
+    for line in (fdinfo or b"").split(b"\n"):
         if line.startswith(b"mnt_id:"):
             return int(line.split()[1])
     return None

@@ -99,7 +99,7 @@ def of_process(cgroups: str, *, procfs: str = "/proc") -> str:
     Raises Unsupported where it is not mounted here.
     """
     found: dict[str, str] = {}
-    for line in cgroups.splitlines():
+    for line in cgroups.split("\n"):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if "memory" in controllers.split(","):
@@ -125,7 +125,11 @@ def of_process(cgroups: str, *, procfs: str = "/proc") -> str:
 def _mounts(procfs: str) -> Iterator[tuple[str, str, str, list[str]]]:
     """What of which file system is mounted where: its root there, the place, type and options."""
     with open(
-        f"{procfs}/self/mountinfo", encoding="utf-8", errors="surrogateescape", opener=open_told
+        f"{procfs}/self/mountinfo",
+        encoding="utf-8",
+        errors="surrogateescape",
+        newline="\n",
+        opener=open_told,
     ) as file:
         for line in file:
             place, _, system = line.rstrip("\n").partition(" - ")

@@ -60,7 +60,7 @@ def parse(blocks: Iterable[bytes]) -> dict[int, MappingNodes]:
     """What lines in `blocks` of whole ones tell; those that are none are passed over."""
     found: dict[int, MappingNodes] = {}
     for block in blocks:
-        for line in block.decode("utf-8", "surrogateescape").splitlines():
+        for line in block.decode("utf-8", "surrogateescape").split("\n"):
             words = line.split(" ")
             try:
                 start = int(words[0], 16)

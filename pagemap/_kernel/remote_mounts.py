@@ -61,7 +61,7 @@ class RemoteMounts(Holder):
         data = b""
         while some := os.pread(self._fd, _AT_ONCE, len(data)):
             data += some
-        lines = [parse_mount(line) for line in data.splitlines()]
+        lines = [parse_mount(line) for line in data.split(b"\n") if line]
         root = {device for _, device, place, _ in lines if place == b"/"}
         self._places = {}
         for _, device, place, kind in lines:

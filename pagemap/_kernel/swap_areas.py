@@ -26,7 +26,7 @@ def areas(procfs: str = "/proc") -> list[Area] | None:
     """The swap areas; None where that is not told (a kernel without CONFIG_SWAP)."""
     try:
         with open(f"{procfs}/swaps", "rb", opener=open_told) as file:
-            lines = os.fsdecode(file.read(_MOST)).splitlines()[1:]
+            lines = os.fsdecode(file.read(_MOST)).split("\n")[1:]
     except OSError:
         return None
     found = []

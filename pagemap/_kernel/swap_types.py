@@ -54,9 +54,9 @@ def in_use(procfs: str = "/proc") -> bool | None:
     """
     try:
         with open(f"{procfs}/swaps", "rb", opener=open_told) as file:
-            areas = file.read(_MOST).splitlines()[1:]
+            areas = file.read(_MOST).split(b"\n")[1:]
         # a name may hold no spaces there (they are written \\040): size, used, priority are last
-        return any(int(area.split()[-2]) for area in areas)
+        return any(int(area.split()[-2]) for area in areas if area)
     except (OSError, IndexError, ValueError):
         return None
 

@@ -135,7 +135,7 @@ def container(folder: Folder) -> str | None:
 def _cgroups(folder: Folder) -> tuple[str | None, str | None, str | None]:
     """Its path in the hierarchies of memory (version 1), of systemd, and in the unified one."""
     memory = systemd = unified = None
-    for line in (folder.peek("cgroup") or b"").splitlines():
+    for line in (folder.peek("cgroup") or b"").split(b"\n"):
         number, _, rest = line.partition(b":")
         controllers, _, path = rest.partition(b":")
         if b"memory" in controllers.split(b","):

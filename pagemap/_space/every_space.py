@@ -202,7 +202,7 @@ class Spaces(EveryProcess, SeveralSpaces):
 
 def _beyond(block: bytes, reached: int) -> tuple[bytes, int]:
     """The lines of mappings from address `reached` on, and the address where the last one ends."""
-    lines = block.splitlines(keepends=True) if reached else []
+    lines = [line + b"\n" for line in block.split(b"\n") if line] if reached else []
     left = [line for line in lines if int(line.partition(b"-")[0], 16) >= reached]
     text = b"".join(left) if reached else block
     last = text[text.rfind(b"\n", 0, -1) + 1 :]
