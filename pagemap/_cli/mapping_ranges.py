@@ -1,4 +1,4 @@
-"""`--map` where rows are pages: the addresses of the mappings that match."""
+"""`--map` and `--range` where rows are pages: the addresses of the mappings that match."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pagemap._vocabulary.units import PAGE_SIZE, clipped
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from pagemap._space.address_space import AddressSpace
 
-__all__ = ["NOWHERE", "Chosen"]
+__all__ = ["NOWHERE", "Chosen", "outside_of", "within_one"]
 
 NOWHERE = [(0, PAGE_SIZE)]
 """A range that no process has memory in: to find nothing in."""
@@ -43,3 +44,35 @@ class Chosen:
         for text in unused:
             complain(f"no mapping matches the pattern {text!r}")
         return 1 if unused else 0
+
+
+def outside_of(processes: list[Any], ranges: list[tuple[int, int]]) -> int | None:
+    """The pid of the one process that is meant, if all its mappings are outside of the ranges."""
+    from pagemap._process import Process
+
+    def is_outside(space: AddressSpace) -> bool:
+        lines = space.maps()
+        parts = (part for each in lines for part in clipped(each.start, each.end, ranges))
+        return bool(lines) and next(parts, None) is None
+
+    (process,) = processes
+    if not isinstance(process, int):  # of a snapshot, open
+        return process.pid if is_outside(process) else None
+    with Process(process) as living:
+        return living.pid if is_outside(living) else None
+
+
+def within_one(
+    mappings: Chosen, processes: list[Any], ranges: list[tuple[int, int]] | None
+) -> Sequence[tuple[int, int]] | None:
+    """The addresses of the mappings that are wanted, of the one process that is meant."""
+    from pagemap._errors import UsageError
+    from pagemap._process import Process
+
+    if len(processes) != 1:
+        raise UsageError("--map selects mappings of one process; give its pid")
+    (process,) = processes
+    if not isinstance(process, int):  # of a snapshot, open
+        return mappings.within(process, ranges)
+    with Process(process) as living:
+        return mappings.within(living, ranges)

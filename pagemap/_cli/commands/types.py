@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._cli import results
 from pagemap._cli.options import (
     SPACE_HELP,
@@ -23,12 +21,9 @@ from pagemap._vocabulary.rows.page_types import FLAGS, PAGE_RUNS, PAGE_TYPES, ru
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Any
 
-    from pagemap._cli.mapping_ranges import Chosen
-    from pagemap._errors import PagemapError
-    from pagemap._space.address_space import AddressSpace
     from pagemap._tables.table import Table
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
@@ -136,7 +131,9 @@ def run(arguments: Namespace) -> int:
     """
     from pagemap._analyses.page_runs import page_runs
     from pagemap._analyses.page_types import page_types
-    from pagemap._cli.mapping_ranges import Chosen
+    from pagemap._cli.failures import Failures
+    from pagemap._cli.frame_options import cgroup_inode, pfn_range
+    from pagemap._cli.mapping_ranges import Chosen, outside_of, within_one
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_file_ranges, parse_ranges
     from pagemap._vocabulary.filters import parse_filters
@@ -146,25 +143,25 @@ def run(arguments: Namespace) -> int:
         return _describe(arguments)
     _check(arguments)
     parse_filters(arguments.only, arguments.without, read_word, names=("--only", "--without"))
-    failures = _Failures(arguments)
+    failures = Failures(arguments)
     read_ranges = parse_file_ranges if arguments.files else parse_ranges
     where: dict[str, Any] = {
         "ranges": read_ranges(arguments.ranges) or None,
-        "frames": [_frames(text) for text in arguments.pfns] or None,
+        "frames": [pfn_range(text) for text in arguments.pfns] or None,
         "files": arguments.files,
         "only": arguments.only,
         "without": arguments.without,
         "raw": arguments.raw,
-        "cgroup": _cgroup(arguments.charged_to),
+        "cgroup": cgroup_inode(arguments.charged_to),
         "threads": parse_count(arguments.threads, option="--threads"),
         "failed": failures,
     }
     listed = arguments.list or arguments.list_each
     processes = _processes(arguments.targets)
     mappings = Chosen(arguments.patterns)
-    unmapped = _unmapped(processes, where["ranges"]) if processes and where["ranges"] else None
+    unmapped = outside_of(processes, where["ranges"]) if processes and where["ranges"] else None
     if arguments.patterns:
-        where["ranges"] = _within(mappings, processes, where["ranges"])
+        where["ranges"] = within_one(mappings, processes, where["ranges"])
     shown = _list(arguments, processes) if listed else results.Results(arguments, PAGE_TYPES)
 
     def make() -> Table[Any] | Iterator[Table[Any]]:
@@ -188,39 +185,6 @@ def run(arguments: Namespace) -> int:
     return failures.code or mappings.tell()
 
 
-def _unmapped(processes: list[Any], ranges: list[tuple[int, int]]) -> int | None:
-    """The pid of the one process that is meant, if all its mappings are outside of the ranges."""
-    from pagemap._process import Process
-    from pagemap._vocabulary.units import clipped
-
-    def is_outside(space: AddressSpace) -> bool:
-        lines = space.maps()
-        parts = (part for each in lines for part in clipped(each.start, each.end, ranges))
-        return bool(lines) and next(parts, None) is None
-
-    (process,) = processes
-    if not isinstance(process, int):  # of a snapshot, open
-        return process.pid if is_outside(process) else None
-    with Process(process) as living:
-        return living.pid if is_outside(living) else None
-
-
-def _within(
-    mappings: Chosen, processes: list[Any], ranges: list[tuple[int, int]] | None
-) -> Sequence[tuple[int, int]] | None:
-    """The addresses of the mappings that are wanted, of the one process that is meant."""
-    from pagemap._errors import UsageError
-    from pagemap._process import Process
-
-    if len(processes) != 1:
-        raise UsageError("--map selects mappings of one process; give its pid")
-    (process,) = processes
-    if not isinstance(process, int):  # of a snapshot, open
-        return mappings.within(process, ranges)
-    with Process(process) as living:
-        return mappings.within(living, ranges)
-
-
 def _processes(texts: list[str]) -> list[Any]:
     """The pids of the targets; or the processes that are of a snapshot, open."""
     from pagemap._cli.spaces import all_saved, require_frames
@@ -241,54 +205,6 @@ def _list(arguments: Namespace, processes: list[Any]) -> results.Results:
     )
     usual = [name for name in names if name not in ("mapcount", "cgroup")]
     return results.Results(arguments, PAGE_RUNS.select(names), usual=usual)
-
-
-class _Failures:
-    """Targets and files that could not be read: reports them, and has the worst exit code.
-
-    Where only one was asked for, its error is that of the command, but where it vanished midway:
-    what was read of it stands.
-    """
-
-    def __init__(self, arguments: Namespace) -> None:
-        self._asked = [*arguments.targets, *arguments.files]
-        self._files = arguments.files
-        self._about: dict[str, Any] = {}
-        self.code = 0
-
-    def __call__(self, error: PagemapError) -> None:
-        from pagemap._cli.exit_codes import code_of, message_of
-        from pagemap._cli.messages import complain
-        from pagemap._errors import TargetVanished
-
-        within = bool(self._files) and error.path not in self._files
-        if len(self._asked) == 1 and not within and not isinstance(error, TargetVanished):
-            raise error
-        complain(message_of(error))
-        self.code = max(self.code, code_of(error))
-
-    def seen(self, table: Table[Any]) -> Table[Any]:
-        """The same tables; the `about` of the last one is of all."""
-        self._about = table.about
-        return table
-
-    def tell_more(self) -> None:
-        """Report what was left out or counted with other processes and is not an error."""
-        from pagemap._cli.left_out import tell_sharers, tell_unknown
-        from pagemap._cli.messages import complain
-        from pagemap._space.every_process import KERNEL_THREAD
-
-        about = self._about
-        for each in about["left_out"]:
-            if each["reason"] == KERNEL_THREAD:
-                complain(f"process {each['pid']} is left out: {KERNEL_THREAD}")
-        tell_sharers(about.get("sharers", {}))
-        if len(self._asked) > 1 and not about.get("sharers_known", True):
-            tell_unknown()
-        if about["unknown"]:
-            complain(
-                f"{about['unknown']} pages are left out: the kernel has no flags for their frames"
-            )
 
 
 def _check(arguments: Namespace) -> None:
@@ -322,36 +238,3 @@ def _describe(arguments: Namespace) -> int:
     shown = results.Results(arguments, FLAGS)
     shown.show(lambda: Table.of_rows(FLAGS, described(flags), about={"flags": f"{flags:#x}"}))
     return 0
-
-
-def _frames(text: str) -> tuple[int, int]:
-    """The PFNs ``(start, end)`` in `text`, in hexadecimal: a range, or a single one."""
-    from pagemap._vocabulary.units import parse_address, parse_range
-
-    if "-" in text:
-        return parse_range(text, "PFN")
-    start = parse_address(text, "PFN")
-    return start, start + 1
-
-
-def _cgroup(text: str | None) -> int | None:
-    """The inode number of a memory cgroup, from its directory or a number, perhaps after an @."""
-    from pagemap._errors import NoSuchProcess, UsageError
-
-    if text is None:
-        return None
-    number = text.removeprefix("@")
-    if number.isascii() and number.isdecimal() and len(number) < 21 and int(number) < 1 << 64:
-        return int(number)
-    try:
-        return os.stat(os.path.join(text, "")).st_ino
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoSuchProcess(  # as footprint --cgroup
-            f"there is no cgroup {text!r}: give its directory, such as /sys/fs/cgroup/user.slice, "
-            "or its inode number"
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"--charged-to {text!r}: {error.strerror}; give the directory of a memory cgroup or "
-            "its inode number"
-        ) from None
