@@ -11,7 +11,7 @@ from pagemap._vocabulary.rows.owners import OWNERS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from pagemap._cli.progress import Bar
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
 _FAILED = 3  # files that could not be searched; of more, how many there are says enough
-_PIDS = 8  # processes that have a file
 
 DESCRIPTION = """\
 Find all processes, mappings and addresses that map a frame of physical memory,
@@ -111,6 +110,7 @@ def run(arguments: Namespace) -> int:
     """Write the pages that map the frames."""
     from pagemap._analyses.owners import owners, owners_in
     from pagemap._cli import spaces
+    from pagemap._cli.frame_report import PROCESSES, counted, facts
     from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count
@@ -137,12 +137,12 @@ def run(arguments: Namespace) -> int:
             _add_files(found[0], arguments.search, threads, bar)
         return found[0]
 
-    shown.after = lambda: _facts(found[0])
+    shown.after = lambda: facts(found[0])
     shown.show(make)
     about = found[0].about
     _tell_failed(about)
     if saved is not None:
-        complain(f"looked at {about['among']} only: {_counted(len(saved.pids), *_PROCESSES)}")
+        complain(f"looked at {about['among']} only: {counted(len(saved.pids), *PROCESSES)}")
     elif not about["complete"] and not about["explained"]:
         tell_left_out(about)
     return 0
@@ -228,93 +228,3 @@ def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
     target = arguments.target
     with one(target) if saved else Process(targets.one(target, exclude=())) as process:
         return [process.virt_to_phys(address) >> PAGE_SHIFT]
-
-
-def _facts(table: Table[OwnerRow]) -> Iterator[str]:
-    """Lines about each frame: what was found, what was not, and what it is."""
-    from pagemap._vocabulary.text import printable
-
-    about: Any = table.about
-    pids: dict[int, set[int]] = {}
-    for row in table:
-        pids.setdefault(row.pfn, set()).add(row.pid)
-    for frame in about["frames"]:
-        yield _verdict(about, frame, len(pids.get(int(frame["pfn"], 16), ())))
-        if "kind" in frame:
-            yield from _contents(about, frame)
-        yield f"  physical address: {frame['physical_address']}"
-        names = "not known" if frame["names"] is None else frame["names"] or "none"
-        yield f"  flags: {names.replace(',', ', ')}"
-        yield f"  map count: {'not known' if frame['mapcount'] is None else frame['mapcount']}"
-        if frame["cgroup"]:
-            inode = f"inode {frame['cgroup']}"
-            path = frame["cgroup_path"]
-            yield f"  cgroup: {f'{printable(path)} ({inode})' if path else inode}"
-    for pid, others in about["sharers"].items():
-        if any(pid in them for them in pids.values()):
-            yield f"process {pid} shares its memory with {', '.join(map(str, others))}"
-
-
-def _contents(about: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:
-    """What lies in a frame that nobody maps."""
-    from pagemap._analyses.frame_files import OF_FILES
-    from pagemap._vocabulary.frame_kinds import FRAME_KINDS
-    from pagemap._vocabulary.text import printable
-
-    meaning = next(kind.meaning for kind in FRAME_KINDS if kind.name == frame["kind"])
-    yield f"  kind: {frame['kind']}: {meaning}"
-    file = frame["file"]
-    if file is not None:
-        pids = ", ".join(map(str, file["pids"][:_PIDS]))
-        more = f" and {len(file['pids']) - _PIDS} more" if len(file["pids"]) > _PIDS else ""
-        yield (
-            f"  file: {printable(file['path'])}, offset {file['offset']}"
-            + (", deleted" if file["deleted"] else "")
-            + (f"; of process {pids}{more}" if pids else "")
-        )
-    elif frame["kind"] in OF_FILES:
-        searched, unsearched = about["search"]["searched"], about["search"]["unsearched"]
-        yield (
-            f"  file: not among {_counted(searched['files'], 'file', 'files')} that were searched "
-            f"({_counted(searched['processes'], 'process', 'processes')} and --search)"
-        )
-        yield f"  not searched: {'; '.join(unsearched)}"
-    elif frame["kind"] == "hugetlb_idle":
-        yield "  not searched: files on hugetlbfs"
-
-
-def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int) -> str:
-    found, listed = frame["found"], frame["listed"]
-    text = f"frame {frame['pfn']}: mapped {_times(found)}"
-    if listed < found:
-        text += f", of which the first {listed} are listed"
-    elif found:
-        text += f", by {_counted(processes, *_PROCESSES)}"
-    if frame["mapcount"] is None:
-        return f"{text}; the kernel's map count is not known"
-    missing = frame["unexplained"]
-    if not missing:
-        return text
-    if "among" in about:
-        return f"{text}; the kernel counted {frame['mapcount']}, {missing} more, not of the file"
-    from pagemap._space.every_process import ENDED
-
-    unread = sum(each["reason"] != ENDED for each in about["left_out"])
-    why = f"{_counted(unread, *_PROCESSES)} that could not be read, " if unread else ""
-    if not about["all_namespaces"]:
-        why += "processes of other PID namespaces, which cannot be seen from this one, "
-    return (
-        f"{text}; the kernel counts {frame['mapcount']}, {missing} more: of {why}processes that "
-        "changed meanwhile, or the kernel's own"
-    )
-
-
-_PROCESSES = ("process", "processes")
-
-
-def _times(count: int) -> str:
-    return {0: "nowhere", 1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
