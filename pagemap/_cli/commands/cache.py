@@ -15,16 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from typing import Any
 
-    from pagemap._analyses.cached_files import CacheRows, CacheSurvey
-    from pagemap._analyses.cached_held import HeldSurvey
-    from pagemap._analyses.file_shares import FileShares
+    from pagemap._cli.cache_survey import Survey
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
-
-    Survey = CacheSurvey | HeldSurvey
 
 __all__ = ["DESCRIPTION", "add_arguments", "examples", "run"]
 
@@ -130,6 +125,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the files. Returns 0, or the exit code of a path that could not be looked at."""
+    from pagemap._cli.cache_survey import rows_of, shares_of, tables_of
     from pagemap._cli.parsing import parse_count
 
     least = _least(arguments)
@@ -149,9 +145,9 @@ def run(arguments: Namespace) -> int:
     last: list[Survey] = []
 
     def make() -> Iterator[Table[Any]]:
-        with _shares(frames=frames, charged=charged, threads=threads) as shares:
-            rows = _rows(least, charged=charged, held=arguments.open)
-            tables = _tables(arguments, paths, rows, shares=shares, bar=bar, last=last)
+        with shares_of(frames=frames, charged=charged, threads=threads) as shares:
+            rows = rows_of(least, charged=charged, held=arguments.open)
+            tables = tables_of(arguments, paths, rows, shares=shares, bar=bar, last=last)
             if not by_cgroup:
                 yield from tables
                 return
@@ -206,63 +202,6 @@ def _results(
     if not charged:
         frames = frames or any(map(shown.named, _MARKS))
     return shown, frames, arguments.bar or (not charged and shown.named("residency"))
-
-
-def _shares(
-    *, frames: bool, charged: bool, threads: int | None
-) -> AbstractContextManager[FileShares | None]:
-    from contextlib import closing, nullcontext
-
-    if not frames and not charged:
-        return nullcontext()
-    from pagemap._analyses.file_shares import FileShares
-
-    return closing(FileShares(by_cgroup=charged, threads=threads))
-
-
-def _rows(least: int, *, charged: bool, held: bool) -> CacheRows:
-    if charged:
-        from pagemap._analyses.cached_charged import ChargedRows
-
-        return ChargedRows(least)
-    from pagemap._analyses.cached_rows import Rows
-
-    # with --min nobody tells whether so much of them is cached
-    return Rows(least, untold=held and least <= 1)
-
-
-def _tables(
-    arguments: Namespace,
-    paths: list[str],
-    rows: CacheRows,
-    *,
-    shares: FileShares | None,
-    bar: bool,
-    last: list[Survey],
-) -> Iterator[Table[Any]]:
-    """The tables of the survey, which `last` gets."""
-    from pagemap._cli.progress import Bar
-
-    with Bar(unit="processes" if arguments.open else "files") as progress:
-        if arguments.open:
-            from pagemap._analyses.cached_held import HeldSurvey
-
-            held = HeldSurvey(rows, residency=bar, shares=shares, progress=progress)
-            last[:] = [held]
-            yield held.table()
-            return
-        from pagemap._analyses.cached_files import CacheSurvey
-
-        survey = CacheSurvey(
-            paths,
-            rows,
-            one_file_system=arguments.one_file_system,
-            residency=bar,
-            shares=shares,
-            progress=progress,
-        )
-        last[:] = [survey]
-        yield from survey.tables()
 
 
 def _paths(text: str) -> list[str]:
