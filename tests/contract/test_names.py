@@ -8,6 +8,7 @@ import pkgutil
 from pathlib import Path
 
 import pagemap
+from pagemap._names import MODULES
 
 DOOR = [
     "AccessDenied",
@@ -151,6 +152,17 @@ def test_every_name_is_there_and_comes_from_its_room() -> None:
             assert getattr(pagemap, name).__doc__, f"{name} has no docstring"
 
 
+def test_type_checkers_find_each_name_where_it_is() -> None:
+    tree = ast.parse(Path(pagemap.__file__).with_name("_typed.py").read_text(encoding="utf-8"))
+    typed = {
+        each.asname: (node.module or "").removeprefix("pagemap.")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    }
+    assert typed == MODULES
+
+
 def test_type_checkers_see_every_name_used() -> None:
     """By a file as users write it, which `make lint` gives to two of them, both strict."""
     source = Path(__file__).parents[1] / "typing" / "api.py"
@@ -189,7 +201,7 @@ def test_rooms_have_a_sorted_all_and_a_docstring() -> None:
     assert "pagemap._process" in rooms
     for name in sorted(rooms):
         compiled = ("pagemap._capi", "pagemap._capsules", "pagemap._core")
-        if name in (*compiled, "pagemap._version", "pagemap.__main__"):
+        if name in (*compiled, "pagemap._version", "pagemap._typed", "pagemap.__main__"):
             continue
         room = importlib.import_module(name)
         assert room.__doc__, f"{name} has no docstring"
