@@ -148,7 +148,7 @@ def test_who_shares(
     pagemap: Pagemap, start: Start, need_root: None, need_pfns: None, line: str, titles: list[str]
 ) -> None:
     """At 40 columns there was a number of processes, or of groups, in their place."""
-    pids = start(workloads.idle()).pid, start(workloads.bash()).pid
+    pids = start(workloads.python()).pid, start(workloads.bash()).pid  # which share libc
     shown = lines_on(pagemap, 40, "sharing", *pids, "--targets-only", "--top", 3, *line.split())
     assert [title for title in shown[0].split() if title in titles] == titles
     assert len(shown) == 4
