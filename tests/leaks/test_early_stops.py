@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 # Ten thousand where there is time for it.
-STOPS = int(os.environ.get("PAGEMAP_EARLY_STOPS", "300"))
+STOPS = int(os.environ.get("PAGEMAP_EARLY_STOPS", "150"))
 PAGE = workloads.PAGE
 
 

@@ -14,7 +14,7 @@ from tests.leaks.test_leaks import everything_stays_flat, repeat
 if TYPE_CHECKING:
     from tests.conftest import Start
 
-ROUNDS = 100
+ROUNDS = 40
 
 
 @pytest.fixture
