@@ -22,21 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cli.conftest import Pagemap
-    from tests.conftest import Start
 
 FORMATS = ("table", "csv", "json", "jsonl", "arrow")
 WIDTHS = (40, 80, 200)
 # With it each command is tried at all widths, and with all formats in each test; without, at the
-# least width and one of the others, and where all commands go one way, by some of them.
+# least width and one of the others, and where all commands go one way, by some of them; and what
+# is costly with less of each.
 BREADTH = int(os.environ.get("PAGEMAP_BREADTH", "0")) > 0
 
 
 class Case(NamedTuple):
-    """How a command is asked of one process, and the columns that others change meanwhile."""
+    """How a command is asked of one process, and the columns that others change meanwhile.
+
+    One that is costly looks at all memory.
+    """
 
     words: tuple[str, ...]
     volatile: frozenset[str] = frozenset()
     needs_root: bool = False
+    costly: bool = False
 
 
 SHARED = frozenset(
@@ -70,7 +74,7 @@ CASES = {
     "who": Case(("who", "PID", "ADDRESS"), frozenset(["flags"]), needs_root=True),
     "sharing": Case(("sharing", "PID", "--targets-only", "--what", "total"), needs_root=True),
     "free-if": Case(("free-if", "PID"), frozenset(["droppable", "stays", "stays_file"])),
-    "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True),
+    "memory": Case(("memory", "--by", "zone"), MEMORY, needs_root=True, costly=True),
     "cache": Case(("cache", "/etc/passwd", "--all")),
     "wss": Case(("wss", "PID", "--over", "100ms"), frozenset(["touched", "idle_100ms"])),
     "writes": Case(("writes", "PID", "--inject", "--for", "100ms")),
@@ -85,7 +89,9 @@ COMMON = [name for name, _, _ in COMMANDS if name not in FILES]
 AT_WIDTHS = [
     (name, width)
     for number, name in enumerate(COMMON)
-    for width in (WIDTHS if BREADTH else (WIDTHS[0], WIDTHS[1 + number % 2]))
+    for width in (
+        WIDTHS if BREADTH else WIDTHS[:1] if CASES[name].costly else (40, WIDTHS[1 + number % 2])
+    )
 ]
 IN_FORMATS = [
     (name, form)
@@ -98,21 +104,25 @@ def test_every_command_is_here() -> None:
     assert {name for name, _, _ in COMMANDS} == set(CASES) | FILES
 
 
-@pytest.fixture
-def target(start: Start) -> Iterator[tuple[int, int, int]]:
+@pytest.fixture(scope="module")
+def target() -> Iterator[tuple[int, int, int]]:
     """A process that does nothing, and is stopped; an address of its own stack; another such."""
-    process, other = start(workloads.idle()), start(workloads.idle())
-    for each in (process, other):
-        os.kill(each.pid, signal.SIGSTOP)
-    stack = next(each for each in oracle.maps(process.pid) if each.path == "[stack]")
-    populated = next(
-        stack.start + number * oracle.PAGE
-        for number, entry in enumerate(oracle.entries(process.pid, stack.start, stack.end))
-        if entry >> 63
-    )
-    yield process.pid, populated, other.pid
-    for each in (process, other):
-        os.kill(each.pid, signal.SIGCONT)
+    with workloads.idle() as process, workloads.idle() as other:
+        for each in (process, other):
+            os.kill(each.pid, signal.SIGSTOP)
+        stack = next(each for each in oracle.maps(process.pid) if each.path == "[stack]")
+        populated = next(
+            stack.start + number * oracle.PAGE
+            for number, entry in enumerate(oracle.entries(process.pid, stack.start, stack.end))
+            if entry >> 63
+        )
+        yield process.pid, populated, other.pid
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, dict[str, Any]]:
+    """What each command said in JSON when it was first asked."""
+    return {}
 
 
 def words_of(asked: str, target: tuple[int, int, int]) -> list[str]:
@@ -173,27 +183,34 @@ def test_formats_agree_cell_by_cell(
             for row in rows_of(asking[-1].removeprefix("--"), out)
         ]
 
-    def look() -> tuple[dict[str, object], dict[str, object]]:
+    asking = [("--csv",), *(("--format", form) for form in FORMATS[1:])]
+    if case.costly and not BREADTH:
+        asking = [("--csv",), ("--format", "arrow")]
+
+    def look() -> tuple[list[object], list[object]]:
         rows = told("--json")
         assert rows, "nothing to compare"
-        in_csv = [{name: as_csv(cell) for name, cell in row.items()} for row in rows]
-        in_arrow = [{name: as_arrow(cell) for name, cell in row.items()} for row in rows]
-        return {"--csv": told("--csv"), **{form: told("--format", form) for form in FORMATS[1:]}}, {
-            "--csv": in_csv,
-            "csv": in_csv,
-            "json": rows,
-            "jsonl": rows,
-            "arrow": in_arrow,
+        same = {
+            "csv": [{name: as_csv(cell) for name, cell in row.items()} for row in rows],
+            "arrow": [{name: as_arrow(cell) for name, cell in row.items()} for row in rows],
         }
+        return [told(*words) for words in asking], [
+            same.get(words[-1].removeprefix("--"), rows) for words in asking
+        ]
 
     looks.agreed(look)
 
 
 @pytest.mark.parametrize("asked", COMMON)
 @pytest.mark.usefixtures("need_rights")
-def test_the_document(pagemap: Pagemap, target: tuple[int, int, int], asked: str) -> None:
+def test_the_document(
+    pagemap: Pagemap,
+    target: tuple[int, int, int],
+    documents: dict[str, dict[str, Any]],
+    asked: str,
+) -> None:
     _, out, _ = pagemap(*words_of(asked, target), "--json")
-    document = json.loads(out)
+    document = documents[asked] = json.loads(out)
     assert list(document)[:4] == ["schema", "version", "about", "rows"]
     assert document["schema"].startswith("pagemap.")
     assert document["version"] >= 1
@@ -208,27 +225,28 @@ def test_the_document(pagemap: Pagemap, target: tuple[int, int, int], asked: str
 @pytest.mark.parametrize("asked", COMMON)
 @pytest.mark.usefixtures("need_rights")
 def test_columns_order_and_number(
-    pagemap: Pagemap, target: tuple[int, int, int], asked: str
+    pagemap: Pagemap,
+    target: tuple[int, int, int],
+    documents: dict[str, dict[str, Any]],
+    asked: str,
 ) -> None:
     """--columns, --sort, --reverse, --top and --no-header mean the same everywhere."""
     words = words_of(asked, target)
-    code, out, err = pagemap(*words, "--json")
-    names = list(json.loads(out)["rows"][0])
-    chosen = [names[-1], names[0]]
-    code, out, err = pagemap(*words, "--columns", ",".join(chosen), "--csv")
+    known = documents.get(asked) or json.loads(pagemap(*words, "--json").out)
+    names = list(known["rows"][0])
+    chosen = f"{names[-1]},{names[0]}"
+    code, out, err = pagemap(*words, "--columns", chosen, "--sort", names[0], "--csv")
     assert code == 0, err
-    assert out.decode().splitlines()[0] == ",".join(chosen)
-    code, out, _ = pagemap(*words, "--columns", chosen[0], "--top", "1", "--csv", "--no-header")
-    assert code == 0
-    assert len(out.decode().splitlines()) == 1
+    header, *rows = oracle.read_csv(out)
+    assert header == chosen.split(",")
     code, out, err = pagemap(
-        *words, "--sort", names[0], "--reverse", "--columns", names[0], "--json"
+        *words, "--sort", names[0], "--reverse", "--columns", names[0], "--csv", "--no-header"
     )
     assert code == 0, err
-    cells = [as_arrow(row[names[0]]) for row in json.loads(out)["rows"]]
-    code, out, _ = pagemap(*words, "--sort", names[0], "--columns", names[0], "--json")
+    assert [row[0] for row in oracle.read_csv(out)] == [row[1] for row in rows][::-1]
+    code, out, _ = pagemap(*words, "--columns", names[0], "--top", "1", "--csv", "--no-header")
     assert code == 0
-    assert [as_arrow(row[names[0]]) for row in json.loads(out)["rows"]] == cells[::-1]
+    assert len(out.decode().splitlines()) == 1
     code, out, err = pagemap(*words, "--columns", "no_such_column")
     assert (code, out) == (2, b"")
     assert "--columns knows no 'no_such_column'" in err[0]

@@ -302,14 +302,16 @@ def test_merged_pages_of_all_memory(pagemap: Pagemap, start: Start, need_frames:
     flags = page_words.words(pfns, "kpageflags")
     ours = [pfn for pfn, word in zip(pfns, flags, strict=True) if (word or 0) & everyone.KSM]
     before = int(shared.read_text())
-    code, out, err = pagemap("types", "--only", "ksm", "--json")
+    code, out, err = pagemap("types", "--only", "ksm", "--list-each", "--json")
     assert (code, err) == (0, [])
-    total = json.loads(out)["total"]["pages"]
-    assert 0 < len(ours) <= total <= max(before, int(shared.read_text()))
-    listed = pagemap("types", "--only", "ksm", "--list-each", "--csv").out.decode()
-    assert set(ours) <= {int(row["pfn"], 16) for row in csv.DictReader(io.StringIO(listed))}
-    raw = json.loads(pagemap("types", "--only", "ksm", "--raw", "--json").out)
-    assert raw["total"]["pages"] >= len(ours)
+    listed = {int(row["pfn"], 16) for row in json.loads(out)["rows"]}
+    assert ours
+    assert set(ours) <= listed
+    assert len(listed) <= max(before, int(shared.read_text()))
+    where = [word for pfn in ours for word in ("--pfn", f"{pfn:#x}")]
+    for more in ([], ["--raw"]):
+        told = json.loads(pagemap("types", *where, "--only", "ksm", *more, "--json").out)
+        assert told["total"]["pages"] == len(ours)
 
 
 def test_memory(pagemap: Pagemap, need_frames: None) -> None:
