@@ -18,7 +18,8 @@
  * A cursor, a sampler and a tracker are for one thread at a time.
  *
  * Signals. What is called async-signal-safe allocates nothing, takes no lock, and needs up to
- * 64 KiB of stack: more than SIGSTKSZ, for who uses sigaltstack.
+ * 12 KiB of stack, or 32 KiB in pm_process_tally, pm_sampler_sample and pm_frames_words; beside
+ * what the kernel puts there for a signal (MINSIGSTKSZ). So SIGSTKSZ is too little for sigaltstack.
  *
  * Fork. A child may go on with the handles of other processes, each process with its own copy of
  * them, which it closes itself. A handle that a process opened of itself (and what was opened by
