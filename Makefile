@@ -273,6 +273,7 @@ wheel: dist/.wheel ## Build the sdist, and the wheels from it for glibc and musl
 # One object for each source, by the names of its folder and its own. Those of the archive keep what
 # is ours to themselves also in a shared object that they are linked into.
 build/lib/.ready: $(LIBRARY_INPUTS) Makefile
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' $(PYTHON) csrc/binding/needed.py library
 	rm -rf build/lib
 	mkdir -p build/lib/archived build/lib/shared
 	printf '%s\n' $(LIBRARY_SOURCES) | $(EACH) -n 1 sh -c ' \

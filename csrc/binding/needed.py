@@ -1,7 +1,7 @@
 """What must be installed to compile the package, and what is missing of it, in words.
 
-setup.py asks before it compiles: what a compiler says of a missing header stands among a hundred
-other lines, and names no package.
+setup.py asks before it compiles, and so does `make lib`: what a compiler says of a missing header
+stands among a hundred other lines, and names no package.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["missing"]
 
@@ -36,10 +40,11 @@ musl-gcc looks for headers in musl's own folder alone. Make another with links t
 asm-generic, zlib.h and zconf.h, which are below /usr/include, and name it: CFLAGS=-I/FOLDER"""
 
 
-def missing() -> str | None:
+def missing(others: Sequence[tuple[str, str, str, str, str]] = OTHERS) -> str | None:
     """What there is not, as a message; None when nothing is missing.
 
-    CC, CFLAGS and CPPFLAGS of the environment hold, as where setuptools compiles.
+    `others` are what is needed beside the compiler and the headers of libc. CC, CFLAGS and
+    CPPFLAGS of the environment hold, as where setuptools compiles.
     """
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     options = (os.environ.get(name, "") for name in ("CFLAGS", "CPPFLAGS"))
@@ -49,11 +54,11 @@ def missing() -> str | None:
             f"there is no C compiler: {command[0]} was not found. Install one, or name yours by CC"
             f"{_how('gcc libc6-dev', 'gcc', 'gcc musl-dev')}"
         )
-    if _finds(command, [LIBC[0], *(each[0] for each in OTHERS)]):
+    if _finds(command, [LIBC[0], *(each[0] for each in others)]):
         return None
     absent = [LIBC] if not _finds(command, [LIBC[0]]) else []
     # the others include what the C library has
-    absent = absent or [each for each in OTHERS if not _finds(command, [each[0]])]
+    absent = absent or [each for each in others if not _finds(command, [each[0]])]
     if not absent:
         return None  # found one by one: what is wrong with them the compiler says best
     lines = [
@@ -86,4 +91,5 @@ def _finds(command: list[str], headers: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(missing())
+    # `make lib` asks for the C library alone, which needs neither zlib nor Python
+    sys.exit(missing(OTHERS[:1] if sys.argv[1:] == ["library"] else OTHERS))

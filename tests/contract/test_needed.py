@@ -29,11 +29,13 @@ done
 """
 
 
-def asked(*, path: str, compiler: str, lacks: str = "") -> subprocess.CompletedProcess[str]:
+def asked(
+    *, path: str, compiler: str, lacks: str = "", of: str = ""
+) -> subprocess.CompletedProcess[str]:
     """What setup.py asks, where only what is below `path` can be run."""
     env = {key: each for key, each in os.environ.items() if key not in ("CFLAGS", "CPPFLAGS")}
     return subprocess.run(
-        [sys.executable, ROOT / "csrc/binding/needed.py"],
+        [sys.executable, ROOT / "csrc/binding/needed.py", *of.split()],
         env={**env, "PATH": path, "CC": compiler, "LACKS": lacks},
         check=False,
         capture_output=True,
@@ -100,6 +102,34 @@ def test_the_first_of_all_is_said_alone(compiler: Path) -> None:
     said = told(compiler, "stdint.h linux/kcmp.h zlib.h Python.h")
     assert said.count("apt install") == 1
     assert "apt install libc6-dev " in said
+
+
+def test_of_the_c_library_alone(compiler: Path) -> None:
+    """Whoever makes it needs neither Python's headers nor zlib's."""
+    path = os.environ["PATH"]
+    lacks = "zlib.h Python.h"
+    assert asked(path=path, compiler=str(compiler), lacks=lacks, of="library").returncode == 0
+    said = asked(path=path, compiler=str(compiler), lacks="linux/kcmp.h", of="library").stderr
+    assert "apt install linux-libc-dev " in said
+
+
+def test_make_lib_says_it() -> None:
+    """It let the shell say four times that cc was not found."""
+    if not shutil.which("make") or not (ROOT / "Makefile").exists():
+        pytest.skip("make is not installed, or there is no source tree")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        ["make", "-B", "-C", ROOT, "lib", "CC=/none/cc -O2", f"PYTHON={sys.executable}"],
+        env=plain,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("there is no C compiler: /none/cc was not found. Install one")
+    assert "apt install gcc libc6-dev " in done.stderr
+    assert done.stderr.count("not found") == 1
 
 
 def test_musl_needs_a_folder_with_the_kernel_headers(compiler: Path) -> None:
