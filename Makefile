@@ -299,6 +299,8 @@ install: build/lib/.ready ## Install the C library (DESTDIR= PREFIX=/usr/local)
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' build/lib/pagemap.pc \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/pagemap.pc
 	install -m 644 build/lib/pagemap.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	@test -n '$(DESTDIR)' || echo 'Run ldconfig as root now, or programs do not find $(SHARED);' \
+		'with a PREFIX where it does not look, start them with LD_LIBRARY_PATH=$(PREFIX)/lib'
 
 share: $(VENV)/.dev ## Write the man page and the shell completions to build/share
 	$(BIN)/python setup.py --quiet share

@@ -142,6 +142,14 @@ class archive(Plain):  # noqa: N801 - setuptools names a command by its class
         Path("pagemap/pagemap.pxd").write_text(text, encoding="ascii")
 
 
+# The page of the C library is there where that is installed (`make install`).
+SEE_ALSO = """\
+.SH SEE ALSO
+.BR pagemap (3),
+.BR proc_pid_pagemap (5)
+"""
+
+
 class share(Plain):  # noqa: N801 - setuptools names a command by its class
     """Write the man page and the completions, made from the command's parser."""
 
@@ -181,7 +189,7 @@ class share(Plain):  # noqa: N801 - setuptools names a command by its class
         # Filled as running text, the lines of a usage would be torn apart.
         body = re.sub(r"^usage: .*(?:\n +.*)*", r".nf\n\g<0>\n.fi", body, flags=re.MULTILINE)
         # The hyphens of a date are escaped there, and then nothing can read it as one.
-        return header.replace("\\-", "-") + "\n" + body
+        return header.replace("\\-", "-") + "\n" + body.rstrip("\n") + "\n" + SEE_ALSO
 
 
 def data_files() -> list[tuple[str, Sequence[str]]]:

@@ -153,6 +153,16 @@ def test_the_header_keeps_its_narrow_form() -> None:
     assert not re.search(r"\b(?:int|long|short|unsigned|bool)\b", text)
 
 
+@pytest.mark.usefixtures("prefix")
+@pytest.mark.parametrize("destdir", [False, True])
+def test_install_ends_with_what_is_left_to_do(destdir: bool, tmp_path: Path) -> None:
+    """Programs start once ldconfig has run; a package's own scripts see to that."""
+    where = [f"DESTDIR={tmp_path}", "PREFIX=/usr"] if destdir else [f"PREFIX={tmp_path}"]
+    said = run("make", "-C", ROOT, "install", *where, "ARGS=")
+    assert ("ldconfig" in said) is not destdir
+    assert (f"LD_LIBRARY_PATH={tmp_path}/lib" in said) is not destdir
+
+
 def test_the_man_page_has_every_function(prefix: Path) -> None:
     page = prefix / "share" / "man" / "man3" / "pagemap.3"
     text = page.read_text().replace("\\-", "-")

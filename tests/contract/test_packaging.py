@@ -189,6 +189,11 @@ def test_the_man_page_names_every_subcommand(wheel: Path) -> None:
         assert f"pagemap {name}" in page
 
 
+def test_the_man_page_names_that_of_the_c_library(wheel: Path) -> None:
+    page = read(wheel, "man1/pagemap.1")
+    assert ".BR pagemap (3)" in page[page.index(".SH SEE ALSO") :]
+
+
 def test_the_man_page_keeps_the_lines_of_a_usage(wheel: Path) -> None:
     """They were filled and justified as running text."""
     lines = read(wheel, "man1/pagemap.1").splitlines()
