@@ -21,6 +21,7 @@ from tests.live.test_injection_killed import LONG, injection, is_as_before, stat
 from tests.target import wait_until
 
 EVERY, DEAF = (1, 1) if LONG else (2, 6)
+SOON = 30  # seconds: it takes less than one where the machine has time for it
 SEEN = [STEPS[name] for name in ("code", "call", "close")]
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86-64")
@@ -63,7 +64,7 @@ def test_it_does_not_stop_any_more(steps: int) -> None:
         with calls.running("read") as caller:
             begin = time.monotonic()
             found = injection(caller.pid, "deaf", step)
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < SOON
             assert found is not None
             assert found.result in (-ETIMEDOUT, 0)
             if found.result:
@@ -80,7 +81,7 @@ def test_its_memory_is_never_there() -> None:
         assert caller.goes_on()  # in no call any more
         begin = time.monotonic()
         found = injection(caller.pid, "memory", 0)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < SOON
         assert found is not None
         assert (found.result, found.at, found.changed) == (-ETIME, STEPS["stop"], False)
         is_as_before(caller, "compute")

@@ -134,9 +134,8 @@ def test_a_found_number_is_a_number(start: Start) -> None:
 def running(path: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([*command, str(path), "60"])
     try:
-        end = time.monotonic() + 10
-        while time.monotonic() < end and not Path(f"/proc/{process.pid}/comm").read_text().strip():
-            time.sleep(0.01)
+        comm = Path(f"/proc/{process.pid}/comm")
+        workloads.wait_until(lambda: bool(comm.read_text().strip()))
         yield process
     finally:
         process.kill()
