@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from pagemap._core import ffi, lib
 from tests import build, workloads
 from tests.live.sampling import lag, made_dense  # noqa: F401 - a fixture
 from tests.live.test_sampler import in_child, rollup
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,32 +67,29 @@ def known(out: Any) -> dict[str, int]:
 
 
 def test_as_the_kernel_counts(kind: str, stopped: Target) -> None:
-    with opened(stopped.pid) as sampler:
-        for _ in range(20):
-            before, (got, out), after = rollup(stopped.pid), take(sampler), rollup(stopped.pid)
-            # `uss` moves when another process maps or leaves a library, and may move back
-            if before == after and out.uss == after["uss"]:
-                break
+    def look() -> tuple[dict[str, int], object]:
+        kernels, (got, out) = rollup(stopped.pid), take(sampler)
         assert (got, out.partial, out.resume) == (0, 0, 0)
         amounts = known(out)
-        expected = {name: size for name, size in after.items() if name in amounts}
-        if before != after:
-            expected["uss"] = amounts["uss"]
-        assert {name: amounts[name] for name in expected} == expected
         assert {"present", "swap", "uss"} <= amounts.keys()
-        assert abs(lib.pm_sampler_rss(sampler) - after["rss"]) <= lag()
+        names = [name for name in kernels if name in amounts]
+        return {name: amounts[name] for name in names}, {name: kernels[name] for name in names}
+
+    with opened(stopped.pid) as sampler:
+        amounts = agreed(look)
+        assert abs(lib.pm_sampler_rss(sampler) - amounts["rss"]) <= lag()
 
 
 def test_the_same_as_the_sampler_of_python(dense: Target) -> None:
+
+    def look() -> tuple[object, object]:
+        theirs = python.sample()._asdict()
+        return known(take(sampler)[1]), {
+            name: theirs[name] for name in NAMES if theirs[name] is not None
+        }
+
     with Sampler(dense.pid) as python, opened(dense.pid) as sampler:
-        for _ in range(20):
-            sample, (_, out) = python.sample(), take(sampler)
-            theirs = {name: getattr(sample, name) for name in NAMES}
-            ours = known(out)
-            if ours == {name: theirs[name] for name in ours}:
-                break
-    assert ours == {name: theirs[name] for name in ours}
-    assert {name for name, amount in theirs.items() if amount is not None} == ours.keys()
+        agreed(look)
 
 
 @pytest.mark.parametrize("limits", [{"max_pages": 500}, {"max_ns": 1}], ids=str)
@@ -116,10 +113,7 @@ def test_the_target_ends(start: Start, end: str, error: int) -> None:
     with opened(target.pid) as sampler:
         assert take(sampler)[0] == 0
         target.tell(end)
-        deadline = time.monotonic() + 10
-        while take(sampler)[0] == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        workloads.wait_until(lambda: take(sampler)[0] != 0)
         # between the two images, or at the end, either may be told for a moment
         workloads.wait_until(lambda: take(sampler)[0] == -error)
         assert lib.pm_sampler_rss(sampler) == -error

@@ -10,9 +10,10 @@ import pytest
 
 import pagemap
 from tests import everyone, oracle, workloads, zoo
+from tests.looks import agreed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tests.conftest import Start
 
@@ -55,46 +56,28 @@ def test_every_cell(start: Start, kind: str, populated: bool, pfns_visible: bool
     maker = workloads.KINDS[kind]
     target = start(workloads.sparse(64 << 20, 1 << 20) if kind == "sparse" else maker())
     target.stop()
-    names = ["address", "pfn", *oracle.FLAGS]
-    file, exclusive = names.index("file_or_shared"), names.index("exclusive")
 
-    def settled(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Whoever else maps libc changes what is exclusive in it."""
-        areas = target.areas.values()
-        return [
-            row
-            if not row[file] or any(area.start <= row[0] < area.end for area in areas)
-            else (*row[:exclusive], None, *row[exclusive + 1 :])
-            for row in rows
-        ]
-
-    def wanted() -> list[tuple[Any, ...]]:
-        return settled(expected(target.pid, populated=populated, hidden=not pfns_visible))
+    def look() -> tuple[object, object]:
+        wanted = list(expected(target.pid, populated=populated, hidden=not pfns_visible))
+        return rows_of(process.columns(populated=populated)), wanted
 
     with pagemap.Process(target.pid) as process:
-        for _ in range(5):
-            before = wanted()
-            got = settled(rows_of(process.columns(populated=populated)))
-            if before == wanted():
-                break
-    assert len(got) == len(before)
-    same = got == before  # not to have the difference of 16,000 rows explained
-    assert same, next((row, want) for row, want in zip(got, before, strict=True) if row != want)
+        agreed(look)
 
 
 def test_without_the_scan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     target = start(workloads.sparse(64 << 20, 1 << 20))
     target.stop()
-    for _ in range(5):  # others may map libc meanwhile, and change what is exclusive in it
+
+    def look() -> tuple[object, object]:
         monkeypatch.delenv("PAGEMAP_DISABLE", raising=False)
         with pagemap.Process(target.pid) as process:
             scanned = rows_of(process.columns())
         monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
         with pagemap.Process(target.pid) as process:
-            read = rows_of(process.columns())
-        if read == scanned:
-            break
-    assert read == scanned
+            return rows_of(process.columns()), scanned
+
+    agreed(look)
 
 
 def test_filters(start: Start, pfns_visible: bool) -> None:

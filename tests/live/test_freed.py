@@ -25,6 +25,7 @@ from tests.kernel_settings import (
     transparent_huge_pages,
     zram_swap,
 )
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,31 +211,32 @@ def test_groups_and_their_processes(need_pfns: None) -> None:
         ):
             leader, *others = sorted(group.pids())
             family = [leader, *others]
-            for _ in range(10):  # pages of libraries are others' too, as processes come and go
-                (before,) = pagemap.freed(family)
-                rows = {row.group: row for row in pagemap.freed(family, by="process")}
-                alone = [pagemap.freed([pid])[0] for pid in family]
-                (named,) = pagemap.freed(family, by="exe")
-                (whole,) = pagemap.freed(family)
-                if before == whole:
-                    break
             name = Path(f"/proc/{leader}/comm").read_text().strip()
-            assert rows == {
-                str(pid): row._replace(group=str(pid), name=name)
-                for pid, row in zip(family, alone, strict=True)
-            }
-            assert named.group == os.path.realpath(f"/proc/{leader}/exe")
-            assert named[1:] == whole[1:]
+
+            def each() -> tuple[list[pagemap.FreedRow], object]:
+                rows = list(pagemap.freed(family, by="process"))
+                alone = [(pid, pagemap.freed([pid])[0]) for pid in family]
+                wanted = [row._replace(group=str(pid), name=name) for pid, row in alone]
+                return sorted(rows, key=lambda row: family.index(int(row.group or 0))), wanted
+
+            def all_of_them() -> tuple[object, object]:
+                (named,), (whole,) = pagemap.freed(family, by="exe"), pagemap.freed(family)
+                exe = os.path.realpath(f"/proc/{leader}/exe")
+                return (named.group, named[1:]), (exe, whole[1:])
+
+            # pages of libraries are others' too, who come and go
+            rows = agreed(each)
+            agreed(all_of_them)
             # what they have in common comes back with all of them, and is counted once
-            assert sum(row.anon for row in rows.values()) + SIZE // 2 <= whole.anon
+            (whole,) = pagemap.freed(family)
+            assert sum(row.anon for row in rows) + SIZE // 2 <= whole.anon
             own = next(iter(pagemap.footprints([leader], names=["cgroup"])))
-            for _ in range(10):
-                (before,) = pagemap.freed(family)
+
+            def of_the_cgroup() -> tuple[object, object]:
                 found = {row.group: row for row in pagemap.freed(by="cgroup")}[own.cgroup]
-                (whole,) = pagemap.freed(family)
-                if before == whole:
-                    break
-            assert found[1:] == whole[1:]
+                return found[1:], pagemap.freed(family)[0][1:]
+
+            agreed(of_the_cgroup)
     except Unavailable as reason:
         pytest.skip(str(reason))
 

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pagemap
 from pagemap._analyses.gentle import Gentle
 from tests import oracle, workloads
 from tests.kernel_settings import zram_swap
+from tests.looks import TRIES
 from tests.zoo import ZOO
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1 << 20
 PAGE = oracle.PAGE
-TRIES = 5
 WORDS = {
     "rss": ("Rss",),
     "uss": ("Private_Clean", "Private_Dirty"),
@@ -79,6 +80,7 @@ def of_areas(
             held = {row.start: row for row in process.footprints(gentle=gentle)}
         if told() == before:
             break
+        time.sleep(0.05)
     return [(name, held[start], sizes) for name, start, sizes in before]
 
 

@@ -16,6 +16,7 @@ from pagemap._vocabulary.rows.tally import COUNTS
 from tests import held, oracle, zoo, zoo_kernel
 from tests.live import scanning
 from tests.live.as_nobody import without_admin
+from tests.looks import agreed
 from tests.workloads import Unavailable
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ KINDS = [
     *("hugetlb protected", "zero", "zero huge", "guard", "uffd-wp", "markers", "swapped"),
     *("swapped shmem", "swap cache", "folios PMD", "vvar", "forked", "lazyfree", "deleted"),
 ]
-TRIES = 5
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -78,29 +78,30 @@ def test_each_mapping(target: Target, kind: str, scan: bool, need_pfns: None) ->
     hugetlb; UFFD-WP of hugetlb was 6, 1.5 or 2 MiB by three ways.
     """
     with scanning.opened(target, scan=scan) as process:
-        for _ in range(TRIES):
-            before = truth(target.pid)
-            found = list(process.tally(tally_plan.tellable(process, COUNTS)))
-            if truth(target.pid) == before:
-                break
         names = ["present", "rss", "hugetlb", "swap", "guard", "marker", "anon"]
-        names += ["file", "shmem", "uffd_wp", "zero", "uss"]
-        ours = [area.start for area in target.areas.values()]
-        for (start, counts), told in zip(before, found, strict=True):
-            got = {name: getattr(told, name) for name in names}
-            if counts["file_or_shared"] and not any(told.start <= at < told.end for at in ours):
-                # another process may map the same library now, and none a moment later
-                counts["uss"] = got["uss"] or 0
-            assert (start, got) == (told.start, {name: counts[name] for name in names}), told
-            if scan:
-                assert told.huge == counts["huge"], told
+        names += ["file", "shmem", "uffd_wp", "zero", "uss", *(["huge"] if scan else [])]
+        asked = tally_plan.tellable(process, COUNTS)
+
+        def look() -> tuple[object, object]:
+            kernels = [
+                (start, {name: counts[name] for name in names})
+                for start, counts in truth(target.pid)
+            ]
+            rows = process.tally(asked)
+            return (
+                [(row.start, {name: getattr(row, name) for name in names}) for row in rows],
+                kernels,
+            )
+
+        agreed(look)
         # whatever is asked for decides how it is counted, and never what comes out
         for name in tally_plan.tellable(process, names):
-            alone = {row.start: getattr(row, name) for row in process.tally([name])}
-            wanted = {start: counts[name] for start, counts in before}
-            if name == "uss":
-                wanted = {at: count for at, count in wanted.items() if at in ours}
-            assert {at: alone[at] for at in wanted} == wanted, name
+            agreed(
+                lambda name=name: (  # type: ignore[misc]
+                    [getattr(row, name) for row in process.tally([name])],
+                    [getattr(row, name) for row in process.tally(asked)],
+                )
+            )
 
 
 @pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])
@@ -108,19 +109,21 @@ def test_samples(target: Target, scan: bool, monkeypatch: pytest.MonkeyPatch) ->
     """In bytes, in the words of smaps, whatever is there."""
     monkeypatch.setenv("PAGEMAP_DISABLE", "" if scan else "scan")
     with pagemap.Sampler(target.pid) as sampler:
-        for _ in range(TRIES):
-            sums = oracle.smaps_rollup(target.pid)
-            sample = sampler.sample()
-            # another process may map the same library now, and none a moment later
-            if sample.uss == sums["Private_Clean"] + sums["Private_Dirty"]:
-                break
-        assert abs(sampler.rss() - sums["Rss"]) <= zoo_kernel.STATUS_SLACK
-        by = sampler.uss_by
-    assert (sample.rss, sample.anon) == (sums["Rss"], sums["Anonymous"])
-    assert sample.swap == sums["Swap"]
-    assert sample.hugetlb == sums["Shared_Hugetlb"] + sums["Private_Hugetlb"]
-    if by == "map count":
-        assert sample.uss == sums["Private_Clean"] + sums["Private_Dirty"]
+
+        def look() -> tuple[dict[str, Any], object]:
+            sums, sample = oracle.smaps_rollup(target.pid), sampler.sample()
+            wanted = {
+                "rss": sums["Rss"],
+                "anon": sums["Anonymous"],
+                "swap": sums["Swap"],
+                "hugetlb": sums["Shared_Hugetlb"] + sums["Private_Hugetlb"],
+            }
+            if sampler.uss_by == "map count":
+                wanted["uss"] = sums["Private_Clean"] + sums["Private_Dirty"]
+            return {name: getattr(sample, name) for name in wanted}, wanted
+
+        told = agreed(look)
+        assert abs(sampler.rss() - told["rss"]) <= zoo_kernel.STATUS_SLACK
 
 
 @pytest.mark.parametrize("scan", [True, False], ids=["scan", "entries"])

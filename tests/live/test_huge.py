@@ -14,6 +14,7 @@ import pagemap
 from pagemap._native import huge as native
 from tests import naive_huge, oracle, workloads
 from tests.live import scanning
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PAGE = oracle.PAGE
 MIB = 1 << 20
-TRIES = 5
 ORDERS = range(2, 10)
 
 
@@ -76,14 +76,9 @@ def ours(process: pagemap.Process, conts: list[int], threads: int | None = None)
     return [naive_huge.of_row(row) for row in table]
 
 
-def settled(process: pagemap.Process, conts: list[int]) -> tuple[Counts, Counts]:
-    """Our counts and the naive ones, of a moment in which nothing moved."""
-    for _ in range(TRIES):
-        before = naive_huge.of_process(process.pid, conts)
-        found = ours(process, conts)
-        if naive_huge.of_process(process.pid, conts) == before:
-            break
-    return found, before
+def both(process: pagemap.Process, conts: list[int]) -> tuple[Counts, Counts]:
+    """Our counts and the naive ones."""
+    return ours(process, conts), naive_huge.of_process(process.pid, conts)
 
 
 def test_each_sort(folio_order: int, sorted_out: Target) -> None:
@@ -116,8 +111,7 @@ def test_naive(sorted_out: Target) -> None:
         if not process.can_scan:
             pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
         for conts in ([], [1, 4], [9, 2, 3, 7]):
-            found, wanted = settled(process, conts)
-            assert found == wanted
+            wanted = agreed(lambda each=conts: both(process, each))  # type: ignore[misc]
         for threads in (1, 2, 5):
             assert ours(process, conts, threads) == wanted
 
@@ -128,7 +122,8 @@ def test_thpmaps(sorted_out: Target) -> None:
     with pagemap.Process(sorted_out.pid) as process:
         if not process.can_scan:
             pytest.skip("this kernel has no PAGEMAP_SCAN (6.7)")
-        for _ in range(TRIES):
+
+        def look() -> tuple[object, object]:
             wanted = naive_huge.of_thpmaps(tool, process.pid, conts)
             found = ours(process, conts)
             for counts in found:
@@ -137,16 +132,15 @@ def test_thpmaps(sorted_out: Target) -> None:
                 for kind in ("anon", "file"):  # nor of folios of two pages
                     for how in ("aligned", "unaligned"):
                         del counts[kind, how, 1]
-            if found == wanted:
-                break
-        assert found == wanted
+            return found, wanted
+
+        agreed(look)
 
 
 def test_every_kind(kind: str, stopped: Target) -> None:
     """Targets that were not made for it: files, shared memory, swap, hugetlb, programs."""
     with scanning.opened(stopped, scan=True) as process:
-        found, wanted = settled(process, [1, 4])
-        assert found == wanted
+        wanted = agreed(lambda: both(process, [1, 4]))
         for row, smaps in zip(
             process.huge(),
             oracle.parse_smaps(Path(f"/proc/{process.pid}/smaps").read_bytes()),

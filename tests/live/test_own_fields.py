@@ -15,6 +15,7 @@ import pytest
 
 import pagemap
 from tests import oracle, workloads
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from tests.conftest import Start
@@ -90,26 +91,33 @@ def test_the_lines_of_smaps(start: Start) -> None:
     """Of every mapping of a stopped target; a line that this kernel lacks is not known."""
     target = start(workloads.dense(4 << 20))
     target.stop()
-    with pagemap.Process(target.pid) as process:
-        for _ in range(20):  # what others read of a library is referenced
-            before, rows, lines = (
-                lines_of(target.pid),
-                list(process.footprints()),
-                lines_of(target.pid),
-            )
-            if before == lines:
-                break
-    assert [row.start for row in rows] == list(lines)
-    for row in rows:
-        told = lines[row.start]
-        for field, name in SIZES.items():
-            wanted = int(told[name].removesuffix("kB")) * KIB if name in told else None
-            assert getattr(row, field) == wanted, (row, field)
-        assert row.thp_eligible == (told["THPeligible"] == "1" if "THPeligible" in told else None)
-        assert row.protection_key == (
-            int(told["ProtectionKey"]) if "ProtectionKey" in told else None
+
+    def wanted(told: dict[str, str]) -> dict[str, object]:
+        sizes = {
+            field: int(told[name].removesuffix("kB")) * KIB if name in told else None
+            for field, name in SIZES.items()
+        }
+        return {
+            **sizes,
+            "thp_eligible": told["THPeligible"] == "1" if "THPeligible" in told else None,
+            "protection_key": int(told["ProtectionKey"]) if "ProtectionKey" in told else None,
+            "flags": len(told["VmFlags"].split()),
+        }
+
+    def got(row: pagemap.MappingFootprintRow) -> dict[str, object]:
+        names = [*SIZES, "thp_eligible", "protection_key"]
+        flags = len((row.vm_flags or "").split())
+        return {**{name: getattr(row, name) for name in names}, "flags": flags}
+
+    def look() -> tuple[object, object]:  # again, for others mark pages of the vdso
+        lines = lines_of(target.pid)
+        return (
+            [(row.start, got(row)) for row in process.footprints()],
+            [(start, wanted(told)) for start, told in lines.items()],
         )
-        assert len((row.vm_flags or "").split()) == len(told["VmFlags"].split())
+
+    with pagemap.Process(target.pid) as process:
+        agreed(look)
 
 
 def test_locked_memory_is_pmaps() -> None:

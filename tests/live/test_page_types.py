@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ import pagemap
 from pagemap._analyses.page_survey import Survey
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.workloads import Target
 
 PAGE = oracle.PAGE
-TRIES = 6
 MIB = 1 << 20
 
 
@@ -55,22 +54,9 @@ def rows(tables: Iterable[Table[PageRunRow]]) -> list[PageRunRow]:
 def settled(ours: Callable[[], dict[int, int]], theirs: Callable[[], dict[int, int]]) -> None:
     """Both say the same, the kernel's own work on these pages and that of others apart.
 
-    Libraries are everybody's, and the kernel ages pages of a stopped process too: so the other
-    is asked before and after, and only when it agrees with itself must we.
+    Libraries are everybody's, and the kernel ages pages of a stopped process too.
     """
-    found: dict[str, tuple[int, int]] = {}
-    for _ in range(TRIES):
-        before = calm(theirs())
-        got = calm(ours())
-        found = page_words.differences(got, before)
-        if not found:
-            return
-        assert sum(got.values()) == sum(before.values()), found
-        time.sleep(0.2)
-    moved = page_words.differences(calm(theirs()), calm(theirs()))
-    if moved:
-        pytest.skip(f"the flags of these pages change all the time: {moved}")
-    raise AssertionError(found)
+    agreed(lambda: (calm(ours()), calm(theirs())))
 
 
 @pytest.mark.usefixtures("need_frames")
@@ -160,11 +146,7 @@ def test_words_of_frames_are_those_of_single_reads(start: Start) -> None:
         words = reader.words("flags", asked)
         assert list(words[105:109]) == [2**64 - 1] * 4
         assert page_words.words([end - 1, end])[1] is None
-        for _ in range(TRIES):
-            ours, single = list(reader.words("flags", pfns)), page_words.words(pfns)
-            if ours == single:
-                break
-        assert ours == single
+        agreed(lambda: (list(reader.words("flags", pfns)), page_words.words(pfns)))
         whole = list(reader.words("flags", range(end - 5, end + 5)))
         assert whole[5:] == [2**64 - 1] * 5
         assert 2**64 - 1 not in whole[:5]

@@ -21,6 +21,7 @@ from pagemap._history.sampler import COUNTS, Sample, Sampler
 from tests import oracle, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.sampling import lag, made_dense, steady, way_of_counting  # noqa: F401 - fixtures
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,26 +54,25 @@ def rollup(pid: int) -> dict[str, int]:
 
 def test_smaps_rollup(kind: str, stopped: Target, way: str) -> None:
     """Sample.rss counted zero pages and hugetlb, and pages where bytes are meant."""
+    seen: list[Sample] = []
+
+    def look() -> tuple[object, object]:
+        expected: dict[str, int | None] = {**rollup(stopped.pid)}
+        seen.append(sampler.sample())
+        if way == "entries":
+            expected["huge"] = None
+        return {name: getattr(seen[-1], name) for name in expected}, expected
+
     with Sampler(stopped.pid) as sampler:
-        for _ in range(20):
-            before, sample, after = rollup(stopped.pid), sampler.sample(), rollup(stopped.pid)
-            # `uss` moves when another process maps or leaves a library, and may move back
-            if before == after and sample.uss == after["uss"]:
-                break
-        assert abs(sampler.rss() - after["rss"]) <= lag()
-    expected: dict[str, int | None] = {**after}
-    if way == "entries":
-        expected["huge"] = None
-    if before != after:  # others come and go all the time
-        expected["uss"] = sample.uss
-    assert {name: getattr(sample, name) for name in expected} == expected
+        agreed(look)
+        sample = seen[-1]
+        rss, hugetlb = sample.rss or 0, sample.hugetlb or 0
+        assert abs(sampler.rss() - rss) <= lag()
     assert (sample.partial, sample.resume) == (False, None)
     assert sample.present is not None
     if sample.zero is not None:
-        assert sample.present == after["rss"] + sample.zero + after["hugetlb"]
-        assert (sample.zero > 0) == (
-            kind == "zero" or sample.present > after["rss"] + after["hugetlb"]
-        )
+        assert sample.present == rss + sample.zero + hugetlb
+        assert (sample.zero > 0) == (kind == "zero" or sample.present > rss + hugetlb)
 
 
 def test_memory_that_was_only_read_is_no_rss(way: str) -> None:
@@ -99,24 +99,18 @@ def test_what_was_asked_alone(asked: list[str], dense: Target, way: str) -> None
             with pytest.raises(pagemap.Unsupported, match=r"6\.7"):
                 Sampler(dense.pid, counts=asked)
             return
+
+    def look() -> tuple[object, object]:
+        known = {**everything.sample()._asdict(), **rollup(dense.pid)}
+        wanted = {**dict.fromkeys(COUNTS), **{name: known[name] for name in asked}}
+        # three times the same: nothing of one sample is left in the next
+        return (
+            [sampler.sample()._asdict() for _ in range(3)],
+            [{**wanted, "partial": False, "resume": None}] * 3,
+        )
+
     with Sampler(dense.pid, counts=asked) as sampler, Sampler(dense.pid) as everything:
-        for _ in range(10):
-            before = rollup(dense.pid)
-            samples = {sampler.sample() for _ in range(3)}
-            whole = everything.sample()
-            # libraries become the target's alone, and others' too, as processes come and go
-            if rollup(dense.pid) == before and len(samples) == 1:
-                break
-    known = {**whole._asdict(), **before}
-    # three times the same: nothing of one sample is left in the next
-    assert [sample._asdict() for sample in samples] == [
-        {
-            **dict.fromkeys(COUNTS),
-            **{name: known[name] for name in asked},
-            "partial": False,
-            "resume": None,
-        }
-    ]
+        agreed(look)
 
 
 def own_growth(counts: list[str] | None = None) -> tuple[Sample, Sample]:

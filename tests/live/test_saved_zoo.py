@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from pagemap._cli import main
 from pagemap._native.descriptors import CLOSED
 from pagemap._space.machine import Machine
 from tests import everyone
+from tests.looks import TRIES
 from tests.workloads import Unavailable
 from tests.zoo import ZOO
 
@@ -37,7 +39,6 @@ OWN_SUMS_OF_MAPS = (
     "device,soft_dirty,uffd_wp,lazyfree,locked,ksm,anon_huge,shmem_huge,file_huge"
 )
 SHARED_SUMS = "uss,pss,swap_pss,referenced,dirty,clean"
-TRIES = 10
 WAYS_OF_FRAMES = int(os.environ.get("PAGEMAP_ZOO_WAYS", "6"))
 # What is said of a live process alone, and in the place of it of a snapshot.
 SAID_OF_EITHER = (
@@ -105,6 +106,7 @@ def agree(look: Callable[[], tuple[Any, Any]], target: Target, file: Path, of: o
         live, saved = look()
         if live == saved:
             return
+        time.sleep(0.02)
         take(target, file)
     assert live == saved, of
 

@@ -14,6 +14,7 @@ from pagemap._analyses import tally_plan
 from pagemap._vocabulary.rows.tally import COUNTS
 from tests import held, oracle, workloads, zoo_kernel
 from tests.live import scanning
+from tests.looks import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,6 @@ ASKED: list[list[str]] = [
     [],
     KNOWN,
 ]
-TRIES = 5
 COUNTERS_LAG = 64 * PAGE  # of the kernel's own counters of each processor
 
 Rows = list[tuple[int, int, dict[str, int | None]]]
@@ -119,36 +119,48 @@ def test_each_count_and_each_pair(process: pagemap.Process, stopped: Target) -> 
     before = by_pages(process)
     if sum(counts["size"] or 0 for _, _, counts in before) > 100_000 * PAGE:
         choices = [asked for asked in choices if len(asked) != 2]  # Python looks at each page
-    for asked in choices:
-        for _ in range(TRIES):
-            got = {threads: tallied(process, asked, threads) for threads in (1, 3)}
-            after = by_pages(process)
-            if settle(after, before, stopped) == settle(before, before, stopped):
-                break
-            before = after
-        wanted = settle(told(before, asked), before, stopped)
-        for threads, rows in got.items():
-            ours = settle(rows, before, stopped)
-            assert first_difference(ours, wanted) is None, (asked, threads)
+    for asked, threads in itertools.product(choices, (1, 3)):
+
+        def look(asked: list[str] = asked, threads: int = threads) -> tuple[object, object]:
+            nonlocal before
+            wanted = settle(told(before, asked), before, stopped)
+            ours = settle(tallied(process, asked, threads), before, stopped)
+            if ours != wanted:
+                before = by_pages(process)
+            return (asked, threads, first_difference(ours, wanted)), (asked, threads, None)
+
+        agreed(look)
 
 
 def test_all_that_can_be_told(process: pagemap.Process, stopped: Target) -> None:
     known = [name for name in KNOWN if tellable(process, [name])]
-    for _ in range(TRIES):
-        before = by_pages(process)
+    names = ["size", *known]
+
+    def look() -> tuple[object, object]:
+        before: Rows = [
+            (start, end, {name: counts[name] for name in names})
+            for start, end, counts in by_pages(process)
+        ]
         got = process.tally(known)
-        if settle(by_pages(process), before, stopped) == settle(before, before, stopped):
-            break
-    rows: Rows = [
-        (row.start, row.end, {name: getattr(row, name) for name in ("size", *known)}) for row in got
-    ]
-    before = [(a, b, {name: counts[name] for name in ("size", *known)}) for a, b, counts in before]
-    assert first_difference(settle(rows, before, stopped), settle(before, before, stopped)) is None
+        rows: Rows = [
+            (row.start, row.end, {name: getattr(row, name) for name in names}) for row in got
+        ]
+        ours, wanted = settle(rows, before, stopped), settle(before, before, stopped)
+        sums = got.total()
+        return (
+            {name: getattr(sums, name) for name in names if name != "uss"},
+            first_difference(ours, wanted),
+        ), (
+            {
+                name: sum(counts[name] or 0 for _, _, counts in before)
+                for name in names
+                if name != "uss"
+            },
+            None,
+        )
+
+    agreed(look)
     assert all((row.huge is not None) == process.can_scan for row in process.tally())
-    sums = got.total()
-    for name in ("size", *known):
-        if name != "uss":
-            assert getattr(sums, name) == sum(counts[name] or 0 for _, _, counts in before)
 
 
 def test_smaps(kind: str, process: pagemap.Process) -> None:
@@ -156,22 +168,21 @@ def test_smaps(kind: str, process: pagemap.Process) -> None:
 
     HUGE was whatever the scan calls so: holes of hugetlb as well.
     """
-    for _ in range(TRIES):
-        before = by_pages(process)
-        got = list(process.tally())
-        if by_pages(process) == before:
-            break
-    checked = 0
-    for (start, end, account), counts in zip(before, got, strict=True):
-        assert (start, end) == (counts.start, counts.end)
-        assert counts.size == end - start
-        for name in ("rss", "anon", "file", "shmem", "swap", "hugetlb", "guard", "present"):
-            assert getattr(counts, name) == account[name], (counts, name)
-        if process.can_scan:
-            assert (counts.zero, counts.huge) == (account["zero"], account["huge"]), counts
-        assert counts.present == (counts.rss or 0) + (account["zero"] or 0) + (counts.hugetlb or 0)
-        checked += 1
-    assert checked > 10
+    names = ["size", "rss", "anon", "file", "shmem", "swap", "hugetlb", "guard", "present"]
+    if process.can_scan:
+        names += ["zero", "huge"]
+
+    def look() -> tuple[Rows, object]:
+        wanted = [
+            (start, end, {name: account[name] for name in names})
+            for start, end, account in by_pages(process)
+        ]
+        return [
+            (row.start, row.end, {name: getattr(row, name) for name in names})
+            for row in process.tally()
+        ], wanted
+
+    assert len(agreed(look)) > 10
 
 
 def test_parts_are_the_kernels_own(stopped: Target, process: pagemap.Process) -> None:
