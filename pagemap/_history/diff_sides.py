@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from pagemap._analyses.backing import Backing, may_be_shared
 from pagemap._analyses.tally import tally
 from pagemap._analyses.tally_plan import open_frames
-from pagemap._kernel import maps
+from pagemap._kernel import executables, maps
 from pagemap._kernel.zero_frames import zero_frames
 from pagemap._native.counting import HUGETLB, SHMEM
 from pagemap._native.descriptors import CLOSED
@@ -45,19 +43,15 @@ def identity_of(process: AddressSpace) -> Identity:
     """Whose look a process is, live or saved."""
     boot = process.machine.about(0)["boot_id"]
     if isinstance(process, SavedSpace):
-        facts, program = process.record.about, process.record.about["exe"]
-        executable = None if program is None else (program["device"], program["inode"])
-        return Identity(boot, process.pid, facts["start_time"], executable, facts["auxv_sha256"])
+        facts, exe = process.record.about, process.record.about["exe"]
+        program = None if exe is None else (exe["device"], exe["inode"])
+        return Identity(boot, process.pid, facts["start_time"], program, facts["auxv_sha256"])
     from hashlib import sha256
 
     folder = process.folder
-    file = folder.executable()
-    executable = None
-    if file is not None:
-        executable = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}", file.st_ino
-    return Identity(
-        boot, process.pid, folder.start(), executable, sha256(folder.image()).hexdigest()
-    )
+    image = sha256(folder.image()).hexdigest()
+    program = executables.executable(folder)
+    return Identity(boot, process.pid, folder.start(), program, image)
 
 
 class Side:
@@ -147,7 +141,8 @@ def not_comparable(before: Side, after: Side) -> str | None:
         return "the two are not of one boot of one machine"
     if (a.pid, a.start) != (b.pid, b.start):
         return "the two are of different processes"
-    if (a.image, a.executable) != (b.image, b.executable):
+    known = None not in (a.executable, b.executable)
+    if a.image != b.image or (known and a.executable != b.executable):
         return "the process called exec in between"
     for process in (before.process, after.process):
         if not process.pfns_visible:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from time import monotonic_ns, time
 
 from pagemap._errors import PagemapError
+from pagemap._kernel.executables import executable
 from pagemap._space.about import about
 from pagemap._space.machine import moment
 from pagemap._vocabulary.flags import SCAN_CATEGORIES
@@ -87,11 +88,8 @@ def _inode(process: LiveSpace, name: str) -> int | None:
 
 
 def _executable(process: LiveSpace) -> dict[str, Any] | None:
-    found = process.folder.executable()
-    if found is None:
-        return None
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
-    return {"device": device, "inode": found.st_ino}
+    found = executable(process.folder)
+    return None if found is None else {"device": found[0], "inode": found[1]}
 
 
 def _swap_areas(procfs: str) -> list[dict[str, Any]] | None:

@@ -28,14 +28,17 @@ class AskableMounts:
     not found is UNASKED, and so is an overlay that is not mounted where we are: whoever mounted it
     may have laid it over a file system in user space.
 
+    A device that has `answered` just now is LOCAL, too: as `device_name` has it.
+
     `unasked` are the files that were left out: by mount or device, and path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answered: str | None = None) -> None:
         self.unasked: set[tuple[int | str, str]] = set()
         self._mounts: dict[int, str] = {}
         self._devices: dict[str, str] = {}
         self._ours: set[str] = set()
+        self._answered = answered
         self._remote: list[bytes] = []  # where we are, the places of what is not to be asked
         self._read: Folder | None = None  # whose mountinfo was read last
         for mount, (device, _) in internal_mounts().items():
@@ -86,7 +89,9 @@ class AskableMounts:
             pass
 
     def _add(self, mount: int, device: str, kind: str) -> str:
-        if kind == UNASKED or (kind != LOCAL and is_remote(kind)):
+        if device == self._answered:
+            sort = LOCAL
+        elif kind == UNASKED or (kind != LOCAL and is_remote(kind)):
             sort = UNASKED
         else:
             sort = MADE if is_made_by_the_kernel(kind) else LOCAL

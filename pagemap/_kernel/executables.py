@@ -2,6 +2,9 @@
 
 /proc/PID/exe leads to the file itself, whatever its name is now. The path that it shows is one in
 the mount namespace of the process, where every user may put a program in place of another.
+
+The file system of a program that others run is not asked where it need not answer: then not even
+SIGKILL would end who waits for it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import os
 from stat import S_IWGRP, S_IWOTH
 
+from pagemap._kernel.askable_mounts import UNASKED, AskableMounts
+from pagemap._kernel.internal_mounts import device_name
 from pagemap._kernel.mounts import mount_of
 
 TYPE_CHECKING = False
@@ -17,7 +22,9 @@ if TYPE_CHECKING:
 
     from pagemap._kernel.folder import Folder
 
-__all__ = ["path_of", "runs_file"]
+    Identity = tuple[str, int]
+
+__all__ = ["executable", "path_of", "runs_file"]
 
 _DELETED = b" (deleted)"
 
@@ -40,26 +47,52 @@ def runs_file(path: bytes) -> Callable[[Folder], bool]:
     its own is not found.
     """
     wanted = _identity(path)
+    mounts = AskableMounts(answered=wanted and wanted[0])
     # exe names the file itself, while a path is also given through symbolic links
     names = {path + _DELETED, os.path.realpath(path) + _DELETED}
 
     def runs(process: Folder) -> bool:
-        about = process.executable()
-        if about is None:
+        found = executable(process, mounts)
+        if found is None:
             return False
-        if (about.st_dev, about.st_ino) == wanted:
+        if found == wanted:
             return True
         return process.executable_path() in names and _has_lain(process, os.path.dirname(path))
 
     return runs
 
 
-def _identity(path: bytes) -> tuple[int, int] | None:
+def executable(process: Folder, mounts: AskableMounts | None = None) -> Identity | None:
+    """The device, as maps writes it, and the inode of the file that a process runs.
+
+    It is reached through /proc/PID/exe itself: it may be deleted. None where it is hidden from us,
+    or on a file system that need not answer.
+    """
+    mounts = mounts or AskableMounts()
     try:
-        about = os.stat(path)
+        fd = process.open_executable()
     except OSError:
         return None
-    return about.st_dev, about.st_ino
+    try:
+        mount = mount_of(fd)
+        if mount is None or mounts.of_mount(mount, process) == UNASKED:
+            return None
+        return _told(os.fstat(fd))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _identity(path: bytes) -> Identity | None:
+    try:
+        return _told(os.stat(path))
+    except OSError:
+        return None
+
+
+def _told(about: os.stat_result) -> Identity:
+    return device_name(about.st_dev), about.st_ino
 
 
 def _has_lain(process: Folder, folder: bytes) -> bool:
@@ -68,13 +101,15 @@ def _has_lain(process: Folder, folder: bytes) -> bool:
     try:
         opened.append(process.open_executable())
         opened.append(os.open(folder or b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        about, there = map(os.fstat, opened)
         mounts = {mount_of(fd) for fd in opened}
+        if len(mounts) > 1 or None in mounts:
+            return False
+        about, there = map(os.fstat, opened)
     except OSError:
         return False
     finally:
         for fd in opened:
             os.close(fd)
-    if about.st_nlink or len(mounts) > 1 or None in mounts:
+    if about.st_nlink:
         return False
     return about.st_uid in (0, there.st_uid) or bool(there.st_mode & (S_IWGRP | S_IWOTH))

@@ -121,13 +121,6 @@ class Folder(Holder):
         except OSError:
             return None
 
-    def executable(self) -> os.stat_result | None:
-        """The file that is run, reached through /proc/PID/exe itself: it may be deleted."""
-        try:
-            return os.stat(f"{self._within}exe", dir_fd=self.fd)
-        except OSError:
-            return None
-
     def open_executable(self) -> int:
         """An O_PATH descriptor of the file that is run, which the caller is to close.
 

@@ -98,3 +98,21 @@ def test_a_mount_below_a_directory_is_not_waited_for(tmp_path: Path, need_root: 
             search = ("--search", str(tmp_path), "--json")
             out, _ = said(serving, *inside, "who", "--pfn", frames[0], *search)
             assert json.loads(out)["about"]["frames"][0]["file"]["path"] == str(path)
+
+
+LOOKS = """
+import pagemap, sys
+assert pagemap.find("/no/such/program") == []
+with pagemap.Snapshot.take(int(sys.argv[1]), sys.argv[2]) as snapshot:
+    print(snapshot.process().record.about["exe"])
+"""
+
+
+def test_a_program_is_not_waited_for(tmp_path: Path, need_root: None) -> None:
+    """Whoever looked for a program by its path waited for those that others run."""
+    path = tmp_path / "mounted"
+    path.mkdir()
+    with serving_files(str(path), "run") as (serving, running):
+        file = str(tmp_path / "a.pagemap")
+        out, _ = said(serving, sys.executable, "-c", LOOKS, str(running), file)
+        assert out == "None\n"
