@@ -95,7 +95,7 @@ def test_a_fifo_of_a_strangers_is_refused_at_once(
     stranger.does(lambda: os.mkfifo(name))
     with pagemap.start("dump", "self", "-o", name.as_posix()) as process:
         try:
-            err = process.communicate(timeout=20)[1].decode()
+            err = process.communicate(timeout=60)[1].decode()
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -139,7 +139,7 @@ def test_a_fifo_of_another_that_nobody_reads_is_not_waited_for(
     os.chown(name, stranger.user, stranger.group)
     with pagemap.start("dump", "self", "-o", name.as_posix()) as process:
         try:
-            err = process.communicate(timeout=20)[1].decode()
+            err = process.communicate(timeout=60)[1].decode()
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -172,7 +172,7 @@ def test_a_group_is_others_too(
     stranger.does(lambda: name.symlink_to(precious) if plant == "link" else os.mkfifo(name))
     with pagemap.start("dump", "self", "-o", name.as_posix()) as process:
         try:
-            err = process.communicate(timeout=20)[1].decode()
+            err = process.communicate(timeout=60)[1].decode()
         except subprocess.TimeoutExpired:
             process.kill()
             raise

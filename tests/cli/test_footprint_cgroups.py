@@ -78,7 +78,7 @@ def test_what_only_looks_like_a_cgroup(
         os.mkfifo(tmp_path / "cgroup.procs")
     with pagemap.start("footprint", "--cgroup", str(tmp_path)) as process:
         try:
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     said = f"pagemap: '{tmp_path}' is not a cgroup: of its cgroup.procs, {said}\n"

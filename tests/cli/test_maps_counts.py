@@ -10,7 +10,7 @@ import pytest
 
 from pagemap._kernel import features
 from pagemap._vocabulary.rows.tally import COUNTS
-from tests import held, oracle, workloads
+from tests import held, looks, oracle, workloads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
@@ -56,22 +56,26 @@ def unknown(can_scan: bool) -> set[str]:
 
 def test_every_mapping(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
     """Soft-dirty was 0 on a kernel that does not track it."""
-    found = document(pagemap, stopped.pid)["rows"]
-    lines = oracle.maps(stopped.pid)
-    accounts = smaps(stopped.pid)
     names = ["rss", "swap", "anon", "file", "shmem", "uss", "huge", "present", "zero"]
     names += ["hugetlb", "uffd_wp", "guard"]
     devices = held.shmem_devices()
-    for each, line, account in zip(found, lines, accounts, strict=True):
-        assert (each["start"], each["path"]) == (hex(line.start), oracle.in_json(line.path))
+
+    def expected(line: oracle.MapsLine, account: oracle.Smaps) -> dict[str, object]:
         entries = oracle.entries(stopped.pid, line.start, line.end)
         counts = held.parted(held.held(account, entries), line, devices)
-        expected: dict[str, int | None] = {name: counts[name] for name in names}
-        expected |= dict.fromkeys(unknown(can_scan))
-        if line.label.startswith((b"/", b"[v")):
-            # Another process may map the same pages now, and none a moment later.
-            expected["uss"] = each["uss"]
-        assert {name: each[name] for name in expected} == expected, line
+        return {
+            "start": hex(line.start),
+            "path": oracle.in_json(line.path),
+            **{name: counts[name] for name in names},
+            **dict.fromkeys(unknown(can_scan)),
+        }
+
+    def look() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+        found = document(pagemap, stopped.pid)["rows"]
+        wanted = list(map(expected, oracle.maps(stopped.pid), smaps(stopped.pid)))
+        return [{name: row[name] for name in wanted[0]} for row in found], wanted
+
+    looks.agreed(look)
 
 
 def test_totals_are_the_sums(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
@@ -85,17 +89,21 @@ def test_totals_are_the_sums(pagemap: Pagemap, stopped: workloads.Target, can_sc
 def test_totals_are_those_of_smaps(
     pagemap: Pagemap, stopped: workloads.Target, can_scan: bool
 ) -> None:
-    totals = document(pagemap, stopped.pid)["total"]
-    sums = oracle.smaps_rollup(stopped.pid)
     of_devices = [each for each in smaps(stopped.pid) if each.flags & held.OF_DEVICES]
     assert not any(
         oracle.counts(oracle.entries(stopped.pid, each.start, each.end))["present"]
         for each in of_devices
     )
-    assert totals["rss"] == sums["Rss"]
-    assert totals["anon"] == sums["Anonymous"]
-    assert totals["swap"] == sums["Swap"]
-    assert totals["hugetlb"] == sums["Shared_Hugetlb"] + sums["Private_Hugetlb"]
+
+    def look() -> tuple[list[int], list[int]]:
+        totals = document(pagemap, stopped.pid)["total"]
+        sums = oracle.smaps_rollup(stopped.pid)
+        return [totals[name] for name in ("rss", "anon", "swap", "hugetlb")], [
+            *(sums["Rss"], sums["Anonymous"], sums["Swap"]),
+            sums["Shared_Hugetlb"] + sums["Private_Hugetlb"],
+        ]
+
+    looks.agreed(look)
 
 
 def test_hugetlb(pagemap: Pagemap, start: Start, can_scan: bool) -> None:

