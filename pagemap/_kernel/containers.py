@@ -10,6 +10,8 @@ Container managers have no common file that tells; they name cgroups by conventi
     containerd  /NAMESPACE/ID                           nerdctl-ID.scope
     lxc, incus  /lxc/NAME, /lxc.payload.NAME
     systemd     NAME.service, NAME.scope                systemd-nspawn@NAME.service
+
+A user may make cgroups below his own, with any names: what lies there is said to be his.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def name_of(path: str) -> str:
 
     That is "docker 0123456789ab", "kubernetes pod UID, containerd 0123456789ab", "nginx.service",
     "session 3 of user 1000" or alike; the path itself where no convention fits. All cgroups of one
-    container have the same.
+    container have the same; those of users, who may give any names, end in "of user 1000".
 
     >>> from pagemap._kernel.containers import name_of
     >>> name_of("/system.slice/nginx.service")
@@ -68,8 +70,11 @@ def name_of(path: str) -> str:
     pod = next((found[0] for found in map(_pods, reversed(parts)) if found), None)
     if pod is not None:
         named = f"kubernetes pod {pod}"
-        return named if container is None else f"{named}, {container}"
-    return container or _unit(parts) or path
+        container = named if container is None else f"{named}, {container}"
+    owner = _owner(parts)
+    if container is not None:
+        return container if owner is None else f"{container} of user {owner}"
+    return _unit(parts, owner) or path
 
 
 def name_of_directory(directory: str, roots: Sequence[str]) -> str:
@@ -102,24 +107,25 @@ def _pods(part: str) -> list[str]:
     return [found["pod"].replace("_", "-")] if found else []
 
 
-def _unit(parts: list[str]) -> str | None:
-    """The innermost unit of systemd, with the user whose it is."""
-    owner = None
+def _owner(parts: list[str]) -> str | None:
+    """The user below whose slice it lies: that which systemd itself made."""
+    found = _OWNER.fullmatch(parts[1]) if parts[:1] == ["user.slice"] and parts[1:] else None
+    return found and found["slice"]
+
+
+def _unit(parts: list[str], owner: str | None) -> str | None:
+    """The outermost unit of systemd: those within may be of anybody. With the user whose it is."""
     for part in parts:
-        found = _OWNER.fullmatch(part)
-        owner = found["slice"] or found["service"] if found else owner
-    for part in reversed(parts):
         session = _SESSION.fullmatch(part)
         if session and owner:
             return f"session {session['number']} of user {owner}"
         unit = _UNIT.fullmatch(part)
-        if unit and _OWNER.fullmatch(part):
-            return f"user {owner}"
-        if unit:
+        if unit and not _OWNER.fullmatch(part):
             return f"{unit['name']} of user {owner}" if owner else unit["name"]
-    if parts and parts[-1].endswith(".slice"):
-        return f"user {owner}" if owner else parts[-1]
-    return None
+    if owner:
+        named = parts[-1].endswith(".slice") or any(map(_UNIT.fullmatch, parts))
+        return f"user {owner}" if named else None
+    return parts[-1] if parts and parts[-1].endswith(".slice") else None
 
 
 def _short(text: str) -> str:

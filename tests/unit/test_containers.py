@@ -27,7 +27,6 @@ DOCKER = {f"/docker/{ID}", f"/system.slice/docker-{ID}.scope", f"/docker/{ID}/in
 PODMAN = {
     f"/machine.slice/libpod-{ID}.scope/container",
     f"/libpod_parent/libpod-{ID}/ctr",
-    f"{USER}/user@1000.service/user.slice/libpod-{ID}.scope",
 }
 LXC = {"/lxc/web", "/lxc.payload.web", "/lxc.payload/web", "/lxc/web/system.slice/ssh.service"}
 CRI = {
@@ -62,6 +61,16 @@ WORDS = {
     "app-a\N{LATIN SMALL LETTER E WITH ACUTE}-b.scope of user 1000": {
         f"{USER}/user@1000.service/app.slice/app-a\\xc3\\xa9\\x2db.scope"
     },
+    "podman 3f9c0a1be5d2 of user 1000": {f"{USER}/user@1000.service/user.slice/libpod-{ID}.scope"},
+    # a user may give any names to what is below his own
+    "docker 3f9c0a1be5d2 of user 1000": {f"{USER}/user@1000.service/docker-{ID}.scope"},
+    f"{OF_POD} of user 1000": {f"{USER}/user@1000.service/pod{POD}"},
+    "x.service of user 1000": {
+        f"{USER}/user@1000.service/user@0.service/x.service",
+        f"{USER}/user@1000.service/x.service/user-0.slice/nginx.service",
+    },
+    "session 1 of user 1000": {f"{USER}/user@1000.service/user-0.slice/session-1.scope"},
+    "own.service": {"/system.slice/own.service/user-0.slice/nginx.service"},
     "user 1000": {USER, f"{USER}/user@1000.service"},
     "system.slice": {"/system.slice"},
     "/": {"/"},
