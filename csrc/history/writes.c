@@ -10,17 +10,35 @@
  *  - not the zero page, which was read; and in private memory of a file not FILE: a write
  *    makes a copy of such a page, so it would be of the file no more.
  *  - to find and to protect are one call: between two, writes would be lost.
+ *
+ * Where it is known what was populated, and protected, holes are looked for in the same call: of a
+ * page of a file, or of shared memory, the kernel leaves no entry when it evicts it, but a mark
+ * where it was protected. So a hole there was written. In two calls a page that comes back between
+ * them would be in neither. A hole that was found gets such a mark. Some kernels call all holes
+ * written, so that the scan marks them, those too that were never populated: these are known from
+ * then on. A scan never protects guard regions, whose bit would stay for ever.
  */
 #include <errno.h>
 #include <stdint.h>
 
-#include "history/writes.cdef.h"
+#include "history/writes_look.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
+#include "kernel/userfaultfd.cdef.h"
+
+enum {
+	NEAR = 1 << 21,	 /* bytes of holes that cost less than another call */
+	STRETCHES = 512, /* of populated pages in one call, at most */
+};
 
 static uint64_t larger(uint64_t one, uint64_t other)
 {
 	return one > other ? one : other;
+}
+
+static uint64_t smaller(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
 }
 
 /* A scan of range number `i`, for pages that are populated and may have been written. */
@@ -107,53 +125,175 @@ int64_t pm_writes_protect(const struct pm_writes *writes)
 	return 0;
 }
 
-/* Give `count` regions, behind `before` others, their range's number; join those that touch.
- * Returns the number of all. */
-static uint64_t number(struct pm_region *regions, uint64_t before, uint64_t count, uint64_t range)
+/* What one call looks at, and how many stretches of it were populated; 0: none, or not known. */
+struct part {
+	uint64_t start;
+	uint64_t end;
+	uint64_t stretches;
+};
+
+/* With `most` stretches, 1 or more; of one there is nothing but that. */
+static struct part part_of(const struct pm_writes *writes, const struct pm_writes_known *known,
+			   const struct pm_writes_place *at, uint64_t most)
 {
-	uint64_t kept = before;
+	const uint64_t range = at->range, end = writes->bounds[2 * range + 1];
+	struct part part = { larger(writes->bounds[2 * range], at->address), end, 0 };
+	uint64_t next = end;
 
-	for (uint64_t i = before; i < before + count; i++) {
-		struct pm_region *last = kept ? &regions[kept - 1] : NULL;
-
-		regions[i].categories = range;
-		if (last && last->categories == range && last->end == regions[i].start)
-			last->end = regions[i].end;
-		else
-			regions[kept++] = regions[i];
+	if (known && part.start < end)
+		next = known->first(known->state, range, part.start, end, 1);
+	if (next == end)
+		return part;
+	if (next > part.start && (most == 1 || next - part.start >= NEAR)) {
+		part.end = next;
+		return part;
 	}
-	return kept;
+	do {
+		part.end = known->first(known->state, range, next, end, 0);
+		part.stretches++;
+		next = known->first(known->state, range, part.end, end, 1);
+	} while (next < end && next - part.end < NEAR && part.stretches < most);
+	return part;
+}
+
+/* Regions stored behind each other; those that touch and are alike are joined. */
+static void store(struct pm_region *out, uint64_t *stored, const struct pm_region *region)
+{
+	const uint64_t count = *stored;
+
+	if (count && out[count - 1].categories == region->categories &&
+	    out[count - 1].end == region->start) {
+		out[count - 1].end = region->end;
+		return;
+	}
+	out[count] = *region;
+	*stored = count + 1;
+}
+
+/* Store the parts of a hole: populated ones, and where the scan `marked` it, the others too. */
+static void store_hole(const struct pm_writes *writes, const struct pm_writes_known *known,
+		       const struct pm_region *hole, int marked, struct pm_region *out,
+		       uint64_t *stored)
+{
+	const uint64_t range = hole->categories;
+	struct pm_region part = { .end = hole->start };
+
+	while (part.end < hole->end) {
+		const uint64_t at = part.end;
+		const uint64_t next = known->first(known->state, range, at, hole->end, 1);
+		const int gone = next == at;
+
+		part.start = at;
+		part.end = gone ? known->first(known->state, range, at, hole->end, 0) : next;
+		part.categories = range + (gone ? 1 : 2) * writes->count;
+		if (gone || marked)
+			store(out, stored, &part);
+	}
+}
+
+/* Mark what is gone and has no mark yet. A write before that is in this round; and what is unmapped
+ * by now is new in the next. */
+static void mark_gone(const struct pm_writes_known *known, const struct pm_region *hole)
+{
+	uint64_t start, end;
+
+	for (uint64_t at = hole->start; at < hole->end; at = end) {
+		start = known->first(known->state, hole->categories, at, hole->end, 1);
+		if (start == hole->end)
+			break;
+		end = known->first(known->state, hole->categories, start, hole->end, 0);
+		pm_uffd_protect(known->userfaultfd, start, end);
+	}
+}
+
+/* Store what a scan for holes has found: holes, what is written, and what is neither. */
+static void store_any(const struct pm_writes *writes, const struct pm_writes_known *known,
+		      enum pm_writes_step step, uint64_t range, struct pm_region found,
+		      struct pm_region *out, uint64_t *stored)
+{
+	const int hole = !(found.categories & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED));
+	const int written = !!(found.categories & PM_UAPI_IS_WRITTEN);
+	const int collects = step == PM_WRITES_COLLECT;
+
+	found.categories = range;
+	if (hole) {
+		if (collects && !written)
+			mark_gone(known, &found);
+		store_hole(writes, known, &found, collects && written, out, stored);
+	} else if (written) {
+		store(out, stored, &found);
+	}
+}
+
+static struct pm_uapi_scan scan_of_part(const struct pm_writes *writes, uint64_t range,
+					const struct part *part, enum pm_writes_step step)
+{
+	struct pm_uapi_scan scan = scan_of(writes, range);
+
+	scan.start = part->start;
+	scan.end = part->end;
+	if (step != PM_WRITES_POPULATED && part->stretches) {
+		scan.category_inverted |= PM_UAPI_IS_PRESENT;
+		scan.category_mask |= PM_UAPI_IS_WPALLOWED;
+		scan.category_anyof_mask = PM_UAPI_IS_WRITTEN | PM_UAPI_IS_PRESENT;
+		scan.return_mask |= PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED;
+	} else if (step != PM_WRITES_POPULATED) {
+		scan.category_mask |= PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_WRITTEN;
+	}
+	if (step == PM_WRITES_COLLECT)
+		scan.flags = PM_UAPI_SCAN_WP_MATCHING;
+	return scan;
+}
+
+int64_t pm_writes_look(const struct pm_writes *writes, const struct pm_writes_known *known,
+		       enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,
+		       uint64_t capacity)
+{
+	uint64_t stored = 0;
+
+	if (!out || !capacity)
+		return -EINVAL;
+	while (at->range < writes->count && stored < capacity) {
+		const uint64_t left = capacity - stored;
+		const uint64_t most = left < 8 ? 1 : smaller(left / 4, STRETCHES);
+		const struct part part = part_of(writes, known, at, most);
+		struct pm_uapi_scan scan = scan_of_part(writes, at->range, &part, step);
+		/*
+		 * K regions and S stretches make less than 2 (K + S) parts, of one stretch K. What
+		 * the kernel finds lies so far behind that it is not overwritten unread.
+		 */
+		const uint64_t fit = most > 1 && part.stretches ? (left + 1) / 2 - part.stretches
+								: left;
+		const struct pm_region *got = out + stored + (left - fit);
+		int64_t found = 0;
+
+		scan.vec = (uint64_t)(uintptr_t)got;
+		scan.vec_len = fit;
+		if (scan.start < scan.end)
+			found = run(writes, &scan);
+		if (found < 0)
+			return found;
+		at->address = scan.end;
+		/* walk_end alone may fall short of what was reported (see scan.c) */
+		if ((uint64_t)found == scan.vec_len)
+			at->address = larger(scan.walk_end, got[found - 1].end);
+		for (int64_t i = 0; i < found; i++) {
+			struct pm_region each = got[i];
+
+			if (part.stretches) {
+				store_any(writes, known, step, at->range, each, out, &stored);
+				continue;
+			}
+			each.categories = at->range;
+			store(out, &stored, &each);
+		}
+		at->range += at->address >= writes->bounds[2 * at->range + 1];
+	}
+	return (int64_t)stored;
 }
 
 int64_t pm_writes_next(const struct pm_writes *writes, enum pm_writes_step step,
 		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity)
 {
-	uint64_t stored = 0;
-
-	if (!capacity)
-		return -EINVAL;
-	while (at->range < writes->count && stored < capacity) {
-		struct pm_uapi_scan scan = scan_of(writes, at->range);
-		const uint64_t left = capacity - stored;
-		uint64_t next = scan.end;
-		int64_t found;
-
-		scan.start = larger(scan.start, at->address);
-		scan.vec = (uint64_t)(uintptr_t)(out + stored);
-		scan.vec_len = left;
-		if (step != PM_WRITES_POPULATED)
-			scan.category_mask |= PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_WRITTEN;
-		if (step == PM_WRITES_COLLECT)
-			scan.flags = PM_UAPI_SCAN_WP_MATCHING;
-		found = scan.start < scan.end ? run(writes, &scan) : 0;
-		if (found < 0)
-			return found;
-		/* walk_end alone may fall short of what was reported (see scan.c) */
-		if ((uint64_t)found == left)
-			next = larger(scan.walk_end, out[stored + left - 1].end);
-		stored = number(out, stored, (uint64_t)found, at->range);
-		at->address = next;
-		at->range += next >= writes->bounds[2 * at->range + 1];
-	}
-	return (int64_t)stored;
+	return pm_writes_look(writes, NULL, step, at, out, capacity);
 }

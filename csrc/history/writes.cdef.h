@@ -17,11 +17,13 @@ struct pm_writes {
 	 * they are written */
 	const uint8_t *private_file;
 	/* of each range of shared memory a number, which is the same where the same part of the
-	 * same file is in the same place; else 0. Read by pm_writes_gone and pm_writes_kept alone. */
+	 * same file is in the same place; else 0. Not read
+	 * by the first functions below. */
 	const uint64_t *files;
 	uint64_t count;
 	uint64_t never; /* categories of pages that nobody wrote: the zero page, guard regions */
 	int32_t fd;	/* /proc/PID/pagemap */
+	int32_t userfaultfd; /* that tracks them; for pm_writes_round alone */
 };
 
 /* Where a walk over them stands; zeros: at the beginning. */
@@ -54,14 +56,6 @@ int64_t pm_writes_protect(const struct pm_writes *writes);
 int64_t pm_writes_next(const struct pm_writes *writes, enum pm_writes_step step,
 		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
 
-/*
- * Find the next holes from address *start on, below `end`: pages that are tracked and have neither
- * an entry nor a mark, or have one of a guard where `guard` is that category. Returns how many
- * regions or -errno; *start becomes where to go on, `end` when all was seen.
- */
-int64_t pm_writes_holes(int32_t fd, uint64_t guard, uint64_t *start, uint64_t end,
-			struct pm_region *holes, uint64_t capacity);
-
 /* Regions in order of address, none of which overlap. */
 struct pm_regions {
 	const struct pm_region *regions;
@@ -76,12 +70,28 @@ struct pm_writes_before {
 };
 
 /*
- * Find the next pages that were populated `before`, and are gone: which the same part of the same
- * file has in the same place, and which have no entry, or one of a guard, that is among
- * `writes->never` then. Regions, capacity, `at` and result are as of pm_writes_next.
+ * As pm_writes_next, and in the same look what was populated `before`, of the same part of the same
+ * file in the same place, and has neither an entry nor a mark. The `categories` of that become the
+ * number of its range with `writes->count` added. PM_WRITES_COLLECT leaves a mark there, so that it
+ * goes on to be populated. So does what got a mark, but was not populated: with twice that added.
  */
-int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_before *before,
-		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
+int64_t pm_writes_round(const struct pm_writes *writes, const struct pm_writes_before *before,
+			enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,
+			uint64_t capacity);
+
+/*
+ * Find the next guard regions, of what is tracked, from address *start on, below `end`. Returns how
+ * many or -errno; *start becomes where to go on, `end` when all was seen.
+ */
+int64_t pm_writes_guards(int32_t fd, uint64_t *start, uint64_t end, struct pm_region *guards,
+			 uint64_t capacity);
+
+/*
+ * Find the next pages that were populated `before`, as above, and have a guard now, where that is
+ * among `writes->never`. Regions, capacity, `at` and result are as of pm_writes_next.
+ */
+int64_t pm_writes_guarded(const struct pm_writes *writes, const struct pm_writes_before *before,
+			  struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
 
 /*
  * What is populated of shared memory now: what was `before`, less `gone`, more `written`, whose

@@ -1,27 +1,19 @@
 /*
- * Pages of shared memory that left the page table.
+ * What was populated of shared memory, from round to round, and what became of that.
  *
- * The kernel leaves no entry of a page of a file, or of shared memory, that it evicts or that is
- * thrown away; but where it was write-protected it leaves a mark of that, which a scan tells as
- * swapped. So what a round has protected, and what has no entry at the end of it, was written in
- * between.
- *
- * What was populated is kept as regions, from round to round: a page comes to them when it is
- * found to be written, as all are that were touched and not protected yet. Only their holes are
- * asked for: to have the kernel list what is populated would take five times as long.
- *
- * Holes are to be looked for after what was written was found. A page that is evicted meanwhile
- * is reported at least once then.
+ * A page comes to it when it is found to be written, as all are that were touched and not protected
+ * yet. It is kept as regions. Only their holes are asked for: to have the kernel list what is
+ * populated would take five times as long.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "history/writes.cdef.h"
+#include "history/writes_look.h"
 #include "kernel/sys.h"
 #include "kernel/uapi.h"
 
-enum { HOLES = 256 };
+enum { GUARDS = 256 };
 
 static uint64_t smaller(uint64_t one, uint64_t other)
 {
@@ -90,18 +82,48 @@ static const struct pm_region *populated(const struct pm_writes_before *before, 
 	return NULL;
 }
 
-int64_t pm_writes_holes(int32_t fd, uint64_t guard, uint64_t *start, uint64_t end,
-			struct pm_region *holes, uint64_t capacity)
+/* What pm_writes_look asks. */
+struct state {
+	const struct pm_writes *writes;
+	const struct pm_writes_before *before;
+};
+
+static uint64_t first_page(const void *state, uint64_t range, uint64_t address, uint64_t end,
+			   int wanted)
+{
+	const struct state *of = state;
+	const uint64_t file = of->writes->files[range];
+	const struct pm_region *region = file ? populated(of->before, address, end, file) : NULL;
+
+	if (wanted)
+		return region ? larger(region->start, address) : end;
+	while (region && region->start <= address) {
+		address = smaller(region->end, end);
+		region = address < end ? populated(of->before, address, end, file) : NULL;
+	}
+	return address;
+}
+
+int64_t pm_writes_round(const struct pm_writes *writes, const struct pm_writes_before *before,
+			enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,
+			uint64_t capacity)
+{
+	const struct state state = { writes, before };
+	const struct pm_writes_known known = { first_page, &state, writes->userfaultfd };
+
+	return pm_writes_look(writes, before->found.count ? &known : NULL, step, at, out, capacity);
+}
+
+int64_t pm_writes_guards(int32_t fd, uint64_t *start, uint64_t end, struct pm_region *guards,
+			 uint64_t capacity)
 {
 	struct pm_uapi_scan scan = {
 		.size = sizeof(scan),
 		.start = *start,
 		.end = end,
-		.vec = (uint64_t)(uintptr_t)holes,
+		.vec = (uint64_t)(uintptr_t)guards,
 		.vec_len = capacity,
-		.category_inverted = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
-		.category_mask = PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_PRESENT,
-		.category_anyof_mask = PM_UAPI_IS_SWAPPED | guard,
+		.category_mask = PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_GUARD,
 	};
 	int found;
 
@@ -111,35 +133,37 @@ int64_t pm_writes_holes(int32_t fd, uint64_t guard, uint64_t *start, uint64_t en
 	if (found < 0)
 		return -errno;
 	/* walk_end alone may fall short of what was reported (see scan.c) */
-	*start = (uint64_t)found < capacity ? end : larger(scan.walk_end, holes[found - 1].end);
+	*start = (uint64_t)found < capacity ? end : larger(scan.walk_end, guards[found - 1].end);
 	return found;
 }
 
-/* Add what of a hole was populated before; returns 0 where it does not fit any more. */
-static int add_gone(struct stored *stored, const struct pm_writes_before *before,
-		    const struct pm_region *hole, uint64_t file, uint64_t range)
+/* Add what of a guard was populated before; returns 0 where it does not fit any more. */
+static int add_guarded(struct stored *stored, const struct pm_writes_before *before,
+		       const struct pm_region *guard, uint64_t file, uint64_t range)
 {
 	const struct pm_region *region;
 
-	for (uint64_t at = hole->start; at < hole->end; at = region->end) {
-		region = populated(before, at, hole->end, file);
+	for (uint64_t at = guard->start; at < guard->end; at = region->end) {
+		region = populated(before, at, guard->end, file);
 		if (!region)
 			break;
-		if (!add(stored, larger(region->start, at), smaller(region->end, hole->end), range))
+		if (!add(stored, larger(region->start, at), smaller(region->end, guard->end),
+			 range))
 			return 0;
 	}
 	return 1;
 }
 
-int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_before *before,
-		       struct pm_writes_place *at, struct pm_region *out, uint64_t capacity)
+int64_t pm_writes_guarded(const struct pm_writes *writes, const struct pm_writes_before *before,
+			  struct pm_writes_place *at, struct pm_region *out, uint64_t capacity)
 {
 	struct stored stored = { .out = out, .capacity = capacity };
-	const uint64_t guard = writes->never & PM_UAPI_IS_GUARD;
-	struct pm_region holes[HOLES];
+	struct pm_region guards[GUARDS];
 
 	if (!capacity)
 		return -EINVAL;
+	if (!(writes->never & PM_UAPI_IS_GUARD)) /* this kernel tells of none */
+		at->range = writes->count;
 	while (at->range < writes->count) {
 		const uint64_t start = larger(writes->bounds[2 * at->range], at->address);
 		const uint64_t end = writes->bounds[2 * at->range + 1];
@@ -153,11 +177,11 @@ int64_t pm_writes_gone(const struct pm_writes *writes, const struct pm_writes_be
 			continue;
 		}
 		at->address = next = larger(start, first->start);
-		found = pm_writes_holes(writes->fd, guard, &next, end, holes, HOLES);
+		found = pm_writes_guards(writes->fd, &next, end, guards, GUARDS);
 		if (found < 0)
 			return found;
 		for (int64_t i = 0; i < found; i++) {
-			if (!add_gone(&stored, before, &holes[i], file, at->range)) {
+			if (!add_guarded(&stored, before, &guards[i], file, at->range)) {
 				at->address = stored.out[stored.count - 1].end;
 				return (int64_t)stored.count;
 			}

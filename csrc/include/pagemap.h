@@ -489,11 +489,10 @@ enum pm_tracker_flag {
 	/*
 	 * Protect untouched pages, too. Without it a page that is touched first counts as written
 	 * (of private memory: if it was written), and is lost where it leaves the page table again
-	 * in the same round: to swap if it is shared, or thrown away; and a shared page that was in
-	 * swap when a round began and comes back while it is collected may be a round late. With
-	 * it none of that: exactly what was written is found, and private memory that was thrown
-	 * away. It costs page tables for all of the spans, 0.2 % of their size, and what was
-	 * untouched at the beginning will not be in huge pages.
+	 * in the same round: to swap if it is shared, or thrown away. With it none of that: exactly
+	 * what was written is found, and private memory that was thrown away. It costs page tables
+	 * for all of the spans, 0.2 % of their size, and what was untouched at the beginning will
+	 * not be in huge pages.
 	 */
 	PM_TRACKER_UNTOUCHED = 1 << 0,
 };

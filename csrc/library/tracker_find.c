@@ -1,37 +1,45 @@
 /*
  * What a round finds of a piece.
  *
- * Of each piece first what is populated and written, which is protected anew in the same call of
- * the kernel. Then what has left the page table: of shared memory the kernel keeps no entry of a
- * page that is evicted or thrown away, but for a mark where the page was protected. So what was
- * protected and has no entry was written before. A page that is evicted between the two looks is
- * found by the second; one that comes back between them, in the next round.
+ * What is written is found and protected anew in one call of the kernel, and with it what has left
+ * the page table: of shared memory what was populated when the last round ended, which a bit tells
+ * for each page, and where untouched pages are protected, too, all that has neither an entry nor a
+ * mark. Such a hole has a mark then.
  *
- * Where untouched pages are protected, too, all that has neither an entry nor a mark was written,
- * and one look finds that. Such a hole is protected after it was found.
+ * Then, of shared memory, what has a guard now and was populated.
  */
-#include <errno.h>
 #include <stdint.h>
 
-#include "history/writes.cdef.h"
-#include "kernel/sys.h"
+#include "history/writes_look.h"
 #include "kernel/uapi.h"
-#include "kernel/userfaultfd.cdef.h"
 #include "library/process.h"
 #include "library/tracker_round.h"
 
-enum { HOLES = 256 };
+enum { GUARDS = 256, PIECE_GONE = 1, PIECE_MARKED = 2 }; /* numbers of one range */
 
-static uint64_t larger(uint64_t one, uint64_t other)
+/* What is known of a piece. */
+struct piece {
+	const struct pm_tracker *tracker;
+	uint64_t span;
+};
+
+static uint64_t first_page(const void *state, uint64_t range, uint64_t address, uint64_t end,
+			   int populated)
 {
-	return one > other ? one : other;
+	const struct piece *piece = state;
+
+	(void)range;
+	if (piece->tracker->untouched) /* all of it has an entry or a mark */
+		return populated ? address : end;
+	return pm_tracked_first(piece->tracker, piece->span, address, end, populated);
 }
 
 int32_t pm_tracked_pages(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
 			 struct pm_tracked_found *found)
 {
 	const uint64_t bounds[2] = { round->start, round->end };
-	const uint8_t private_file = (uint8_t)round->private_file;
+	/* pages of a file that have a mark until they are read are told by what lifts that */
+	const uint8_t private_file = round->private_file && !tracker->untouched;
 	const struct pm_writes writes = {
 		.bounds = bounds,
 		.private_file = &private_file,
@@ -39,86 +47,47 @@ int32_t pm_tracked_pages(const struct pm_tracker *tracker, struct pm_tracked_rou
 		.never = tracker->never,
 		.fd = tracker->process->pagemap,
 	};
-	struct pm_writes_place place = { .address = round->at };
-	struct pm_region *out = found->out + found->count;
+	const struct piece piece = { tracker, round->span };
+	const struct pm_writes_known known = { first_page, &piece, tracker->userfaultfd };
 	const enum pm_writes_step tracked = peek ? PM_WRITES_PEEK : PM_WRITES_COLLECT;
 	const enum pm_writes_step step = round->step == PM_TRACKED_POPULATED ? PM_WRITES_POPULATED
 									     : tracked;
-	const int64_t count =
-		pm_writes_next(&writes, step, &place, out, found->capacity - found->count);
+	const int may_be_gone = step != PM_WRITES_POPULATED &&
+				(round->shared || tracker->untouched);
+	struct pm_writes_place place = { .address = round->at };
+	struct pm_region *out = found->out + found->count;
+	const int64_t count = pm_writes_look(&writes, may_be_gone ? &known : NULL, step, &place,
+					     out, found->capacity - found->count);
 
 	if (count < 0)
 		return (int32_t)count;
 	for (int64_t i = 0; i < count; i++) {
-		out[i].categories = round->how;
+		const struct pm_region region = out[i];
+
 		if (step == PM_WRITES_COLLECT && round->shared)
-			pm_tracked_keep(tracker, round->span, out[i].start, out[i].end, 1);
+			pm_tracked_keep(tracker, round->span, region.start, region.end, 1);
+		if (region.categories != PIECE_MARKED)
+			pm_tracked_add(found, region.start, region.end,
+				       region.categories == PIECE_GONE ? PM_WRITTEN_GONE
+								       : round->how);
 	}
-	found->count += (uint64_t)count;
 	round->at = place.range ? round->end : place.address;
 	return 0;
 }
 
-/*
- * Written pages and holes, of a piece where each untouched page has a mark. Each page is looked at
- * once: what is a hole in one look and is there in another would be in neither otherwise.
- */
-int32_t pm_tracked_unmarked(const struct pm_tracker *tracker, struct pm_tracked_round *round,
-			    int peek, struct pm_tracked_found *found)
-{
-	struct pm_region *out = found->out + found->count;
-	const uint64_t left = found->capacity - found->count;
-	struct pm_uapi_scan scan = {
-		.size = sizeof(scan),
-		.flags = peek ? 0 : PM_UAPI_SCAN_WP_MATCHING,
-		.start = round->at,
-		.end = round->end,
-		.vec = (uint64_t)(uintptr_t)out,
-		.vec_len = left,
-		.category_inverted = PM_UAPI_IS_PRESENT | tracker->never,
-		.category_mask = PM_UAPI_IS_WPALLOWED | tracker->never,
-		.category_anyof_mask = PM_UAPI_IS_WRITTEN | PM_UAPI_IS_PRESENT,
-		.return_mask = PM_UAPI_IS_WRITTEN | PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
-	};
-	int count;
-
-	do
-		count = pm_sys_ioctl(tracker->process->pagemap, PM_UAPI_PAGEMAP_SCAN, &scan);
-	while (count < 0 && errno == EINTR);
-	if (count < 0)
-		return -errno;
-	round->at = round->end;
-	/* walk_end alone may fall short of what was reported (see scan.c) */
-	if ((uint64_t)count == left)
-		round->at = larger(scan.walk_end, out[count - 1].end);
-	for (int i = 0; i < count; i++) {
-		const uint64_t is = out[i].categories;
-		const int hole = !(is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED));
-
-		if (!hole && !(is & PM_UAPI_IS_WRITTEN)) /* a mark, or protected and in swap */
-			continue;
-		/* a write before that is in what was found; and what is unmapped by now is new */
-		if (hole && !peek)
-			pm_uffd_protect(tracker->userfaultfd, out[i].start, out[i].end);
-		pm_tracked_add(found, out[i].start, out[i].end,
-			       hole ? PM_WRITTEN_GONE : PM_WRITTEN_TRACKED);
-	}
-	return 0;
-}
-
-/* Add what of a hole was populated; returns 0 where it does not fit any more. */
-static int add_gone(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
-		    const struct pm_region *hole, struct pm_tracked_found *found)
+/* Add what of a guard was populated; returns 0 where it does not fit any more. */
+static int add_guarded(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
+		       const struct pm_region *guard, struct pm_tracked_found *found)
 {
 	uint64_t start, end;
 
-	for (uint64_t at = hole->start; at < hole->end; at = end) {
-		start = pm_tracked_first(tracker, round->span, at, hole->end, 1);
-		if (start == hole->end)
+	for (uint64_t at = guard->start; at < guard->end; at = end) {
+		start = pm_tracked_first(tracker, round->span, at, guard->end, 1);
+		if (start == guard->end)
 			break;
 		if (found->count == found->capacity)
 			return 0;
-		end = pm_tracked_first(tracker, round->span, start, hole->end, 0);
+		end = pm_tracked_first(tracker, round->span, start, guard->end, 0);
 		pm_tracked_add(found, start, end, PM_WRITTEN_GONE);
 		if (!peek)
 			pm_tracked_keep(tracker, round->span, start, end, 0);
@@ -127,20 +96,20 @@ static int add_gone(const struct pm_tracker *tracker, struct pm_tracked_round *r
 	return 1;
 }
 
-int32_t pm_tracked_gone(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
-			struct pm_tracked_found *found)
+int32_t pm_tracked_guarded(const struct pm_tracker *tracker, struct pm_tracked_round *round,
+			   int peek, struct pm_tracked_found *found)
 {
-	const uint64_t guard = tracker->never & PM_UAPI_IS_GUARD;
-	struct pm_region holes[HOLES];
+	struct pm_region guards[GUARDS];
 	uint64_t next = pm_tracked_first(tracker, round->span, round->at, round->end, 1);
-	const int64_t count = next == round->end ? 0
-						 : pm_writes_holes(tracker->process->pagemap, guard,
-								   &next, round->end, holes, HOLES);
+	const int64_t count = next == round->end
+				      ? 0
+				      : pm_writes_guards(tracker->process->pagemap, &next,
+							 round->end, guards, GUARDS);
 
 	if (count < 0)
 		return (int32_t)count;
 	for (int64_t i = 0; i < count; i++)
-		if (!add_gone(tracker, round, peek, &holes[i], found))
+		if (!add_guarded(tracker, round, peek, &guards[i], found))
 			return 0;
 	round->at = next;
 	return 0;

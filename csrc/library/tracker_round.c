@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/uapi.h"
 #include "kernel/userfaultfd.cdef.h"
 #include "library/process.h"
 #include "library/tracker_round.h"
@@ -77,7 +78,7 @@ static int32_t begin_piece(const struct pm_tracker *tracker, struct pm_tracked_r
 		begin_new(tracker, round, peek);
 	} else {
 		round->how = PM_WRITTEN_TRACKED;
-		round->step = tracker->untouched ? PM_TRACKED_UNMARKED : PM_TRACKED_WRITTEN;
+		round->step = PM_TRACKED_WRITTEN;
 	}
 	return 1;
 }
@@ -88,15 +89,12 @@ static int32_t take_step(const struct pm_tracker *tracker, struct pm_tracked_rou
 	int32_t error;
 
 	switch (round->step) {
-	case PM_TRACKED_UNMARKED:
-		error = pm_tracked_unmarked(tracker, round, peek, found);
-		break;
 	case PM_TRACKED_WRITTEN:
 	case PM_TRACKED_POPULATED:
 		error = pm_tracked_pages(tracker, round, peek, found);
 		break;
-	case PM_TRACKED_GONE:
-		error = pm_tracked_gone(tracker, round, peek, found);
+	case PM_TRACKED_GUARDED:
+		error = pm_tracked_guarded(tracker, round, peek, found);
 		break;
 	default: /* PM_TRACKED_WHOLE */
 		pm_tracked_add(found, round->at, round->end, round->how);
@@ -105,9 +103,10 @@ static int32_t take_step(const struct pm_tracker *tracker, struct pm_tracked_rou
 	}
 	if (error || round->at < round->end)
 		return error;
+	/* nobody writes to untouched memory by guarding it */
 	if (round->step == PM_TRACKED_WRITTEN && round->how == PM_WRITTEN_TRACKED &&
-	    round->shared) {
-		round->step = PM_TRACKED_GONE;
+	    round->shared && tracker->populated && tracker->never & PM_UAPI_IS_GUARD) {
+		round->step = PM_TRACKED_GUARDED;
 		round->at = round->start;
 	} else {
 		round->step = PM_TRACKED_NEXT;

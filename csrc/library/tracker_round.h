@@ -10,9 +10,8 @@
 
 enum pm_tracked_step {
 	PM_TRACKED_NEXT,      /* on to the next piece */
-	PM_TRACKED_UNMARKED,  /* of what is tracked what is not protected */
-	PM_TRACKED_WRITTEN,   /* the same, of what is populated */
-	PM_TRACKED_GONE,      /* pages that have left the page table */
+	PM_TRACKED_WRITTEN,   /* of what is tracked what is not protected */
+	PM_TRACKED_GUARDED,   /* guards, where pages were */
 	PM_TRACKED_POPULATED, /* all that is there, of what is not tracked */
 	PM_TRACKED_WHOLE,     /* the piece, whatever is there */
 	PM_TRACKED_STEPS,
@@ -40,10 +39,8 @@ struct pm_tracked_found {
  * 0 or -errno. There is space for one region at least. */
 int32_t pm_tracked_pages(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
 			 struct pm_tracked_found *found);
-int32_t pm_tracked_unmarked(const struct pm_tracker *tracker, struct pm_tracked_round *round,
-			    int peek, struct pm_tracked_found *found);
-int32_t pm_tracked_gone(const struct pm_tracker *tracker, struct pm_tracked_round *round, int peek,
-			struct pm_tracked_found *found);
+int32_t pm_tracked_guarded(const struct pm_tracker *tracker, struct pm_tracked_round *round,
+			   int peek, struct pm_tracked_found *found);
 
 /* There is space for it; its memory may be that of a region further on, which was read. */
 static inline void pm_tracked_add(struct pm_tracked_found *found, uint64_t start, uint64_t end,

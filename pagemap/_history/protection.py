@@ -108,12 +108,13 @@ class Protection:
             refused |= {n for n, bound in enumerate(spans.bounds) if bound in self._refused}
         ours = [n for n in every if n not in refused and (clear or not left[n])]
         writes = self._writes(spans, ours, self._shared.files(spans, ours))
-        written = writes.collect() if clear else writes.peek()
-        gone = writes.gone(self._shared.before)
+        look = writes.collect if clear else writes.peek
+        written, gone, guarded, marked = look(self._shared.before)
         found = Found()
         # left is 1 of what is new, as NEW is, and 0 of what was tracked all along
         found.extend(written, ours, left)
-        found.extend(gone, ours, bytes([GONE]) * len(every))
+        for each in (gone, guarded):
+            found.extend(each, ours, bytes([GONE]) * len(every))
         others = [n for n in refused if spans.writable(n)]
         if not clear:
             others += [n for n in every if left[n] and n not in refused]
@@ -121,11 +122,11 @@ class Protection:
             others.sort()
             how = [UNTRACKED if n in refused else NEW for n in every]
             found.extend(self._writes(spans, others).populated(), others, how)
-        if others or gone:
+        if others or gone or guarded:
             found.sort()
         if clear:
             self._keep(spans, ours, refused)
-            self._shared.keep(writes, gone, written)
+            self._shared.keep(writes, guarded, written, marked)
         return spans, found
 
     def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:
@@ -142,6 +143,7 @@ class Protection:
             bytes(map(spans.private_file.__getitem__, numbers)),
             array("Q", bytes(8 * len(numbers))) if files is None else files,
             self._never,
+            self._fd,
         )
 
     def _register(self, spans: Spans, numbers: Iterable[int]) -> dict[int, int]:

@@ -53,13 +53,17 @@ class SharedPages:
                 found[at] = files[file]
         return found
 
-    def keep(self, writes: Writes, gone: array[int], written: array[int]) -> None:
-        """Begin another round, of these writes, where this was gone and that was written."""
+    def keep(
+        self, writes: Writes, gone: array[int], written: array[int], marked: array[int] = NOTHING
+    ) -> None:
+        """Begin another round, of these writes, where this is gone, that written or marked."""
         used = set(writes.files)
         self._files = {file: number for file, number in self._files.items() if number in used}
         if not self._files:
             written = NOTHING
         self.before = writes.kept(self.before, gone, written, MOST)
+        if marked:
+            self.before = writes.kept(self.before, NOTHING, marked, MOST)
         self.forgotten = ""
         if self.before.count == MOST:
             self.forgotten = f", or in any round above {self.before.words[-2]:#x}"

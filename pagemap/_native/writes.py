@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain
+from itertools import chain, compress
 
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, view_of
@@ -11,7 +11,9 @@ from pagemap._native import allocate, checked, view_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    Found: TypeAlias = tuple[array[int], array[int], array[int], array[int]]
 
 __all__ = ["Populated", "Writes"]
 
@@ -24,7 +26,8 @@ class Writes:
 
     `private_file` says of each whether it is private memory of a file; `files` has for each of
     shared memory a number, the same where the same part of a file is in the same place, else 0;
-    `never` are categories of pages that nobody wrote. Methods raise OSError.
+    `never` are categories of pages that nobody wrote; `userfaultfd` tracks them. Methods raise
+    OSError.
     """
 
     __slots__ = ("_count", "_kept", "_table", "files")
@@ -36,11 +39,13 @@ class Writes:
         private_file: bytes,
         files: array[int],
         never: int,
+        userfaultfd: int = -1,
     ) -> None:
         bounds = ffi.from_buffer("uint64_t[]", array("Q", chain.from_iterable(ranges)))
         private = ffi.from_buffer("uint8_t[]", private_file)
         numbers = ffi.from_buffer("uint64_t[]", files)
-        self._kept = (bounds, private, numbers, fd)  # for as long as the table points to them
+        # for as long as the table points to them
+        self._kept = (bounds, private, numbers, fd, userfaultfd)
         self._count = len(ranges)
         self.files = files
         self._table = ffi.new(
@@ -52,6 +57,7 @@ class Writes:
                 "count": self._count,
                 "never": never,
                 "fd": fd,
+                "userfaultfd": userfaultfd,
             },
         )
 
@@ -65,24 +71,23 @@ class Writes:
         """Protect what is populated, of what is tracked."""
         checked(lib.pm_writes_protect(self._table))
 
-    def peek(self) -> array[int]:
+    def peek(self, before: Populated) -> Found:
         """What was written: a start, an end and the number of its range for each region.
 
-        It stays written.
+        And the same of what was populated `before`, and has left the page table; then of what has a
+        guard now, of these; then of what got a mark, and was not populated. All stays written.
         """
-        return self._found(lib.PM_WRITES_PEEK)
+        return self._round(lib.PM_WRITES_PEEK, before)
 
-    def collect(self) -> array[int]:
+    def collect(self, before: Populated) -> Found:
         """The same; written then means after this call, and nothing between is lost."""
-        return self._found(lib.PM_WRITES_COLLECT)
+        return self._round(lib.PM_WRITES_COLLECT, before)
 
     def populated(self) -> array[int]:
         """The same of all that is there, tracked or not, and may have been written."""
-        return self._found(lib.PM_WRITES_POPULATED)
-
-    def gone(self, before: Populated) -> array[int]:
-        """The same of what was populated `before`, and has no entry any more."""
-        return self._regions(lambda *to: lib.pm_writes_gone(self._table, before.table, *to))
+        return self._regions(
+            lambda *to: lib.pm_writes_next(self._table, lib.PM_WRITES_POPULATED, *to)
+        )
 
     def kept(
         self, before: Populated, gone: array[int], written: array[int], most: int
@@ -98,8 +103,14 @@ class Writes:
         words.frombytes(view_of(out, "B")[: _REGION * count])
         return Populated(words, self.files)
 
-    def _found(self, step: int) -> array[int]:
-        return self._regions(lambda *to: lib.pm_writes_next(self._table, step, *to))
+    def _round(self, step: int, before: Populated) -> Found:
+        table, old, count = self._table, before.table, self._count
+        found = self._regions(lambda *to: lib.pm_writes_round(table, old, step, *to))
+        gone, marked = array("Q"), array("Q")
+        if before.count and found and max(found[2::3]) >= count:
+            found, gone, marked = (_of(found, count, times) for times in range(3))
+        guarded = self._regions(lambda *to: lib.pm_writes_guarded(table, old, *to))
+        return found, gone, guarded, marked
 
     def _regions(self, find: Callable[[Any, Any, int], int]) -> array[int]:
         words = array("Q")
@@ -109,6 +120,17 @@ class Writes:
         while place.range < self._count:
             words.frombytes(view[: _REGION * checked(find(place, regions, _CAPACITY))])
         return words
+
+
+def _of(words: array[int], count: int, times: int) -> array[int]:
+    """Those of the regions to whose numbers `count` was added so many times, without that."""
+    more = times * count
+    wanted = [more <= number < more + count for number in words[2::3]]
+    picked = array("Q", bytes(_REGION * sum(wanted)))
+    for part in range(2):
+        picked[part::3] = array("Q", compress(words[part::3], wanted))
+    picked[2::3] = array("Q", [number - more for number in compress(words[2::3], wanted)])
+    return picked
 
 
 class _Regions:

@@ -60,10 +60,13 @@ class Model:
         self.start = start
         self.leaves_marks = method == "userfaultfd"
         self.entries: dict[int, str] = {}  # protected, or not: None where there is no entry
+        self.before: set[int] = set()
         self.begin()
 
     def begin(self) -> None:
-        """All that is there is protected."""
+        """All that is there is protected, and what was found to be gone has a mark of that."""
+        if self.leaves_marks:
+            self.entries |= dict.fromkeys(self.before, "protected")
         self.entries = dict.fromkeys(self.entries, "protected")
         self.before = set(self.entries)
         self.written: set[int] = set()
@@ -193,20 +196,22 @@ def test_another_file_in_its_place(method: str, tmp_path: Path) -> None:
 def test_a_bound_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what is past it nothing is known, as `about` says."""
     monkeypatch.setattr(shared_pages, "MOST", 2)
-    with shared() as (_, start):
-        mappings.write(start, range(PAGES))
-        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
-            for page in (5, 15, 25):
-                mappings.write(start, [page])
-                mappings.advise(start + page * PAGE, 1, DONTNEED)
-            assert found(tracker.collect(), start, PAGES) == [5, 15, 25]
-            mappings.write(start, [10, 50])
-            mappings.advise(start, PAGES, DONTNEED)
-            rows = tracker.collect()
-            assert f"in any round above {start + 15 * PAGE:#x}" in str(rows.about["unseen"])
-            seen = found(rows, start, PAGES)
-            assert 10 in seen
-            assert 50 not in seen
+    fd = os.memfd_create("shared")
+    os.truncate(fd, PAGE)
+    far = 1 << 10
+    start = mappings.reserved(3 * far)
+    for number in range(3):
+        mappings.map_file(fd, start + number * far * PAGE, 1)
+        mappings.write(start, [number * far])
+    with pagemap.track((start, start + 3 * far * PAGE)) as tracker:
+        for number in range(3):
+            mappings.write(start, [number * far])
+            mappings.advise(start + number * far * PAGE, 1, DONTNEED)
+        rows = tracker.collect()
+    assert f"in any round above {start + (far + 1) * PAGE:#x}" in str(rows.about["unseen"])
+    assert found(rows, start, 3 * far) == [0, far]
+    mappings.unmap(start, 3 * far)
+    os.close(fd)
 
 
 class Evictor(threading.Thread):

@@ -62,8 +62,12 @@ static int interesting(const struct pm_uapi_scan *scan, uint64_t categories)
 
 static void protect(const struct pm_uapi_scan *scan, uint64_t vpn)
 {
-	if (scan->flags)
-		lie.tracked[vpn] &= (unsigned char)~PM_UAPI_IS_WRITTEN;
+	/* as pagemap_scan_pmd_entry does it, only what it calls written */
+	if (!scan->flags || !(lie.tracked[vpn] & PM_UAPI_IS_WRITTEN))
+		return;
+	lie.tracked[vpn] &= (unsigned char)~PM_UAPI_IS_WRITTEN;
+	if (lie.marks)
+		lie.marks(vpn);
 }
 
 /* One part of the walk, from *at on: the regions collected. *full: it stopped early. */

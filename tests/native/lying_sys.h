@@ -64,6 +64,7 @@ struct lie {
 	uint64_t bounce;	  /* regions that the kernel collects at a time; 0: 512 */
 	uint64_t short_by;	  /* pages by which walk_end falls short of the truth */
 	unsigned char *tracked;	  /* NULL, or of each page which it is of WPALLOWED and WRITTEN */
+	void (*marks)(uint64_t vpn); /* NULL, or what protecting a page does besides */
 
 	/* A file in the page cache, which is mapped: see lying_file.c. */
 	const unsigned char *cached; /* of each of its pages, whether it is; */

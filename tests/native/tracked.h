@@ -72,6 +72,13 @@ static inline int is_protected(uint64_t vpn)
 	return is[vpn] && tracked[vpn] == 1;
 }
 
+/* A scan leaves a mark of what is not there. */
+static inline void mark(uint64_t vpn)
+{
+	is[vpn] = is[vpn] ? is[vpn] : MARK;
+	say(vpn, 1);
+}
+
 static inline int query(struct pm_uapi_procmap_query *asked)
 {
 	CHECK_EQUAL(asked->size, sizeof(*asked));
@@ -118,11 +125,9 @@ static inline int userfault(unsigned long request, uint64_t start, uint64_t end)
 
 	CHECK(from < to);
 	if (request == PM_UAPI_UFFDIO_WRITEPROTECT) {
-		CHECK(untouched);
 		for (uint64_t vpn = from; vpn < to; vpn++) {
 			CHECK(mapping_of(vpn)->registered == 1);
-			is[vpn] = is[vpn] ? is[vpn] : MARK;
-			say(vpn, 1);
+			mark(vpn);
 		}
 		return 0;
 	}
@@ -162,6 +167,7 @@ static inline void draw(void)
 	lie.query = query;
 	lie.userfault = userfault;
 	lie.tracked = tracked;
+	lie.marks = mark;
 	lie.bounce = below(3) ? 0 : 1 + below(40);
 	lie.short_by = below(3) ? 0 : 1 + below(20);
 	lie.scan_interrupt = (unsigned)below(2);

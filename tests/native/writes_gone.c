@@ -10,12 +10,13 @@ enum { RANGES = 40, NEVER = PM_UAPI_IS_PFNZERO | PM_UAPI_IS_GUARD };
 
 static unsigned char tracked[SCENE];
 static uint64_t bounds[2 * RANGES], files[RANGES], old_files[RANGES];
+static const uint8_t private_file[RANGES]; /* none is */
 static struct pm_region old_regions[SCENE];
 static struct pm_writes writes;
 static struct pm_writes_before before;
 /* of each page: the file of which it was populated, whether gone, whether written */
 static uint64_t was[SCENE];
-static unsigned char gone[SCENE], written[SCENE];
+static unsigned char gone[SCENE], written[SCENE], marked[SCENE];
 
 static void draw_ranges(uint64_t pages)
 {
@@ -32,7 +33,13 @@ static void draw_ranges(uint64_t pages)
 		at = end + (below(2) ? 0 : below(30));
 	}
 	writes = (struct pm_writes){
-		.bounds = bounds, .files = files, .count = count, .never = NEVER, .fd = 3
+		.bounds = bounds,
+		.private_file = private_file,
+		.files = files,
+		.count = count,
+		.never = NEVER,
+		.fd = 3,
+		.userfaultfd = -1,
 	};
 }
 
@@ -79,13 +86,29 @@ static void draw(uint64_t pages)
 	draw_before(pages);
 }
 
+static int is_of(uint64_t vpn, uint64_t file)
+{
+	return tracked[vpn] & 1 && file && was[vpn] == file;
+}
+
+static int is_guarded(uint64_t vpn, uint64_t file)
+{
+	return is_of(vpn, file) && lie_categories(scene_entry(vpn)) & PM_UAPI_IS_GUARD;
+}
+
 static int is_gone(uint64_t vpn, uint64_t file)
 {
 	const uint64_t is = lie_categories(scene_entry(vpn));
 
-	if (!(tracked[vpn] & 1) || !file || was[vpn] != file || is & PM_UAPI_IS_PRESENT)
-		return 0;
-	return !(is & PM_UAPI_IS_SWAPPED) || is & PM_UAPI_IS_GUARD;
+	return is_of(vpn, file) && !(is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED));
+}
+
+/* Whether it is there, and was written since it was tracked. */
+static int is_written(uint64_t vpn)
+{
+	const uint64_t is = lie_categories(scene_entry(vpn));
+
+	return is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED) && !(is & NEVER) && tracked[vpn] == 3;
 }
 
 /* Pages of `got` in `pages`, each of which must be in the range that it is said to be in. */
@@ -101,28 +124,77 @@ static void mark(unsigned char *pages, const struct pm_region *got, uint64_t cou
 	}
 }
 
-static uint64_t find_gone(struct pm_region *all)
+/* Guards where pages were. */
+static void find_guarded(void)
 {
 	const uint64_t capacity = 1 + below(below(2) ? 4 : 600);
 	struct pm_region *got = exactly(capacity * sizeof(*got));
 	struct pm_writes_place place = { 0 };
-	uint64_t count = 0;
 
 	memset(gone, 0, sizeof(gone));
 	while (place.range < writes.count) {
-		const int64_t found = pm_writes_gone(&writes, &before, &place, got, capacity);
+		const int64_t found = pm_writes_guarded(&writes, &before, &place, got, capacity);
 
 		CHECK(found >= 0 && (uint64_t)found <= capacity);
 		mark(gone, got, (uint64_t)found);
-		for (int64_t i = 0; i < found; i++)
-			all[count++] = got[i];
 	}
 	free(got);
 	for (uint64_t i = 0, vpn = 0; i < writes.count; i++) {
 		for (; vpn < bounds[2 * i] >> 12; vpn++)
 			CHECK(!gone[vpn]);
 		for (; vpn < bounds[2 * i + 1] >> 12; vpn++)
+			CHECK_EQUAL(gone[vpn], is_guarded(vpn, files[i]));
+	}
+}
+
+/* What was written, and what is gone, in one look: each page once. */
+static uint64_t find_gone(enum pm_writes_step step, struct pm_region *all)
+{
+	const uint64_t capacity = 1 + below(below(2) ? 4 : 600);
+	struct pm_region *got = exactly(capacity * sizeof(*got));
+	struct pm_writes_place place = { 0 };
+	static unsigned char first[SCENE];
+	uint64_t count = 0, at = 0;
+
+	memcpy(first, tracked, sizeof(first));
+	memset(gone, 0, sizeof(gone));
+	memset(marked, 0, sizeof(marked));
+	memset(written, 0, sizeof(written));
+	while (place.range < writes.count) {
+		const int64_t found =
+			pm_writes_round(&writes, &before, step, &place, got, capacity);
+
+		CHECK(found >= 0 && (uint64_t)found <= capacity);
+		for (int64_t i = 0; i < found; i++) {
+			const uint64_t kind = got[i].categories / writes.count;
+
+			CHECK(at <= got[i].start && kind < 3);
+			at = got[i].end;
+			got[i].categories %= writes.count;
+			mark(kind == 2 ? marked : kind ? gone : written, &got[i], 1);
+			if (kind == 1)
+				all[count++] = got[i];
+		}
+	}
+	free(got);
+	for (uint64_t i = 0, vpn = 0; i < writes.count; i++) {
+		for (; vpn < bounds[2 * i] >> 12; vpn++)
+			CHECK(!gone[vpn] && !written[vpn] && tracked[vpn] == first[vpn]);
+		for (; vpn < bounds[2 * i + 1] >> 12; vpn++) {
+			const unsigned char now = tracked[vpn];
+
+			tracked[vpn] = first[vpn];
 			CHECK_EQUAL(gone[vpn], is_gone(vpn, files[i]));
+			CHECK_EQUAL(written[vpn], is_written(vpn));
+			tracked[vpn] = now;
+			CHECK(step == PM_WRITES_COLLECT || now == first[vpn]);
+			if (lie_categories(scene_entry(vpn)) & 24)
+				CHECK_EQUAL(now, written[vpn] && step == PM_WRITES_COLLECT
+							 ? 1
+							 : first[vpn]);
+			else /* this kernel protects holes that it calls written */
+				CHECK_EQUAL(now != first[vpn] && !gone[vpn], marked[vpn]);
+		}
 	}
 	return count;
 }
@@ -189,10 +261,12 @@ static void errors(void)
 	old_regions[0] = (struct pm_region){ 0, 100 << 12, 0 };
 	before.found.count = writes.count = 1;
 	lie.scan_error = ESRCH;
-	CHECK_EQUAL(pm_writes_gone(&writes, &before, &place, &one, 1), -ESRCH);
-	CHECK_EQUAL(pm_writes_gone(&writes, &before, &place, &one, 0), -EINVAL);
+	CHECK_EQUAL(pm_writes_guarded(&writes, &before, &place, &one, 1), -ESRCH);
+	CHECK_EQUAL(pm_writes_guarded(&writes, &before, &place, &one, 0), -EINVAL);
+	CHECK_EQUAL(pm_writes_round(&writes, &before, PM_WRITES_PEEK, &place, &one, 1), -ESRCH);
+	CHECK_EQUAL(pm_writes_round(&writes, &before, PM_WRITES_PEEK, &place, &one, 0), -EINVAL);
 	before.found.count = 0; /* then the kernel is not asked */
-	CHECK_EQUAL(pm_writes_gone(&writes, &before, &place, &one, 1), 0);
+	CHECK_EQUAL(pm_writes_guarded(&writes, &before, &place, &one, 1), 0);
 	CHECK_EQUAL(pm_writes_kept(&writes, &before, &none, &none, &one, 1), 0);
 }
 
@@ -205,7 +279,9 @@ int main(int argc, char **argv)
 		const uint64_t pages = 2 + below(3000);
 
 		draw(pages);
-		keep(all, find_gone(all), pages);
+		find_guarded();
+		find_gone(PM_WRITES_PEEK, all);
+		keep(all, find_gone(PM_WRITES_COLLECT, all), pages);
 	}
 	errors();
 	return 0;
