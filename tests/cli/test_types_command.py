@@ -120,9 +120,9 @@ def test_lists(pagemap: Pagemap, dense: workloads.Target) -> None:
 
     looks.agreed(each)
     looks.agreed(runs)
-    code, out, err = pagemap("types", dense.pid, *where, "--list-each", "--csv")
+    _, out, _ = pagemap("types", dense.pid, *where, "--list-each", "--csv")
     assert out.startswith(b"address,pfn,swap_offset,flags,letters,names\n")
-    code, out, err = pagemap("types", dense.pid, *where, "--list")
+    _, out, _ = pagemap("types", dense.pid, *where, "--list")
     lines = out.decode().splitlines()
     assert lines[0].split() == [
         *("ADDRESS", "PFN", "SWAP_OFFSET", "PAGES", "FLAGS", "LETTERS", "NAMES")
