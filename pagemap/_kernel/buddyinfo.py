@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._kernel.regular import open_told
 
 __all__ = ["free_blocks"]
@@ -23,6 +24,8 @@ def free_blocks(procfs: str = "/proc") -> dict[tuple[int, str], list[int]]:
     for line in text.splitlines():
         node, _, rest = line.removeprefix("Node ").partition(", zone ")
         name, *counts = rest.split() or [""]
-        if node.isdecimal() and all(count.isdecimal() for count in counts):
-            found[int(node), name] = [int(count) for count in counts]
+        on_node, blocks = number(node), [number(count) for count in counts]
+        known = [count for count in blocks if count is not None]
+        if on_node is not None and len(known) == len(blocks):
+            found[on_node, name] = known
     return found

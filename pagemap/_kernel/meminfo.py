@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._kernel.regular import open_told
 
 __all__ = ["amount", "amounts", "parse", "total"]
@@ -35,8 +36,8 @@ def parse(text: bytes) -> dict[str, int]:
     for line in text.decode("ascii", "replace").splitlines():
         name, _, rest = line.partition(":")
         words = rest.split()
-        if len(words) == 2 and words[1] == "kB" and words[0].isdecimal():
-            found[name.rpartition(" ")[2]] = int(words[0]) << 10
+        if len(words) == 2 and words[1] == "kB" and (size := number(words[0])) is not None:
+            found[name.rpartition(" ")[2]] = size << 10
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._kernel.regular import open_told
 
 __all__ = ["block_types", "total"]
@@ -28,8 +29,10 @@ def block_types(procfs: str = "/proc") -> dict[tuple[int, str], dict[str, int]]:
         elif types and line.startswith("Node ") and ", zone" in line and ", type" not in line:
             node, _, rest = line.removeprefix("Node ").partition(", zone")
             name, *counts = rest.split() or [""]
-            if node.isdecimal() and all(count.isdecimal() for count in counts):
-                found[int(node), name] = dict(zip(types, map(int, counts), strict=False))
+            on_node, blocks = number(node), [number(count) for count in counts]
+            known = [count for count in blocks if count is not None]
+            if on_node is not None and len(known) == len(blocks):
+                found[on_node, name] = dict(zip(types, known, strict=False))
     return found
 
 

@@ -6,6 +6,7 @@ The file that it runs is for those who may read its memory.
 from __future__ import annotations
 
 from pagemap._errors import NoSuchProcess, TargetVanished
+from pagemap._kernel.decimals import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def size_and_shmem(folder: Folder) -> tuple[int | None, int | None]:
 
 def page_tables(folder: Folder) -> int | None:
     """The size of its page tables, in bytes; None where the kernel does not tell (any more)."""
-    found = _status(folder, b"VmPTE")
-    return None if found is None else int(found.split()[0]) << 10
+    return _bytes(_status(folder, b"VmPTE"))
 
 
 def allowed_nodes(folder: Folder) -> str | None:
@@ -64,14 +64,12 @@ def allowed_nodes(folder: Folder) -> str | None:
 
 def swapped(folder: Folder) -> int | None:
     """How much of its own memory is in swap, in bytes; None where the kernel does not tell."""
-    found = _status(folder, b"VmSwap")
-    return None if found is None else int(found.split()[0]) << 10
+    return _bytes(_status(folder, b"VmSwap"))
 
 
 def threads(folder: Folder) -> int | None:
     """How many threads it has; None for one that is gone."""
-    found = _status(folder, b"Threads")
-    return None if found is None else int(found)
+    return _word(_status(folder, b"Threads"), 0)
 
 
 def oom_score(folder: Folder) -> int | None:
@@ -98,8 +96,7 @@ def user(folder: Folder) -> str | None:
 
 def uid(folder: Folder) -> int | None:
     """The number of its effective user."""
-    found = _status(folder, b"Uid")
-    return None if found is None else int(found.split()[1])
+    return _word(_status(folder, b"Uid"), 1)
 
 
 def user_name(uid: int) -> str:
@@ -185,8 +182,19 @@ def _status(folder: Folder, name: bytes) -> bytes | None:
 
 
 def _size(text: bytes, name: bytes) -> int | None:
-    found = _line(text, name)
-    return None if found is None else int(found.split()[0]) << 10
+    return _bytes(_line(text, name))
+
+
+def _bytes(line: bytes | None) -> int | None:
+    """The bytes of a number of KiB."""
+    found = _word(line, 0)
+    return None if found is None else found << 10
+
+
+def _word(line: bytes | None, place: int) -> int | None:
+    """The number in this place of a line; None where it has none."""
+    words = (line or b"").split()
+    return number(words[place]) if len(words) > place else None
 
 
 def _line(text: bytes, name: bytes) -> bytes | None:

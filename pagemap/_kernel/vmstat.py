@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._kernel.regular import open_told
 
 __all__ = ["counts", "pinned"]
@@ -17,7 +18,8 @@ def counts(procfs: str = "/proc") -> dict[str, int]:
     except OSError:
         return {}
     words = [line.split() for line in lines]
-    return {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdecimal()}
+    told = {each[0]: number(each[1]) for each in words if len(each) == 2}
+    return {name: count for name, count in told.items() if count is not None}
 
 
 def pinned(procfs: str = "/proc") -> int | None:

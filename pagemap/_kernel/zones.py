@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._kernel.regular import open_told
 from pagemap._vocabulary.record import Record, field
 
@@ -57,18 +58,19 @@ def _zone(text: str) -> Zone | None:
     head, _, rest = text.partition("\n")
     node, _, name = head.partition(", zone")
     name = name.strip()
-    if name == _DEVICES or not node.isdecimal() or not name:
+    on_node = number(node)
+    if name == _DEVICES or on_node is None or not name:
         return None
     found: dict[str, int] = {}
     for line in rest.split("\n"):
         words = line.replace(":", " ").split()
         if words[:2] == ["pages", "free"]:
             words = words[1:]
-        if len(words) == 2 and words[1].isdecimal():
+        if len(words) == 2 and (count := number(words[1])) is not None:
             adds = words[0] in _ADDED
-            found[words[0]] = int(words[1]) + (found.get(words[0], 0) if adds else 0)
+            found[words[0]] = count + (found.get(words[0], 0) if adds else 0)
     return Zone(
-        int(node),
+        on_node,
         name,
         found.get("start_pfn", 0),
         found.get("spanned", 0),

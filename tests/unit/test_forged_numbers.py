@@ -1,0 +1,74 @@
+"""Numbers that no kernel writes: a copy of /proc, or one of a container, may have any."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pagemap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OF_MACHINE = ("meminfo", "zoneinfo", "buddyinfo", "vmstat", "version")
+OF_PROCESS = ("status", "stat", "statm", "smaps", "smaps_rollup", "maps", "comm", "auxv")
+FORGED = {
+    "30 digits": b"9" * 30,
+    "past 63 bits": b"9223372036854775808",
+    "more digits than Python takes": b"9" * 5000,
+    "of another script": "\N{ARABIC-INDIC DIGIT THREE}".encode(),
+}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Some files of /proc, those of this process as those of 4242."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "4242").mkdir()
+    copy(OF_MACHINE, Path("/proc"), tmp_path)
+    copy(OF_PROCESS, Path("/proc/self"), tmp_path / "4242")
+    return tmp_path
+
+
+def copy(names: Iterable[str], source: Path, to: Path) -> None:
+    for name in names:
+        (to / name).write_bytes((source / name).read_bytes())
+
+
+def forge(path: Path, number: bytes, lines: bytes = rb"") -> None:
+    """Put it in the place of all numbers, of lines that begin so."""
+    text = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(
+        b"".join(
+            re.sub(rb"\b[0-9]+\b", number, line) if re.match(lines, line) else line for line in text
+        )
+    )
+
+
+@pytest.mark.parametrize("number", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("name", OF_MACHINE[:-1])
+def test_of_the_machine(copied: Path, name: str, number: bytes) -> None:
+    forge(copied / name, number)
+    told = pagemap.memory(frames=False, procfs=str(copied), sysfs=str(copied))
+    kinds = {row.kind: row for row in told.kinds}
+    if name == "meminfo":
+        assert told.about["total"] is None
+        assert kinds["anon"].kernel is None
+    else:
+        assert told.about["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if name == "zoneinfo":
+        assert len(told.zones) == 0
+    if name == "buddyinfo":
+        assert {row.kernel for row in told.orders} <= {None}
+
+
+@pytest.mark.parametrize("number", FORGED.values(), ids=FORGED)
+def test_of_a_process(copied: Path, number: bytes) -> None:
+    forge(copied / "4242" / "status", number, rb"Uid|Vm(PTE|Size|Swap)|Threads")
+    (row,) = pagemap.footprints(procfs=str(copied))
+    assert (row.user, row.page_tables) == (None, None)
+    assert row.rss
