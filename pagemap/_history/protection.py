@@ -97,13 +97,15 @@ class Protection:
         spans = Spans(self._process, self._ranges)
         every = range(len(spans.bounds))
         left = self._writes(spans, every).untracked()  # what is there, and not tracked
-        # What was not tracked before, by its bounds, may be ours that grew, or another's now: the
-        # kernel says EBUSY to that.
+        # What reads as tracked may be another's now: mapped anew, with whatever bounds. The kernel
+        # says EBUSY to that, and nothing new to what is ours, but where it grew just now.
         known = self._known
-        candidates = [n for n, bound in enumerate(spans.bounds) if left[n] or bound not in known]
-        if not clear:
-            candidates = [n for n in candidates if not left[n]]
-        refused = set(self._register(spans, candidates))
+        failed = self._register(spans, [n for n in every if clear or not left[n]])
+        refused = {
+            n
+            for n, code in failed.items()
+            if code == EBUSY or left[n] or spans.bounds[n] not in known
+        }
         if not clear:
             refused |= {n for n, bound in enumerate(spans.bounds) if bound in self._refused}
         ours = [n for n in every if n not in refused and (clear or not left[n])]

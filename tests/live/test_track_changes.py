@@ -246,6 +246,23 @@ def test_anothers_tracking_that_comes_later(marked: contextlib.ExitStack) -> Non
         assert oracle.entries(os.getpid(), start, end) == protected
 
 
+def test_another_tracker_of_what_is_mapped_anew() -> None:
+    """With the same bounds as before: the first took the writes for its own, and both had less."""
+    start = mappings.alone(16)
+    where = start, start + 16 * PAGE
+    mappings.write(start, range(16))
+    with pagemap.track(where) as first:
+        mappings.map_at(start, 16)
+        mappings.write(start, range(16))
+        with pagemap.track(where) as second:
+            mappings.write(start, [3, 4])
+            assert rows_in(first.written, start, 16) == [(0, 16, "untracked")]
+            assert rows_in(first.collect(), start, 16) == [(0, 16, "untracked")]
+            assert rows_in(second.collect(), start, 16) == [(3, 2, "tracked")]
+            assert not rows_in(second.collect(), start, 16)
+    mappings.free(start, 16)
+
+
 def test_no_descriptor_left() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     data = bytearray(PAGE)
