@@ -9,7 +9,9 @@ from __future__ import annotations
 from pagemap._cli.output import open_output
 from pagemap._cli.output_options import FORMATS, add_arguments
 from pagemap._cli.parsing import parse_limit, parse_names
-from pagemap._cli.terminal import encoding_of, is_bold, lines_of, takes_blocks, width_of, wrapped
+from pagemap._cli.result_columns import column_of, heaviest, one
+from pagemap._cli.result_forms import draw, export, first, several
+from pagemap._cli.terminal import lines_of, width_of
 from pagemap._errors import UsageError
 from pagemap._tables.sums import Sums
 
@@ -20,10 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._cli.output import Output
+    from pagemap._cli.result_forms import Tables
     from pagemap._tables.table import Table
     from pagemap._vocabulary.schema import Schema
-
-    Tables = Table[Any] | Iterable[Table[Any]]
 
 __all__ = ["FORMATS", "Results", "add_arguments"]
 
@@ -70,9 +71,9 @@ class Results:
         self._top = parse_limit(arguments.top, option="--top")
         self._reverse: bool = arguments.reverse
         by: str | None = getattr(arguments, "by", None)
-        self._by = None if by is None else _column_of(by, schema, also_by)
+        self._by = None if by is None else column_of(by, schema, also_by)
         if self._by is not None:
-            usual, order = None, _heaviest(schema.grouped(self._by))
+            usual, order = None, heaviest(schema.grouped(self._by))
         self.made = schema
         self.schema = schema if self._by is None else schema.grouped(self._by)
         self._order = self._order_of(arguments.sort, order)
@@ -85,7 +86,7 @@ class Results:
 
     def _order_of(self, asked: str | None, usual: str | None) -> str | None:
         if asked is not None:
-            return _one(asked, self.schema, "--sort")
+            return one(asked, self.schema, "--sort")
         if usual is None or usual not in self.schema:
             return None
         return usual
@@ -175,7 +176,7 @@ class Results:
                 header = self._header and number == 0
                 self._write(make(), output, header=header, extra={"time": now})
                 continue
-            table = _whole(_several(make()))
+            table = _whole(several(make()))
             output.write(f"{now}\n".encode("ascii"))
             lines = lines_of(output.fd)
             most = None if lines is None else max(lines - _OTHER_LINES, 1)
@@ -194,60 +195,31 @@ class Results:
     ) -> None:
         header = self._header if header is None else header
         sums = Sums()
-        tables = self._first(sums.over(self._arranged(_several(made))), most)
+        limits = [each for each in (self._top, most) if each is not None]
+        tables = first(sums.over(self._arranged(several(made))), min(limits, default=None))
         if self.format == "table":
-            self._write_table(tables, output, sums, header=header, changes=changes)
+            draw(
+                tables,
+                output,
+                names=self._names,
+                always=self._always,
+                header=header,
+                total=sums,
+                changes=changes,
+                after=self.after,
+            )
             return
         names = self._names if self._names is not None else self._usual
         chosen = (table.select(names) for table in tables)
-        if self.format == "csv":
-            from pagemap._export import csv
-
-            csv.write(chosen, output.write, header=header, extra=extra)
-        elif self.format == "jsonl":
-            from pagemap._export import jsonl
-
-            jsonl.write(chosen, output.write, extra=extra)
-        elif self.format == "json":
-            from pagemap._export import json
-
-            shown = names or self.schema.names
-            json.write(chosen, output.write, total=lambda: [sums.get(name) for name in shown])
-        else:
-            from pagemap._export import arrow
-
-            arrow.write(chosen, output.write)
-
-    def _write_table(
-        self,
-        tables: Iterable[Table[Any]],
-        output: Output,
-        sums: Sums,
-        *,
-        header: bool,
-        changes: Any,
-    ) -> None:
-        from pagemap._render import terminal
-
-        encoding, unfit = encoding_of(output.fd)
-
-        def put(text: str) -> None:
-            output.write(text.encode(encoding, unfit))
-
-        terminal.write(
-            tables,
-            put,
-            names=self._names,
-            always=self._always,
-            width=width_of(output.fd),
+        shown = names or self.schema.names
+        export(
+            self.format,
+            chosen,
+            output.write,
             header=header,
-            bold=is_bold(output.fd),
-            total=sums,
-            changes=changes,
-            ascii_bars=not takes_blocks(output.fd),
+            extra=extra,
+            total=lambda: [sums.get(name) for name in shown],
         )
-        for line in self.after() if self.after else ():
-            put(wrapped(line, width_of(output.fd)))
 
     def _arranged(self, tables: Iterator[Table[Any]]) -> Iterator[Table[Any]]:
         """The rows, grouped and sorted if that is asked for."""
@@ -259,16 +231,6 @@ class Results:
             return iter([whole.sorted(self._order, reverse=largest_first is not self._reverse)])
         return iter([whole.reversed() if self._reverse else whole])
 
-    def _first(self, tables: Iterator[Table[Any]], most: int | None) -> Iterator[Table[Any]]:
-        """The first rows, as many as are wanted; all are read, because the sums include all."""
-        left = min((each for each in (self._top, most) if each is not None), default=None)
-        for number, table in enumerate(tables):
-            if left is None:
-                yield table
-            elif left or number == 0:
-                yield table.top(left)
-                left -= min(left, len(table))
-
     def _grouped(self, table: Table[Any]) -> Table[Any]:
         return table if self._by is None else table.grouped(self._by)
 
@@ -279,34 +241,7 @@ def _whole(tables: Iterable[Table[Any]]) -> Table[Any]:
     return Table.joined(tables)
 
 
-def _several(made: Tables) -> Iterator[Table[Any]]:
-    from pagemap._tables.table import Table
-
-    return iter([made]) if isinstance(made, Table) else iter(made)
-
-
-def _column_of(by: str, schema: Schema[Any], also_by: Sequence[str]) -> str:
-    if also_by and by.replace("-", "_") not in schema.names:
-        from pagemap._vocabulary.names import unknown
-
-        raise UsageError(unknown("--by", by, (*also_by, *schema.names)))
-    return _one(by, schema, "--by")
-
-
-def _one(text: str, schema: Schema[Any], option: str) -> str:
-    names = parse_names([text], schema.names, option=option)
-    if len(names) > 1:
-        raise UsageError(f"{option} takes one column, not {len(names)}")
-    return names[0]
-
-
 def _seconds(text: str) -> float:
     from pagemap._cli.watch import parse_seconds
 
     return parse_seconds(text, option="--watch")
-
-
-def _heaviest(groups: Schema[Any]) -> str:
-    """The column by which groups are in order where nobody says: the amount of the first rank."""
-    ranked = [column for column in groups if column.adds and column.rank is not None]
-    return min(ranked, key=lambda each: (each.name in ("processes", "rows"), each.rank)).name
