@@ -124,7 +124,7 @@ def _no_cgroup(error: OSError, path: str) -> PagemapError:
             path=path,
         )
     if error.errno == ENOENT:
-        return NoSuchProcess(
+        return UsageError(
             f"{path!r} is not a cgroup: it has no {_PROCS}",
             errno=error.errno,
             operation="list the cgroup",
