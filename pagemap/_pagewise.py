@@ -23,7 +23,15 @@ INTERNAL = frozenset(
     (
         *("alive", "can_find", "can_scan", "check_image", "complete", "counted", "counted_source"),
         *("descriptor", "devices", "devices_by_shmem", "end_page", "folder", "frame_reader"),
-        *("has_frames", "has_smaps", "live", "machine", "maps_blocks", "passed_over"),
+        *(
+            "frames_lost",
+            "has_frames",
+            "has_smaps",
+            "live",
+            "machine",
+            "maps_blocks",
+            "passed_over",
+        ),
         *("read_error", "reading", "record", "require_alive", "require_live", "require_open"),
         *("scan_error", "source", "source_at", "swapped_shmem"),
     )

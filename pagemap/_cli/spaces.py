@@ -76,7 +76,7 @@ def require_frames(saved: SavedProcesses) -> None:
     if not saved.has_frames:
         remedy = "take the snapshot as root with --frames"
         if saved.salvaged:
-            remedy = "it was salvaged from a damaged file, which keeps none: take another"
+            remedy = "it was salvaged from a damaged file, where some were lost: take another"
         raise Unsupported(
             f"the snapshot has no flags of the frames of its processes; {remedy}",
             operation="read the snapshot",

@@ -29,9 +29,9 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
 
     Returns ``moments``, how many were written, and ``lost``, how many more the file has some of;
     ``whole``; ``processes`` of the last one and, where it is not whole, ``blocks``; ``skipped``,
-    how many bytes of the file were of no use; and ``frames``, how many more are of words of frames:
-    where some of these may be missing the new file has none. Raises PagemapError where nothing is
-    whole, or the file cannot be read.
+    how many bytes of the file were of no use; ``lost_frames``, how many processes have lost words
+    of frames: of these the new file has none at all, and ``frames`` is how many more bytes that
+    makes. Raises PagemapError where nothing is whole, or the file cannot be read.
     """
     try:
         fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -66,9 +66,10 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
             "whole": True,
             "processes": copy.processes,
             "skipped": size - copy.used,
+            "lost_frames": 0,
             "frames": 0,
         }
-    parts = Parts(writer)
+    parts = Parts(writer, fd, size)
     used = 0 if version is None else 16
     for chunk in chunks_of(fd, size):
         if chunk.kind == chunks.TRAILER:
@@ -85,5 +86,6 @@ def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) 
         "processes": len(parts.processes),
         "blocks": sum(len(each.columns[0]) for each in parts.processes.values()),
         "skipped": size - used,
+        "lost_frames": parts.lost_frames,
         "frames": parts.frames,
     }

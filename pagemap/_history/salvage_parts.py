@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 
 from pagemap._errors import PagemapError
+from pagemap._history.salvage_chunks import chunk_at
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
-from pagemap._native.snapshot import BlockTrial
+from pagemap._native.snapshot import HEADER_SIZE, BlockTrial
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
 from pagemap._space.snapshot_index import packed_size
@@ -23,29 +25,36 @@ if TYPE_CHECKING:
 __all__ = ["Parts"]
 
 _MAPS = (chunks.MAPS, chunks.MAPPINGS)
+_BEFORE_FRAMES = (chunks.PROCESS, *_MAPS, chunks.PAGES, chunks.WITHIN)
 
 
 class Parts:
     """The parts of one moment that were found: whole chunks, in their order."""
 
-    def __init__(self, writer: SnapshotWriter) -> None:
+    def __init__(self, writer: SnapshotWriter, fd: int, size: int) -> None:
         self._writer = writer
+        self._fd = fd  # of the damaged file, of `size` bytes
+        self._size = size
         self._trial = BlockTrial()
         self._facts: dict[int, bytes] = {}  # as they were written: inflated they can be a lot
         self._bounds: array[int] = array("Q")  # of the mappings of the process that came last,
         self._whose = -1  # which is this one;
         self._within: Spans | None = None  # None where it is not sure that no mapping is missing
         self._end = 0  # of the last chunk, in bytes
+        self._frames: array[int] | None = None  # where those of a process are, one after another
+        self._framed = -1  # which is this one; None: some may be missing
+        self._has_frames = False
         self.processes: dict[int, ProcessWriter] = {}
-        self.frames = 0  # bytes of chunks with words of frames: not kept, for some may be missing
+        self.lost_frames = 0  # processes of which some, and so all, are lost
+        self.frames = 0  # bytes of chunks with words of frames that are not kept
         writer.begin_moment({"complete": False, "salvaged": True})
 
     def add(self, chunk: Chunk) -> None:
         """Take a chunk that is whole."""
         if chunk.place != self._end and not self._within:
             self._whose = -1  # what is missing may be mappings
+        self._follow_frames(chunk)
         self._end = chunk.end
-        self.frames += len(chunk.data) if chunk.kind == chunks.FRAMES else 0
         try:
             if chunk.kind == chunks.PROCESS and chunk.whose not in self.processes:
                 self._begin(chunk.whose, chunk.payload)
@@ -59,7 +68,12 @@ class Parts:
             elif chunk.kind in (chunks.PAGES, chunks.WITHIN):
                 self._add_block(process, chunk)
             elif chunk.kind == chunks.END:
-                process.end(self._ended(chunk.whose, chunks.from_json(chunk.payload)))
+                facts = self._ended(chunk.whose, chunks.from_json(chunk.payload))
+                if "frames_end" in facts and not self._keep_frames(process):
+                    del facts["frames_end"]
+                    facts["frames_lost"] = True
+                    self.lost_frames += 1
+                process.end(facts)
         except (ValueError, OSError):
             return  # the sums are right, and what they are of is not
 
@@ -77,7 +91,6 @@ class Parts:
         unknown = {"end": before.get("begin"), "end_ns": before.get("begin_ns"), "cut_at": None}
         # it cannot be known that nothing between is missing
         end = {**unknown, **facts, "complete": False, "salvaged": True}
-        end.pop("frames_end", None)  # without all words of frames there are none
         checked_facts({**before, **end})
         return end
 
@@ -106,9 +119,50 @@ class Parts:
             words = array("Q", (vpn, end, 0, packed_size(len(chunk.data), process.whose)))
             process.blocks(memoryview(chunk.data), memoryview(words))
 
+    def _follow_frames(self, chunk: Chunk) -> None:
+        """Note where the words of frames are: behind the pages of a process, without a gap."""
+        if chunk.place != self._end and not self._is_another(chunk.place):
+            self._frames = None
+        if chunk.kind in _BEFORE_FRAMES:
+            self._frames, self._framed = array("Q"), chunk.whose
+        elif chunk.kind == chunks.FRAMES:
+            self._has_frames = True
+            self.frames += len(chunk.data)
+            if self._frames is not None and self._framed == chunk.whose:
+                self._frames.append(chunk.place)
+
+    def _is_another(self, end: int) -> bool:
+        """Whether all that lies before byte `end` is one damaged chunk, and none of frames."""
+        header = chunks.parse_header(os.pread(self._fd, HEADER_SIZE, self._end))
+        return (
+            header is not None
+            and header.kind != chunks.FRAMES
+            and self._end + HEADER_SIZE + header.size == end
+        )
+
+    def _keep_frames(self, process: ProcessWriter) -> bool:
+        """Copy the words of its frames, where none is missing: a word of 0 says something else."""
+        if self._frames is None or self._framed != process.whose:
+            return False
+        found = [chunk_at(self._fd, place, self._size) for place in self._frames]
+        try:
+            sizes = [
+                len(chunks.inflated(chunk.payload, chunks.MOST_TEXT)) for chunk in found if chunk
+            ]
+        except ValueError:
+            return False
+        if len(sizes) != len(found):
+            return False  # the file was changed meanwhile
+        for chunk, size in zip(filter(None, found), sizes, strict=True):
+            process.copy_frames(chunk.payload, size)
+            self.frames -= len(chunk.data)
+        return True
+
     def end(self) -> None:
         """Write what makes it a snapshot."""
         for whose, process in self.processes.items():
             if "end" not in process.entry:
-                process.end(self._ended(whose, {}))
+                lost = {"frames_lost": True} if self._has_frames else {}
+                process.end(self._ended(whose, lost))
+                self.lost_frames += self._has_frames
         self._writer.end_moment({})

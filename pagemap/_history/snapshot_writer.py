@@ -62,6 +62,10 @@ class ProcessWriter:
         place = self._writer.chunk(chunks.FRAMES, self.whose, chunks.deflated(payload))
         self.entry["frames"].append([place, len(payload)])
 
+    def copy_frames(self, payload: bytes, size: int) -> None:
+        """Write such words as they were written; unpacked they have `size` bytes."""
+        self.entry["frames"].append([self._writer.chunk(chunks.FRAMES, self.whose, payload), size])
+
     def blocks(self, data: memoryview, words: memoryview) -> None:
         """Write blocks: BLOCK_WORDS numbers tell of each, with its offset in `data`."""
         at = self._writer.raw(data)

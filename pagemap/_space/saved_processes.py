@@ -79,8 +79,11 @@ class SavedProcesses(SeveralSpaces):
 
     @property
     def has_frames(self) -> bool:
-        """Whether flags and map counts of frames were saved."""
-        return any(space.has_frames for space in self._spaces.values())
+        """Whether flags and map counts of frames were saved, and of no process lost since."""
+        spaces = self._spaces.values()
+        return any(each.has_frames for each in spaces) and not any(
+            each.frames_lost for each in spaces
+        )
 
     def require_pfns(self, purpose: str) -> None:
         """Raise PfnsHidden where one was taken without: `purpose` is what cannot be done."""

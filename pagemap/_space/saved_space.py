@@ -179,6 +179,11 @@ class SavedSpace(AddressSpace):
         """Whether flags and map counts of frames were saved."""
         return self._fact("frames_end") is not None
 
+    @property
+    def frames_lost(self) -> bool:
+        """Whether they were saved, and some were lost since, and so all were left out."""
+        return self._fact("frames_lost", default=False) is True
+
     def frame_reader(self, purpose: str) -> FrameReader:
         """What was saved about frames."""
         self.require_open()

@@ -283,6 +283,6 @@ def test_salvage_says_that_frames_are_lost(
     said = capfd.readouterr().err
     useless = sizes[hit] + 80  # and the trailer, for there is a new one
     assert f"; left out {useless} bytes, and all flags and map counts of frames" in said
-    assert f"frames ({whole} bytes)\n" in said
+    assert f"frames of 1 process ({whole} bytes)\n" in said
     assert main(["types", str(salvaged)]) == 69
     assert "salvaged from a damaged file" in capfd.readouterr().err

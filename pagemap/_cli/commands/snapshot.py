@@ -172,7 +172,8 @@ def _salvage(arguments: Namespace) -> int:
     processes = f"{found['processes']} process{'es' * (found['processes'] != 1)}"
     blocks = f"{found['blocks']} block{'s' * (found['blocks'] != 1)} of pages"
     lost = f"{found['skipped']} bytes"
-    if found["frames"]:
-        lost += f", and all flags and map counts of frames ({found['frames']} bytes)"
+    if found["lost_frames"]:
+        of = f"{found['lost_frames']} process{'es' * (found['lost_frames'] != 1)}"
+        lost += f", and all flags and map counts of frames of {of} ({found['frames']} bytes)"
     complain(f"saved {processes}, with {blocks} that are whole; left out {lost}")
     return 0
