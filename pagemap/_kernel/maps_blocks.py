@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "read_blocks", "settled"]
 
 _BOUNDS_SIZE = 40  # more than two addresses have
+_LONGEST = 1 << 20  # bytes of a line: a path has 4 KiB at most, and four times that in octal
 
 
 def settled(block: bytes, fd: int) -> bytes:
@@ -96,12 +97,16 @@ def read_blocks(fd: int, size: int = 1 << 16) -> Iterator[bytes]:
         for _, block in results:
             if block:
                 yield block
+    if text.bad is not None:
+        raise bad_line(text.bad)
 
 
 class _Text:
     """The text of a file of maps; each step reads on where the one before it ended."""
 
     done = True
+    bad: bytes | None = None
+    """The beginning of a line that is longer than any of the kernel: there the text ends."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -127,8 +132,10 @@ class _Text:
         self._ended = got < len(buffer)
         self._offset += got
         text = self._rest + buffer[:got]
-        whole = len(text) if self._ended else text.rfind(b"\n") + 1  # a line may be of any length
+        whole = len(text) if self._ended else text.rfind(b"\n") + 1
         self._rest = text[whole:]
+        if len(self._rest) > _LONGEST:
+            self.bad, self._ended = self._rest[:_BOUNDS_SIZE], True
         return text[:whole]
 
 

@@ -158,3 +158,15 @@ def test_what_is_no_regular_file_is_not_opened(
     else:
         assert (code, [row["pid"] for row in rows]) == (0, [copy.pid])
         assert rows[0]["share"] is None, "of a memory whose size is not told"
+
+
+def test_a_line_that_does_not_end(pagemap: Pagemap, copy: Copy, tmp_path: Path) -> None:
+    """A hole of a TiB was read as one line: for hours, and into memory."""
+    shutil.copytree(copy.procfs, tmp_path, dirs_exist_ok=True)
+    smaps = tmp_path / str(copy.pid) / "smaps"
+    with smaps.open("wb") as file:
+        file.truncate(1 << 40)
+    words = ("footprint", "--by", "mapping", "--procfs", str(tmp_path), copy.pid)
+    code, out, err = pagemap(*words)
+    assert (code, out) == (1, b"")
+    assert "not a line of /proc/PID/maps: '" in err[0]
