@@ -25,11 +25,12 @@ class Facts(NamedTuple):
 
     scan: bool
     write_tracking: bool
+    mapping_query: bool
 
 
 KNOWN = {
-    "6.1": Facts(scan=False, write_tracking=False),
-    "6.12": Facts(scan=True, write_tracking=True),
+    "6.1": Facts(scan=False, write_tracking=False, mapping_query=False),
+    "6.12": Facts(scan=True, write_tracking=True, mapping_query=True),
 }
 
 
