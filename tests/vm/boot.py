@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 INSIDE = Path(__file__).with_name("inside.sh")
 CONSOLE_LINES = 40
+CACHED = "cached"  # the tag of the host's root in inside.sh, which mounts it once more
 OUT_OF_TIME = ("124", "137")  # what `timeout` exits with, in inside.sh
 # virtme writes to these as it boots; what is written stays in the guest's memory.
 _WRITABLE = [f"--overlay-rwdir={folder}" for folder in ("/etc", "/lib", "/tmp", "/var")]
@@ -83,6 +84,9 @@ def command(kernel: Kernel, series: str, share: Path, limits: Limits) -> list[st
         ),
         *_WRITABLE,
         *("--script-sh", "exec bash " + " ".join(map(_quoted, script))),
+        "--qemu-opts",  # and nothing of virtme-run's after it
+        *("-fsdev", "local,id=again,path=/,security_model=none,readonly=on,multidevs=remap"),
+        *("-device", f"virtio-9p-pci,fsdev=again,mount_tag={CACHED}"),
     ]
 
 
