@@ -8,9 +8,15 @@ exec >"$share/output" 2>&1 </dev/null
 echo "guest: Linux $(uname -r), $(nproc) CPUs, up for $(cut -d' ' -f1 /proc/uptime) s"
 : >"$share/started"
 
-# The root is the host's, read-only and through 9p, where files cannot be mapped shared.
+# The root is the host's, read-only and through 9p, where files cannot be mapped shared. In memory
+# there is no disk, whose pages can leave the cache: hence a disk of memory, where it can be made.
 mkdir /run/scratch
-mount -t tmpfs -o mode=1777 scratch /run/scratch
+if modprobe brd rd_nr=1 rd_size=393216 && /usr/sbin/mkfs.ext4 -q /dev/ram0 &&
+	mount /dev/ram0 /run/scratch; then
+	chmod 1777 /run/scratch
+else
+	mount -t tmpfs -o mode=1777 scratch /run/scratch
+fi
 export TMPDIR=/run/scratch
 # virtme mounts the root without a cache: each import asks the host for each file again. The folders
 # that Python is read from are therefore mounted once more, with one; nothing there changes.
