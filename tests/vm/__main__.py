@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What meets the kernel. An emulated processor is 10 to 20 times slower than this one: left out are
-# the two largest kinds of target, and tests that are long by design.
+# the two largest kinds of target, tests that are long by design, and the compiler of C++.
 TESTS = (
     *("tests/vm/guest", "tests/live", "tests/unit/test_doctor.py", "tests/unit/test_process.py"),
     *("tests/cli/test_doctor_command.py", "tests/cli/test_regions_command.py"),
-    *("-k", "not (sparse or many or leave_nothing or 100_000 or large_target)"),
+    *("-k", "not (sparse or many or leave_nothing or 100_000 or large_target or cpp)"),
 )
 # Two minutes a kernel: what differs between kernels, and each way of finding and counting pages.
 # Left out is what starts the command, which takes 10 s there.
@@ -45,7 +45,8 @@ CHOSEN = (
         " or (idle or swapped) and (each_count or defaults or max_pages or filters)"
     ),
 )
-OPTIONS = ("-p", "no:cacheprovider")
+# Each test is named as it begins: a guest that dies tells nothing more.
+OPTIONS = ("-p", "no:cacheprovider", "-v")
 LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
 ENDING = 45  # what an interrupted pytest may take there to end a test and tell of all
 HERE = Path(__file__).parent

@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     """
 
     boot: float = 240
-    whole: float = 3600
+    whole: float = 7200
     grace: float = 60
 
 
@@ -180,6 +180,13 @@ def closing_line(share: Path) -> str:
     return found[-1] if found else ""
 
 
+def _last_line(share: Path) -> str:
+    """What the guest printed last: with -v, the test that it was in."""
+    output = share / "output"
+    lines = output.read_text(errors="replace").split("\n") if output.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 def judge(share: Path, ended: str) -> Outcome:
     """What the files in `share` prove; `ended` is how the guest has."""
     if not (share / "started").exists():
@@ -187,7 +194,8 @@ def judge(share: Path, ended: str) -> Outcome:
     summary = closing_line(share)
     bad = bool(re.search(r"\b[1-9]\d* (failed|errors?)\b", summary))
     if not (share / "status").exists():
-        return Outcome(False, f"the guest has not finished its tests: {ended}", bad)
+        where = f"{ended}; the last that it printed: {_last_line(share)}"
+        return Outcome(False, f"the guest has not finished its tests: {where}", bad)
     status = (share / "status").read_text().strip()
     if status in OUT_OF_TIME:
         return Outcome(False, f"{summary or 'no test ended'} (and then time was up)", bad)

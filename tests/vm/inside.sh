@@ -42,10 +42,11 @@ modprobe zram num_devices=0 # its absence is what tests of swap will tell
 export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # to import them takes seconds here
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
+export PAGEMAP_ROUNDS=20 # of two threads that take turns each 10 µs
 mapfile -d '' -t arguments <"$share/arguments"
 # An interrupt, at which pytest tells what it has seen. The limit counts from the guest's boot.
 seconds=$((seconds - $(cut -d. -f1 /proc/uptime)))
 timeout --signal=INT --kill-after=30 $((seconds > 1 ? seconds : 1)) \
-	"$python" -m pytest "${arguments[@]}"
+	"$python" -u -m pytest "${arguments[@]}"
 echo $? >"$share/status.new"
 mv "$share/status.new" "$share/status"

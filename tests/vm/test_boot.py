@@ -46,6 +46,7 @@ def test_a_pass_told_quietly(tmp_path: Path) -> None:
         ("echo no bootable device; exit 1", "did not boot: it ended with status 1", False),
         (STARTED, "has not finished its tests", False),
         (STARTED + "kill -9 $$", "has not finished its tests: it ended with status -9", False),
+        (STARTED + "printf 'a\\nb::c \\n' >>output", "the last that it printed: b::c", False),
         (STARTED + "echo 0 >status", "pytest told nothing", True),
         (STARTED + "echo 4 >status", "exited with 4", True),
         (closing("1 failed, 3 passed", 1), "1 failed, 3 passed in 1.23s (0:00:01) (pytest", True),
