@@ -10,7 +10,6 @@ from pagemap._vocabulary.rows.memory import PARTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from pagemap._analyses.memory import Memory
@@ -44,7 +43,6 @@ _VIEWS = {
     "swaps": "swap areas, and the memory that zram and zswap take for what is in them",
 }
 _OF_FRAMES = ("blocks", "blockers", "runs", "groups")
-_LISTS = {"blockers": "blocks that are not free", "runs": "runs of free frames"}
 _TOP = 20
 _TOP_OF_DATA = 1000
 _MOST_SORTED = 1 << 17  # kept where another order decides; some 90 MiB
@@ -142,6 +140,7 @@ def run(arguments: Namespace) -> int:
     """Write the table that was asked for."""
     from pagemap._analyses.groups import NUMBERED
     from pagemap._analyses.memory import memory
+    from pagemap._cli import memory_remarks
     from pagemap._cli.parsing import parse_count, parse_limit
     from pagemap._cli.progress import Bar
 
@@ -149,7 +148,7 @@ def run(arguments: Namespace) -> int:
     part = _BY.get(view, view)
     threads = parse_count(arguments.threads, option="--threads")
     top = most = parse_limit(arguments.top, option="--top")
-    if top is None and part in _LISTS:
+    if top is None and part in memory_remarks.LISTS:
         most = _TOP if arguments.format in (None, "table") else _TOP_OF_DATA
         arguments.top = str(most)
     if arguments.sort is not None or arguments.reverse:  # then another order decides
@@ -175,11 +174,11 @@ def run(arguments: Namespace) -> int:
         return table
 
     if part == "kinds":
-        shown.after = lambda: _summary(made[0])
+        shown.after = lambda: memory_remarks.summary(made[0])
     shown.show(make)
-    if part in _LISTS:
-        _remark_list(made[0], part, int(arguments.top), usual=top is None)
-    return _remark(made[0], part)
+    if part in memory_remarks.LISTS:
+        memory_remarks.remark_list(made[0], part, int(arguments.top), usual=top is None)
+    return memory_remarks.remark(made[0], part)
 
 
 def _row(by: str | None) -> str:
@@ -193,84 +192,8 @@ def _row(by: str | None) -> str:
     return word
 
 
-def _remark_list(told: Memory, part: str, top: int, *, usual: bool) -> None:
-    """Report how many rows there are, where fewer are shown and nobody asked for so many."""
-    from pagemap._cli.messages import complain
-
-    about: Mapping[str, Any] = told.about
-    kept, every = len(told._asdict()[part]), about[part]
-    if usual and top < every:
-        complain(f"{top} of {every} {_LISTS[part]} are shown; --top {every} shows all")
-    if kept < every and kept > top:
-        complain(f"only the first {kept} of {every} {_LISTS[part]} were sorted")
-
-
 def _frames(part: str) -> bool | None:
     """Whether frames are needed (True), of use (None), or not (False)."""
     if part in _OF_FRAMES:
         return True
     return False if part == "swaps" else None
-
-
-def _summary(told: Memory) -> Iterator[str]:
-    """Lines below the table of kinds: sums, blocks and swap."""
-    from pagemap._vocabulary.units import format_size
-
-    about: Mapping[str, Any] = told.about
-    if about["total"] is not None and about["system_ram"] is not None:
-        yield (
-            f"memory by the firmware: {format_size(about['system_ram'])}, "
-            f"of it MemTotal: {format_size(about['total'])}"
-        )
-    if told.blocks is not None and about["on_lists"]:
-        yield f"part of unnamed: {format_size(about['on_lists'])} free on per-CPU lists"
-    if told.blocks is not None:
-        rows = [row for row in told.blocks if row.block == about["block"]]
-        free, movable, blocked = (
-            sum(getattr(row, name) for row in rows) for name in ("free", "movable", "blocked")
-        )
-        yield (
-            f"blocks of {format_size(about['block'])}: {free} free, {movable} could be freed, "
-            f"{blocked} blocked"
-        )
-    for area in told.swaps:
-        size = "" if area.size is None else f" of {format_size(area.size)}"
-        taken = "" if area.memory is None else f", for {format_size(area.memory)} of memory"
-        yield f"swap {area.path}: {format_size(area.used)}{size} used{taken}"
-
-
-def _remark(told: Memory, part: str) -> int:
-    """Report what the table does not show; return the exit code."""
-    from pagemap._cli.exit_codes import DENIED
-    from pagemap._cli.messages import complain
-
-    about: Any = told.about
-    if part == "groups":
-        from pagemap._cli.left_out import tell_left_out
-
-        tell_left_out(about)
-    if about["why"] is not None:
-        complain(f"frames are not counted, only the kernel's own figures are shown: {about['why']}")
-        if not told._asdict()[part]:
-            return DENIED
-    if part == "swaps" and not told.swaps:
-        complain("no swap is set up")
-    if not about["counted"]:
-        return 0
-    if about["changed"]:
-        complain("memory was added or removed while it was counted; count again")
-    if about["system_ram"] is None:
-        complain(
-            "/proc/iomem does not tell which frames are memory, so unnamed is estimated: "
-            "MemTotal without all other kinds"
-        )
-    if about["ksm_told"] is not True and part in (
-        "kinds",
-        "zones",
-        "nodes",
-        "cgroups",
-        "groups",
-        "figures",
-    ):
-        complain("this kernel does not tell merged pages apart: those of KSM are counted in anon")
-    return 0
