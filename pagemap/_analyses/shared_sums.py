@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-from pagemap._native.sharing import KINDS, NO_RANK
+from pagemap._native.sharing import KINDS
+from pagemap._native.sharing_sums import NO_RANK
 from pagemap._vocabulary.rows.sharing import SharedFrameRow
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pagemap._kernel.frames import FrameReader
-    from pagemap._native.sharing import FrameSets, Heaviest
+    from pagemap._native.heaviest import Heaviest
+    from pagemap._native.sharing import FrameSets
     from pagemap._space.every_space import Spaces
     from pagemap._space.saved_processes import SavedProcesses
 

@@ -27,8 +27,9 @@ from pagemap._errors import PagemapError, from_file_error
 from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, RESERVED, FrameReader
 from pagemap._native.descriptors import Holder
+from pagemap._native.heaviest import Heaviest
 from pagemap._native.lines import Lines
-from pagemap._native.sharing import FrameSets, Heaviest
+from pagemap._native.sharing import FrameSets
 from pagemap._native.stretches import SharingPiece, StretchBuffer
 from pagemap._space.about import about
 from pagemap._space.every_space import AMONG_SAVED, Spaces, require_pfns

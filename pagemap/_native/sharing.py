@@ -1,4 +1,4 @@
-"""The table from frames to the sets of processes that map them: its memory, and its sums."""
+"""The table from frames to the sets of processes that map them: its memory, and its filling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import mmap
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
+from pagemap._native.sharing_sums import RESERVED, SetSums
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,28 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from pagemap._native.heaviest import Heaviest
     from pagemap._native.stretches import StretchBuffer
 
-__all__ = ["KINDS", "NO_RANK", "FrameSets", "Heaviest"]
+__all__ = ["KINDS", "FrameSets"]
 
 KINDS = ("anon", "file", "shmem", "ksm", "zero", "other")
 """What a shared frame is, in the order of enum pm_kind."""
 
-NO_RANK = 2**32 - 1
-"""A process whose pairs are not asked for."""
-
 _KINDS: int = lib.PM_KINDS
 _FIRST_SETS = 1 << 12
 _MOST_SETS = 1 << 31
-_RESERVED: int = lib.PM_FIRST_SET  # sets that name nobody: the empty one, and two untold
 _SET_BYTES = 108  # one while the table grows: its room before and after, and of its hash
-_SET_WORDS = 8  # a set has 64 bytes, and its counts begin at the third word
-_COUNTS_AT = 2
 _TOUCHED: int = lib.PM_TOUCHED
 _SETTLED_AT_ONCE = 1 << 22  # frames of the table that one call goes through
 
 
-class FrameSets:
+class FrameSets(SetSums):
     """Sets of processes, and for each frame of a window the number of its set.
 
     The window takes 4 bytes for each of its frames, of which the kernel gives those that are
@@ -52,8 +48,8 @@ class FrameSets:
         self._buckets: Any = None
         self._merged: Any = ffi.new("uint64_t[]", 1)
         self._alone: Any = None
-        self._most = min(max(size // _SET_BYTES, _RESERVED + 1), _MOST_SETS)
-        self._state.sets_count = _RESERVED
+        self._most = min(max(size // _SET_BYTES, RESERVED + 1), _MOST_SETS)
+        self._state.sets_count = RESERVED
         self._grow(min(_FIRST_SETS, 1 << (self._most - 1).bit_length()))
         sets: Any = self._sets
         sets[lib.PM_UNTOLD_ONE].size = 1
@@ -123,11 +119,6 @@ class FrameSets:
         self._window = self._memory = self._touched = None
 
     @property
-    def sets(self) -> int:
-        """How many sets there are, those included that no frame has any more."""
-        return int(self._state.sets_count) - _RESERVED
-
-    @property
     def full(self) -> bool:
         """Whether there was no room for more sets."""
         return bool(self._state.full)
@@ -193,96 +184,3 @@ class FrameSets:
         while lib.pm_sharing_groups(self._state, numbers, at, found, scratch, sets._state, within):
             sets._grow(2 * len(sets._sets))
         return sets, view_of(within, "Q")
-
-    def by_label(self, labels: int) -> tuple[memoryview, memoryview]:
-        """Frames by label and kind, and the frames that sharing saves by label."""
-        counts = ffi.new("uint64_t[]", labels * _KINDS)
-        saved = ffi.new("uint64_t[]", labels)
-        lib.pm_sharing_labels(self._state, counts, saved)
-        return view_of(counts, "Q"), view_of(saved, "Q")
-
-    def heaviest_sets(self, most: int) -> list[tuple[int, list[int]]]:
-        """The sets with the most frames: the number of each, and its frames by kind."""
-        top = Heaviest(most)
-        words = view_of(self._sets, "Q")
-        counts = ffi.cast("uint64_t *", self._sets) + _RESERVED * _SET_WORDS + _COUNTS_AT
-        found = lib.pm_heaviest(counts, self.sets, _SET_WORDS, top.table, len(top.table))
-        at = [top.table[i].index + _RESERVED for i in range(found)]
-        return [
-            (
-                each,
-                words[each * _SET_WORDS + _COUNTS_AT : (each + 1) * _SET_WORDS].tolist(),
-            )
-            for each in at
-        ]
-
-    def members(self, each: int) -> list[int]:
-        """The numbers of the processes in a set, ascending."""
-        found = []
-        while each:
-            found.append(self._sets[each].member)
-            each = self._sets[each].parent
-        return found[::-1]
-
-    def label(self, each: int) -> int:
-        """The label of a set."""
-        return int(self._sets[each].label)
-
-    def accumulate(self) -> None:
-        """Make the counts of each set those of all that begin with it: last, and once."""
-        lib.pm_sharing_accumulate(self._state)
-
-    def by_member(self, members: int) -> memoryview:
-        """After `accumulate`: the frames that each process shares with others, by kind."""
-        counts = ffi.new("uint64_t[]", max(members, 1) * _KINDS)
-        lib.pm_sharing_members(self._state, counts)
-        return view_of(counts, "Q")[: members * _KINDS]
-
-    def heaviest_pairs(
-        self, ranks: array[int], count: int, most: int, *, below: int = NO_RANK
-    ) -> list[tuple[int, int, list[int]]]:
-        """After `accumulate`: two ranks below `count` each, and the frames that they share.
-
-        `ranks` has one for each process, or `NO_RANK`. One of the two has a number below `below`.
-        """
-        pairs = count * (count - 1) // 2
-        if not pairs:
-            return []
-        counts = ffi.new("uint64_t[]", pairs * _KINDS)
-        scratch = allocate("uint32_t[]", 2 * self._state.sets_count)
-        lib.pm_sharing_pairs(
-            self._state, ffi.from_buffer("uint32_t[]", ranks), below, scratch, counts
-        )
-        top = Heaviest(min(most, pairs))
-        found = lib.pm_heaviest(counts, pairs, _KINDS, top.table, len(top.table))
-        words = view_of(counts, "Q")
-        result = []
-        for i in range(found):
-            at = top.table[i].index
-            # the pairs of 1 begin at 0, those of 2 at 1, of 3 at 3, of 4 at 6
-            other = (1 + _root(1 + 8 * at)) // 2
-            kinds = words[at * _KINDS : (at + 1) * _KINDS].tolist()
-            result.append((at - other * (other - 1) // 2, other, kinds))
-        return result
-
-
-def _root(number: int) -> int:
-    from math import isqrt
-
-    return isqrt(number)
-
-
-class Heaviest:
-    """Room for the heaviest `most`."""
-
-    __slots__ = ("count", "table")
-
-    def __init__(self, most: int) -> None:
-        self.table = ffi.new("struct pm_heavy[]", max(most, 1))
-        self.count = ffi.new("uint64_t *")
-
-    def items(self) -> list[tuple[int, int, int]]:
-        """What was put: ``(weight, index, extra)``, from the heaviest on."""
-        lib.pm_heaviest_sort(self.table, self.count[0])
-        words = view_of(self.table, "Q")[: 3 * self.count[0]].tolist()
-        return list(zip(words[::3], words[1::3], words[2::3], strict=True))
