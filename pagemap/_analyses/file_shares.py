@@ -15,7 +15,8 @@ from pagemap._kernel.frames import FrameReader
 from pagemap._kernel.page_files import OpenFile
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.descriptors import Holder
-from pagemap._native.types import SHARES, Job
+from pagemap._native.types import Job
+from pagemap._native.types_blocks import SHARES
 from pagemap._space.every_space import require_pfns
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE

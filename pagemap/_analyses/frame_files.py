@@ -20,7 +20,8 @@ from pagemap._kernel.page_files import OpenFile, file_error, files_in
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.descriptors import Holder
 from pagemap._native.memory import kind_of
-from pagemap._native.types import HITS, Job
+from pagemap._native.types import Job
+from pagemap._native.types_blocks import HITS
 from pagemap._space.about import about
 from pagemap._space.every_space import require_pfns
 from pagemap._tables.table import Table

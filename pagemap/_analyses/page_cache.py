@@ -13,14 +13,16 @@ from pagemap._errors import PagemapError
 from pagemap._kernel.page_files import file_error
 from pagemap._native import pipeline
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder, spare
-from pagemap._native.types import ALIKE, BLOCK_PAGES, EACH, SWAP_IS_CACHED, FilesPiece
+from pagemap._native.types_blocks import ALIKE, BLOCK_PAGES, EACH
+from pagemap._native.types_files import SWAP_IS_CACHED, FilesPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from pagemap._kernel.page_files import Failed, OpenFile
-    from pagemap._native.types import Blocks, Found, Job
+    from pagemap._native.types import Job
+    from pagemap._native.types_blocks import Blocks, Found
 
 __all__ = ["CacheWalk"]
 

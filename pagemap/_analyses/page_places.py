@@ -7,7 +7,7 @@ import time
 from pagemap._analyses.page_survey import OF_FRAMES, OF_PROCESSES
 from pagemap._errors import PagemapError, UsageError
 from pagemap._kernel.page_files import OpenFile, files_in
-from pagemap._native.types import COUNTS
+from pagemap._native.types_blocks import COUNTS
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import pid_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.page_survey import Survey
     from pagemap._kernel.frames import FrameReader
-    from pagemap._native.types import Found
+    from pagemap._native.types_blocks import Found
     from pagemap._space.arguments import Target
 
     Failed = Callable[[PagemapError], object]

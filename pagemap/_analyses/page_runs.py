@@ -7,7 +7,7 @@ from array import array
 from pagemap._analyses.page_places import Places
 from pagemap._analyses.page_survey import Survey
 from pagemap._native.type_runs import Runs
-from pagemap._native.types import ALIKE, EACH
+from pagemap._native.types_blocks import ALIKE, EACH
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.page_flags import flag_names, letters
 from pagemap._vocabulary.rows.page_types import PAGE_RUNS, PageRunRow, run_columns

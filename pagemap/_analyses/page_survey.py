@@ -19,7 +19,8 @@ from pagemap._native import pipeline
 from pagemap._native.descriptors import Holder
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
-from pagemap._native.types import BLOCK_PAGES, COUNTS, Job, SeenFrames
+from pagemap._native.types import Job, SeenFrames
+from pagemap._native.types_blocks import BLOCK_PAGES, COUNTS
 from pagemap._space.walk import Reach
 from pagemap._vocabulary.checks import check_int, check_threads
 from pagemap._vocabulary.filters import parse_filters
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pagemap._kernel.page_files import Failed, OpenFile
-    from pagemap._native.types import Blocks, Found
+    from pagemap._native.types_blocks import Blocks, Found
     from pagemap._space.address_space import AddressSpace
 
     _Survey = TypeVar("_Survey", bound="Survey")
@@ -47,9 +48,9 @@ OF_FRAMES = "tell the types of frames"
 class Survey(Holder):
     """What is wanted of pages; then `process`, `memory` and `files` give what is found, in steps.
 
-    `wanted` is COUNTS, ALIKE or EACH of `pagemap._native.types`. Of a process each frame counts
-    with the first page that lies in it, of whichever process; of files, pages in frames that were
-    met before are left out: one file has several names, and several files one cache (overlay).
+    `wanted` is COUNTS, ALIKE or EACH of `pagemap._native.types_blocks`. Of a process each frame
+    counts with the first page that lies in it, of whichever process; of files, pages in frames that
+    were met before are left out: one file has several names, and several files one cache (overlay).
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH, Unsupported where the kernel lacks a file that
     is needed, UsageError for a filter that cannot be understood.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap._analyses.page_places import Places
 from pagemap._analyses.page_survey import Survey
-from pagemap._native.types import COUNTS
+from pagemap._native.types_blocks import COUNTS
 from pagemap._tables.table import Table
 from pagemap._vocabulary.page_flags import flag_names, letters
 from pagemap._vocabulary.rows.page_types import PAGE_TYPES, PageTypeRow

@@ -26,7 +26,8 @@ from pagemap._errors import (
 from pagemap._kernel.regular import open_regular
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
-from pagemap._native.types import BLOCK_PAGES, MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
+from pagemap._native.types_blocks import BLOCK_PAGES
+from pagemap._native.types_files import MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False

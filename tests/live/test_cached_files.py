@@ -15,7 +15,7 @@ import pagemap
 from pagemap._analyses import page_runs
 from pagemap._analyses.page_survey import Survey
 from pagemap._kernel.page_files import OpenFile
-from pagemap._native.types import MINCORE_TELLS
+from pagemap._native.types_files import MINCORE_TELLS
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
 from tests.live.test_page_types import by_flags, need_frames, rows, settled

@@ -267,7 +267,7 @@ def test_types_and_runs_of_a_process(
     ]
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("pagemap._native.types.BLOCK_PAGES", 13),
+        mock.patch("pagemap._native.types_blocks.BLOCK_PAGES", 13),
         mock.patch("pagemap._analyses.page_survey._Reach.LEAST", 29),
         mock.patch("pagemap._native.pipeline.ALONE_PAGES", 16),
         mock.patch("pagemap._native.probes.pfns", return_value=True),
