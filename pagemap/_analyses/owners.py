@@ -11,6 +11,14 @@ import time
 from collections import Counter
 from contextlib import closing
 
+from pagemap._analyses.owner_kinds import (
+    is_counted,
+    is_exclusive,
+    kinds,
+    lesser,
+    takes_anonymous,
+    takes_anonymous_alone,
+)
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import maps
 from pagemap._kernel.cgroups import directory_of
@@ -21,8 +29,7 @@ from pagemap._space.about import about
 from pagemap._space.every_space import AMONG_SAVED, Spaces, require_pfns
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_several, check_threads
-from pagemap._vocabulary.flags import PFN_BITS, entry_flag
-from pagemap._vocabulary.frame_flags import PAGE_FLAGS
+from pagemap._vocabulary.flags import PFN_BITS
 from pagemap._vocabulary.page_flags import flag_names
 from pagemap._vocabulary.rows.owners import OWNERS, OwnerRow
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -43,13 +50,7 @@ MOST = 1 << 17
 """Rows that are listed: what they take must not be up to those who map a page again and again."""
 
 _PURPOSE = "tell who maps a frame"
-_BIT = {flag.name: 1 << flag.bit for flag in PAGE_FLAGS}
-_COMPOUND = _BIT["compound_head"] | _BIT["compound_tail"]
-_HUGETLB = _BIT["huge"]
-_OF_LARGE = (_BIT["compound_head"], _BIT["compound_tail"])  # and not of hugetlb
 _PLACE = (1 << PFN_BITS) - 1
-_EXCLUSIVE = 1 << entry_flag("exclusive").bit
-_PRIVATE = 3  # where perms of a mapping have p or s
 
 
 def owners(
@@ -123,7 +124,7 @@ class _Search(Holder):
         self._found = dict.fromkeys(wanted, 0)
         self._spaces = Spaces(procfs=procfs) if saved is None else saved
         self._wanted = Wanted(wanted)
-        self._anonymous, self._other = _kinds(self._frames)
+        self._anonymous, self._other = kinds(self._frames)
 
     def _read(self, pfns: list[int]) -> list[Frame]:
         if self._saved is not None and not self._saved.has_frames:
@@ -152,7 +153,7 @@ class _Search(Holder):
         if self._saved is None:
             after = {frame.pfn: frame for frame in self._read(list(self._found))}
             self._frames = [
-                frame._replace(mapcount=_lesser(frame.mapcount, after[frame.pfn].mapcount))
+                frame._replace(mapcount=lesser(frame.mapcount, after[frame.pfn].mapcount))
                 for frame in self._frames
             ]
         else:  # of frames that are in no page table of the file there is nothing in it
@@ -188,7 +189,7 @@ class _Search(Holder):
                         name,
                         vpn << PAGE_SHIFT,
                         pfn,
-                        _is_exclusive(entry, frame),
+                        is_exclusive(entry, frame),
                         mapping.start,
                         mapping.end,
                         mapping.perms,
@@ -212,8 +213,8 @@ class _Search(Holder):
         chosen = [
             mapping
             for mapping in maps.parse(block)
-            if (self._anonymous and _takes_anonymous(mapping))
-            or (self._other and not _takes_anonymous_alone(mapping))
+            if (self._anonymous and takes_anonymous(mapping))
+            or (self._other and not takes_anonymous_alone(mapping))
         ]
         return [(m.start >> PAGE_SHIFT, m.size >> PAGE_SHIFT) for m in chosen], chosen
 
@@ -230,7 +231,7 @@ class _Search(Holder):
         return self._saved is not None or self._counts_all(self._read(list(self._found)))
 
     def _counts_all(self, frames: list[Frame]) -> bool:
-        return all(_is_counted(frame) and not self._missing(frame) for frame in frames)
+        return all(is_counted(frame) and not self._missing(frame) for frame in frames)
 
     def _missing(self, frame: Frame) -> int:
         return max(0, (frame.mapcount or 0) - self._found[frame.pfn or 0])
@@ -278,49 +279,3 @@ def _check(pfns: list[int], end: int, *, whose: str = "that") -> None:
             raise UsageError(
                 f"PFN {pfn:#x} is out of range: the last frame of {whose} machine is {end - 1:#x}"
             )
-
-
-def _lesser(before: int | None, after: int | None) -> int | None:
-    """The lesser of two map counts; None where one of them is not known."""
-    return None if before is None or after is None else min(before, after)
-
-
-def _is_exclusive(entry: int, frame: Frame) -> bool:
-    """Whether the page is mapped here alone: by the count where its frame is of a large folio.
-
-    Bit 56 of a huge page is that of its first page for all of them, from 6.15 on.
-    """
-    if frame.mapcount is not None and int(frame.flags or 0) & (_COMPOUND | _HUGETLB) in _OF_LARGE:
-        return frame.mapcount == 1
-    return bool(entry & _EXCLUSIVE)
-
-
-def _is_counted(frame: Frame) -> bool:
-    """Whether the map count is that of this one frame, and exact."""
-    return bool(frame.mapcount) and not (frame.flags or 0) & _COMPOUND
-
-
-def _kinds(frames: list[Frame]) -> tuple[bool, bool]:
-    """Whether there are anonymous frames among them, and others; both where that is not sure."""
-    anonymous = other = False
-    for frame in frames:
-        flags = int(frame.flags or 0)
-        if flags & _BIT["anonymous"]:
-            anonymous = True
-        elif flags & _BIT["mmap"] and not flags & _BIT["zero_page"]:
-            other = True
-        else:  # of the kernel's, or the page of zeros, which stands in for both
-            anonymous = other = True
-    return anonymous, other
-
-
-def _takes_anonymous(mapping: Mapping) -> bool:
-    """Whether anonymous pages can be in it: in private ones; a device may map what it likes."""
-    return mapping.perms[_PRIVATE] != "s" or mapping.path.startswith("/dev/")
-
-
-def _takes_anonymous_alone(mapping: Mapping) -> bool:
-    """Whether no pages but anonymous ones can be in it."""
-    return mapping.inode == 0 and (
-        not mapping.path or mapping.path.startswith(("[heap]", "[stack", "[anon:"))
-    )
