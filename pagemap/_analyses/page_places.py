@@ -12,6 +12,7 @@ from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.arguments import pid_of
 from pagemap._space.every_process import EveryProcess
+from pagemap._space.every_space import require_pfns
 from pagemap._space.saved_processes import SavedProcesses
 from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.checks import check_several
@@ -84,6 +85,8 @@ class Places:
 
     def each(self, survey: Survey) -> Iterator[tuple[Any, Iterator[Found]]]:
         """The pid or the path of each place, and what is found there, step by step."""
+        if self._files:
+            require_pfns(OF_PROCESSES)  # else they would seem to have no frame
         if self._files and self._wanted == COUNTS:  # together, for they may be many and small
             yield None, survey.files(self._open_files(), self._fail_file, close=True)
         elif self._files:

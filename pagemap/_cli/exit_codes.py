@@ -40,6 +40,10 @@ _HINTS = {
     "tell what is shared": _SHARED,
     "tell what groups of processes share": _OF_GROUPS,
     "tell which groups of processes map memory": _OF_GROUPS,
+    "tell what the pages of files are": "without --frames, --charged and --by cgroup 'pagemap "
+    "cache' shows how much is cached",
+    "tell physical segments": "'pagemap regions' shows which ranges are present",
+    "save frames": "without --frames the page table alone is saved",
     "count huge pages": "'pagemap maps' still shows how much is huge (mapped by PMDs, or hugetlb)",
     "tell page types": "'pagemap maps' and 'pagemap regions' do not need this, and show what is "
     "present, swapped, of files and huge",

@@ -56,6 +56,8 @@ class Failures:
         if len(self._asked) > 1 and not about.get("sharers_known", True):
             tell_unknown()
         if about["unknown"]:
+            one = about["unknown"] == 1
             complain(
-                f"{about['unknown']} pages are left out: the kernel has no flags for their frames"
+                f"{about['unknown']} {'page is' if one else 'pages are'} left out: the kernel has "
+                f"no flags for {'its frame' if one else 'their frames'}"
             )

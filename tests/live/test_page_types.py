@@ -9,7 +9,7 @@ import pytest
 import pagemap
 from pagemap._analyses.page_survey import Survey
 from tests import oracle, page_words, workloads
-from tests.live.as_nobody import as_nobody
+from tests.live.as_nobody import as_nobody, without_admin
 from tests.looks import agreed
 
 if TYPE_CHECKING:
@@ -228,3 +228,9 @@ def test_without_rights(need_root: None) -> None:
         as_nobody(lambda: len(pagemap.page_types()))
     with pytest.raises(pagemap.AccessDenied, match="kpageflags"):
         as_nobody(lambda: len(pagemap.Process("self").page_types()))
+
+
+def test_files_where_frames_are_hidden(need_root: None, need_pfns: None) -> None:
+    """A page that was cached counted as one whose frame has no flags, and nothing was told."""
+    with pytest.raises(pagemap.PfnsHidden, match="cannot tell page types: the kernel hides PFNs"):
+        without_admin(lambda: pagemap.page_types(files=[__file__]))
