@@ -146,8 +146,12 @@ def test_a_pattern(pagemap: Pagemap, start: Start, rows: Rows, pattern: str, end
     lines = named(target.pid, ending)
     if not lines:
         pytest.skip(f"bash has no {ending.decode()} here")
-    expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
-    assert pagemap("dump", target.pid, "--map", pattern)[:2] == (0, expected)
+
+    def look() -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+        expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
+        return pagemap("dump", target.pid, "--map", pattern)[:2], (0, expected)
+
+    looks.agreed(look)
 
 
 def test_brackets_are_no_wildcards(pagemap: Pagemap, start: Start) -> None:
