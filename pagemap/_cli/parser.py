@@ -114,6 +114,14 @@ class _Parser(argparse.ArgumentParser):
         if file is not None:
             file.write(message)
 
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        # in the words of all other options, whose values commands check themselves
+        if action.choices is not None and value not in action.choices:
+            from pagemap._vocabulary.names import unknown
+
+            option = "/".join(action.option_strings) or str(action.metavar)
+            raise UsageError(unknown(option, str(value), list(map(str, action.choices))))
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\ntry '{self.prog} --help'")
 
