@@ -29,7 +29,7 @@ __all__ = ["Field", "Record", "extended", "field", "fields_of"]
 class Field:
     """What a field is: see `field`. `kind` is its annotation, as it is written."""
 
-    __slots__ = ("adds", "default", "key", "kind", "meaning", "rank", "source", "unit")
+    __slots__ = ("adds", "default", "key", "kind", "last", "meaning", "rank", "source", "unit")
 
     def __init__(self, unit: str, meaning: str, default: Any) -> None:
         self.unit = unit
@@ -40,6 +40,7 @@ class Field:
         self.key = False
         self.adds: bool | None = None
         self.source = ""
+        self.last = False
 
     def doc(self) -> str:
         """The help for the field."""
@@ -56,16 +57,17 @@ def field(
     key: bool = False,
     adds: bool | None = None,
     source: str = "",
+    last: bool = False,
 ) -> Any:
     """A field of a Record: its unit ("bytes", "pages", or "" for none) and its meaning.
 
     The rest matters to tables: `rank` says which columns a narrow terminal shows first (None: only
     where it is named); a `key` says, with the other keys, which row it is, from one look to the
     next; `adds` whether it has a total, by default where its unit is an amount; `source` is the
-    kernel's own name for it.
+    kernel's own name for it. Those that are `last` come behind the fields that are `extended`.
     """
     made = Field(unit, meaning, default)
-    made.rank, made.key, made.adds, made.source = rank, key, adds, source
+    made.rank, made.key, made.adds, made.source, made.last = rank, key, adds, source, last
     return made
 
 
@@ -78,13 +80,14 @@ def fields_of(record: Any) -> dict[str, Field]:
 def extended(record: type[_Record]) -> type[_Record]:
     """A record of a class that derives from one: a decorator.
 
-    Its own fields come first, then those of its base, then its own ones that have a default.
+    Its own fields come first, then those of its base, then its own ones that are `last` or have a
+    default.
     """
     own = {name: vars(record)[name] for name in record.__annotations__}
     base = fields_of(record.__bases__[0])
     apart = {*own, "__dict__", "__weakref__"}
     space = {name: value for name, value in vars(record).items() if name not in apart}
-    first = [name for name, value in own.items() if value.default is ...]
+    first = [name for name, value in own.items() if value.default is ... and not value.last]
     kinds = {name: record.__annotations__[name] for name in own}
     kinds |= {name: value.kind for name, value in base.items()}
     space |= own | base

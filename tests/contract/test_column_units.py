@@ -46,3 +46,11 @@ def test_one_unit(name: str) -> None:
     units = {schema: unit for (schema, column), unit in COLUMNS.items() if column == name}
     assert units
     assert units == dict.fromkeys(units, UNITS[name])
+
+
+def test_fields_that_several_rows_have_are_between_its_own() -> None:
+    """What a row is of comes first, and what follows from the amounts behind them."""
+    kinds = ("shared", "anon", "file", "shmem", "ksm", "other", "zero")
+    names = SCHEMAS["pagemap.sharing.by.groups"].names
+    assert names == ("group", "processes", *kinds, "within", "alone", "name")
+    assert SCHEMAS["pagemap.sharing.paths"].names == (*kinds, "saved", "path")

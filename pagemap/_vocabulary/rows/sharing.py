@@ -7,7 +7,7 @@ The rows of a table do not add up to a total, because one frame may count in man
 
 from __future__ import annotations
 
-from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.record import Record, extended, field
 from pagemap._vocabulary.schema import Schema
 
 __all__ = [
@@ -26,94 +26,74 @@ __all__ = [
     "SharedRow",
 ]
 
-_SHARED = field("bytes", "shared memory of all kinds, without zero pages", adds=False, rank=1)
-_ANON = field("bytes", "part of shared: anonymous memory", adds=False, rank=5)
-_FILE = field("bytes", "part of shared: page cache of files", adds=False, rank=6)
-_SHMEM = field("bytes", "part of shared: shmem, tmpfs, memfd", adds=False, rank=7)
-_KSM = field(
-    "bytes",
-    "part of shared: merged by KSM; unknown if all anonymous pages are marked so",
-    adds=False,
-    rank=8,
-)
-_OTHER = field("bytes", "part of shared: of no kind above", adds=False, rank=9)
-_ZERO = field("bytes", "mapped zero pages", adds=False, rank=10)
+
+class _Kinds(Record):
+    shared: int = field(
+        "bytes", "shared memory of all kinds, without zero pages", adds=False, rank=1
+    )
+    anon: int | None = field("bytes", "part of shared: anonymous memory", adds=False, rank=5)
+    file: int | None = field("bytes", "part of shared: page cache of files", adds=False, rank=6)
+    shmem: int | None = field("bytes", "part of shared: shmem, tmpfs, memfd", adds=False, rank=7)
+    ksm: int | None = field(
+        "bytes",
+        "part of shared: merged by KSM; unknown if all anonymous pages are marked so",
+        adds=False,
+        rank=8,
+    )
+    other: int | None = field("bytes", "part of shared: of no kind above", adds=False, rank=9)
+    zero: int = field("bytes", "mapped zero pages", adds=False, rank=10)
+
+
 _SAVED = field(
-    "bytes", "how much more memory would be needed without sharing and merging", adds=False, rank=3
+    "bytes",
+    "how much more memory would be needed without sharing and merging",
+    adds=False,
+    rank=3,
+    last=True,
 )
 _PATH_MEANS = "path in the first process that maps it; empty for anonymous memory"
 
 
-class SharedRow(Record):
+@extended
+class SharedRow(_Kinds):
     """What several processes map, or KSM merged, each frame once; the row of `Sharing.total`."""
 
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
     saved: int = _SAVED
 
 
-class SharedProcessRow(Record):
+@extended
+class SharedProcessRow(_Kinds):
     """What a process shares with any other; a row of `Sharing.processes`."""
 
     pid: int = field("", "the process", rank=0, key=True)
     name: str = field("", "its command name", rank=2)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
 
 
-class SharedPairRow(Record):
+@extended
+class SharedPairRow(_Kinds):
     """What two processes share, with or without others; a row of `Sharing.pairs`."""
 
     pid: int = field("", "one process", rank=0, key=True)
     name: str = field("", "its command name", rank=3)
     other_pid: int = field("", "the other process", rank=0, key=True)
     other_name: str = field("", "its command name", rank=4)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
 
 
-class SharedGroupRow(Record):
+@extended
+class SharedGroupRow(_Kinds):
     """What exactly these processes share, by path; a row of `Sharing.groups`."""
 
     processes: int = field("", "number of processes", rank=3)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
-    pids: tuple[int, ...] = field("", "the processes", rank=0, key=True)
-    path: str = field("", _PATH_MEANS, rank=2, key=True)
+    pids: tuple[int, ...] = field("", "the processes", rank=0, key=True, last=True)
+    path: str = field("", _PATH_MEANS, rank=2, key=True, last=True)
 
 
-class SharedPathRow(Record):
+@extended
+class SharedPathRow(_Kinds):
     """How much of a path is shared, and what that saves; a row of `Sharing.paths`."""
 
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
     saved: int = _SAVED
-    path: str = field("", "the file, or a name in brackets", rank=2, key=True)
+    path: str = field("", "the file, or a name in brackets", rank=2, key=True, last=True)
 
 
 class SharedFrameRow(Record):
@@ -137,91 +117,67 @@ PARTS: dict[str, Schema] = {
 """The tables of `pagemap.sharing`, in order."""
 
 _KEPT = field(
-    "bytes", "how much more memory would be needed if no groups shared any", adds=False, rank=3
+    "bytes",
+    "how much more memory would be needed if no groups shared any",
+    adds=False,
+    rank=3,
+    last=True,
 )
 _WITHIN_MEANS = "what several processes of one group alone share, or KSM merged there"
 _LEADER = field("", "command name of who leads the session; of other groups empty", default=None)
 
 
-class GroupTotalRow(Record):
+@extended
+class GroupTotalRow(_Kinds):
     """What several groups map, each frame once; the row of `GroupSharing.total`.
 
     `shared` and `within` are what processes share at all.
     """
 
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
-    within: int = field("bytes", _WITHIN_MEANS, adds=False, rank=3)
+    within: int = field("bytes", _WITHIN_MEANS, adds=False, rank=3, last=True)
     saved: int = _KEPT
 
 
-class GroupShareRow(Record):
+@extended
+class GroupShareRow(_Kinds):
     """What a group shares with any other, and has alone; a row of `GroupSharing.groups`."""
 
     group: str | None = field("", "the group; empty where nothing tells it", rank=0, key=True)
     processes: int = field("processes", "number of its processes that were read", rank=2)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
-    within: int | None = field("bytes", _WITHIN_MEANS, rank=3)
-    alone: int | None = field("bytes", "what no other group maps, within included", rank=4)
+    within: int | None = field("bytes", _WITHIN_MEANS, rank=3, last=True)
+    alone: int | None = field(
+        "bytes", "what no other group maps, within included", rank=4, last=True
+    )
     name: str | None = _LEADER
 
 
-class GroupPairRow(Record):
+@extended
+class GroupPairRow(_Kinds):
     """What two groups share, with or without others; a row of `GroupSharing.pairs`."""
 
     group: str | None = field("", "one group", rank=0, key=True)
     other_group: str | None = field("", "the other group", rank=0, key=True)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
     name: str | None = _LEADER
     other_name: str | None = _LEADER
 
 
-class GroupSetRow(Record):
+@extended
+class GroupSetRow(_Kinds):
     """What exactly these groups share, by path; a row of `GroupSharing.sets`."""
 
     number: int = field("", "number of groups", rank=3)
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
     groups: str = field(
-        "", "the groups, between commas; a name with a comma in quotes", rank=0, key=True
+        "", "the groups, between commas; a name with a comma in quotes", rank=0, key=True, last=True
     )
-    path: str = field("", _PATH_MEANS, rank=2, key=True)
+    path: str = field("", _PATH_MEANS, rank=2, key=True, last=True)
 
 
-class GroupPathRow(Record):
+@extended
+class GroupPathRow(_Kinds):
     """How much of a path groups share; a row of `GroupSharing.paths`."""
 
-    shared: int = _SHARED
-    anon: int | None = _ANON
-    file: int | None = _FILE
-    shmem: int | None = _SHMEM
-    ksm: int | None = _KSM
-    other: int | None = _OTHER
-    zero: int = _ZERO
     saved: int = _KEPT
-    path: str = field("", "the file, or a name in brackets", rank=2, key=True)
+    path: str = field("", "the file, or a name in brackets", rank=2, key=True, last=True)
 
 
 PARTS_OF_GROUPS: dict[str, Schema] = {
