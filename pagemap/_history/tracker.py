@@ -70,24 +70,32 @@ def track(where: Where = None, *, inject: bool = False) -> Tracker:
         raise TypeError(f"a process is tracked as pagemap.track(pagemap.Process({where}))")
     if inject:
         raise UsageError("inject is for another process: give a Process")
-    held: object = None
+    held: memoryview | None = None
+    process: LiveSpace | None = None
     ranges: Ranges | None = None
     if isinstance(where, (tuple, list)):
         ranges = [range_of(where)]  # type: ignore[arg-type] # it refuses a list of others
     elif where is not None:
-        held = view = buffer_of("where", where, ", a mapping, (start, end) in bytes, or a Process")
-        if not view.contiguous:
-            raise BufferError("the buffer is not contiguous")
-        if not view.nbytes:
-            raise UsageError("the buffer is empty: it has no page that could be written")
-        start = _native.address_of(view)
-        ranges = [page_range(start, start + view.nbytes)]
-    process = LiveSpace("self")
+        held = buffer_of("where", where, ", a mapping, (start, end) in bytes, or a Process")
     try:
+        ranges = ranges if held is None else [_pages_of(held)]
+        process = LiveSpace("self")
         return Tracker(process, ranges, held=held, owned=True)
     except BaseException:
-        process.close()
+        if process is not None:
+            process.close()
+        if held is not None:  # an error that somebody keeps has this frame, and would hold it
+            held.release()
         raise
+
+
+def _pages_of(view: memoryview) -> tuple[int, int]:
+    if not view.contiguous:
+        raise BufferError("the buffer is not contiguous")
+    if not view.nbytes:
+        raise UsageError("the buffer is empty: it has no page that could be written")
+    start = _native.address_of(view)
+    return page_range(start, start + view.nbytes)
 
 
 class Tracker(Holder):
@@ -156,8 +164,7 @@ class Tracker(Holder):
             with _errors_of(self._process):
                 spans, found = way.round(clear=clear)
             self._process.check()
-            if clear:
-                self._began = now
+            self._began = now if clear else began
             told = about(began, self._process, method=way.method, unseen=unseen)
             return written_table(self._process.pid, spans, found, told)
 

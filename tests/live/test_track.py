@@ -6,6 +6,7 @@ What was written, the test knows, because it wrote it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import random
@@ -174,6 +175,20 @@ def test_a_tracked_buffer_does_not_move() -> None:
     with pagemap.track(data), pytest.raises(BufferError):
         data.extend(b"x" * PAGE)
     data.extend(b"x")
+
+
+def test_a_buffer_that_cannot_be_tracked_is_given_back() -> None:
+    """The error has the frames of the call, which held it as long as somebody kept that."""
+    data = bytearray(3 * PAGE)
+    with pagemap.track(data), pytest.raises(pagemap.PagemapError) as busy:
+        pagemap.track(data)
+    data.extend(b"x")
+    view = memoryview(data)[::2]
+    with pytest.raises(BufferError) as refused:
+        pagemap.track(view)
+    view.release()
+    assert busy.value.errno == errno.EBUSY
+    assert "contiguous" in str(refused.value)
 
 
 def test_the_whole_process() -> None:
