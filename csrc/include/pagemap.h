@@ -473,10 +473,13 @@ void pm_frames_close(struct pm_frames *frames);
  *
  * Which pages were written since the last look.
  *
- * Pages are write-protected through a userfaultfd; a write lifts that, and nobody waits for anyone.
- * It takes PM_CAN_TRACK and PM_CAN_QUERY_MAPS, and no rights. The first write to a page after each
- * round costs a fault. Transparent huge pages stay until a byte of them is written, and no small
- * pages become huge meanwhile; one that is shared counts whole, as those of hugetlb do.
+ * Pages are write-protected through a userfaultfd; a write lifts that, and nobody waits for
+ * anyone. It takes PM_CAN_TRACK and PM_CAN_QUERY_MAPS, and no rights. (Linux 6.7 to 6.10 could
+ * protect pages, but cannot say what is mapped at an address right before a part of it is
+ * registered. Where that has grown meanwhile it would be split, and mremap(2) of it fail: so they
+ * are refused.) The first write to a page after each round costs a fault. Transparent huge pages
+ * stay until a byte of them is written, and no small pages become huge meanwhile; one that is
+ * shared counts whole, as those of hugetlb do.
  *
  * In no round are: writes through another mapping of shared memory, or by write(2) to a file; by
  * devices into memory that is pinned (io_uring buffers, RDMA); what is unmapped or moved away
@@ -522,7 +525,9 @@ struct pm_tracker_options {
  * filter of system calls forbids it; -EBUSY where another userfaultfd has a part of the spans;
  * -EINVAL for a userfaultfd that is none, of another process, or without WP_ASYNC, as for one that
  * can track no mapping of the spans, and for none where the process is not the caller's; -ENXIO for
- * a thread of the kernel; -ENOMEM; -EMFILE; and as pm_process_check.
+ * a thread of the kernel; -ENOMEM; -EMFILE; and as pm_process_check. Where nothing is mapped in the
+ * spans yet, one of another process or without WP_ASYNC is not noticed: all that is mapped there
+ * later is PM_WRITTEN_UNTRACKED then.
  */
 int32_t pm_tracker_open(struct pm_process *process, const struct pm_tracker_options *options,
 			struct pm_tracker **out);

@@ -18,7 +18,10 @@ int32_t pm_uffd_agree(int32_t uffd)
 		.features = PM_UAPI_UFFD_FEATURE_WP_ASYNC,
 	};
 
-	return pm_sys_ioctl(uffd, PM_UAPI_UFFDIO_API, &api) < 0 ? -errno : 0;
+	if (pm_sys_ioctl(uffd, PM_UAPI_UFFDIO_API, &api) == 0)
+		return 0;
+	/* userfaultfd_api clears what it refuses; other files say EINVAL, and touch nothing */
+	return errno == EINVAL && api.api ? -ENOTTY : -errno;
 }
 
 int32_t pm_uffd_open(void)

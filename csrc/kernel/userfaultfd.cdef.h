@@ -19,7 +19,7 @@ int32_t pm_uffd_open(void);
 /*
  * Agree with the kernel upon a userfaultfd that was just made, by whomever: write tracking, and
  * nothing else. With events of fork or mremap the process would wait for a reader. Once for
- * each: 0 or -errno, as above.
+ * each: 0 or -errno, as above; -EINVAL also where that was done before, -ENOTTY for another file.
  */
 int32_t pm_uffd_agree(int32_t uffd);
 

@@ -60,6 +60,9 @@ static int32_t begin_piece(const struct pm_tracker *tracker, struct pm_tracked_r
 		if (already < 0)
 			return already;
 		error = peek && !already ? 0 : pm_tracked_register(tracker, &piece);
+		/* by a userfaultfd without WP_ASYNC it is registered, and no write would be seen */
+		if (!error && !peek && !already && pm_tracked_already(tracker, &piece) <= 0)
+			error = -EINVAL;
 		if (error != -EAGAIN)
 			break;
 	}

@@ -241,8 +241,29 @@ def test_what_is_no_userfaultfd_of_the_process() -> None:
     with from_another() as others, memory(shared=False) as start, opened(os.getpid()) as process:
         assert Tracker(start, fd=others).open(process) == -errno.EINVAL
         with open("/proc/self/pagemap", "rb") as pages, select.epoll() as poll:
+            unmapped = mappings.reserved(PAGES)
+            mappings.unmap(unmapped, PAGES)
             for fd in (pages.fileno(), poll.fileno()):
-                assert Tracker(start, fd=fd).open(process) == -errno.EINVAL
+                for where in (start, unmapped):
+                    assert Tracker(where, fd=fd).open(process) == -errno.EINVAL
+
+
+@pytest.mark.parametrize("flags", [0, UNTOUCHED])
+def test_memory_that_a_userfaultfd_of_the_callers_cannot_track(flags: int) -> None:
+    """It is mapped later, so nothing could be tried by it. Nobody waits for an answer."""
+    with memory(shared=False) as first, tracked(first):
+        pass  # this kernel can
+    start = mappings.reserved(PAGES)
+    mappings.unmap(start, PAGES)
+    with opened(os.getpid()) as process, userfault.opened(1) as waits:
+        tracker = Tracker(start, flags=flags, fd=os.dup(waits))
+        assert tracker.open(process) == 0
+        mappings.map_at(start, PAGES)
+        for _ in range(2):
+            mappings.write(start, [3])
+            assert tracker.found() == {3: lib.PM_WRITTEN_UNTRACKED}
+        lib.pm_tracker_close(tracker.out[0])
+    mappings.unmap(start, PAGES)
 
 
 def test_memory_that_there_is_not() -> None:

@@ -265,8 +265,11 @@ int pm_sys_ioctl(int fd, unsigned long request, void *argument)
 		lie.unregistered += request == PM_UAPI_UFFDIO_UNREGISTER;
 		return 0;
 	}
-	if (request == PM_UAPI_UFFDIO_API)
+	if (request == PM_UAPI_UFFDIO_API) {
 		memcpy(&lie.last_features, (char *)argument + 8, sizeof(lie.last_features));
+		if (lie.ioctl_error == EINVAL && !lie.another_file)
+			memset(argument, 0, 24);
+	}
 	if (request == PM_UAPI_UFFDIO_WRITEPROTECT) {
 		lie.own_entry = lie.marked_entry ? lie.marked_entry : lie.own_entry;
 		return answer(lie.protect_error, 0);

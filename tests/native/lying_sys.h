@@ -42,7 +42,8 @@ struct lie {
 	int entry_fd;	/* what an entry of a folder is opened as; 0: 7 */
 	int map_error;
 	int ioctl_error;
-	int userfaultfd_error;	    /* of the first call */
+	int another_file;      /* 1: it is none of a userfaultfd, which clears what it refuses */
+	int userfaultfd_error; /* of the first call */
 	int userfaultfd_next_error; /* of those after it */
 	uint64_t features;	    /* what UFFDIO_API tells */
 	int protect_error;	    /* of UFFDIO_REGISTER and UFFDIO_WRITEPROTECT, */

@@ -137,6 +137,11 @@ static void adopted(void)
 		CHECK_EQUAL(pm_tracker_open(&process, &options, &tracker), -EINVAL);
 		lie.ioctl_error = ENOTTY; /* it is none */
 		CHECK_EQUAL(pm_tracker_open(&process, &options, &tracker), -EINVAL);
+		/* nor is this, which nothing could be tried by: nothing is mapped there */
+		lie.ioctl_error = EINVAL;
+		lie.another_file = 1;
+		span = (struct pm_span){ PAGES << 12, (PAGES + 9) << 12 };
+		CHECK_EQUAL(pm_tracker_open(&process, &options, &tracker), -EINVAL);
 		CHECK_EQUAL(lie.closed, lie.opened);
 	}
 }
