@@ -11,17 +11,18 @@ import os
 import signal
 import struct
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
 from tests import oracle
 from tests.live.test_nodes import by_kernel
+from tests.vm.guest.bound import Bound, bound_by, has_two_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PAGE = mmap.PAGESIZE
 PAGES = 64
@@ -29,13 +30,6 @@ SIZE = PAGES * PAGE
 SYS_MBIND, BIND = 237, 2  # of x86-64, which guests are
 SYS_MOVE_PAGES, MOVE = 279, 2
 AREAS = {"private": mmap.MAP_PRIVATE, "shared": mmap.MAP_SHARED}
-
-
-class Bound(NamedTuple):
-    """A stopped process, and where its areas are, all on node 0."""
-
-    pid: int
-    starts: dict[str, int]
 
 
 def child(ready: int) -> None:
@@ -58,23 +52,9 @@ def child(ready: int) -> None:
 
 @pytest.fixture
 def bound() -> Iterator[Bound]:
-    assert len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) == 2
-    read_end, ready = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            child(ready)
-        finally:
-            os._exit(1)
-    os.close(ready)
-    try:
-        with open(read_end, "rb") as file:
-            starts = struct.unpack(f"{len(AREAS)}Q", file.read(8 * len(AREAS)))
-        os.kill(pid, signal.SIGSTOP)
-        yield Bound(pid, dict(zip(AREAS, starts, strict=True)))
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    assert has_two_nodes()
+    with bound_by(child, AREAS) as made:
+        yield made
 
 
 def move(pid: int, addresses: list[int], node: int) -> list[int]:

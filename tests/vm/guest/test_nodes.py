@@ -22,6 +22,7 @@ import pagemap
 from pagemap._cli.node_ranges import ranges_on
 from tests.live.as_nobody import without_admin
 from tests.live.test_nodes import APART, by_kernel
+from tests.vm.guest.bound import Bound, bound_by, has_two_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,13 +49,6 @@ AREAS = {
     "left behind": Area(((BIND, 1), (BIND, 2))),
     "hugetlb": Area(((BIND, 2),), mmap.MAP_PRIVATE | MAP_HUGETLB),
 }
-
-
-class Bound(NamedTuple):
-    """A stopped process that ran on processor 0, and where its areas are."""
-
-    pid: int
-    starts: dict[str, int]
 
 
 def child(ready: int) -> None:
@@ -84,26 +78,12 @@ def child(ready: int) -> None:
 
 @pytest.fixture(scope="module")
 def bound() -> Iterator[Bound]:
-    assert len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) == 2
+    assert has_two_nodes()
     HUGE.write_text(str(SIZE >> 21))
-    read_end, ready = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            child(ready)
-        finally:
-            os._exit(1)
-    os.close(ready)
     try:
-        with open(read_end, "rb") as file:
-            starts = dict(
-                zip(AREAS, struct.unpack(f"{len(AREAS)}Q", file.read(8 * len(AREAS))), strict=True)
-            )
-        os.kill(pid, signal.SIGSTOP)
-        yield Bound(pid, starts)
+        with bound_by(child, AREAS) as made:
+            yield made
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
         HUGE.write_text("0")
 
 
