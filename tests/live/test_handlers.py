@@ -25,7 +25,7 @@ def run(script: str, seconds: float = 0) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30 + 3 * seconds,
+        timeout=120 + 3 * seconds,
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
