@@ -17,7 +17,7 @@
 
 #include "include/pagemap.h"
 
-enum { PAGES = 64, STORMS = 2, BLOCKS = 64, OURS = 4242, ITS = 1234 };
+enum { PAGES = 64, STORMS = 2, BLOCKS = 64, OURS = 4242, ITS = 1234, PATIENCE = 50 };
 
 struct readings {
 	uint64_t entries[2 * PAGES];
@@ -167,7 +167,8 @@ int main(int count, char **words)
 	struct pm_capabilities found = { .size = sizeof(found) };
 	struct timespec now, end;
 	pthread_t threads[STORMS];
-	unsigned long forks = 0;
+	unsigned long forks = 0, often;
+	int over;
 	timer_t timer;
 
 	write_area();
@@ -181,6 +182,7 @@ int main(int count, char **words)
 	begin_ticks(&timer);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += atoi(words[1]);
+	often = 10 * strtoul(words[1], NULL, 10);
 	do {
 		fork_once();
 		forks++;
@@ -191,8 +193,12 @@ int main(int count, char **words)
 			lost += errno != OURS;
 		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec < end.tv_sec ||
-		 (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+		over = now.tv_sec > end.tv_sec ||
+		       (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec);
+		/* a machine that is busy has the handler run late, and seldom amid a call */
+		if ((!busy || ran <= often) && now.tv_sec < end.tv_sec + PATIENCE)
+			over = 0;
+	} while (!over);
 	timer_delete(timer);
 	ending = 1;
 	for (unsigned i = 0; i < STORMS; i++)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
-from tests import mappings
+from tests import everyone, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,7 @@ def test_the_sums_are_those_of_the_kernel() -> None:
         signal.pause()
         os._exit(0)
     try:
+        everyone.wait_asleep(child)
         with pagemap.measure(child) as measured:
             pass
         rollup = Path(f"/proc/{child}/smaps_rollup").read_text()
