@@ -101,11 +101,7 @@ def textbook() -> Path:
 
 
 def targets() -> Path:
-    """The program behind tests/workloads.py, a copy that no other run of the tests maps.
-
-    So are its C library and its loader: strangers come and go, and change what a process has alone
-    of a file that they map too, and its share of it.
-    """
+    """The program behind tests/workloads.py."""
     return _own_copy(compiled_targets())
 
 
@@ -113,9 +109,21 @@ def compiled_targets() -> Path:
     """The same, which is not to be run: it has not yet a loader."""
     parts = ("kinds", "treats", "folios", "zoo")
     sources = [HERE / "targets.c", *(HERE / f"target_{part}.c" for part in parts)]
+    return _without_loader(*sources, reads=[HERE / "targets.h"])
+
+
+def apart(source: Path) -> Path:
+    """The path of a program that no stranger maps, nor its C library and its loader.
+
+    Strangers come and go, and change what a process has alone of a file that they map too, and its
+    share of it.
+    """
+    return _own_copy(_without_loader(source))
+
+
+def _without_loader(*sources: Path, reads: Sequence[Path] = ()) -> Path:
     linked = (f"--dynamic-linker={NO_LOADER}", "--disable-new-dtags", "-rpath,$ORIGIN")
-    flags = ("-O2", *(f"-Wl,{option}" for option in linked))
-    return program(*sources, flags=flags, reads=[HERE / "targets.h"])
+    return program(*sources, flags=("-O2", *(f"-Wl,{each}" for each in linked)), reads=reads)
 
 
 def loaded() -> tuple[Path, list[Path]]:
@@ -134,17 +142,23 @@ def loaded() -> tuple[Path, list[Path]]:
 
 
 @functools.cache
-def _own_copy(made: Path) -> Path:
+def _own_folder() -> tuple[Path, Path]:
+    """A folder with copies of the loader and the libraries for this run alone; and the loader."""
     folder = Path(tempfile.mkdtemp(prefix="own-", dir=cache()))
     atexit.register(_remove, folder, os.getpid())
     loader, libraries = loaded()
     for path in (loader, *libraries):
         _write(folder / path.name, path.read_bytes())
-    place = NO_LOADER.encode()
-    program = made.read_bytes()
-    assert program.count(place) == 1
-    own = os.fsencode(folder / loader.name).ljust(len(place), b"\0")
-    return _write(folder / made.name, program.replace(place, own))
+    return folder, folder / loader.name
+
+
+@functools.cache
+def _own_copy(made: Path) -> Path:
+    folder, loader = _own_folder()
+    place, data = NO_LOADER.encode(), made.read_bytes()
+    assert data.count(place) == 1
+    own = os.fsencode(loader).ljust(len(place), b"\0")
+    return _write(folder / made.name, data.replace(place, own))
 
 
 def _write(path: Path, data: bytes) -> Path:

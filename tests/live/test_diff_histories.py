@@ -76,7 +76,7 @@ def test_a_random_history(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "file")
         path.write_bytes(os.urandom(PAGES * PAGE))
-        with run(build.program(Path(__file__).parents[1] / "target_history.c"), path) as target:
+        with run(build.apart(Path(__file__).parents[1] / "target_history.c"), path) as target:
 
             def do(deeds: list[tuple[str, int, int]]) -> None:
                 for deed, first, pages in deeds:
