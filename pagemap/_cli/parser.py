@@ -29,7 +29,7 @@ exit codes:
   0   done
   1   failed
   2   wrong usage: the command line cannot be understood
-  66  there is no such process, cgroup or file
+  66  there is no such process, cgroup or file, or no directory for -o
   69  this kernel does not support what was asked for, or a library is missing
   75  the target exited meanwhile; what was written until then is valid
   77  permission denied
