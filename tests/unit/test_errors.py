@@ -16,6 +16,7 @@ from pagemap import _errors as errors
 EVERY = [
     errors.PagemapError("a", pid=1, errno=5, operation="read", path="/x"),
     errors.NoSuchProcess("b", pid=2, errno=errno.ESRCH),
+    errors.NoSuchFile("n", errno=errno.ENOENT, operation="open", path="/gone"),
     errors.AccessDenied("c", pid=3, errno=errno.EACCES, operation="open", path="/proc/3/maps"),
     errors.PfnsHidden("d", pid=4),
     errors.TargetVanished("e", pid=5, errno=errno.ESRCH),
@@ -31,6 +32,7 @@ EVERY = [
 TABLE = {
     "PagemapError": Exception,
     "NoSuchProcess": ProcessLookupError,
+    "NoSuchFile": FileNotFoundError,
     "AccessDenied": PermissionError,
     "PfnsHidden": PermissionError,
     "TargetVanished": ProcessLookupError,
