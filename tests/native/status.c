@@ -33,9 +33,23 @@ static void numbers_of_no_kernel(void)
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 9999999999999999999999999 1\n"), -EIO);
 }
 
+/* Nor need it have an end: a hole of terabytes was read through. */
+static void more_than_any_kernel_has(void)
+{
+	static uint8_t hole[8 << 20];
+
+	memcpy(hole + sizeof(hole) - 8, "\nPid:\t7\n", 8);
+	lie = (struct lie){ .bytes = hole, .bytes_size = sizeof(hole) };
+	CHECK_EQUAL(pm_status_number(LIE_BYTES, "Pid:"), -EIO);
+	lie.bytes += sizeof(hole) - (1 << 20);
+	lie.bytes_size = 1 << 20;
+	CHECK_EQUAL(pm_status_number(LIE_BYTES, "Pid:"), 7);
+}
+
 int main(void)
 {
 	numbers_of_no_kernel();
+	more_than_any_kernel_has();
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 0 0 0\n"), 0);
 	CHECK_EQUAL(processor_of("7 (cat)" FIELDS " 63 1 2 3\n"), 63);
 	CHECK_EQUAL(processor_of("7 (a) S 1 (b) 9 )" FIELDS " 1234 1\n"), 1234);
