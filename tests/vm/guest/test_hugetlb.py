@@ -6,8 +6,6 @@ smaps is the judge, and the number of huge pages that the test itself has touche
 from __future__ import annotations
 
 import ctypes
-import errno
-import fcntl
 import mmap
 import os
 import subprocess
@@ -18,6 +16,7 @@ import pytest
 import pagemap
 from tests import oracle
 from tests.kernel_settings import huge_pages
+from tests.live.sampling import queries_maps
 from tests.live.test_c_sampler import ALL, known, opened, take
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 HUGE = 2 << 20
 MAP_HUGETLB = 0x40000
-# _IOWR('f', 17, struct procmap_query), of 104 bytes; include/uapi/linux/fs.h.
-PROCMAP_QUERY = 0xC0686611
 # what a huge page would be counted as, were it taken for another
 PARTS = ("rss", "anon", "file_or_shared", "uss")
 
@@ -43,13 +40,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
             yield tmp_path
         finally:
             subprocess.run(["umount", "--lazy", tmp_path], check=True)
-
-
-def has_query() -> bool:
-    """Whether the kernel knows PROCMAP_QUERY: it finds a size of 0 wrong, and not the request."""
-    with open("/proc/self/maps", "rb") as file, pytest.raises(OSError, match="Errno") as refused:
-        fcntl.ioctl(file, PROCMAP_QUERY, bytes(104))
-    return refused.value.errno != errno.ENOTTY
 
 
 def by_smaps() -> int:
@@ -72,7 +62,7 @@ def mapped(path: Path, pages: int, touched: int) -> mmap.mmap:
 
 
 def test_the_query_is_where_it_should_be(facts: Facts) -> None:
-    assert has_query() == facts.mapping_query
+    assert queries_maps() == facts.mapping_query
 
 
 def test_devices_that_come_and_go(folder: Path) -> None:
