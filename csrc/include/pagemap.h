@@ -424,8 +424,9 @@ int32_t pm_sampler_sample(struct pm_sampler *sampler, const struct pm_limits *li
 
 /*
  * The resident set in bytes by the kernel's own counter (/proc/PID/statm), which costs 2 us whatever
- * the size and, before Linux 6.17, may lag behind by some dozen pages for each processor; or
- * -errno, as pm_process_check. Async-signal-safe.
+ * the size and, before Linux 6.17, may lag behind by some dozen pages for each processor (before
+ * 6.2 by those of the last 64 page faults of each thread); or -errno, as pm_process_check.
+ * Async-signal-safe.
  */
 int64_t pm_sampler_rss(struct pm_sampler *sampler);
 

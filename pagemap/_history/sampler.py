@@ -161,8 +161,8 @@ class Sampler(Holder):
     def rss(self) -> int:
         """The resident set in bytes by the kernel's own counter (/proc/PID/statm), for 2 us.
 
-        Before Linux 6.17 it may lag behind by some dozen pages for each processor. In a handler
-        too. Raises as `sample`.
+        Before Linux 6.17 it may lag behind by some dozen pages for each processor, before 6.2 by
+        those of the last 64 page faults of each thread. In a handler too. Raises as `sample`.
         """
         return self._opened().resident()
 
