@@ -25,13 +25,15 @@ def lag() -> int:
     """By how many bytes statm may differ from smaps: before Linux 6.17 each processor keeps some.
 
     Of each of its three counters, up to 32 pages or twice the number of processors
-    (percpu_counter_batch in lib/percpu_counter.c), before 6.2 up to 64 for each thread.
+    (percpu_counter_batch in lib/percpu_counter.c). Before 6.2 each thread keeps those of its last
+    64 faults (check_sync_rss_stat in mm/memory.c), of which each may map 16 pages of a file.
     """
     release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
     processors = os.cpu_count() or 1
     if release >= (6, 17):
         return 0
-    return 3 * max(64, 2 * processors) * processors * os.sysconf("SC_PAGE_SIZE")
+    pages = 3 * max(64, 2 * processors) * processors if release >= (6, 2) else 65 * 16
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def queries_maps() -> bool:
