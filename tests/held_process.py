@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -74,3 +75,13 @@ def lines(pid: int) -> list[tuple[Any, ...]]:
                 word = perms.decode(), int(offset, 16), dev.decode(), int(inode), name
                 found.append((start, end, *word))
     return found
+
+
+def neighbours(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Of these lines the most between which there are no holes of a GiB."""
+    found = [[rows[0]]]
+    for before, after in itertools.pairwise(rows):
+        if after[0] - before[1] > 1 << 30:
+            found.append([])
+        found[-1].append(after)
+    return max(found, key=len)

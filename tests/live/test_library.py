@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import struct
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from pagemap._core import ffi, lib
 from tests import workloads
-from tests.held_process import BUFFER, PAGE, lines, mappings, opened, sized
+from tests.held_process import BUFFER, PAGE, lines, mappings, neighbours, opened, sized
 from tests.looks import agreed
 
 if TYPE_CHECKING:
@@ -151,16 +150,6 @@ def test_translate(target: workloads.Target, process: Any, pfns_visible: bool) -
             elif word % 2**55:
                 assert (got, out[0]) == (0, word % 2**55 * PAGE + 5)
     assert len(tried) == 2
-
-
-def neighbours(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The most of them between which there are no holes of a GiB."""
-    found = [[rows[0]]]
-    for before, after in itertools.pairwise(rows):
-        if after[0] - before[1] > 1 << 30:
-            found.append([])
-        found[-1].append(after)
-    return max(found, key=len)
 
 
 def test_populated(target: workloads.Target, process: Any) -> None:
