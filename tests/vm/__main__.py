@@ -45,8 +45,9 @@ CHOSEN = (
         " or (idle or swapped) and (each_count or defaults or max_pages or filters)"
     ),
 )
-# Each test is named as it begins: a guest that dies tells nothing more.
-OPTIONS = ("-p", "no:cacheprovider", "-v")
+# Each test is named as it begins: a guest that dies tells nothing more. What differs is not written
+# out whole, which takes minutes there.
+OPTIONS = ("-p", "no:cacheprovider", "-v", "-o", "verbosity_assertions=0")
 LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
 ENDING = 45  # what an interrupted pytest may take there to end a test and tell of all
 HERE = Path(__file__).parent
