@@ -40,6 +40,11 @@ class Looks:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
+    @property
+    def why_hidden(self) -> str:
+        """Why looks have no PFNs: of the process, as nobody knows of the files they are kept in."""
+        return self._process.machine.why_hidden
+
     def next(self) -> tuple[SavedProcess, SavedProcess]:
         """How it was, and how it is. The one before that is closed, and gone.
 

@@ -238,6 +238,20 @@ def test_killed_it_leaves_nothing_behind(pagemap: Pagemap, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_why_looks_have_no_frames(unprivileged: Pagemap) -> None:
+    """It named a file of its own, /proc/self/fd/6, and asked for another snapshot."""
+    process = unprivileged.start("diff", "self", "--every", "10ms", "--by", "kind")
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == (
+            b"pagemap: PFNs are not compared: the kernel hides them without CAP_SYS_ADMIN "
+            b"(in the initial user namespace); run with sudo\n"
+        )
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def grown(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     return (row for row in rows if row["kind"] == "faulted in")
 

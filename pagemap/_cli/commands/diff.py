@@ -167,7 +167,7 @@ def _repeated(arguments: Namespace, schema: Schema[Any], by: str, threads: int |
             nonlocal told
             a, b = looks.next()
             if not told and not b.pfns_visible:
-                complain(f"PFNs are not compared: {b.machine.why_hidden}")
+                complain(f"PFNs are not compared: {looks.why_hidden}")
             told = True
             if arguments.pages:
                 return diff_regions(a, b, threads=threads)
