@@ -46,7 +46,7 @@ def remark(process: ProcessMethods, form: str, words: set[str], *, exclusive: bo
                 )
 
 
-def judge(process: ProcessMethods, patterns: Patterns, *, some: bool) -> int:
+def judge(process: ProcessMethods, patterns: Patterns, *, some: bool, where: str) -> int:
     """The exit code of a complete dump: 1 if something that was asked for was not there."""
     from pagemap._cli.messages import complain
 
@@ -55,6 +55,6 @@ def judge(process: ProcessMethods, patterns: Patterns, *, some: bool) -> int:
             complain(f"no mapping of process {process.pid} matches the pattern {text!r}")
         return 1
     if not some:
-        complain(f"process {process.pid} has no pages in the given ranges")
+        complain(f"process {process.pid} has no pages {where}")
         return 1
     return 0

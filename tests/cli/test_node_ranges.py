@@ -41,7 +41,9 @@ def test_pages_on_a_node(pagemap: Pagemap, start: Start) -> None:
 @pytest.mark.usefixtures("need_pfns")
 def test_a_node_without_memory(pagemap: Pagemap) -> None:
     """There is no page, and that is not all of them."""
-    assert pagemap("dump", "self", "--node", "999", "--csv", "--no-header")[:2] == (1, b"")
+    code, out, err = pagemap("dump", "self", "--node", "999", "--csv", "--no-header")
+    assert (code, out) == (1, b"")
+    assert err[-1].endswith(" has no pages on the given nodes")
     assert pagemap("regions", "self", "--node", "999", "--csv", "--no-header")[:2] == (0, b"")
 
 

@@ -124,7 +124,8 @@ def run(arguments: Namespace) -> int:
             rows = _show(shown, process, chosen)
         # Of pages chosen by what they are there may well be none: that is the answer.
         some = bool(rows or arguments.populated or words)
-        return 0 if process.kernel_thread else judge(process, patterns, some=some)
+        where = "in the given ranges" if arguments.node is None else "on the given nodes"
+        return 0 if process.kernel_thread else judge(process, patterns, some=some, where=where)
 
 
 class _Chosen:
