@@ -74,13 +74,15 @@ def require_frames(saved: SavedProcesses) -> None:
     from pagemap._errors import Unsupported
 
     if not saved.has_frames:
+        lacks = "has no flags of the frames of its processes"
         remedy = "take the snapshot as root with --frames"
-        if saved.salvaged:
-            remedy = "it was salvaged from a damaged file, where some were lost: take another"
-        raise Unsupported(
-            f"the snapshot has no flags of the frames of its processes; {remedy}",
-            operation="read the snapshot",
-        )
+        if saved.frames_lost:
+            lacks = "does not have flags of the frames of all these processes"
+            remedy = (
+                "it was salvaged from a damaged file, where some were lost: "
+                "'pagemap contents FILE' shows which processes have them"
+            )
+        raise Unsupported(f"the snapshot {lacks}; {remedy}", operation="read the snapshot")
 
 
 def opened(target: int | SavedTarget) -> Process | SavedProcess:

@@ -80,10 +80,12 @@ class SavedProcesses(SeveralSpaces):
     @property
     def has_frames(self) -> bool:
         """Whether flags and map counts of frames were saved, and of no process lost since."""
-        spaces = self._spaces.values()
-        return any(each.has_frames for each in spaces) and not any(
-            each.frames_lost for each in spaces
-        )
+        return not self.frames_lost and any(each.has_frames for each in self._spaces.values())
+
+    @property
+    def frames_lost(self) -> bool:
+        """Whether flags and map counts of one were saved, and lost where the file was damaged."""
+        return any(each.frames_lost for each in self._spaces.values())
 
     def require_pfns(self, purpose: str) -> None:
         """Raise PfnsHidden where one was taken without: `purpose` is what cannot be done."""

@@ -180,6 +180,18 @@ def test_what_a_file_has(pagemap: Pagemap) -> None:
     assert all(row["smaps"] and row["frames"] and row["stopped"] for row in rows)
 
 
+@pytest.mark.usefixtures("need_pfns")
+def test_frames_that_were_not_saved_are_not_lost(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Of every salvaged file without them it said that some were lost."""
+    out, path = str(tmp_path / "out"), tmp_path / "cut"
+    assert pagemap("snapshot", os.getpid(), "-o", str(path)).code == 0
+    path.write_bytes(path.read_bytes()[:-9])
+    assert pagemap("snapshot", "--salvage", str(path), "-o", out).code == 0
+    code, _, err = pagemap("types", out)
+    assert code == 69
+    assert err[-1].endswith("take the snapshot as root with --frames")
+
+
 def test_what_is_said_of_salvaging(pagemap: Pagemap, tmp_path: Path) -> None:
     """Of a file that is not damaged it said that bytes were of no use."""
     out, path = tmp_path / "out", tmp_path / "cut"
