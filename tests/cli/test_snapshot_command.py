@@ -199,7 +199,10 @@ def test_what_is_said_of_salvaging(pagemap: Pagemap, tmp_path: Path) -> None:
     path.write_bytes(data)
     code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))
     assert code == 0
-    assert err == [f"pagemap: {path} is not damaged: saved all of its 3 moments"]
+    assert err == [f"pagemap: {path} has lost nothing: saved all of its 3 moments"]
+    path.write_bytes(b"____" + data[4:])
+    assert pagemap("maps", str(path)).code == 66
+    assert pagemap("snapshot", "--salvage", str(path), "-o", str(out)).err == err
     second = data.index(b"\xb1pm\n\x01", 20)
     path.write_bytes(data[: second + 99])
     code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))

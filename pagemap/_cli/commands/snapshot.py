@@ -163,7 +163,9 @@ def _salvage(arguments: Namespace) -> int:
         found = salvage(arguments.salvage, output.write)
     moments = f"{found['moments']} moment{'s' * (found['moments'] != 1)}"
     if not found["skipped"]:
-        complain(f"{arguments.salvage} is not damaged: saved all of its {moments}")
+        # Not that it is whole: its first bytes may be damaged, and no moment has a part in these.
+        every = f"all of its {moments}" if found["moments"] > 1 else "all of it"
+        complain(f"{arguments.salvage} has lost nothing: saved {every}")
         return 0
     if found["whole"]:
         which = "that are" if found["moments"] > 1 else "that is"
