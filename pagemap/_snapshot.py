@@ -54,7 +54,8 @@ class Snapshot(Holder):
     Use it as a context manager, or call `close()`; `closed` says whether it was. `path` is the
     file. The moments of a record are numbered from 0; -1 is the last, and the default.
 
-    Raises PagemapError for a file that is no snapshot, damaged, or of a newer version.
+    Raises NoSuchFile where there is none, AccessDenied, and PagemapError for a file that is no
+    snapshot, damaged, or of a newer version.
 
     >>> import os, pagemap, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

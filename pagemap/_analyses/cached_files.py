@@ -79,9 +79,9 @@ def cache(
     are the first thousand of these: path and why; `unasked` mounts were left out, for which
     there are reasons too. Nothing is read in, nor counts as used.
 
-    Raises PagemapError where the only path cannot be looked at, AccessDenied where that is
-    forbidden; of several they are among the reasons. With `frames` AccessDenied without
-    CAP_DAC_READ_SEARCH, PfnsHidden without CAP_SYS_ADMIN.
+    Raises PagemapError where the only path cannot be looked at, NoSuchFile where there is nothing
+    of that name, AccessDenied where that is forbidden; of several they are among the reasons. With
+    `frames` AccessDenied without CAP_DAC_READ_SEARCH, PfnsHidden without CAP_SYS_ADMIN.
 
     >>> import pagemap, sys
     >>> (row,) = pagemap.cache([sys.executable], least=0)
@@ -122,7 +122,7 @@ class CacheSurvey:
     ) -> None:
         self._paths = check_names("paths", paths)
         if not self._paths or "" in self._paths:
-            raise UsageError("paths are the names of files and folders; give at least one")
+            raise UsageError("paths are the names of files and directories; give at least one")
         self._one_file_system = one_file_system
         self._progress = progress
         self._found = CachedFiles(_TOGETHER, in_parts=residency)

@@ -46,8 +46,8 @@ class Recorder(Holder):
     with `pfns` False. Untouched pages have no entry in a record, also where a kernel marks them as
     soft-dirty.
 
-    Raises PagemapError where the file is there already or cannot be made, UsageError, and what
-    `pagemap.Process` raises.
+    Raises PagemapError where the file is there already or cannot be made, of these NoSuchFile
+    where its directory is missing; UsageError, and what `pagemap.Process` raises.
     """
 
     def __init__(
