@@ -56,7 +56,8 @@ def check_names(name: str, value: object, known: Collection[str] | None = None) 
     several: Any = [None] if isinstance(value, (str, bytes)) else value
     words: list[str] = list(several) if hasattr(several, "__iter__") else [several]
     if not all(isinstance(word, str) for word in words):
-        raise TypeError(f"{name} must be a sequence of str, as ['present'], not {value!r}")
+        example = f", as [{value!r}]" if isinstance(value, str) else ""
+        raise TypeError(f"{name} must be a sequence of str{example}, not {value!r}")
     return words if known is None else [_known(name, word, known) for word in words]
 
 
