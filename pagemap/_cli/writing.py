@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES
+from errno import EACCES, ENOENT
 
 from pagemap._errors import PagemapError, kind_of_file_error
 
@@ -61,6 +61,8 @@ def failure(operation: str, name: str, error: OSError) -> PagemapError:
     hint = ""
     if operation == "open" and error.strerror == os.strerror(EACCES):
         hint = " (both the file and its directory must be writable)"
+    elif operation == "open" and error.errno == ENOENT:
+        hint = " (its directory must be there)"
     return kind_of_file_error(error)(
         f"cannot {operation} {name}: {error.strerror}{hint}",
         errno=error.errno,

@@ -70,10 +70,11 @@ class Recorder(Holder):
             self._fd = Descriptor(os.open(path, flags, 0o600))
         except OSError as error:
             self._process.close()
-            there = isinstance(error, FileExistsError)
-            why = (
-                "it is there already; remove it, or give another name" if there else error.strerror
-            )
+            why = error.strerror
+            if isinstance(error, FileExistsError):
+                why = "it is there already; remove it, or give another name"
+            elif isinstance(error, FileNotFoundError):
+                why = f"{why} (its directory must be there)"
             raise kind_of_file_error(error)(
                 f"cannot make the file {path}: {why}", errno=error.errno, path=path
             ) from None

@@ -128,7 +128,7 @@ def test_a_descriptor_that_none_can_be(pagemap: Pagemap, number: str) -> None:
     [
         ("", "Is a directory", 1),
         ("new/", "Is a directory", 1),
-        ("missing/dump", "No such file or directory", 66),
+        ("missing/dump", "No such file or directory (its directory must be there)", 66),
         ("loop", "Too many levels of symbolic links", 1),
     ],
 )
@@ -148,7 +148,8 @@ def test_a_directory_that_is_missing(pagemap: Pagemap, tmp_path: Path) -> None:
     for command in ("record", "snapshot", "maps"):
         code, out, err = pagemap(command, "self", "-o", path)
         assert (code, out) == (66, b""), command
-        assert err[-1].endswith(f" {path}: No such file or directory"), command
+        hint = " (its directory must be there)"
+        assert err[-1].endswith(f" {path}: No such file or directory{hint}"), command
 
 
 def test_a_name_drives_no_terminal(pagemap: Pagemap, tmp_path: Path) -> None:
