@@ -20,11 +20,13 @@ import memray
 import pagemap
 
 MIB = 1 << 20
+MEMRAY_MS = 5  # between two looks of memray's at VmRSS
 
 
 def settle(stream: pagemap.SampleStream) -> None:
-    """Wait until two more samples were taken."""
+    """Wait until two more samples were taken, and until memray, too, has had time to look."""
     known = len(stream.table())
+    time.sleep(20 * MEMRAY_MS / 1000)
     while len(stream.table()) < known + 2:
         time.sleep(0.001)
 
@@ -49,7 +51,7 @@ def main() -> None:
         counts = ["rss", "present", "zero"]
         with pagemap.Sampler(counts=counts) as sampler, sampler.stream(every=0.002) as stream:
             settle(stream)
-            with memray.Tracker(results, native_traces=False, memory_interval_ms=5):
+            with memray.Tracker(results, native_traces=False, memory_interval_ms=MEMRAY_MS):
                 work(mib, stream)
         with memray.FileReader(results) as reader:
             allocated = reader.metadata.peak_memory
