@@ -5,7 +5,13 @@ from __future__ import annotations
 from array import array
 
 from pagemap._analyses.nodes import nodes_of
-from pagemap._errors import PagemapError, PfnsHidden, Unsupported
+from pagemap._errors import (
+    NoSuchProcess,
+    PagemapError,
+    PfnsHidden,
+    TargetVanished,
+    Unsupported,
+)
 from pagemap._tables.table import Table
 from pagemap._vocabulary.rows.node import PLACED, with_nodes
 
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_nodes"]
 
+_GONE: dict[int | None, list[int | None]] = {}
+
 
 def add_nodes(
     table: Table[Any],
@@ -32,18 +40,21 @@ def add_nodes(
 ) -> Table[Any]:
     """The same rows, of processes or mappings, with the columns of `with_nodes`.
 
-    Cells of a process are unknown if it ended meanwhile, or may not be read. Raises what holds for
-    all: PfnsHidden, Unsupported.
+    A process that ended meanwhile is left out of `every`, and has no rows; cells of one that may
+    not be read are unknown. Raises what holds for all: PfnsHidden, Unsupported.
     """
     schema = with_nodes(table.schema, nodes)
+    found = {
+        pid: _sums(every, pid, nodes, policies, sysfs, apart="start" in table.schema)
+        for pid in dict.fromkeys(table.cells("pid"))
+    }
+    gone = {pid for pid, sums in found.items() if sums is _GONE}
+    if gone:
+        table = table.where(lambda row: row.pid not in gone)
     pids: list[int] = list(table.cells("pid"))
     starts: list[int | None] = [None] * len(pids)
     if "start" in table.schema:
         starts = list(table.cells("start"))
-    found = {
-        pid: _sums(every, pid, nodes, policies, sysfs, apart="start" in table.schema)
-        for pid in dict.fromkeys(pids)
-    }
     nothing = [0] * (len(schema) - len(table.schema))
     unknown: list[int | None] = [None] * len(nothing)
     cells = [
@@ -57,7 +68,8 @@ def add_nodes(
         columns[name] = memoryview(array("q", [value or 0 for value in values])).toreadonly()
         known[name] = memoryview(bytes(value is not None for value in values)).cast("?")
     valid = {name: each for name, each in known.items() if each is not None}
-    return Table(schema, columns, valid=valid, about={**table.about, "nodes": list(nodes)})
+    said = {**table.about, **every.about(), "nodes": list(nodes)}
+    return Table(schema, columns, valid=valid, about=said)
 
 
 def _sums(
@@ -69,14 +81,27 @@ def _sums(
     *,
     apart: bool,
 ) -> dict[int | None, list[int | None]] | None:
-    """The cells of a process, or with `apart` of each of its mappings; None where none is known."""
-    try:
-        with every.described(pid) as process:
-            rows = nodes_of(process, policies=policies, sysfs=sysfs, threads=None)
-    except (PfnsHidden, Unsupported):
-        raise
-    except PagemapError:  # it ended, or may not be read; its sums were
-        return None
+    """The cells of a process, or with `apart` of each of its mappings; None where none is known.
+
+    _GONE of one that ended, with all that share its memory.
+    """
+    rows: Table[NodeRow] | None = None
+    for each in (pid, *every.sharers.get(pid, ())):
+        try:
+            with every.described(each) as process:
+                rows = nodes_of(process, policies=policies, sysfs=sysfs, threads=None)
+        except (PfnsHidden, Unsupported):
+            raise
+        except (NoSuchProcess, TargetVanished) as error:
+            ended = error
+        except PagemapError:  # it may not be read; its sums were
+            return None
+        else:
+            break
+    else:
+        every.sharers.pop(pid, None)
+        every.leave_out(pid, ended)
+        return _GONE
     groups: dict[int | None, list[NodeRow]] = {} if apart else {None: []}
     for row in rows:
         groups.setdefault(row.start if apart else None, []).append(row)

@@ -177,7 +177,7 @@ def footprints_of(
         wanted = set(_PARTS if names is None else names)
         rows = _of_processes(every, wanted, gentle, memory)
         if wanted.intersection(OF_GROUPS) and isinstance(every, EveryProcess):
-            rows, of_groups = with_amounts(rows, wanted, group, procfs=every.procfs)
+            rows, of_groups = with_amounts(rows, wanted, group, every)
     else:
         rows = _of_mappings(every, gentle, memory)
         if by == "path":
@@ -194,7 +194,13 @@ def _of_processes(
     memory: int | None,
 ) -> list[FootprintRow]:
     def more(folder: Folder) -> list[str | int | None]:
-        return [read(folder) if name in wanted else None for name, read in _TOLD_APART.items()]
+        told = [read(folder) if name in wanted else None for name, read in _TOLD_APART.items()]
+        missing = any(
+            name in wanted and value is None for name, value in zip(_TOLD_APART, told, strict=True)
+        )
+        if missing and folder.is_gone():
+            raise folder.vanished("exited")
+        return told
 
     def sums_of(pid: int) -> tuple[FootprintSums, list[str | int | None]]:
         with closing(every.folder(pid)) as folder:

@@ -66,6 +66,8 @@ def nodes_of(
     if found is None:
         raise _unknown(process)
     place = Placement(process, parts, told if policies else None, sysfs)
+    if not process.kernel_thread:
+        process.check()  # what has ended has no cpuset, and ran on no processor
     rows = [
         (process.pid, start, end, perms, node, size, *place.judge(start, node, size), path)
         for start, end, perms, path, sizes in found

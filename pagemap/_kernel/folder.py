@@ -164,6 +164,14 @@ class Folder(Holder):
         """Whether the task has ended, and waits to be reaped, or is gone altogether."""
         return identity.has_ended(self.fd, self.thread)
 
+    def is_gone(self) -> bool:
+        """Whether no thread of it is left that lives: it has ended, or is about to."""
+        try:
+            self.is_kernel_thread()
+        except (NoSuchProcess, TargetVanished):
+            return not self.find_living()
+        return False
+
     def state_of(self, thread: str) -> bytes:
         """The letter of the state of one of its threads; X of one that is gone."""
         try:

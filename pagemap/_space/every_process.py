@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from errno import EMFILE, ENFILE
+from errno import EMFILE, ENFILE, ESRCH
 
 from pagemap._errors import (
     AccessDenied,
@@ -231,6 +231,26 @@ class EveryProcess(Holder):
         self.leave_out(pid, error)
         return None
 
+    def ended_since(self, pid: int) -> bool:
+        """Whether `pid`, which was read, has ended since, with all that share its memory.
+
+        Then it is left out: what was not asked of it by then, nobody knows any more.
+        """
+        if not all(map(self._is_gone, (pid, *self.sharers.get(pid, ())))):
+            return False
+        self.sharers.pop(pid, None)
+        self.leave_out(pid, _vanished(pid))
+        return True
+
+    def _is_gone(self, pid: int) -> bool:
+        try:
+            with closing(Folder(self.meant(pid), str(pid), self.procfs)) as folder:
+                return folder.is_gone()
+        except _ENDED:
+            return True
+        except PagemapError:
+            return False
+
     def leave_out(self, pid: int, error: PagemapError) -> None:
         """Take note that `pid` could not be read, or not to its end; raise as `read` does."""
         _raise_for_want_of_files(error)
@@ -259,6 +279,15 @@ class EveryProcess(Holder):
         except PagemapError:
             return None
         return None if comm is None else _comm(comm)
+
+
+def _vanished(pid: int) -> TargetVanished:
+    return TargetVanished(
+        f"process {pid} exited before it was read to the end",
+        pid=pid,
+        errno=ESRCH,
+        operation="read",
+    )
 
 
 def _reason(error: PagemapError) -> str:

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pagemap
 from tests import workloads
+from tests.cli.conftest import Pagemap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Pagemap
     from tests.conftest import Start
 
 MIB = 1 << 20
+
+ENDING = """
+import os, signal, sys, pagemap._cli
+from pagemap._space.every_process import EveryProcess
+last, really_open = int(sys.argv.pop()), EveryProcess.described
+def described(every, pid):
+    if pid == last:
+        os.kill(pid, signal.SIGKILL)
+        while open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] != "Z":
+            pass
+    return really_open(every, pid)
+EveryProcess.described = described
+sys.exit(pagemap._cli.main(sys.argv[1:]))
+"""
+"""The command; the process of the last argument ends right before its nodes are asked for."""
 
 
 def rows_of(out: bytes) -> list[dict[str, Any]]:
@@ -67,3 +83,22 @@ def test_what_does_not_go_together(pagemap: Pagemap, tmp_path: Path) -> None:
     path = str(tmp_path / "own.pagemap")
     assert pagemap("snapshot", str(os.getpid()), "--smaps", "-o", path)[0] == 0
     assert pagemap("footprint", path, "--nodes")[:2] == (69, b"")
+
+
+def test_a_process_that_ends_before_its_nodes_are_asked_for(start: Start) -> None:
+    """It has no row, and is counted as all that end meanwhile; so the sums are known."""
+    stays, goes = start(workloads.idle()), start(workloads.idle())
+    pagemap = Pagemap([sys.executable, "-c", ENDING])
+    words = ("footprint", stays.pid, goes.pid, "--nodes", "--json", goes.pid)
+    code, out, err = pagemap(*words)
+    document = json.loads(out)
+    assert [row["pid"] for row in document["rows"]] == [stays.pid]
+    assert [each["pid"] for each in document["about"]["left_out"]] == [goes.pid]
+    assert document["about"]["complete"] is False
+    nodes = [f"node_{each}" for each in document["about"]["nodes"]]
+    assert sum(document["total"][each] for each in nodes) == sum(
+        document["rows"][0][each] for each in nodes
+    )
+    assert document["total"]["remote"] is not None
+    assert code in (66, 75)
+    assert any(str(goes.pid) in line for line in err)

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pagemap
+from pagemap._analyses import footprint, footprint_groups, footprints
 from pagemap._space.every_process import EveryProcess
 from tests import oracle, workloads
 
 if TYPE_CHECKING:
     from pagemap import Folder
+    from tests.conftest import Start
 
 EXITS = int(os.environ.get("PAGEMAP_EXITS", "40"))
 AT_ONCE = 50
@@ -122,3 +124,43 @@ def test_ends_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         for target in targets:
             target.kill()
+
+
+@pytest.mark.parametrize(
+    ("columns", "reaped"),
+    [(["page_tables"], False), (["user", "cgroup", "oom_score"], True), (["frees"], True)],
+    ids=["a zombie", "gone", "gone before all are walked"],
+)
+def test_ends_before_a_column_that_is_read_later(
+    columns: list[str], reaped: bool, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sums were read; but no total may be unknown because of what it has no more."""
+    stays, goes = start(workloads.idle()), start(workloads.idle())
+    really_read = footprint.read_sums
+
+    def end() -> None:
+        os.kill(goes.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, goes.pid, os.WEXITED | os.WNOWAIT)
+        if reaped:
+            goes.kill()
+
+    def read_sums(folder: Folder) -> Any:
+        sums = really_read(folder)
+        if folder.pid == goes.pid and "frees" not in columns:
+            end()
+        return sums
+
+    def freed(pids: Any, **options: Any) -> Any:
+        end()
+        return pagemap.freed(pids, **options)
+
+    monkeypatch.setattr(footprints, "read_sums", read_sums)
+    monkeypatch.setattr(footprint_groups, "freed", freed)
+    table = pagemap.footprints([stays.pid, goes.pid], names=["pid", "rss", *columns])
+    assert [row.pid for row in table] == [stays.pid]
+    left_out: Any = table.about["left_out"]
+    assert [each["pid"] for each in left_out] == [goes.pid]
+    assert left_out[0]["reason"] == "ended or called exec meanwhile"
+    assert None not in [getattr(table[0], name) for name in columns]
+    for name in {"page_tables", "frees"}.intersection(columns):
+        assert getattr(table.total(), name) == getattr(table[0], name)

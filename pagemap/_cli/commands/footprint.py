@@ -186,9 +186,11 @@ def run(arguments: Namespace) -> int:
             table = footprints_of(
                 every, names=shown.wanted(), by=kind, gentle=gentle, group=arguments.by
             )
-            asked.judge(len(table))
             of_groups.update(table.about)
-            return nodes.added(mappings.chosen(table), every, shown)
+            chosen = mappings.chosen(table)
+            made = nodes.added(chosen, every, shown)
+            asked.judge(len(table) - len(chosen) + len(made))  # of these some ended meanwhile
+            return made
 
         shown.show(make)
         code = asked.tell() or mappings.tell()
