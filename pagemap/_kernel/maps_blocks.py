@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "read_blocks", "settled"]
 
 _BOUNDS_SIZE = 40  # more than two addresses have
-_LONGEST = 1 << 20  # bytes of a line: a path has 4 KiB at most, and four times that in octal
+_LONGEST = 1 << 22  # bytes of a line: the path of 4,000 nested folders may have 1 MiB
 
 
 def settled(block: bytes, fd: int) -> bytes:
@@ -106,7 +106,7 @@ class _Text:
 
     done = True
     bad: bytes | None = None
-    """The beginning of a line that is longer than any of the kernel: there the text ends."""
+    """The beginning of a line that is too long: there the text ends."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

@@ -170,3 +170,20 @@ def test_a_line_that_does_not_end(pagemap: Pagemap, copy: Copy, tmp_path: Path) 
     code, out, err = pagemap(*words)
     assert (code, out) == (1, b"")
     assert "not a line of /proc/PID/maps: '" in err[0]
+
+
+def test_a_path_of_more_than_a_mebibyte(copy: Copy, pagemap: Pagemap, tmp_path: Path) -> None:
+    """As a file has it that lies in thousands of folders; the kernel writes all of it."""
+    shutil.copytree(copy.procfs, tmp_path, dirs_exist_ok=True)
+    smaps = tmp_path / str(copy.pid) / "smaps"
+    lines = smaps.read_bytes().split(b"\n")
+    first = next(number for number, line in enumerate(lines) if b" /" in line)
+    lines[first] = lines[first].partition(b" /")[0] + b" " + b"/folder" * (MIB // 5)
+    smaps.write_bytes(b"\n".join(lines))
+    found = []
+    for procfs in (copy.procfs, tmp_path):
+        words = ("footprint", "--by", "mapping", "--procfs", str(procfs), copy.pid, "--csv")
+        code, out, _ = pagemap(*words, "--columns", "size,rss,pss", "--sort", "size")
+        assert code == 0
+        found.append(out)
+    assert found[0] == found[1]
