@@ -36,7 +36,7 @@ class Ring:
         self._runs = False
         self._pid = os.getpid()
         self.capacity = capacity
-        self._job = job  # which holds the descriptors
+        self._job: SampleJob | None = job  # which holds the descriptors
         self._words = allocate("uint64_t[]", capacity * lib.PM_SAMPLED_WORDS)
         self._scratch = allocate("uint64_t[]", SCRATCH)
         self._table = table = ffi.new("struct pm_sampled *")
@@ -91,6 +91,7 @@ class Ring:
         runs, self._runs = self._runs, False
         if runs and not self.lost:
             lib.pm_sampled_end(self._table)
+        self._job = None
         forget_at_exit(self)
 
     def __del__(self) -> None:

@@ -175,7 +175,6 @@ def test_descriptors_are_closed() -> None:
     wait_for(stream, 2)
     stream.close()
     stream.close()
-    del stream, sampler
     assert set(os.listdir("/proc/self/fd")) == before
 
 
