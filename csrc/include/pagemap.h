@@ -484,8 +484,14 @@ void pm_frames_close(struct pm_frames *frames);
  *
  * In no round are: writes through another mapping of shared memory, or by write(2) to a file; by
  * devices into memory that is pinned (io_uring buffers, RDMA); what is unmapped or moved away
- * (mremap) before its round ends; and what is thrown away of shared memory (MADV_REMOVE, a hole
- * punched into the file). Writes by the kernel, as of read(2) into tracked memory, are seen.
+ * (mremap) before its round ends; what is thrown away of shared memory (MADV_REMOVE, a hole punched
+ * into the file); and, without PM_TRACKER_UNTOUCHED, zeros over all of a page of a transparent huge
+ * page that the kernel splits in the same round: from Linux 6.12 on it is the page of zeros then.
+ * Writes by the kernel, as of read(2) into tracked memory, are seen.
+ *
+ * Guard regions (MADV_GUARD_INSTALL, 6.15) over tracked memory that is shared, or private and of a
+ * file: the kernel tries to make them again and again for as long as the tracking goes on, and
+ * madvise(2) does not return before. So a thread that tracks itself must not do that.
  */
 struct pm_tracker;
 
@@ -493,10 +499,10 @@ enum pm_tracker_flag {
 	/*
 	 * Protect untouched pages, too. Without it a page that is touched first counts as written
 	 * (of private memory: if it was written), and is lost where it leaves the page table again
-	 * in the same round: to swap if it is shared, or thrown away. With it none of that: exactly
-	 * what was written is found, and private memory that was thrown away. It costs page tables
-	 * for all of the spans, 0.2 % of their size, and what was untouched at the beginning will
-	 * not be in huge pages.
+	 * in the same round: thrown away, or if it is shared to swap, or where a huge page that it
+	 * is in is made or split. With it none of that: exactly what was written is found, and
+	 * private memory that was thrown away. It costs page tables for all of the spans, 0.2 % of
+	 * their size, and what was untouched at the beginning will not be in huge pages.
 	 */
 	PM_TRACKER_UNTOUCHED = 1 << 0,
 };

@@ -68,8 +68,9 @@ class Protection:
             "writes through other mappings of shared memory or of a file; by devices into memory "
             "that is pinned (io_uring buffers, RDMA); to pages of shared memory or of a shared "
             "file that leave the page table in the round in which they are first touched, or "
-            f"moved by mremap{self._shared.forgotten}; and to private memory that is thrown away "
-            "(MADV_DONTNEED), or unmapped"
+            f"moved by mremap{self._shared.forgotten}; zeros over all of a page of a transparent "
+            "huge page that the kernel splits in the same round (Linux 6.12); and to private "
+            "memory that is thrown away (MADV_DONTNEED), or unmapped"
         )
 
     def _open_maps(self) -> Descriptor:

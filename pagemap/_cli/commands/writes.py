@@ -50,7 +50,9 @@ userfaultfd already, is traced, or may not call userfaultfd(2). If the helper
 process that does it is killed in the 0.05 to 0.4 ms in which the thread makes
 that call, the target may crash; killed at any other time, by whatever signal,
 the tracking ends, and the target is as before, but for a descriptor that it may
-have kept.
+have kept. If the process makes guard regions (MADV_GUARD_INSTALL, Linux 6.15)
+in shared memory or memory of a file that is tracked, the kernel keeps it busy
+in that call until the tracking ends.
 
 If the process exits, the round in which it does is not shown, and the exit code
 is 75. Shown are mappings that may be written, or were. A page that was written
@@ -66,7 +68,8 @@ devices into pinned memory; nor those to pages of a shared file or of shared
 memory that leave the page table (because of reclaim, or by madvise) in the same
 round in which they are first touched, or moved by mremap, nor with soft-dirty
 bits if they are there again at its end; nor those to private memory that is
-thrown away (MADV_DONTNEED), or unmapped.
+thrown away (MADV_DONTNEED), or unmapped; nor with --inject zeros over all of a
+page of a transparent huge page that is split in the same round (Linux 6.12).
 
 {columns_help(WRITES)}
 
