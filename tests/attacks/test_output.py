@@ -59,7 +59,7 @@ def test_a_name_that_flips_overwrites_no_file_of_ours(
             assert precious.read_text() == "precious"
             with suppress(FileNotFoundError):
                 name.unlink()
-    assert codes <= {0, 1}
+    assert codes <= {0, 1, 77}  # a link of the stranger's that is met is not permitted
 
 
 @pytest.mark.parametrize("protected", ["0", "1"])
