@@ -23,6 +23,7 @@ from pagemap._errors import UsageError
 from pagemap._kernel import task
 from pagemap._kernel.cgroup_members import pids_of
 from pagemap._space.about import about
+from pagemap._space.arguments import pid_of
 from pagemap._space.every_process import EveryProcess
 from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_several
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.gentle import Gentle
     from pagemap._kernel.folder import Folder
+    from pagemap._space.arguments import Target
     from pagemap._space.saved_processes import SavedProcesses
     from pagemap._vocabulary.schema import Schema
 
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 
     @overload
     def footprints(
-        pids: Iterable[int] | None = ...,
+        pids: Iterable[Target] | None = ...,
         *,
         by: Literal["process"] = ...,
         cgroup: str | None = ...,
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
     ) -> Table[FootprintRow]: ...
     @overload
     def footprints(
-        pids: Iterable[int] | None = ...,
+        pids: Iterable[Target] | None = ...,
         *,
         by: Literal["mapping"],
         cgroup: str | None = ...,
@@ -90,7 +92,7 @@ if TYPE_CHECKING:
     ) -> Table[MappingFootprintRow]: ...
     @overload
     def footprints(
-        pids: Iterable[int] | None = ...,
+        pids: Iterable[Target] | None = ...,
         *,
         by: Literal["path"],
         cgroup: str | None = ...,
@@ -99,7 +101,7 @@ if TYPE_CHECKING:
     ) -> Table[PathFootprintRow]: ...
     @overload
     def footprints(
-        pids: Iterable[int] | None = ...,
+        pids: Iterable[Target] | None = ...,
         *,
         names: Sequence[str] | None,
         by: Literal["process", "mapping", "path"] = ...,
@@ -110,7 +112,7 @@ if TYPE_CHECKING:
 
 
 def footprints(
-    pids: Iterable[int] | None = None,
+    pids: Iterable[Target] | None = None,
     *,
     names: Sequence[str] | None = None,
     by: Literal["process", "mapping", "path"] = "process",
@@ -149,10 +151,11 @@ def footprints(
         names = SCHEMAS[by].select(names).names
     if pids is not None:
         check_several("pids", pids, "an iterable of pids, such as [1234]")
-    others: Iterable[int] | None = None if pids is None else ()
+    given = None if pids is None else [pid_of(each) for each in pids]
+    others: Iterable[int] | None = None if given is None else ()
     if cgroup is not None:
         others = pids_of(cgroup, procfs=procfs)
-    every = EveryProcess(pids or (), others=others, procfs=procfs)
+    every = EveryProcess(given or (), others=others, procfs=procfs)
     table = footprints_of(every, names=names, by=by, gentle=gentle)
     return table.select(names)
 

@@ -50,7 +50,10 @@ def pid_of(target: Target) -> int:
             f"{target!r} is of a snapshot, and of no process that runs: no call that "
             "reads one takes it"
         )
-    pid = target if isinstance(target, int) else getattr(target, "pid", None)
+    if hasattr(target, "__index__"):  # an int of numpy's too
+        pid: object = target if isinstance(target, int) else target.__index__()
+    else:
+        pid = getattr(target, "pid", None)
     if not isinstance(pid, int) or isinstance(pid, bool):
         raise TypeError(f"a process is a pid, 'self', or an object with a pid, not {target!r}")
     return pid

@@ -216,6 +216,27 @@ def test_what_is_no_argument_of_roots(calls: Calls, name: str, value: object) ->
         calls(name, value)
 
 
+@pytest.mark.parametrize("target", [each for each in NO_TARGETS if each != b"self"])
+@pytest.mark.parametrize("call", ["footprints", "freed", "page_types", "sharing"])
+def test_what_is_no_target_among_several(call: str, target: object) -> None:
+    """Of `footprints` it was a bare ValueError, or nothing at all: True was process 1."""
+    with pytest.raises((TypeError, pagemap.UsageError), match=r"^a process is a pid"):
+        getattr(pagemap, call)([target])
+
+
+def test_targets_of_footprints() -> None:
+    class Number:
+        """As a number of numpy."""
+
+        def __index__(self) -> int:
+            return os.getpid()
+
+    targets: list[Any] = ["self", os.getpid(), Number()]
+    assert [row.pid for row in pagemap.footprints(targets)] == [os.getpid()]
+    with pagemap.Process(targets[2]) as process:
+        assert process.pid == os.getpid()
+
+
 @pytest.mark.parametrize("budget", [None, "1", 0, -1, 2, True, float("nan")])
 def test_what_is_no_budget(budget: Any) -> None:
     with pytest.raises((TypeError, pagemap.UsageError)):
