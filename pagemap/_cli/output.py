@@ -13,6 +13,7 @@ from stat import S_ISFIFO, S_ISREG
 
 from pagemap._cli.writing import Output, failure
 from pagemap._errors import PagemapError, UsageError
+from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,28 +24,32 @@ __all__ = ["Output", "open_output"]
 _DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
-def open_output(path: str | None = None) -> Output:
+def open_output(path: str | None = None, *, reads: int | None = None) -> Output:
     """The open place for output that `path` names; stdout for None or ``-``.
 
     Devices, pipes and descriptors (/dev/stdout, /dev/fd/N) are written to as they are. A regular or
     new file comes into its place only when all is written. In a folder where everybody may put
-    things, no link, fifo or device of a stranger's is used. Raises PagemapError when it cannot be
-    opened.
+    things, no link, fifo or device of a stranger's is used. `reads` is a descriptor of the file
+    that the data come from. Raises PagemapError when it cannot be opened, UsageError where that
+    file would be replaced, before it is touched.
     """
     if path is None or path == "-":
         # A closed descriptor 1 is given to the next file opened: the target's pagemap, it may be.
         if sys.stdout is None:
             raise PagemapError("cannot write to standard output: it is closed", operation="write")
+        _keep(reads, 1, "-")
         return Output(1, "standard output")
     if not path:
         raise UsageError("the name of the output file is empty")
     try:
         descriptor = _descriptor(path)
         if descriptor is not None:
+            _keep(reads, descriptor, path)
             return Output(descriptor, path)
         from pagemap._kernel.places import find
 
         with find(path) as place:
+            _keep(reads, place.found, path)
             if place.mode and not S_ISREG(place.mode):
                 return _Direct(_open_special(place), path)
             from pagemap._cli.replacement import Replacement
@@ -52,6 +57,16 @@ def open_output(path: str | None = None) -> Output:
             return Replacement(place, path)
     except OSError as error:
         raise failure("open", path, error) from error
+
+
+def _keep(reads: int | None, found: int | None, path: str) -> None:
+    """Raise UsageError where both descriptors are of one file, whatever its names are."""
+    if reads is None or found is None:
+        return
+    if os.path.sameopenfile(reads, found):
+        raise UsageError(
+            f"-o {printable(path)} would replace the file that is read: give another name"
+        )
 
 
 class _Direct(Output):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 
 from pagemap._errors import PagemapError, not_opened
 from pagemap._history.salvage_chunks import chunks_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["salvage"]
+__all__ = ["open_damaged", "salvage", "salvage_open"]
 
 
 def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[str, Any]:
@@ -33,19 +34,26 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
     of frames: of these the new file has none at all, and ``frames`` is how many more bytes that
     makes. Raises PagemapError where nothing is whole, or the file cannot be read.
     """
+    with open_damaged(path) as file:
+        return salvage_open(file, path, write)
+
+
+def open_damaged(path: str) -> FileIO:
+    """The file, to be read. Raises PagemapError where it cannot be opened, or is no file."""
     try:
         fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise not_opened(error, path) from None
     if fd is None:
         raise irregular(path)
-    try:
-        return _salvage(fd, path, write)
-    finally:
-        os.close(fd)
+    return FileIO(fd)
 
 
-def _salvage(fd: int, path: str, write: Callable[[bytes | memoryview], object]) -> dict[str, Any]:
+def salvage_open(
+    file: FileIO, path: str, write: Callable[[bytes | memoryview], object]
+) -> dict[str, Any]:
+    """See `salvage`; of the open file."""
+    fd = file.fileno()
     size = os.fstat(fd).st_size
     version = chunks.parse_version(os.pread(fd, 16, 0))
     if version is not None and version > chunks.VERSION:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,3 +209,26 @@ def test_what_is_said_of_salvaging(pagemap: Pagemap, tmp_path: Path) -> None:
     code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))
     assert (code, err) == (0, ["pagemap: saved 1 moment that is whole; left out 99 bytes"])
     assert pagemap("maps", str(out)).err == []
+
+
+def test_what_is_salvaged_is_not_replaced(pagemap: Pagemap, tmp_path: Path) -> None:
+    """What a later version could save was gone, by whatever name the output was given."""
+    path, link, twin = (tmp_path / each for each in ("cut", "link", "twin"))
+    data = (SNAPSHOTS / "version-1.pagemap").read_bytes()[:-100]
+    path.write_bytes(data)
+    link.symlink_to(path)
+    os.link(path, twin)
+    with path.open("r+b") as file:
+        names = (path, f"{tmp_path}/../{tmp_path.name}/cut", link, twin)
+        for name in names:
+            code, out, err = pagemap("snapshot", "--salvage", str(path), "-o", str(name))
+            assert (code, out) == (2, b"")
+            assert err[0].startswith(f"pagemap: -o {name} would replace the file that is read")
+        words = [*pagemap.command, "snapshot", "--salvage", str(path), "-o"]
+        descriptor = f"/dev/fd/{file.fileno()}"
+        done = subprocess.run([*words, descriptor], pass_fds=[file.fileno()], check=False)
+        assert done.returncode == 2
+        assert subprocess.run([*words, "-"], stdout=file, check=False).returncode == 2
+        assert path.read_bytes() == data
+    assert sorted(tmp_path.iterdir()) == sorted([path, link, twin])
+    assert pagemap("snapshot", "--salvage", str(path), "-o", str(tmp_path / "new")).code == 0

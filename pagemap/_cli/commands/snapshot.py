@@ -154,13 +154,16 @@ def _salvage(arguments: Namespace) -> int:
     from pagemap._cli.output import open_output
     from pagemap._cli.saved_files import check_whole
     from pagemap._errors import UsageError
-    from pagemap._history.salvage import salvage
+    from pagemap._history.salvage import open_damaged, salvage_open
 
     if arguments.targets:
         raise UsageError("give targets or --salvage FILE, not both")
     check_whole(arguments.salvage)
-    with open_output(arguments.output) as output:
-        found = salvage(arguments.salvage, output.write)
+    with (
+        open_damaged(arguments.salvage) as file,
+        open_output(arguments.output, reads=file.fileno()) as output,
+    ):
+        found = salvage_open(file, arguments.salvage, output.write)
     moments = f"{found['moments']} moment{'s' * (found['moments'] != 1)}"
     if not found["skipped"]:
         # Not that it is whole: its first bytes may be damaged, and no moment has a part in these.
