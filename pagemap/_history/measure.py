@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from pagemap._analyses.tally import tally
 from pagemap._analyses.tally_plan import tellable
-from pagemap._errors import ClosedProcess
+from pagemap._errors import ClosedProcess, UsageError
 from pagemap._history.measure_text import lines
 from pagemap._history.tracker import track
 from pagemap._native.descriptors import Holder
@@ -42,7 +42,8 @@ def measure(target: Target = "self", *, written: bool = False) -> Measurement:
     threads did meanwhile, and what Python itself needed: `noise` in its `about` is what there is of
     that without any work. Of one buffer, `track` says more.
 
-    Raises what `Process` raises, and with `written` what `track` raises.
+    Raises what `Process` raises, UsageError where `written` is no bool, and with it what `track`
+    raises.
 
     >>> import mmap, pagemap
     >>> data = mmap.mmap(-1, 8 << 20)
@@ -51,6 +52,8 @@ def measure(target: Target = "self", *, written: bool = False) -> Measurement:
     >>> measured.table[0].shmem_change
     8388608
     """
+    if not isinstance(written, bool):
+        raise UsageError(f"written must be True or False, not {written!r}")
     process = LiveSpace(target)
     try:
         return Measurement(process, own=is_own(target, "/proc"), written=written)

@@ -237,6 +237,13 @@ def test_targets_of_footprints() -> None:
         assert process.pid == os.getpid()
 
 
+@pytest.mark.parametrize("written", ["x", 1, None])
+def test_whether_to_track_writes_is_true_or_false(written: Any) -> None:
+    """A word, as of another argument, was taken as True."""
+    with pytest.raises(pagemap.UsageError, match="written must be True or False"):
+        pagemap.measure(written=written)
+
+
 @pytest.mark.parametrize("budget", [None, "1", 0, -1, 2, True, float("nan")])
 def test_what_is_no_budget(budget: Any) -> None:
     with pytest.raises((TypeError, pagemap.UsageError)):
