@@ -256,6 +256,28 @@ static int take_read(struct pm_step *step, uint64_t *from, uint64_t end)
 	return got;
 }
 
+/* Whether a scan tells what lies from page `from` on; *end becomes where that ends, if it does
+ * before. */
+static int is_scanned(const struct pm_taking *take, uint64_t from, uint64_t *end)
+{
+	const uint64_t i = pm_span_at(take->skipped, take->skipped_count, from);
+	uint64_t until;
+	int scanned = 1;
+
+	if (!take->use_scan)
+		return 0;
+	if (i == take->skipped_count)
+		return 1;
+	until = take->skipped[i].vpn;
+	if (until <= from) {
+		until += take->skipped[i].count;
+		scanned = 0;
+	}
+	if (until < *end)
+		*end = until;
+	return scanned;
+}
+
 int pm_take_walk(struct pm_step *step)
 {
 	const struct pm_taking *take = step->take;
@@ -264,14 +286,15 @@ int pm_take_walk(struct pm_step *step)
 	       !(step->patch && step->patch->full)) {
 		const struct pm_range *span = take->spans + step->at.span;
 		uint64_t from = span->vpn + step->at.page;
-		const uint64_t end = span->vpn + pm_last_page(take->spans, &step->at, step->to);
+		uint64_t end = span->vpn + pm_last_page(take->spans, &step->at, step->to);
 		int got;
 
 		if (from == end) {
 			step->at = pm_next_span(&step->at);
 			continue;
 		}
-		got = take->use_scan ? take_scanned(step, &from, end) : take_read(step, &from, end);
+		got = is_scanned(take, from, &end) ? take_scanned(step, &from, end)
+						   : take_read(step, &from, end);
 		if (got < 0)
 			return got;
 		if (!got) {

@@ -33,6 +33,9 @@ struct pm_taking {
 	uint8_t *frames;
 	uint64_t groups_count;
 	uint64_t group_shift;
+	/* what pm_take_skipped left, or none */
+	const struct pm_range *skipped;
+	uint64_t skipped_count;
 };
 
 /* How many bytes of scratch a step needs; it begins at a multiple of 8 bytes. */
@@ -40,6 +43,13 @@ uint64_t pm_take_scratch(void);
 
 /* Make the `count` spans that touch one; returns how many are left. */
 uint64_t pm_take_join(struct pm_range *spans, uint64_t count);
+
+/*
+ * Keep those of the mappings spans[0..count) of which entries say that they are soft-dirty, and a
+ * scan says nothing: VM_PFNMAP, as of a driver. To the kernel all of such a mapping is a hole.
+ * Returns the number of those that are left, or -errno.
+ */
+int64_t pm_take_skipped(int32_t fd, uint32_t page_shift, struct pm_range *spans, uint64_t count);
 
 /*
  * Take pages from *at on, up to, without, *to: until all are taken, or the blocks fill `out`, of

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["read", "scanned"]
 
 CHUNK = 1 << 15  # pages read at a time
+_SOFT_DIRTY = BITS["soft_dirty"]
 
 
 def scanned(
@@ -53,16 +54,18 @@ def _to_scan(
     """What a scan is to go through: all of it, since the kernel keeps to what is mapped.
 
     A snapshot knows what is populated, and takes all else for untouched. So where untouched pages
-    are asked for its mappings are gone through, but for those that a scan passes over.
+    are asked for, soft-dirty ones too, its mappings are gone through, but for those that a scan
+    passes over.
     """
-    if process.live or asked.any_of | asked.all_of:
+    of_others = asked.any_of and not asked.any_of & _SOFT_DIRTY
+    if process.live or of_others or asked.all_of & ~_SOFT_DIRTY:
         yield start, end
         return
     passed_over = process.passed_over()
     first = last = 0
     for block in process.maps_blocks():
         for begin, stop, path in Lines(block).ranges():
-            if process.can_scan and (path.startswith("[vvar") or begin in passed_over):
+            if path.startswith("[vvar") or begin in passed_over:
                 continue
             if begin != last:
                 if first < last:

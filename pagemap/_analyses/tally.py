@@ -93,8 +93,8 @@ def _counted(
     with pipeline.run(pieces, counting.TallyBuffer, threads) as results:
         for piece, _ in process.reading(results):
             piece.add_to(sums)
-    if plan.way.ways & counting.UNTOUCHED:
-        _pass_over_vvar(lines, sums)
+    if plan.way.ways & counting.UNTOUCHED or not process.live:
+        _pass_over(lines, process.passed_over(), sums)
     return sums
 
 
@@ -106,14 +106,15 @@ def _piece_pages(process: AddressSpace, pages: int) -> int:
     return pages
 
 
-def _pass_over_vvar(lines: Lines, sums: counting.Sums) -> None:
+def _pass_over(lines: Lines, starts: frozenset[int], sums: counting.Sums) -> None:
     """Count no page as soft-dirty that a scan passes over (VM_PFNMAP, pagemap_scan_test_walk).
 
-    Such pages are holes to the kernel: their entries have the mark of the mapping as a whole.
+    Such pages are holes to the kernel: their entries have the mark of the mapping as a whole. So
+    are those of [vvar], and, where known, of the mappings with these starts.
     """
     vvar = {i for i, word in enumerate(lines.paths.words) if word.startswith("[vvar")}
     for number, path in enumerate(lines.paths.codes):
-        if path in vvar:
+        if path in vvar or lines.bounds[2 * number] in starts:
             sums.table[number].soft_dirty = 0
 
 

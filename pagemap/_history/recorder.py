@@ -170,9 +170,9 @@ class Recorder(Holder):
         facts = snapshot_facts.before(process, pfns=self._options.pfns, stopped=False)
         writer.begin(facts)
         # what is read of maps is written only where it is not what was written before
-        spans, text = take_maps(process, None)
+        spans, text, _ = take_maps(process, None)
         if sha256(text).digest() != self._maps[0] or not text:
-            spans, text = take_maps(process, writer)  # perhaps others by now: these count
+            spans, text, _ = take_maps(process, writer)  # perhaps others by now: these count
             self._maps = sha256(text).digest(), writer.entry["maps"]
             self._more = facts_of(process, text) if text else {}
         writer.entry["maps"] = self._maps[1]

@@ -21,7 +21,7 @@ from pagemap._kernel.stopping import stopped
 from pagemap._native import pipeline
 from pagemap._native.descriptors import Descriptor
 from pagemap._native.lines import Lines
-from pagemap._native.snapshot import TakeBuffer, Taking
+from pagemap._native.snapshot import TakeBuffer, Taking, skipped_by_scans
 from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.about import about as about_all
 from pagemap._space.every_process import EveryProcess
@@ -123,10 +123,12 @@ def _take_process(
     with stopped(process.folder) if options.stop else nullcontext():
         facts = snapshot_facts.before(process, pfns=options.pfns, stopped=options.stop)
         writer.begin(facts)
-        spans, text = take_maps(process, writer)
+        spans, text, bounds = take_maps(process, writer)
         more = facts_of(process, text) if text else {}
         taking = FrameTaking(process) if options.frames else None
-        error = take_pages(process, writer, spans, options, taking.groups if taking else None)
+        skipped = _skipped(process, bounds)
+        groups = taking.groups if taking else None
+        error = take_pages(process, writer, spans, options, groups, skipped)
         if taking is not None and error is None:
             more.update(taking.write(writer))
         if options.smaps and error is None:
@@ -137,10 +139,10 @@ def _take_process(
     return error
 
 
-def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, bytes]:
+def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, bytes, array[int]]:
     """Write the text of maps, if it is to be; returns mappings with a page table, and the text.
 
-    There is none of what has more than MOST_MAPS bytes of it.
+    There is none of what has more than MOST_MAPS bytes of it. At last the bounds of each mapping.
     """
     texts: list[bytes] = []
     part = b""  # that is yet to be written: columns of many lines are smaller
@@ -159,7 +161,17 @@ def take_maps(process: LiveSpace, writer: ProcessWriter | None) -> tuple[Spans, 
     if writer is not None:
         writer.text(chunks.MAPS, part)
     text = b"".join(texts) if room >= 0 else b""
-    return spans_below(bounds, process.end_page(), PAGE_SHIFT), text
+    return spans_below(bounds, process.end_page(), PAGE_SHIFT), text, bounds
+
+
+def _skipped(process: LiveSpace, bounds: array[int]) -> Spans | None:
+    """What is read though a scan is used, for its marks: None where there are no such marks."""
+    if not process.can_scan or not process.machine.told() & _SOFT_DIRTY:
+        return None
+    try:
+        return skipped_by_scans(process.descriptor(), bounds, PAGE_SHIFT)
+    except OSError as error:
+        raise process.read_error(error) from None
 
 
 def take_pages(
@@ -168,8 +180,12 @@ def take_pages(
     spans: Spans,
     options: Options,
     groups: FrameGroups | None = None,
+    skipped: Spans | None = None,
 ) -> PagemapError | None:
-    """Write the pages in `spans`; returns TargetVanished where they end too early."""
+    """Write the pages in `spans`; returns TargetVanished where they end too early.
+
+    A scan tells nothing of those in `skipped`.
+    """
     taking = Taking(
         spans,
         process.descriptor(),
@@ -179,6 +195,7 @@ def take_pages(
         places=options.pfns,
         whose=writer.whose,
         groups=groups,
+        skipped=skipped,
     )
     reach = Reach(first=pipeline.ALONE_PAGES, threads=options.threads)
     try:

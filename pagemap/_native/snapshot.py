@@ -6,13 +6,13 @@ from errno import EBADMSG
 
 from pagemap._core import ffi, lib
 from pagemap._native import allocate, checked, view_of
+from pagemap._native.scan import Spans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
-
-    from pagemap._native.scan import Spans
 
 __all__ = [
     "BLOCK_WORDS",
@@ -30,6 +30,7 @@ __all__ = [
     "TakingPiece",
     "chunk_sum",
     "joined",
+    "skipped_by_scans",
 ]
 
 HEADER_SIZE: int = lib.PM_CHUNK_HEADER
@@ -56,6 +57,16 @@ def _scratch(size: int) -> Any:
 def joined(spans: Spans) -> Spans:
     """The same, where those that touch are one."""
     spans.count = int(lib.pm_take_join(spans.table, spans.count))
+    return spans
+
+
+def skipped_by_scans(fd: int, bounds: array[int], page_shift: int) -> Spans:
+    """Those of the mappings with these bounds that are soft-dirty, which no scan tells.
+
+    Raises OSError.
+    """
+    spans = Spans.of_bounds(memoryview(bounds), page_shift)
+    spans.count = checked(lib.pm_take_skipped(fd, page_shift, spans.table, spans.count))
     return spans
 
 
@@ -123,9 +134,10 @@ class Taking:
         places: bool,
         whose: int,
         groups: FrameGroups | None = None,
+        skipped: Spans | None = None,
     ) -> None:
         self._spans = joined(spans)
-        self._keep = fd, groups  # open for as long as somebody holds it
+        self._keep = fd, groups, skipped  # open for as long as somebody holds it
         self.table = ffi.new(
             "struct pm_taking *",
             {
@@ -141,6 +153,8 @@ class Taking:
                 "frames": ffi.NULL if groups is None else groups.frames,
                 "groups_count": 0 if groups is None else groups.count,
                 "group_shift": 0 if groups is None else groups.shift,
+                "skipped": ffi.NULL if skipped is None else skipped.table,
+                "skipped_count": 0 if skipped is None else skipped.count,
             },
         )
 
