@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from pagemap._analyses.tally_plan import tellable
 from tests import mappings, oracle
 from tests.changes import PAGES, changing
 from tests.kernel_settings import Unavailable, setting, transparent_huge_pages, zram_swap
@@ -61,11 +62,11 @@ def looks(name: str, folder: Path, *, merged: bool = False) -> Iterator[Looks]:
 
 def check_sums(a: pagemap.SavedProcess, b: pagemap.SavedProcess) -> None:
     """What the kinds add up to, in every way, is what changed of the counts."""
-    counts = [name for name in COUNTS if name != "size"]
+    counts = tellable(a, COUNTS[1:])
     was, now = a.tally(counts).total(), b.tally(counts).total()
     for by in ("mapping", "path", "kind"):
         total = pagemap.diff(a, b, by=by).total()
-        for name in COUNTS:
+        for name in ("size", *counts):
             found = getattr(total, name)
             assert found == getattr(now, name) - getattr(was, name), (by, name)
 

