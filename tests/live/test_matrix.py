@@ -51,7 +51,7 @@ def _frames(pfns_visible: bool) -> bool:
 
 @pytest.fixture(scope="session", name="here")
 def _here(frames: bool) -> frozenset[str]:
-    """What reasons may depend on: see zoo_reasons.Reason.when."""
+    """What reasons may depend on for all of a run: see zoo_reasons.Reason.when."""
     guard_install = 102
     with mmap.mmap(-1, PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
         start = oracle.address_of(page)
@@ -60,8 +60,6 @@ def _here(frames: bool) -> frozenset[str]:
     here = {"always", "frames" if frames else "hidden"}
     if not oracle.has(entry, "guard"):
         here.add("no guards")
-    if oracle.came_back():
-        here.add("came back")
     pagemap_scan = 0xC0606610
     with Path("/proc/self/pagemap").open("rb", buffering=0) as file:
         try:
@@ -115,7 +113,6 @@ def test_each_word_is_the_kernels(
     kind, target = animal
     if door in zoo_doors.FRAMES and not frames:
         pytest.skip("PFNs or /proc/kpageflags are hidden: needs CAP_SYS_ADMIN and root")
-    reasons = {word: reason_for(kind, door, word, here) for word in zoo_doors.WORDS[door]}
 
     def found() -> dict[str, object] | None:
         """Ours, the kernel's, and the reason that is written down."""
@@ -124,6 +121,8 @@ def test_each_word_is_the_kernels(
         after = truth(target, frames=frames, common=door == "sharing")
         if before.keys() != after.keys() or not ours.keys() <= before.keys():
             return None
+        now = here | {"came back"} if oracle.came_back() else here
+        reasons = {word: reason_for(kind, door, word, now) for word in zoo_doors.WORDS[door]}
         return differences(reasons, ours, before, after)
 
     settled(found)
