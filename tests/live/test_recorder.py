@@ -167,7 +167,7 @@ def test_a_patch_is_small(player: Player, tmp_path: Path) -> None:
     if oracle.pfns_visible():
         # of frames in rows, as a machine that has just booted gives them, all are next to nothing
         assert changed < max(full / 3, 8 * 1000)
-        assert rested < full / 5
+        assert rested < max(full / 5, 2000)
 
 
 def test_it_can_be_read_when_the_recorder_is_killed(start: Start, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_it_can_be_read_when_the_recorder_is_killed(start: Start, tmp_path: Path
 
 
 @pytest.mark.usefixtures("need_pfns")
-@pytest.mark.parametrize("space", [0, 30, 1500])
+@pytest.mark.parametrize("space", [0, 30, 1000])
 def test_after_a_disk_that_was_full(player: Player, tmp_path: Path, space: int) -> None:
     """Later moments were written at other places than was noted: none could be read."""
     path, wanted = tmp_path / "record", []

@@ -47,6 +47,7 @@ SAID_OF_EITHER = (
     "without CAP_SYS_ADMIN",
     "was taken without",
     "the snapshot does not tell which",
+    "tell which pages are guard",
     "soft-dirty is 0 for every page",
     "of one process alone nothing is shared",
     "looked at the processes of the snapshot only",
