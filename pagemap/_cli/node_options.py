@@ -9,16 +9,18 @@ from pagemap._vocabulary.rows.node import NODES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
     from typing import Any
 
     from pagemap._cli.mapping_report import Report
     from pagemap._cli.patterns import Patterns
     from pagemap._cli.saved_targets import SavedTarget
+    from pagemap._methods import ProcessMethods
     from pagemap._process import Process
     from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
 
-__all__ = ["add_node", "by_node", "parse_nodes", "write"]
+__all__ = ["add_node", "by_node", "parse_nodes", "tell_absent", "write"]
 
 _BY = "node"
 _ALL = "all"
@@ -43,6 +45,26 @@ def parse_nodes(text: str | None) -> list[int] | None:
     if not all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words):
         raise UsageError(f"--node needs numbers of NUMA nodes, as 0 or 0,1, or all; not {text!r}")
     return sorted(set(map(int, words)))
+
+
+def tell_absent(process: ProcessMethods, chosen: Sequence[int] | None) -> int:
+    """Report which of the chosen nodes have no memory; return 1 where none of them has any."""
+    if chosen is None:
+        return 0
+    from pagemap._analyses.node_parts import NodeParts
+
+    machine = process.machine
+    return _tell_absent(chosen, NodeParts(machine.procfs, saved=machine.node_parts()).nodes)
+
+
+def _tell_absent(chosen: Sequence[int] | None, nodes: Sequence[int]) -> int:
+    from pagemap._cli.messages import complain
+
+    absent = [node for node in chosen or () if node not in nodes]
+    for node in absent:
+        has = ", ".join(map(str, nodes))
+        complain(f"node {node} has no memory; nodes that have: {has or 'not known'}")
+    return 1 if absent and len(absent) == len(chosen or ()) else 0
 
 
 def write(
@@ -100,8 +122,4 @@ class _Counts:
             )
         if self._remote:
             complain("REMOTE is an estimate, by the processors that threads ran on last")
-        absent = [node for node in self._chosen or () if node not in nodes]
-        for node in absent:
-            has = ", ".join(map(str, nodes))
-            complain(f"node {node} has no memory; nodes that have: {has or 'not known'}")
-        return 1 if absent and len(absent) == len(self._chosen or ()) else 0
+        return _tell_absent(self._chosen, nodes)

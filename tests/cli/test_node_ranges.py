@@ -39,12 +39,18 @@ def test_pages_on_a_node(pagemap: Pagemap, start: Start) -> None:
 
 
 @pytest.mark.usefixtures("need_pfns")
-def test_a_node_without_memory(pagemap: Pagemap) -> None:
-    """There is no page, and that is not all of them."""
-    code, out, err = pagemap("dump", "self", "--node", "999", "--csv", "--no-header")
+@pytest.mark.parametrize("command", ["dump", "maps", "regions", "segments"])
+def test_a_node_without_memory(pagemap: Pagemap, command: str) -> None:
+    """Two commands showed an empty table without a word, and one called it given ranges."""
+    words = (command, "self", "--csv", "--no-header", "--node")
+    code, out, err = pagemap(*words, "999")
     assert (code, out) == (1, b"")
-    assert err[-1].endswith(" has no pages on the given nodes")
-    assert pagemap("regions", "self", "--node", "999", "--csv", "--no-header")[:2] == (0, b"")
+    said, _, nodes = err[-1].partition("; nodes that have: ")
+    assert said == "pagemap: node 999 has no memory"
+    code, out, some = pagemap(*words, f"{nodes},999".replace(" ", ""))
+    assert code == 0
+    assert out
+    assert some[-1] == err[-1]
 
 
 def test_without_rights(unprivileged: Pagemap) -> None:

@@ -125,7 +125,10 @@ def run(arguments: Namespace) -> int:
         # Of pages chosen by what they are there may well be none: that is the answer.
         some = bool(rows or arguments.populated or words)
         where = "in the given ranges" if arguments.node is None else "on the given nodes"
-        return 0 if process.kernel_thread else judge(process, patterns, some=some, where=where)
+        absent = node_options.tell_absent(process, nodes)
+        if process.kernel_thread:
+            return absent
+        return absent or judge(process, patterns, some=some, where=where)
 
 
 class _Chosen:

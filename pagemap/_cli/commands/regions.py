@@ -106,4 +106,5 @@ def run(arguments: Namespace) -> int:
                 + (hider if process.live else "the snapshot does not tell which")
             )
         shown.show(lambda: regions)
-    return chosen_mappings.tell()
+        absent = node_options.tell_absent(process, nodes)
+    return chosen_mappings.tell() or absent

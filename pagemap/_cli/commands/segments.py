@@ -74,7 +74,8 @@ def run(arguments: Namespace) -> int:
         if process.kernel_thread:
             complain(f"process {process.pid} is a kernel thread: it has no mappings")
         shown.show(lambda: segments if nodes is None else _on(segments, set(nodes)))
-    return mappings.tell()
+        absent = node_options.tell_absent(process, nodes)
+    return mappings.tell() or absent
 
 
 def _on(segments: SegmentStream, nodes: set[int]) -> Iterator[Table[SegmentRow]]:
