@@ -18,7 +18,9 @@ static const struct {
 } WORDS[] = {
 	{ 0, "no error" },
 	{ EINVAL, "an argument is not as the header asks: a NULL, the size of a struct, an unknown "
-		  "flag, an address within a page, a pid below 1, or a procfs that is none" },
+		  "flag, an address within a page, spans that are none, empty or out of order, a "
+		  "userfaultfd that is none of the process, a pid below 1, or a procfs that is "
+		  "none" },
 	{ ESRCH, "the process has exited, or never was: open another" },
 	{ ESTALE, "the process has called exec: open it again to see its new memory" },
 	{ ECHILD, "this is a child of fork, and the handle shows the memory of its parent: open "

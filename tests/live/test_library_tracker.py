@@ -234,6 +234,13 @@ def from_another() -> Iterator[int]:
             os.waitpid(child, 0)
 
 
+def test_the_words_for_what_is_no_argument() -> None:
+    """They named neither spans nor a userfaultfd, which the tracker answers so."""
+    words = ffi.string(lib.pm_strerror(-errno.EINVAL)).decode()
+    assert "spans that are none, empty or out of order" in words
+    assert "a userfaultfd that is none of the process" in words
+
+
 def test_what_is_no_userfaultfd_of_the_process() -> None:
     """It answers as one that was agreed upon, or was made by a process without such a mapping."""
     with memory(shared=False) as first, tracked(first):
