@@ -70,9 +70,13 @@ def all_saved(texts: Iterable[str], *, others: bool = False) -> SavedProcesses |
 
 
 def require_frames(saved: SavedProcesses) -> None:
-    """Raise Unsupported where the flags of frames were not saved."""
+    """Raise Unsupported where the flags of frames were not saved.
+
+    Of a whole snapshot those are left out that have lost them.
+    """
     from pagemap._errors import Unsupported
 
+    saved.leave_out_lost()
     if not saved.has_frames:
         lacks = "has no flags of the frames of its processes"
         remedy = "take the snapshot as root with --frames"

@@ -7,6 +7,7 @@ from time import time
 
 from pagemap._errors import PagemapError, PfnsHidden
 from pagemap._native.scan import Query, scan
+from pagemap._space.every_process import LeftOut
 from pagemap._space.every_space import SeveralSpaces
 from pagemap._space.saved_frames import MOST_END, SavedFrameReader, SavedFrames
 from pagemap._space.saved_space import SavedSpace
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
     from pagemap._kernel.folder import Folder
     from pagemap._kernel.frames import FrameReader
-    from pagemap._space.every_process import LeftOut
 
     _T = TypeVar("_T")
 
-__all__ = ["SavedProcesses"]
+__all__ = ["FRAMES_LOST", "SavedProcesses"]
+
+FRAMES_LOST = "the flags of its frames were lost where the file was damaged"
 
 _ZERO_HUGE = sum(1 << flag.bit for flag in SCAN_CATEGORIES if flag.name in ("huge", "pfnzero"))
 _PMD_PAGES = PAGE_SIZE >> 3
@@ -70,8 +72,8 @@ class SavedProcesses(SeveralSpaces):
         return {
             **self._spaces[self.pids[0]].machine.about(time()),
             "pids": list(self.pids),
-            "left_out": [],
-            "complete": self._about.get("complete") is True,
+            "left_out": [each._asdict() for each in self.left_out],
+            "complete": self._about.get("complete") is True and not self.left_out,
             "all_namespaces": True,
             "sharers": self.sharers,
             "sharers_known": self.sharers_known,
@@ -86,6 +88,20 @@ class SavedProcesses(SeveralSpaces):
     def frames_lost(self) -> bool:
         """Whether flags and map counts of one were saved, and lost where the file was damaged."""
         return any(each.frames_lost for each in self._spaces.values())
+
+    def leave_out_lost(self) -> None:
+        """Leave out those whose flags of frames were lost, where the whole file was meant.
+
+        Not where they were lost of all: then there is nothing to show.
+        """
+        lost = [pid for pid, space in self._spaces.items() if space.frames_lost]
+        if self.named or len(lost) == len(self._spaces):
+            return
+        for pid in lost:
+            space = self._spaces.pop(pid)
+            self.pids.remove(pid)
+            self.sharers.pop(pid, None)
+            self.left_out.append(LeftOut(pid, space.name, FRAMES_LOST))
 
     def require_pfns(self, purpose: str) -> None:
         """Raise PfnsHidden where one was taken without: `purpose` is what cannot be done."""

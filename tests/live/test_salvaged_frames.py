@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -119,5 +120,38 @@ def test_no_process_of_many_is_taken_for_one_without_flags(
     assert main(["types", f"{out}#{pids[1]}"]) == 0
     assert main(["types", f"{out}#{pids[0]}"]) == 69
     capfd.readouterr()
-    assert main(["types", str(out)]) == 69
+    assert main(["types", f"{out}#{pids[0]}", f"{out}#{pids[1]}"]) == 69
     assert "where some were lost" in capfd.readouterr().err
+
+
+def test_those_that_have_all_their_frames_are_shown(
+    two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a whole file nobody was shown, where one had lost its frames."""
+    data = bytearray(two.read_bytes())
+    at, _, _, size = next(each for each in chunks_of(bytes(data)) if each[1:3] == (FRAMES, 0))
+    data[at + size - 1] ^= 1
+    damaged, out = tmp_path / "damaged", tmp_path / "out"
+    damaged.write_bytes(data)
+    assert main(["snapshot", "--salvage", str(damaged), "-o", str(out)]) == 0
+    with pagemap.Snapshot(out) as snapshot:
+        pids = list(snapshot.pids())
+    capfd.readouterr()
+
+    def shown(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    for words in (["types"], ["types", "--list"], ["huge", "--by", "process"]):
+        alone = shown(*words, f"{out}#{pids[1]}")["rows"]
+        assert main([*words, str(out), "--json"]) == 0
+        said = capfd.readouterr()
+        document = json.loads(said.out)
+        for row in (*alone, *document["rows"]):
+            row.pop("sharers", None)  # not known of several that were salvaged
+        assert document["rows"] == alone
+        (left_out,) = document["about"]["left_out"]
+        assert left_out["pid"] == pids[0]
+        assert document["about"]["complete"] is False
+        assert f"the file was damaged): {pids[0]} (" in said.err
+    assert len(shown("huge", str(out))["rows"]) == 1  # a process, as of several

@@ -100,10 +100,10 @@ def run(arguments: Namespace) -> int:
     asked = processes.Many(arguments)
     conts = _orders(arguments.cont)
     saved = asked.saved()
+    pids = asked.pids() if saved is None else list(saved.pids)
     if saved is not None:
         saved.require_pfns("count huge pages")
         spaces.require_frames(saved)
-    pids = asked.pids() if saved is None else saved.pids
     by = arguments.by
     arguments.by = None if by in _KINDS else by
     mappings = by == "mapping" or (by in HUGE and by not in HUGE_PROCESSES)

@@ -133,6 +133,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._analyses.page_types import page_types
     from pagemap._cli.failures import Failures
     from pagemap._cli.frame_options import cgroup_inode, pfn_range
+    from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.mapping_ranges import Chosen, outside_of, within_one
     from pagemap._cli.messages import complain
     from pagemap._cli.parsing import parse_count, parse_file_ranges, parse_ranges
@@ -157,7 +158,7 @@ def run(arguments: Namespace) -> int:
         "failed": failures,
     }
     listed = arguments.list or arguments.list_each
-    processes = _processes(arguments.targets)
+    processes, lost = _processes(arguments.targets)
     mappings = Chosen(arguments.patterns)
     unmapped = outside_of(processes, where["ranges"]) if processes and where["ranges"] else None
     if arguments.patterns:
@@ -166,7 +167,7 @@ def run(arguments: Namespace) -> int:
 
     def make() -> Table[Any] | Iterator[Table[Any]]:
         if not listed:
-            return failures.seen(page_types(processes, **where))
+            return _with_lost(failures.seen(page_types(processes, **where)), lost)
         wanted = shown.wanted()
         tables = page_runs(
             processes,
@@ -175,27 +176,37 @@ def run(arguments: Namespace) -> int:
             cgroups="cgroup" in wanted,
             **where,
         )
-        return map(failures.seen, tables)
+        return (_with_lost(failures.seen(table), lost) for table in tables)
 
     shown.show(make)
     failures.tell_more()
+    if lost:
+        tell_left_out({"left_out": lost, "all_namespaces": True, "sharers_known": True})
     if unmapped is not None and not failures.code:
         complain(f"no mapping of process {unmapped} is in the given ranges")
         return 1
     return failures.code or mappings.tell()
 
 
-def _processes(texts: list[str]) -> list[Any]:
-    """The pids of the targets; or the processes that are of a snapshot, open."""
+def _with_lost(table: Table[Any], lost: list[dict[str, Any]]) -> Table[Any]:
+    """The table, of which it is known that these processes were left out."""
+    if lost:
+        table.about |= {"left_out": lost, "complete": False}
+    return table
+
+
+def _processes(texts: list[str]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """The pids of the targets; or the processes that are of a snapshot, open, and left out."""
     from pagemap._cli.spaces import all_saved, require_frames
     from pagemap._cli.targets import several
 
     saved = all_saved(texts)
     if saved is None:
-        return several(texts)
+        return several(texts), []
     saved.require_pfns("tell page types")
     require_frames(saved)
-    return list(map(saved.open, saved.pids))
+    left_out = [each._asdict() for each in saved.left_out]
+    return list(map(saved.open, saved.pids)), left_out
 
 
 def _list(arguments: Namespace, processes: list[Any]) -> results.Results:
