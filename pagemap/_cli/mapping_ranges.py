@@ -47,8 +47,15 @@ class Chosen:
 
 
 def outside_of(processes: list[Any], ranges: list[tuple[int, int]]) -> int | None:
-    """The pid of the one process that is meant, if all its mappings are outside of the ranges."""
+    """The pid of the one process that is meant, if all its mappings are outside of the ranges.
+
+    Raises UsageError where several are meant.
+    """
+    from pagemap._errors import UsageError
     from pagemap._process import Process
+
+    if len(processes) != 1:
+        raise UsageError("--range selects addresses of one process; give its pid")
 
     def is_outside(space: AddressSpace) -> bool:
         lines = space.maps()

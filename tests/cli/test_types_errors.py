@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ import pytest
 from tests import oracle
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Pagemap
 
 PAGE = oracle.PAGE
@@ -78,6 +77,14 @@ def test_without_rights(unprivileged: Pagemap, tmp_path: Path) -> None:
         assert unprivileged("types", *line) == (77, b"", [said + hint])
     for line in ([], ["--file", "/etc"], ["--file", "/etc", "--list"]):  # these cannot tell that
         assert unprivileged("types", *line) == (77, b"", [said])
+
+
+def test_a_range_of_several_by_one_name(pagemap: Pagemap, namesakes: list[int]) -> None:
+    """It was a traceback: too many values to unpack."""
+    name = Path(f"/proc/{namesakes[0]}/comm").read_text().strip()
+    code, out, err = pagemap("types", name, "--range", "0x0-0x1000")
+    assert (code, out) == (2, b"")
+    assert err == ["pagemap: --range selects addresses of one process; give its pid"]
 
 
 def test_a_range_without_a_mapping(pagemap: Pagemap, need_frames: None) -> None:
