@@ -114,3 +114,25 @@ def test_smaps_agrees(dirty: Dirty) -> None:
     dirty.write()
     assert not marked("untouched")
     assert marked("later")
+
+
+def test_a_snapshot_says_the_same(dirty: Dirty, tmp_path: Path) -> None:
+    """[vvar] too, which entries say is soft-dirty, and a scan passes over."""
+    file = tmp_path / "one.pagemap"
+    dirty.write()
+
+    def said(process: pagemap.Process | pagemap.SavedProcess) -> list[object]:
+        mappings = list(process.maps())
+        asked = (["soft_dirty"], ["soft_dirty/present"], ["soft_dirty", "present"])
+        return [
+            [bytes(pages.entries) for pages in process.pages_of(mappings)],
+            [list(process.regions(only=only).rows()) for only in asked],
+            [list(process.tally(names)) for names in (["soft_dirty"], ["soft_dirty", "swap"])],
+        ]
+
+    with pagemap.Process(dirty.pid) as live:
+        vvar = next(each for each in live.maps() if each.path == "[vvar]")
+        assert list(live.pages(vvar).column("soft_dirty")) == [1] * (vvar.size // oracle.PAGE)
+        with pagemap.Snapshot.take(dirty.pid, file) as snapshot, snapshot.process() as saved:
+            for ours, wanted in zip(said(saved), said(live), strict=True):
+                assert ours == wanted
