@@ -104,16 +104,22 @@ def test_flips_in_each_kind_of_chunk(two: Path, tmp_path: Path) -> None:
     assert {PROCESS, FRAMES, END, INDEX, TRAILER} < tried
 
 
+def salvaged(two: Path, folder: Path) -> Path:
+    """What is saved of a file whose first process has lost its frames."""
+    data = bytearray(two.read_bytes())
+    at, _, _, size = next(each for each in chunks_of(bytes(data)) if each[1:3] == (FRAMES, 0))
+    data[at + size - 1] ^= 1
+    damaged, out = folder / "damaged", folder / "out"
+    damaged.write_bytes(data)
+    assert main(["snapshot", "--salvage", str(damaged), "-o", str(out)]) == 0
+    return out
+
+
 def test_no_process_of_many_is_taken_for_one_without_flags(
     two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A word that is not there would read as one without any flag."""
-    data = bytearray(two.read_bytes())
-    at, _, _, size = next(each for each in chunks_of(bytes(data)) if each[1:3] == (FRAMES, 0))
-    data[at + size - 1] ^= 1
-    damaged, out = tmp_path / "damaged", tmp_path / "out"
-    damaged.write_bytes(data)
-    assert main(["snapshot", "--salvage", str(damaged), "-o", str(out)]) == 0
+    out = salvaged(two, tmp_path)
     assert "flags and map counts of frames of 1 process (" in capfd.readouterr().err
     with pagemap.Snapshot(out) as snapshot:
         pids = list(snapshot.pids())
@@ -128,12 +134,7 @@ def test_those_that_have_all_their_frames_are_shown(
     two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of a whole file nobody was shown, where one had lost its frames."""
-    data = bytearray(two.read_bytes())
-    at, _, _, size = next(each for each in chunks_of(bytes(data)) if each[1:3] == (FRAMES, 0))
-    data[at + size - 1] ^= 1
-    damaged, out = tmp_path / "damaged", tmp_path / "out"
-    damaged.write_bytes(data)
-    assert main(["snapshot", "--salvage", str(damaged), "-o", str(out)]) == 0
+    out = salvaged(two, tmp_path)
     with pagemap.Snapshot(out) as snapshot:
         pids = list(snapshot.pids())
     capfd.readouterr()
