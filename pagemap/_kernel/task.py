@@ -157,10 +157,15 @@ def exe(folder: Folder) -> str | None:
 
 
 def session(folder: Folder) -> str | None:
-    """Its session (setsid(2)): the number of that which leads it."""
+    """Its session (setsid(2)): the number of that which leads it.
+
+    None where it has no number: begun outside of our PID namespace, or by none since the boot, as
+    that of kernel threads.
+    """
     fields = (folder.peek("stat") or b"").rpartition(b")")[2].split()
     found = fields[_SESSION] if len(fields) > _SESSION else b""
-    return _text(found) if found.isdigit() and len(found) <= _DIGITS else None
+    known = found.isdigit() and len(found) <= _DIGITS and int(found) > 0
+    return _text(found) if known else None
 
 
 def cmdline(folder: Folder) -> str | None:

@@ -105,13 +105,34 @@ def test_who_it_is(pagemap: Pagemap, dense: workloads.Target) -> None:
         ),
         "cmdline": (proc / "cmdline").read_text().rstrip("\0").replace("\0", " "),
     }
-    runs, leads = os.readlink(proc / "exe"), str(os.getsid(dense.pid))
-    columns = (("user", row["user"]), ("cgroup", row["cgroup"]), ("exe", runs), ("session", leads))
+    runs = os.readlink(proc / "exe")
+    leads = os.getsid(dense.pid)  # 0 where it was begun outside of our PID namespace
+    session = str(leads) if leads else None
+    columns = (
+        ("user", row["user"]),
+        ("cgroup", row["cgroup"]),
+        ("exe", runs),
+        ("session", session),
+    )
     for column, value in columns:
         _, out, _ = pagemap("footprint", dense.pid, "--json", "--by", column)
         (group,) = json.loads(out)["rows"]
         assert (group[column], group["processes"]) == (value, 1)
         assert group["rss"] == oracle.smaps_rollup(dense.pid)["Rss"]
+
+
+@pytest.mark.usefixtures("need_pfns", "need_root")
+@pytest.mark.parametrize("asked", ["footprint", "memory", "free-if"])
+def test_a_session_begun_outside_of_our_namespace(pagemap: Pagemap, asked: str) -> None:
+    """The kernel calls it 0, which is no process: whose it is is not known."""
+    inside = ("unshare", "--pid", "--fork", "--mount-proc")
+    process = pagemap.start(asked, "--by", "session", "--json", prefix=inside)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 1 and b"unshare" in err:
+        pytest.skip(f"no PID namespace can be made here: {err.decode().strip()}")
+    row = json.loads(out)["rows"][0]
+    named = "session" if asked == "footprint" else "group"
+    assert (row[named], row["processes"]) == (None, 1)
 
 
 def test_of_several_users_one_row_each(pagemap: Pagemap, start: Start, need_root: None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,8 +122,21 @@ def test_a_process(tmp_path: Path, case: str) -> None:
         folder.close()
 
 
+@pytest.mark.parametrize("session_of", ["0", "-1", "x", "99999999999"])
+def test_a_session_without_a_number(tmp_path: Path, session_of: str) -> None:
+    """0 is what the kernel says of a session that was begun outside of our PID namespace."""
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text(f"7 (a) S 1 6 {session_of} 0 -1 4194304\n")
+    with closing(Folder(7, "7", str(tmp_path))) as folder:
+        assert session(folder) is None
+
+
 def test_the_columns_are_those_of_ps() -> None:
-    (row,) = pagemap.footprints([os.getpid()], names=["pid", "exe", "session", "container"])
-    assert row.exe == os.path.realpath("/proc/self/exe")
-    assert row.session == str(os.getsid(0))
-    assert row.container
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as leads:
+        try:
+            (row,) = pagemap.footprints([leads.pid], names=["pid", "exe", "session", "container"])
+            assert row.exe == os.path.realpath(f"/proc/{leads.pid}/exe")
+            assert row.session == str(leads.pid)
+            assert row.container
+        finally:
+            leads.kill()

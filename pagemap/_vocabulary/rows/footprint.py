@@ -117,7 +117,9 @@ class FootprintRow(FootprintSums):
     container: str | None = field(
         "", "its container, pod, service or login session, by the name of its cgroup", None
     )
-    session: str | None = field("", "its session (setsid): the pid of that which leads it", None)
+    session: str | None = field(
+        "", "its session (setsid): the pid of its leader; null where that cannot be seen", None
+    )
     exe: str | None = field("", "the file that it runs", None)
     cmdline: str | None = field("", "its command line", None)
     page_tables: int | None = field("bytes", "its page tables; not part of rss", None)
