@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     Start = Callable[[AbstractContextManager[workloads.Target]], workloads.Target]
 
+# What a developer's shell or a container may have set, and few users have: the commands that tests
+# start are as theirs, which keep what they write until a buffer is full.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 pytest_plugins = ["pytester"]  # runs pytest within a test
 
 # No deadlines: a test must not fail because the machine is busy. No database: the source tree may

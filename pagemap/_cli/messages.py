@@ -45,7 +45,7 @@ def tell(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
-        return  # and nothing of it is left to be written at exit, as there would be of stdout
+        _forget(sys.stderr)
 
 
 def why(error: OSError) -> str:
@@ -74,3 +74,17 @@ def mute(stream: TextIO | None) -> None:
         pass
     finally:
         os.close(nowhere)
+
+
+def _forget(stream: TextIO) -> None:
+    """Drop what `stream` still holds: Python would fail to write it at exit, which is code 120."""
+    try:
+        kept = os.dup(stream.fileno())
+    except OSError:  # closed, or a stream in memory
+        return
+    try:
+        mute(stream)
+        stream.flush()
+    finally:
+        os.dup2(kept, stream.fileno())
+        os.close(kept)
