@@ -8,7 +8,7 @@ from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM
 from pagemap._cli.saved_targets import saved
 from pagemap._errors import AccessDenied, NoSuchFile, NoSuchProcess, PagemapError, UsageError
 from pagemap._kernel.regular import open_regular, what_instead
-from pagemap._kernel.task import user_name
+from pagemap._kernel.users import known, user_name
 from pagemap._vocabulary.text import printable
 
 TYPE_CHECKING = False
@@ -78,9 +78,10 @@ def _unreadable(path: str, error: OSError) -> PagemapError:
             f"cannot open {printable(path)}: {error.strerror}", errno=error.errno, path=path
         )
     try:
-        owner = f"; it belongs to {user_name(os.stat(path).st_uid)}"
+        user = known(os.stat(path).st_uid)
     except OSError:
-        owner = ""
+        user = None
+    owner = "" if user is None else f"; it belongs to {user_name(user)}"
     return AccessDenied(
         f"cannot open {printable(path)}: permission denied{owner}", errno=error.errno, path=path
     )

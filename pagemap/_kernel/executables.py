@@ -15,6 +15,7 @@ from stat import S_IWGRP, S_IWOTH
 from pagemap._kernel.askable_mounts import UNASKED, AskableMounts
 from pagemap._kernel.internal_mounts import device_name
 from pagemap._kernel.mounts import mount_of
+from pagemap._kernel.users import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,4 +113,5 @@ def _has_lain(process: Folder, folder: bytes) -> bool:
             os.close(fd)
     if about.st_nlink:
         return False
-    return about.st_uid in (0, there.st_uid) or bool(there.st_mode & (S_IWGRP | S_IWOTH))
+    owners = (0, known(there.st_uid))
+    return about.st_uid in owners or bool(there.st_mode & (S_IWGRP | S_IWOTH))

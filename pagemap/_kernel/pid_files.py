@@ -21,6 +21,7 @@ from pagemap._errors import AccessDenied, NoSuchProcess, UsageError
 from pagemap._kernel.chosen_pid import Chosen, number
 from pagemap._kernel.mounts import is_made_by_the_kernel, kind_of
 from pagemap._kernel.places import find
+from pagemap._kernel.users import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _confirm(folder: Folder, path: str, about: os.stat_result, speakers: set[int
             operation=_OPERATION,
             path=path,
         )
-    users = _users(folder)
+    users = {user for user in _users(folder) if known(user) is not None}
     for user in speakers - {0, os.geteuid()} - users:
         what = "belongs" if user == about.st_uid else "is reached by a symbolic link that belongs"
         raise UsageError(

@@ -10,6 +10,7 @@ import os
 from errno import EACCES, EINVAL, EISDIR, ELOOP
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 
+from pagemap._kernel.users import known
 from pagemap._native.descriptors import Holder
 
 __all__ = ["Place", "find"]
@@ -18,9 +19,6 @@ _LOOK = os.O_PATH | os.O_CLOEXEC
 _FOLDER = _LOOK | os.O_DIRECTORY
 
 _MOST_LINKS = 40  # as the kernel follows
-
-# What everybody is called who has no number in this user namespace: two of them need not be one.
-_NOBODY = 65534
 
 
 class Place(Holder):
@@ -74,7 +72,7 @@ class Place(Holder):
         folder = os.fstat(self.folder)
         if not folder.st_mode & S_ISVTX or not folder.st_mode & (S_IWGRP | S_IWOTH):
             return
-        if self.owner != folder.st_uid or folder.st_uid == _NOBODY:
+        if self.owner != folder.st_uid or known(self.owner) is None:
             what = "a symbolic link" if S_ISLNK(self.mode) else "no file but a pipe or device"
             raise PermissionError(
                 EACCES,

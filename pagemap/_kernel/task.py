@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pagemap._errors import NoSuchProcess, TargetVanished
 from pagemap._kernel.decimals import number
+from pagemap._kernel.users import known, user_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +29,10 @@ __all__ = [
     "threads",
     "uid",
     "user",
-    "user_name",
 ]
 
 _DIGITS = 10  # of a score
 _SESSION = 3  # of the fields of stat from the state on
-
-_names: dict[int, str] = {}
 
 
 def size_and_shmem(folder: Folder) -> tuple[int | None, int | None]:
@@ -89,26 +87,18 @@ def _number(text: bytes | None) -> int | None:
 
 
 def user(folder: Folder) -> str | None:
-    """The name of the user with whose rights it runs, or the number of one that has no name."""
+    """The name of the user with whose rights it runs, or the number of one that has no name.
+
+    None where our user namespace has no number for that user.
+    """
     found = uid(folder)
     return None if found is None else user_name(found)
 
 
 def uid(folder: Folder) -> int | None:
-    """The number of its effective user."""
-    return _word(_status(folder, b"Uid"), 1)
-
-
-def user_name(uid: int) -> str:
-    """The name of a user, or the number of one that has no name."""
-    if uid not in _names:
-        import pwd
-
-        try:
-            _names[uid] = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            _names[uid] = str(uid)
-    return _names[uid]
+    """The number of its effective user; None where our user namespace has none for that user."""
+    found = _word(_status(folder, b"Uid"), 1)
+    return None if found is None else known(found)
 
 
 def cgroup(folder: Folder) -> str | None:

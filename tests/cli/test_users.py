@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pwd
 import subprocess
@@ -42,6 +43,17 @@ def test_the_processes_of_a_user(pagemap: Pagemap, sleeper: int, user: str) -> N
     assert sleeper in pids(out)
     assert os.getpid() not in pids(out)
     assert {row["user"] for row in rows} == {"nobody"}
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_user_without_a_number_in_our_namespace(pagemap: Pagemap, mapped: bool) -> None:
+    """The kernel gives the number of nobody, who is somebody else."""
+    inside = ("unshare", "--user", *(["--map-root-user"] if mapped else []))
+    process = pagemap.start("footprint", "self", "--columns", "user", "--json", prefix=inside)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 1 and b"unshare" in err:
+        pytest.skip(f"no user namespace can be made here: {err.decode().strip()}")
+    assert json.loads(out)["rows"] == [{"user": "root" if mapped else None}]
 
 
 def test_own_processes(pagemap: Pagemap) -> None:

@@ -112,7 +112,9 @@ class FootprintRow(FootprintSums):
         "", "other processes with this address space (vfork, CLONE_VM)"
     )
     name: str | None = field("", "the command name", None, rank=2)
-    user: str | None = field("", "its owner: a user name, or a number without one", None)
+    user: str | None = field(
+        "", "its owner: a user name, or a number without one; null where we have none for it", None
+    )
     cgroup: str | None = field("", "its cgroup, as in /proc/PID/cgroup", None)
     container: str | None = field(
         "", "its container, pod, service or login session, by the name of its cgroup", None
