@@ -20,8 +20,13 @@ from pagemap._errors import (
 )
 from pagemap._kernel.chosen_pid import Chosen
 from pagemap._kernel.regular import open_told
+from pagemap._kernel.whole_text import read_whole
 from pagemap._native import identity
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ZOMBIE", "Folder"]
 
@@ -88,31 +93,37 @@ class Folder(Holder):
         return os.open(self._within + name, flags | os.O_CLOEXEC, dir_fd=self.fd)
 
     def read(self, name: str, operation: str = "") -> bytes:
-        """The first 64 KiB of the file `name`; `operation` is what the caller wants it for."""
+        """The text of the file `name`, all of it; `operation` is what the caller wants it for."""
         try:
-            fd = self.open(name)
-            try:
-                return os.read(fd, 1 << 16)
-            finally:
-                os.close(fd)
+            return self._read(read_whole, name)
         except OSError as error:
             raise self.error(error, operation or f"read {name}", name) from None
 
     def peek(self, name: str) -> bytes | None:
-        """The first 4096 bytes of the file `name`, or None where there is none to read.
+        """The same, or None where there is none to read.
 
         Raises PagemapError where this process may open no more files.
         """
+        return self._read_if_any(read_whole, name)
+
+    def head(self, name: str) -> bytes | None:
+        """The same of the first 4096 bytes, for what may be as long as a process likes."""
+        return self._read_if_any(_read_head, name)
+
+    def _read_if_any(self, read: Callable[[int], bytes], name: str) -> bytes | None:
         try:
-            fd = self.open(name)
-            try:
-                return os.read(fd, 4096)
-            finally:
-                os.close(fd)
+            return self._read(read, name)
         except OSError as error:
             if error.errno in (EMFILE, ENFILE):
                 raise self.error(error, f"read {name}", name) from None
             return None
+
+    def _read(self, read: Callable[[int], bytes], name: str) -> bytes:
+        fd = self.open(name)
+        try:
+            return read(fd)
+        finally:
+            os.close(fd)
 
     def executable_path(self) -> bytes | None:
         """The path that the kernel tells of the file that is run; None where it is hidden."""
@@ -263,3 +274,7 @@ class Folder(Holder):
             errno=ESRCH,
             operation="read",
         )
+
+
+def _read_head(fd: int) -> bytes:
+    return os.read(fd, 4096)

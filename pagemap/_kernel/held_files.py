@@ -93,7 +93,7 @@ def _open(folder: Folder, mounts: AskableMounts) -> Iterator[Held]:
             path = os.readlink(name, dir_fd=below)
         except OSError:
             continue  # closed meanwhile
-        mount = _mount_in(folder.peek(f"fdinfo/{name}")) if path.startswith("/") else None
+        mount = _mount_in(folder.head(f"fdinfo/{name}")) if path.startswith("/") else None
         if mount is None:
             continue  # a socket or the like, or closed meanwhile
         sort = mounts.of_mount(mount, folder)

@@ -129,7 +129,7 @@ def _comm(process: Folder) -> bytes | None:
 
 def _arguments(process: Folder) -> Iterator[bytes]:
     """The base names of the first arguments: a script's comes after interpreter and option."""
-    arguments = (process.peek("cmdline") or b"").split(b"\0")
+    arguments = (process.head("cmdline") or b"").split(b"\0")
     return map(os.path.basename, arguments[:3])
 
 

@@ -160,7 +160,7 @@ def session(folder: Folder) -> str | None:
 
 def cmdline(folder: Folder) -> str | None:
     """Its arguments with blanks between: what it says that it was run as, 4096 bytes at most."""
-    text = folder.peek("cmdline")
+    text = folder.head("cmdline")
     return None if text is None else _text(text.rstrip(b"\0").replace(b"\0", b" "))
 
 

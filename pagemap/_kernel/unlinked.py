@@ -106,7 +106,7 @@ class UnlinkedFiles:
 
     def _open_file(self, folder: Folder, name: str) -> Unlinked | None:
         about = dict(
-            line.split(b":", 1) for line in (folder.peek(f"fdinfo/{name}") or b"").split(b"\n")
+            line.split(b":", 1) for line in (folder.head(f"fdinfo/{name}") or b"").split(b"\n")
             if b":" in line
         )  # fmt: skip
         if b"mnt_id" not in about:

@@ -85,6 +85,8 @@ class SavedFolder(Folder):
         """Nothing."""
         return None
 
+    head = peek
+
     def is_kernel_thread(self) -> bool:
         """Not by any file here."""
         return False
