@@ -65,7 +65,8 @@ def check(output: str, junit: str) -> None:
     assert re.match(r"an empty test: \S+; the median of 5: \+\S+; setup and call", section[7])
     told = figures(junit)
     for name, pages in (("test_of_a_fixture", 6000), ("test_that_keeps", 4000)):
-        assert pages * 4096 <= told[name]["pagemap_grown"] < pages * 4096 + 4 * MIB
+        # the kernel takes pages of files from us at any time, and Python gives memory back
+        assert abs(told[name]["pagemap_grown"] - pages * 4096) < 4 * MIB
         assert told[name]["pagemap_faults"] > 0
         assert told[name]["pagemap_peak"] >= 0
     assert "pagemap_grown" in told["test_that_fails"]
@@ -102,7 +103,7 @@ def test_limit():
         assert re.search(rf"^ +\S+ +\S+ +\d+  \S+::{name}$", output, re.MULTILINE), name
     told = figures((pytester.path / "junit.xml").read_text())
     assert told["test_limit"]["pagemap_grown_pages"] == 0
-    assert told["test_that_keeps"]["pagemap_grown"] >= 4000 * 4096
+    assert told["test_that_keeps"]["pagemap_grown"] >= 4000 * 4096 - 4 * MIB
 
 
 def test_without_the_option_nothing_is_noted(
