@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli import results
-from pagemap._errors import UsageError
+from pagemap._errors import PagemapError, UsageError
 from pagemap._vocabulary.rows.node import NODES
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pagemap._snapshot import SavedProcess
     from pagemap._tables.table import Table
 
-__all__ = ["add_node", "by_node", "parse_nodes", "tell_absent", "write"]
+__all__ = ["add_node", "by_node", "check_nodes", "parse_nodes", "write"]
 
 _BY = "node"
 _ALL = "all"
@@ -47,24 +47,29 @@ def parse_nodes(text: str | None) -> list[int] | None:
     return sorted(set(map(int, words)))
 
 
-def tell_absent(process: ProcessMethods, chosen: Sequence[int] | None) -> int:
-    """Report which of the chosen nodes have no memory; return 1 where none of them has any."""
+def check_nodes(process: ProcessMethods, chosen: Sequence[int] | None) -> None:
+    """Report which of the chosen nodes have no memory.
+
+    Raises PagemapError where none of them has any: there is nothing to show.
+    """
     if chosen is None:
-        return 0
+        return
     from pagemap._analyses.node_parts import NodeParts
-
-    machine = process.machine
-    return _tell_absent(chosen, NodeParts(machine.procfs, saved=machine.node_parts()).nodes)
-
-
-def _tell_absent(chosen: Sequence[int] | None, nodes: Sequence[int]) -> int:
     from pagemap._cli.messages import complain
 
-    absent = [node for node in chosen or () if node not in nodes]
-    for node in absent:
-        has = ", ".join(map(str, nodes))
-        complain(f"node {node} has no memory; nodes that have: {has or 'not known'}")
-    return 1 if absent and len(absent) == len(chosen or ()) else 0
+    machine = process.machine
+    nodes = NodeParts(machine.procfs, saved=machine.node_parts()).nodes
+    absent = [node for node in chosen if node not in nodes]
+    if nodes and len(absent) == len(chosen):
+        raise PagemapError(_lacking(absent, nodes), pid=process.pid, operation="choose nodes")
+    if absent and nodes:  # which of them have any may be hidden: others say so
+        complain(_lacking(absent, nodes))
+
+
+def _lacking(absent: Sequence[int], nodes: Sequence[int]) -> str:
+    *most, last = map(str, absent)
+    named = f"nodes {', '.join(most)} and {last} have" if most else f"node {last} has"
+    return f"{named} no memory; nodes that have: {', '.join(map(str, nodes))}"
 
 
 def write(
@@ -82,7 +87,8 @@ def write(
     counts = _Counts(chosen, threads, policies=any(name in wanted for name in _NAMED))
     report = Report(targets, shown, patterns, counts.table)
     shown.show(report.tables)
-    return max(counts.tell(), report.tell())
+    counts.tell()
+    return report.tell()
 
 
 class _Counts:
@@ -94,9 +100,12 @@ class _Counts:
         self._policies = policies
         self._about: dict[str, Any] = {}
         self._remote = False
+        self._checked = False
 
     def table(self, process: Process | SavedProcess, report: Report) -> Table[Any]:
         """The memory of a process on the chosen nodes."""
+        check_nodes(process, None if self._checked else self._chosen)
+        self._checked = True
         table: Table[Any] = process.nodes(policies=self._policies, threads=self._threads)
         self._about = table.about
         table = report.chosen(table)
@@ -106,13 +115,13 @@ class _Counts:
         self._remote = self._remote or any(table["remote"])
         return table
 
-    def tell(self) -> int:
-        """Write the messages; return 1 where none of the chosen nodes has memory."""
+    def tell(self) -> None:
+        """Write the messages."""
         from pagemap._cli.messages import complain
 
         nodes = self._about.get("nodes")
         if nodes is None:
-            return 0
+            return
         if len(nodes) == 1:
             complain(f"all memory of this machine is on one NUMA node, {nodes[0]}")
         if self._about["counted_by"] == "numa_maps":
@@ -122,4 +131,3 @@ class _Counts:
             )
         if self._remote:
             complain("REMOTE is an estimate, by the processors that threads ran on last")
-        return _tell_absent(self._chosen, nodes)

@@ -114,6 +114,7 @@ def run(arguments: Namespace) -> int:
                 pid=process.pid,
                 operation="read PFNs",
             )
+        node_options.check_nodes(process, nodes)
         if arguments.node is not None:
             chosen.ranges = ranges_on(process, nodes, ranges or None, threads)
         shows = shown.format != "text" and "exclusive" in shown.wanted()
@@ -125,10 +126,9 @@ def run(arguments: Namespace) -> int:
         # Of pages chosen by what they are there may well be none: that is the answer.
         some = bool(rows or arguments.populated or words)
         where = "in the given ranges" if arguments.node is None else "on the given nodes"
-        absent = node_options.tell_absent(process, nodes)
         if process.kernel_thread:
-            return absent
-        return absent or judge(process, patterns, some=some, where=where)
+            return 0
+        return judge(process, patterns, some=some, where=where)
 
 
 class _Chosen:

@@ -87,6 +87,7 @@ def run(arguments: Namespace) -> int:
     chosen_mappings = Chosen(arguments.patterns)
     nodes = node_options.parse_nodes(arguments.node)
     with spaces.one(arguments.target) as process:
+        node_options.check_nodes(process, nodes)
         within = chosen_mappings.within(process, ranges or None)
         if arguments.node is not None:
             within = ranges_on(process, nodes, within)
@@ -106,5 +107,4 @@ def run(arguments: Namespace) -> int:
                 + (hider if process.live else "the snapshot does not tell which")
             )
         shown.show(lambda: regions)
-        absent = node_options.tell_absent(process, nodes)
-    return chosen_mappings.tell() or absent
+    return chosen_mappings.tell()

@@ -69,13 +69,13 @@ def run(arguments: Namespace) -> int:
     mappings = Chosen(arguments.patterns)
     shown = results.Results(arguments, SEGMENTS)
     with spaces.one(arguments.target) as process:
+        node_options.check_nodes(process, nodes)
         within = mappings.within(process, ranges or None)
         segments = process.segments(ranges=within, transfer=transfer, threads=threads)
         if process.kernel_thread:
             complain(f"process {process.pid} is a kernel thread: it has no mappings")
         shown.show(lambda: segments if nodes is None else _on(segments, set(nodes)))
-        absent = node_options.tell_absent(process, nodes)
-    return mappings.tell() or absent
+    return mappings.tell()
 
 
 def _on(segments: SegmentStream, nodes: set[int]) -> Iterator[Table[SegmentRow]]:
