@@ -13,7 +13,17 @@ __all__ = ["GAP", "fitting", "squeezed"]
 GAP = 2
 _LEAST_TEXT = 12  # of a text that is longer than its room
 _USUAL = {"bytes": 7, "address": 14, "offset": 6, "share": 6, "pages": 7, "residency": 34}
-_USUAL_TEXT = {"kind": 18, "path": 20, "name": 12, "names": 24, "kinds": 28, "letters": 46}
+_USUAL_TEXT = {
+    "kind": 17,  # one letter less than the longest, so that amount and path fit beside it in 40
+    "path": 20,
+    "name": 12,
+    "names": 24,
+    "kinds": 28,
+    "letters": 46,
+    "zone": 7,
+    "how": 9,
+}
+_SHORTENED = ("path", "names")  # of which a few characters say something too
 
 
 def fitting(
@@ -28,7 +38,8 @@ def fitting(
     Those called `always` come right after what a row is of, whatever rank they have; one that
     finds no room is left out, and keeps none out that are narrower.
     `natural` says how wide their cells are, where these are known already. The first is shown
-    however narrow it is, and an amount beside a path that can give way for it.
+    however narrow it is, a path or names in what is left where they are the last, and an amount
+    beside a path that can give way for it.
     """
     ranked = [column for column in schema if column.rank is not None or column.name in always]
     if width is None:
@@ -45,6 +56,8 @@ def fitting(
         if chosen and need > left:
             if column.name in always:
                 continue
+            if column.name in _SHORTENED and left >= GAP + _LEAST_TEXT:
+                chosen.append(column)
             break
         left -= need
         chosen.append(column)
@@ -75,7 +88,9 @@ def _least(column: Column, natural: int | None) -> int:
     title = len(column.name)
     if _gives_way(column):
         usual = _USUAL_TEXT.get(column.name, _LEAST_TEXT)
-        return max(title, usual if natural is None else min(natural, usual))
+        if natural is None:  # most kinds are short; the cells will tell
+            return max(title, _LEAST_TEXT if column.name == "kind" else usual)
+        return max(title, min(natural, usual))
     return max(title, _USUAL.get(column.unit, 0) if natural is None else natural)
 
 

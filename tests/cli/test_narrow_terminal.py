@@ -125,12 +125,13 @@ def test_names_of_flags_come_before_letters(pagemap: Pagemap, need_pfns: None) -
     [
         ("huge self", ["START", "THP", "PATH"]),
         ("footprint self --nodes", ["PID", "NODE_0"]),
+        ("segments self --transfer 65536", ["START", "TRANSFERS"]),
     ],
 )
 def test_what_was_asked_for_first(
     pagemap: Pagemap, need_root: None, need_pfns: None, line: str, titles: list[str]
 ) -> None:
-    """At 40 columns huge had no amount, and --nodes no node."""
+    """At 40 columns huge had no amount, --nodes no node, --transfer no transfers."""
     shown = lines_on(pagemap, 40, *line.split())
     assert [title for title in titles if title in shown[0].split()] == titles
     assert max(map(len, shown)) <= 40

@@ -67,7 +67,8 @@ def run(arguments: Namespace) -> int:
     threads = parse_count(arguments.threads, option="--threads")
     nodes = node_options.parse_nodes(arguments.node)
     mappings = Chosen(arguments.patterns)
-    shown = results.Results(arguments, SEGMENTS)
+    asked = [] if transfer is None else ["transfers"]
+    shown = results.Results(arguments, SEGMENTS, always=asked)
     with spaces.one(arguments.target) as process:
         node_options.check_nodes(process, nodes)
         within = mappings.within(process, ranges or None)

@@ -95,8 +95,8 @@ class ChargedCgroupRow(Record):
     """What of files is charged to a memory cgroup; a row of `pagemap.cache_cgroups`."""
 
     cgroup: str | None = field("", "directory of the cgroup; unknown if it cannot be found", rank=0)
-    files: int = field("", "files that have pages charged to it", rank=1)
-    cached: int = field("bytes", "of these files in the page cache, charged to it", rank=2)
+    files: int = field("", "files that have pages charged to it", rank=2)
+    cached: int = field("bytes", "of these files in the page cache, charged to it", rank=1)
     kernel: int | None = field(
         "bytes", "all its page cache and shared memory, as memory.stat has it", rank=3, adds=False
     )

@@ -26,9 +26,9 @@ __all__ = [
 class DiffSums(Record):
     """By how much counts changed, in bytes; what all rows of `pagemap.diff` have. None: unknown."""
 
-    size: int = field("change", "change of size", rank=4)
-    rss: int | None = field("change", "change of rss", rank=2)
-    anon: int | None = field("change", "change of anon", rank=6)
+    size: int = field("change", "change of size", rank=5)
+    rss: int | None = field("change", "change of rss", rank=4)
+    anon: int | None = field("change", "change of anon", rank=7)
     file: int | None = field("change", "change of file", rank=7)
     shmem: int | None = field("change", "change of shmem", rank=8)
     uss: int | None = field("change", "change of uss", rank=9)
@@ -36,7 +36,7 @@ class DiffSums(Record):
     present: int | None = field("change", "change of present")
     zero: int | None = field("change", "change of zero")
     hugetlb: int | None = field("change", "change of hugetlb")
-    swap: int | None = field("change", "change of swap", rank=5)
+    swap: int | None = field("change", "change of swap", rank=6)
     guard: int | None = field("change", "change of guard")
     marker: int | None = field("change", "change of marker")
     migrating: int | None = field("change", "change of migrating")
@@ -61,7 +61,7 @@ class DiffRow(DiffSums):
     """
 
     pid: int = field("", "the process", key=True)
-    start: int = field("address", "address of the mapping's first byte", rank=1, key=True)
+    start: int = field("address", "address of the mapping's first byte", rank=3, key=True)
     end: int = field("address", "address past its last byte")
     perms: str = field("rights", "as in /proc/PID/maps", rank=11)
     was_start: int | None = field("address", "where it began before; null where it is new")
@@ -95,13 +95,13 @@ class DiffRegionRow(Record):
 
     pid: int = field("", "the process", key=True)
     start: int = field("address", "address of the first page", rank=0, key=True)
-    end: int = field("address", "address past the last page", rank=2)
-    size: int = field("bytes", "from start to end", rank=1)
+    end: int = field("address", "address past the last page", rank=5)
+    size: int = field("bytes", "from start to end", rank=2)
     kind: str = field("", "the kind of change", rank=1)
     before: str = field("", "what the pages were: none, anon, file, shmem, zero, swap ...", rank=3)
     after: str = field("", "what they are now", rank=3)
     was_start: int | None = field("address", "where they were before; null where nothing was")
-    path: str = field("", "the file, a name in brackets, or empty", rank=2)
+    path: str = field("", "the file, a name in brackets, or empty", rank=4)
 
 
 DIFFS = Schema.of(DiffRow, "pagemap.diff", 1)

@@ -140,7 +140,7 @@ class MappingFootprintRow(FootprintSums):
     """What memory a mapping takes, in bytes; a row of `Process.footprints`, as `FootprintRow`."""
 
     pid: int = field("", "the process", rank=0, key=True)
-    start: int = field("address", "its first address", rank=1, key=True)
+    start: int = field("address", "its first address", rank=3, key=True)
     end: int = field("address", "the address past its last")
     perms: str = field("rights", "as in /proc/PID/maps", rank=12)
     name: str | None = field("", "the command name", None, rank=20)

@@ -31,11 +31,11 @@ class Mapping(Record):
     """
 
     start: int = field("address", "address of the first byte", rank=0, key=True)
-    end: int = field("address", "address past the last byte", rank=0)
-    perms: str = field("rights", "permissions, then p for private or s for shared: r-xp", rank=1)
-    offset: int = field("offset", "offset in the file at which it begins", rank=2)
-    dev: str = field("", 'the device of the file as "major:minor", in hex', rank=2)
-    inode: int = field("inode", "the inode number of the file; 0 without one", rank=2)
+    end: int = field("address", "address past the last byte", rank=1)
+    perms: str = field("rights", "permissions, then p for private or s for shared: r-xp", rank=2)
+    offset: int = field("offset", "offset in the file at which it begins", rank=3)
+    dev: str = field("", 'the device of the file as "major:minor", in hex', rank=3)
+    inode: int = field("inode", "the inode number of the file; 0 without one", rank=3)
     path: str = field("", "the file, a name in brackets, or empty", rank=0)
 
     @property

@@ -25,8 +25,8 @@ __all__ = [
 
 _NODE = field("", "the NUMA node", rank=0, key=True)
 _ZONE = field("", "the zone of the page allocator", rank=0, key=True)
-_KERNEL = field("bytes", "the kernel's own figure", adds=False, rank=3)
-_DIFFERENCE = field("bytes", "size less the kernel's figure", adds=False, rank=4)
+_KERNEL = field("bytes", "the kernel's own figure", adds=False, rank=13)
+_DIFFERENCE = field("bytes", "size less the kernel's figure", adds=False, rank=14)
 
 
 class MemoryKindRow(Record):
@@ -35,8 +35,8 @@ class MemoryKindRow(Record):
     kind: str = field("", "what the frames are for", rank=0, key=True)
     size: int | None = field("bytes", "frames of this kind, counted", rank=1)
     share: float | None = field("share", "of all memory that the firmware gave", rank=2)
-    kernel: int | None = _KERNEL
-    difference: int | None = _DIFFERENCE
+    kernel: int | None = field("bytes", "the kernel's own figure", adds=False, rank=3)
+    difference: int | None = field("bytes", "size less it", adds=False, rank=4)
     source: str | None = field("", "the names of the kernel's figure", rank=5)
     mapped: int | None = field("bytes", "part of size: mapped by processes", rank=6)
     active: int | None = field("bytes", "part of size: on an active LRU list", rank=8)
@@ -101,12 +101,12 @@ class CgroupMemoryRow(_Kinds):
 
     size: int | None = field("bytes", "frames charged to it, counted", rank=1)
     kernel: int | None = field(
-        "bytes", "the kernel's own figure for its anon, file and shmem", rank=3
+        "bytes", "the kernel's own figure for its anon, file and shmem", rank=13
     )
     difference: int | None = field(
-        "bytes", "anon, ksm, swapcache, file and shmem less the kernel's figure", rank=3
+        "bytes", "anon, ksm, swapcache, file and shmem less the kernel's figure", rank=14
     )
-    swapped: int | None = field("bytes", "its memory in swap", rank=4)
+    swapped: int | None = field("bytes", "its memory in swap", rank=3)
     inode: int = field("inode", "inode number of its directory; 0: charged to none", key=True)
     cgroup: str | None = field(
         "", "its directory, or (none); unknown if it cannot be found", None, rank=2
@@ -138,9 +138,9 @@ class OrderRow(Record):
     node: int = _NODE
     zone: str = _ZONE
     order: int = field("", "binary logarithm of the number of frames", rank=0, key=True)
-    block: int = field("bytes", "memory of one block", adds=False, rank=1)
+    block: int = field("bytes", "memory of one block", adds=False, rank=2)
     free_blocks: int | None = field(
-        "blocks", "free blocks of the page allocator", adds=False, rank=2
+        "blocks", "free blocks of the page allocator", adds=False, rank=1
     )
     kernel: int | None = field("blocks", "the kernel's own figure", adds=False, rank=3)
     difference: int | None = field("blocks", "free_blocks less it", adds=False, rank=4)
@@ -161,12 +161,12 @@ class BlocksRow(Record):
     node: int = _NODE
     zone: str = _ZONE
     block: int = field("bytes", "size of a block", adds=False, rank=0, key=True)
-    blocks: int = field("blocks", "all aligned blocks of this size", adds=False, rank=1)
-    free: int = field("blocks", "those that are free", adds=False, rank=2)
+    blocks: int = field("blocks", "all aligned blocks of this size", adds=False, rank=4)
+    free: int = field("blocks", "those that are free", adds=False, rank=1)
     movable: int = field(
         "blocks", "those in which all that is not free can be moved", adds=False, rank=3
     )
-    blocked: int = field("blocks", "those with a frame that cannot be moved", adds=False, rank=4)
+    blocked: int = field("blocks", "those with a frame that cannot be moved", adds=False, rank=2)
     unnamed: int = field("blocks", _WITH, adds=False, rank=5)
     slab: int = field("blocks", _WITH, adds=False, rank=6)
     pagetables: int = field("blocks", _WITH, adds=False, rank=7)
@@ -222,10 +222,10 @@ class SwapAreaRow(Record):
     """A swap area and the memory that it takes; a row of `Memory.swaps`."""
 
     path: str = field("", "device or file; zswap is the compressed cache in front of all", rank=0)
-    type: str = field("", "partition, file, zram or zswap", rank=1)
+    type: str = field("", "partition, file, zram or zswap", rank=3)
     size: int | None = field("bytes", "what fits into it", adds=False, rank=2)
     used: int = field(
-        "bytes", "what is in it; of zswap also counted in the areas", adds=False, rank=3
+        "bytes", "what is in it; of zswap also counted in the areas", adds=False, rank=1
     )
     compressed: int | None = field("bytes", "its contents, compressed", adds=False, rank=5)
     memory: int | None = field("bytes", "memory that it takes itself", adds=False, rank=4)

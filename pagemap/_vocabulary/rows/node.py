@@ -17,7 +17,7 @@ class NodeRow(Record):
     """The memory of a mapping on one NUMA node, in bytes; a row of `Process.nodes`."""
 
     pid: int = field("", "the process", key=True)
-    start: int = field("address", "address of the first byte of the mapping", rank=2, key=True)
+    start: int = field("address", "address of the first byte of the mapping", rank=3, key=True)
     end: int = field("address", "address past its last byte", rank=7)
     perms: str = field("rights", "as in /proc/PID/maps", rank=8)
     node: int | None = field("", "the NUMA node; unknown of memory of a device", rank=0, key=True)
@@ -29,7 +29,7 @@ class NodeRow(Record):
     remote: int | None = field(
         "bytes", "part of resident: no thread ran on this node last; an estimate", rank=6
     )
-    path: str = field("", "the file, a name in brackets, or empty", rank=3)
+    path: str = field("", "the file, a name in brackets, or empty", rank=2)
 
 
 NODES = Schema.of(NodeRow, "pagemap.nodes", 1)

@@ -25,10 +25,10 @@ class PageTypeRow(Record):
 
     flags: int = field("flags", _FLAGS, rank=0, key=True)
     pages: int = field("pages", "number of pages with exactly these flags", rank=1)
-    frames: int = field("frames", "number of frames, each counted with the first page seen", rank=3)
-    size: int = field("bytes", "memory of the frames", rank=2)
+    frames: int = field("frames", "number of frames, each counted with the first page seen", rank=4)
+    size: int = field("bytes", "memory of the frames", rank=3)
     letters: str = field("", _LETTERS, rank=5)
-    names: str = field("", _NAMES, rank=4)
+    names: str = field("", _NAMES, rank=2)
 
 
 PAGE_TYPES = Schema.of(PageTypeRow, "pagemap.types", 3)
@@ -37,22 +37,22 @@ PAGE_TYPES = Schema.of(PageTypeRow, "pagemap.types", 3)
 class PageRunRow(Record):
     """Consecutive pages that are alike; a row of `pagemap.page_runs`, which lists its columns."""
 
-    pid: int | None = field("", "the process, in a list of several", key=True)
-    path: str | None = field("", "the file, in a list of files", key=True, rank=9)
+    pid: int | None = field("", "the process, in a list of several", key=True, rank=0)
+    path: str | None = field("", "the file, in a list of files", key=True, rank=2)
     address: int | None = field(
         "address", "virtual address of the first page, for processes", key=True, rank=0
     )
     offset: int | None = field("offset", "offset of the first page, for files", key=True, rank=0)
     pfn: int | None = field("pfn", "frame of the first page; unknown if not in memory", rank=1)
     swap_offset: int | None = field(
-        "", "page number in the swap area; unknown if not in swap", rank=4
+        "", "page number in the swap area; unknown if not in swap", rank=5
     )
-    pages: int = field("pages", "number of pages", rank=2)
+    pages: int = field("pages", "number of pages", rank=1)
     mapcount: int | None = field("", "times each page is mapped")
     cgroup: int | None = field("", "inode of the memory cgroup that they are charged to")
-    flags: int = field("flags", _FLAGS, rank=3)
+    flags: int = field("flags", _FLAGS, rank=2)
     letters: str = field("", _LETTERS, rank=8)
-    names: str = field("", _NAMES, rank=7)
+    names: str = field("", _NAMES, rank=3)
 
 
 PAGE_RUNS = Schema.of(PageRunRow, "pagemap.page-runs", 2)

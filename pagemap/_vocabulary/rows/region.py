@@ -13,9 +13,9 @@ class RegionRow(Record):
 
     pid: int = field("", "the process", key=True)
     start: int = field("address", "address of the first page", rank=0, key=True)
-    end: int = field("address", "address past the last page", rank=1)
+    end: int = field("address", "address past the last page", rank=3)
     size: int = field("bytes", "from start to end", rank=2)
-    categories: str = field("", "categories of all its pages, separated by |", rank=3)
+    categories: str = field("", "categories of all its pages, separated by |", rank=1)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ class SegmentRow(Record):
     """A range of addresses that is contiguous in physical memory; a row of `Process.segments`."""
 
     start: int = field("address", "address of its first page", rank=0, key=True)
-    end: int = field("address", "address past its last page", rank=1)
-    size: int = field("bytes", "from start to end", rank=3)
-    physical: int = field("address", "physical address of its first page", rank=2)
-    node: int | None = field("", "the NUMA node of its first page", rank=5)
+    end: int = field("address", "address past its last page", rank=4)
+    size: int = field("bytes", "from start to end", rank=2)
+    physical: int = field("address", "physical address of its first page", rank=1)
+    node: int | None = field("", "the NUMA node of its first page", rank=3)
     transfers: int = field(
-        "", "transfers that it takes, if each is at most as large as was asked", adds=True, rank=4
+        "", "transfers that it takes, if each is at most as large as was asked", adds=True, rank=5
     )
 
 

@@ -143,10 +143,10 @@ class GroupShareRow(_Kinds):
     """What a group shares with any other, and has alone; a row of `GroupSharing.groups`."""
 
     group: str | None = field("", "the group; empty where nothing tells it", rank=0, key=True)
-    processes: int = field("processes", "number of its processes that were read", rank=2)
-    within: int | None = field("bytes", _WITHIN_MEANS, rank=3, last=True)
+    processes: int = field("processes", "number of its processes that were read", rank=4)
+    within: int | None = field("bytes", _WITHIN_MEANS, rank=2, last=True)
     alone: int | None = field(
-        "bytes", "what no other group maps, within included", rank=4, last=True
+        "bytes", "what no other group maps, within included", rank=3, last=True
     )
     name: str | None = _LEADER
 

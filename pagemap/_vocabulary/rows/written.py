@@ -21,13 +21,13 @@ class WrittenRow(Record):
 
     pid: int = field("", "the process", key=True)
     start: int = field("address", "address of the first page", rank=0, key=True)
-    end: int = field("address", "address past the last page", rank=1)
-    size: int = field("bytes", "from start to end", rank=2)
+    end: int = field("address", "address past the last page", rank=4)
+    size: int = field("bytes", "from start to end", rank=1)
     pages: int = field("pages", "how many pages they are", rank=5)
     how: str = field("", "how it is known: tracked, new, untracked, gone", rank=3)
     perms: str = field("rights", "of the mapping, as in /proc/PID/maps", rank=6)
     mapping: int = field("address", "address at which the mapping begins")
-    path: str = field("", "the file, a name in brackets, or empty", rank=4)
+    path: str = field("", "the file, a name in brackets, or empty", rank=2)
 
 
 WRITTEN = Schema.of(WrittenRow, "pagemap.written", 1)
