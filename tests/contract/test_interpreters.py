@@ -53,9 +53,9 @@ for kind in {kinds!r}:
     try:
         failed = _interpreters.run_string(one, WORK)  # since 3.13 it is returned
         if failed is not None:
-            print(failed.formatted)
+            print(failed.formatted, flush=True)  # in the order of all that write
     except Exception as error:
-        print(error)
+        print(error, flush=True)
     _interpreters.destroy(one)
 print("ended")
 """
