@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli import targets
 
     shown = results.Results(arguments, FINDINGS)
-    pid = targets.one(arguments.target or "self")
+    pid = targets.one("self" if arguments.target is None else arguments.target)
     code = 0
 
     def make() -> Table[FindingRow]:
