@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from errno import EBADMSG, EINVAL, ENOENT, ENOMEM
+from errno import (
+    EACCES,
+    EBADF,
+    EBADMSG,
+    EINVAL,
+    EISDIR,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOMEM,
+    ENOTDIR,
+    ENXIO,
+    EOPNOTSUPP,
+)
 
 from pagemap._errors import (
     AccessDenied,
@@ -51,7 +64,21 @@ _HINTS = {
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }
 
-_OF_FILES = ("look at the page cache", "open the snapshot", "find a moment")
+# What is done with a path that was given. Where nothing is there, or what is there is of another
+# kind than is needed, the code is one and the same, whatever library class the error has.
+_OF_PATHS = (
+    "look at the page cache",
+    "open the snapshot",
+    "find a moment",
+    "list the cgroup",
+    "open the cgroup",
+    "read the pid file",
+    "open",  # of the output
+)
+_OF_KINDS = (
+    *(None, ENOENT, ENOTDIR, EISDIR, EINVAL, EBADF, ELOOP, ENAMETOOLONG, ENXIO, EOPNOTSUPP),
+    EACCES,  # of a pid file that is not trusted; where a right is missing, the class says so
+)
 _READING = ("read", "read the snapshot")  # a file that may be damaged
 
 
@@ -59,9 +86,10 @@ def code_of(error: PagemapError) -> int:
     """The exit code: that of the nearest class which has one."""
     if error.errno == ENOMEM:  # whatever it was of, that says nothing of the target
         return 1
-    if error.errno in (ENOENT, EINVAL) and error.operation in _OF_FILES:
+    code = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    if code < MISSING and error.operation in _OF_PATHS and error.errno in _OF_KINDS:
         return MISSING
-    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    return code
 
 
 def message_of(error: PagemapError) -> str:

@@ -19,7 +19,9 @@ def pfn_range(text: str) -> tuple[int, int]:
 
 def cgroup_inode(text: str | None) -> int | None:
     """The inode number of a memory cgroup, from its directory or a number, perhaps after an @."""
-    from pagemap._errors import NoSuchProcess, UsageError
+    from pagemap._errors import NoSuchProcess, kind_of_file_error
+    from pagemap._kernel.cgroup_members import CGROUP_KINDS
+    from pagemap._kernel.mounts import kind_of
 
     if text is None:
         return None
@@ -27,14 +29,28 @@ def cgroup_inode(text: str | None) -> int | None:
     if number.isascii() and number.isdecimal() and len(number) < 21 and int(number) < 1 << 64:
         return int(number)
     try:
-        return os.stat(os.path.join(text, "")).st_ino
+        fd = os.open(text, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            inode = os.fstat(fd).st_ino
+            is_one = kind_of(fd) in CGROUP_KINDS
+        finally:
+            os.close(fd)
     except (FileNotFoundError, NotADirectoryError):
         raise NoSuchProcess(  # as footprint --cgroup
             f"there is no cgroup {text!r}: give its directory, such as /sys/fs/cgroup/user.slice, "
             "or its inode number"
         ) from None
     except OSError as error:
-        raise UsageError(
+        raise kind_of_file_error(error)(
             f"--charged-to {text!r}: {error.strerror}; give the directory of a memory cgroup or "
-            "its inode number"
+            "its inode number",
+            errno=error.errno,
+            operation="open the cgroup",
+            path=text,
         ) from None
+    if not is_one:
+        raise NoSuchProcess(
+            f"{text!r} is not a cgroup: it is not on a cgroup file system; give the directory of "
+            "one, such as /sys/fs/cgroup/user.slice, or its inode number"
+        )
+    return inode

@@ -18,7 +18,7 @@ from pagemap._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from _typeshed import SupportsWrite
 
@@ -29,7 +29,8 @@ exit codes:
   0   done
   1   failed
   2   wrong usage: the command line cannot be understood
-  66  there is no such process, cgroup or file, or no directory for -o
+  66  what was named is not there, or is of another kind: a process, cgroup or
+      file, the directory that -o needs
   69  this kernel does not support what was asked for, or a library is missing
   75  the target exited meanwhile; what was written until then is valid
   77  permission denied
@@ -121,6 +122,12 @@ class _Parser(argparse.ArgumentParser):
 
             option = "/".join(action.option_strings) or str(action.metavar)
             raise UsageError(unknown(option, str(value), list(map(str, action.choices))))
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if "" in arg_strings and hasattr(action, "complete"):  # what takes the name of a file
+            option = action.option_strings[-1] if action.option_strings else str(action.metavar)
+            raise UsageError(f"{option} is empty: give the name of a file or directory")
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\ntry '{self.prog} --help'")

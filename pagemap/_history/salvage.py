@@ -85,7 +85,11 @@ def salvage_open(
         used += len(chunk.data)
         parts.add(chunk)
     if not parts.processes:
-        raise PagemapError(f"nothing of {path} is whole: there is no process in it", path=path)
+        raise PagemapError(
+            f"nothing of {path} is whole: there is no process in it",
+            operation="open the snapshot",
+            path=path,
+        )
     parts.end()
     return {
         "moments": 1,

@@ -12,10 +12,10 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.mounts import kind_of
 from pagemap._kernel.regular import open_regular
 
-__all__ = ["directory", "pids_of"]
+__all__ = ["CGROUP_KINDS", "directory", "pids_of"]
 
 _PROCS = "cgroup.procs"
-_KINDS = ("cgroup", "cgroup2")
+CGROUP_KINDS = ("cgroup", "cgroup2")
 _DIGITS = 10  # of a pid_t
 
 
@@ -84,7 +84,7 @@ def _listed(folder: str) -> set[int]:
     if fd is None:
         raise OSError(EBADF, "it is not a regular file")
     with open(fd, "rb") as file:
-        if kind_of(fd) not in _KINDS:
+        if kind_of(fd) not in CGROUP_KINDS:
             raise OSError(EBADF, "it is not on a cgroup file system")
         words = file.read().split()
     for word in words:

@@ -6,6 +6,7 @@ import os
 from errno import EACCES, ENODEV, ENOENT, ENOTDIR, EPERM
 
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, Unsupported, UsageError
+from pagemap._kernel.cgroup_members import CGROUP_KINDS
 from pagemap._kernel.control_files import get, put
 from pagemap._kernel.mounts import kind_of
 from pagemap._kernel.regular import open_told
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryCgroup", "hierarchy_path", "of_process"]
 
 _OPERATION = "find the working set"
-_KINDS = ("cgroup", "cgroup2")
+_OPENING = "open the cgroup"
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 # PROC_CGROUP_INIT_INO in include/linux/proc_ns.h: in other cgroup namespaces paths begin elsewhere.
 _INITIAL = "cgroup:[4026531835]"
@@ -39,9 +40,13 @@ class MemoryCgroup(Holder):
         except OSError as error:
             self.close()
             raise _error(error, directory) from None
-        if kind_of(stat) not in _KINDS:
+        if kind_of(stat) not in CGROUP_KINDS:
             self.close()
-            raise UsageError(f"{directory!r} is not a cgroup: it is not on a cgroup file system")
+            raise UsageError(
+                f"{directory!r} is not a cgroup: it is not on a cgroup file system",
+                operation=_OPENING,
+                path=directory,
+            )
 
     def get(self, name: str) -> str:
         """The text of one of its files. Raises OSError."""
@@ -155,14 +160,14 @@ def _error(error: OSError, directory: str) -> PagemapError:
         return AccessDenied(
             f"cannot read {path}: permission denied; run with sudo",
             errno=error.errno,
-            operation=_OPERATION,
+            operation=_OPENING,
             path=path,
         )
     if error.errno in (ENOENT, ENOTDIR) and not os.path.isdir(directory):
         return NoSuchProcess(
             f"there is no cgroup {directory!r}: give its directory, as /sys/fs/cgroup/user.slice",
             errno=error.errno,
-            operation=_OPERATION,
+            operation=_OPENING,
             path=directory,
         )
     if error.errno == ENOENT:
@@ -170,12 +175,12 @@ def _error(error: OSError, directory: str) -> PagemapError:
             f"{directory!r} is not a memory cgroup: it has no memory.stat; "
             "give one whose memory controller is on",
             errno=error.errno,
-            operation=_OPERATION,
+            operation=_OPENING,
             path=path,
         )
     return PagemapError(
         f"cannot read {path}: {error.strerror}",
         errno=error.errno,
-        operation=_OPERATION,
+        operation=_OPENING,
         path=path,
     )

@@ -58,7 +58,7 @@ def test_what_is_no_cgroup(pagemap: Pagemap, tmp_path: Path) -> None:
     said = f"there is no cgroup '{missing}': give its directory, as /sys/fs/cgroup/user.slice"
     assert pagemap("footprint", "--cgroup", str(missing)) == (66, b"", [f"pagemap: {said}"])
     said = f"'{tmp_path}' is not a cgroup: it has no cgroup.procs"
-    assert pagemap("footprint", "--cgroup", str(tmp_path)) == (2, b"", [f"pagemap: {said}"])
+    assert pagemap("footprint", "--cgroup", str(tmp_path)) == (66, b"", [f"pagemap: {said}"])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_only_looks_like_a_cgroup(
         finally:
             process.kill()
     said = f"pagemap: '{tmp_path}' is not a cgroup: of its cgroup.procs, {said}\n"
-    assert (process.returncode, out, err.decode()) == (2, b"", said)
+    assert (process.returncode, out, err.decode()) == (66, b"", said)
 
 
 def test_a_cgroup_that_may_not_be_listed(pagemap_as_nobody: Pagemap, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_pid_file_that_is_missing(pagemap: Pagemap, tmp_path: Path) -> None:
 def test_a_pid_file_with_something_else_in_it(pagemap: Pagemap, tmp_path: Path) -> None:
     (tmp_path / "pid").write_text("nginx\n")
     said = [f"pagemap: no pid in the pid file '{tmp_path}/pid': it must begin with a number"]
-    assert pagemap("dump", f"@{tmp_path}/pid") == (2, b"", said)
+    assert pagemap("dump", f"@{tmp_path}/pid") == (66, b"", said)
 
 
 def test_a_stale_pid_file(pagemap: Pagemap, unused_pid: int, tmp_path: Path) -> None:

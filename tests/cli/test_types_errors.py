@@ -53,7 +53,7 @@ def need_frames(need_pfns: None) -> None:
         ("self --threads 0", "--threads needs a number from 1 on, not '0'"),
         ("self --list --list-each", "argument --list-each: not allowed with argument --list"),
         ("self --json --csv", "argument --csv: not allowed with argument --json"),
-        ("--file=", "--file has an empty name"),
+        ("--file=", "--file is empty"),
     ],
 )
 def test_what_cannot_be_understood(pagemap: Pagemap, line: str, said: str) -> None:

@@ -103,8 +103,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         )
     )
     add_filters(parser)
-    parser.add_argument(
-        "--charged-to", metavar="PATH|INODE", help="only pages charged to this memory cgroup"
+    complete_with_files(
+        parser.add_argument(
+            "--charged-to", metavar="PATH|INODE", help="only pages charged to this memory cgroup"
+        )
     )
     parser.add_argument(
         "--raw",
@@ -237,8 +239,6 @@ def _check(arguments: Namespace) -> None:
         )
     if arguments.ranges and not arguments.files and len(arguments.targets) != 1:
         raise UsageError("--range needs exactly one TARGET, whose addresses it selects, or --file")
-    if "" in arguments.files:
-        raise UsageError("--file has an empty name; give the path of a file or directory")
 
 
 def _describe(arguments: Namespace) -> int:
