@@ -4,7 +4,8 @@
 
 Each kernel boots in turn under QEMU, on the processor that QEMU emulates, with the file system of
 this machine, read-only, as its root. The words are arguments of pytest. Exits with 0 only when each
-kernel has run tests and all passed.
+kernel has run tests and all passed. Where time was up, or a guest died, it says how to run what is
+left.
 
 With `--within` all of it ends in about so many seconds, with tests that are chosen for that; and
 only tests that failed make it fail. Of a kernel that cannot be had, and of a guest that was too
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import signal
 import sys
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import build, touching
-from tests.vm import boot, kernels
+from tests.vm import boot, kernels, progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +49,10 @@ CHOSEN = (
 )
 # Each test is named as it begins: a guest that dies tells nothing more. What differs is not written
 # out whole, which takes minutes there.
-OPTIONS = ("-p", "no:cacheprovider", "-v", "-o", "verbosity_assertions=0")
+OPTIONS = (
+    *("-p", "no:cacheprovider", "-p", "tests.vm.progress"),
+    *("-v", "-o", "verbosity_assertions=0"),
+)
 LEAST_SECONDS = 90  # what a guest is booted for; it boots in 20
 ENDING = 45  # what an interrupted pytest may take there to end a test and tell of all
 HERE = Path(__file__).parent
@@ -86,7 +91,7 @@ def main(words: list[str]) -> int:
         return 1 if within is None else 0
     # An exit, on which guests are ended; the default would leave them running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    chosen = [*OPTIONS, *(arguments or (TESTS if within is None else CHOSEN))]
+    chosen = list(arguments or (TESTS if within is None else CHOSEN))
     if within is None:
         lines = [run(each, chosen, boot.Limits()) for each in series]
         good = {PASSED}
@@ -150,10 +155,14 @@ def run(series: str, arguments: list[str], limits: boot.Limits) -> tuple[str, st
         folder = kernels.cache() / f"run-{series}-{os.getpid()}"
         words = boot.command(kernel, series, folder / "share", limits)
         try:
-            outcome = boot.run(words, folder / "share", arguments, limits, prepare=prepare)
+            chosen = [*OPTIONS, *arguments]
+            outcome = boot.run(words, folder / "share", chosen, limits, prepare=prepare)
         except BaseException:  # an interrupt: there is nothing in it to be looked at
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        if left := progress.left_over(folder / "share", arguments):
+            rest = shlex.join([sys.executable, "-m", "tests.vm", series, "--", *left])
+            sys.stdout.write(f"not all has been run; what is left: {rest}\n")
         if outcome.passed:
             shutil.rmtree(folder)
         else:

@@ -39,7 +39,7 @@ fi
 echo 0 >/proc/sys/kernel/numa_balancing
 modprobe zram num_devices=0 # its absence is what tests of swap will tell
 
-export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series
+export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series PAGEMAP_VM_SHARE=$share
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # to import them takes seconds here
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
 export PAGEMAP_ROUNDS=20 # of two threads that take turns each 10 µs

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.target import wait_until
-from tests.vm import __main__, boot, kernels
+from tests.vm import __main__, boot, kernels, progress
 
 STARTED = "echo Linux version 6.0; echo guest >output; : >started; "
 LIMITS = boot.Limits(boot=60, whole=60, grace=0)
+TWO = """
+def test_1(): pass
+def test_2():
+    pass
+"""
 
 
 def closing(text: str, status: int | str = 0) -> str:
@@ -102,6 +107,23 @@ def test_a_guest_that_hangs_is_ended(
 def test_what_another_run_left_proves_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, closing("3 passed")).passed
     assert not run(tmp_path, "exit 0").passed
+
+
+def test_what_is_left_to_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file in which the run ended, those after it, and the options."""
+    pytester.makepyfile(test_a=TWO, test_b=TWO + "    raise KeyboardInterrupt", test_c=TWO)
+    monkeypatch.setenv("PAGEMAP_VM_SHARE", str(tmp_path))
+    words = ["-k", "not third", "test_a.py", "test_b.py", "test_c.py::test_2", "-x"]
+    assert progress.left_over(tmp_path, words) == []  # nothing is known yet
+
+    pytester.runpytest_inprocess("-p", "tests.vm.progress", *words, no_reraise_ctrlc=True)
+    left = progress.left_over(tmp_path, words)
+    assert left == ["test_b.py", "test_c.py::test_2", "-k", "not third", "-x"]
+
+    pytester.runpytest_inprocess("-p", "tests.vm.progress", "test_a.py")
+    assert progress.left_over(tmp_path, ["test_a.py"]) == []
 
 
 def test_the_newest_image_for_pcs() -> None:
