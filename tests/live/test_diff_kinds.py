@@ -80,12 +80,12 @@ def looks(name: str, folder: Path) -> Iterator[tuple[pagemap.Process, pagemap.Pr
     with contextlib.ExitStack() as stack:
         try:
             target = stack.enter_context(changing(name, folder))
+            areas = [target.area]
+            copy = copied(target.pid, folder / "before")
+            a = stack.enter_context(pagemap.Process(target.pid, procfs=copy))
+            areas.append(target.change())  # which the kernel may not know
         except Unavailable as reason:
             pytest.skip(str(reason))
-        areas = [target.area]
-        copy = copied(target.pid, folder / "before")
-        a = stack.enter_context(pagemap.Process(target.pid, procfs=copy))
-        areas.append(target.change())
         b = stack.enter_context(pagemap.Process(target.pid))
         yield a, b, areas
 
