@@ -118,7 +118,12 @@ def apart(source: Path) -> Path:
     Strangers come and go, and change what a process has alone of a file that they map too, and its
     share of it.
     """
-    return _own_copy(_without_loader(source))
+    return _own_copy(compiled_apart(source))
+
+
+def compiled_apart(source: Path) -> Path:
+    """The same, which is not to be run: it has not yet a loader."""
+    return _without_loader(source)
 
 
 def _without_loader(*sources: Path, reads: Sequence[Path] = ()) -> Path:

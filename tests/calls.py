@@ -56,11 +56,15 @@ class Caller(target.Target):
         return False
 
 
+def program() -> Path:
+    """The compiled program."""
+    return build.program(HERE / "target_calls.c", reads=[HERE / "target_sequences.h"])
+
+
 @contextlib.contextmanager
 def running(mode: str, *before: str) -> Iterator[Caller]:
     """One of them, ready; `before` is a command line that runs it. Raises Unavailable."""
-    program = build.program(HERE / "target_calls.c", reads=[HERE / "target_sequences.h"])
-    caller = Caller([*before, program, mode])
+    caller = Caller([*before, program(), mode])
     try:
         caller.wait_ready()
         yield caller

@@ -19,6 +19,11 @@ _SOURCE = Path(__file__).with_name("target_changes.c")
 _PARTS = [_SOURCE.with_name(f"target_{each}.h") for each in ("collapse", "mappings")]
 
 
+def program() -> Path:
+    """The compiled program."""
+    return build.program(_SOURCE, reads=_PARTS)
+
+
 class Changing:
     """A target, the area that it has, and what it does to that at `change`."""
 
@@ -40,5 +45,5 @@ def changing(name: str, folder: Path) -> Iterator[Changing]:
     """The target that makes the change of this name."""
     path = folder / "file of a changing process"
     path.write_bytes(bytes(range(1, 65)) * (PAGE // 64) * PAGES)
-    with run(build.program(_SOURCE, reads=_PARTS), name, path) as target:
+    with run(program(), name, path) as target:
         yield Changing(target)

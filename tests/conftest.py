@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests import oracle, userfault, workloads
 
@@ -34,7 +34,10 @@ settings.register_profile(
     "dev", max_examples=EXAMPLES, deadline=None, print_blob=True, database=None
 )
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("PAGEMAP_CI") else "dev")
+# On an emulated processor an example takes seconds, and to find a smaller one tries hundreds.
+settings.register_profile("vm", parent=settings.get_profile("ci"), phases=[Phase.generate])
+_profile = "ci" if os.environ.get("PAGEMAP_CI") else "dev"
+settings.load_profile("vm" if "PAGEMAP_VM_SERIES" in os.environ else _profile)
 
 
 @pytest.fixture(scope="session", autouse=True)

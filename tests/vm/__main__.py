@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests import build, touching
+from tests import build, calls, changes, touching
 from tests.vm import boot, kernels, progress
 
 if TYPE_CHECKING:
@@ -187,6 +187,9 @@ def prepare(share: Path) -> None:
         build.compiled_targets(),
         build.textbook(),
         build.program(HERE / "dirty.c"),
+        build.compiled_apart(HERE.parent / "target_history.c"),
+        calls.program(),
+        changes.program(),
         touching.program(),
     ):
         shutil.copy(program, programs)

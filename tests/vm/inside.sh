@@ -42,6 +42,7 @@ modprobe zram num_devices=0 # its absence is what tests of swap will tell
 export PAGEMAP_CI=1 PAGEMAP_VM_SERIES=$series PAGEMAP_VM_SHARE=$share
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # to import them takes seconds here
 export PAGEMAP_EXITS=8 # each starts a Python, which takes 2 s here
+export PAGEMAP_EXAMPLES=12 # each may start a process, and copy what /proc tells of it
 export PAGEMAP_ROUNDS=20 # of two threads that take turns each 10 µs
 mapfile -d '' -t arguments <"$share/arguments"
 # An interrupt, at which pytest tells what it has seen. The limit counts from the guest's boot.
