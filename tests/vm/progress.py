@@ -1,6 +1,7 @@
 """A plugin of pytest, in a guest: which files have tests, and which of them were run to their end.
 
-It leaves `collected` and `ended` in the folder that the guest shares with the host.
+It leaves `collected`, `ended` and, at once, what failed in `failures`: in the folder that the guest
+shares with the host.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class Progress:
         if not self._left[file]:
             with (self._share / "ended").open("a") as ended:
                 ended.write(f"{file}\n")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            with (self._share / "failures").open("a") as failures:
+                failures.write(f"{report.nodeid}\n{report.longreprtext}\n\n")
 
 
 class Collected(NamedTuple):
