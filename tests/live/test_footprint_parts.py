@@ -49,6 +49,8 @@ def test_what_is_anonymous_of_files_and_shared(
     pages = [(0, 24, 0), (0, 0, 64), (10, 0, 54)]
     assert found == [tuple(count * PAGE for count in each) for each in pages]
     for row in rows.values():
+        if row.shmem is None:  # of a file on an overlay, whose own may lie on any file system
+            continue
         assert (row.anon or 0) + (row.file or 0) + (row.shmem or 0) == row.rss
     assert (whole.anon or 0) + (whole.file or 0) + (whole.shmem or 0) == whole.rss
     few = 64 * PAGE * (os.cpu_count() or 1)  # that lag behind
