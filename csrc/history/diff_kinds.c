@@ -130,8 +130,12 @@ static uint32_t kind_of_present(const struct pm_diff_job *job, const struct pm_s
 static uint32_t kind_of_absent(const struct pm_diff_job *job, const struct pm_seen *before,
 			       const struct pm_seen *after)
 {
-	const uint64_t differ = (before->entry ^ after->entry) & job->compared;
+	uint64_t differ = (before->entry ^ after->entry) & job->compared;
 
+	/* the marks of untouched pages are told by scans alone */
+	if (before->state == PM_STATE_NONE &&
+	    !(job->before.any_of & job->after.any_of & PM_UAPI_IS_SOFT_DIRTY))
+		differ &= ~PM_BIT(PM_SOFT_DIRTY_BIT);
 	if (before->state == PM_STATE_SWAP && differ & PM_PLACE_MASK)
 		return PM_MOVED;
 	return differ & ~PM_PLACE_MASK ? PM_MARKS_CHANGED : PM_UNCHANGED;
