@@ -10,8 +10,10 @@ echo "guest: Linux $(uname -r), $(nproc) CPUs, up for $(cut -d' ' -f1 /proc/upti
 
 # The root is the host's, read-only and through 9p, where files cannot be mapped shared. In memory
 # there is no disk, whose pages can leave the cache: hence a disk of memory, where it can be made.
+# Blocks of a page, as disks have: of a page that was written in smaller ones, and not to its end,
+# mincore says that it is not cached.
 mkdir /run/scratch
-if modprobe brd rd_nr=1 rd_size=393216 && /usr/sbin/mkfs.ext4 -q /dev/ram0 &&
+if modprobe brd rd_nr=1 rd_size=393216 && /usr/sbin/mkfs.ext4 -q -b 4096 /dev/ram0 &&
 	mount /dev/ram0 /run/scratch; then
 	chmod 1777 /run/scratch
 else
