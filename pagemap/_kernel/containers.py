@@ -11,7 +11,8 @@ Container managers have no common file that tells; they name cgroups by conventi
     lxc, incus  /lxc/NAME, /lxc.payload.NAME
     systemd     NAME.service, NAME.scope                systemd-nspawn@NAME.service
 
-A user may make cgroups below his own, with any names: what lies there is said to be his.
+A user may make cgroups below his own, with any names, and so may a service or a container below
+the one that was made for it: of what lies there it is said in which it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["name_of", "name_of_directory"]
 
@@ -59,22 +60,24 @@ def name_of(path: str) -> str:
 
     That is "docker 0123456789ab", "kubernetes pod UID, containerd 0123456789ab", "nginx.service",
     "session 3 of user 1000" or alike; the path itself where no convention fits. All cgroups of one
-    container have the same; those of users, who may give any names, end in "of user 1000".
+    container have the same; those of users, who may give any names, end in "of user 1000", those
+    within another container or service in "in docker 0123456789ab" or "in nginx.service".
 
     >>> from pagemap._kernel.containers import name_of
     >>> name_of("/system.slice/nginx.service")
     'nginx.service'
     """
     parts = [_plain(part) for part in path.split("/") if part and part != ".."]
-    container = _container(parts)
-    pod = next((found[0] for found in map(_pods, reversed(parts)) if found), None)
-    if pod is not None:
-        named = f"kubernetes pod {pod}"
-        container = named if container is None else f"{named}, {container}"
     owner = _owner(parts)
-    if container is not None:
-        return container if owner is None else f"{container} of user {owner}"
-    return _unit(parts, owner) or path
+    container, at = _innermost(parts, _container)
+    pod, of_pod = _innermost(parts, _pod)
+    named = ", ".join(words for words in (pod, container) if words)
+    if not named:
+        return _unit(parts, owner) or path
+    if owner is not None:
+        return f"{named} of user {owner}"
+    holder = _holder(parts[: at if container else of_pod])
+    return f"{named} in {holder}" if holder else named
 
 
 def name_of_directory(directory: str, roots: Sequence[str]) -> str:
@@ -85,26 +88,46 @@ def name_of_directory(directory: str, roots: Sequence[str]) -> str:
     return name_of(directory)
 
 
-def _container(parts: list[str]) -> str | None:
-    """The innermost container that the path leads into."""
+def _innermost(
+    parts: list[str], words_of: Callable[[list[str], int], str | None]
+) -> tuple[str | None, int]:
+    """What is found innermost on the path, and where."""
     for at in range(len(parts) - 1, -1, -1):
-        for pattern, words in _KINDS:
-            found = pattern.fullmatch(parts[at])
-            if found:
-                return words.format(_short(found["id"]))
-        above = parts[at - 1] if at else ""
-        if above in _BELOW:
-            return _BELOW[above].format(_short(parts[at]))
-        if at and _BARE.fullmatch(parts[at]):
-            known = _pods(above) or above == "k8s.io"
-            return f"container {_short(parts[at])}" if known else f"containerd {_short(parts[at])}"
+        words = words_of(parts, at)
+        if words:
+            return words, at
+    return None, 0
+
+
+def _container(parts: list[str], at: int) -> str | None:
+    """The container that this part of the path is of, by itself or by the one above."""
+    for pattern, words in _KINDS:
+        found = pattern.fullmatch(parts[at])
+        if found:
+            return words.format(_short(found["id"]))
+    above = parts[at - 1] if at else ""
+    if above in _BELOW:
+        return _BELOW[above].format(_short(parts[at]))
+    if at and _BARE.fullmatch(parts[at]):
+        known = _pod(parts, at - 1) or above == "k8s.io"
+        return f"container {_short(parts[at])}" if known else f"containerd {_short(parts[at])}"
     return None
 
 
-def _pods(part: str) -> list[str]:
+def _holder(parts: list[str]) -> str | None:
+    """The outermost container or unit of these parts, which may have made what lies below."""
+    for at, part in enumerate(parts):
+        unit = _UNIT.fullmatch(part)
+        named = _container(parts, at) or (unit and unit["name"])
+        if named:
+            return named
+    return None
+
+
+def _pod(parts: list[str], at: int) -> str | None:
     """The pod that a directory is of; with names like SLICE:cri-containerd:ID the slice tells."""
-    found = _POD.fullmatch(part.partition(":")[0])
-    return [found["pod"].replace("_", "-")] if found else []
+    found = _POD.fullmatch(parts[at].partition(":")[0])
+    return found and f"kubernetes pod {found['pod'].replace('_', '-')}"
 
 
 def _owner(parts: list[str]) -> str | None:

@@ -34,7 +34,6 @@ LXC = {"/lxc/web", "/lxc.payload.web", "/lxc.payload/web", "/lxc/web/system.slic
 CRI = {
     f"{PODS}/kubepods-burstable-pod{UNDER}.slice/cri-containerd-{ID}.scope",
     f"/kubepods-pod{UNDER}.slice:cri-containerd:{ID}",
-    f"/docker/{OTHER}/kubelet.slice/kubelet-kubepods-pod{UNDER}.slice/cri-containerd-{ID}.scope",
 }
 WORDS = {
     "docker 3f9c0a1be5d2": DOCKER,
@@ -64,7 +63,23 @@ WORDS = {
         f"{USER}/user@1000.service/app.slice/app-a\\xc3\\xa9\\x2db.scope"
     },
     "podman 3f9c0a1be5d2 of user 1000": {f"{USER}/user@1000.service/user.slice/libpod-{ID}.scope"},
-    # a user may give any names to what is below his own
+    # who has a cgroup of his own may give any names to what is below
+    f"{OF_POD}, containerd 3f9c0a1be5d2 in docker 00aa11bb22cc": {
+        f"/docker/{OTHER}/kubelet.slice/kubelet-kubepods-pod{UNDER}.slice/cri-containerd-{ID}.scope"
+    },
+    f"{OF_POD}, containerd 3f9c0a1be5d2 in containerd 00aa11bb22cc": {
+        f"{PODS}/kubepods-pod{UNDER}.slice/cri-containerd-{OTHER}.scope/cri-containerd-{ID}.scope"
+    },
+    "docker 3f9c0a1be5d2 in docker 00aa11bb22cc": {
+        f"/docker/{OTHER}/docker/{ID}",
+        f"/system.slice/docker-{OTHER}.scope/docker/{ID}/docker-{OTHER}.scope/docker/{ID}",
+    },
+    "docker 3f9c0a1be5d2 in own.service": {
+        f"/system.slice/own.service/docker-{ID}.scope",
+        f"/system.slice/own.service/lxc/web/docker/{ID}",
+    },
+    "docker 3f9c0a1be5d2 in lxc web": {f"/lxc.payload.web/system.slice/docker-{ID}.scope"},
+    f"{OF_POD} in own.service": {f"/system.slice/own.service/pod{POD}"},
     "docker 3f9c0a1be5d2 of user 1000": {f"{USER}/user@1000.service/docker-{ID}.scope"},
     f"{OF_POD} of user 1000": {f"{USER}/user@1000.service/pod{POD}"},
     "x.service of user 1000": {
