@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "kernel/status.h"
 #include "kernel/sys.h"
 #include "kernel/task.h"
 
@@ -83,7 +84,7 @@ int32_t pm_task_read_state(int folder, int32_t thread, struct pm_task_state *out
 	char text[STAT_SIZE];
 	const int64_t size = read_file(folder, thread, "stat", sizeof(text), text);
 	struct pm_task_state found = { 0 };
-	int64_t at = size;
+	int64_t at = size, flags = 0, start = 0;
 	int field = STATE - 1;
 
 	if (size < 0)
@@ -99,12 +100,14 @@ int32_t pm_task_read_state(int folder, int32_t thread, struct pm_task_state *out
 		else if (field == STATE && !found.letter)
 			found.letter = (unsigned char)byte;
 		else if (field == FLAGS && byte >= '0' && byte <= '9')
-			found.flags = found.flags * 10 + (uint64_t)(byte - '0');
+			flags = pm_status_digit(flags, byte);
 		else if (field == START && byte >= '0' && byte <= '9')
-			found.start = found.start * 10 + (uint64_t)(byte - '0');
+			start = pm_status_digit(start, byte);
 	}
-	if (!found.letter)
+	if (!found.letter || flags == INT64_MAX || start == INT64_MAX)
 		return -EIO;
+	found.flags = (uint64_t)flags;
+	found.start = (uint64_t)start;
 	*out = found;
 	return 0;
 }

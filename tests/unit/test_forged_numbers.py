@@ -72,3 +72,17 @@ def test_of_a_process(copied: Path, number: bytes) -> None:
     (row,) = pagemap.footprints(procfs=str(copied))
     assert (row.user, row.page_tables) == (None, None)
     assert row.rss
+
+
+@pytest.mark.parametrize("field", [6, 19], ids=["flags", "start"])
+@pytest.mark.parametrize("number", list(FORGED.values())[:2], ids=list(FORGED)[:2])
+def test_the_state_of_a_process(copied: Path, field: int, number: bytes) -> None:
+    """They had 64 bits of it: a process could be a thread of the kernel's by that."""
+    stat = copied / "4242/stat"
+    name, _, rest = stat.read_bytes().rpartition(b") ")
+    fields = rest.split(b" ")
+    fields[field] = number
+    stat.write_bytes(name + b") " + b" ".join(fields))
+    found = pagemap.footprints([4242], by="mapping", procfs=str(copied))
+    assert len(found) == 0
+    assert "Input/output error" in str(found.about["left_out"])
