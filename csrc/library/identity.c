@@ -134,21 +134,26 @@ static uint32_t page_shift(void)
 	return shift;
 }
 
+/* f_type of statfs(2); include/uapi/linux/magic.h */
+enum { PROC = 0x9fa0 };
+
 /*
  * Our own pid where this is one of our threads, by the proc that the folder is of: there "self" is
  * ourselves, whatever numbers it gives and by whatever path it was opened. 0: another's; or -errno.
+ * In a copy of proc anybody may have put anything under that name.
  */
 static int32_t owner_of(int32_t pid, int folder)
 {
 	char path[sizeof("../self/task/") + 11] = "../self/task/";
-	int found;
+	int found, of_proc;
 
 	pm_task_digits(path + strlen(path), pid);
 	found = pm_sys_open_entry(folder, path, O_PATH | O_CLOEXEC);
 	if (found < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : 0;
+	of_proc = pm_sys_fs_type(folder) == PROC && pm_sys_fs_type(found) == PROC;
 	pm_sys_close(found);
-	return pm_sys_pid();
+	return of_proc ? pm_sys_pid() : 0;
 }
 
 int32_t pm_process_open_below(int32_t pid, int folder, int32_t owner, struct pm_process *out,

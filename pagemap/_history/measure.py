@@ -12,7 +12,6 @@ from pagemap._history.measure_text import lines
 from pagemap._history.tracker import track
 from pagemap._native.descriptors import Holder
 from pagemap._space.about import about
-from pagemap._space.arguments import is_own
 from pagemap._space.live_space import LiveSpace
 from pagemap._tables.table import Table
 from pagemap._vocabulary.rows.measure import MEASURED, MEASURES, MeasureRow
@@ -56,7 +55,7 @@ def measure(target: Target = "self", *, written: bool = False) -> Measurement:
         raise UsageError(f"written must be True or False, not {written!r}")
     process = LiveSpace(target)
     try:
-        return Measurement(process, own=is_own(target, "/proc"), written=written)
+        return Measurement(process, own=process.is_own, written=written)
     except BaseException:
         process.close()
         raise

@@ -12,7 +12,6 @@ from pagemap._errors import ClosedProcess, UsageError
 from pagemap._history.counter import COUNTS, Counter
 from pagemap._native.descriptors import Holder
 from pagemap._native.threads import get_ident
-from pagemap._space.arguments import is_own
 from pagemap._vocabulary.checks import check_int, check_names, check_number
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SIZE
@@ -88,12 +87,14 @@ class Sampler(Holder):
     ) -> None:
         if counts is not None:
             counts = check_names("counts", counts, COUNTS)
-        self._target: Target = "self" if is_own(target, procfs) else target
+        self._target = target
         self._counts = counts
         self._procfs = procfs
         # who is in the midst of a sample, for handlers that interrupt it
         self._sampling: set[tuple[int, int]] = set()
-        self._counter: Counter | None = Counter(self._target, counts, procfs)
+        self._counter: Counter | None = Counter(target, counts, procfs)
+        if self._counter.process.is_own:
+            self._target = "self"
 
     @property
     def uss_by(self) -> str:

@@ -8,7 +8,6 @@ bit goes with it: so each may have been written, and of one that is back again n
 from __future__ import annotations
 
 import contextlib
-import os
 from array import array
 
 from pagemap._analyses.regions import RegionStream
@@ -41,7 +40,7 @@ class SoftDirty:
         self._process = process
         self._ranges = ranges
         soft_dirty.require(process.procfs, process.pid)
-        self._is_own = process.pid == os.getpid() and process.procfs == "/proc"
+        self._is_own = process.is_own
         self._tell = ["soft_dirty", "file"]
         if process.can_find("pfnzero"):
             self._tell.append("pfnzero")

@@ -17,7 +17,7 @@ from pagemap._kernel.userfaultfd import agree, busy, open_tracker, tracked_elsew
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
-from pagemap._space.arguments import buffer_of, is_own, range_of
+from pagemap._space.arguments import buffer_of, range_of
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.units import page_range
 
@@ -223,7 +223,7 @@ def _errors_of(process: AddressSpace) -> Iterator[None]:
 def _way(process: AddressSpace, ranges: Ranges | None, *, inject: bool) -> Protection | SoftDirty:
     if process.kernel_thread:
         raise UsageError(f"process {process.pid} is a kernel thread: it has no memory to track")
-    if is_own(process, process.procfs):
+    if process.is_own:
         if inject:
             raise UsageError("inject is for another process, not for this one")
         try:

@@ -65,6 +65,11 @@ class AddressSpace(Holder):
             ...
 
         @property
+        def is_own(self) -> bool:
+            """Whether this is ourselves."""
+            ...
+
+        @property
         def can_scan(self) -> bool:
             """Whether populated pages, and huge ones, are found without their entries."""
             ...

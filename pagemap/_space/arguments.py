@@ -29,7 +29,6 @@ __all__ = [
     "buffer_of",
     "check_address",
     "entries_in",
-    "is_own",
     "pid_of",
     "range_of",
     "ranges_of",
@@ -75,11 +74,6 @@ def ranges_of(several: Iterable[Range]) -> list[tuple[int, int]]:
     """Of each as `range_of`. Raises TypeError for what are not several, too."""
     check_several("ranges", several, "a sequence of mappings, or of (start, end) in bytes")
     return [range_of(each) for each in several]
-
-
-def is_own(target: Target, procfs: str) -> bool:
-    """Whether a target is this very process: "self", or our own pid in our own /proc."""
-    return target == "self" or (procfs == "/proc" and pid_of(target) == os.getpid())
 
 
 def buffer_of(name: str, memory: object, wanted: str = "") -> memoryview:

@@ -143,6 +143,11 @@ class Handle(Holder):
         return self._owner != 0 and self._owner != os.getpid()
 
     @property
+    def is_own(self) -> bool:
+        """Whether this is ourselves, by whatever number (a thread's, too) and path of proc."""
+        return self._owner != 0
+
+    @property
     def kernel_thread(self) -> bool:
         """Whether this is a thread of the kernel, which has no mappings and no page table."""
         return self._state == "kernel thread"

@@ -129,6 +129,10 @@ static void forks(void)
 	file(OWN, "../self/task/42", ""); /* that proc says so, not the number */
 	lie.pid = PID;
 	process = opened();
+	CHECK(!process->mark && !process->owner); /* what says so is no proc */
+	closes(process);
+	lie.fs_type = 0x9fa0;
+	process = opened();
 	CHECK(process->mark != NULL);
 	CHECK_EQUAL(checked(process), 0);
 	*(char *)process->mark = 0;

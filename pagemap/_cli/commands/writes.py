@@ -107,7 +107,6 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.patterns import Patterns
     from pagemap._history.tracker import track
     from pagemap._process import Process
-    from pagemap._space.arguments import is_own
     from pagemap._tables.table import Table
 
     seconds, count = _times(arguments)
@@ -121,7 +120,7 @@ def run(arguments: Namespace) -> int:
             complain(f"process {pid} is a kernel thread: it has no mappings")
             shown.show(lambda: Table.of_rows(schema, []))
             return 0
-        if not is_own(process, process.procfs):
+        if not process.is_own:
             _warn(process, inject=arguments.inject)
         with contextlib.closing(track(process, inject=arguments.inject)) as tracker:
             report = _Report(process, tracker, patterns, by_page=arguments.pages)
