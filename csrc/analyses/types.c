@@ -174,7 +174,8 @@ static inline int is_asked_for(const struct pm_types_job *job, uint64_t entry)
 	return !job->kinds_wanted || (job->kinds_wanted >> pm_kind_of_entry(entry, job->kinds) & 1);
 }
 
-/* Whether page `i` of the block counts; *word becomes its word, 0 of a page in swap. */
+/* Whether page `i` of the block counts, -1: it is not known; *word becomes its word, 0 of a page in
+ * swap. */
 static inline int counts(const struct pm_types_job *job, struct pm_types_block *block, uint64_t i,
 			 uint64_t *word)
 {
@@ -184,15 +185,26 @@ static inline int counts(const struct pm_types_job *job, struct pm_types_block *
 	if (!pm_flag(block->entries[i], PM_PRESENT_BIT)) /* of no frame, so of no cgroup */
 		return pm_flag(block->entries[i], PM_SWAPPED_BIT) && !job->by_cgroup;
 	*word = block->flags[i];
-	if (*word == PM_NO_VALUE) {
-		block->unknown++;
-		return 0;
-	}
-	if (job->by_cgroup && block->cgroups[i] == PM_NO_VALUE) {
-		block->unknown++;
-		return 0;
-	}
+	if (*word == PM_NO_VALUE || (job->by_cgroup && block->cgroups[i] == PM_NO_VALUE))
+		return -1;
 	return !job->by_cgroup || block->cgroups[i] == job->cgroup;
+}
+
+/* Count page `i`, of which the kernel tells nothing, or put it in a row. */
+static void add_unknown(const struct pm_types_job *job, struct pm_types_block *block, uint64_t i,
+			uint64_t place)
+{
+	const int first = !(job->list && !job->once) && first_sight(job, block->entries[i]);
+
+	if (job->once && !first)
+		return;
+	block->unknown++;
+	block->unknown_frames += (uint64_t)first;
+	if (job->list) {
+		struct pm_types_run row = row_of(job, block, i, place, PM_NO_VALUE);
+
+		add_row(job, block, &row);
+	}
 }
 
 /* Forget the types of the step before, as far as this step may look for them. */
@@ -216,14 +228,18 @@ int64_t pm_types_settle(const struct pm_types_job *job, uint64_t runs_count,
 	for (uint64_t run = 0; run < runs_count; run++)
 		pages += block->runs[run].count;
 	clear_slots(block, pages);
-	block->found = block->unknown = 0;
+	block->found = block->unknown = block->unknown_frames = 0;
 	for (uint64_t run = 0; run < runs_count; run++) {
 		const struct pm_range *here = block->runs + run;
 
 		for (uint64_t page = 0; page < here->count; page++, i++) {
 			const uint64_t entry = block->entries[i];
 
-			if (!counts(job, block, i, &word))
+			const int is = counts(job, block, i, &word);
+
+			if (is < 0)
+				add_unknown(job, block, i, here->vpn + page);
+			if (is <= 0)
 				continue;
 			word = word_of_kind(job, word, entry);
 			if (!job->list) {

@@ -29,7 +29,7 @@ struct pm_types_run {
 	uint64_t pfn;	/* of pages in swap: where in their swap area they lie */
 	uint64_t swapped; /* 0 in memory, 1 in swap, 2 neither: a guard, or a marker, say */
 	uint64_t count;
-	uint64_t flags;
+	uint64_t flags;	   /* PM_NO_VALUE: not known */
 	uint64_t mapcount; /* 0 unless asked for, and of swapped pages */
 	uint64_t cgroup;   /* the same: the inode of a memory cgroup */
 };
@@ -126,7 +126,8 @@ struct pm_types_block {
 	struct pm_types_hit *hits; /* or one of these; the others are NULL */
 	uint64_t found;		   /* how many types or rows there are */
 	uint64_t looked;	   /* pages looked at */
-	uint64_t unknown;	   /* among them those of frames that the kernel tells nothing of */
+	uint64_t unknown;	 /* among them those of frames that the kernel tells nothing of, */
+	uint64_t unknown_frames; /* and the frames, as in pm_type; with a list they have rows */
 };
 
 /* Rows as columns, of as many items as there are rows. */
@@ -143,6 +144,7 @@ struct pm_types_columns {
 	uint8_t *in_swap;
 	uint8_t *has_mapcount;
 	uint8_t *has_cgroup;
+	uint8_t *has_flags;
 	uint64_t *words;      /* the different flags, in the order in which they came, */
 	uint64_t words_count; /* and how many they are: out */
 	uint32_t *slots;      /* `slots_count` of them, zero: a power of 2, above the rows */

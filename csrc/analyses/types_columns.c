@@ -42,8 +42,8 @@ void pm_types_split(const struct pm_types_run *rows, uint64_t count, uint64_t un
 			number = number_of(columns, row->flags);
 		last = row->flags;
 		columns->place[i] = row->place * unit;
-		columns->pfn[i] = row->swapped ? 0 : row->pfn;
-		columns->has_pfn[i] = !row->swapped;
+		columns->has_pfn[i] = !row->swapped && row->pfn != PM_NO_VALUE;
+		columns->pfn[i] = columns->has_pfn[i] ? row->pfn : 0;
 		columns->swap_offset[i] = row->swapped == 1 ? row->pfn : 0;
 		columns->in_swap[i] = row->swapped == 1;
 		columns->pages[i] = row->count;
@@ -52,6 +52,7 @@ void pm_types_split(const struct pm_types_run *rows, uint64_t count, uint64_t un
 		columns->cgroup[i] = row->cgroup;
 		columns->has_cgroup[i] = !row->swapped && row->cgroup != PM_NO_VALUE;
 		columns->flags[i] = row->flags;
+		columns->has_flags[i] = row->flags != PM_NO_VALUE;
 		columns->numbers[i] = number;
 	}
 }

@@ -65,7 +65,7 @@ class Places:
         self._failed = failed
         self._left_out: list[dict[str, object]] = []
         self._every: EveryProcess | None = None
-        self.unknown = 0
+        self.unknown = self.unknown_frames = 0
         self.unit = PAGE_SIZE if processes or files else 1
         self.purpose = OF_PROCESSES if processes else OF_FRAMES
         self.processes = len(dict.fromkeys(map(_pid, self._processes)))
@@ -150,6 +150,12 @@ class Places:
             if self._every is not None:
                 self._every.leave_out(pid, error)
             self._tell(error)
+
+    def add_unknown(self, found: Found) -> None:
+        """Take note of pages, and frames, of which nothing is known."""
+        pages, frames = found.unknown
+        self.unknown += pages
+        self.unknown_frames += frames
 
     def about(self, *, raw: bool) -> dict[str, object]:
         """What holds for all rows."""

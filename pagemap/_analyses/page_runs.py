@@ -6,11 +6,12 @@ from array import array
 
 from pagemap._analyses.page_places import Places
 from pagemap._analyses.page_survey import Survey
+from pagemap._kernel.frames import NO_WORD
 from pagemap._native.type_runs import Runs
 from pagemap._native.types_blocks import ALIKE, EACH
 from pagemap._tables.table import Table, Texts
 from pagemap._vocabulary.page_flags import flag_names, letters
-from pagemap._vocabulary.rows.page_types import PAGE_RUNS, PageRunRow, run_columns
+from pagemap._vocabulary.rows.page_types import PAGE_RUNS, UNKNOWN, PageRunRow, run_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _listed(
         for name, steps in places.each(survey):
             rows.begin(name)
             for found in steps:
-                places.unknown += found.unknown
+                places.add_unknown(found)
                 rows.runs.add(found.rows)
                 while len(rows.runs) > ROWS:
                     yield rows.take(ROWS, places.about(raw=raw))
@@ -106,11 +107,20 @@ class _Rows:
         numbers = found["numbers"][0]
         columns: dict[str, Any] = {name: values for name, (values, _) in found.items()}
         columns["address"] = columns["offset"] = columns["place"]
-        columns["letters"] = Texts(numbers, [letters(each) for each in flags])
-        columns["names"] = Texts(numbers, [",".join(flag_names(each)) for each in flags])
+        told = [None if each == NO_WORD else each for each in flags]
+        columns["letters"] = Texts(
+            numbers, ["" if each is None else letters(each) for each in told]
+        )
+        columns["names"] = Texts(
+            numbers, [UNKNOWN if each is None else ",".join(flag_names(each)) for each in told]
+        )
         if "pid" in self._schema or "path" in self._schema:
             self._name(columns, count)
         known: dict[str, Any] = {name: each for name, (_, each) in found.items() if each}
+        if None in told:
+            known["letters"] = known["flags"]
+        else:
+            known.pop("flags", None)
         valid = {name: each for name, each in known.items() if name in self._schema}
         return Table(self._schema, columns, valid=valid, about=about)
 

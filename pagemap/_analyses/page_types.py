@@ -7,7 +7,7 @@ from pagemap._analyses.page_survey import Survey
 from pagemap._native.types_blocks import COUNTS
 from pagemap._tables.table import Table
 from pagemap._vocabulary.page_flags import flag_names, letters
-from pagemap._vocabulary.rows.page_types import PAGE_TYPES, PageTypeRow
+from pagemap._vocabulary.rows.page_types import PAGE_TYPES, UNKNOWN, PageTypeRow
 from pagemap._vocabulary.units import PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -46,7 +46,9 @@ def page_types(
     `PageFlag`; with `cgroup`, the inode of a memory cgroup, only pages charged to it count, and
     none in swap; `raw` also shows flags that are internal to the kernel.
 
-    The table's `about` has `unknown`, the number of pages without flags in the kernel's file;
+    The table's `about` has `unknown`, the number of pages whose flags are not known: a salvaged
+    snapshot has lost them, or the kernel's file has none of their frames. They are the last row,
+    without flags, whatever the filters;
     `left_out`, the processes and files that could not be read completely; and `complete`. `failed`
     is called with the error of each of these; without it, the error is raised.
 
@@ -67,7 +69,7 @@ def page_types(
     ) as survey:
         for _, steps in places.each(survey):
             for found in steps:
-                places.unknown += found.unknown
+                places.add_unknown(found)
                 for flags, pages, in_frames in found.types:
                     sums = counts.setdefault(flags, [0, 0])
                     sums[0] += pages
@@ -84,4 +86,7 @@ def page_types(
         )
         for flags, (pages, in_frames) in ordered
     ]
+    if places.unknown:
+        size = places.unknown_frames * PAGE_SIZE
+        rows.append(PageTypeRow(None, places.unknown, places.unknown_frames, size, None, UNKNOWN))
     return Table.of_rows(PAGE_TYPES, rows, about=places.about(raw=raw))

@@ -56,8 +56,7 @@ class Failures:
         if len(self._asked) > 1 and not about.get("sharers_known", True):
             tell_unknown()
         if about["unknown"]:
-            one = about["unknown"] == 1
-            complain(
-                f"{about['unknown']} {'page is' if one else 'pages are'} left out: the kernel has "
-                f"no flags for {'its frame' if one else 'their frames'}"
-            )
+            pages = f"{about['unknown']} page{'s' * (about['unknown'] != 1)}"
+            lost = "they were lost where the file was damaged"
+            reason = lost if "snapshot" in about else "the kernel has none for their frames"
+            complain(f"the flags of {pages} are not known: {reason}")

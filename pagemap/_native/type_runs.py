@@ -22,6 +22,7 @@ _KNOWN = {
     "swap_offset": "in_swap",
     "mapcount": "has_mapcount",
     "cgroup": "has_cgroup",
+    "flags": "has_flags",
 }
 _ROW = struct.Struct("=7Q")
 ROW_BYTES = _ROW.size

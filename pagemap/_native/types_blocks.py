@@ -93,7 +93,7 @@ class Block(Scratch):
     def found(self, *, listed: bool) -> Found:
         """What the last step found, copied out."""
         table = self.table
-        looked, unknown = int(table.looked), int(table.unknown)
+        looked, unknown = int(table.looked), (int(table.unknown), int(table.unknown_frames))
         if listed:
             rows, size = self._listed
             return Found((), ffi.buffer(rows)[: size * table.found], looked, unknown)
@@ -105,13 +105,17 @@ class Block(Scratch):
 class Found:
     """What a step found: `types`, ``(flags, pages, frames)`` each, or `rows` of a list, as in C.
 
-    Of the pages `looked` at, those are `unknown` whose frames have no word.
+    Of the pages `looked` at, `unknown` are those whose frames have no word, and these frames.
     """
 
     __slots__ = ("looked", "rows", "types", "unknown")
 
     def __init__(
-        self, types: tuple[tuple[int, ...], ...], rows: bytes, looked: int, unknown: int
+        self,
+        types: tuple[tuple[int, ...], ...],
+        rows: bytes,
+        looked: int,
+        unknown: tuple[int, int],
     ) -> None:
         self.types = types
         self.rows = rows

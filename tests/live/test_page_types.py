@@ -43,7 +43,7 @@ def calm(counts: dict[int, int]) -> dict[int, int]:
 
 def by_flags(types: Table[PageTypeRow]) -> dict[int, int]:
     """Pages by their flags."""
-    return {each.flags: each.pages for each in types}
+    return {each.flags: each.pages for each in types if each.flags is not None}
 
 
 def rows(tables: Iterable[Table[PageRunRow]]) -> list[PageRunRow]:

@@ -37,8 +37,11 @@ static int naive_page(const struct pm_types_job *job, uint64_t vpn, struct pm_ty
 	if (job->kinds_wanted == 1 << PM_ENTRY_PRESENT && !(entry & SCENE_PRESENT))
 		return 0;
 	if (entry & SCENE_PRESENT) {
-		if (pfn >= lie.frames_end)
+		if (pfn >= lie.frames_end) {
+			page->pfn = pfn;
+			page->flags = page->mapcount = page->cgroup = PM_NO_VALUE;
 			return 2;
+		}
 		page->pfn = pfn;
 		page->flags = pm_types_word(word_of(LIE_FRAMES, pfn), entry, job->raw);
 		page->mapcount = word_of(LIE_FRAMES + 1, pfn);
@@ -96,7 +99,7 @@ static void check_rows(const struct pm_types_job *job, const struct pm_types_blo
 				*wanted = (struct pm_place){ wanted->span + 1, 0 };
 				continue;
 			}
-			if (naive_page(job, spans[wanted->span].vpn + wanted->page++, &page) != 1)
+			if (!naive_page(job, spans[wanted->span].vpn + wanted->page++, &page))
 				continue;
 			CHECK(page.place == got->place + i && page.pfn == got->pfn + i);
 			CHECK(page.flags == got->flags && page.swapped == got->swapped);
@@ -226,7 +229,7 @@ static void split(void)
 	enum { MOST = 500 };
 	static struct pm_types_run rows[MOST];
 	static uint64_t numbers[8][MOST];
-	static uint8_t known[4][MOST];
+	static uint8_t known[5][MOST];
 	static int32_t codes[MOST];
 	static uint32_t slots[2 * MOST];
 
@@ -236,7 +239,7 @@ static void split(void)
 		struct pm_types_columns columns = {
 			numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
 			numbers[6], codes,	known[0],   known[1],	known[2],   known[3],
-			numbers[7], 9,		slots,	    0,
+			known[4],   numbers[7], 9,	    slots,	0,
 		};
 
 		for (uint64_t i = 0; i < count; i++)
@@ -244,9 +247,10 @@ static void split(void)
 							 below(1 << 30),
 							 below(3),
 							 1 + below(9),
-							 below(2)
-								 ? below(1 << 30)
-								 : word_of(LIE_FRAMES, below(1000)),
+							 below(2) ? below(1 << 30)
+							 : below(9)
+								 ? word_of(LIE_FRAMES, below(1000))
+								 : PM_NO_VALUE,
 							 below(3) ? below(9) : PM_NO_VALUE,
 							 below(3) ? below(9) : PM_NO_VALUE };
 		while (slots_count <= count)
@@ -265,6 +269,7 @@ static void split(void)
 			      columns.in_swap[i] == (row->swapped == 1));
 			CHECK(columns.pfn[i] == (present ? row->pfn : 0));
 			CHECK(columns.swap_offset[i] == (row->swapped == 1 ? row->pfn : 0));
+			CHECK(columns.has_flags[i] == (row->flags != PM_NO_VALUE));
 			CHECK(columns.has_mapcount[i] == (present && row->mapcount != PM_NO_VALUE));
 			CHECK(columns.has_cgroup[i] == (present && row->cgroup != PM_NO_VALUE));
 			CHECK(columns.mapcount[i] == row->mapcount &&

@@ -48,7 +48,7 @@ PFNS = st.lists(
 )
 
 
-Row = tuple[int, "int | None", "int | None", int, "int | None", "int | None"]
+Row = tuple[int, "int | None", "int | None", "int | None", "int | None", "int | None"]
 """Address, PFN, swap offset, flags, map count and cgroup of a page."""
 
 
@@ -263,7 +263,8 @@ def test_types_and_runs_of_a_process(
     pages = [
         page
         for page in pages
-        if all((page[3] & f.mask if f.any else page[3] & f.mask == f.bits) for f in kept)
+        if page[3] is None
+        or all((page[3] & f.mask if f.any else page[3] & f.mask == f.bits) for f in kept)
     ]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -295,12 +296,17 @@ def test_types_and_runs_of_a_process(
                 ]
                 for each in (False, True)
             ]
-    counts: dict[int, int] = {}
+    counts: dict[int | None, int] = {}
     for page in pages:
         counts[page[3]] = counts.get(page[3], 0) + 1
     runs, singles = found
     assert {each.flags: each.pages for each in types} == counts
-    assert [each.pages for each in types] == sorted(counts.values(), reverse=True)
+    unknown = counts.pop(None, 0)
+    assert [each.pages for each in types] == [
+        *sorted(counts.values(), reverse=True),
+        *([unknown] if unknown else []),
+    ]
+    assert types.about["unknown"] == unknown
     assert types.total().pages == len(pages) == sum(run.pages for run in runs)
     assert [
         (row.address, row.pfn, row.swap_offset, row.flags, row.mapcount, row.cgroup)
@@ -319,8 +325,8 @@ def test_types_and_runs_of_a_process(
         for at in range(run.pages)
     ] == pages
     for run in (*runs, *singles):
-        assert run.letters == letters(run.flags)
-        assert run.names == ",".join(flag_names(run.flags))
+        assert run.letters == (None if run.flags is None else letters(run.flags))
+        assert run.names == ("unknown" if run.flags is None else ",".join(flag_names(run.flags)))
     if most < 1000:  # where a table ends, a run may
         return
     for one, other in itertools.pairwise(runs):
@@ -341,6 +347,7 @@ def naive_pages(
             pfn = oracle.pfn(entry)
             if oracle.has(entry, "present"):
                 if pfn is None or pfn >= len(memory.flags):
+                    result.append((address, pfn, None, None, None, None))
                     continue
                 if cgroup is not None and memory.cgroups[pfn] != cgroup:
                     continue

@@ -282,12 +282,15 @@ def test_frames_that_no_word_is_of_are_told(tmp_path: Path) -> None:
     ):
         types = process.page_types()
         (runs,) = process.page_runs()
-    assert (types.total().pages, types.about["unknown"]) == (2, 2)
+    assert (types.total().pages, types.about["unknown"]) == (4, 2)
     assert runs.about["unknown"] == 2
-    assert {each.flags: each.pages for each in types} == {5: 1, 6: 1}
-    assert [(run.address, run.pfn, run.pages) for run in runs] == [
-        (0, 5, 1),
-        (3 * fake_proc.PAGE_SIZE, 6, 1),
+    assert {each.flags: each.pages for each in types} == {5: 1, 6: 1, None: 2}
+    page = fake_proc.PAGE_SIZE
+    assert [(run.address, run.pfn, run.flags, run.names) for run in runs] == [
+        (0, 5, 5, "locked,referenced"),
+        (page, 50, None, "unknown"),
+        (2 * page, 2**50, None, "unknown"),
+        (3 * page, 6, 6, "error,referenced"),
     ]
 
 

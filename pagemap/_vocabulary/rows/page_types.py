@@ -9,6 +9,7 @@ __all__ = [
     "FLAGS",
     "PAGE_RUNS",
     "PAGE_TYPES",
+    "UNKNOWN",
     "FlagRow",
     "PageRunRow",
     "PageTypeRow",
@@ -17,17 +18,20 @@ __all__ = [
 
 _FLAGS = "the flags, as bits of `pagemap.PageFlag`"
 _LETTERS = "one character for each known flag: its letter, or _ if not set"
-_NAMES = "the names of the flags, separated by commas"
+_NAMES = "the names of the flags, separated by commas; unknown where they are not known"
+
+UNKNOWN = "unknown"
+"""What stands for the names of flags that are not known."""
 
 
 class PageTypeRow(Record):
     """How many pages have exactly these flags; a row of `pagemap.page_types`."""
 
-    flags: int = field("flags", _FLAGS, rank=0, key=True)
+    flags: int | None = field("flags", _FLAGS, rank=0, key=True)
     pages: int = field("pages", "number of pages with exactly these flags", rank=1)
     frames: int = field("frames", "number of frames, each counted with the first page seen", rank=4)
     size: int = field("bytes", "memory of the frames", rank=3)
-    letters: str = field("", _LETTERS, rank=5)
+    letters: str | None = field("", _LETTERS, rank=5)
     names: str = field("", _NAMES, rank=2)
 
 
@@ -50,8 +54,8 @@ class PageRunRow(Record):
     pages: int = field("pages", "number of pages", rank=1)
     mapcount: int | None = field("", "times each page is mapped")
     cgroup: int | None = field("", "inode of the memory cgroup that they are charged to")
-    flags: int = field("flags", _FLAGS, rank=2)
-    letters: str = field("", _LETTERS, rank=8)
+    flags: int | None = field("flags", _FLAGS, rank=2)
+    letters: str | None = field("", _LETTERS, rank=8)
     names: str = field("", _NAMES, rank=3)
 
 
