@@ -125,10 +125,19 @@ static int count_stretch(struct walk *walk, struct pm_huge_stretch *stretch, int
 	while ((found = pm_next_huge(&walk->reader, stretch)) > 0) {
 		const uint64_t at = stretch->at, word = stretch->words[at];
 		const uint64_t vpn = stretch->vpn + at, pfn = stretch->pfn + at;
-		const int64_t rest = pm_folio_rest(&walk->reader, stretch);
 		uint64_t pages = stretch->count - at;
+		int64_t rest;
 		int other = 0;
 
+		if (word == PM_NO_VALUE) {
+			pages = pm_unknown_rest(stretch);
+			stretch->at += pages;
+			other = pm_count_unknown(&walk->counter, vpn, pfn, pages, stretch->file);
+			if (other < 0)
+				return other;
+			continue;
+		}
+		rest = pm_folio_rest(&walk->reader, stretch);
 		if (rest < 0)
 			return (int)rest;
 		if ((uint64_t)rest <= pages) {
@@ -192,6 +201,8 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 		return (int)got;
 	for (uint64_t i = 0; i < at; i++) {
 		if (scratch->words[i] != PM_NO_VALUE)
+			continue;
+		if (walk->job->lossy && scratch->pfns[i] != PM_NO_VALUE)
 			continue;
 		if (scratch->pfns[i] < walk->job->frames_end)
 			return -ENODATA;
@@ -292,7 +303,9 @@ int64_t pm_huge_spans(const struct pm_huge_job *job, struct pm_place *from,
 	struct walk walk = {
 		.job = job,
 		.scratch = scratch,
-		.reader = { .fd = job->flags_fd, .frames_end = job->frames_end },
+		.reader = { .fd = job->flags_fd,
+			    .frames_end = job->frames_end,
+			    .lossy = (int)job->lossy },
 		.counter = { .job = job },
 	};
 	int64_t found = 0;

@@ -44,6 +44,7 @@ struct pm_huge {
 	uint64_t zero;	    /* the kernel's pages of zeros, small and huge: nobody's memory */
 	uint64_t hugetlb;   /* present, of hugetlb */
 	uint64_t thp;	    /* in transparent huge pages of any size, other than that of zeros */
+	uint64_t unknown;   /* of frames without a word; none of these is in `thp` */
 	struct pm_huge_kind anon;
 	struct pm_huge_kind file;
 };
@@ -59,7 +60,8 @@ struct pm_huge_job {
 	const uint8_t *hugetlb; /* likewise of hugetlb; NULL: none is */
 	uint64_t zero_pfn;	/* the first of the small pages of zeros, */
 	uint64_t zero_count;	/* and how many there are, in a row */
-	uint64_t frames_end;	/* each frame below has a word in flags_fd */
+	uint64_t frames_end;	/* each frame below has a word in flags_fd, */
+	uint32_t lossy; /* or some have PM_NO_VALUE there, or none: nothing is known of them */
 };
 
 /* What one thread needs: room for PM_HUGE_BATCH each, of `runs` for PM_HUGE_RUNS. */

@@ -24,7 +24,8 @@ enum { PM_SMALL_GROUPS = 1024 };
 struct pm_flags_reader {
 	int fd;		     /* given */
 	unsigned group;	     /* given; 0: nothing is known of sizes */
-	uint64_t frames_end; /* given; each frame below has a word */
+	uint64_t frames_end; /* given; each frame below has a word, */
+	int lossy;	     /* given; or PM_NO_VALUE, or none */
 	unsigned order;	     /* of the last large folio: the next is often alike */
 	uint64_t block;	     /* words to read at a time */
 	uint64_t small[PM_SMALL_GROUPS];
@@ -47,8 +48,8 @@ struct pm_huge_stretch {
 };
 
 /*
- * Move on to the next frame that is of a huge page, reading words where needed.
- * Returns 1, 0 at the end of the stretch, or -errno.
+ * Move on to the next frame that is of a huge page, or without a word (PM_NO_VALUE), reading words
+ * where needed. Returns 1, 0 at the end of the stretch, or -errno.
  */
 int pm_next_huge(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch);
 
@@ -58,6 +59,9 @@ int pm_next_huge(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch
  * that, 1 or more, or -errno.
  */
 int64_t pm_folio_rest(struct pm_flags_reader *reader, const struct pm_huge_stretch *stretch);
+
+/* How many frames from this one on have no word, of those whose words are read. */
+uint64_t pm_unknown_rest(const struct pm_huge_stretch *stretch);
 
 /* Whole folios in a row at their own place, which may be mapped by PMDs. */
 struct pm_pmds {
@@ -80,6 +84,13 @@ struct pm_counter {
  */
 int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint64_t pages,
 		   uint64_t rest, uint64_t word);
+
+/*
+ * Count `pages` in a row whose frames have no word: what the page table tells of them.
+ * `file` is as in struct pm_huge_stretch. Returns 0 or -errno.
+ */
+int pm_count_unknown(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint64_t pages,
+		     int file);
 
 /* Find which of the folios kept in mind are mapped by PMDs. Returns 0 or -errno. */
 int pm_settle_pmds(struct pm_counter *counter);

@@ -118,6 +118,37 @@ int pm_count_piece(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint6
 	return 0;
 }
 
+int pm_count_unknown(struct pm_counter *counter, uint64_t vpn, uint64_t pfn, uint64_t pages,
+		     int file)
+{
+	static const struct pm_query query = {
+		.all_of = PM_UAPI_IS_HUGE | PM_UAPI_IS_PFNZERO,
+		.returned = PM_UAPI_IS_HUGE,
+	};
+	const struct pm_huge_job *job = counter->job;
+	const unsigned shift = job->source.page_shift;
+	const uint64_t end = (vpn + pages) << shift;
+	uint64_t next = vpn << shift, zero = 0, small = 0;
+
+	for (uint64_t i = 0; i < pages; i++) /* these were counted by their frames */
+		small += pfn + i - job->zero_pfn < job->zero_count;
+	while (job->source.use_scan && next < end) {
+		struct pm_region regions[REGIONS];
+		const int64_t found =
+			pm_source_scan(&job->source, &query, next, end, regions, REGIONS, &next);
+
+		if (found < 0)
+			return (int)found;
+		for (int64_t i = 0; i < found; i++)
+			zero += (regions[i].end - regions[i].start) >> shift;
+	}
+	counter->tally->zero += zero;
+	if (!file)
+		counter->tally->anonymous -= zero;
+	counter->tally->unknown += pages - zero - small;
+	return 0;
+}
+
 void pm_huge_add(const struct pm_huge *from, uint64_t count, struct pm_huge *to)
 {
 	const uint64_t *counts = (const uint64_t *)from;

@@ -23,6 +23,12 @@ enum {
 	MOST_ORDER = 40, /* more than any memory has */
 };
 
+/* Whether a word is of a tail; PM_NO_VALUE, of which nothing is known, is not. */
+static int is_tail(uint64_t word)
+{
+	return word != PM_NO_VALUE && pm_flag(word, PM_KPF_COMPOUND_TAIL);
+}
+
 /* The word of one frame; 0 where the kernel has none. */
 static int read_word(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t *word)
 {
@@ -64,7 +70,7 @@ static int order_of(struct pm_flags_reader *reader, uint64_t head, unsigned leas
 		error = read_word(reader, head + (UINT64_C(1) << (next - 1)), &word);
 		if (error)
 			return error;
-		if (pm_flag(word, PM_KPF_COMPOUND_TAIL))
+		if (is_tail(word))
 			low = next++;
 		else
 			high = next - 1;
@@ -87,7 +93,7 @@ static int head_of(const struct pm_flags_reader *reader, uint64_t pfn, uint64_t 
 		error = read_word(reader, *head, &word);
 		if (error)
 			return error;
-		if (!pm_flag(word, PM_KPF_COMPOUND_TAIL))
+		if (!is_tail(word))
 			break;
 	}
 	return 0;
@@ -102,11 +108,12 @@ static int read_words(const struct pm_flags_reader *reader, struct pm_huge_stret
 
 	if (got < 0)
 		return (int)got;
-	if ((uint64_t)got < count &&
+	if ((uint64_t)got < count && !reader->lossy &&
 	    stretch->pfn + stretch->at + (uint64_t)got < reader->frames_end)
 		return -ENODATA;
 	for (; (uint64_t)got < count; got++)
-		words[got] = 0; /* what a driver maps past all memory */
+		words[got] = reader->lossy ? PM_NO_VALUE
+					   : 0; /* what a driver maps past all memory */
 	stretch->have = stretch->at + count;
 	return 0;
 }
@@ -138,7 +145,7 @@ static int next_in_groups(struct pm_flags_reader *reader, struct pm_huge_stretch
 			if (error)
 				return error;
 			if (pm_flag(stretch->words[stretch->at], PM_KPF_THP))
-				return 1;
+				return 1; /* PM_NO_VALUE has it, too */
 			*small = group + 1;
 		}
 		stretch->at = ((group + 1) << reader->group) - stretch->pfn;
@@ -159,9 +166,18 @@ int pm_next_huge(struct pm_flags_reader *reader, struct pm_huge_stretch *stretch
 		}
 		for (; stretch->at < stretch->have; stretch->at++)
 			if (pm_flag(stretch->words[stretch->at], PM_KPF_THP))
-				return 1;
+				return 1; /* PM_NO_VALUE has it, too */
 	}
 	return 0;
+}
+
+uint64_t pm_unknown_rest(const struct pm_huge_stretch *stretch)
+{
+	uint64_t next = stretch->at;
+
+	while (next < stretch->have && stretch->words[next] == PM_NO_VALUE)
+		next++;
+	return next - stretch->at;
 }
 
 /* Whether a folio at `head`, whose first `count` frames are known, may be larger. */
@@ -174,11 +190,11 @@ static int may_go_on(uint64_t head, uint64_t count)
 static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_huge_stretch *stretch)
 {
 	const uint64_t pfn = stretch->pfn + stretch->at;
-	const int head_here = !pm_flag(stretch->words[stretch->at], PM_KPF_COMPOUND_TAIL);
+	const int head_here = !is_tail(stretch->words[stretch->at]);
 	uint64_t next = stretch->at + 1, head = pfn, seen, word = 0;
 	int order, error = 0;
 
-	while (next < stretch->have && pm_flag(stretch->words[next], PM_KPF_COMPOUND_TAIL))
+	while (next < stretch->have && is_tail(stretch->words[next]))
 		next++;
 	seen = next - stretch->at;
 	if (next < stretch->have)
@@ -187,7 +203,7 @@ static int64_t rest_of(struct pm_flags_reader *reader, const struct pm_huge_stre
 		/* whatever follows is not mapped here: was that all of the folio? */
 		if (head_here && may_go_on(pfn, seen))
 			error = read_word(reader, pfn + seen, &word);
-		return error ? error : (int64_t)seen + pm_flag(word, PM_KPF_COMPOUND_TAIL);
+		return error ? error : (int64_t)seen + is_tail(word);
 	}
 	if (!head_here)
 		error = head_of(reader, pfn, &head);

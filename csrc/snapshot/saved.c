@@ -216,6 +216,26 @@ int64_t pm_saved_read(struct pm_saved *saved, uint64_t vpn, uint64_t count, uint
 	return (int64_t)count;
 }
 
+int32_t pm_saved_groups(struct pm_saved *saved, uint32_t shift, uint8_t *groups, uint64_t count)
+{
+	struct pm_piece piece;
+
+	for (uint64_t vpn = 0; vpn < saved->end_page; vpn += piece.count) {
+		uint64_t first, last;
+		int error = pm_saved_piece(saved, vpn, saved->end_page, &piece);
+
+		if (error)
+			return error;
+		first = piece.entry & PM_PLACE_MASK;
+		if (!pm_flag(piece.entry, PM_PRESENT_BIT) || !first)
+			continue;
+		last = (first + (piece.count - 1) * piece.step) >> shift;
+		for (first >>= shift; first <= last && first < count; first++)
+			groups[first] = 1;
+	}
+	return 0;
+}
+
 int64_t pm_saved_try(const uint8_t *chunk, uint64_t size, const struct pm_range *spans,
 		     uint64_t spans_count, uint8_t *scratch, struct pm_saved_block *found)
 {

@@ -75,6 +75,13 @@ int64_t pm_saved_scan(struct pm_saved *saved, const struct pm_query *query, uint
 int64_t pm_saved_empty(struct pm_saved *saved, uint64_t vpn, uint64_t end);
 
 /*
+ * Set groups[i] to 1 where a page that is present lies in one of the frames of group i, each of
+ * 1 << `shift`; `groups` has `count` of them, and those past it are passed over. Returns 0 or
+ * -errno as pm_saved_read.
+ */
+int32_t pm_saved_groups(struct pm_saved *saved, uint32_t shift, uint8_t *groups, uint64_t count);
+
+/*
  * Another one of the same, in memory of its own and with a descriptor of its own, for what outlives
  * the first; or NULL, and errno. pm_saved_drop frees it, and no other.
  */

@@ -8,13 +8,13 @@ the columns mean, `pagemap._vocabulary.rows.huge` says.
 
 from __future__ import annotations
 
-from errno import ENODATA
+from errno import ENODATA, ENOTSUP
 from sys import intern
 from time import time
 
 from pagemap._analyses.backing import Backing
 from pagemap._analyses.huge_columns import Counts
-from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, UsageError
+from pagemap._errors import AccessDenied, PagemapError, PfnsHidden, Unsupported, UsageError
 from pagemap._kernel import maps
 from pagemap._native import huge as native
 from pagemap._native import pipeline
@@ -70,8 +70,10 @@ def huge(
     machine = process.machine
     schema = with_sizes(HUGE, sizes=sizes, conts=conts)
     parts = [Table.of_rows(schema, ())]
+    unknown = 0
     if not process.kernel_thread:
         _require_pfns(process)
+        _require_zeros(process)
         counts = Counts(schema, conts, told=process.can_find("huge"))
         with process.frame_reader(_PURPOSE) as frames:
             walk = _Walk(process, frames, conts, threads)
@@ -88,9 +90,12 @@ def huge(
                 if (machine.least_anon_order() or 0) < least:
                     sums = walk.count(mappings, lines.bounds, hugetlb, 0)
                 parts.append(counts.table(process.pid, lines, sums.words()))
+        unknown = counts.unknown
         process.check()
     table = Table.joined(parts)
     table.about = about(begin, process)
+    if process.frames_lost:
+        table.about["unknown"] = unknown
     return table
 
 
@@ -133,6 +138,7 @@ class _Walk:
             zeros=self._zeros,
             conts=self._conts,
             frames_end=process.machine.memory_end(),
+            lossy=process.frames_lost,
             pages=_piece_pages(spans.pages),
         )
         with pipeline.run(pieces, native.HugeBuffer, self._threads) as results:
@@ -171,6 +177,18 @@ def _require_pfns(process: AddressSpace) -> None:
             f"cannot tell the huge pages of process {process.pid}: PFNs are not visible; "
             f"{process.machine.why_hidden}",
             pid=process.pid,
+            operation=_PURPOSE,
+        )
+
+
+def _require_zeros(process: AddressSpace) -> None:
+    """What is resident is known only without the huge page of zeros."""
+    if process.frames_lost and not (process.can_find("huge") and process.can_find("pfnzero")):
+        raise Unsupported(
+            f"cannot tell the huge pages of process {process.pid}: the flags of some of its frames "
+            "were lost where the file was damaged, and nothing else tells its pages of zeros",
+            pid=process.pid,
+            errno=ENOTSUP,
             operation=_PURPOSE,
         )
 

@@ -28,6 +28,7 @@ class Counts:
     def __init__(self, schema: Schema[Any], conts: Sequence[int], *, told: bool) -> None:
         self._schema = schema
         self._told = told
+        self.unknown = 0  # pages of frames without a word, so far
         at, both = native.place, ("anon", "file")
         orders = range(1, native.ORDERS)
         self._places: dict[str, list[int]] = {}
@@ -56,7 +57,7 @@ class Counts:
     def table(self, pid: int, lines: Lines, words: memoryview) -> Table[HugeRow]:
         """The rows of these mappings, out of native.WORDS counts for each."""
         rows, width, bounds = len(lines), native.WORDS, lines.bounds.tolist()
-        present, anonymous, zero, hugetlb, thp = (
+        present, anonymous, zero, hugetlb, thp, lost = (
             words[number::width].tolist() for number in range(len(native.COUNTS))
         )
         # what changes while it is counted may be looked at twice, and C wraps around 0
@@ -81,10 +82,19 @@ class Counts:
             counts = words[row * width : (row + 1) * width].tolist()
             for name, places in self._places.items():
                 parts[name][row] = sum(map(counts.__getitem__, places))
-        unknown = memoryview(bytes(rows)).cast("?")
-        valid = {} if self._told else {n: unknown for n in parts if n.endswith("pmd")}
+        valid = {}
+        if any(lost):
+            self.unknown += sum(lost)
+            known = memoryview(bytes(not pages for pages in lost)).cast("?")
+            valid = dict.fromkeys(["thp", *parts], known)
+        if not self._told:
+            unknown = memoryview(bytes(rows)).cast("?")
+            valid |= {name: unknown for name in parts if name.endswith("pmd")}
         amounts = (rss, columns["anon"], parts["anon_thp"], parts["file_thp"])
-        of_rows = [shares_of(*row) for row in zip(*amounts, strict=True)]
+        of_rows = [
+            (None, None) if pages else shares_of(*row)
+            for pages, row in zip(lost, zip(*amounts, strict=True), strict=True)
+        ]
         shares = {}
         for number, name in enumerate(("anon_share", "file_share")):
             cells = [each[number] for each in of_rows]

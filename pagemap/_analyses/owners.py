@@ -127,7 +127,7 @@ class _Search(Holder):
         self._anonymous, self._other = kinds(self._frames)
 
     def _read(self, pfns: list[int]) -> list[Frame]:
-        if self._saved is not None and not self._saved.has_frames:
+        if self._saved is not None and not self._saved.has_some_frames:
             _check(pfns, MOST_PFN)
             return [Frame(pfn, None, None, None) for pfn in pfns]
         with (

@@ -59,9 +59,10 @@ class SavedTarget(Record):
         process = snapshot.process(self.pid, moment=self.moment)
         facts = process.record.about
         if facts.get("salvaged"):
+            frames = ", and flags of frames" if process.frames_lost else ""
             complain(
                 f"process {process.pid} of {printable(self.path)} was salvaged from a damaged "
-                "file: pages may be missing"
+                f"file: pages may be missing{frames}"
             )
         elif not facts["complete"]:
             cut = facts["cut_at"]

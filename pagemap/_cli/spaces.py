@@ -69,15 +69,16 @@ def all_saved(texts: Iterable[str], *, others: bool = False) -> SavedProcesses |
     return SavedProcesses([each.open() for each in targets], about, named=len(named))
 
 
-def require_frames(saved: SavedProcesses) -> None:
+def require_frames(saved: SavedProcesses, *, zeros: bool = False) -> None:
     """Raise Unsupported where the flags of frames were not saved.
 
-    Of a whole snapshot those are left out that have lost them.
+    Of a whole snapshot those are left out that have lost all of them; with `zeros` also some, where
+    nothing else tells pages of zeros.
     """
     from pagemap._errors import Unsupported
 
-    saved.leave_out_lost()
-    if not saved.has_frames:
+    saved.leave_out_lost(zeros=zeros)
+    if not saved.has_some_frames:
         lacks = "has no flags of the frames of its processes"
         remedy = "take the snapshot as root with --frames"
         if saved.frames_lost:

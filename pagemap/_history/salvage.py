@@ -30,9 +30,8 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
 
     Returns ``moments``, how many were written, and ``lost``, how many more the file has some of;
     ``whole``; ``processes`` of the last one and, where it is not whole, ``blocks``; ``skipped``,
-    how many bytes of the file were of no use; ``lost_frames``, how many processes have lost words
-    of frames: of these the new file has none at all, and ``frames`` is how many more bytes that
-    makes. Raises PagemapError where nothing is whole, or the file cannot be read.
+    how many bytes of the file were of no use; ``lost_frames``, how many processes may have lost
+    words of frames. Raises PagemapError where nothing is whole, or the file cannot be read.
     """
     with open_damaged(path) as file:
         return salvage_open(file, path, write)
@@ -75,7 +74,6 @@ def salvage_open(
             "processes": copy.processes,
             "skipped": size - copy.used,
             "lost_frames": 0,
-            "frames": 0,
         }
     parts = Parts(writer, fd, size)
     used = 0 if version is None else 16
@@ -99,5 +97,4 @@ def salvage_open(
         "blocks": sum(len(each.columns[0]) for each in parts.processes.values()),
         "skipped": size - used,
         "lost_frames": parts.lost_frames,
-        "frames": parts.frames,
     }

@@ -6,11 +6,11 @@ import os
 from array import array
 
 from pagemap._errors import PagemapError
-from pagemap._history.salvage_chunks import chunk_at
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._native.snapshot import HEADER_SIZE, BlockTrial
 from pagemap._space import snapshot_chunks as chunks
+from pagemap._space.saved_frames import MOST_END
 from pagemap._space.snapshot_facts import checked_facts
 from pagemap._space.snapshot_index import packed_size
 from pagemap._space.snapshot_maps import spans_below, unpack_maps
@@ -41,12 +41,12 @@ class Parts:
         self._whose = -1  # which is this one;
         self._within: Spans | None = None  # None where it is not sure that no mapping is missing
         self._end = 0  # of the last chunk, in bytes
-        self._frames: array[int] | None = None  # where those of a process are, one after another
-        self._framed = -1  # which is this one; None: some may be missing
+        self._framed = -1  # the process whose frames come now, and
+        self._all_frames = False  # whether none of their words is sure to be missing
         self._has_frames = False
+        self._frames_end = 0  # a PFN past all that words are kept of
         self.processes: dict[int, ProcessWriter] = {}
-        self.lost_frames = 0  # processes of which some, and so all, are lost
-        self.frames = 0  # bytes of chunks with words of frames that are not kept
+        self.lost_frames = 0  # processes of which some words may be lost
         writer.begin_moment({"complete": False, "salvaged": True})
 
     def add(self, chunk: Chunk) -> None:
@@ -67,12 +67,15 @@ class Parts:
                 process.text(chunks.SMAPS, chunks.inflated(chunk.payload, chunks.MOST_TEXT))
             elif chunk.kind in (chunks.PAGES, chunks.WITHIN):
                 self._add_block(process, chunk)
+            elif chunk.kind == chunks.FRAMES:
+                self._add_frames(process, chunk)
             elif chunk.kind == chunks.END:
                 facts = self._ended(chunk.whose, chunks.from_json(chunk.payload))
-                if "frames_end" in facts and not self._keep_frames(process):
-                    del facts["frames_end"]
-                    facts["frames_lost"] = True
-                    self.lost_frames += 1
+                if type(end := facts.get("frames_end")) is int:
+                    self._frames_end = max(self._frames_end, end)
+                    if not self._all_frames or self._framed != chunk.whose:
+                        facts["frames_lost"] = True
+                        self.lost_frames += 1
                 process.end(facts)
         except (ValueError, OSError):
             return  # the sums are right, and what they are of is not
@@ -120,16 +123,13 @@ class Parts:
             process.blocks(memoryview(chunk.data), memoryview(words))
 
     def _follow_frames(self, chunk: Chunk) -> None:
-        """Note where the words of frames are: behind the pages of a process, without a gap."""
+        """Note whether words of frames may be missing: they come behind the pages of a process."""
         if chunk.place != self._end and not self._is_another(chunk.place):
-            self._frames = None
+            self._all_frames = False
         if chunk.kind in _BEFORE_FRAMES:
-            self._frames, self._framed = array("Q"), chunk.whose
+            self._all_frames, self._framed = True, chunk.whose
         elif chunk.kind == chunks.FRAMES:
             self._has_frames = True
-            self.frames += len(chunk.data)
-            if self._frames is not None and self._framed == chunk.whose:
-                self._frames.append(chunk.place)
 
     def _is_another(self, end: int) -> bool:
         """Whether all that lies before byte `end` is one damaged chunk, and none of frames."""
@@ -140,29 +140,25 @@ class Parts:
             and self._end + HEADER_SIZE + header.size == end
         )
 
-    def _keep_frames(self, process: ProcessWriter) -> bool:
-        """Copy the words of its frames, where none is missing: a word of 0 says something else."""
-        if self._frames is None or self._framed != process.whose:
-            return False
-        found = [chunk_at(self._fd, place, self._size) for place in self._frames]
+    def _add_frames(self, process: ProcessWriter, chunk: Chunk) -> None:
+        """Keep words of frames as they were written."""
         try:
-            sizes = [
-                len(chunks.inflated(chunk.payload, chunks.MOST_TEXT)) for chunk in found if chunk
-            ]
+            data = chunks.inflated(chunk.payload, chunks.MOST_TEXT)
         except ValueError:
-            return False
-        if len(sizes) != len(found):
-            return False  # the file was changed meanwhile
-        for chunk, size in zip(filter(None, found), sizes, strict=True):
-            process.copy_frames(chunk.payload, size)
-            self.frames -= len(chunk.data)
-        return True
+            self._all_frames = False
+            raise
+        process.copy_frames(chunk.payload, len(data))
+        end = int.from_bytes(data[:8], "little") + len(data) // 16
+        if end <= MOST_END:
+            self._frames_end = max(self._frames_end, end)
 
     def end(self) -> None:
         """Write what makes it a snapshot."""
         for whose, process in self.processes.items():
             if "end" not in process.entry:
-                lost = {"frames_lost": True} if self._has_frames else {}
+                lost: dict[str, Any] = {"frames_lost": True} if self._has_frames else {}
+                if lost and self._frames_end:  # the machine is that of the others
+                    lost["frames_end"] = self._frames_end
                 process.end(self._ended(whose, lost))
                 self.lost_frames += self._has_frames
         self._writer.end_moment({})

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ORDERS: int = lib.PM_HUGE_ORDERS
-COUNTS = ("present", "anonymous", "zero", "hugetlb", "thp")
+COUNTS = ("present", "anonymous", "zero", "hugetlb", "thp", "unknown")
 KINDS = ("pmd", "partial", "aligned", "unaligned", "cont")
 WORDS = len(COUNTS) + 2 * (2 + 3 * ORDERS)
 """How many counts there are of a mapping: COUNTS, and KINDS of anonymous pages and of others."""
@@ -75,6 +75,7 @@ def pieces(
     zeros: tuple[int, int],
     conts: int,
     frames_end: int,
+    lossy: bool,
     pages: int,
 ) -> Iterator[HugePiece]:
     """Pieces of `pages` pages each, to count; `conts` has a bit for each order of blocks.
@@ -82,7 +83,7 @@ def pieces(
     `anon_order` is the least order of anonymous folios; 0: not known. `shared` has a 1 for each
     span of shared memory, `hugetlb` for each of hugetlb (None: there is none). `zeros` are the
     first of the small pages of zeros, and their number. Each frame below `frames_end` has a word in
-    the file of flags.
+    the file of flags, unless that is `lossy`.
     """
     kept = ffi.from_buffer("uint8_t[]", shared)
     marks = ffi.NULL if hugetlb is None else ffi.from_buffer("uint8_t[]", hugetlb)
@@ -99,6 +100,7 @@ def pieces(
             "zero_count": zeros[1],
             "conts": conts,
             "frames_end": frames_end,
+            "lossy": lossy,
         },
     )
     for at, to, _ in spans.stretches(lambda: pages):

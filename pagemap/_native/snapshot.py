@@ -268,6 +268,12 @@ class SavedTable:
         got = checked(lib.pm_saved_read(self.reader(), vpn, count, out))
         return view_of(out, "Q")[:got].toreadonly()
 
+    def groups(self, count: int, shift: int) -> bytearray:
+        """A byte for each of `count` groups of 1 << `shift` frames: 1 where one has a page."""
+        marks = bytearray(count)
+        checked(lib.pm_saved_groups(self.reader(), shift, ffi.from_buffer(marks), count))
+        return marks
+
 
 class _Kept:
     """Holds what a struct points to for as long as that is there."""

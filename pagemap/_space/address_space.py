@@ -161,6 +161,11 @@ class AddressSpace(Holder):
         """Whether there is something to tell what its frames are."""
         return True
 
+    @property
+    def frames_lost(self) -> bool:
+        """Whether nothing is known of some of them: of a salvaged snapshot alone."""
+        return False
+
     def frame_reader(self, purpose: str) -> FrameReader:
         """What tells of the frames that its pages lie in; `purpose` is what errors say failed."""
         from pagemap._kernel.frames import FrameReader

@@ -7,6 +7,7 @@ from errno import EBADMSG, ENOTSUP
 from pagemap._errors import PagemapError, Unsupported
 from pagemap._kernel import features
 from pagemap._kernel.zones import NO_END
+from pagemap._native.descriptors import CLOSED
 from pagemap._space.machine import Machine
 from pagemap._vocabulary.flags import ENTRY_FLAGS
 from pagemap._vocabulary.names import spell
@@ -130,7 +131,9 @@ class SavedMachine(Machine):
         return told if isinstance(told, bool) else None
 
     def open_frames(self, name: str) -> int:
-        """A file about frames as it was; CLOSED where that was not saved."""
+        """A file about frames as it was; CLOSED where not all of it was saved, or some is lost."""
+        if self._facts.get("frames_lost") is True:
+            return CLOSED
         return self._frames.open(name)
 
     def _damaged(self) -> PagemapError:

@@ -81,20 +81,30 @@ class SavedProcesses(SeveralSpaces):
 
     @property
     def has_frames(self) -> bool:
-        """Whether flags and map counts of frames were saved, and of no process lost since."""
-        return not self.frames_lost and any(each.has_frames for each in self._spaces.values())
+        """Whether flags and map counts of frames were saved, and none lost since."""
+        return not self.frames_lost and self.has_some_frames
+
+    @property
+    def has_some_frames(self) -> bool:
+        """Whether flags and map counts of frames were saved, be it that some were lost since."""
+        return any(each.has_frames for each in self._spaces.values())
 
     @property
     def frames_lost(self) -> bool:
-        """Whether flags and map counts of one were saved, and lost where the file was damaged."""
+        """Whether some of those that were saved were lost where the file was damaged."""
         return any(each.frames_lost for each in self._spaces.values())
 
-    def leave_out_lost(self) -> None:
-        """Leave out those whose flags of frames were lost, where the whole file was meant.
+    def leave_out_lost(self, *, zeros: bool = False) -> None:
+        """Leave out those that have lost all flags of frames, where the whole file was meant.
 
-        Not where they were lost of all: then there is nothing to show.
+        With `zeros` also those that have lost some, where nothing else tells pages of zeros. Not
+        where that holds for all: then there is nothing to show.
         """
-        lost = [pid for pid, space in self._spaces.items() if space.frames_lost]
+        lost = [
+            pid
+            for pid, space in self._spaces.items()
+            if space.frames_lost and not (space.has_frames and (not zeros or _tells_zeros(space)))
+        ]
         if self.named or len(lost) == len(self._spaces):
             return
         for pid in lost:
@@ -123,12 +133,8 @@ class SavedProcesses(SeveralSpaces):
         """What was saved about frames, of all of them. Its methods raise Unsupported: nothing."""
         spaces = list(self._spaces.values())
         ends = [space.machine.memory_end() for space in spaces if space.has_frames]
-
-        def parts() -> Iterator[tuple[int, bytes, bytes]]:
-            for space in spaces:
-                yield from space.record.frames()
-
-        frames = SavedFrames(max(ends, default=None), parts, spaces[0].path)
+        records = [space.record for space in spaces]
+        frames = SavedFrames(max(ends, default=None), records, spaces[0].path)
         return SavedFrameReader(frames, purpose, ksm_told=spaces[0].machine.ksm_told)
 
     def zero_frames(self) -> list[tuple[int, int]]:
@@ -136,7 +142,7 @@ class SavedProcesses(SeveralSpaces):
         found = []
         for space in self._spaces.values():
             found.append(space.machine.zero_frames(-1))
-            if space.can_find("huge") and space.can_find("pfnzero"):
+            if _tells_zeros(space):
                 found += _huge_zero(space)
         return list(dict.fromkeys(found))
 
@@ -166,6 +172,11 @@ class SavedProcesses(SeveralSpaces):
         """The pid of each process, and what `look` gives of it."""
         for pid in self.pids:
             yield pid, look(pid)
+
+
+def _tells_zeros(space: SavedSpace) -> bool:
+    """Whether entries tell the huge page of zeros."""
+    return space.can_find("huge") and space.can_find("pfnzero")
 
 
 def _huge_zero(space: SavedSpace) -> list[tuple[int, int]]:

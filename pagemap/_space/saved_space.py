@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         def maps_blocks(self) -> Iterator[bytes]: ...
         def smaps(self) -> bytes | None: ...
         def frames(self) -> Iterator[tuple[int, bytes, bytes]]: ...
+        def groups(self, count: int, shift: int) -> bytearray | None: ...
 
     class OpenFile(Protocol):
         """The snapshot that is open."""
@@ -111,7 +112,7 @@ class SavedSpace(AddressSpace):
                 operation="read the snapshot",
                 path=path,
             )
-        self._frames = SavedFrames(about.get("frames_end"), record.frames, path)
+        self._frames = SavedFrames(about.get("frames_end"), [record], path)
         self.machine: SavedMachine = SavedMachine(about, path, self._frames)
         self._folder = SavedFolder(self.pid, path, about, record.smaps)
         self._source = saved_in(record.table, counted=False)
@@ -176,12 +177,12 @@ class SavedSpace(AddressSpace):
 
     @property
     def has_frames(self) -> bool:
-        """Whether flags and map counts of frames were saved."""
+        """Whether flags and map counts of frames were saved, be it that some were lost since."""
         return self._fact("frames_end") is not None
 
     @property
     def frames_lost(self) -> bool:
-        """Whether they were saved, and some were lost since, and so all were left out."""
+        """Whether they were saved, and some were lost since, or all."""
         return self._fact("frames_lost", default=False) is True
 
     def frame_reader(self, purpose: str) -> FrameReader:

@@ -136,6 +136,15 @@ class SavedRecord:
                 chunks.united(mapcounts),
             )
 
+    def groups(self, count: int, shift: int) -> bytearray | None:
+        """A byte for each of `count` groups of 1 << `shift` frames: 1 where a page lies in it.
+
+        None where no words of frames were lost: then those of all these groups are there.
+        """
+        if self.about.get("frames_lost") is not True:
+            return None
+        return self._file.groups(self.table, count, shift)
+
 
 class SnapshotFile(ChunkFile):
     """An open snapshot file, of one moment or, as a record, of several.
@@ -222,6 +231,13 @@ class SnapshotFile(ChunkFile):
             )
         except OSError as error:
             raise self._damaged(str(error)) from None
+
+    def groups(self, table: SavedTable, count: int, shift: int) -> bytearray:
+        """See `SavedRecord.groups`."""
+        try:
+            return table.groups(count, shift)
+        except OSError as error:
+            raise self._damaged(f"a page table cannot be read: {error.strerror}") from None
 
     def text(self, place: int, size: int, kind: int) -> bytes:
         """The text of one chunk, which has so many bytes."""

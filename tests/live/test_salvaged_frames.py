@@ -1,9 +1,11 @@
-"""A damaged snapshot with frames: only the process that lost some of their words loses them all."""
+"""A damaged snapshot with frames: what is lost of them is not known, and all else is as it was."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    # Where a chunk is, its kind, whose it is, and its size.
+    Chunk = tuple[int, int, int, int]
+    # By address: PFN, flags and map count.
+    Pages = dict[int | None, tuple[int | None, int | None, int | None]]
+
 MIB = 1 << 20
+PAGE = os.sysconf("SC_PAGE_SIZE")
 BREADTH = int(os.environ.get("PAGEMAP_BREADTH", "0")) > 0
-PROCESS, PAGES, FRAMES, END, INDEX, TRAILER, WITHIN = 2, 5, 6, 7, 8, 9, 11
+PROCESS, MAPS, PAGES, FRAMES, END, INDEX, TRAILER, MAPPINGS, WITHIN = 2, 3, *range(5, 12)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +41,8 @@ def two(tmp_path_factory: pytest.TempPathFactory, pfns_visible: bool) -> Iterato
         yield path
 
 
-def chunks_of(data: bytes) -> list[tuple[int, int, int, int]]:
-    """Where each is, its kind, whose it is and its size, by the header alone."""
+def chunks_of(data: bytes) -> list[Chunk]:
+    """All of a file, by their headers alone."""
     found, at = [], 16
     while at < len(data):
         kind, whose, size = (
@@ -45,106 +53,215 @@ def chunks_of(data: bytes) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def frames_of(path: Path, pids: list[int]) -> dict[int, Any]:
-    """The chunks of frames of each process, as bytes; None where these were left out."""
-    data, found = path.read_bytes(), {}
-    there = [each for each in chunks_of(data) if each[1] == FRAMES]
+def frames_in(data: bytes, chunk: Chunk) -> range:
+    """The PFNs that a chunk has words of."""
+    at, _, _, size = chunk
+    text = zlib.decompress(data[at + 24 : at + size], -15)
+    first = int.from_bytes(text[:8], "little")
+    return range(first, first + len(text) // 16)
+
+
+def pages_of(path: Path) -> dict[int, Pages]:
+    """All pages of each process."""
+    found: dict[int, Pages] = {}
     with pagemap.Snapshot(path) as snapshot:
         for pid in snapshot.pids():
             with snapshot.process(pid) as process:
-                mine = pids.index(pid)
-                found[pid] = [data[at + 24 : at + size] for at, _, of, size in there if of == mine]
-                assert bool(found[pid]) is process.has_frames is not process.frames_lost
-    return {pid: words or None for pid, words in found.items()}
+                tables = process.page_runs(each=True, mapcounts=True)
+                rows = [row for table in tables for row in table]
+                found[pid] = {row.address: (row.pfn, row.flags, row.mapcount) for row in rows}
+    return found
 
 
-def chosen(found: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """One amid those of each kind and process; with breadth the first and the last, too."""
-    alike: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+@pytest.fixture(scope="module")
+def whole(two: Path) -> dict[int, Pages]:
+    """All pages of each, undamaged."""
+    return pages_of(two)
+
+
+def without(pages: Pages, lost: list[range]) -> Pages:
+    """The same, where nothing is known of these frames."""
+    return {
+        address: (page[0], None, None) if any((page[0] or 0) in each for each in lost) else page
+        for address, page in pages.items()
+    }
+
+
+def saved_of(data: bytes, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """What is salvaged of a file with these bytes, and what is said of it."""
+    damaged, out = folder / "damaged", folder / "out"
+    damaged.write_bytes(data)
+    with out.open("wb", buffering=0) as file:
+        return out, salvage(str(damaged), file.write)
+
+
+def chosen(found: list[Chunk]) -> list[Chunk]:
+    """One amid those of each kind, of frames of each process; with breadth all."""
+    alike: dict[tuple[int, int], list[Chunk]] = {}
     for each in found:
-        alike.setdefault(each[1:3], []).append(each)
-    several = ({of[len(of) // 2], *((of[0], of[-1]) if BREADTH else ())} for of in alike.values())
-    return sorted(each for some in several for each in some)
+        if BREADTH or not each[2] or each[1] == FRAMES:
+            alike.setdefault(each[1:3], []).append(each)
+    return sorted(each for of in alike.values() for each in (of if BREADTH else [of[len(of) // 2]]))
 
 
-def test_flips_in_each_kind_of_chunk(two: Path, tmp_path: Path) -> None:
-    """One damaged chunk of frames took those of all processes, and so did one of anything else."""
-    with pagemap.Snapshot(two) as snapshot:
-        pids = list(snapshot.pids())
-    whole, data = frames_of(two, pids), bytearray(two.read_bytes())
-    chunks = chunks_of(bytes(data))
-    assert all(whole.values())
-    kinds = {at: kind for at, kind, _, _ in chunks} | {len(data): None}
+def test_each_kind_of_chunk(two: Path, whole: dict[int, Pages], tmp_path: Path) -> None:
+    """One damaged chunk of frames took all words of its process, and so did one behind them."""
+    pids, data = list(whole), bytearray(two.read_bytes())
     tried: set[int] = set()
-    for at, kind, whose, size in chosen(chunks):
+    for chunk in chosen(chunks_of(bytes(data))):
+        at, kind, whose, size = chunk
+        lost = [frames_in(bytes(data), chunk)] if kind == FRAMES else []
         payload, header = at + 24 + (size - 24) // 2, at + 9
-        both = BREADTH or (kind in (FRAMES, PAGES, WITHIN) and not whose)
+        both = BREADTH or (kind == FRAMES and not whose)
         for hit in (payload, header) if both else (payload,):
             data[hit] ^= 1
-            damaged, out = tmp_path / "damaged", tmp_path / "out"
-            damaged.write_bytes(data)
+            out, found = saved_of(bytes(data), tmp_path)
             data[hit] ^= 1
-            with out.open("wb", buffering=0) as file:
-                found = salvage(str(damaged), file.write)
-            left = frames_of(out, pids)
-            expected: dict[int, Any] = dict(whole)
+            expected = {pid: dict(pages) for pid, pages in whole.items()}
             if kind == PROCESS:
                 del expected[pids[whose]]
-            elif kind in (FRAMES, END):
-                expected[pids[whose]] = None
-            elif hit == header and kinds[at + size] == FRAMES:
-                expected[pids[whose]] = None  # what lies before them may be some of them
-            assert left == expected, (kind, hit)
-            lost = [words for words in expected.values() if words is None]
-            assert found["lost_frames"] == len(lost)
-            if kind == FRAMES:
-                others = sum(each[3] for each in chunks if each[1:3] == (FRAMES, whose)) - size
-                assert found["frames"] == others
+            left = pages_of(out)
+            assert left.keys() == expected.keys()
+            for pid, pages in left.items():
+                mine = pid == pids[whose]
+                wanted = without(expected[pid], lost if mine else [])
+                if kind in (MAPS, MAPPINGS, PAGES, WITHIN) and mine:
+                    assert len(pages) < len(wanted)
+                    wanted = {address: wanted[address] for address in pages}
+                assert pages == wanted, (kind, hit)
+            if hit == payload or kind == FRAMES:  # else it may have been one of frames
+                assert found["lost_frames"] == (kind in (FRAMES, END)), (kind, hit)
             tried.add(kind)
     assert {PROCESS, FRAMES, END, INDEX, TRAILER} < tried
 
 
-def salvaged(two: Path, folder: Path) -> Path:
-    """What is saved of a file whose first process has lost its frames."""
+@pytest.mark.parametrize("seed", range(200 if BREADTH else 3))
+def test_random_places(two: Path, whole: dict[int, Pages], tmp_path: Path, seed: int) -> None:
+    """Whatever is hit: a page is as it was, or nothing is known of its frame, or it is missing."""
+    pids, data = list(whole), bytearray(two.read_bytes())
+    rng = random.Random(seed)
+    hits = [rng.randrange(16, len(data)) for _ in range(rng.choice([1, 1, 3]))]
+    chunks = chunks_of(bytes(data))
+    lost: dict[int, list[range]] = {pid: [] for pid in pids}
+    for chunk in chunks:
+        at, kind, whose, size = chunk
+        if kind == FRAMES and any(at <= hit < at + size for hit in hits):
+            lost[pids[whose]].append(frames_in(bytes(data), chunk))
+    for hit in hits:
+        data[hit] ^= 1 << rng.randrange(8)
+    out, _ = saved_of(bytes(data), tmp_path)
+    for pid, pages in pages_of(out).items():
+        wanted = without(whole[pid], lost[pid])
+        assert pages.items() <= wanted.items()
+
+
+def salvaged(two: Path, folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[Path, range]:
+    """What is saved of a file whose first process has lost a chunk of its frames, and which."""
     data = bytearray(two.read_bytes())
-    at, _, _, size = next(each for each in chunks_of(bytes(data)) if each[1:3] == (FRAMES, 0))
-    data[at + size - 1] ^= 1
+    chunks = chunks_of(bytes(data))
+    chunk = next(each for each in chunks if each[1:3] == (FRAMES, 0))
+    lost = frames_in(bytes(data), chunk)
+    data[chunk[0] + chunk[3] - 1] ^= 1
     damaged, out = folder / "damaged", folder / "out"
     damaged.write_bytes(data)
     assert main(["snapshot", "--salvage", str(damaged), "-o", str(out)]) == 0
-    return out
+    said = capfd.readouterr().err
+    # and the trailer, for there is a new one
+    assert f"; left out {chunk[3] + 80} bytes, among them flags and map counts of frames" in said
+    assert "of frames of 1 process\n" in said
+    return out, lost
 
 
-def test_no_process_of_many_is_taken_for_one_without_flags(
-    two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_what_is_lost_is_not_known(
+    two: Path, whole: dict[int, Pages], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A word that is not there would read as one without any flag."""
-    out = salvaged(two, tmp_path)
-    assert "flags and map counts of frames of 1 process (" in capfd.readouterr().err
-    with pagemap.Snapshot(out) as snapshot:
-        pids = list(snapshot.pids())
-    assert main(["types", f"{out}#{pids[1]}"]) == 0
-    assert main(["types", f"{out}#{pids[0]}"]) == 69
-    capfd.readouterr()
-    assert main(["types", f"{out}#{pids[0]}", f"{out}#{pids[1]}"]) == 69
-    assert "where some were lost" in capfd.readouterr().err
+    """A word that is not there reads as one without any flag: 0, of which all sums were told."""
+    out, lost = salvaged(two, tmp_path, capfd)
+    pid, other = whole
+    gone = {address for address, page in whole[pid].items() if (page[0] or 0) in lost}
+    frames = len({whole[pid][address][0] for address in gone})
+    assert gone
+
+    def shown(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    document = shown("types", f"{out}#{pid}")
+    before = {row["flags"]: row["pages"] for row in shown("types", f"{two}#{pid}")["rows"]}
+    *rows, last = document["rows"]
+    assert last["flags"] is last["letters"] is None
+    assert last["names"] == "unknown"
+    assert (last["pages"], last["frames"]) == (len(gone), frames)
+    assert last["size"] == frames * PAGE
+    assert document["about"]["unknown"] == len(gone)
+    assert sum(before.values()) == sum(row["pages"] for row in document["rows"])
+    assert all(row["pages"] <= before[row["flags"]] for row in rows)
+    assert main(["types", f"{out}#{pid}"]) == 0
+    said = capfd.readouterr()
+    # behind it is the line of the sums
+    assert said.out.splitlines()[-2].split()[:2] == ["-", str(len(gone))]
+    assert f"the flags of {len(gone)} page" in said.err
+    assert main(["types", f"{out}#{pid}", "--csv"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith(f",{len(gone)},")
+    assert shown("types", f"{out}#{other}")["rows"] == shown("types", f"{two}#{other}")["rows"]
+    with pagemap.Snapshot(out) as snapshot, snapshot.process(pid) as process:
+        for table in process.columns(["pfn", "flags", "mapcount"], frames=["flags", "mapcounts"]):
+            for row in table:
+                known = row.pfn is not None and row.pfn not in lost
+                assert (row.flags is None, row.mapcount is None) == (not known, not known)
+    _check_huge(two, out, pid, gone)
 
 
-def test_those_that_have_all_their_frames_are_shown(
+def _check_huge(two: Path, out: Path, pid: int, gone: set[int | None]) -> None:
+    """Huge pages are not known of mappings that have lost something, and of nobody else."""
+    with pagemap.Snapshot(two) as before, pagemap.Snapshot(out) as after:
+        process = after.process(pid)
+        if not process.can_find("pfnzero"):
+            with pytest.raises(pagemap.Unsupported, match="nothing else tells"):
+                process.huge()
+            return
+        table = process.huge(sizes=True)
+        for row, whole in zip(table, before.process(pid).huge(sizes=True), strict=True):
+            if any(row.start <= address < row.end for address in gone if address is not None):
+                names = ("thp", "aligned", "partial", "anon_thp", "anon_share", "thp_2m")
+                assert [getattr(row, name) for name in names] == [None] * len(names)
+                known = ("present", "rss", "anon", "zero", "hugetlb")
+                for name in known:
+                    assert getattr(row, name) == getattr(whole, name)
+            else:
+                assert row == whole
+        total = table.total()
+        assert total.thp is total.anon_thp is None
+        assert total.rss == before.process(pid).huge().total().rss
+        assert table.about["unknown"] == len(gone)
+
+
+def test_one_that_has_lost_all_is_left_out(
     two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of a whole file nobody was shown, where one had lost its frames."""
-    out = salvaged(two, tmp_path)
-    with pagemap.Snapshot(out) as snapshot:
-        pids = list(snapshot.pids())
-    capfd.readouterr()
+    # as the pagemap before this one salvaged it: without frames_end
+    data = two.read_bytes()
+    chunks = chunks_of(data)
+    with pagemap.Snapshot(two) as snapshot:
+        pid, other = snapshot.pids()
+    place, _, _, size = next(each for each in chunks if each[1:3] == (END, 0))
+    facts = json.loads(zlib.decompress(data[place + 24 : place + size], -15))
+    del facts["frames_end"]
+    payload = deflated(json.dumps(facts | {"frames_lost": True}).encode())
+    head = data[place : place + 12] + len(payload).to_bytes(4, "little")
+    head += zlib.crc32(payload).to_bytes(4, "little")
+    head += zlib.crc32(head).to_bytes(4, "little")
+    kept = [each for each in chunks if each[1:3] != (FRAMES, 0)]
+    parts = [head + payload if at == place else data[at : at + n] for at, _, _, n in kept]
+    out, _ = saved_of(data[:16] + b"".join(parts), tmp_path)
 
     def shown(*words: str) -> Any:
         assert main([*words, "--json"]) == 0
         return json.loads(capfd.readouterr().out)
 
     for words in (["types"], ["types", "--list"], ["huge", "--by", "process"]):
-        alone = shown(*words, f"{out}#{pids[1]}")["rows"]
+        alone = shown(*words, f"{out}#{other}")["rows"]
         assert main([*words, str(out), "--json"]) == 0
         said = capfd.readouterr()
         document = json.loads(said.out)
@@ -152,7 +269,16 @@ def test_those_that_have_all_their_frames_are_shown(
             row.pop("sharers", None)  # not known of several that were salvaged
         assert document["rows"] == alone
         (left_out,) = document["about"]["left_out"]
-        assert left_out["pid"] == pids[0]
+        assert left_out["pid"] == pid
         assert document["about"]["complete"] is False
-        assert f"the file was damaged): {pids[0]} (" in said.err
+        assert f"the file was damaged): {pid} (" in said.err
     assert len(shown("huge", str(out))["rows"]) == 1  # a process, as of several
+    for command in ("types", "huge"):
+        assert main([command, f"{out}#{pid}"]) == 69
+    assert "where some were lost" in capfd.readouterr().err
+
+
+def deflated(text: bytes) -> bytes:
+    """As a chunk has it."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return packer.compress(text) + packer.flush()

@@ -145,6 +145,7 @@ def test_huge(
             hugetlb=bytes(hugetlb) if any(hugetlb) else None,
             zeros=zeros,
             conts=sum(1 << order for order in conts),
+            lossy=False,
             frames_end=len(words),
             pages=pages,
         )
@@ -181,6 +182,7 @@ def test_flags_that_end_early(
             hugetlb=None,
             zeros=(0, 0),
             conts=0,
+            lossy=False,
             frames_end=len(words) + 2,
             pages=pages,
         )

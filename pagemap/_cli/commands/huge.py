@@ -103,7 +103,7 @@ def run(arguments: Namespace) -> int:
     pids = asked.pids() if saved is None else list(saved.pids)
     if saved is not None:
         saved.require_pfns("count huge pages")
-        spaces.require_frames(saved)
+        spaces.require_frames(saved, zeros=True)
     by = arguments.by
     arguments.by = None if by in _KINDS else by
     mappings = by == "mapping" or (by in HUGE and by not in HUGE_PROCESSES)

@@ -179,6 +179,6 @@ def _salvage(arguments: Namespace) -> int:
     lost = f"{found['skipped']} bytes"
     if found["lost_frames"]:
         of = f"{found['lost_frames']} process{'es' * (found['lost_frames'] != 1)}"
-        lost += f", and all flags and map counts of frames of {of} ({found['frames']} bytes)"
+        lost += f", among them flags and map counts of frames of {of}"
     complain(f"saved {processes}, with {blocks} that are whole; left out {lost}")
     return 0

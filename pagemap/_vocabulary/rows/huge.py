@@ -52,12 +52,15 @@ KINDS = {"anon": "anonymous", "file": "of files and shared memory"}
 """The two kinds of folios, and what each is."""
 
 
-def shares_of(rss: int, anon: int, anon_thp: int, file_thp: int) -> tuple[float | None, ...]:
-    """`HugeSums.anon_share` and `HugeSums.file_share`; None of nothing."""
-    # no more than all of it: memory changes while it is counted
+def shares_of(
+    rss: int, anon: int, anon_thp: int | None, file_thp: int | None
+) -> tuple[float | None, ...]:
+    """`HugeSums.anon_share` and `HugeSums.file_share`; None of nothing, or what is not known."""
     parts = (anon_thp, anon), (file_thp, rss - anon)
     return tuple(
-        min(round(part / all_, _DIGITS), 1.0) if all_ > 0 else None for part, all_ in parts
+        # no more than all of it: memory changes while it is counted
+        min(round(part / all_, _DIGITS), 1.0) if part is not None and all_ > 0 else None
+        for part, all_ in parts
     )
 
 
@@ -71,21 +74,28 @@ class HugeSums(Record):
     """How much lies in huge pages, in bytes; `present` is the sum of `rss`, `zero` and `hugetlb`.
 
     `thp` is the sum of `pmd`, `aligned`, `unaligned` and `partial`. `pmd` is None where the kernel
-    does not report it; what PMDs map is then included in `aligned`.
+    does not report it; what PMDs map is then included in `aligned`. `thp` and all its
+    parts are None where a salvaged snapshot has lost the flags of some frames.
     """
 
     size: int = field("bytes", "virtual size, touched or not", rank=9)
     rss: int = field("bytes", "resident, as Rss of smaps: without zero and hugetlb", rank=4)
     anon: int = field("bytes", "part of rss: anonymous memory, not shared", rank=8)
-    thp: int = field("bytes", "part of rss: in transparent huge pages of any size", rank=2)
+    thp: int | None = field("bytes", "part of rss: in transparent huge pages of any size", rank=2)
     pmd: int | None = field(
         "bytes", "part of thp: mapped by PMDs, one entry for a whole one", rank=3
     )
-    aligned: int = field("bytes", "part of thp: whole folios, aligned, mapped by PTEs", rank=5)
-    unaligned: int = field("bytes", "part of thp: whole folios, not aligned to their size", rank=7)
-    partial: int = field("bytes", "part of thp: mapped pages of folios mapped in part", rank=6)
-    anon_thp: int = field("bytes", "part of thp: anonymous folios")
-    file_thp: int = field("bytes", "part of thp: folios of files and shared memory")
+    aligned: int | None = field(
+        "bytes", "part of thp: whole folios, aligned, mapped by PTEs", rank=5
+    )
+    unaligned: int | None = field(
+        "bytes", "part of thp: whole folios, not aligned to their size", rank=7
+    )
+    partial: int | None = field(
+        "bytes", "part of thp: mapped pages of folios mapped in part", rank=6
+    )
+    anon_thp: int | None = field("bytes", "part of thp: anonymous folios")
+    file_thp: int | None = field("bytes", "part of thp: folios of files and shared memory")
     anon_share: float | None = field("share", "anon_thp as a share of anon", rank=9, adds=False)
     file_share: float | None = field("share", "file_thp as a share of rss - anon", adds=False)
     present: int = field("bytes", "resident, including zero pages and hugetlb")
@@ -130,7 +140,9 @@ def with_sizes(schema: Schema[Any], sizes: bool = False, conts: Sequence[int] = 
     more = [*_of_blocks(conts), *(_of_sizes(conts) if sizes else ())]
     if not more:
         return schema
-    columns = [Column(name, "int", "bytes", meaning, **how) for name, meaning, how in more]
+    columns = [
+        Column(name, "int", "bytes", meaning, nullable=True, **how) for name, meaning, how in more
+    ]
     return Schema(schema.name, schema.version, [*schema, *columns])
 
 
@@ -147,7 +159,7 @@ def _of_sizes(conts: Iterable[int]) -> Iterator[tuple[str, str, dict[str, Any]]]
         yield f"thp_{word}", f"part of thp: whole folios of {word}", {}
     for kind, meaning in (("anon", "anonymous folios"), ("file", "folios of files, shared memory")):
         for what in ("pmd", "partial"):
-            yield f"{kind}_{what}", f"the same for {meaning}", {"nullable": what == "pmd"}
+            yield f"{kind}_{what}", f"the same for {meaning}", {}
         for what, each in (("aligned", orders), ("unaligned", orders), ("cont", conts)):
             for order in each:
                 yield f"{kind}_{what}_{size_word(order)}", f"the same for {meaning}", {}
