@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pagemap._errors import PagemapError
     from pagemap._snapshot import Snapshot
 
+_LONGEST = 4096  # PATH_MAX: a longer word is the name of nothing
+_SHOWN = 60
+
 __all__ = ["complain", "ends_midway", "mute", "tell", "unwritten", "why"]
 
 
@@ -19,12 +22,28 @@ def complain(message: str) -> None:
     """Write ``pagemap: message`` to stderr.
 
     A message may have several lines, but nothing in it drives the terminal: arguments too are names
-    that somebody else may have chosen.
+    that somebody else may have chosen. Of a word that can be no name its ends are shown.
     """
     from pagemap._vocabulary.text import printable
 
-    lines = "\n".join(map(printable, message.split("\n")))
+    if len(message) > _LONGEST:
+        message = " ".join(map(_shortened, message.split(" ")))
+    lines = "\n".join(map(printable, _strays_in_octal(message).split("\n")))
     tell(f"pagemap: {lines}\n")
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= _LONGEST else f"{word[:_SHOWN]}…{word[-_SHOWN:]}"
+
+
+def _strays_in_octal(message: str) -> str:
+    """The same where repr() spelled bytes that are not UTF-8 as Python does: as `printable`."""
+    if "\\udc" not in message:
+        return message
+    import re
+
+    stray = re.compile(r"(?<!\\)\\udc([89a-f][0-9a-f])")
+    return stray.sub(lambda found: f"\\{int(found[1], 16):03o}", message)
 
 
 def ends_midway(snapshot: Snapshot) -> str:

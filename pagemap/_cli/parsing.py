@@ -20,6 +20,8 @@ __all__ = [
 ]
 
 _UNITS = {"k": 10, "m": 20, "g": 30}
+_MOST = 1 << 63  # bytes
+_LONGEST = 19  # digits, for numbers that C has no room for
 _DIGITS = 16  # of a number of pages: more are past all files
 
 
@@ -65,9 +67,12 @@ def parse_limit(text: str | None, *, option: str) -> int | None:
 def _number(text: str | None, least: int, option: str) -> int | None:
     if text is None:
         return None
-    if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= least:
+    if text.isascii() and text.isdecimal() and len(text) < _LONGEST and int(text) >= least:
         return int(text)
-    raise UsageError(f"{option} needs a number from {least} on, not {text!r}")
+    needed = f"{option} needs a number from {least} on"
+    if text.isascii() and text.isdecimal() and len(text) >= _LONGEST:
+        needed += f" of less than {_LONGEST} digits"
+    raise UsageError(f"{needed}, not {text!r}")
 
 
 def parse_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
@@ -110,4 +115,7 @@ def parse_size(word: str) -> int:
         number = number[:-1]
     if not (number.isascii() and number.isdecimal() and len(number) < 16):
         raise UsageError(f"give a size such as 64K or 2M, not {word!r}")
-    return int(number) << shift
+    size = int(number) << shift
+    if size >= _MOST:
+        raise UsageError(f"{word!r} is larger than any file or memory")
+    return size

@@ -37,7 +37,9 @@ def parse_seconds(text: str, *, option: str) -> float:
         seconds = float(number) * _UNITS.get(unit, math.nan)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds <= _MOST_SECONDS:
+    if seconds > _MOST_SECONDS:
+        raise UsageError(f"{option} is too long: {text!r}; the most are {_MOST_SECONDS} seconds")
+    if not seconds > 0:  # nor nan
         raise UsageError(
             f"{option} needs a time above 0, in seconds or with a unit (10, 1.5s, 500ms, 2m, 1h), "
             f"not {text!r}"
