@@ -60,7 +60,7 @@ _HINTS = {
     "count huge pages": "'pagemap maps' still shows how much is huge (mapped by PMDs, or hugetlb)",
     "tell page types": "'pagemap maps' and 'pagemap regions' do not need this, and show what is "
     "present, swapped, of files and huge",
-    "track writes by soft-dirty bits": "'pagemap writes PID --inject' tracks without them",
+    "track writes by soft-dirty bits": "'pagemap writes PID --inject' does that",
     "walk gently": "without --gentle the kernel's own sums of your processes can be read",
 }
 

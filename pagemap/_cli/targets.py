@@ -79,7 +79,11 @@ def _meant(text: str, exclude: Collection[int] | None, procfs: str) -> list[int]
         if why is not None:
             raise why
         signed = text[1:].isdecimal() and text[0] in "+-"
-        hint = ": a pid is above 0" if signed else "; give a pid, or a command's or program's name"
+        hint = (
+            ": a pid is above 0"
+            if signed
+            else ", and there is no such file; give a pid, or a command's or program's name"
+        )
         raise NoSuchProcess(f"no process has the name {text!r}{hint}", operation="find")
     return pids
 

@@ -210,7 +210,7 @@ def test_targets_that_are_not_there(
         "(it has ended, or /proc hides it: see hidepid in proc(5))"
     )
     hint = "give a pid, or a command's or program's name"
-    unnamed = f"pagemap: no process has the name 'no-such-name'; {hint}"
+    unnamed = f"pagemap: no process has the name 'no-such-name', and there is no such file; {hint}"
     assert pagemap("footprint", unused_pid) == (66, b"", [missing])
     code, out, err = pagemap("footprint", "no-such-name", dense.pid, unused_pid)
     assert (code, err) == (66, [unnamed, missing])

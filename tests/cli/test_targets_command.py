@@ -84,7 +84,7 @@ def test_a_name_that_fits_several_lists_them(
 
 def test_a_name_that_fits_nothing(pagemap: Pagemap) -> None:
     hint = "give a pid, or a command's or program's name"
-    said = [f"pagemap: no process has the name 'no such name'; {hint}"]
+    said = [f"pagemap: no process has the name 'no such name', and there is no such file; {hint}"]
     for command in ("dump", "maps", "doctor"):
         assert pagemap(command, "no such name") == (66, b"", said)
 

@@ -154,7 +154,7 @@ def test_without_injection(pagemap: Pagemap, target: Writer) -> None:
     code, out, err = pagemap("writes", target.pid)
     assert (code, out) == (69, b"")
     assert "no soft-dirty bits" in err[0]
-    assert err[0].endswith("; 'pagemap writes PID --inject' tracks without them")
+    assert err[0].endswith("; 'pagemap writes PID --inject' does that")
 
 
 def test_itself(pagemap: Pagemap, need_own_tracking: None) -> None:
