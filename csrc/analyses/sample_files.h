@@ -21,8 +21,8 @@ struct pm_sample_mapping {
 	uint64_t start;
 	uint64_t end;
 	uint64_t inode;
-	uint32_t dev_major; /* 0 of memory without a file too, whose inode is 0 */
-	uint32_t dev_minor;
+	uint32_t dev_major; /* 0 of memory without a file too, */
+	uint32_t dev_minor; /* where alone this is 0 then */
 };
 
 /*

@@ -126,8 +126,8 @@ int64_t pm_sample_is_hugetlb(const struct pm_sample_maps *maps,
 	struct pm_vma vma;
 	int64_t got;
 
-	/* hugetlb always has a file, and no block device below it */
-	if (mapping->dev_major || !mapping->inode)
+	/* hugetlb always has a file, and no block device below it; its inode may be 0 */
+	if (mapping->dev_major || !mapping->dev_minor)
 		return 0;
 	got = pm_vma_at(maps->fd, mapping->start, &vma);
 	if (got < 0)
@@ -145,7 +145,7 @@ int64_t pm_sample_may_share(const struct pm_sample_job *job, char *text)
 	if (got < 0)
 		return got;
 	while ((got = pm_sample_maps_next(&maps, &mapping)) > 0)
-		if (!mapping.dev_major && mapping.inode)
+		if (!mapping.dev_major && mapping.dev_minor)
 			break;
 	pm_sys_close(maps.fd);
 	return got;

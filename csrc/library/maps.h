@@ -37,7 +37,9 @@ static inline int pm_maps_is_new(struct pm_maps_place *place, struct pm_mapping 
 	if (found->end <= place->next)
 		return 0;
 	if (found->start < place->next) {
-		found->offset += found->inode ? place->next - found->start : 0;
+		/* the first segment of System V has the inode 0, and a device */
+		if (found->inode || found->dev_major || found->dev_minor)
+			found->offset += place->next - found->start;
 		found->start = place->next;
 	}
 	place->next = found->end;

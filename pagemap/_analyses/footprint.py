@@ -24,6 +24,7 @@ from pagemap._vocabulary.rows.footprint import (
     FootprintSums,
     MappingFootprintRow,
 )
+from pagemap._vocabulary.rows.mapping import of_a_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _of_mappings(
     for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), names):
         if b"Rss" in lines and b"Anonymous" in lines:
             rest = lines[b"Rss"] - lines[b"Anonymous"]
-            dev = mapping.dev if mapping.inode else ""
+            dev = mapping.dev if of_a_file(mapping.dev, mapping.inode) else ""
             if dev in shmem:
                 lines[b"file"], lines[b"shmem"] = 0, rest
             elif not rest or dev[:3] != "00:" or dev in others:

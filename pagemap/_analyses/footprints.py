@@ -36,6 +36,7 @@ from pagemap._vocabulary.rows.footprint import (
     MappingFootprintRow,
     PathFootprintRow,
 )
+from pagemap._vocabulary.rows.mapping import of_a_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -257,12 +258,12 @@ def _of_paths(
                 len({pid for row in group for pid in (row.pid, *every.sharers.get(row.pid, ()))}),
                 len(group),
                 *with_share(_together(group), memory),
-                group[0].dev if group[0].inode else None,
-                group[0].inode or None,
-                group[0].path,
+                *((file.dev, file.inode) if of_a_file(file.dev, file.inode) else (None, None)),
+                file.path,
             )
         )
         for group in groups.values()
+        for file in group[:1]
     ]
 
 
@@ -273,7 +274,7 @@ def _file(row: MappingFootprintRow) -> tuple[object, ...]:
     System V there are many. One file has several paths by hard links and bind mounts. But what has
     an inode and no path of a file (anon_inode:[perf_event]) shares the inode with others.
     """
-    if not row.inode:
+    if not of_a_file(row.dev, row.inode):
         return (row.path,)
     alone = row.path[:1] == "/"
     return (row.dev, row.inode) if alone else (row.dev, row.inode, row.path)

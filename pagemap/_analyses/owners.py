@@ -31,6 +31,7 @@ from pagemap._tables.table import Table
 from pagemap._vocabulary.checks import check_several, check_threads
 from pagemap._vocabulary.flags import PFN_BITS
 from pagemap._vocabulary.page_flags import flag_names
+from pagemap._vocabulary.rows.mapping import of_a_file
 from pagemap._vocabulary.rows.owners import OWNERS, OwnerRow
 from pagemap._vocabulary.units import PAGE_SHIFT
 
@@ -195,7 +196,7 @@ class _Search(Holder):
                         mapping.perms,
                         mapping.offset,
                         mapping.offset + (vpn << PAGE_SHIFT) - mapping.start
-                        if mapping.inode
+                        if of_a_file(mapping.dev, mapping.inode)
                         else None,
                         None if frame.flags is None else int(frame.flags),
                         frame.mapcount,

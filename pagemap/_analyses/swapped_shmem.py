@@ -14,6 +14,7 @@ from stat import S_ISREG
 
 from pagemap._kernel.shmem_devices import devices_without_shmem
 from pagemap._native.procmap import swapped_shmem
+from pagemap._vocabulary.rows.mapping import of_a_file
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ class SwappedShmem:
 
     def _may_have(self, mapping: Mapping) -> bool:
         """Whether it may be of shared memory: that lies on no block device, whatever its name."""
-        if not mapping.inode or not mapping.dev.startswith("00:"):
+        if not of_a_file(mapping.dev, mapping.inode) or not mapping.dev.startswith("00:"):
             return False
         if self._others is None:
             self._others = devices_without_shmem(self._process.folder.peek("mountinfo") or b"")

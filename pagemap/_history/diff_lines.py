@@ -10,6 +10,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from pagemap._vocabulary.record import Record, field
+from pagemap._vocabulary.rows.mapping import of_a_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Piece", "anonymous", "apart", "in_place", "laid_over", "leftovers", "same"]
 
-_NO_FILE = "00:00"
 _ANONYMOUS = ("", "[heap]", "[stack]")
 _NAMED = ("[anon:", "[stack:")
 
@@ -29,7 +29,7 @@ _NAMED = ("[anon:", "[stack:")
 def anonymous(mapping: Mapping) -> bool:
     """Whether it is of no file; a name that was given to the memory does not matter."""
     named = mapping.path in _ANONYMOUS or mapping.path.startswith(_NAMED)
-    return mapping.inode == 0 and mapping.dev == _NO_FILE and named
+    return named and not of_a_file(mapping.dev, mapping.inode)
 
 
 def _alike(a: Mapping, b: Mapping) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 from pagemap._history.diff_lines import anonymous, in_place, leftovers
 from pagemap._native.scan import EntryBuffer, Query, Spans, scan
 from pagemap._vocabulary.flags import PFN_BITS, SCAN_CATEGORIES
+from pagemap._vocabulary.rows.mapping import of_a_file
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def _by_place(parts: Sequence[Part]) -> dict[tuple[str, int, str, int, int], lis
     """Where each part of a file is mapped, by the file, the place in it, and the size."""
     found: dict[tuple[str, int, str, int, int], list[int]] = {}
     for start, end, mapping in parts:
-        if mapping.inode:
+        if of_a_file(mapping.dev, mapping.inode):
             offset = mapping.offset + start - mapping.start
             place = mapping.dev, mapping.inode, mapping.perms[3:], offset, end - start
             found.setdefault(place, []).append(start)

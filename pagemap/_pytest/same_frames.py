@@ -10,6 +10,7 @@ from pagemap._errors import PfnsHidden
 from pagemap._native.descriptors import Holder
 from pagemap._space.live_space import LiveSpace
 from pagemap._vocabulary.flags import entry_flag
+from pagemap._vocabulary.rows.mapping import of_a_file
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -93,7 +94,7 @@ class SameFrames(Holder):
     def _words(self, number: int, start: int, end: int, mapping: Mapping | None) -> list[int]:
         """A word for each page, equal where the pages may be the same; 0 where there is none."""
         space = self._spaces[number]
-        if number == 0 or mapping is None or not mapping.inode:
+        if number == 0 or mapping is None or not of_a_file(mapping.dev, mapping.inode):
             return self._read(number, space, start, end)
         found = [0] * ((end - start) >> PAGE_SHIFT)
         offset = mapping.offset + start - mapping.start

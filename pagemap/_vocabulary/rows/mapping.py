@@ -8,14 +8,20 @@ from pagemap._errors import PagemapError
 from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.schema import Schema
 
-__all__ = ["MAPPINGS", "Mapping", "is_deleted"]
+__all__ = ["MAPPINGS", "NO_FILE", "Mapping", "is_deleted", "of_a_file"]
 
+NO_FILE = "00:00"  # the device of what is of no file
 _DELETED = " (deleted)"
+
+
+def of_a_file(dev: str, inode: int) -> bool:
+    """Whether a mapping is of one. The inode of a segment of System V is its id, the first's 0."""
+    return inode != 0 or dev != NO_FILE
 
 
 def is_deleted(inode: int, path: str) -> bool:
     """Whether maps has it as unlinked."""
-    return inode != 0 and path.endswith(_DELETED)
+    return (inode != 0 or path.startswith("/")) and path.endswith(_DELETED)
 
 
 class Mapping(Record):
