@@ -36,6 +36,11 @@ def word(name: str, pfn: int) -> int:
     return value
 
 
+def all_are_seen() -> bool:
+    """Whether /proc is of the initial PID namespace, by its fixed number (PROC_PID_INIT_INO)."""
+    return os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC
+
+
 @functools.cache
 def ksm_is_told() -> bool:
     """Whether a page that nobody can have merged lacks the flag: in some kernels all have it."""

@@ -38,6 +38,7 @@ def without_remarks(said: list[str]) -> list[str]:
         " is changed: one of its threads",
         "pagemap: estimated, because cannot read ",
         "all memory of this machine is on one NUMA node",
+        "processes of other PID namespaces cannot be seen from this one",
     )
     return [
         line

@@ -31,14 +31,14 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 def lines_until(process: subprocess.Popen[bytes], wanted: int, last: bytes) -> list[bytes]:
-    """The lines up to the one that is `last` for the n-th time."""
+    """The lines up to the one that begins with `last` for the n-th time, where pids may be long."""
     assert process.stdout
     lines: list[bytes] = []
     while wanted:
         line = process.stdout.readline()
         assert line, lines
         lines.append(line)
-        wanted -= line.startswith(last)
+        wanted -= line.lstrip().startswith(last)
     return lines
 
 
@@ -107,7 +107,7 @@ def test_on_a_terminal(pagemap: Pagemap, start: Start, terminal: Terminal) -> No
     whole = screens[1].splitlines()
     assert whole[0].startswith(b"20")
     assert b"START" in whole[1]
-    assert whole[-1].lstrip(b"\x1b[0m").startswith(b"total")
+    assert whole[-1].lstrip(b"\x1b[0m ").startswith(b"total")
     # the terminal has 50 lines; the process has more mappings
     assert 40 <= len(whole) < 50
     assert len(os.listdir(f"/proc/{target.pid}/map_files")) > 50

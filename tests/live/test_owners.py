@@ -303,7 +303,7 @@ def test_whoever_lives_is_read_in_the_place_of_one_that_ended(
         (only,) = table
         assert (only.pid, only.address, only.sharers) == (target.pid, target.first.start, ())
         assert table.about["left_out"] == []
-        assert table.about["complete"] is True
+        assert table.about["complete"] is everyone.all_are_seen()
 
 
 def test_one_that_ends_midway_is_read_on_through_another(monkeypatch: pytest.MonkeyPatch) -> None:
