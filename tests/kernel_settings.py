@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -138,6 +139,9 @@ def _write_quietly(path: Path, value: str) -> None:
 def zram_swap(size: int) -> Iterator[None]:
     """Swap to a compressed RAM disk of `size` bytes, a device of our own, gone afterwards."""
     with locked("zram"), contextlib.ExitStack() as undo:
+        # To read this file makes a device, which stays for good where it cannot be written to.
+        if not os.access(ZRAM / "hot_remove", os.W_OK):
+            raise Unavailable(f"swap: no zram device: {ZRAM}/hot_remove cannot be written to")
         try:
             number = int((ZRAM / "hot_add").read_text())
         except OSError as error:

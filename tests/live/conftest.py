@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import workloads
+from tests import userfault, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _injection(request: pytest.FixtureRequest) -> None:
+    """Skip what has other processes open a userfaultfd, where no other may be made to call."""
+    if request.path.name.startswith(("test_injection", "test_track_another")):
+        try:
+            userfault.need_injection()
+        except workloads.Unavailable as reason:
+            pytest.skip(str(reason))
 
 
 # Of a module, not of the session: other modules change the same settings of the kernel.

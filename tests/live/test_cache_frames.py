@@ -176,7 +176,9 @@ def test_who_is_charged(memory_cgroup: Path, tmp_path: Path) -> None:
     path.unlink()  # what is charged keeps the cgroup
 
 
-def test_looking_does_not_map_what_is_not_cached(need_root: None, tmp_path: Path) -> None:
+def test_looking_does_not_map_what_is_not_cached(
+    need_root: None, need_pfns: None, tmp_path: Path
+) -> None:
     """A sparse terabyte with two pages: it would take long, and read in the rest."""
     if not oracle.may_read("/proc/kpageflags"):
         pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")

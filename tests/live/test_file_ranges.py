@@ -32,8 +32,8 @@ def sparse(tmp_path: Path, need_frames: None) -> Path:
 
 
 @pytest.fixture
-def need_frames() -> None:
-    """Skip where the files about frames may not be read."""
+def need_frames(need_pfns: None) -> None:
+    """Skip where the files about frames may not be read, or frames are not shown."""
     if not os.access("/proc/kpageflags", os.R_OK):
         pytest.skip("needs root: /proc/kpageflags")
 

@@ -83,7 +83,7 @@ def test_layout_is_the_compilers(tmp_path: Path) -> None:
     assert said(compiled(tmp_path / "layout.rs", tmp_path)) == in_c
 
 
-def test_a_guest_at_work(tmp_path: Path) -> None:
+def test_a_guest_at_work(need_own_tracking: None, tmp_path: Path) -> None:
     lines = said(compiled(EXAMPLE, tmp_path), "16").splitlines()
     # it touches all of the first quarter, and then each 10th, 20th and 30th page of the eighth
     assert [line.split() for line in lines[1:]] == [
@@ -94,7 +94,7 @@ def test_a_guest_at_work(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_is_lost_and_nothing_made_up(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_made_up(need_own_tracking: None, tmp_path: Path) -> None:
     """Against a log of all writes, with pages in swap where there is some."""
     checker = compiled(CHECKER, tmp_path)
     seed = random.randrange(1, 1 << 31)

@@ -63,6 +63,8 @@ def system_ram() -> int:
     frames = 0
     for first, last in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) : System RAM$", text, re.MULTILINE):
         frames += (int(last, 16) + 1) // PAGE - -(-int(first, 16) // PAGE)
+    if not frames:
+        pytest.skip("/proc/iomem does not tell where memory is: needs CAP_SYS_ADMIN")
     return frames * PAGE
 
 

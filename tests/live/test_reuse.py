@@ -96,7 +96,7 @@ def test_a_number_that_is_another_process_s_by_now(
         assert process.pages((other.first.start, other.first.end)).count("present") == 16
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.usefixtures("need_root", "need_pfns")
 def test_sharers_are_not_handed_on_to_another(start: Start) -> None:
     """`who` said of a process that it shared its memory with those of the number's old owner."""
     target = start(workloads.dense(16 * PAGE))
@@ -163,7 +163,7 @@ def test_a_path_in_another_mount_namespace(tmp_path: Path) -> None:
     try:
         try:
             until_it_runs(impostor, "daemon")
-        except AssertionError:
+        except (FileNotFoundError, TimeoutError):  # it ended
             pytest.skip("cannot make a mount namespace")
         assert os.readlink(f"/proc/{impostor.pid}/exe") == str(real)
         assert pagemap.find(str(real)) == []
@@ -268,9 +268,13 @@ def test_a_pid_file_of_another_user_s(start: Start, tmp_path: Path) -> None:
         pagemap.Process(pid)
     with subprocess.Popen(["sleep", "60"], user=12345) as his:
         pid_file.write_text(f"{his.pid}\n")
-        with pagemap.Process(targets.one(f"@{pid_file}")) as process:
-            assert process.pid == his.pid
-        his.kill()
+        try:
+            with pagemap.Process(targets.one(f"@{pid_file}")) as process:
+                assert process.pid == his.pid
+        except pagemap.AccessDenied:
+            pytest.skip("needs CAP_SYS_PTRACE, to read another user's process")
+        finally:
+            his.kill()
     pid_file.write_text(f"{target.pid}\n")
     os.chown(pid_file, 0, 0)
     pid_file.chmod(0o666)
