@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import mmap
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import everyone, looks, oracle, page_words, userfault, workloads
+from tests import looks, oracle, page_words, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Pagemap
     from tests.conftest import Start
@@ -155,174 +154,11 @@ def test_filters(pagemap: Pagemap, dense: workloads.Target) -> None:
     assert pages("--charged-to", str(group + 1)) == 0
 
 
-def test_several_targets(
-    pagemap: Pagemap, start: Start, need_frames: None, unused_pid: int
-) -> None:
-    pids = [start(workloads.dense(MIB)).pid, start(workloads.dense(2 * MIB)).pid]
-    singles = [json.loads(pagemap("types", pid, "--json").out)["total"]["pages"] for pid in pids]
-    code, out, err = pagemap("types", *pids, "--json")
-    assert (code, err) == (0, [])
-    assert (
-        abs(json.loads(out)["total"]["pages"] - sum(singles)) < 40
-    )  # libraries are mapped around faults
-    code, out, err = pagemap("types", *pids, "--list", "--csv")
-    assert {row["pid"] for row in csv.DictReader(io.StringIO(out.decode()))} == set(map(str, pids))
-    code, out, err = pagemap("types", pids[0], unused_pid, "--json")
-    assert code == 66
-    assert json.loads(out)["total"]["pages"] > 200
-    assert len(err) == 1
-    assert str(unused_pid) in err[0]
-
-
-def test_frames_of_two_processes_count_once(
-    pagemap: Pagemap, start: Start, need_frames: None
-) -> None:
-    """What a child shares with its parent was counted for each of them."""
-    parent = start(workloads.dense(4 * MIB))
-    child = parent.ask("f")
-    parent.stop()
-    area = parent.first
-    pfns = {
-        oracle.pfn(entry)
-        for pid in (parent.pid, child)
-        for line in oracle.maps(pid)
-        for entry in oracle.entries(pid, line.start, line.end)
-        if oracle.pfn(entry)
-    }
-    told = [json.loads(pagemap("types", pid, "--json").out)["total"] for pid in (parent.pid, child)]
-    both = json.loads(pagemap("types", parent.pid, child, "--json").out)["total"]
-    assert abs(both["pages"] - told[0]["pages"] - told[1]["pages"]) < 40
-    assert abs(both["frames"] - len(pfns)) < 40
-    assert both["frames"] < told[0]["frames"] + told[1]["frames"] - area.pages + 40
-    assert both["size"] == both["frames"] * PAGE
-
-
-def test_a_name_may_fit_several(pagemap: Pagemap, namesakes: list[int], need_frames: None) -> None:
-    """Then a list says of which process each row is, and of one that is named twice it need not."""
-    name = everyone.status(namesakes[0], "Name")
-    code, out, err = pagemap("types", name, "--list", "--csv")
-    assert (code, err) == (0, [])
-    rows = list(csv.DictReader(io.StringIO(out.decode())))
-    assert {int(row["pid"]) for row in rows} >= set(namesakes)
-    pid = namesakes[0]
-    code, out, err = pagemap("types", pid, pid, "--list", "--csv", "--columns", "address")
-    assert (code, err, out.splitlines()[0]) == (0, [], b"address")
-
-
-@pytest.mark.parametrize("how", ["twice", "vfork", "CLONE_VM"])
-def test_one_address_space_counts_once(
-    pagemap: Pagemap, start: Start, need_frames: None, how: str
-) -> None:
-    """`types P P`, and a child of vfork beside its parent, counted all pages twice."""
-    if how == "CLONE_VM":
-        target = start(workloads.own_target("clone_vm", 2 * MIB))
-        (other,) = target.children
-    else:
-        target = start(workloads.dense(2 * MIB))
-        other = target.ask("v") if how == "vfork" else target.pid
-    alone = json.loads(pagemap("types", target.pid, "--json").out)["total"]["pages"]
-    code, out, err = pagemap("types", target.pid, other, "--json")
-    assert code == 0
-    assert abs(json.loads(out)["total"]["pages"] - alone) < 40
-    said = [f"counted once (vfork, CLONE_VM): process {target.pid} includes {other}"]
-    assert err == ([] if how == "twice" else [f"pagemap: {each}" for each in said])
-
-
-def test_markers_have_no_place_in_swap(
-    pagemap: Pagemap, need_frames: None, pfns_visible: bool
-) -> None:
-    """Untouched pages that userfaultfd protects were listed at swap offset 1."""
-    try:
-        with userfault.marked(8 * PAGE, touch=2 * PAGE) as (start, end):
-            where = ["--range", f"{start:#x}-{end:#x}", "--list", "--csv", "--raw"]
-            code, out, _ = pagemap("types", os.getpid(), *where, "--only", "marker")
-            pages = pagemap("types", os.getpid(), *where).out
-    except workloads.Unavailable as reason:
-        pytest.skip(str(reason))
-    assert code == 0
-    rows = list(csv.DictReader(io.StringIO(out.decode())))
-    assert [(int(row["pages"]), row["swap_offset"], row["pfn"]) for row in rows] == [(6, "", "")]
-    names = rows[0]["names"].split(",")
-    assert "marker" in names
-    assert "swap" not in names
-    assert sum(int(row["pages"]) for row in csv.DictReader(io.StringIO(pages.decode()))) == 2
-
-
-@pytest.mark.parametrize("raw", [False, True])
-def test_guards_count_only_by_their_name(pagemap: Pagemap, need_frames: None, raw: bool) -> None:
-    """They were pages without flags, and with --raw "swap"."""
-    with mmap.mmap(-1, 8 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        memory.write(b"x" * len(memory))
-        try:
-            memory.madvise(102, 2 * PAGE, 3 * PAGE)
-        except OSError:
-            pytest.skip("MADV_GUARD_INSTALL is of Linux 6.13")
-        start = oracle.address_of(memory)
-        where = ["--range", f"{start:#x}-{start + 8 * PAGE:#x}", "--json", *["--raw"][:raw]]
-        told = json.loads(pagemap("types", os.getpid(), *where).out)
-        assert told["total"]["pages"] == 5
-        for more in ([], ["--list"]):
-            told = json.loads(pagemap("types", os.getpid(), *where, *more, "--only", "guard").out)
-            (row,) = told["rows"]
-            assert row["pages"] == 3
-            assert "guard" in row["names"].split(",")
-            assert "swap" not in row["names"].split(",")
-        told = json.loads(pagemap("types", os.getpid(), *where, "--without", "swap").out)
-        assert told["total"]["pages"] == 5
-
-
 def test_a_row_without_flags_says_so(pagemap: Pagemap, need_frames: None) -> None:
     """Its cell of NAMES was empty."""
     code, out, _ = pagemap("types", "--only", "=")
     assert code == 0
     assert [line.split()[-1] for line in out.decode().splitlines()[1:2]] == ["(none)"]
-
-
-def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> None:
-    target = start(workloads.swapped())
-    target.stop()
-    area = target.areas["swapped"]
-    where = ["--range", f"{area.start:x}-{area.end:x}", "--csv"]
-    out = pagemap("types", target.pid, *where).out.decode()
-    counted = {row["flags"]: int(row["pages"]) for row in csv.DictReader(io.StringIO(out))}
-    entries = oracle.entries(target.pid, area.start, area.end)
-    swapped = [entry for entry in entries if oracle.has(entry, "swapped")]
-    assert counted["0x0"] == len(swapped) > 0
-    out = pagemap("types", target.pid, *where, "--list-each", "--only", "=").out.decode()
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert [int(row["swap_offset"]) for row in rows] == [oracle.place(e) // 32 for e in swapped]
-    assert {row["pfn"] for row in rows} == {""}
-    out = pagemap("types", target.pid, *where, "--raw", "--only", "swap").out.decode()
-    assert sum(int(row["pages"]) for row in csv.DictReader(io.StringIO(out))) == len(swapped)
-
-
-def test_merged_pages_of_all_memory(pagemap: Pagemap, start: Start, need_frames: None) -> None:
-    """Frames of the slab allocator have the flag of merged ones, and no process has them.
-
-    The kernel's own count has those too whose processes have ended, until ksmd comes by, which
-    rests here.
-    """
-    if not everyone.ksm_is_told():
-        pytest.skip("this kernel gives every anonymous page the flag of merged ones (6.10 on)")
-    target = start(workloads.ksm())
-    target.stop()
-    shared = Path("/sys/kernel/mm/ksm/pages_shared")
-    area = target.first
-    entries = oracle.entries(target.pid, area.start, area.end)
-    pfns = sorted({oracle.place(entry) for entry in entries})
-    flags = page_words.words(pfns, "kpageflags")
-    ours = [pfn for pfn, word in zip(pfns, flags, strict=True) if (word or 0) & everyone.KSM]
-    before = int(shared.read_text())
-    code, out, err = pagemap("types", "--only", "ksm", "--list-each", "--json")
-    assert (code, err) == (0, [])
-    listed = {int(row["pfn"], 16) for row in json.loads(out)["rows"]}
-    assert ours
-    assert set(ours) <= listed
-    assert len(listed) <= max(before, int(shared.read_text()))
-    where = [word for pfn in ours for word in ("--pfn", f"{pfn:#x}")]
-    for more in ([], ["--raw"]):
-        told = json.loads(pagemap("types", *where, "--only", "ksm", *more, "--json").out)
-        assert told["total"]["pages"] == len(ours)
 
 
 def test_memory(pagemap: Pagemap, need_frames: None) -> None:
