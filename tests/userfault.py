@@ -24,6 +24,12 @@ _API, _REGISTER, _PROTECT, _POISON = 0xC018AA3F, 0xC020AA00, 0xC018AA06, 0xC020A
 _WP, _MISSING = 2, 1
 _FEATURE_WP_HUGETLB_SHMEM, _FEATURE_WP_UNPOPULATED, _FEATURE_POISON = 1 << 12, 1 << 13, 1 << 14
 _FEATURE_WP_ASYNC = 1 << 15
+_SINCE = {
+    _FEATURE_WP_HUGETLB_SHMEM: "WP_HUGETLBFS_SHMEM (Linux 5.19)",
+    _FEATURE_WP_UNPOPULATED: "WP_UNPOPULATED (Linux 6.4)",
+    _FEATURE_POISON: "POISON (Linux 6.6)",
+    _FEATURE_WP_ASYNC: "WP_ASYNC (Linux 6.7)",
+}
 _MAP_HUGETLB = 0x40000
 _CALL = {"x86_64": 323, "aarch64": 282}
 
@@ -43,7 +49,11 @@ def opened(features: int) -> Iterator[int]:
     if fd < 0:
         raise Unavailable(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
     try:
-        _ioctl(fd, _API, struct.pack("=3Q", 0xAA, features, 0))
+        try:
+            _ioctl(fd, _API, struct.pack("=3Q", 0xAA, features, 0))
+        except Unavailable as reason:
+            names = [name for feature, name in _SINCE.items() if features & feature]
+            raise Unavailable(f"needs {', '.join(names)}: {reason}") from None
         yield fd
     finally:
         os.close(fd)
