@@ -134,9 +134,10 @@ def test_beside_the_kernels_figures(start: Start, tmp_path: Path) -> None:
             file.write(os.urandom(MIB))
     start(workloads.file_at(os.fsencode(path), size))
     told = agree()
-    assert (told["anon"].size or 0) >= SIZE
+    # new pages wait in lists of processors, where nothing says what they are
+    assert (told["anon"].size or 0) >= SIZE - SLACK
     # of one area the first half is written
-    assert (told["shmem"].size or 0) >= SIZE * 3 // 2
+    assert (told["shmem"].size or 0) >= SIZE * 3 // 2 - SLACK
     assert (told["file"].mapped or 0) >= size or (told["shmem"].mapped or 0) >= size  # of tmpfs
 
 
