@@ -80,7 +80,7 @@ def check(process: pagemap.Process, seen: Seen, got: object, wanted: object) -> 
 
 def known(process: pagemap.Process) -> int:
     """The categories that this kernel has; an entry may know of guard regions before a scan."""
-    told = {"file", "present", "swap", "guard"} | ({"soft_dirty"} & oracle.told_here())
+    told = {"file", "present", "swap"} | ({"soft_dirty", "guard"} & oracle.told_here())
     return sum(
         bit
         for name, bit in naive.CATEGORIES.items()
