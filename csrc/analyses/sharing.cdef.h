@@ -134,7 +134,7 @@ int64_t pm_sharing_groups(const struct pm_sharing *from, const uint32_t *groups,
 			  uint32_t *sets, uint32_t *scratch, struct pm_sharing *to,
 			  uint64_t *within);
 
-/* sharing_sums.c */
+/* sharing_settle.c */
 
 /*
  * Count into pages[] of each set the frames from `from` up to `to` of the table (`from`
@@ -148,6 +148,8 @@ int64_t pm_sharing_groups(const struct pm_sharing *from, const uint32_t *groups,
 int64_t pm_sharing_settle(const struct pm_sharing *sharing, int flags, int counts, uint64_t from,
 			  uint64_t to, uint64_t *scratch, struct pm_heavy *top, uint64_t capacity,
 			  uint64_t *top_count);
+
+/* sharing_sums.c */
 
 /* Add to labels[label][kind] the frames of each set, and to saved[label] the frames
  * that there would be more if each process, and each mapping of a merged frame, had its own. */
