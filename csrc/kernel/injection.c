@@ -19,12 +19,9 @@
  */
 #include "kernel/sys_trace.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#include "kernel/core.h"
-#include "kernel/injection.cdef.h"
-#include "kernel/read.cdef.h"
+#include "kernel/injection.h"
 #include "kernel/status.h"
 #include "kernel/sys.h"
 #include "kernel/trace.h"
@@ -32,159 +29,10 @@
 
 #ifdef PM_TRACE_WORKS
 
-enum { STACK = 16384, PATH = 40 };
-enum { VECTOR = 256, VDSO = 33 }; /* words of an auxiliary vector, and AT_SYSINFO_EHDR */
-
-/* What the helper and its caller share. */
-struct job {
-	struct pm_injection *in;
-	struct pm_trace trace;
-	int32_t result;
-	int pidfd;
-	int taken; /* our descriptor of what the thread made; -1 for none */
-};
-
-/* A path: `before`, a number, `after`. The helper uses as little of the C library as can be. */
-static void path_of(char *out, const char *before, int32_t number, const char *after)
-{
-	char digits[12];
-	size_t count = 0;
-
-	out = stpcpy(out, before);
-	do
-		digits[count++] = (char)('0' + number % 10);
-	while (number /= 10);
-	while (count)
-		*out++ = digits[--count];
-	stpcpy(out, after);
-}
-
-/* A file of the thread, open below the folder; or -errno. */
-static int open_file(const struct job *job, const char *name)
-{
-	char path[PATH];
-	int fd;
-
-	path_of(path, "task/", job->in->thread, name);
-	fd = pm_sys_open_below(job->in->folder, path);
-	return fd < 0 ? -errno : fd;
-}
-
-/* The number on a line of the thread's status, or -errno. */
-static int64_t number_in(const struct job *job, const char *name)
-{
-	const int fd = open_file(job, "/status");
-	int64_t found;
-
-	if (fd < 0)
-		return fd;
-	found = pm_status_number(fd, name);
-	pm_sys_close(fd);
-	return found;
-}
-
-/* Whether what we took is a userfaultfd: other threads may have put another file there. */
-static bool is_userfaultfd(int fd)
-{
-	static const char wanted[] = "anon_inode:[userfaultfd]";
-	char path[PATH], name[sizeof(wanted)];
-	ssize_t size;
-
-	path_of(path, "/proc/self/fd/", fd, "");
-	size = pm_sys_read_link(path, name, sizeof(name));
-	if (size != sizeof(wanted) - 1)
-		return false;
-	return memcmp(name, wanted, sizeof(wanted) - 1) == 0;
-}
-
-/*
- * Whether the seized thread is of the folder's process: its status there names us as its
- * tracer. Ids are not given anew while a thread is traced, so from here on they are its own.
- */
-static int32_t identify(const struct job *job)
-{
-	const int64_t tracer = number_in(job, "TracerPid:");
-
-	if (tracer < 0)
-		return tracer == -ENOENT ? -ESRCH : (int32_t)tracer;
-	return tracer == pm_sys_pid() ? 0 : -ESRCH;
-}
-
-/* Whether the call would be let through, and not kill the target. */
-static int32_t pass_filter(const struct job *job)
-{
-	const int64_t mode = number_in(job, "Seccomp:");
-
-	if (mode == -ENOENT) /* a kernel without it */
-		return 0;
-	if (mode < 0)
-		return (int32_t)mode;
-	return mode ? pm_trace_suspend_seccomp(&job->trace) : 0;
-}
-
-/* Whether it has its vDSO where its auxiliary vector had it: by exec it gets another. */
-static int32_t has_vdso(const struct job *job)
-{
-	const int fd = open_file(job, "/auxv");
-	uint64_t vector[VECTOR];
-	ssize_t size;
-
-	if (fd < 0)
-		return fd;
-	size = pm_sys_pread(fd, vector, sizeof(vector), 0);
-	pm_sys_close(fd);
-	for (ssize_t i = 0; i + 1 < size / (ssize_t)sizeof(*vector); i += 2)
-		if (vector[i] == VDSO)
-			return vector[i + 1] == job->in->vdso;
-	return 0;
-}
-
-/*
- * Whether the page of the call is the kernel's own: one that was written to is anonymous. It
- * is not read, for who maps another file there may keep us waiting for it.
- */
-static int32_t has_code(const struct job *job)
-{
-	const uint64_t page = job->in->call_at / (uint64_t)pm_sys_page_size();
-	const int fd = open_file(job, "/pagemap");
-	uint64_t entry;
-	int64_t got;
-
-	if (fd < 0)
-		return fd;
-	got = pm_read(fd, page, 1, &entry);
-	pm_sys_close(fd);
-	if (got < 1)
-		return got < 0 ? (int32_t)got : -ESRCH;
-	if (pm_flag(entry, PM_PRESENT_BIT))
-		return (int32_t)pm_flag(entry, PM_FILE_BIT);
-	return !pm_flag(entry, PM_SWAPPED_BIT);
-}
-
-/* Look at the stopped thread: whether a call can be made with it. */
-static int32_t examine(struct job *job)
-{
-	int32_t result;
-
-	job->in->step = PM_INJECTION_SECCOMP;
-	result = pass_filter(job);
-	if (result < 0)
-		return result;
-	job->in->step = PM_INJECTION_DISPATCH;
-	if (pm_trace_dispatches(&job->trace))
-		return -EBUSY;
-	job->in->step = PM_INJECTION_CODE;
-	result = has_vdso(job);
-	if (result <= 0)
-		return result < 0 ? result : -ENOENT;
-	result = has_code(job);
-	if (result <= 0)
-		return result < 0 ? result : -EPROTO;
-	return 0;
-}
+enum { STACK = 16384 };
 
 /* Have the stopped thread make a userfaultfd, which becomes ours. */
-static int32_t make(struct job *job)
+static int32_t make(struct pm_injection_job *job)
 {
 	const uint64_t flags = O_CLOEXEC | O_NONBLOCK | PM_UAPI_UFFD_USER_MODE_ONLY;
 	int64_t made = 0, closed = 0;
@@ -200,7 +48,7 @@ static int32_t make(struct job *job)
 	job->taken = pm_sys_pidfd_getfd(job->pidfd, (int)made);
 	if (job->taken < 0)
 		result = -errno;
-	else if (!is_userfaultfd(job->taken))
+	else if (!pm_injection_is_userfaultfd(job->taken))
 		return -EBADF; /* nor is it ours to close there */
 	if (result == 0)
 		job->in->step = PM_INJECTION_CLOSE;
@@ -208,7 +56,7 @@ static int32_t make(struct job *job)
 	return result < 0 ? result : left;
 }
 
-static int32_t stopped(struct job *job)
+static int32_t stopped(struct pm_injection_job *job)
 {
 	const uint64_t begin = pm_sys_now();
 	int32_t result, released;
@@ -220,7 +68,7 @@ static int32_t stopped(struct job *job)
 	if (result == -ENOEXEC)
 		job->in->step = PM_INJECTION_CODE;
 	if (result == 0)
-		result = examine(job);
+		result = pm_injection_examine(job);
 	if (result == 0)
 		result = make(job);
 	/* one that does not stop is let go by the kernel, when the helper ends */
@@ -233,7 +81,7 @@ static int32_t stopped(struct job *job)
 	return released;
 }
 
-static int32_t trace(struct job *job)
+static int32_t trace(struct pm_injection_job *job)
 {
 	int32_t result;
 
@@ -245,7 +93,7 @@ static int32_t trace(struct job *job)
 	if (result < 0)
 		return result;
 	job->in->step = PM_INJECTION_IDENTITY;
-	result = identify(job);
+	result = pm_injection_identify(job);
 	if (result < 0)
 		return result;
 	/* its descriptors may be others than those of the main thread, which may have ended */
@@ -258,9 +106,9 @@ static int32_t trace(struct job *job)
  * an interrupt to another processor, and without others who run there between us. But not
  * beside a real-time thread, which would not let us run there before it rests.
  */
-static void stay_with(const struct job *job)
+static void stay_with(const struct pm_injection_job *job)
 {
-	const int fd = open_file(job, "/stat");
+	const int fd = pm_injection_open(job, "/stat");
 
 	if (fd < 0)
 		return;
@@ -271,7 +119,7 @@ static void stay_with(const struct job *job)
 /* The helper's life. */
 static int help(void *argument)
 {
-	struct job *job = argument;
+	struct pm_injection_job *job = argument;
 
 	pm_sys_helper_begin();
 	stay_with(job);
@@ -283,7 +131,7 @@ int32_t pm_inject_userfaultfd(struct pm_injection *in)
 {
 	/* the helper's stack lies on ours, which waits */
 	_Alignas(16) char stack[STACK];
-	struct job job = {
+	struct pm_injection_job job = {
 		.in = in,
 		.trace = {
 			.tid = in->thread,

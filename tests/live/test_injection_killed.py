@@ -27,9 +27,8 @@ from tests.target import wait_until
 
 HERE = Path(__file__).resolve().parents[1]
 CSRC = HERE.parent / "csrc"
-PARTS = [
-    CSRC / f"kernel/{name}.c" for name in ("injection", "trace", "trace_sequence", "status", "read")
-]
+PARTS = [*CSRC.glob("kernel/injection*.c"), *CSRC.glob("kernel/trace*.c")]
+PARTS += [CSRC / f"kernel/{name}.c" for name in ("status", "read")]
 LONG = ROUNDS > 100
 MODES = ("read", "compute", "futex", "sleep", "epoll", "signals") if LONG else ("read",)
 SEIZE, CODE = STEPS["seize"], STEPS["code"]
