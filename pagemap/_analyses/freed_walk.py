@@ -17,10 +17,11 @@ from errno import ENODATA
 from pagemap._analyses.backing import Backing
 from pagemap._analyses.freed_files import EndingFiles
 from pagemap._analyses.freed_groups import Ending
-from pagemap._errors import PagemapError, from_file_error
+from pagemap._errors import PagemapError
 from pagemap._kernel import swap_areas, swap_types, task, thp
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.kernel_stacks import stack_size
+from pagemap._kernel.os_errors import from_file_error
 from pagemap._kernel.zero_frames import zero_frames
 from pagemap._native import freed as native
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM

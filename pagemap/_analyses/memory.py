@@ -16,8 +16,9 @@ from pagemap._analyses import memory_blocks, memory_cgroups, memory_figures, mem
 from pagemap._analyses.memory_groups import MemoryGroups
 from pagemap._analyses.memory_segments import segments
 from pagemap._analyses.memory_walk import count
-from pagemap._errors import PagemapError, Unsupported, UsageError, no_proc
+from pagemap._errors import PagemapError, Unsupported, UsageError
 from pagemap._kernel import buddyinfo, iomem, pagetypeinfo, thp
+from pagemap._kernel.os_errors import no_proc
 from pagemap._kernel.zones import zones
 from pagemap._space.about import about
 from pagemap._vocabulary.checks import check_int, check_threads

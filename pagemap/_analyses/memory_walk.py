@@ -6,8 +6,9 @@ import heapq
 from array import array
 from operator import itemgetter
 
-from pagemap._errors import PagemapError, from_file_error
+from pagemap._errors import PagemapError
 from pagemap._kernel.frames import FrameReader
+from pagemap._kernel.os_errors import from_file_error
 from pagemap._native import pipeline
 from pagemap._native.memory import STEP, FramesJob, FramesPiece, FramesScratch, FramesSums
 from pagemap._vocabulary.frame_kinds import FRAME_KINDS, MOVABLE

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from pagemap._analyses.page_cache import CacheWalk
 from pagemap._analyses.page_filter import Choice
-from pagemap._errors import PagemapError, PfnsHidden, UsageError, from_file_error
+from pagemap._errors import PagemapError, PfnsHidden, UsageError
 from pagemap._kernel.frames import FrameReader
+from pagemap._kernel.os_errors import from_file_error
 from pagemap._kernel.swap_types import kinds
 from pagemap._native import pipeline
 from pagemap._native.descriptors import Holder

@@ -23,9 +23,10 @@ from sys import getsizeof
 
 from pagemap._analyses.shared_sums import Sums
 from pagemap._analyses.sharing_groups import Grouped, GroupSharing
-from pagemap._errors import PagemapError, from_file_error
+from pagemap._errors import PagemapError
 from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, RESERVED, FrameReader
+from pagemap._kernel.os_errors import from_file_error
 from pagemap._native.descriptors import Holder
 from pagemap._native.heaviest import Heaviest
 from pagemap._native.lines import Lines

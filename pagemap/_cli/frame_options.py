@@ -19,9 +19,10 @@ def pfn_range(text: str) -> tuple[int, int]:
 
 def cgroup_inode(text: str | None) -> int | None:
     """The inode number of a memory cgroup, from its directory or a number, perhaps after an @."""
-    from pagemap._errors import NoSuchProcess, kind_of_file_error
+    from pagemap._errors import NoSuchProcess
     from pagemap._kernel.cgroup_members import CGROUP_KINDS
     from pagemap._kernel.mounts import kind_of
+    from pagemap._kernel.os_errors import kind_of_file_error
 
     if text is None:
         return None

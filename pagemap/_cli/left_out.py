@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemap._cli.messages import complain
-from pagemap._errors import remedy_for_others
+from pagemap._kernel.os_errors import remedy_for_others
 from pagemap._space.every_process import DENIED, ENDED
 
 TYPE_CHECKING = False

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 
-from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError
 from pagemap._kernel.chosen_pid import number, same
 from pagemap._kernel.folder import Folder
+from pagemap._kernel.os_errors import no_proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from errno import EACCES, ENOENT
 
-from pagemap._errors import PagemapError, kind_of_file_error
+from pagemap._kernel.os_errors import kind_of_file_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagemap._errors import PagemapError
 
 __all__ = ["Output", "failure"]
 

@@ -8,11 +8,12 @@ from hashlib import sha256
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of
-from pagemap._errors import ClosedProcess, PagemapError, UsageError, kind_of_file_error
+from pagemap._errors import ClosedProcess, PagemapError, UsageError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot import Options, categories_of, take_maps
 from pagemap._history.snapshot_frames import FrameTaking
 from pagemap._history.snapshot_writer import SnapshotWriter
+from pagemap._kernel.os_errors import kind_of_file_error
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.patches import Patching
 from pagemap._native.snapshot import BLOCK_WORDS, SavedTable, Taking

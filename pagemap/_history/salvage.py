@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from io import FileIO
 
-from pagemap._errors import PagemapError, not_opened
+from pagemap._errors import PagemapError
 from pagemap._history.salvage_chunks import chunks_of
 from pagemap._history.salvage_moments import Copy, moments_of
 from pagemap._history.salvage_parts import Parts
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._kernel.regular import irregular, open_regular
 from pagemap._space import snapshot_chunks as chunks
+from pagemap._space.snapshot_opened import not_opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import os
 import time
 from errno import ESRCH
 
-from pagemap._errors import ClosedProcess, TargetVanished, UsageError, from_os_error
+from pagemap._errors import ClosedProcess, TargetVanished, UsageError
+from pagemap._kernel.os_errors import from_os_error
 from pagemap._native.descriptors import Holder
 from pagemap._native.sampled import Ring
 from pagemap._space.about import about

@@ -12,11 +12,12 @@ from contextlib import nullcontext
 from time import time
 
 from pagemap._analyses.saved_facts import facts_of, sums_of
-from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError, no_proc
+from pagemap._errors import NoSuchProcess, PagemapError, TargetVanished, UsageError
 from pagemap._history import snapshot_facts
 from pagemap._history.snapshot_frames import FrameTaking
 from pagemap._history.snapshot_writer import SnapshotWriter
 from pagemap._kernel.maps_blocks import read_blocks
+from pagemap._kernel.os_errors import no_proc
 from pagemap._kernel.stopping import stopped
 from pagemap._native import pipeline
 from pagemap._native.descriptors import Descriptor

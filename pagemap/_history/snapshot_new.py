@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from pagemap._errors import PagemapError, kind_of_file_error
+from pagemap._errors import PagemapError
 from pagemap._history.snapshot import take
 from pagemap._kernel.new_file import NewFile
+from pagemap._kernel.os_errors import kind_of_file_error
 from pagemap._kernel.places import find
 
 TYPE_CHECKING = False

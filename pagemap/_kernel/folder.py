@@ -10,15 +10,9 @@ from __future__ import annotations
 import os
 from errno import EBADF, EMFILE, ENFILE, ENOENT, ESRCH
 
-from pagemap._errors import (
-    ClosedProcess,
-    NoSuchProcess,
-    PagemapError,
-    TargetVanished,
-    from_os_error,
-    no_proc,
-)
+from pagemap._errors import ClosedProcess, NoSuchProcess, PagemapError, TargetVanished
 from pagemap._kernel.chosen_pid import Chosen
+from pagemap._kernel.os_errors import from_os_error, no_proc
 from pagemap._kernel.regular import open_told
 from pagemap._kernel.whole_text import read_whole
 from pagemap._native import identity

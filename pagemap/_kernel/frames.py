@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 from array import array
 
-from pagemap._errors import AccessDenied, PagemapError, UsageError, from_file_error, from_os_error
+from pagemap._errors import AccessDenied, PagemapError, UsageError
+from pagemap._kernel.os_errors import from_file_error, from_os_error
 from pagemap._kernel.regular import open_told
 from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder

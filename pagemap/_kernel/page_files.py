@@ -15,14 +15,8 @@ import os
 from errno import EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
 from stat import S_ISBLK, S_ISREG
 
-from pagemap._errors import (
-    AccessDenied,
-    PagemapError,
-    TargetVanished,
-    Unsupported,
-    kind_of_file_error,
-    no_proc,
-)
+from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported
+from pagemap._kernel.os_errors import kind_of_file_error, no_proc
 from pagemap._kernel.regular import open_regular
 from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder

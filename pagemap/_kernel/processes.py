@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from errno import EMFILE, ENFILE
 
-from pagemap._errors import NoSuchProcess, PagemapError, UsageError, no_proc
+from pagemap._errors import NoSuchProcess, PagemapError, UsageError
 from pagemap._kernel.chosen_pid import Chosen
 from pagemap._kernel.executables import path_of, runs_file
 from pagemap._kernel.folder import Folder
+from pagemap._kernel.os_errors import no_proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

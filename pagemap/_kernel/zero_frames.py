@@ -11,7 +11,8 @@ import os
 import sys
 from errno import EACCES
 
-from pagemap._errors import PfnsHidden, from_os_error
+from pagemap._errors import PfnsHidden
+from pagemap._kernel.os_errors import from_os_error
 from pagemap._native import address_of, read
 from pagemap._native.descriptors import CLOSED
 from pagemap._vocabulary.flags import PFN_BITS

@@ -7,15 +7,16 @@ allocated by a number in it but within fixed bounds.
 from __future__ import annotations
 
 import os
-from errno import EBADMSG
+from errno import EBADMSG, EINVAL, ENOENT
 
-from pagemap._errors import PagemapError, from_os_error, no_snapshot, not_opened
+from pagemap._errors import PagemapError
+from pagemap._kernel.os_errors import from_os_error, kind_of_file_error, no_proc
 from pagemap._kernel.regular import irregular, open_regular
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
 from pagemap._space import snapshot_chunks as chunks
 
-__all__ = ["FILE_HEADER", "ChunkFile"]
+__all__ = ["FILE_HEADER", "ChunkFile", "no_snapshot", "not_opened"]
 
 FILE_HEADER = 16
 """Bytes before the first chunk."""
@@ -94,3 +95,26 @@ class ChunkFile(Holder):
             operation="read",
             path=self.path,
         )
+
+
+def not_opened(error: OSError, path: str) -> PagemapError:
+    """The error for the file of a snapshot that cannot be opened, which goes through /proc."""
+    missing = no_proc("/proc") if error.errno == ENOENT and os.path.exists(path) else None
+    if missing is not None:
+        return missing
+    return kind_of_file_error(error)(
+        f"cannot open {path}: {error.strerror}",
+        errno=error.errno,
+        operation="open the snapshot",
+        path=path,
+    )
+
+
+def no_snapshot(path: str) -> PagemapError:
+    """The error for a file that is there, and no snapshot."""
+    return PagemapError(
+        f"{path} is no snapshot of pagemap",
+        errno=EINVAL,
+        operation="open the snapshot",
+        path=path,
+    )

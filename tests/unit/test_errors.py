@@ -12,6 +12,7 @@ import pytest
 
 import pagemap
 from pagemap import _errors as errors
+from pagemap._kernel.os_errors import from_os_error
 
 EVERY = [
     errors.PagemapError("a", pid=1, errno=5, operation="read", path="/x"),
@@ -47,7 +48,7 @@ TABLE = {
 
 
 def test_the_table_names_every_error() -> None:
-    kinds = {name for name in errors.__all__ if name[0].isupper()}
+    kinds = set(errors.__all__)
     assert kinds == set(TABLE) == {type(error).__name__ for error in EVERY}
 
 
@@ -87,7 +88,7 @@ def test_survives(error: errors.PagemapError, way: str) -> None:
     ],
 )
 def test_errno_gets_its_meaning(code: int, kind: type, words: str) -> None:
-    error = errors.from_os_error(
+    error = from_os_error(
         OSError(code, "Input/output error"), pid=42, operation="read the page table", path="/p"
     )
     assert type(error) is kind
@@ -101,7 +102,7 @@ def test_root_is_not_told_to_become_root(
     monkeypatch: pytest.MonkeyPatch, user: int, advice: str
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    error = errors.from_os_error(
+    error = from_os_error(
         PermissionError(errno.EACCES, "Permission denied"), pid=42, operation="read the page table"
     )
     assert advice in str(error)

@@ -203,8 +203,9 @@ def _pfns(arguments: Namespace, saved: SavedProcesses | None) -> list[int]:
     """The PFNs that are asked for."""
     from pagemap._cli import targets
     from pagemap._cli.spaces import one
-    from pagemap._errors import UsageError, no_snapshot
+    from pagemap._errors import UsageError
     from pagemap._process import Process
+    from pagemap._space.snapshot_opened import no_snapshot
     from pagemap._vocabulary.units import PAGE_SHIFT, parse_address
 
     named = [parse_address(text, "PFN") for text in arguments.pfns]
