@@ -39,8 +39,8 @@ from pagemap._native.freed import (
     Search,
 )
 from pagemap._native.lines import Lines
-from pagemap._space.every_process import DENIED
 from pagemap._space.every_space import Spaces
+from pagemap._space.left_out import DENIED
 from pagemap._vocabulary.rows.freed import FreedRow
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 

@@ -46,7 +46,7 @@ class Failures:
         """Report what was left out or counted with other processes and is not an error."""
         from pagemap._cli.left_out import tell_sharers, tell_unknown
         from pagemap._cli.messages import complain
-        from pagemap._space.every_process import KERNEL_THREAD
+        from pagemap._space.left_out import KERNEL_THREAD
 
         about = self._about
         for each in about["left_out"]:

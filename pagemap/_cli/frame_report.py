@@ -84,7 +84,7 @@ def _verdict(about: Mapping[str, Any], frame: Mapping[str, Any], processes: int)
         return text
     if "among" in about:
         return f"{text}; the kernel counted {frame['mapcount']}, {missing} more, not of the file"
-    from pagemap._space.every_process import ENDED
+    from pagemap._space.left_out import ENDED
 
     unread = sum(each["reason"] != ENDED for each in about["left_out"])
     why = f"{counted(unread, *PROCESSES)} that could not be read, " if unread else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagemap._cli.messages import complain
 from pagemap._kernel.os_errors import remedy_for_others
-from pagemap._space.every_process import DENIED, ENDED
+from pagemap._space.left_out import DENIED, ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

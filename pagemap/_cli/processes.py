@@ -153,7 +153,7 @@ class Many:
         from pagemap._cli.exit_codes import DENIED, code_of, message_of
         from pagemap._cli.left_out import tell_left_out, tell_sharers
         from pagemap._cli.messages import complain
-        from pagemap._space import every_process
+        from pagemap._space import left_out
 
         every = self._every
         assert every is not None
@@ -176,5 +176,5 @@ class Many:
             complain(f"cgroup {self._cgroup!r} has no processes")
         if self._user is not None and not every.pids:
             complain(f"user {self._user!r} has no processes with memory")
-        denied = any(each.reason == every_process.DENIED for each in every.left_out)
+        denied = any(each.reason == left_out.DENIED for each in every.left_out)
         return DENIED if denied and not self._rows else 0

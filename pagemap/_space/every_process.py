@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from errno import EMFILE, ENFILE, ESRCH
+from errno import ESRCH
 
 from pagemap._errors import (
     AccessDenied,
@@ -23,11 +23,17 @@ from pagemap._kernel import meminfo
 from pagemap._kernel.folder import Folder
 from pagemap._kernel.processes import pids
 from pagemap._native.descriptors import Holder
+from pagemap._space.left_out import (
+    HAS_ENDED,
+    KERNEL_THREAD,
+    LeftOut,
+    raise_for_want_of_files,
+    reason_of,
+)
 from pagemap._space.live_space import LiveSpace
 from pagemap._space.machine import Machine
 from pagemap._space.shared_spaces import SharedSpaces
 from pagemap._space.tree_space import TreeSpace
-from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,23 +43,10 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
     _Space = TypeVar("_Space", LiveSpace, TreeSpace)
 
-__all__ = ["DENIED", "ENDED", "KERNEL_THREAD", "EveryProcess", "LeftOut"]
+__all__ = ["EveryProcess"]
 
-DENIED = "permission denied"
-ENDED = "ended or called exec meanwhile"
-KERNEL_THREAD = "a kernel thread has no memory of its own"
-
-_ENDED = (NoSuchProcess, TargetVanished)
 # What would befall one process as another: it is no reason to leave one out.
 _OF_ALL = (Unsupported, PfnsHidden, UsageError)
-
-
-class LeftOut(Record):
-    """A process that was not read, or not to its end."""
-
-    pid: int = field("", "the process")
-    name: str | None = field("", "its command name; None where that could not be read either")
-    reason: str = field("", "why: permission denied, ended or called exec meanwhile, or an error")
 
 
 class EveryProcess(Holder):
@@ -112,7 +105,7 @@ class EveryProcess(Holder):
         try:
             image = self._twins.image(pid)
         except PagemapError as error:
-            _raise_for_want_of_files(error)
+            raise_for_want_of_files(error)
         if not image:
             return self._may_have_memory(pid, named=named)
         twin = self._twins.find(pid, image)
@@ -126,7 +119,7 @@ class EveryProcess(Holder):
                 if not folder.is_kernel_thread():
                     return True  # it forbids reading, or is in the midst of exec
         except PagemapError as error:
-            _raise_for_want_of_files(error)
+            raise_for_want_of_files(error)
             return named or self._listed or isinstance(error, AccessDenied)
         if named:
             self._left_out[pid] = LeftOut(int(pid), self._name_of(pid), KERNEL_THREAD)
@@ -219,7 +212,7 @@ class EveryProcess(Holder):
         None where there is none: then `pid` is left out. Who shares its memory with short-lived
         processes is read that way.
         """
-        if isinstance(error, _ENDED):
+        if isinstance(error, HAS_ENDED):
             twins = self.sharers.pop(pid, [])
             if twins:
                 twin = self.pids[self.pids.index(pid)] = twins.pop(0)
@@ -246,14 +239,14 @@ class EveryProcess(Holder):
         try:
             with closing(Folder(self.meant(pid), str(pid), self.procfs)) as folder:
                 return folder.is_gone()
-        except _ENDED:
+        except HAS_ENDED:
             return True
         except PagemapError:
             return False
 
     def leave_out(self, pid: int, error: PagemapError) -> None:
         """Take note that `pid` could not be read, or not to its end; raise as `read` does."""
-        _raise_for_want_of_files(error)
+        raise_for_want_of_files(error)
         if isinstance(error, _OF_ALL):
             raise error
         if isinstance(error, NoSuchProcess):
@@ -261,7 +254,7 @@ class EveryProcess(Holder):
         self.errors.setdefault(pid, error)
         if pid not in self._left_out:
             name = self.names.get(pid) or self._name_of(pid)
-            self._left_out[pid] = LeftOut(int(pid), name, _reason(error))
+            self._left_out[pid] = LeftOut(int(pid), name, reason_of(error))
 
     def _how_it_ended(self, pid: int, error: PagemapError) -> PagemapError:
         """The error that tells a zombie from what is gone."""
@@ -290,22 +283,5 @@ def _vanished(pid: int) -> TargetVanished:
     )
 
 
-def _reason(error: PagemapError) -> str:
-    if isinstance(error, AccessDenied):
-        return DENIED
-    return ENDED if isinstance(error, _ENDED) else str(error)
-
-
 def _comm(data: bytes) -> str:
     return data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
-
-
-def _raise_for_want_of_files(error: PagemapError) -> None:
-    """Raise an error of ours where a limit of open files is met: nobody is left out for that."""
-    if error.errno in (EMFILE, ENFILE):
-        raise PagemapError(
-            f"cannot look at all processes: {os.strerror(error.errno)}; "
-            "raise the limit (ulimit -n, or the sysctl fs.file-max)",
-            errno=error.errno,
-            operation="look at all processes",
-        ) from None

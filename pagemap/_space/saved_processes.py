@@ -7,8 +7,8 @@ from time import time
 
 from pagemap._errors import PagemapError, PfnsHidden
 from pagemap._native.scan import Query, scan
-from pagemap._space.every_process import LeftOut
 from pagemap._space.every_space import SeveralSpaces
+from pagemap._space.left_out import LeftOut
 from pagemap._space.saved_frames import MOST_END, SavedFrameReader, SavedFrames
 from pagemap._space.saved_space import SavedSpace
 from pagemap._vocabulary.flags import SCAN_CATEGORIES

@@ -16,6 +16,7 @@ from pagemap._kernel import maps, maps_blocks
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Wanted
 from pagemap._space import every_process
 from pagemap._space.every_space import Spaces
+from pagemap._space.left_out import ENDED
 from tests import everyone, oracle, workloads, zoo
 from tests.live.as_nobody import as_nobody
 
@@ -62,7 +63,7 @@ def frame_of(table: Table[OwnerRow]) -> dict[str, Any]:
 def ended(table: Table[OwnerRow]) -> set[int]:
     """Those that ended meanwhile."""
     about: Any = table.about
-    return {each["pid"] for each in about["left_out"] if each["reason"] == every_process.ENDED}
+    return {each["pid"] for each in about["left_out"] if each["reason"] == ENDED}
 
 
 def test_a_page_of_two_hundred_children(start: Start) -> None:

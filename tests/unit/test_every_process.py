@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pagemap._errors import AccessDenied, NoSuchProcess, PagemapError, TargetVanished, Unsupported
 from pagemap._space import every_process, shared_spaces
-from pagemap._space.every_process import DENIED, ENDED, KERNEL_THREAD, EveryProcess
+from pagemap._space.every_process import EveryProcess
+from pagemap._space.left_out import DENIED, ENDED, KERNEL_THREAD
 from pagemap._space.shared_spaces import SharedSpaces
 from tests.unit import fake_proc
 

@@ -134,7 +134,7 @@ def _remark(table: Table[FreedRow]) -> int:
     from pagemap._cli.exit_codes import DENIED
     from pagemap._cli.left_out import tell_left_out
     from pagemap._cli.messages import complain
-    from pagemap._space.every_process import KERNEL_THREAD
+    from pagemap._space.left_out import KERNEL_THREAD
 
     about: Any = table.about
     tell_estimate(about, table.total().frees)

@@ -95,7 +95,7 @@ def run(arguments: Namespace) -> int:
     from pagemap._cli.targets import several
     from pagemap._errors import UsageError
     from pagemap._history.snapshot import Options, take
-    from pagemap._space.every_process import ENDED
+    from pagemap._space.left_out import ENDED
 
     options = Options(
         pfns=not arguments.no_pfns,

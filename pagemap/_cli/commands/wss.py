@@ -210,7 +210,7 @@ class _Report:
         from pagemap._cli.exit_codes import DENIED
         from pagemap._cli.left_out import tell_left_out, tell_sharers
         from pagemap._cli.messages import complain
-        from pagemap._space.every_process import DENIED as FORBIDDEN
+        from pagemap._space.left_out import DENIED as FORBIDDEN
 
         if self._vanished is not None:
             raise self._vanished
