@@ -10,9 +10,9 @@ from contextlib import closing
 from time import time
 
 from pagemap._analyses import memory_cgroups
-from pagemap._analyses.cached_files import CacheSurvey
 from pagemap._analyses.cached_held import HeldSurvey
 from pagemap._analyses.cached_rows import Rows
+from pagemap._analyses.cached_walk import CacheSurvey
 from pagemap._analyses.file_shares import FileShares
 from pagemap._kernel import cgroups
 from pagemap._kernel.cgroup_memory import charged

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from pagemap._analyses.cached_files import CacheRows
+    from pagemap._analyses.cached_walk import CacheRows
     from pagemap._kernel.held_files import Held
     from pagemap._vocabulary.rows.cached_file import CachedFileRow, HeldFileRow
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from pagemap._analyses.cached_files import CacheRows, CacheSurvey
     from pagemap._analyses.cached_held import HeldSurvey
+    from pagemap._analyses.cached_walk import CacheRows, CacheSurvey
     from pagemap._analyses.file_shares import FileShares
     from pagemap._tables.table import Table
 
@@ -62,7 +62,7 @@ def tables_of(
             last[:] = [held]
             yield held.table()
             return
-        from pagemap._analyses.cached_files import CacheSurvey
+        from pagemap._analyses.cached_walk import CacheSurvey
 
         survey = CacheSurvey(
             paths,
