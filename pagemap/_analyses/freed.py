@@ -1,6 +1,7 @@
 """How much memory comes back when processes end: all of a group at once.
 
-`freed_walk.py` counts the frames, `freed_estimate.py` does what is possible without.
+`freed_walk.py` counts the frames, of which `freed_counted.py` makes rows; `freed_estimate.py` does
+what is possible without them.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def freed(
                 require_pfns(PURPOSE)
                 walk = Walk(reader, end, chosen, by, label, procfs=procfs)
                 walk.through(window, threads=check_threads(threads), progress=progress)
-                return _table(begin, walk.rows(), walk.about(), walk.spaces, chosen)
+                counted = walk.counted()
+                return _table(begin, counted.rows(), counted.about(), counted.spaces, chosen)
         except (AccessDenied, PfnsHidden, Unsupported) as error:
             if frames or error.pid is not None:
                 raise

@@ -15,24 +15,22 @@ from contextlib import closing
 from errno import ENODATA
 
 from pagemap._analyses.backing import Backing
+from pagemap._analyses.freed_counted import Counted
 from pagemap._analyses.freed_files import EndingFiles
 from pagemap._analyses.freed_groups import Ending
 from pagemap._errors import PagemapError
 from pagemap._kernel import swap_areas, swap_types, task, thp
 from pagemap._kernel.folder import Folder
-from pagemap._kernel.kernel_stacks import stack_size
 from pagemap._kernel.os_errors import from_file_error
 from pagemap._kernel.zero_frames import zero_frames
 from pagemap._native import freed as native
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
 from pagemap._native.descriptors import Holder
 from pagemap._native.freed import (
-    ANON,
     AREAS,
     ELSEWHERE,
     FILE,
     OTHER,
-    SLOT,
     Holders,
     HoldingBuffer,
     HoldingPiece,
@@ -40,8 +38,6 @@ from pagemap._native.freed import (
 )
 from pagemap._native.lines import Lines
 from pagemap._space.every_space import Spaces
-from pagemap._space.left_out import DENIED
-from pagemap._vocabulary.rows.freed import FreedRow
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
@@ -49,24 +45,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from pagemap._analyses.freed_groups import Group
     from pagemap._kernel.frames import FrameReader
     from pagemap._native.owners import Visit
     from pagemap._space.address_space import AddressSpace
     from pagemap._space.every_space import Progress, Seen
 
-__all__ = ["NOT_SEEN", "PURPOSE", "WINDOW", "Walk"]
+__all__ = ["PURPOSE", "WINDOW", "Walk"]
 
 WINDOW = 1 << 27
 """Frames that the table holds at a time: half a TiB of pages of 4 KiB, for at most 1 GiB."""
-
-NOT_SEEN = (
-    "kernel memory of the processes but for page tables and stacks (files, sockets, pipes, slab)",
-    "page cache of removed files on disks, which ends with them, and is droppable here",
-    "shared memory that is held by a descriptor in flight, a mount, or a device",
-    "swap slots of pages that are in memory too",
-)
-"""What `freed` does not look at."""
 
 PURPOSE = "tell what comes back"
 """What errors say could not be done."""
@@ -128,6 +115,10 @@ class Walk(Holder):
             except OSError as error:
                 raise self._error(error) from None
         self._holders.close()
+
+    def counted(self) -> Counted:
+        """What was counted, after `through`."""
+        return Counted(self.spaces, self._ending, self._files, self._holders, procfs=self._procfs)
 
     def _error(self, error: OSError) -> PagemapError:
         path = self._reader.path("flags")
@@ -207,81 +198,6 @@ class Walk(Holder):
             for start, end in zip(bounds[::2], bounds[1::2], strict=True)
         ]
         return ranges, bytes(kinds)
-
-    def rows(self) -> list[FreedRow]:
-        """A row for each group of which anything could be read."""
-        stack = stack_size(self._procfs)
-        closed = {each.pid for each in self.spaces.left_out if each.reason == DENIED}
-        rows = []
-        for number, group in enumerate(self._ending.groups):
-            for pids in (group.spaces, group.members):
-                pids[:] = [pid for pid in pids if pid not in closed]
-            if group.members:
-                own = self._own(group, stack)
-                rows.append(self._row(number, group, *own))
-        return rows
-
-    def _own(self, group: Group, stack: int | None) -> tuple[int | None, int | None]:
-        """The bytes of page tables and of the kernel's stacks; None where they are not told."""
-        tables = self._sum(group.spaces, task.page_tables)
-        threads = self._sum(group.members, task.threads)
-        return tables, None if stack is None or threads is None else stack * threads
-
-    def _sum(self, pids: Sequence[int], read: Any) -> int | None:
-        """Of those that are there."""
-        total = 0
-        for pid in pids:
-            try:
-                with closing(Folder(self.spaces.meant(pid), str(pid), self._procfs)) as folder:
-                    total += read(folder) or 0
-            except PagemapError:
-                continue
-        return total
-
-    def _row(
-        self,
-        number: int,
-        group: Group,
-        tables: int | None,
-        stacks: int | None,
-    ) -> FreedRow:
-        sums = self._holders.sums(number + 1)
-        mapped, sole = (
-            [pages << PAGE_SHIFT for pages in sums[name]] for name in ("mapped", "sole")
-        )
-        anon = sole[ANON] + (sums["unmapped"][0] << PAGE_SHIFT)
-        shmem, swapped = self._files.shmem[number], self._files.swapped[number]
-        # of OTHER all, also what nobody else maps: its files, and its drivers, keep it
-        stays = [mapped[ANON] - sole[ANON], mapped[FILE] - sole[FILE], mapped[OTHER]]
-        return FreedRow(
-            group=group.label or None,
-            processes=len(group.members),
-            frees=anon + shmem + (tables or 0) + (stacks or 0),
-            anon=anon,
-            shmem=shmem,
-            page_tables=tables,
-            kernel_stacks=stacks,
-            hugetlb=sole[native.HUGETLB] + self._files.hugetlb[number],
-            swap=None if swapped is None else sole[SLOT] + swapped,
-            droppable=sole[FILE],
-            stays=sum(stays),
-            stays_anon=stays[0],
-            stays_file=stays[1],
-            stays_shmem=stays[2],
-            name=group.name,
-        )
-
-    def about(self) -> dict[str, object]:
-        """What holds for all rows."""
-        return {
-            "estimated": False,
-            "why": None,
-            "at_most": None,
-            "held": list(map(int, self._ending.held)),
-            "stack": stack_size(self._procfs),
-            "beyond": self._holders.beyond << PAGE_SHIFT,
-            "not_seen": list(NOT_SEEN),
-        }
 
 
 def _areas(procfs: str) -> list[int]:
