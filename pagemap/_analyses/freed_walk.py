@@ -12,7 +12,6 @@ time, and they are gone through once for each window), 4 for each slot in use.
 from __future__ import annotations
 
 from contextlib import closing
-from errno import ENODATA
 
 from pagemap._analyses.backing import Backing
 from pagemap._analyses.freed_counted import Counted
@@ -21,7 +20,7 @@ from pagemap._analyses.freed_groups import Ending
 from pagemap._errors import PagemapError
 from pagemap._kernel import swap_areas, swap_types, task, thp
 from pagemap._kernel.folder import Folder
-from pagemap._kernel.os_errors import from_file_error
+from pagemap._kernel.os_errors import from_frames_error
 from pagemap._kernel.zero_frames import zero_frames
 from pagemap._native import freed as native
 from pagemap._native.counting import BACKINGS, HUGETLB, SHMEM
@@ -113,24 +112,12 @@ class Walk(Holder):
                 for _ in self._holders.settle(flags, counts):
                     pass
             except OSError as error:
-                raise self._error(error) from None
+                raise from_frames_error(error, self._reader.path("flags"), PURPOSE) from None
         self._holders.close()
 
     def counted(self) -> Counted:
         """What was counted, after `through`."""
         return Counted(self.spaces, self._ending, self._files, self._holders, procfs=self._procfs)
-
-    def _error(self, error: OSError) -> PagemapError:
-        path = self._reader.path("flags")
-        if isinstance(error, PagemapError) or error.errno != ENODATA:
-            return error if isinstance(error, PagemapError) else from_file_error(error, path)
-        return PagemapError(
-            f"cannot {PURPOSE}: {path}, or kpagecount beside it, ends before frames that "
-            "processes map",
-            errno=ENODATA,
-            operation="read",
-            path=path,
-        )
 
     def _fill_slots(self, threads: int | None) -> None:
         """Add the slots of others, where any of them may have one that a group has too."""

@@ -18,15 +18,13 @@ from __future__ import annotations
 import os
 from array import array
 from contextlib import closing
-from errno import ENODATA
 from sys import getsizeof
 
 from pagemap._analyses.shared_sums import Sums
 from pagemap._analyses.sharing_groups import Grouped, GroupSharing
-from pagemap._errors import PagemapError
 from pagemap._kernel import meminfo
 from pagemap._kernel.frames import KSM, RESERVED, FrameReader
-from pagemap._kernel.os_errors import from_file_error
+from pagemap._kernel.os_errors import from_frames_error
 from pagemap._native.descriptors import Holder
 from pagemap._native.heaviest import Heaviest
 from pagemap._native.lines import Lines
@@ -211,16 +209,7 @@ class Walk(Holder):
             for _ in self._table.settle(self._flags, self._counts, len(self._labels), heaviest):
                 pass
         except OSError as error:
-            path = reader.path("flags")
-            if error.errno != ENODATA:
-                raise from_file_error(error, path) from None
-            raise PagemapError(
-                f"cannot {self._purpose}: {path}, or kpagecount beside it, ends before frames "
-                "that processes map",
-                errno=ENODATA,
-                operation="read",
-                path=path,
-            ) from None
+            raise from_frames_error(error, reader.path("flags"), self._purpose) from None
 
     def _fill(self, *, count_exclusive: bool) -> None:
         joining = bool(self._targets)

@@ -9,6 +9,7 @@ from pagemap._errors import AccessDenied, NoSuchFile, NoSuchProcess, PagemapErro
 
 __all__ = [
     "from_file_error",
+    "from_frames_error",
     "from_os_error",
     "kind_of_file_error",
     "no_proc",
@@ -115,4 +116,21 @@ def from_file_error(error: OSError, path: str) -> PagemapError:
         )
     return PagemapError(
         f"cannot read {path}: {error.strerror or error}", errno=code, operation="read", path=path
+    )
+
+
+def from_frames_error(error: OSError, path: str, purpose: str) -> PagemapError:
+    """The error for what the frames of page tables were looked up for, in the file at `path`.
+
+    ENODATA is the end of one of the files: of a copy, or of memory that went away meanwhile.
+    """
+    if isinstance(error, PagemapError):
+        return error
+    if error.errno != errno.ENODATA:
+        return from_file_error(error, path)
+    return PagemapError(
+        f"cannot {purpose}: {path}, or kpagecount beside it, ends before frames that processes map",
+        errno=errno.ENODATA,
+        operation="read",
+        path=path,
     )
