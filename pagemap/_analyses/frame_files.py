@@ -15,8 +15,9 @@ from contextlib import closing
 from pagemap._analyses.held_files import HeldFiles
 from pagemap._analyses.page_cache import CacheWalk
 from pagemap._errors import PagemapError, Unsupported, UsageError
+from pagemap._kernel.files_below import files_in
 from pagemap._kernel.frames import FrameReader
-from pagemap._kernel.page_files import OpenFile, file_error, files_in
+from pagemap._kernel.page_files import OpenFile, file_error
 from pagemap._kernel.swap_types import kinds
 from pagemap._native.descriptors import Holder
 from pagemap._native.memory import kind_of

@@ -20,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from pagemap._kernel.page_files import Failed, OpenFile
+    from pagemap._kernel.files_below import Failed
+    from pagemap._kernel.page_files import OpenFile
     from pagemap._native.types import Job
     from pagemap._native.types_blocks import Blocks, Found
 

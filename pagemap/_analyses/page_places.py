@@ -6,7 +6,7 @@ import time
 
 from pagemap._analyses.page_survey import OF_FRAMES, OF_PROCESSES
 from pagemap._errors import PagemapError, UsageError
-from pagemap._kernel.page_files import OpenFile, files_in
+from pagemap._kernel.files_below import files_in
 from pagemap._native.types_blocks import COUNTS
 from pagemap._space.about import about
 from pagemap._space.address_space import AddressSpace
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pagemap._analyses.page_survey import Survey
     from pagemap._kernel.frames import FrameReader
+    from pagemap._kernel.page_files import OpenFile
     from pagemap._native.types_blocks import Found
     from pagemap._space.arguments import Target
 

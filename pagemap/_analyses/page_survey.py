@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeVar
 
-    from pagemap._kernel.page_files import Failed, OpenFile
+    from pagemap._kernel.files_below import Failed
+    from pagemap._kernel.page_files import OpenFile
     from pagemap._native.types_blocks import Blocks, Found
     from pagemap._space.address_space import AddressSpace
 

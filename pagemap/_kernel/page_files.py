@@ -1,12 +1,10 @@
-"""Files whose page cache is read: opened so that this leaves no trace, and found in directories.
+"""Files whose page cache is read: opened so that this leaves no trace.
 
 O_NOATIME keeps the time of last access. It is also the proof that mincore will tell the truth: both
 are for the file's owner and CAP_FOWNER (inode_owner_or_capable), and to others mincore says that
 every page is cached (can_do_mincore in mm/mincore.c).
 
-A folder is entered, and a file opened, below the descriptor of the folder that lists it: whoever
-may write there can put a symbolic link in its place, and it is not followed. A file that is named
-is opened as what was looked at.
+A file that is named is opened as what was looked at; `files_below.py` finds those of folders.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from stat import S_ISBLK, S_ISREG
 from pagemap._errors import AccessDenied, PagemapError, TargetVanished, Unsupported
 from pagemap._kernel.os_errors import kind_of_file_error, no_proc
 from pagemap._kernel.regular import open_regular
-from pagemap._kernel.subfolders import Subfolder, Way
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.types_blocks import BLOCK_PAGES
 from pagemap._native.types_files import MINCORE_TELLS, NOT_CACHED, cacheable, next_cached
@@ -26,11 +23,9 @@ from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Failed = Callable[[PagemapError], object]
-
-__all__ = ["OpenFile", "file_error", "files_in", "open_to_ask", "unasked_error"]
+__all__ = ["OpenFile", "file_error", "open_to_ask", "unasked_error"]
 
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOATIME
@@ -211,71 +206,3 @@ def _irregular(path: str) -> PagemapError:
         operation="look at the page cache",
         path=path,
     )
-
-
-def files_in(
-    path: str, failed: Failed, entered: set[tuple[int, int]] | None = None
-) -> Iterator[OpenFile]:
-    """The file `path`, or every regular file below that folder: each open, and to be closed.
-
-    Symbolic links below it are not followed, nor are other file systems entered. `entered` are the
-    folders, by device and inode, that need not be entered again, and gets those that were: a folder
-    may be mounted in several places, and `path` lie below another one that is asked for. A file of
-    a folder that cannot be opened is told to `failed`; of a `path` that is a file, it is raised.
-    """
-    known: set[tuple[int, int]] = set() if entered is None else entered
-    try:
-        way = Way(path)
-    except NotADirectoryError:
-        yield OpenFile(path)
-        return
-    except OSError as error:
-        raise file_error(error, path) from None
-    try:
-        folders = [way.top]
-        while folders:
-            yield from _enter(way, folders, known, failed)
-    finally:
-        way.close()
-
-
-def _enter(
-    way: Way, folders: list[Subfolder], known: set[tuple[int, int]], failed: Failed
-) -> Iterator[OpenFile]:
-    """The regular files of the last of `folders`, in whose place come the folders in it."""
-    folder = folders.pop()
-    if folder.identity in known:
-        return
-    path = folder.path()
-    try:
-        fd = way.enter(folder)
-        known.add(folder.identity)
-        with os.scandir(fd) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        if folder is way.top:
-            raise file_error(error, path) from None
-        failed(file_error(error, path))
-        return
-    below: list[Subfolder] = []
-    unasked = way.unasked(folder)
-    for entry in found:
-        if entry.name in unasked:
-            continue  # another file system, which need not answer
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                each = Subfolder(entry.name, folder, entry.stat(follow_symlinks=False))
-                if each.identity[0] == folder.identity[0]:
-                    below.append(each)
-                continue
-            if not entry.is_file(follow_symlinks=False):
-                continue
-            name = os.path.join(path, entry.name)
-            file = OpenFile(name, follow=False, folder=fd, name=entry.name)
-        except PagemapError as error:
-            failed(error)
-        except OSError as error:
-            failed(file_error(error, os.path.join(path, entry.name)))
-        else:
-            yield file
-    folders += reversed(below)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pagemap._kernel.page_files import OpenFile, files_in
+from pagemap._kernel.files_below import files_in
 from tests import oracle
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pagemap
+    from pagemap._kernel.page_files import OpenFile
 
 PAGE = oracle.PAGE
 MIB = 1 << 20
