@@ -52,9 +52,9 @@ from pagemap._history.tracker import Tracker as Tracker
 from pagemap._history.tracker import track as track
 from pagemap._history.working_set import working_set as working_set
 from pagemap._kernel.folder import Folder as Folder
-from pagemap._kernel.frames import Frame as Frame
+from pagemap._kernel.frame import Frame as Frame
+from pagemap._kernel.frame import Frames as Frames
 from pagemap._kernel.frames import FrameReader as FrameReader
-from pagemap._kernel.frames import Frames as Frames
 from pagemap._kernel.processes import find as find
 from pagemap._process import Process as Process
 from pagemap._process import virt_to_phys as virt_to_phys

@@ -7,7 +7,7 @@ from pagemap._vocabulary.frame_flags import PAGE_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagemap._kernel.frames import Frame
+    from pagemap._kernel.frame import Frame
     from pagemap._vocabulary.rows.mapping import Mapping
 
 __all__ = [

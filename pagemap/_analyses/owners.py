@@ -22,7 +22,8 @@ from pagemap._analyses.owner_kinds import (
 from pagemap._errors import Unsupported, UsageError
 from pagemap._kernel import maps
 from pagemap._kernel.cgroups import directory_of
-from pagemap._kernel.frames import Frame, FrameReader
+from pagemap._kernel.frame import Frame
+from pagemap._kernel.frames import FrameReader
 from pagemap._native.descriptors import Holder
 from pagemap._native.owners import OwnersPiece, SightingBuffer, Visit, Wanted
 from pagemap._space.about import about

@@ -13,27 +13,24 @@ import os
 from array import array
 
 from pagemap._errors import AccessDenied, PagemapError, UsageError
+from pagemap._kernel.frame import Frames
 from pagemap._kernel.os_errors import from_file_error, from_os_error
 from pagemap._kernel.regular import open_told
-from pagemap._native import NO_PFN, address_of, aligned, pfns, pipeline, read
+from pagemap._native import address_of, aligned, pfns, pipeline, read
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.frames import NO_WORD, Scratch, Wishes, frames_end, known, words_of
 from pagemap._vocabulary.checks import check_threads
 from pagemap._vocabulary.frame_flags import PAGE_FLAGS
-from pagemap._vocabulary.record import Record, field
 from pagemap._vocabulary.units import PAGE_SHIFT, PAGE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
     from typing import TypeVar
 
-    from pagemap._vocabulary.frame_flags import PageFlag
-
     _FrameReader = TypeVar("_FrameReader", bound="FrameReader")
-    _Word = TypeVar("_Word", bound=int)
 
-__all__ = ["FILES", "KSM", "NO_WORD", "RESERVED", "Frame", "FrameReader", "Frames"]
+__all__ = ["FILES", "KSM", "NO_WORD", "RESERVED", "FrameReader"]
 
 FILES = {"flags": "kpageflags", "mapcounts": "kpagecount", "cgroups": "kpagecgroup"}
 """The columns, and the file of each below /proc."""
@@ -48,15 +45,6 @@ _ANON = next(1 << flag.bit for flag in PAGE_FLAGS if flag.name == "anonymous")
 _TRIES = 8  # to see a page of our own that the kernel does not move meanwhile
 
 PIECE = 1 << 14  # wishes that one step gathers: 1-2 ms
-
-
-class Frame(Record):
-    """A frame of `FrameReader.read`, and what was asked of it; None for what is not known."""
-
-    pfn: int | None = field("", "its number; None where it is hidden or there is none")
-    flags: PageFlag | None = field("", "what it is, as the kernel flags it")
-    mapcount: int | None = field("", "how often it is mapped")
-    cgroup: int | None = field("", "inode number of the memory cgroup that it is charged to")
 
 
 class FrameReader(Holder):
@@ -242,60 +230,3 @@ def _buffer_of(pfns: memoryview | Iterable[int]) -> memoryview:
     if pfns.c_contiguous and aligned(pfns):
         return pfns.cast("B").cast("Q")
     return memoryview(array("Q", pfns.tobytes()))
-
-
-class Frames:
-    """Frames as `FrameReader.read` was asked for them: a sequence of `Frame` over columns.
-
-    `pfns`, and those of `flags`, `mapcounts` and `cgroups` that were asked for, are read-only
-    memoryviews of format ``Q``; the others are None. All bits are set where the kernel gives no
-    value. `cgroups` are inode numbers of directories of memory cgroups.
-    """
-
-    __slots__ = ("cgroups", "flags", "mapcounts", "pfns")
-
-    def __init__(
-        self,
-        pfns: memoryview,
-        *,
-        flags: memoryview | None = None,
-        mapcounts: memoryview | None = None,
-        cgroups: memoryview | None = None,
-    ) -> None:
-        self.pfns: memoryview = pfns.toreadonly()
-        self.flags: memoryview | None = flags
-        self.mapcounts: memoryview | None = mapcounts
-        self.cgroups: memoryview | None = cgroups
-
-    def __len__(self) -> int:
-        return len(self.pfns)
-
-    def __getitem__(self, index: int) -> Frame:
-        if index < 0:
-            index += len(self.pfns)
-        if not 0 <= index < len(self.pfns):
-            raise IndexError(f"frame {index} of {len(self.pfns)}")
-        return self._frame(index)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return map(self._frame, range(len(self.pfns)))
-
-    def _frame(self, index: int) -> Frame:
-        from pagemap._vocabulary.frame_flags import PageFlag  # enum takes long to load
-
-        pfn = self.pfns[index]
-        return Frame(
-            None if pfn == NO_PFN else pfn,
-            _known(self.flags, index, PageFlag),
-            _known(self.mapcounts, index, int),
-            _known(self.cgroups, index, int),
-        )
-
-    def __repr__(self) -> str:
-        return f"<Frames {len(self.pfns)}>"
-
-
-def _known(column: memoryview | None, index: int, kind: Callable[[int], _Word]) -> _Word | None:
-    if column is None or column[index] == NO_WORD:
-        return None
-    return kind(column[index])
