@@ -20,6 +20,7 @@ import time
 from contextlib import suppress
 from errno import EACCES, ENODATA
 
+from pagemap._analyses.gentle_sums import sums_of
 from pagemap._analyses.swapped_shmem import SwappedShmem
 from pagemap._errors import AccessDenied, PfnsHidden, Unsupported, UsageError
 from pagemap._kernel import maps, swap_types
@@ -31,7 +32,6 @@ from pagemap._native.frames import frames_end
 from pagemap._native.lines import Lines
 from pagemap._native.scan import Spans
 from pagemap._vocabulary.checks import check_number
-from pagemap._vocabulary.rows.footprint import FootprintSums
 from pagemap._vocabulary.units import PAGE_SHIFT
 
 TYPE_CHECKING = False
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pagemap._space.address_space import AddressSpace
+    from pagemap._vocabulary.rows.footprint import FootprintSums
     from pagemap._vocabulary.rows.mapping import Mapping
 
-__all__ = ["UNTOLD", "Gentle"]
+__all__ = ["Gentle"]
 
 _SLICE = 0.001  # seconds of work between two pauses; shorter ones would mostly oversleep
-_PSS_SHIFT = 12
 _FILES = ("mapcounts", "flags")
 _HUGETLB = (native.HELD.index("shared_hugetlb"), native.HELD.index("private_hugetlb"))
 _SWAP = native.HELD.index("swap")
@@ -123,14 +123,14 @@ class Gentle(Holder):
     def walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, FootprintSums]]:
         """Each mapping with what it holds. Raises PfnsHidden, TargetVanished."""
         for mapping, sums in self._walk(process):
-            yield mapping, _made(sums)
+            yield mapping, sums_of(sums)
 
     def total(self, process: AddressSpace) -> FootprintSums:
         """What the whole process holds: PSS is rounded once. Raises as `walk`."""
         sums = (0,) * len(native.HELD)
         for _, held in self._walk(process):
             sums = tuple(one + other for one, other in zip(sums, held, strict=True))
-        return _made(sums)
+        return sums_of(sums)
 
     def _walk(self, process: AddressSpace) -> Iterator[tuple[Mapping, tuple[int, ...]]]:
         if process.kernel_thread:
@@ -227,42 +227,3 @@ class Gentle(Holder):
             time.sleep(seconds)
         else:
             os.sched_yield()
-
-
-def _made(sums: tuple[int, ...]) -> FootprintSums:
-    """The sums, in bytes; None for what only the kernel's own tell."""
-    pages = dict(zip(native.HELD, sums, strict=True))
-
-    def size(*names: str, known: bool = True) -> int | None:
-        return sum(pages[name] for name in names) << PAGE_SHIFT if known else None
-
-    shared, private = not pages["shared_untold"], not pages["private_untold"]
-    told = {
-        "rss": size("rss"),
-        "anon": size("anon"),
-        "file": (pages["rss"] - pages["anon"] - pages["shmem"]) << PAGE_SHIFT,
-        "shmem": size("shmem"),
-        "pss": pages["pss"] >> _PSS_SHIFT,
-        "uss": size("private_clean", "private_dirty", "private_untold"),
-        "swap": size("swap", known=not pages["swap_untold"]),
-        "shared": size("shared_clean", "shared_dirty", "shared_untold"),
-        "dirty": size("shared_dirty", "private_dirty", known=shared and private),
-        "clean": size("shared_clean", "private_clean", known=shared and private),
-        "shared_clean": size("shared_clean", known=shared),
-        "shared_dirty": size("shared_dirty", known=shared),
-        "private_clean": size("private_clean", known=private),
-        "private_dirty": size("private_dirty", known=private),
-        "hugetlb": size("shared_hugetlb", "private_hugetlb"),
-        "shared_hugetlb": size("shared_hugetlb"),
-        "private_hugetlb": size("private_hugetlb"),
-        "hugetlb_pss": None if pages["hugetlb_untold"] else pages["hugetlb_pss"] >> _PSS_SHIFT,
-    }
-    return FootprintSums._make(map(told.get, FootprintSums._fields))
-
-
-UNTOLD = tuple(
-    name
-    for name, size in _made((0,) * len(native.HELD))._asdict().items()
-    if size is None and name not in ("share", "size")
-)
-"""What no gentle walk can tell: only the kernel's own sums have it."""

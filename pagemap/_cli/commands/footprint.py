@@ -221,7 +221,8 @@ def _of_snapshot(asked: processes.Many) -> SavedProcesses | None:
 
 
 def _gentle(budget: float, shown: results.Results) -> Gentle:
-    from pagemap._analyses.gentle import UNTOLD, Gentle
+    from pagemap._analyses.gentle import Gentle
+    from pagemap._analyses.gentle_sums import UNTOLD
     from pagemap._errors import Unsupported
 
     for name in UNTOLD:
