@@ -10,9 +10,8 @@ from pagemap._history.salvage_chunks import chunks_of
 from pagemap._history.salvage_moments import Copy, moments_of
 from pagemap._history.salvage_parts import Parts
 from pagemap._history.snapshot_writer import SnapshotWriter
-from pagemap._kernel.regular import irregular, open_regular
 from pagemap._space import snapshot_chunks as chunks
-from pagemap._space.snapshot_opened import not_opened
+from pagemap._space.snapshot_opened import open_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +39,7 @@ def salvage(path: str, write: Callable[[bytes | memoryview], object]) -> dict[st
 
 def open_damaged(path: str) -> FileIO:
     """The file, to be read. Raises PagemapError where it cannot be opened, or is no file."""
-    try:
-        fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise not_opened(error, path) from None
-    if fd is None:
-        raise irregular(path)
-    return FileIO(fd)
+    return FileIO(open_snapshot(path))
 
 
 def salvage_open(

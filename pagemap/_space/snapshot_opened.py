@@ -16,7 +16,7 @@ from pagemap._native.descriptors import CLOSED, Descriptor, Holder
 from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
 from pagemap._space import snapshot_chunks as chunks
 
-__all__ = ["FILE_HEADER", "ChunkFile", "no_snapshot", "not_opened"]
+__all__ = ["FILE_HEADER", "ChunkFile", "no_snapshot", "open_snapshot"]
 
 FILE_HEADER = 16
 """Bytes before the first chunk."""
@@ -33,14 +33,8 @@ class ChunkFile(Holder):
     def __init__(self, path: str) -> None:
         self.path = path
         self._fd: int = CLOSED
-        try:
-            fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise not_opened(error, path) from None
-        if fd is None:
-            raise irregular(path)
-        self._fd = Descriptor(fd)
-        self.size: int = os.fstat(fd).st_size
+        self._fd = Descriptor(open_snapshot(path))
+        self.size: int = os.fstat(self._fd).st_size
         header = self._bytes(0, FILE_HEADER)
         version = chunks.parse_version(header)
         if version is None:
@@ -97,7 +91,18 @@ class ChunkFile(Holder):
         )
 
 
-def not_opened(error: OSError, path: str) -> PagemapError:
+def open_snapshot(path: str) -> int:
+    """A descriptor of the file. Raises PagemapError where it cannot be opened, or is no file."""
+    try:
+        fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _not_opened(error, path) from None
+    if fd is None:
+        raise irregular(path)
+    return fd
+
+
+def _not_opened(error: OSError, path: str) -> PagemapError:
     """The error for the file of a snapshot that cannot be opened, which goes through /proc."""
     missing = no_proc("/proc") if error.errno == ENOENT and os.path.exists(path) else None
     if missing is not None:
