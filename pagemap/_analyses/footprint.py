@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from errno import ENOENT, ESRCH
+from errno import ESRCH
 from functools import partial
 
 from pagemap._analyses.own_fields import OWN_LINES, own_fields
 from pagemap._errors import NoSuchProcess, TargetVanished, Unsupported
 from pagemap._kernel import smaps, task
-from pagemap._kernel.maps_blocks import read_blocks
+from pagemap._kernel.page_monitor import open_monitored, smaps_blocks
 from pagemap._space.about import about
 from pagemap._tables.table import Table
 from pagemap._vocabulary.record import fields_of
@@ -28,7 +28,7 @@ from pagemap._vocabulary.rows.mapping import of_a_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from pagemap._analyses.gentle import Gentle
@@ -176,7 +176,7 @@ def _of_mappings(
     shmem, others = process.devices_by_shmem()
     seen: dict[tuple[Any, ...], tuple[object, ...]] = {}
     names = _NAMES.union(OWN_LINES)
-    for mapping, lines in smaps.read(partial(_smaps_blocks, process.folder), names):
+    for mapping, lines in smaps.read(partial(smaps_blocks, process.folder, _OPERATION), names):
         if b"Rss" in lines and b"Anonymous" in lines:
             rest = lines[b"Rss"] - lines[b"Anonymous"]
             dev = mapping.dev if of_a_file(mapping.dev, mapping.inode) else ""
@@ -214,7 +214,7 @@ def read_sums(folder: Folder) -> FootprintSums:
 
 def _read_sums(folder: Folder) -> FootprintSums:
     try:
-        fd = _open(folder, "smaps_rollup")
+        fd = open_monitored(folder, "smaps_rollup", _OPERATION)
     except Unsupported:  # before Linux 4.14
         return _sum_up(folder)
     try:
@@ -230,36 +230,11 @@ def _read_sums(folder: Folder) -> FootprintSums:
 
 def _sum_up(folder: Folder) -> FootprintSums:
     total: dict[bytes, int] = {}
-    for number, (_, lines) in enumerate(smaps.read(partial(_smaps_blocks, folder), _NAMES)):
+    blocks = partial(smaps_blocks, folder, _OPERATION)
+    for number, (_, lines) in enumerate(smaps.read(blocks, _NAMES)):
         before = total if number else dict.fromkeys(lines, 0)
         total = {name: size + before[name] for name, size in lines.items() if name in before}
     # smaps of a process that ends midway ends as if it were whole
     if not total.get(b"Rss") and folder.is_kernel_thread():
         raise folder.error(OSError(ESRCH, os.strerror(ESRCH)), _OPERATION, "smaps") from None
     return _sums_of(total)
-
-
-def _smaps_blocks(folder: Folder) -> Generator[bytes, None, None]:
-    fd = _open(folder, "smaps")
-    try:
-        yield from read_blocks(fd)
-    except OSError as error:
-        raise folder.error(error, _OPERATION, "smaps") from None
-    finally:
-        os.close(fd)
-
-
-def _open(folder: Folder, name: str) -> int:
-    try:
-        return folder.open(name)
-    except OSError as error:
-        if error.errno == ENOENT and folder.read("stat", _OPERATION):
-            raise Unsupported(
-                f"this kernel has no {folder.path}/{name}: smaps_rollup is of Linux 4.14, and both "
-                "need CONFIG_PROC_PAGE_MONITOR",
-                pid=folder.pid,
-                errno=ENOENT,
-                operation=_OPERATION,
-                path=f"{folder.path}/{name}",
-            ) from None
-        raise folder.error(error, _OPERATION, name) from None

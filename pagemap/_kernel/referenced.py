@@ -8,17 +8,15 @@ whose translation stays in a TLB gets no new mark, until it is evicted from ther
 
 from __future__ import annotations
 
-import os
-from errno import ENOENT
+from functools import partial
 
-from pagemap._errors import Unsupported
 from pagemap._kernel import smaps
-from pagemap._kernel.maps_blocks import read_blocks
+from pagemap._kernel.page_monitor import clear_refs, smaps_blocks
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from pagemap._kernel.folder import Folder
     from pagemap._vocabulary.rows.mapping import Mapping
@@ -39,46 +37,11 @@ class Marks(Record):
 
 def clear(folder: Folder) -> None:
     """Clear all marks of the process whose folder this is. Raises what stands for an OSError."""
-    operation = "clear the accessed marks"
-    try:
-        fd = folder.open("clear_refs", os.O_WRONLY)
-        try:
-            os.write(fd, _CLEAR_ALL)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        if error.errno == ENOENT and folder.read("stat", operation):
-            raise _unsupported(folder, "clear_refs") from None
-        raise folder.error(error, operation, "clear_refs") from None
+    clear_refs(folder, _CLEAR_ALL, "clear the accessed marks")
 
 
 def read(folder: Folder) -> Iterator[Marks]:
     """Each mapping with its marks. Raises what stands for an OSError."""
-    for mapping, lines in smaps.read(lambda: _blocks(folder), _NAMES):
+    blocks = partial(smaps_blocks, folder, "read the accessed marks")
+    for mapping, lines in smaps.read(blocks, _NAMES):
         yield Marks(mapping, lines.get(b"Rss"), lines.get(b"Referenced"))
-
-
-def _blocks(folder: Folder) -> Generator[bytes, None, None]:
-    operation = "read the accessed marks"
-    try:
-        fd = folder.open("smaps")
-    except OSError as error:
-        if error.errno == ENOENT and folder.read("stat", operation):
-            raise _unsupported(folder, "smaps") from None
-        raise folder.error(error, operation, "smaps") from None
-    try:
-        yield from read_blocks(fd)
-    except OSError as error:
-        raise folder.error(error, operation, "smaps") from None
-    finally:
-        os.close(fd)
-
-
-def _unsupported(folder: Folder, name: str) -> Unsupported:
-    return Unsupported(
-        f"this kernel has no {folder.path}/{name}: it needs CONFIG_PROC_PAGE_MONITOR",
-        pid=folder.pid,
-        errno=ENOENT,
-        operation="find the working set",
-        path=f"{folder.path}/{name}",
-    )

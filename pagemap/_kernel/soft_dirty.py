@@ -7,10 +7,10 @@ file /proc/PID/clear_refs takes the number also where the kernel has no such bit
 
 from __future__ import annotations
 
-import os
 from errno import ENOTSUP
 
 from pagemap._errors import Unsupported
+from pagemap._kernel.page_monitor import clear_refs
 from pagemap._native import probes
 
 TYPE_CHECKING = False
@@ -44,11 +44,4 @@ def require(procfs: str, pid: int) -> None:
 
 def clear(folder: Folder) -> None:
     """Forget what was written until now. Raises the errors of a process."""
-    try:
-        fd = folder.open("clear_refs", os.O_WRONLY)
-        try:
-            os.write(fd, _SOFT_DIRTY)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise folder.error(error, "clear the soft-dirty bits", "clear_refs") from None
+    clear_refs(folder, _SOFT_DIRTY, "clear the soft-dirty bits")

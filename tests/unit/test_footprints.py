@@ -179,10 +179,10 @@ def test_who_forbids_reading(tmp_path: Path) -> None:
     process(tmp_path, 12, stat=fake_proc.KERNEL_THREAD)
     really_open = Folder.open
 
-    def refuse(folder: Folder, name: str) -> int:
+    def refuse(folder: Folder, name: str, *more: Any) -> int:
         if folder.pid in (10, 12) and name == "smaps_rollup":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return really_open(folder, name)
+        return really_open(folder, name, *more)
 
     with mock.patch.object(Folder, "open", refuse):
         made = table(tmp_path)
