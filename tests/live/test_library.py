@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import struct
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pagemap._core import ffi, lib
 from tests import workloads
-from tests.held_process import BUFFER, PAGE, lines, mappings, neighbours, opened, sized
+from tests.held_process import BUFFER, PAGE, lines, mappings, neighbours, opened, sized, words
 from tests.looks import agreed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from tests.conftest import Start
 
 SCRATCH: int = lib.PM_SCRATCH
 PRESENT, SWAPPED, FILE = 63, 62, 61
-NONE = 2**64 - 1
 ALL = (1 << 9) - 1
 
 
@@ -38,13 +34,6 @@ def target() -> Iterator[workloads.Target]:
 def process(target: workloads.Target) -> Iterator[Any]:
     with opened(target.pid) as process:
         yield process
-
-
-def words(pid: int, start: int, end: int) -> list[int]:
-    """The entries of a range, without the code under test."""
-    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
-        data = os.pread(file.fileno(), (end - start) // PAGE * 8, start // PAGE * 8)
-    return list(struct.unpack(f"{len(data) // 8}Q", data))
 
 
 def test_mappings_are_the_lines_of_maps(target: workloads.Target, process: Any) -> None:
@@ -119,21 +108,6 @@ def test_entries(target: workloads.Target, process: Any) -> None:
     out[0] = 77
     few = lib.pm_process_entries_of(process, given, len(spans), out, count - 1, stored)
     assert (few, out[0]) == (-28, 77)  # ENOSPC
-
-
-def test_a_read_past_the_end_is_short(process: Any) -> None:
-    about = sized("pm_capabilities")
-    assert lib.pm_process_capabilities(process, about) == 0
-    out = ffi.new("uint64_t[]", 8)
-    assert lib.pm_process_entries(process, about.end - 3 * PAGE, 8, out) == 3
-    assert lib.pm_process_entries(process, about.end, 8, out) == 0
-    # up to a count that no buffer holds
-    for count in (1 << 52, (1 << 59) - 1):
-        assert lib.pm_process_entries(process, about.end - 3 * PAGE, count, out) == 3
-        assert lib.pm_process_entries(process, (1 << 64) - PAGE, count, out) == 0
-    for count in (1 << 59, (1 << 64) - 1):
-        assert lib.pm_process_entries(process, about.end - 3 * PAGE, count, out) == -22  # EINVAL
-    assert lib.pm_process_translate(process, about.end, out) == -61  # ENODATA
 
 
 def test_translate(target: workloads.Target, process: Any, pfns_visible: bool) -> None:
@@ -283,116 +257,3 @@ def test_hugetlb_is_no_rss(start: Start) -> None:
     assert out.rss == truth["Rss"]
     assert out.huge >= out.hugetlb
     assert [row for row in rows if row[7] == lib.PM_MAPPING_HUGETLB]
-
-
-def mapcounts(pfns: list[int]) -> list[int]:
-    found = []
-    with open("/proc/kpagecount", "rb", buffering=0) as file:
-        for pfn in pfns:
-            word = os.pread(file.fileno(), 8, pfn * 8)
-            found.append(int.from_bytes(word, sys.byteorder) if word else NONE)
-    return found
-
-
-@pytest.fixture
-def frames() -> Iterator[Any]:
-    """The files of flags and of counts, open."""
-    out = ffi.new("struct pm_frames **")
-    if lib.pm_frames_open(ffi.NULL, lib.PM_FRAMES_FLAGS | lib.PM_FRAMES_COUNTS, out):
-        pytest.skip("needs root, to read /proc/kpageflags and kpagecount")
-    yield out[0]
-    lib.pm_frames_close(out[0])
-
-
-def test_frames(frames: Any, start: Start, need_pfns: None) -> None:
-    """Of a file that three map, each of them twice, and of what each has for itself."""
-    size = 256 * PAGE
-    with workloads.temporary_file(b"thrice", size) as path:
-        targets = [start(workloads.file_at(path, size)) for _ in range(3)]
-        areas = targets[0].areas
-        times = {"clean": 6, "shared": 6, "written": 1}
-        wanted = [count for name in times for count in [times[name]] * areas[name].pages]
-        wanted.insert(100, NONE)
-        for most in (SCRATCH + 4 * len(wanted), SCRATCH + 4 * 7):
-            scratch, counts = ffi.new("uint64_t[]", most), ffi.new("uint64_t[]", len(wanted))
-
-            def look(most: int = most, scratch: Any = scratch, counts: Any = counts) -> Any:
-                spans = [(areas[name].start, areas[name].end) for name in times]
-                pfns = [word % 2**55 for span in spans for word in words(targets[0].pid, *span)]
-                pfns.insert(100, 2**50)  # the machine has none of it
-                got = lib.pm_frames_words(
-                    frames, lib.PM_FRAMES_COUNTS, pfns, len(pfns), scratch, most, counts
-                )
-                assert got == len(pfns) - 1
-                return list(counts), mapcounts(pfns)
-
-            assert agreed(look) == wanted  # again, where the kernel moves a page
-
-
-def test_what_frames_were_not_opened_for(frames: Any) -> None:
-    scratch, counts = ffi.new("uint64_t[]", SCRATCH + 4), ffi.new("uint64_t *")
-    missing = lib.pm_frames_words(
-        frames, lib.PM_FRAMES_CGROUPS, [1], 1, scratch, SCRATCH + 4, counts
-    )
-    assert missing == -9  # EBADF
-
-
-def test_errno_is_as_it_was(process: Any, target: workloads.Target) -> None:
-    """Failures and successes alike: a signal handler may not change it."""
-    out, limit = ffi.new("uint64_t[]", 8), sized("pm_limits")
-    amounts, scratch = sized("pm_amounts"), ffi.new("uint64_t[]", SCRATCH)
-    cursor, buffer = ffi.new("struct pm_maps_cursor *"), ffi.new("char[]", BUFFER)
-    query = sized("pm_region_query", all_of=1 << 40)
-    calls: list[Callable[[], Any]] = [
-        lambda: lib.pm_process_entries(process, 0, 8, out),
-        lambda: lib.pm_process_entries(process, 1 << 63, 8, out),
-        lambda: lib.pm_process_translate(process, 0, out),
-        lambda: lib.pm_process_tally(process, 0, 1 << 47, ALL, limit, scratch, amounts),
-        lambda: lib.pm_process_tally(process, 0, (1 << 64) - PAGE, 1, limit, scratch, amounts),
-        lambda: lib.pm_process_regions(
-            process, query, 0, PAGE, ffi.cast("struct pm_region *", scratch), 1, out
-        ),
-        lambda: lib.pm_maps_next(process, cursor, buffer, BUFFER, sized("pm_mapping")),
-        lambda: lib.pm_frames_open(b"/nowhere", 1, ffi.new("struct pm_frames **")),
-    ]
-    for number, call in enumerate(calls):
-        ffi.errno = 1000 + number
-        call()
-        assert ffi.errno == 1000 + number, number
-
-
-def test_what_is_gone_says_so(start: Start) -> None:
-    """Of an exited process every reading function says ESRCH, and none that all is empty."""
-    target = start(workloads.python())
-    address = next(row[0] for row in lines(target.pid) if row[6] == b"[stack]")
-    with opened(target.pid) as process:
-        target.kill()
-        out, at = ffi.new("uint64_t[]", 64), ffi.new("uint64_t *", address)
-        cursor, buffer = ffi.new("struct pm_maps_cursor *"), ffi.new("char[]", BUFFER)
-        span, stored = ffi.new("struct pm_span *", (address, address + PAGE)), ffi.new("uint64_t *")
-        runs = ffi.new("struct pm_span[]", 4)
-        results = [
-            lib.pm_process_check(process),
-            lib.pm_process_entries(process, address, 4, out),
-            lib.pm_process_entries_of(process, span, 1, out, 64, stored),
-            lib.pm_process_translate(process, address, out),
-            lib.pm_process_populated(process, at, address + PAGE, out, 8, runs, 4, stored),
-            lib.pm_process_tally(
-                process,
-                0,
-                1 << 47 if process.can & lib.PM_CAN_SCAN else PAGE,
-                ALL,
-                ffi.NULL,
-                ffi.new("uint64_t[]", SCRATCH),
-                sized("pm_amounts"),
-            ),
-            lib.pm_maps_next(process, cursor, buffer, BUFFER, sized("pm_mapping")),
-        ]
-        assert results == [-3] * len(results)
-
-
-def test_words_for_errors() -> None:
-    assert ffi.string(lib.pm_strerror(-3)) == ffi.string(lib.pm_strerror(3))
-    assert b"exited" in ffi.string(lib.pm_strerror(-3))
-    for error in (0, 9999, -(2**31), 2**31 - 1):
-        assert ffi.string(lib.pm_strerror(error))
