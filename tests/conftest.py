@@ -77,6 +77,13 @@ def need_pfns(pfns_visible: bool) -> None:
 
 
 @pytest.fixture
+def need_frames(need_pfns: None) -> None:
+    """Skip where the files about frames may not be read, or the kernel hides which are whose."""
+    if not oracle.may_read("/proc/kpageflags"):
+        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
+
+
+@pytest.fixture
 def need_root() -> None:
     """Skip for users who may not change who they are."""
     if os.geteuid() != 0:

@@ -25,13 +25,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the files about frames may not be read."""
-    if not oracle.may_read("/proc/kpageflags"):
-        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
-
-
-@pytest.fixture
 def dense(start: Start, need_frames: None) -> workloads.Target:
     """A stopped target of 512 written pages."""
     target = start(workloads.dense(2 * MIB))

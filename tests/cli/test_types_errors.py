@@ -18,13 +18,6 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the files about frames may not be read."""
-    if not oracle.may_read("/proc/kpageflags"):
-        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -8,19 +8,13 @@ import pytest
 
 import pagemap
 from pagemap._analyses.gentle import Gentle
-from tests import oracle, workloads
+from tests import workloads
 from tests.leaks.test_leaks import everything_stays_flat, repeat
 
 if TYPE_CHECKING:
     from tests.conftest import Start
 
 ROUNDS = 40
-
-
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    if not oracle.may_read("/proc/kpagecount"):
-        pytest.skip("/proc/kpagecount cannot be read: needs CAP_DAC_READ_SEARCH")
 
 
 def test_sums_and_walks(start: Start, need_frames: None) -> None:

@@ -14,14 +14,13 @@ from tests import oracle, page_words, workloads
 from tests.live.as_nobody import NOBODY, as_nobody
 from tests.live.test_cached_files import cached
 from tests.live.test_memory import memory_cgroup
-from tests.live.test_page_types import need_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Start
 
-__all__ = ["memory_cgroup", "need_frames"]
+__all__ = ["memory_cgroup"]
 
 PAGE = oracle.PAGE
 ACTIVE, MMAP = 1 << 6, 1 << 11

@@ -18,14 +18,13 @@ from pagemap._kernel.page_files import OpenFile
 from pagemap._native.types_files import MINCORE_TELLS
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import as_nobody
-from tests.live.test_page_types import by_flags, need_frames, rows, settled
+from tests.live.test_page_types import by_flags, rows, settled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Start
 
-__all__ = ["need_frames"]
 PAGE = oracle.PAGE
 
 

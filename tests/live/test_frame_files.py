@@ -18,12 +18,10 @@ from pagemap._kernel.folder import Folder
 from pagemap._kernel.held_files import held_files
 from tests import kernel_settings, oracle, page_words
 from tests.live.as_nobody import as_nobody
-from tests.live.test_page_types import need_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["need_frames"]
 
 PAGE = oracle.PAGE
 COUNT = int(os.environ.get("PAGEMAP_CACHED_FRAMES", "40"))

@@ -25,13 +25,6 @@ PAGE = oracle.PAGE
 TRIES = 5  # other processes come, go and merge pages while we look
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the kernel's words about frames cannot be read."""
-    if not os.access("/proc/kpagecount", os.R_OK):
-        pytest.skip("/proc/kpagecount is root's: needs CAP_DAC_READ_SEARCH")
-
-
 pytestmark = pytest.mark.usefixtures("need_frames")
 
 

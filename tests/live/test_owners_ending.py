@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 PAGE = oracle.PAGE
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the kernel's words about frames cannot be read."""
-    if not os.access("/proc/kpagecount", os.R_OK):
-        pytest.skip("/proc/kpagecount is root's: needs CAP_DAC_READ_SEARCH")
-
-
 pytestmark = pytest.mark.usefixtures("need_frames")
 
 

@@ -35,13 +35,6 @@ PAGE = oracle.PAGE
 ALL = 1_000_000
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the kernel's words about frames cannot be read."""
-    if not os.access("/proc/kpageflags", os.R_OK):
-        pytest.skip("/proc/kpageflags is root's: needs CAP_DAC_READ_SEARCH")
-
-
 pytestmark = pytest.mark.usefixtures("need_frames")
 
 

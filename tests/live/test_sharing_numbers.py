@@ -18,7 +18,7 @@ import pagemap
 from pagemap import sharing
 from pagemap._analyses.sharing_walk import MORE_PATHS
 from tests import everyone, oracle, workloads, zoo
-from tests.live.test_sharing import ALL, check_against_naive, need_frames
+from tests.live.test_sharing import ALL, check_against_naive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tests.conftest import Start
 
 PAGE = oracle.PAGE
-__all__ = ["need_frames"]
 pytestmark = pytest.mark.usefixtures("need_frames")
 
 

@@ -79,12 +79,6 @@ def _animal(request: pytest.FixtureRequest) -> Iterator[tuple[str, Target]]:
         pytest.skip(str(reason))
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    if not oracle.may_read("/proc/kpageflags"):
-        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
-
-
 def total(rows: list[Row], word: str) -> int:
     return sum(row.words[word] for row in rows)
 
