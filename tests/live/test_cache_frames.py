@@ -13,7 +13,7 @@ import pagemap
 from tests import oracle, page_words, workloads
 from tests.live.as_nobody import NOBODY, as_nobody
 from tests.live.test_cached_files import cached
-from tests.live.test_memory import memory_cgroup
+from tests.live.test_memory_cgroups import memory_cgroup
 
 if TYPE_CHECKING:
     from pathlib import Path
