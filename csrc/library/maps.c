@@ -39,29 +39,6 @@ static uint64_t shmem_device(void)
 	return error < 0 ? 0 : (uint64_t)major(about.st_dev) << 32 | minor(about.st_dev);
 }
 
-static int begins(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
-
-uint32_t pm_mapping_kind_of(const struct pm_mapping *mapping, int huge, uint64_t shmem)
-{
-	const uint64_t device = (uint64_t)mapping->dev_major << 32 | mapping->dev_minor;
-
-	if (huge)
-		return PM_MAPPING_HUGETLB;
-	if (device || mapping->inode)
-		return device && device == shmem ? PM_MAPPING_SHMEM : PM_MAPPING_FILE;
-	if (!strcmp(mapping->path, "[heap]"))
-		return PM_MAPPING_HEAP;
-	if (!strcmp(mapping->path, "[stack]"))
-		return PM_MAPPING_STACK;
-	/* before 4.5 other threads' stacks had a name */
-	if (!*mapping->path || begins(mapping->path, "[anon:") || begins(mapping->path, "[stack:"))
-		return PM_MAPPING_ANONYMOUS;
-	return *mapping->path == '[' ? PM_MAPPING_SPECIAL : PM_MAPPING_FILE;
-}
-
 static uint32_t flags_of(uint64_t flags)
 {
 	return (flags & PM_UAPI_VMA_READABLE ? PM_MAPPING_READ : 0) |

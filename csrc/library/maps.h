@@ -46,7 +46,7 @@ static inline int pm_maps_is_new(struct pm_maps_place *place, struct pm_mapping 
 	return 1;
 }
 
-/* Its kind, by its path and device; `shmem` as above. */
+/* Its kind, by its path and device (mapping_kind.c); `shmem` as above. */
 uint32_t pm_mapping_kind_of(const struct pm_mapping *mapping, int huge, uint64_t shmem);
 
 /* As pm_maps_next, out of the text of maps. */
