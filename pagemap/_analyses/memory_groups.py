@@ -18,7 +18,7 @@ from pagemap._analyses.memory_segments import Segment
 from pagemap._analyses.memory_walk import count
 from pagemap._kernel.frames import FrameReader
 from pagemap._native.lines import Lines
-from pagemap._native.memory import (
+from pagemap._native.memory_groups import (
     FIRST_GROUP,
     NO_GROUP,
     SEVERAL_GROUPS,

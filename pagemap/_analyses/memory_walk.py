@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pagemap._analyses.memory_segments import Segment
-    from pagemap._native.memory import FrameGroups
+    from pagemap._native.memory_groups import FrameGroups
 
     Progress: TypeAlias = Callable[[int, int], object]
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import mmap
 from errno import ENOSPC
 
 from pagemap._core import ffi, lib
 from pagemap._native import READ_BLOCK, allocate, checked, view_of
-from pagemap._native.stretches import SharingPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pagemap._native.stretches import StretchBuffer
+    from pagemap._native.memory_groups import FrameGroups
 
 __all__ = [
-    "FIRST_GROUP",
     "MARKS",
-    "NO_GROUP",
     "ORDERS",
-    "SEVERAL_GROUPS",
     "STEP",
-    "ClaimingPiece",
-    "FrameGroups",
     "FramesJob",
     "FramesPiece",
     "FramesScratch",
@@ -49,11 +42,6 @@ MARKS = (
 STEP = 1 << 18
 """Frames of a step, 20-40 ms: no folio or aligned block that is counted is larger."""
 
-NO_GROUP: int = lib.PM_MEMORY_NO_GROUP
-SEVERAL_GROUPS: int = lib.PM_MEMORY_SEVERAL
-FIRST_GROUP: int = lib.PM_MEMORY_FIRST_GROUP
-"""The numbers of groups: of frames that none maps, that several do, and from which on they are."""
-
 assert len(MARKS) == lib.PM_MEMORY_MARKS
 assert 1 << ORDERS - 1 == STEP
 assert ffi.sizeof("struct pm_memory_block") == 8 + 4 * KINDS
@@ -62,28 +50,6 @@ assert ffi.sizeof("struct pm_memory_block") == 8 + 4 * KINDS
 def kind_of(word: int, *, ksm_told: bool) -> int:
     """What a frame is for, by its raw word: a place in FRAME_KINDS; of a folio see the C."""
     return int(lib.pm_memory_kind_of(word, ksm_told))
-
-
-class ClaimingPiece(SharingPiece):
-    """A stretch of one process to collect all its frames from."""
-
-    __slots__ = ()
-
-    def _exclusive(self, buffer: StretchBuffer) -> Any:  # noqa: ARG002 - as of a SharingPiece
-        return ffi.NULL
-
-
-class FrameGroups:
-    """Which group maps each of `count` frames from `first` on: 4 bytes a frame, where one does."""
-
-    def __init__(self, first: int, count: int) -> None:
-        self._memory = mmap.mmap(-1, max(4 * count, 1))  # not ffi.new, which would write to it
-        self.first, self.count = first, count
-        self.table = ffi.from_buffer("uint32_t[]", self._memory, require_writable=True)
-
-    def claim(self, buffer: StretchBuffer, count: int, group: int) -> None:
-        """The frames that were collected are mapped by this group, of a number from FIRST_GROUP."""
-        lib.pm_memory_claim(self.table, self.first, self.count, buffer.out, count, group)
 
 
 class FramesJob:
