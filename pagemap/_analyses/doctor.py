@@ -7,15 +7,19 @@ away, containers take rights from root, so nothing is concluded from a version o
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH
+from errno import EACCES, EINVAL, ENOENT, ENOSYS, ENOTTY, EPERM, ESRCH
 from time import time
 
 from pagemap._analyses import doctor_machine, doctor_methods
-from pagemap._analyses.findings import failed, wanting
+from pagemap._analyses.doctor_frames import (
+    exclusive_mark,
+    file_of_frames,
+    merged_flag,
+    pfns_shown,
+)
+from pagemap._analyses.findings import failed
 from pagemap._errors import NoSuchProcess, PagemapError, Unsupported
 from pagemap._kernel.folder import ZOMBIE, Folder
-from pagemap._kernel.frames import FrameReader
-from pagemap._kernel.regular import open_told
 from pagemap._native import probes
 from pagemap._space.about import about
 from pagemap._space.arguments import pid_of
@@ -38,7 +42,6 @@ _FORBIDDEN = (EACCES, EPERM)
 _WP_UNPOPULATED = 1 << 13
 _WP_ASYNC = 1 << 15
 
-_ADMIN = "run with sudo: CAP_SYS_ADMIN in the initial user namespace, when the file is opened"
 _PTRACE = "run as its user, or with sudo: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
 _SOFT_DIRTY = "a kernel with CONFIG_MEM_SOFT_DIRTY=y"
 _MONITOR = "a kernel with CONFIG_PROC_PAGE_MONITOR=y"
@@ -63,10 +66,12 @@ def doctor(
     begin = time()
     pid = pid_of(target)
     own = f"{procfs}/self/pagemap"
-    pfns = _pfns(own)
-    flags = _frames(procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR)
-    counts = _frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR)
-    cgroups = _frames(
+    pfns = pfns_shown(own)
+    flags = file_of_frames(
+        procfs, "kpageflags", "what the kernel says of each page frame", _MONITOR
+    )
+    counts = file_of_frames(procfs, "kpagecount", "how often each page frame is mapped", _MONITOR)
+    cgroups = file_of_frames(
         procfs, "kpagecgroup", "the memory cgroup of each page frame", f"{_MONITOR}, CONFIG_MEMCG=y"
     )
     soft_dirty = _soft_dirty(own)
@@ -81,8 +86,8 @@ def doctor(
             flags,
             counts,
             cgroups,
-            _merged(procfs, pfns, flags),
-            _exclusive(own, pfns, counts),
+            merged_flag(procfs, pfns, flags),
+            exclusive_mark(own, pfns, counts),
             *_scan(own, soft_dirty),
             soft_dirty,
             *faults,
@@ -133,78 +138,6 @@ def _readable(path: str, what: str, missing: str, folder: Folder) -> FindingRow:
             remedy = "another target: a kernel thread, or one that is ending, has no memory"
         return failed(path, error, remedy)
     return FindingRow(path, True, f"{what} can be read")
-
-
-def _pfns(own: str) -> FindingRow:
-    try:
-        visible = probes.pfns(own)
-    except OSError as error:
-        return failed("PFNs", error)
-    if visible:
-        return FindingRow("PFNs", True, "physical addresses are shown")
-    return FindingRow("PFNs", False, "the kernel hides physical addresses", _ADMIN, EPERM)
-
-
-def _frames(procfs: str, name: str, what: str, config: str) -> FindingRow:
-    try:
-        fd = open_told(f"{procfs}/{name}", os.O_RDONLY)
-        try:
-            got = len(os.read(fd, 8))
-        finally:
-            os.close(fd)
-    except OSError as error:
-        if error.errno in _FORBIDDEN:
-            return failed(name, error, "run with sudo: only root may read it")
-        if error.errno == ENOENT and not os.path.exists(f"{procfs}/version"):
-            config = f"mount proc without subset=pid: {procfs} shows processes alone"
-        return failed(name, error, config if error.errno == ENOENT else None)
-    if got < 8:
-        return FindingRow(name, False, "it reads as empty", errno=ENOENT)
-    return FindingRow(name, True, what)
-
-
-def _exclusive(own: str, pfns: FindingRow, counts: FindingRow) -> FindingRow:
-    """By a huge page of our own, into which a forked child writes one page."""
-    name = "exclusive"
-    try:
-        told = probes.exclusive(own)
-    except OSError as error:
-        if error.errno == ENODATA:
-            remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
-            return FindingRow(name, False, "not tried: no huge page was to be had", remedy, ENODATA)
-        return failed(name, error, "Linux 6.7 or later" if error.errno == ENOTTY else None)
-    if told:
-        return FindingRow(name, True, "of huge pages too each page has its own mark")
-    if pfns.ok and counts.ok:
-        return FindingRow(
-            name, True, "counted by kpagecount in huge pages, where the page table does not tell"
-        )
-    return FindingRow(
-        name, False, "in huge pages the page table tells of the first page alone", _ADMIN, EPERM
-    )
-
-
-def _merged(procfs: str, *needed: FindingRow) -> FindingRow:
-    name = "KSM flag"
-    lacking = wanting(name, *needed)
-    if lacking:
-        return lacking
-    try:
-        with FrameReader(procfs=procfs) as reader:
-            told = reader.tells_ksm()
-    except (OSError, PagemapError) as error:
-        return FindingRow(name, False, str(error), errno=error.errno)
-    if told is None:
-        return FindingRow(name, False, "a page just written could not be seen", errno=ENOENT)
-    if told:
-        return FindingRow(name, True, "it tells merged pages from all others that processes map")
-    return FindingRow(
-        name,
-        False,
-        "a page just written has it, which nobody has merged",
-        "a stable update of this kernel (6.10 and later had the fault); KSM in smaps till then",
-        ENOSYS,
-    )
 
 
 def _scan(own: str, soft_dirty: FindingRow) -> Iterator[FindingRow]:
