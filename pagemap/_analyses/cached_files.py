@@ -48,7 +48,8 @@ def cache(
 
     The `about` has `files`, how many were looked at, and `failed`, how many could not be; `reasons`
     are the first thousand of these: path and why; `unasked` mounts were left out, for which
-    there are reasons too. Nothing is read in, nor counts as used.
+    there are reasons too. Nothing is read in, nor counts as used: the kernel is asked by cachestat
+    (Linux 6.5) or, where that cannot be, by mincore, which tells the owner of a file alone.
 
     Raises PagemapError where the only path cannot be looked at, NoSuchFile where there is nothing
     of that name, AccessDenied where that is forbidden; of several they are among the reasons. With

@@ -49,7 +49,11 @@ def page_runs(
     The rows come in several tables, at least one, so that memory does not grow; the `about` of the
     last one is of all. The columns are those of `PageRunRow` that apply to such pages, and with
     `mapcounts` and `cgroups` these too. A page of a file is listed under the first of its names.
-    The rest is as in `page_types`.
+    The rest, and what is raised, is as in `page_types`.
+
+    >>> import pagemap
+    >>> for table in pagemap.page_runs(["self"], each=True):  # doctest: +SKIP
+    ...     print(table["pfn"][0], table[0].names)
     """
     wanted = EACH if each else ALIKE
     places = Places(wanted, processes, files, frames, ranges, procfs, failed)

@@ -54,6 +54,10 @@ def page_types(
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH, PfnsHidden for processes without
     CAP_SYS_ADMIN, Unsupported where the kernel lacks a file that is needed, UsageError.
+
+    >>> import pagemap
+    >>> for row in pagemap.page_types(["self"], only=["anonymous"]):  # doctest: +SKIP
+    ...     print(row.names, row.pages)
     """
     counts: dict[int, list[int]] = {}
     places = Places(COUNTS, processes, files, frames, ranges, procfs, failed)

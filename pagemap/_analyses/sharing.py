@@ -96,6 +96,10 @@ def sharing(
 
     Raises AccessDenied without CAP_DAC_READ_SEARCH (/proc/kpageflags is root's), PfnsHidden without
     CAP_SYS_ADMIN, UsageError for an unknown `by`, and for a target what `Process` raises.
+
+    >>> import pagemap
+    >>> for row in pagemap.sharing(["self"]).paths:  # doctest: +SKIP
+    ...     print(row.path, row.shared, row.saved)
     """
     begin = time.time()
     check_several("targets", targets, "a sequence of processes, such as [1234]")
