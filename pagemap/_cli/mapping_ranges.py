@@ -24,12 +24,15 @@ class Chosen:
     def __init__(self, texts: list[str]) -> None:
         self._patterns = Patterns(texts)
         self._missed = False
+        self._outside: int | None = None
 
     def within(
         self, process: AddressSpace, ranges: Sequence[tuple[int, int]] | None
     ) -> Sequence[tuple[int, int]] | None:
         """What of these ranges, by default of all addresses, is in chosen mappings."""
         if not self._patterns.texts:
+            if ranges and _is_outside(process, ranges):
+                self._outside = process.pid
             return ranges
         lines = [each for each in process.maps() if self._patterns(each.path)]
         self._missed = not process.kernel_thread
@@ -37,9 +40,12 @@ class Chosen:
         return found or NOWHERE
 
     def tell(self) -> int:
-        """Report patterns that match nothing: 1 if there are any."""
+        """Report patterns that match nothing, and ranges in no mapping: 1 if there are any."""
         from pagemap._cli.messages import complain
 
+        if self._outside is not None:
+            complain(f"no mapping of process {self._outside} is in the given ranges")
+            return 1
         unused = self._patterns.unused if self._missed else []
         for text in unused:
             complain(f"no mapping matches the pattern {text!r}")
@@ -57,16 +63,18 @@ def outside_of(processes: list[Any], ranges: list[tuple[int, int]]) -> int | Non
     if len(processes) != 1:
         raise UsageError("--range selects addresses of one process; give its pid")
 
-    def is_outside(space: AddressSpace) -> bool:
-        lines = space.maps()
-        parts = (part for each in lines for part in clipped(each.start, each.end, ranges))
-        return bool(lines) and next(parts, None) is None
-
     (process,) = processes
     if not isinstance(process, int):  # of a snapshot, open
-        return process.pid if is_outside(process) else None
+        return process.pid if _is_outside(process, ranges) else None
     with Process(process) as living:
-        return living.pid if is_outside(living) else None
+        return living.pid if _is_outside(living, ranges) else None
+
+
+def _is_outside(space: AddressSpace, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether it has mappings, and none in these ranges."""
+    lines = space.maps()
+    parts = (part for each in lines for part in clipped(each.start, each.end, ranges))
+    return bool(lines) and next(parts, None) is None
 
 
 def within_one(

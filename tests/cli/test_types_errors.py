@@ -80,14 +80,15 @@ def test_a_range_of_several_by_one_name(pagemap: Pagemap, namesakes: list[int]) 
     assert err == ["pagemap: --range selects addresses of one process; give its pid"]
 
 
-def test_a_range_without_a_mapping(pagemap: Pagemap, need_frames: None) -> None:
-    """The zeros stand, and it is said, as for --map of nothing."""
+@pytest.mark.parametrize("command", ["types", "regions", "segments"])
+def test_a_range_without_a_mapping(pagemap: Pagemap, need_frames: None, command: str) -> None:
+    """The zeros stand, and it is said, as for --map of nothing; two commands said nothing."""
     pid = os.getpid()
     said = [f"pagemap: no mapping of process {pid} is in the given ranges"]
-    code, out, err = pagemap("types", pid, "--range", "0x0-0x1000", "--json")
+    code, out, err = pagemap(command, pid, "--range", "0x0-0x1000", "--json")
     assert (code, json.loads(out)["rows"], err) == (1, [], said)
     start = next(each.start for each in oracle.maps(pid))
-    code, _, err = pagemap("types", pid, "--range", f"{start:#x}-{start + 1:#x}", "--csv")
+    code, _, err = pagemap(command, pid, "--range", f"{start:#x}-{start + 1:#x}", "--csv")
     assert (code, err) == (0, [])
 
 
