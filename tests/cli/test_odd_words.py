@@ -56,3 +56,10 @@ def test_numbers_that_are_too_large(
     """Of some it was said that they are none, and of --min what C calls it."""
     assert main(words.split()) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["memory", "diff self 1"])
+def test_an_empty_word_is_not_none(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As that of all other commands, their --by refuses it."""
+    assert main([*words.split(), "--by="]) == 2
+    assert "--by has an empty name" in capsys.readouterr().err

@@ -115,7 +115,9 @@ def run(arguments: Namespace) -> int:
     from pagemap._history.diff import diff, diff_regions
     from pagemap._space.live_space import LiveSpace
 
-    by, *more = parse_names([arguments.by or "mapping"], _BY, option="--by")
+    by, *more = parse_names(
+        ["mapping" if arguments.by is None else arguments.by], _BY, option="--by"
+    )
     if more:
         raise UsageError("--by takes one word")
     if arguments.pages and arguments.by is not None:

@@ -186,7 +186,7 @@ def _row(by: str | None) -> str:
     from pagemap._cli.parsing import parse_names
     from pagemap._errors import UsageError
 
-    (word, *more) = parse_names([by or "kind"], _BY, option="--by")
+    (word, *more) = parse_names(["kind" if by is None else by], _BY, option="--by")
     if more:
         raise UsageError("--by takes one word")
     return word
