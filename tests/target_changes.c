@@ -234,17 +234,17 @@ static void forked(void)
 static void guarded(void)
 {
 	written();
-	advise(GUARD_INSTALL, "install guard regions");
+	advise(GUARD_INSTALL, "install guard regions (Linux 6.13)");
 }
 
 static void guard(void)
 {
-	advise(GUARD_INSTALL, "install guard regions");
+	advise(GUARD_INSTALL, "install guard regions (Linux 6.13)");
 }
 
 static void unguard(void)
 {
-	advise(GUARD_REMOVE, "remove guard regions");
+	advise(GUARD_REMOVE, "remove guard regions (Linux 6.13)");
 }
 
 static void mark(void)
@@ -260,7 +260,7 @@ static void mark(void)
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &all) ||
 	    ioctl(fd, UFFDIO_WRITEPROTECT, &part))
-		cannot("write-protect through userfaultfd");
+		cannot("write-protect untouched memory through userfaultfd (Linux 6.4)");
 }
 
 static void marked(void)

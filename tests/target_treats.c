@@ -72,7 +72,7 @@ void make_guard(char **arguments)
 
 	write_pages(start, size, page);
 	for (size_t at = page; at < size; at += 2 * page)
-		advise(start + at, page, GUARD_INSTALL, "install guard regions");
+		advise(start + at, page, GUARD_INSTALL, "install guard regions (Linux 6.13)");
 	tell("guard", start, size);
 }
 
@@ -120,7 +120,9 @@ static void protect(char *start, size_t size, size_t whole, uint64_t features)
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &all) ||
 	    ioctl(fd, UFFDIO_WRITEPROTECT, &part))
-		cannot("write-protect through userfaultfd");
+		cannot(features & UFFD_FEATURE_WP_UNPOPULATED
+			       ? "write-protect untouched memory through userfaultfd (Linux 6.4)"
+			       : "write-protect through userfaultfd");
 }
 
 /* The first half is write-protected through userfaultfd. */
