@@ -19,13 +19,6 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the files about frames may not be read."""
-    if not oracle.may_read("/proc/kpageflags"):
-        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
-
-
 def test_several_targets(
     pagemap: Pagemap, start: Start, need_frames: None, unused_pid: int
 ) -> None:

@@ -22,13 +22,6 @@ PAGE = oracle.PAGE
 MIB = 1 << 20
 
 
-@pytest.fixture
-def need_frames(need_pfns: None) -> None:
-    """Skip where the files about frames may not be read."""
-    if not oracle.may_read("/proc/kpageflags"):
-        pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
-
-
 def test_markers_have_no_place_in_swap(
     pagemap: Pagemap, need_frames: None, pfns_visible: bool
 ) -> None:
