@@ -142,11 +142,11 @@ class Parts:
 
     def _add_frames(self, process: ProcessWriter, chunk: Chunk) -> None:
         """Keep words of frames as they were written."""
-        try:
-            data = chunks.inflated(chunk.payload, chunks.MOST_TEXT)
-        except ValueError:
-            self._all_frames = False
-            raise
+        self._all_frames, sure = False, self._all_frames
+        data = chunks.inflated(chunk.payload, chunks.MOST_TEXT)
+        if len(data) % 16 != 8:
+            raise ValueError("half a word of frames")
+        self._all_frames = sure
         process.copy_frames(chunk.payload, len(data))
         end = int.from_bytes(data[:8], "little") + len(data) // 16
         if end <= MOST_END:

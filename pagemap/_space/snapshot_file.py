@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SavedRecord", "SnapshotFile", "is_snapshot"]
 
 _MAPS = (chunks.MAPS, chunks.MAPPINGS)
+_WORD = 8
 _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
 
 
@@ -128,10 +129,12 @@ class SavedRecord:
         """The first PFN of some frames in a row, the words of their flags, and of map counts."""
         for place, size in self._entry.get("frames", ()):
             data = self._file.text(place, size, chunks.FRAMES)
-            half = len(data) // 16 * 8
-            flags, mapcounts = data[8 : 8 + half], data[8 + half : 8 + 2 * half]
+            if len(data) % 16 != _WORD:
+                raise self._file.no_frames(place)
+            half = len(data) // 16 * _WORD
+            flags, mapcounts = data[_WORD : _WORD + half], data[_WORD + half :]
             yield (
-                int.from_bytes(data[:8], "little"),
+                int.from_bytes(data[:_WORD], "little"),
                 chunks.united(flags),
                 chunks.united(mapcounts),
             )
@@ -242,6 +245,10 @@ class SnapshotFile(ChunkFile):
     def text(self, place: int, size: int, kind: int) -> bytes:
         """The text of one chunk, which has so many bytes."""
         return self._text(place, size, (kind,))
+
+    def no_frames(self, place: int) -> PagemapError:
+        """The error for a chunk whose words do not come out even."""
+        return self._damaged(f"half a word of frames at byte {place}")
 
     def maps(self, place: int, size: int) -> bytes:
         """The text of a chunk of maps."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = Path(__file__).parents[1] / "snapshots"
-SEEDS = ["version-1", "version-1-record", "version-2-record", "version-2-smaps"]
+SEEDS = ["version-1", "version-1-frames", "version-1-record", "version-2-record", "version-2-smaps"]
 MOST_MEMORY = 3 << 30  # bytes of address space: the program and its libraries take one
 MOST_SECONDS = 10
 NUMBERS = [
@@ -219,6 +219,9 @@ def use(snapshot: pagemap.Snapshot, pid: int, moment: int) -> int:
     attempt(process.tally)
     attempt(process.footprints)
     attempt(list, process.regions())
+    if process.has_frames:
+        attempt(process.page_types)
+        attempt(process.huge)
     for each in (attempt(process.maps) or [])[:20]:
         pages = attempt(process.pages, (each.start, min(each.end, each.start + (1 << 20))))
         assert pages is None or len(list(pages.entries)) == len(pages)
@@ -260,7 +263,10 @@ def main(seconds: float, seed: int) -> None:
             signal.alarm(MOST_SECONDS)
             try:
                 understood += attempt(read, path) or 0
-                attempt(salvage, path, len)
+                with open(f"{folder}/saved", "wb") as file:
+                    saved = attempt(salvage, path, file.write)
+                if saved is not None:
+                    attempt(read, f"{folder}/saved")
             except BaseException:
                 Path(tempfile.gettempdir(), "pagemap-fuzz-snapshot").write_bytes(changed)
                 raise
