@@ -18,7 +18,7 @@ from pagemap._space import snapshot_chunks as chunks
 from pagemap._space.snapshot_facts import checked_facts
 from pagemap._space.snapshot_index import read_index
 from pagemap._space.snapshot_maps import spans_below, unpack_bounds, unpack_maps
-from pagemap._space.snapshot_opened import FILE_HEADER, ChunkFile
+from pagemap._space.snapshot_opened import BEGINNING, FILE_HEADER, ChunkFile, has_chunk
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -36,13 +36,14 @@ _TRAILER_SIZE = HEADER_SIZE + chunks.TRAILER_FIELDS.size
 
 
 def is_snapshot(path: str) -> bool:
-    """Whether `path` is a regular file that begins as a snapshot does."""
+    """Whether `path` is a regular file that begins as a snapshot does, or did before a damage."""
     try:
         fd = open_regular(path, os.O_RDONLY | os.O_CLOEXEC)
         if fd is None:
             return False
         try:
-            return os.pread(fd, len(chunks.MAGIC), 0) == chunks.MAGIC
+            data = os.pread(fd, BEGINNING, 0)
+            return data.startswith(chunks.MAGIC) or has_chunk(data)
         finally:
             os.close(fd)
     except (OSError, ValueError):

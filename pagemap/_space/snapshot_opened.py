@@ -13,13 +13,27 @@ from pagemap._errors import PagemapError
 from pagemap._kernel.os_errors import from_os_error, kind_of_file_error, no_proc
 from pagemap._kernel.regular import irregular, open_regular
 from pagemap._native.descriptors import CLOSED, Descriptor, Holder
-from pagemap._native.snapshot import HEADER_SIZE, chunk_sum
+from pagemap._native.snapshot import HEADER_SIZE, MARK, chunk_sum
 from pagemap._space import snapshot_chunks as chunks
 
-__all__ = ["FILE_HEADER", "ChunkFile", "no_snapshot", "open_snapshot"]
+__all__ = ["BEGINNING", "FILE_HEADER", "ChunkFile", "has_chunk", "no_snapshot", "open_snapshot"]
 
 FILE_HEADER = 16
 """Bytes before the first chunk."""
+BEGINNING = 1 << 16
+"""Bytes that are searched for a chunk where these are damaged."""
+
+_MARK = MARK.to_bytes(4, "little")
+
+
+def has_chunk(data: bytes) -> bool:
+    """Whether a header of a chunk lies in the first bytes of a file: by chance none does."""
+    at = data.find(_MARK)
+    while at >= 0:
+        if chunks.parse_header(data[at : at + HEADER_SIZE]):
+            return True
+        at = data.find(_MARK, at + 1)
+    return False
 
 
 class ChunkFile(Holder):
@@ -40,6 +54,8 @@ class ChunkFile(Holder):
         if version is None:
             if header.startswith(chunks.MAGIC):
                 raise self._damaged("it was cut short")
+            if has_chunk(self._bytes(0, BEGINNING)):
+                raise self._damaged("its first bytes are not those of a snapshot")
             raise no_snapshot(path)
         if version > chunks.VERSION:
             raise PagemapError(

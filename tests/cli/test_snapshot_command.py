@@ -202,8 +202,18 @@ def test_what_is_said_of_salvaging(pagemap: Pagemap, tmp_path: Path) -> None:
     assert code == 0
     assert err == [f"pagemap: {path} has lost nothing: saved all of its 3 moments"]
     path.write_bytes(b"____" + data[4:])
-    assert pagemap("maps", str(path)).code == 66
+    for line in ("contents FILE", "maps FILE", "maps FILE@0", "who FILE --pfn 1", "diff FILE FILE"):
+        done = pagemap(*line.replace("FILE", str(path)).split())
+        assert (done.code, done.out) == (1, b"")
+        assert done.err[-1].endswith(
+            f"{path} is damaged: its first bytes are not those of a snapshot; "
+            f"'pagemap snapshot --salvage {path} -o NEW' saves what is whole of it"
+        )
     assert pagemap("snapshot", "--salvage", str(path), "-o", str(out)).err == err
+    for option in ("--stop", "--frames", "--smaps", "--no-pfns", "--threads=2"):
+        done = pagemap("snapshot", "--salvage", str(path), "-o", str(out), option)
+        assert done.code == 2
+        assert "--salvage copies what is there" in done.err[0]
     second = data.index(b"\xb1pm\n\x01", 20)
     path.write_bytes(data[: second + 99])
     code, _, err = pagemap("snapshot", "--salvage", str(path), "-o", str(out))

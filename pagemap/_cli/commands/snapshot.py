@@ -158,6 +158,11 @@ def _salvage(arguments: Namespace) -> int:
 
     if arguments.targets:
         raise UsageError("give targets or --salvage FILE, not both")
+    options = ("no_pfns", "smaps", "frames", "stop", "threads")
+    for name in options:
+        if getattr(arguments, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for what is taken; --salvage copies what is there")
     check_whole(arguments.salvage)
     with (
         open_damaged(arguments.salvage) as file,
