@@ -54,10 +54,21 @@ def why_none(text: str) -> PagemapError | None:
 
 
 def check_whole(text: str) -> None:
-    """Raise UsageError for a moment or process of a file where the whole file is taken."""
+    """Raise UsageError for a moment or process of a file where the whole file is taken.
+
+    And AccessDenied, as for a TARGET, where it may not be read.
+    """
     path, mark, number = _divided(text)
     if mark and _is_whole_number(number) and not os.path.lexists(text) and os.path.lexists(path):
         raise UsageError(f"this takes the file, with all that is in it: {printable(path)}")
+    try:
+        fd = open_regular(text, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (EACCES, EPERM):
+            raise _unreadable(text, error) from None
+        return
+    if fd is not None:
+        os.close(fd)
 
 
 def _divided(text: str) -> tuple[str, str, str]:

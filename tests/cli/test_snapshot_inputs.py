@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pwd
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -249,10 +250,15 @@ def test_a_snapshot_that_may_not_be_read(
     place = tmp_path / "private.pagemap"
     shutil.copy(file, place)
     place.chmod(0o600)
-    for words in (["maps", str(place)], ["maps", "self", "--since", str(place)]):
+    salvage = ["snapshot", "--salvage", str(place), "-o", "-"]
+    for words in (["maps", str(place)], ["contents", str(place)], salvage):
         code, out, err = pagemap_as_nobody(*words)
         assert (code, out) == (77, b"")
-        assert "permission denied" in err[0]
+        owner = pwd.getpwuid(os.getuid()).pw_name
+        assert f"cannot open {place}: permission denied; it belongs to {owner}" in err[0]
+    code, out, err = pagemap_as_nobody("maps", "self", "--since", str(place))
+    assert (code, out) == (77, b"")
+    assert "permission denied" in err[0]
 
 
 def test_a_file_stays_as_it_is(
