@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pagemap._snapshot import SavedProcess
     from pagemap._space.saved_processes import SavedProcesses
 
-__all__ = ["all_saved", "one", "opened", "require_frames", "several"]
+__all__ = ["again", "all_saved", "one", "opened", "require_frames", "several"]
 
 
 def one(text: str, *, exclude: Collection[int] | None = None) -> Process | SavedProcess:
@@ -88,6 +88,14 @@ def require_frames(saved: SavedProcesses, *, zeros: bool = False) -> None:
                 "'pagemap contents FILE' shows which processes have them"
             )
         raise Unsupported(f"the snapshot {lacks}; {remedy}", operation="read the snapshot")
+
+
+def again(saved: SavedProcesses, pid: int) -> SavedProcess:
+    """One of these, of which all was said when they were opened."""
+    from pagemap._snapshot import SavedProcess
+
+    space = saved.open(pid)
+    return SavedProcess(space.record, space)
 
 
 def opened(target: int | SavedTarget) -> Process | SavedProcess:

@@ -273,6 +273,9 @@ def test_one_that_has_lost_all_is_left_out(
         assert document["about"]["complete"] is False
         assert f"the file was damaged): {pid} (" in said.err
     assert len(shown("huge", str(out))["rows"]) == 1  # a process, as of several
+    capfd.readouterr()
+    assert main(["huge", f"{out}#{other}"]) == 0
+    assert capfd.readouterr().err.count("was salvaged") == 1
     for command in ("types", "huge"):
         assert main([command, f"{out}#{pid}"]) == 69
     assert "where some were lost" in capfd.readouterr().err

@@ -112,7 +112,7 @@ def run(arguments: Namespace) -> int:
     report = _Report(arguments, asked, conts, mappings=mappings)
     if not mappings or not one:
         return report.of_many(saved)
-    return report.of_one(Process(pids[0]) if saved is None else spaces.one(arguments.targets[0]))
+    return report.of_one(Process(pids[0]) if saved is None else spaces.again(saved, pids[0]))
 
 
 class _Report:
