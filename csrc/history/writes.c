@@ -7,8 +7,9 @@
  *    mapping that is not tracked would make the scan of the whole fail.
  *  - PRESENT or SWAPPED: a page that was written may be in swap by now, and what was never
  *    touched reads as written, too. Protecting that would make page tables for it.
- *  - not the zero page, which was read; and in private memory of a file not FILE: a write
- *    makes a copy of such a page, so it would be of the file no more.
+ *  - not the zero page, which was read, unless the page was populated: see below; and in
+ *    private memory of a file not FILE: a write makes a copy of such a page, so it would be
+ *    of the file no more.
  *  - to find and to protect are one call: between two, writes would be lost.
  *
  * Where it is known what was populated, and protected, holes are looked for in the same call: of a
@@ -17,6 +18,11 @@
  * them would be in neither. A hole that was found gets such a mark. Some kernels call all holes
  * written, so that the scan marks them, those too that were never populated: these are known from
  * then on. A scan never protects guard regions, whose bit would stay for ever.
+ *
+ * Of private memory the zero page may take the place of a page that zeros were written to: where
+ * the kernel splits a huge page (6.12, b1f202060afe), or KSM merges such pages. Some
+ * kernels forget its protection then. So there it was written, as far as we know; or it was thrown away
+ * and read, and its bytes are others, too. A page that was not populated had zeros before.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -88,7 +94,6 @@ int64_t pm_writes_untracked(const struct pm_writes *writes, uint8_t *found)
 			.max_pages = 1,
 			.category_inverted = PM_UAPI_IS_WPALLOWED,
 			.category_mask = PM_UAPI_IS_WPALLOWED,
-			.category_anyof_mask = PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED,
 			.return_mask = PM_UAPI_IS_WPALLOWED,
 		};
 		const int64_t got = run(writes, &scan);
@@ -206,6 +211,26 @@ static void mark_gone(const struct pm_writes_known *known, const struct pm_regio
 	}
 }
 
+/* Store what was written of private memory; of zero pages those that were populated. */
+static void store_written(const struct pm_writes_known *known, uint64_t range,
+			  struct pm_region found, struct pm_region *out, uint64_t *stored)
+{
+	const int zeros = !!(found.categories & PM_UAPI_IS_PFNZERO);
+	struct pm_region part = { .end = found.start, .categories = range };
+
+	while (part.end < found.end) {
+		part.start = part.end;
+		if (zeros)
+			part.start = known->first(known->state, range, part.end, found.end, 1);
+		if (part.start == found.end)
+			return;
+		part.end = found.end;
+		if (zeros)
+			part.end = known->first(known->state, range, part.start, found.end, 0);
+		store(out, stored, &part);
+	}
+}
+
 /* Store what a scan for holes has found: holes, what is written, and what is neither. */
 static void store_any(const struct pm_writes *writes, const struct pm_writes_known *known,
 		      enum pm_writes_step step, uint64_t range, struct pm_region found,
@@ -232,13 +257,18 @@ static struct pm_uapi_scan scan_of_part(const struct pm_writes *writes, uint64_t
 
 	scan.start = part->start;
 	scan.end = part->end;
-	if (step != PM_WRITES_POPULATED && part->stretches) {
+	if (step != PM_WRITES_POPULATED && part->stretches && writes->shared[range]) {
 		scan.category_inverted |= PM_UAPI_IS_PRESENT;
 		scan.category_mask |= PM_UAPI_IS_WPALLOWED;
 		scan.category_anyof_mask = PM_UAPI_IS_WRITTEN | PM_UAPI_IS_PRESENT;
 		scan.return_mask |= PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED;
 	} else if (step != PM_WRITES_POPULATED) {
 		scan.category_mask |= PM_UAPI_IS_WPALLOWED | PM_UAPI_IS_WRITTEN;
+		if (part->stretches) {
+			scan.category_inverted &= ~(uint64_t)PM_UAPI_IS_PFNZERO;
+			scan.category_mask &= ~(uint64_t)PM_UAPI_IS_PFNZERO;
+			scan.return_mask |= PM_UAPI_IS_PFNZERO;
+		}
 	}
 	if (step == PM_WRITES_COLLECT)
 		scan.flags = PM_UAPI_SCAN_WP_MATCHING;
@@ -280,12 +310,14 @@ int64_t pm_writes_look(const struct pm_writes *writes, const struct pm_writes_kn
 		for (int64_t i = 0; i < found; i++) {
 			struct pm_region each = got[i];
 
-			if (part.stretches) {
+			if (!part.stretches) {
+				each.categories = at->range;
+				store(out, &stored, &each);
+			} else if (writes->shared[at->range]) {
 				store_any(writes, known, step, at->range, each, out, &stored);
-				continue;
+			} else {
+				store_written(known, at->range, each, out, &stored);
 			}
-			each.categories = at->range;
-			store(out, &stored, &each);
 		}
 		at->range += at->address >= writes->bounds[2 * at->range + 1];
 	}

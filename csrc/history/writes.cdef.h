@@ -16,9 +16,11 @@ struct pm_writes {
 	/* of each range: whether it is private memory of a file, whose pages are the file's until
 	 * they are written */
 	const uint8_t *private_file;
-	/* of each range of shared memory a number, which is the same where the same part of the
-	 * same file is in the same place; else 0. Not read
-	 * by the first functions below. */
+	/* of each range whether it is of shared memory, and a number, which is the same as that of a
+	 * range before where what was populated there is known to be of this one: of shared memory
+	 * where the same part of the same file is in the same place; else 0. Not read by the first
+	 * functions below. */
+	const uint8_t *shared;
 	const uint64_t *files;
 	uint64_t count;
 	uint64_t never; /* categories of pages that nobody wrote: the zero page, guard regions */
@@ -39,9 +41,8 @@ enum pm_writes_step {
 };
 
 /*
- * Mark in `found`, a byte for each range, those with populated pages that nobody tracks: 1, else
- * 0. Returns their number or -errno. Costs a call for each of these, and no more: what is tracked,
- * or empty, is skipped by the kernel.
+ * Mark in `found`, a byte for each range, those that nobody tracks: 1, else 0. Returns their number
+ * or -errno. Costs a call for each of these, and no more: what is tracked is skipped by the kernel.
  */
 int64_t pm_writes_untracked(const struct pm_writes *writes, uint8_t *found);
 
@@ -62,18 +63,22 @@ struct pm_regions {
 	uint64_t count;
 };
 
-/* Pages of shared memory that were populated, by the ranges of that time: their `categories` are
- * the numbers of these, of each of which `files` has what it has in struct pm_writes. */
+/* Pages that were populated, by the ranges of that time: their `categories` are the numbers of
+ * these, of each of which `files` has what it has in struct pm_writes. */
 struct pm_writes_before {
 	struct pm_regions found;
 	const uint64_t *files;
 };
 
 /*
- * As pm_writes_next, and in the same look what was populated `before`, of the same part of the same
- * file in the same place, and has neither an entry nor a mark. The `categories` of that become the
+ * As pm_writes_next, and in the same look what is known to have been populated `before`.
+ *
+ * Of shared memory: what has neither an entry nor a mark. The `categories` of that become the
  * number of its range with `writes->count` added. PM_WRITES_COLLECT leaves a mark there, so that it
  * goes on to be populated. So does what got a mark, but was not populated: with twice that added.
+ *
+ * Of private memory: what is the zero page now, and not protected, as any other page. (What was not
+ * populated, and is, was only read.)
  */
 int64_t pm_writes_round(const struct pm_writes *writes, const struct pm_writes_before *before,
 			enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,
@@ -94,7 +99,7 @@ int64_t pm_writes_guarded(const struct pm_writes *writes, const struct pm_writes
 			  struct pm_writes_place *at, struct pm_region *out, uint64_t capacity);
 
 /*
- * What is populated of shared memory now: what was `before`, less `gone`, more `written`, whose
+ * What is populated now: what was `before`, less `gone`, more `written`, whose
  * `categories` are not read and which may lie across ranges. Stores the first of them in `out`,
  * at most `capacity` regions, with the numbers of their ranges as `categories`. Returns how many.
  */

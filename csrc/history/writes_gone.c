@@ -1,5 +1,5 @@
 /*
- * What was populated of shared memory, from round to round, and what became of that.
+ * What was populated, from round to round, and what became of that.
  *
  * A page comes to it when it is found to be written, as all are that were touched and not protected
  * yet. It is kept as regions. Only their holes are asked for: to have the kernel list what is
@@ -64,14 +64,14 @@ static int add(struct stored *stored, uint64_t start, uint64_t end, uint64_t ran
 	return 1;
 }
 
-/* The first region of what was populated `before` that is of `file` and has memory from `address`
- * up to `end`. */
-static const struct pm_region *populated(const struct pm_writes_before *before, uint64_t address,
-					 uint64_t end, uint64_t file)
+/* The first region, from number `i` on, of what was populated `before` that is of `file` and has
+ * memory from `address` up to `end`. */
+static const struct pm_region *populated_from(const struct pm_writes_before *before, uint64_t i,
+					      uint64_t address, uint64_t end, uint64_t file)
 {
 	const struct pm_regions *found = &before->found;
 
-	for (uint64_t i = first_above(found, address); i < found->count; i++) {
+	for (; i < found->count; i++) {
 		const struct pm_region *region = &found->regions[i];
 
 		if (larger(region->start, address) >= end)
@@ -82,24 +82,50 @@ static const struct pm_region *populated(const struct pm_writes_before *before, 
 	return NULL;
 }
 
+static const struct pm_region *populated(const struct pm_writes_before *before, uint64_t address,
+					 uint64_t end, uint64_t file)
+{
+	return populated_from(before, first_above(&before->found, address), address, end, file);
+}
+
 /* What pm_writes_look asks. */
 struct state {
 	const struct pm_writes *writes;
 	const struct pm_writes_before *before;
+	uint64_t *near; /* a number of a region: what is asked for next lies close by */
 };
+
+/* As first_above, quick where it is the one of before, or that behind it. */
+static uint64_t first_near(const struct state *of, uint64_t address)
+{
+	const struct pm_regions *found = &of->before->found;
+	uint64_t i = *of->near;
+
+	i += i < found->count && found->regions[i].end <= address;
+	if ((i && found->regions[i - 1].end > address) ||
+	    (i < found->count && found->regions[i].end <= address))
+		i = first_above(found, address);
+	*of->near = i;
+	return i;
+}
 
 static uint64_t first_page(const void *state, uint64_t range, uint64_t address, uint64_t end,
 			   int wanted)
 {
 	const struct state *of = state;
 	const uint64_t file = of->writes->files[range];
-	const struct pm_region *region = file ? populated(of->before, address, end, file) : NULL;
+	const struct pm_region *region;
 
+	if (!file)
+		return wanted ? end : address;
+	region = populated_from(of->before, first_near(of, address), address, end, file);
 	if (wanted)
 		return region ? larger(region->start, address) : end;
 	while (region && region->start <= address) {
 		address = smaller(region->end, end);
-		region = address < end ? populated(of->before, address, end, file) : NULL;
+		region = address < end ? populated_from(of->before, first_near(of, address),
+							address, end, file)
+				       : NULL;
 	}
 	return address;
 }
@@ -108,7 +134,8 @@ int64_t pm_writes_round(const struct pm_writes *writes, const struct pm_writes_b
 			enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,
 			uint64_t capacity)
 {
-	const struct state state = { writes, before };
+	uint64_t near = 0;
+	const struct state state = { writes, before, &near };
 	const struct pm_writes_known known = { first_page, &state, writes->userfaultfd };
 
 	return pm_writes_look(writes, before->found.count ? &known : NULL, step, at, out, capacity);

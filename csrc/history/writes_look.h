@@ -17,10 +17,14 @@ struct pm_writes_known {
 };
 
 /*
- * As pm_writes_next. Where something is `known` (else NULL), what was populated and has neither an
- * entry nor a mark is found as well: the number of its range, and `writes->count` added to it,
- * become its `categories`. With PM_WRITES_COLLECT it has a mark then, and so stays known. What was
- * not populated and has got a mark has twice `writes->count` added: it is known from then on.
+ * As pm_writes_next. Where something is `known` (else NULL), what was populated is found as well:
+ *
+ * Of `writes->shared` ranges what has neither an entry nor a mark: the number of its range, and
+ * `writes->count` added to it, become its `categories`. With PM_WRITES_COLLECT it has a mark then,
+ * and so stays known. What was not populated and has got a mark has twice `writes->count` added: it
+ * is known from then on.
+ *
+ * Of other ranges what is the zero page now, and not protected: it is found as what is written.
  */
 int64_t pm_writes_look(const struct pm_writes *writes, const struct pm_writes_known *known,
 		       enum pm_writes_step step, struct pm_writes_place *at, struct pm_region *out,

@@ -485,9 +485,7 @@ void pm_frames_close(struct pm_frames *frames);
  * In no round are: writes through another mapping of shared memory, or by write(2) to a file; by
  * devices into memory that is pinned (io_uring buffers, RDMA); what is unmapped or moved away
  * (mremap) before its round ends; what is thrown away of shared memory (MADV_REMOVE, a hole punched
- * into the file); and, without PM_TRACKER_UNTOUCHED, zeros over all of a page of a transparent huge
- * page that the kernel splits in the same round: from Linux 6.12 on it is the page of zeros then.
- * Writes by the kernel, as of read(2) into tracked memory, are seen.
+ * into the file). Writes by the kernel, as of read(2) into tracked memory, are seen.
  *
  * Guard regions (MADV_GUARD_INSTALL, 6.15) over tracked memory that is shared, or private and of a
  * file: the kernel tries to make them again and again for as long as the tracking goes on, and
@@ -500,8 +498,9 @@ enum pm_tracker_flag {
 	 * Protect untouched pages, too. Without it a page that is touched first counts as written
 	 * (of private memory: if it was written), and is lost where it leaves the page table again
 	 * in the same round: thrown away, or if it is shared to swap, or where a huge page that it
-	 * is in is made or split. With it none of that: exactly what was written is found, and
-	 * private memory that was thrown away. It costs page tables for all of the spans, 0.2 % of
+	 * is in is made or split. Private memory that was thrown away counts as written when it is
+	 * touched again, if only by a read. With it none of that: exactly what was written is
+	 * found, and private memory that was thrown away. It costs page tables for all of the spans, 0.2 % of
 	 * their size, and what was untouched at the beginning will not be in huge pages.
 	 */
 	PM_TRACKER_UNTOUCHED = 1 << 0,
@@ -525,8 +524,8 @@ struct pm_tracker_options {
  * mapping that is partly in a span fails.
  *
  * The userfaultfd is the tracker's from then on, and closed with it; after a failure it is the
- * caller's. 1 bit of memory is allocated for each page of the spans, and used for shared ones; with
- * PM_TRACKER_UNTOUCHED none.
+ * caller's. 1 bit of memory is allocated for each page of the spans, and used for those that are
+ * populated; with PM_TRACKER_UNTOUCHED none.
  *
  * Returns 0 or -errno: -ENOTTY where the kernel cannot (before 6.11); -EPERM where a
  * filter of system calls forbids it; -EBUSY where another userfaultfd has a part of the spans;

@@ -114,7 +114,7 @@ static int32_t find_userfaultfd(struct pm_tracker *tracker, int32_t given)
 	return tracker->userfaultfd < 0 ? tracker->userfaultfd : 0;
 }
 
-/* Keep what is populated of shared memory. */
+/* Keep what is populated. */
 static int32_t keep_populated(struct pm_tracker *tracker, const struct pm_tracked_piece *piece,
 			      const struct pm_writes *writes)
 {
@@ -158,7 +158,7 @@ static int32_t begin_piece(struct pm_tracker *tracker, const struct pm_tracked_p
 		return error && error != -ENOENT ? error : 1;
 	}
 	error = (int32_t)pm_writes_protect(&writes);
-	if (!error && piece->shared)
+	if (!error)
 		error = keep_populated(tracker, piece, &writes);
 	return error ? error : 1;
 }

@@ -28,7 +28,7 @@ struct pm_tracker {
 	uint32_t page_shift;
 	uint64_t never; /* categories of pages that nobody wrote */
 	/* A bit for each page of the spans: whether it was populated, and protected, when the last
-	 * round ended. Of shared memory alone; NULL with `untouched`. */
+	 * round ended (or before, of private memory that was thrown away). NULL with `untouched`. */
 	uint64_t *populated;
 	uint64_t count;
 	struct pm_tracked_span spans[];

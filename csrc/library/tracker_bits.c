@@ -1,4 +1,4 @@
-/* Which pages of shared memory were populated: a bit for each. */
+/* Which pages were populated: a bit for each. */
 #include <stdint.h>
 
 #include "library/tracker.h"
@@ -36,6 +36,8 @@ uint64_t pm_tracked_first(const struct pm_tracker *tracker, uint64_t span, uint6
 		}
 		bit += BITS - bit % BITS;
 	}
+	if (bit == in->first) /* what lies before it is of the same page of hugetlb */
+		return smaller(address, in->start);
 	return bit < last ? in->start + ((bit - in->first) << tracker->page_shift) : end;
 }
 

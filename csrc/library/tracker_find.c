@@ -4,7 +4,8 @@
  * What is written is found and protected anew in one call of the kernel, and with it what has left
  * the page table: of shared memory what was populated when the last round ended, which a bit tells
  * for each page, and where untouched pages are protected, too, all that has neither an entry nor a
- * mark. Such a hole has a mark then.
+ * mark. Such a hole has a mark then. Of private memory the same bit tells which zero pages were not
+ * only read.
  *
  * Then, of shared memory, what has a guard now and was populated.
  */
@@ -40,9 +41,11 @@ int32_t pm_tracked_pages(const struct pm_tracker *tracker, struct pm_tracked_rou
 	const uint64_t bounds[2] = { round->start, round->end };
 	/* pages of a file that have a mark until they are read are told by what lifts that */
 	const uint8_t private_file = round->private_file && !tracker->untouched;
+	const uint8_t may_be_gone = round->shared || tracker->untouched;
 	const struct pm_writes writes = {
 		.bounds = bounds,
 		.private_file = &private_file,
+		.shared = &may_be_gone,
 		.count = 1,
 		.never = tracker->never,
 		.fd = tracker->process->pagemap,
@@ -52,19 +55,17 @@ int32_t pm_tracked_pages(const struct pm_tracker *tracker, struct pm_tracked_rou
 	const enum pm_writes_step tracked = peek ? PM_WRITES_PEEK : PM_WRITES_COLLECT;
 	const enum pm_writes_step step = round->step == PM_TRACKED_POPULATED ? PM_WRITES_POPULATED
 									     : tracked;
-	const int may_be_gone = step != PM_WRITES_POPULATED &&
-				(round->shared || tracker->untouched);
 	struct pm_writes_place place = { .address = round->at };
 	struct pm_region *out = found->out + found->count;
-	const int64_t count = pm_writes_look(&writes, may_be_gone ? &known : NULL, step, &place,
-					     out, found->capacity - found->count);
+	const int64_t count = pm_writes_look(&writes, step == PM_WRITES_POPULATED ? NULL : &known,
+					     step, &place, out, found->capacity - found->count);
 
 	if (count < 0)
 		return (int32_t)count;
 	for (int64_t i = 0; i < count; i++) {
 		const struct pm_region region = out[i];
 
-		if (step == PM_WRITES_COLLECT && round->shared)
+		if (step == PM_WRITES_COLLECT)
 			pm_tracked_keep(tracker, round->span, region.start, region.end, 1);
 		if (region.categories != PIECE_MARKED)
 			pm_tracked_add(found, region.start, region.end,

@@ -48,7 +48,7 @@ class Protection:
         self._ranges = ranges
         self._fd: int = fd
         del fd  # an error that somebody keeps has this frame, and would hold it
-        self._shared = SharedPages()
+        self._populated = SharedPages()
         self._known: set[tuple[int, int]] = set()
         self._refused: set[tuple[int, int]] = set()
         bits = {flag.name: 1 << flag.bit for flag in SCAN_CATEGORIES}
@@ -64,13 +64,18 @@ class Protection:
     @property
     def unseen(self) -> str:
         """Which writes are in no round."""
+        forgotten = self._populated.forgotten
+        if forgotten:
+            forgotten += (
+                "; there zeros over all of a page of a transparent huge page that the kernel "
+                "splits in the same round (Linux 6.12)"
+            )
         return (
             "writes through other mappings of shared memory or of a file; by devices into memory "
             "that is pinned (io_uring buffers, RDMA); to pages of shared memory or of a shared "
             "file that leave the page table in the round in which they are first touched, or "
-            f"moved by mremap{self._shared.forgotten}; zeros over all of a page of a transparent "
-            "huge page that the kernel splits in the same round (Linux 6.12); and to private "
-            "memory that is thrown away (MADV_DONTNEED), or unmapped"
+            f"moved by mremap{forgotten}; and to private memory that is thrown away "
+            "(MADV_DONTNEED), or unmapped"
         )
 
     def _open_maps(self) -> Descriptor:
@@ -88,16 +93,16 @@ class Protection:
                 raise self._busy(spans, number)
         ours = [number for number in range(len(spans.bounds)) if number not in errors]
         self._keep(spans, ours, errors)
-        writes = self._writes(spans, ours, self._shared.files(spans, ours))
+        new = bytes([NEW]) * len(spans.bounds)
+        writes = self._writes(spans, ours, self._populated.files(spans, ours, new))
         writes.protect()
-        shared = self._writes(spans, [n for n in ours if spans.shared[n]])
-        self._shared.keep(writes, NOTHING, shared.populated())
+        self._populated.keep(writes, NOTHING, writes.populated())
 
     def round(self, *, clear: bool) -> tuple[Spans, Found]:
         """What was written since the last round, and with `clear` begin another."""
         spans = Spans(self._process, self._ranges)
         every = range(len(spans.bounds))
-        left = self._writes(spans, every).untracked()  # what is there, and not tracked
+        left = self._writes(spans, every).untracked()  # what is not tracked
         # What reads as tracked may be another's now: mapped anew, with whatever bounds. The kernel
         # says EBUSY to that, and nothing new to what is ours, but where it grew just now.
         known = self._known
@@ -110,9 +115,9 @@ class Protection:
         if not clear:
             refused |= {n for n, bound in enumerate(spans.bounds) if bound in self._refused}
         ours = [n for n in every if n not in refused and (clear or not left[n])]
-        writes = self._writes(spans, ours, self._shared.files(spans, ours))
+        writes = self._writes(spans, ours, self._populated.files(spans, ours, left))
         look = writes.collect if clear else writes.peek
-        written, gone, guarded, marked = look(self._shared.before)
+        written, gone, guarded, marked = look(self._populated.before)
         found = Found()
         # left is 1 of what is new, as NEW is, and 0 of what was tracked all along
         found.extend(written, ours, left)
@@ -129,7 +134,7 @@ class Protection:
             found.sort()
         if clear:
             self._keep(spans, ours, refused)
-            self._shared.keep(writes, guarded, written, marked)
+            self._populated.keep(writes, guarded, written, marked)
         return spans, found
 
     def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:
@@ -144,6 +149,7 @@ class Protection:
             self._process.fileno(),
             list(map(spans.bounds.__getitem__, numbers)),
             bytes(map(spans.private_file.__getitem__, numbers)),
+            bytes(map(spans.shared.__getitem__, numbers)),
             array("Q", bytes(8 * len(numbers))) if files is None else files,
             self._never,
             self._fd,

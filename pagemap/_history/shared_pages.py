@@ -1,7 +1,8 @@
-"""Which pages of shared memory are populated, from one round of write tracking to the next.
+"""Which pages are populated, from one round of write tracking to the next.
 
 What leaves the page table of a shared mapping has no entry any more, where private memory has one
-of swap. So that a page was written, and then evicted, is known only from its having been there.
+of swap. So that a page was written, and then evicted, is known only from its having been there. Of
+private memory it tells a page of zeros that was written from one that was only read.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ __all__ = ["SharedPages"]
 
 MOST = 1 << 21  # regions that are kept, of 24 bytes each
 NOTHING = array("Q")
+_PRIVATE, _NEW = 1, 2  # numbers of all private memory, of which that is new only in its first round
 
 
 class SharedPages:
-    """What was populated of shared mappings when a round began: `before`.
+    """What was populated when a round began, of shared mappings or of all: `before`.
 
     `forgotten` says from which address on that is not known, where there were too many regions.
     """
@@ -34,14 +36,17 @@ class SharedPages:
 
     def __init__(self) -> None:
         self._files: dict[tuple[str, int, int], int] = {}
-        self._numbers = count(1)
+        self._numbers = count(_NEW + 1)
         self.before = Populated(NOTHING, NOTHING)
         self.forgotten = ""
 
-    def files(self, spans: Spans, numbers: Sequence[int]) -> array[int]:
-        """For each of these spans a number for what of which file it has; 0 where it is private.
+    def files(
+        self, spans: Spans, numbers: Sequence[int], new: Sequence[int] | None = None
+    ) -> array[int]:
+        """For each of these spans a number for what of which file it has.
 
-        What is in the same place as in the round before has the same number.
+        What is in the same place as in the round before has the same number. Private memory has
+        0, or is told by `new`, which has 1 for each span of all that was not tracked before.
         """
         shared, files = spans.shared, self._files
         found = array("Q", bytes(8 * len(numbers)))
@@ -51,6 +56,8 @@ class SharedPages:
                 if file not in files:
                     files[file] = next(self._numbers)
                 found[at] = files[file]
+            elif new is not None:
+                found[at] = _NEW if new[number] else _PRIVATE
         return found
 
     def keep(
@@ -59,11 +66,14 @@ class SharedPages:
         """Begin another round, of these writes, where this is gone, that written or marked."""
         used = set(writes.files)
         self._files = {file: number for file, number in self._files.items() if number in used}
-        if not self._files:
+        if not any(used):
             written = NOTHING
         self.before = writes.kept(self.before, gone, written, MOST)
         if marked:
             self.before = writes.kept(self.before, NOTHING, marked, MOST)
+        if _NEW in used:
+            known = array("Q", [_PRIVATE if each == _NEW else each for each in writes.files])
+            self.before = Populated(self.before.words, known)
         self.forgotten = ""
         if self.before.count == MOST:
             self.forgotten = f", or in any round above {self.before.words[-2]:#x}"

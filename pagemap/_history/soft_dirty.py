@@ -59,7 +59,8 @@ class SoftDirty:
             "writes through other mappings of shared memory or of a file; to pages of shared "
             "memory or of a shared file that leave the page table in the round in which they are "
             "first touched, or moved by mremap, or that are there again at its end"
-            f"{self._shared.forgotten}; to private memory that is "
+            f"{self._shared.forgotten}; zeros over all of a page of a transparent huge page that "
+            "the kernel splits in the same round (Linux 6.12); to private memory that is "
             f"thrown away (MADV_DONTNEED), or unmapped{others if self._is_own else ''}"
         )
 
@@ -85,7 +86,9 @@ class SoftDirty:
     def _writes(self, spans: Spans) -> Writes:
         """To compare what is populated of shared memory."""
         files = self._shared.files(spans, range(len(spans.bounds)))
-        return Writes(self._process.fileno(), spans.bounds, spans.private_file, files, 0)
+        return Writes(
+            self._process.fileno(), spans.bounds, spans.private_file, spans.shared, files, 0
+        )
 
     def _populated(self, spans: Spans) -> array[int]:
         """What is populated of shared memory: a start, an end and 0 for each region."""

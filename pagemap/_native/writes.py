@@ -24,10 +24,10 @@ _REGION: int = ffi.sizeof("struct pm_region")
 class Writes:
     """Ranges ``(start, end)`` in bytes, in order, of the process whose pagemap is `fd`.
 
-    `private_file` says of each whether it is private memory of a file; `files` has for each of
-    shared memory a number, the same where the same part of a file is in the same place, else 0;
-    `never` are categories of pages that nobody wrote; `userfaultfd` tracks them. Methods raise
-    OSError.
+    `private_file` says of each whether it is private memory of a file, `shared` whether it is of
+    shared memory; `files` has for each a number, the same as before where what was populated there
+    is of this one, else 0; `never` are categories of pages that nobody wrote; `userfaultfd` tracks
+    them. Methods raise OSError.
     """
 
     __slots__ = ("_count", "_kept", "_table", "files")
@@ -37,15 +37,17 @@ class Writes:
         fd: int,
         ranges: Sequence[tuple[int, int]],
         private_file: bytes,
+        shared: bytes,
         files: array[int],
         never: int,
         userfaultfd: int = -1,
     ) -> None:
         bounds = ffi.from_buffer("uint64_t[]", array("Q", chain.from_iterable(ranges)))
         private = ffi.from_buffer("uint8_t[]", private_file)
+        of_shared = ffi.from_buffer("uint8_t[]", shared)
         numbers = ffi.from_buffer("uint64_t[]", files)
         # for as long as the table points to them
-        self._kept = (bounds, private, numbers, fd, userfaultfd)
+        self._kept = (bounds, private, of_shared, numbers, fd, userfaultfd)
         self._count = len(ranges)
         self.files = files
         self._table = ffi.new(
@@ -53,6 +55,7 @@ class Writes:
             {
                 "bounds": bounds,
                 "private_file": private,
+                "shared": of_shared,
                 "files": numbers,
                 "count": self._count,
                 "never": never,
@@ -62,7 +65,7 @@ class Writes:
         )
 
     def untracked(self) -> bytes:
-        """For each range 1 where it has populated pages that nobody tracks, else 0."""
+        """For each range 1 where nobody tracks it, else 0."""
         found = allocate("uint8_t[]", self._count)
         checked(lib.pm_writes_untracked(self._table, found))
         return bytes(ffi.buffer(found))
@@ -74,8 +77,9 @@ class Writes:
     def peek(self, before: Populated) -> Found:
         """What was written: a start, an end and the number of its range for each region.
 
-        And the same of what was populated `before`, and has left the page table; then of what has a
-        guard now, of these; then of what got a mark, and was not populated. All stays written.
+        And the same of what was populated `before` of shared memory, and has left the page table;
+        then of what has a guard now, of these; then of what got a mark, and was not populated. All
+        stays written.
         """
         return self._round(lib.PM_WRITES_PEEK, before)
 
@@ -92,7 +96,7 @@ class Writes:
     def kept(
         self, before: Populated, gone: array[int], written: array[int], most: int
     ) -> Populated:
-        """What is populated of shared memory now: at most so many regions, the first ones."""
+        """What is populated now: at most so many regions, the first ones."""
         less, more = _Regions(gone), _Regions(written)
         capacity = min(before.count + less.count + more.count + self._count, most)
         out = allocate("struct pm_region[]", capacity)
@@ -147,7 +151,7 @@ class _Regions:
 
 
 class Populated:
-    """Regions of shared memory, by the numbers of ranges, and the `files` that these had then."""
+    """Regions by the numbers of ranges, and the `files` that these had then."""
 
     __slots__ = ("_files", "_found", "count", "table", "words")
 

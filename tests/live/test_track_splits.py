@@ -1,4 +1,4 @@
-"""What the kernel does with tracked memory that the rounds do not show, or that holds it up."""
+"""What of the kernel's work is held up while memory is tracked."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import ctypes
 import errno
 import mmap
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
 import pagemap
-from tests import kernel_settings, mappings
 from tests.mappings import PAGE
 from tests.userfault import address_of
-from tests.writer import found
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-HUGEPAGE, COLD, COLLAPSE, GUARD_INSTALL = 14, 20, 25, 102
-PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+GUARD_INSTALL = 102
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,42 +25,6 @@ def method() -> None:
         pytest.skip(str(reason))
     if how != "userfaultfd":
         pytest.skip(f"writes are tracked by {how} here")
-
-
-@pytest.fixture
-def huge() -> Iterator[tuple[int, int]]:
-    """Where memory in one huge page is, which is full of ones; and how many pages that has."""
-    try:
-        with (
-            kernel_settings.transparent_huge_pages() as size,
-            mmap.mmap(-1, 2 * size, flags=PRIVATE) as area,
-        ):
-            start = -(-address_of(area) // size) * size
-            mappings.advise(start, size // PAGE, HUGEPAGE)
-            ctypes.memset(start, 1, size)
-            try:
-                mappings.advise(start, size // PAGE, COLLAPSE)
-            except OSError as error:
-                pytest.skip(f"no huge page here: {error.strerror}")
-            yield start, size // PAGE
-    except kernel_settings.Unavailable as reason:
-        pytest.skip(str(reason))
-
-
-@pytest.mark.parametrize("split", [False, True])
-def test_zeros_over_a_page_of_a_huge_page(huge: tuple[int, int], split: bool) -> None:
-    """Split, it may be mapped to the page of zeros, as what was read is: `about` says so."""
-    start, pages = huge
-    with pagemap.track((start, start + pages * PAGE)) as tracker:
-        tracker.collect()
-        ctypes.memset(start + 5 * PAGE, 0, PAGE)
-        ctypes.memset(start + 9 * PAGE, 7, PAGE)
-        if split:
-            mappings.advise(start + 100 * PAGE, 1, COLD)
-        rows = tracker.collect()
-    written = found(rows, start, pages)
-    assert written == [5, 9] or (split and written == [9])
-    assert "zeros over all of a page of a transparent huge page" in str(rows.about["unseen"])
 
 
 def test_guards_over_shared_memory_wait_until_tracking_ends() -> None:

@@ -12,7 +12,7 @@
 #include "library/process.cdef.h"
 
 /* Mappings begin at page FIRST: what lies below is read as auxv. */
-enum { MOST = 8, FIRST = 200, PAGES = 600, PRESENT = 1, SWAPPED = 2, MARK = 3 };
+enum { MOST = 8, FIRST = 200, PAGES = 600, PRESENT = 1, SWAPPED = 2, MARK = 3, ZERO = 4 };
 
 /* Mappings, and whose userfaultfd has them: 0 nobody's, 1 ours, 2 another's that tracks. */
 static struct mapping {
@@ -54,6 +54,8 @@ static inline uint64_t entry_of(uint64_t vpn)
 {
 	if (vpn >= SCENE)
 		return 0;
+	if (is[vpn] == ZERO)
+		return SCENE_PRESENT | SCENE_ZERO | 1;
 	return is[vpn] == PRESENT ? SCENE_PRESENT | (vpn + 1) : is[vpn] ? SCENE_SWAPPED | 5 : 0;
 }
 

@@ -1,11 +1,11 @@
 /*
  * Rounds of write tracking, against what each page of a small address space was said to go through:
- * pages are written, read, evicted, thrown away, mapped anew and taken by others at random, however
- * many regions fit and wherever walk_end falls short.
+ * pages are written, read, evicted, thrown away, mapped to the zero page, mapped anew and taken by
+ * others at random, however many regions fit and wherever walk_end falls short.
  */
 #include "tracked.h"
 
-/* Whether a page was populated in a shared mapping when the last round ended. */
+/* Whether a page was populated when the last round ended, or in private memory ever. */
 static unsigned char before[SCENE];
 
 static void touch(uint64_t vpn)
@@ -15,9 +15,11 @@ static void touch(uint64_t vpn)
 
 	if (!mapping)
 		return;
-	switch (below(mapping->registered == 2 ? 2 : 6)) {
+	switch (below(mapping->registered == 2 ? 2 : 7)) {
 	case 0: /* read */
-		is[vpn] = PRESENT;
+		if (!is[vpn] && !shared(mapping))
+			is[vpn] = ZERO;
+		is[vpn] = is[vpn] == ZERO ? ZERO : PRESENT;
 		say(vpn, protected);
 		break;
 	case 1:
@@ -27,10 +29,16 @@ static void touch(uint64_t vpn)
 		break;
 	case 3:
 	case 4: /* evict: a mark of protection is left of what is shared */
-		if (!is[vpn] || mark)
+		if (!is[vpn] || mark || is[vpn] == ZERO)
 			break;
 		is[vpn] = !shared(mapping) ? SWAPPED : protected ? MARK : 0;
 		say(vpn, protected);
+		break;
+	case 5: /* of all zeros, in a huge page that is split: some kernels forget the protection */
+		if (is[vpn] == PRESENT && !shared(mapping)) {
+			is[vpn] = ZERO;
+			say(vpn, protected && below(2));
+		}
 		break;
 	default: /* throw away what is private */
 		if (!shared(mapping)) {
@@ -44,13 +52,16 @@ static void touch(uint64_t vpn)
 static unsigned wanted(uint64_t vpn)
 {
 	const struct mapping *mapping = mapping_of(vpn);
+	const int populated = is[vpn] && (is[vpn] != ZERO || untouched);
 
 	if (!mapping || !in_spans(vpn))
 		return 0;
 	if (mapping->registered == 2)
-		return is[vpn] ? PM_WRITTEN_UNTRACKED : 0;
+		return populated ? PM_WRITTEN_UNTRACKED : 0;
 	if (!mapping->registered)
-		return untouched || is[vpn] ? PM_WRITTEN_NEW : 0;
+		return untouched || populated ? PM_WRITTEN_NEW : 0;
+	if (is[vpn] == ZERO && !untouched)
+		return before[vpn] && !is_protected(vpn) ? PM_WRITTEN_TRACKED : 0;
 	if (is[vpn])
 		return is_protected(vpn) ? 0 : PM_WRITTEN_TRACKED;
 	return untouched || (shared(mapping) && before[vpn]) ? PM_WRITTEN_GONE : 0;
@@ -97,8 +108,12 @@ static void collect(struct pm_tracker *tracker, int peek)
 
 		if (!mapping || mapping->registered == 2 || !in_spans(vpn))
 			continue;
-		CHECK(is[vpn] ? is_protected(vpn) : !untouched);
-		before[vpn] = is[vpn] && shared(mapping);
+		if (is[vpn] == ZERO && !untouched)
+			CHECK(!before[vpn] || is_protected(vpn));
+		else
+			CHECK(is[vpn] ? is_protected(vpn) : !untouched);
+		if (shared(mapping) || (is[vpn] && is[vpn] != ZERO))
+			before[vpn] = !!is[vpn];
 	}
 }
 
@@ -113,7 +128,7 @@ static void rounds(void)
 	for (uint64_t vpn = 0; vpn < PAGES; vpn++) {
 		const struct mapping *mapping = mapping_of(vpn);
 
-		before[vpn] = mapping && in_spans(vpn) && is[vpn] && shared(mapping);
+		before[vpn] = mapping && in_spans(vpn) && is[vpn] && is[vpn] != ZERO;
 	}
 	for (unsigned round = 0; round < 6; round++) {
 		for (uint64_t i = below(200); i; i--)
@@ -121,8 +136,10 @@ static void rounds(void)
 		if (!below(3)) {
 			struct mapping *mapping = &maps[below(maps_count)];
 
-			if (mapping->registered < 2)
+			if (mapping->registered < 2) {
 				map_anew(mapping);
+				memset(before + mapping->start, 0, mapping->end - mapping->start);
+			}
 		}
 		collect(tracker, 1);
 		collect(tracker, 0);

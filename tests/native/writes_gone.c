@@ -1,6 +1,7 @@
 /*
- * What left the page table of shared memory, and what is kept to find that: against a naive look at
- * each page, whatever mappings were there before, however many regions fit.
+ * What left the page table of shared memory, and where private memory has the zero page now, and
+ * what is kept to find that: against a naive look at each page, whatever mappings were there before,
+ * however many regions fit.
  */
 #include "scene.h"
 #include "history/writes.cdef.h"
@@ -11,6 +12,7 @@ enum { RANGES = 40, NEVER = PM_UAPI_IS_PFNZERO | PM_UAPI_IS_GUARD };
 static unsigned char tracked[SCENE];
 static uint64_t bounds[2 * RANGES], files[RANGES], old_files[RANGES];
 static const uint8_t private_file[RANGES]; /* none is */
+static uint8_t shared[RANGES];
 static struct pm_region old_regions[SCENE];
 static struct pm_writes writes;
 static struct pm_writes_before before;
@@ -29,12 +31,14 @@ static void draw_ranges(uint64_t pages)
 			end = pages;
 		bounds[2 * count] = at << 12;
 		bounds[2 * count + 1] = end << 12;
+		shared[count] = (uint8_t)below(2);
 		files[count++] = below(4);
 		at = end + (below(2) ? 0 : below(30));
 	}
 	writes = (struct pm_writes){
 		.bounds = bounds,
 		.private_file = private_file,
+		.shared = shared,
 		.files = files,
 		.count = count,
 		.never = NEVER,
@@ -96,19 +100,21 @@ static int is_guarded(uint64_t vpn, uint64_t file)
 	return is_of(vpn, file) && lie_categories(scene_entry(vpn)) & PM_UAPI_IS_GUARD;
 }
 
-static int is_gone(uint64_t vpn, uint64_t file)
+static int is_gone(uint64_t vpn, uint64_t i)
 {
 	const uint64_t is = lie_categories(scene_entry(vpn));
 
-	return is_of(vpn, file) && !(is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED));
+	return shared[i] && is_of(vpn, files[i]) &&
+	       !(is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED));
 }
 
 /* Whether it is there, and was written since it was tracked. */
-static int is_written(uint64_t vpn)
+static int is_written(uint64_t vpn, uint64_t i)
 {
 	const uint64_t is = lie_categories(scene_entry(vpn));
+	const uint64_t never = !shared[i] && is_of(vpn, files[i]) ? PM_UAPI_IS_GUARD : NEVER;
 
-	return is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED) && !(is & NEVER) && tracked[vpn] == 3;
+	return is & (PM_UAPI_IS_PRESENT | PM_UAPI_IS_SWAPPED) && !(is & never) && tracked[vpn] == 3;
 }
 
 /* Pages of `got` in `pages`, each of which must be in the range that it is said to be in. */
@@ -184,11 +190,14 @@ static uint64_t find_gone(enum pm_writes_step step, struct pm_region *all)
 			const unsigned char now = tracked[vpn];
 
 			tracked[vpn] = first[vpn];
-			CHECK_EQUAL(gone[vpn], is_gone(vpn, files[i]));
-			CHECK_EQUAL(written[vpn], is_written(vpn));
+			CHECK_EQUAL(gone[vpn], is_gone(vpn, i));
+			CHECK_EQUAL(written[vpn], is_written(vpn, i));
 			tracked[vpn] = now;
 			CHECK(step == PM_WRITES_COLLECT || now == first[vpn]);
-			if (lie_categories(scene_entry(vpn)) & 24)
+			if (lie_categories(scene_entry(vpn)) & PM_UAPI_IS_PFNZERO && !shared[i])
+				/* one that was only read may be protected as well */
+				CHECK(now == first[vpn] || now == 1);
+			else if (lie_categories(scene_entry(vpn)) & 24)
 				CHECK_EQUAL(now, written[vpn] && step == PM_WRITES_COLLECT
 							 ? 1
 							 : first[vpn]);

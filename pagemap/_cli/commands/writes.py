@@ -68,8 +68,10 @@ devices into pinned memory; nor those to pages of a shared file or of shared
 memory that leave the page table (because of reclaim, or by madvise) in the same
 round in which they are first touched, or moved by mremap, nor with soft-dirty
 bits if they are there again at its end; nor those to private memory that is
-thrown away (MADV_DONTNEED), or unmapped; nor with --inject zeros over all of a
-page of a transparent huge page that is split in the same round (Linux 6.12).
+thrown away (MADV_DONTNEED), or unmapped, which with --inject counts as written
+when it is touched again, if only by a read; nor with soft-dirty bits zeros over
+all of a page of a transparent huge page that is split in the same round (Linux
+6.12).
 
 {columns_help(WRITES)}
 
