@@ -182,7 +182,7 @@ def test_a_pattern_with_a_newline_and_bytes_that_are_no_text(
 ) -> None:
     target = start(workloads.odd_path())
     target.stop()
-    lines = [line for line in oracle.maps(target.pid) if b"blanks" in line.label]
+    lines = [line for line in oracle.maps(target.pid) if b" two  blanks" in line.label]
     expected = HEADER + b"".join(rows(target.pid, line) for line in lines)
     for pattern in (b" two  blanks\nand a \xff line (deleted)", b"*blanks?and*\xff*"):
         assert pagemap("dump", target.pid, "--map", pattern)[:2] == (0, expected), pattern
@@ -229,9 +229,9 @@ def test_ranges_widen_to_pages_and_are_not_repeated(
         "dump",
         target.pid,
         "--range",
-        f"{first + 2 * PAGE:x}-{first + 3 * PAGE + 1:#x}",
+        f"{first + 2 * PAGE:#x}-{first + 3 * PAGE + 1:#x}",
         "--range",
-        f"{first + PAGE + 1:x}-{first + 3 * PAGE:x}",
+        f"{first + PAGE + 1:#x}-{first + 3 * PAGE:#x}",
     )
     assert result[:2] == (0, expected)
 

@@ -53,7 +53,7 @@ def test_populated_text(pagemap: Pagemap, stopped: workloads.Target, can_scan: b
 
 def own_range(target: workloads.Target) -> str:
     """Its first area, which no other process shares: what its flags are stays so."""
-    return f"{target.first.start:x}-{target.first.end:x}"
+    return f"{target.first.start:#x}-{target.first.end:#x}"
 
 
 def test_populated_csv_and_jsonl(
@@ -185,7 +185,7 @@ def test_flags_together_with_maps_and_ranges(
     target = start(workloads.file())
     target.stop()
     area = target.areas["written"]
-    middle = f"{area.start + 3 * PAGE:x}-{area.start + 9 * PAGE:x}"
+    middle = f"{area.start + 3 * PAGE:#x}-{area.start + 9 * PAGE:#x}"
     arguments = ["dump", str(target.pid), "--map", "file", "--range", middle]
     header, *rows = pagemap(*arguments).out.splitlines(keepends=True)
     assert len(rows) == 6

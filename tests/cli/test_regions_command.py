@@ -196,9 +196,9 @@ def test_ranges_widen_and_join(pagemap: Pagemap, start: Start, can_scan: bool) -
     target.stop()
     first = target.first.start
     ranges = [
-        *("--range", f"{first + 5 * PAGE:x}-{first + 7 * PAGE:x}"),
-        *("--range", f"{first + 9 * PAGE:x}-{first + 9 * PAGE + 1:x}"),
-        *("--range", f"{first + 2 * PAGE + 1:x}-{first + 5 * PAGE:x}"),
+        *("--range", f"{first + 5 * PAGE:#x}-{first + 7 * PAGE:#x}"),
+        *("--range", f"{first + 9 * PAGE:#x}-{first + 9 * PAGE + 1:#x}"),
+        *("--range", f"{first + 2 * PAGE + 1:#x}-{first + 5 * PAGE:#x}"),
     ]
     assert found(pagemap, target.pid, *ranges) == [
         (first + 2 * PAGE, first + 7 * PAGE, ["present"]),

@@ -33,7 +33,7 @@ def dense(start: Start, need_frames: None) -> workloads.Target:
 
 
 def span(target: workloads.Target) -> list[str]:
-    return ["--range", f"{target.first.start:x}-{target.first.end:x}"]
+    return ["--range", f"{target.first.start:#x}-{target.first.end:#x}"]
 
 
 def flags_of(target: workloads.Target) -> dict[str, int]:

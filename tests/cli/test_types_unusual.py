@@ -69,7 +69,7 @@ def test_swapped_pages(pagemap: Pagemap, start: Start, need_frames: None) -> Non
     target = start(workloads.swapped())
     target.stop()
     area = target.areas["swapped"]
-    where = ["--range", f"{area.start:x}-{area.end:x}", "--csv"]
+    where = ["--range", f"{area.start:#x}-{area.end:#x}", "--csv"]
     out = pagemap("types", target.pid, *where).out.decode()
     counted = {row["flags"]: int(row["pages"]) for row in csv.DictReader(io.StringIO(out))}
     entries = oracle.entries(target.pid, area.start, area.end)

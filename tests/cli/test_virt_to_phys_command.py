@@ -35,7 +35,7 @@ def test_addresses_in_order(pagemap: Pagemap, start: Start) -> None:
     target.stop()
     first = target.first.start
     addresses = [first + 3 * PAGE + 17, first, first + 3 * PAGE + 17, first + 8 * PAGE - 1]
-    given = [hex(addresses[0]), f"{addresses[1]:x}", *map(hex, addresses[2:])]
+    given = list(map(hex, addresses))
     expected = "".join(f"{physical(target, address)}\n" for address in addresses)
     assert pagemap("virt-to-phys", target.pid, *given) == (0, expected.encode(), [])
 
@@ -228,7 +228,7 @@ def test_the_others_are_answered_and_the_code_is_the_gravest(
     target.stop()
     first = target.first.start
     code, out, err = pagemap(
-        "virt-to-phys", target.pid, "0", hex(first), "0x1000", f"{first + 1:x}"
+        "virt-to-phys", target.pid, "0", hex(first), "0x1000", f"{first + 1:#x}"
     )
     assert (code, len(err)) == (1, 2)
     assert out.decode().split() == [physical(target, first), physical(target, first + 1)]

@@ -91,7 +91,7 @@ def test_the_recipe_is_enough(
     target = start(workloads.dense(16 * PAGE))
     target.stop()
     area = target.first
-    where = f"{area.start:x}-{area.end:x}"
+    where = f"{area.start:#x}-{area.end:#x}"
     done = with_recipe(*command, "dump", str(target.pid), "--range", where)
     assert done.returncode == 0, done.stderr
     seen = [row.split()[1] for row in done.stdout.splitlines()[1:]]

@@ -158,7 +158,7 @@ def test_a_path_in_another_mount_namespace(tmp_path: Path) -> None:
     real, his = tmp_path / "daemon", tmp_path / "his"
     shutil.copy(sleep, real)
     shutil.copy(sleep, his)
-    script = f"mount --bind {his} {real} && exec {real} 60"
+    script = f"mount --bind '{his}' '{real}' && exec '{real}' 60"
     impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script])
     try:
         try:
@@ -210,10 +210,10 @@ def test_a_file_that_is_only_called_deleted(tmp_path: Path, gone: bool) -> None:
     shutil.copy(sleep, real)
     shutil.copy(sleep, his)
     if gone:
-        script = f"mount --bind {his} {real} && rm {his} && exec {real} 60"
+        script = f"mount --bind '{his}' '{real}' && rm '{his}' && exec '{real}' 60"
     else:
         place = f"'{real} (deleted)'"
-        script = f"touch {place}; mount --bind {his} {place} && exec {place} 60"
+        script = f"touch '{place}'; mount --bind '{his}' '{place}' && exec '{place}' 60"
     impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script])
     try:
         try:
@@ -239,7 +239,7 @@ def test_a_deleted_file_that_was_handed_on(tmp_path: Path) -> None:
     shutil.copy(sleep, his)
     ours = f"/proc/{os.getpid()}/ns/mnt"
     script = (
-        f"mount --bind {his} {real} && rm {his}; {sleep} 60 & "  # which keeps the namespace
+        f"mount --bind '{his}' '{real}' && rm '{his}'; {sleep} 60 & "  # which keeps the namespace
         f"exec 3<{real}; exec {nsenter} --mount={ours} /proc/self/fd/3 60"
     )
     impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script], start_new_session=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -117,7 +118,8 @@ def test_somebody_who_comes_in_between(
     theirs = make(tmp_path / "theirs", kdamonds=1, state=state)
     (theirs / "0/contexts/0/targets/0/pid_target").write_text("77\n")
     python = tmp_path / "python"  # it is started between the two
-    python.write_text(f'#!/bin/sh\ncp -R {theirs}/. {admin} && exec {sys.executable} "$@"\n')
+    copied = shlex.join(["cp", "-R", f"{theirs}/.", str(admin)])
+    python.write_text(f'#!/bin/sh\n{copied} && exec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(pagemap.PagemapError, match=said) as caught:
