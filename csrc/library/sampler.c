@@ -267,7 +267,7 @@ static int64_t read_resident(const struct pm_sampler *sampler)
 {
 	char text[256];
 	int64_t pages = 0;
-	ssize_t size, at = 0;
+	ssize_t size, first, at = 0;
 
 	do
 		size = pm_sys_pread(sampler->statm, text, sizeof(text), 0);
@@ -276,9 +276,10 @@ static int64_t read_resident(const struct pm_sampler *sampler)
 		return errno == ESRCH ? gone(sampler) : -errno;
 	while (at < size && text[at] != ' ')
 		at++;
-	for (at++; at < size && text[at] >= '0' && text[at] <= '9'; at++)
+	first = ++at;
+	for (; at < size && text[at] >= '0' && text[at] <= '9'; at++)
 		pages = pm_status_digit(pages, text[at]);
-	if (at >= size || pages > INT64_MAX >> sampler->process->page_shift)
+	if (at >= size || at == first || pages > INT64_MAX >> sampler->process->page_shift)
 		return -EIO;
 	return pm_alive(sampler->process->pagemap) == 1 ? pages << sampler->process->page_shift
 							: gone(sampler);

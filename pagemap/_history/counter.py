@@ -12,6 +12,7 @@ from pagemap._analyses.tally_plan import (
     required,
     tellable,
 )
+from pagemap._kernel import statm
 from pagemap._native import procmap
 from pagemap._native.descriptors import CLOSED, Descriptor
 from pagemap._native.sample import AMOUNTS, Sample, SampleJob
@@ -121,11 +122,11 @@ class Counter:
         """The resident set in bytes (statm)."""
         process = self.process
         try:
-            text = os.pread(self._statm_fd, 256, 0)
+            pages = statm.count_in(os.pread(self._statm_fd, 256, 0), statm.RESIDENT)
         except OSError as error:
             raise process.read_error(error) from None
         process.require_alive()
-        return int(text.split()[1]) * PAGE_SIZE
+        return pages * PAGE_SIZE
 
     def close(self) -> None:
         """Close the descriptors; whoever is counting holds them until the end."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pagemap._kernel.decimals import number
+
 __all__ = ["devices_of_shmem", "devices_without_shmem", "file_systems", "nowhere_mounted"]
 
 # File systems whose files are, or may be, pages of shared memory; the last three show another
@@ -49,7 +51,7 @@ def file_systems(mountinfo: bytes) -> dict[str, bytes]:
         words = fields.split(b" ")
         if len(words) < _FIELDS:
             continue
-        major, _, minor = words[2].partition(b":")
-        if major.isdigit() and minor.isdigit():
-            found[f"{int(major):02x}:{int(minor):02x}"] = system.split(b" ")[0]
+        major, minor = map(number, words[2].partition(b":")[::2])
+        if major is not None and minor is not None:
+            found[f"{major:02x}:{minor:02x}"] = system.split(b" ")[0]
     return found

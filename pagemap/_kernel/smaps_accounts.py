@@ -6,6 +6,7 @@ nothing else tells.
 
 from __future__ import annotations
 
+from pagemap._kernel.decimals import number
 from pagemap._vocabulary.record import Record, field
 
 TYPE_CHECKING = False
@@ -39,17 +40,18 @@ _LINES = {b"Rss": "rss", b"Anonymous": "anon", b"Swap": "swap"}
 def parse(lines: Iterable[bytes]) -> dict[int, Account]:
     """The accounts in the lines of smaps, by the address where a mapping starts."""
     found: dict[int, Account] = {}
-    start = 0
+    start: int | None = 0
     values: dict[str, Any] = {}
     for line in lines:
         name, colon, rest = line.partition(b":")
         if colon and (field_name := _LINES.get(name)):
-            values[field_name] = int(rest.split()[0]) << 10
+            values[field_name] = _size(rest)
         elif name == b"VmFlags":  # the last line of each
-            found[start] = Account(start, **values, hugetlb=b"ht" in rest.split())
-            values = {}
+            if start is not None:
+                found[start] = Account(start, **values, hugetlb=b"ht" in rest.split())
+            start, values = None, {}
         elif name[:1] in b"0123456789abcdef" and b"-" in name:
-            start = int(name.partition(b"-")[0], 16)
+            start = _start(name)
     return found
 
 
@@ -59,5 +61,19 @@ def parse_rollup(lines: Iterable[bytes]) -> Account:
     for line in lines:
         name, _, rest = line.partition(b":")
         if field_name := _LINES.get(name):
-            values[field_name] = int(rest.split()[0]) << 10
+            values[field_name] = _size(rest)
     return Account(0, **values)
+
+
+def _size(text: bytes) -> int | None:
+    """The bytes of a number of kB; None where it is no kernel's."""
+    words = text.split()
+    found = number(words[0]) if words else None
+    return None if found is None else found << 10
+
+
+def _start(name: bytes) -> int | None:
+    try:
+        return int(name.partition(b"-")[0], 16)
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagemap._kernel import statm
 from pagemap._space.address_space import AddressSpace
 from pagemap._space.handle import Handle
 from pagemap._vocabulary.units import PAGE_SHIFT
@@ -23,16 +24,20 @@ class LiveSpace(Handle, AddressSpace):
     @property
     def reserved_pages(self) -> int:
         """The number of pages in all mappings, touched or not (/proc/PID/statm)."""
-        return self._statm(0)
+        return self._statm(statm.RESERVED)
 
     @property
     def resident_pages(self) -> int:
         """The number of pages that are present, about: the kernel's count may lag (statm)."""
-        return self._statm(1)
+        return self._statm(statm.RESIDENT)
 
     def _statm(self, field: int) -> int:
         self.require_open()
-        return int(self._folder.read("statm").split()[field])
+        text = self._folder.read("statm")
+        try:
+            return statm.count_in(text, field)
+        except OSError as error:
+            raise self._folder.error(error, "read statm", "statm") from None
 
     def end_page(self) -> int:
         """The first page number past the address space. Raises TargetVanished when that is gone."""

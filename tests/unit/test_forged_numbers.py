@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pagemap
+from tests.unit import fake_proc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,3 +87,38 @@ def test_the_state_of_a_process(copied: Path, field: int, number: bytes) -> None
     found = pagemap.footprints([4242], by="mapping", procfs=str(copied))
     assert len(found) == 0
     assert "Input/output error" in str(found.about["left_out"])
+
+
+@pytest.mark.parametrize("statm", [b"", b"12", b"12 k 1\n", b"9 " + b"9" * 30, b"1 " + b"9" * 5000])
+def test_the_counts_of_a_process(tmp_path: Path, statm: bytes) -> None:
+    """They were errors of Python's own."""
+    procfs = fake_proc.make(tmp_path, maps=fake_proc.line(1, 2))
+    with pagemap.Sampler(4242, ["rss"], procfs=procfs) as sampler:
+        (tmp_path / "4242/statm").write_bytes(statm)
+        with pytest.raises(pagemap.PagemapError, match="Input/output error"):
+            sampler.rss()
+    with (
+        pagemap.Process(4242, procfs=procfs) as process,
+        pytest.raises(pagemap.PagemapError, match="read statm"),
+    ):
+        _ = process.resident_pages
+
+
+@pytest.mark.parametrize("number", FORGED.values(), ids=FORGED)
+def test_the_device_of_a_mount(copied: Path, number: bytes) -> None:
+    (copied / "4242/mountinfo").write_bytes(b"22 1 0:%b / /x rw - tmpfs x rw\n" % number)
+    for by in ("mapping", "path"):
+        assert len(pagemap.footprints([4242], by=by, procfs=str(copied)))
+
+
+@pytest.mark.parametrize("number", FORGED.values(), ids=FORGED)
+def test_the_sums_of_smaps(tmp_path: Path, number: bytes) -> None:
+    """Asked where nothing else tells whether a mapping is of hugetlb."""
+    line = fake_proc.line(1, 2, "/x").replace(b"00:00 0 ", b"00:7f 9 ", 1)
+    procfs = fake_proc.make(tmp_path, maps=line, entries={1: 1 << 63})
+    (tmp_path / "4242/status").write_bytes(b"Name:\tx\nHugetlbPages:\t4 kB\n")
+    told = [line, b"Rss: %b kB\n" % number, b"Swap: kB\n", b"VmFlags: rd ht\n"]
+    told += [number + b"-\xff r\n", b"VmFlags: rd\n"]
+    (tmp_path / "4242/smaps").write_bytes(b"".join(told))
+    with pagemap.Process(4242, procfs=procfs) as process:
+        assert [row.hugetlb for row in process.tally(counts=["hugetlb"])] == [fake_proc.PAGE_SIZE]
