@@ -25,8 +25,9 @@ export TMPDIR=/run/scratch
 mkdir /run/host
 if mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose cached /run/host; then
 	base=$("$python" -I -S -c 'import sys; print(sys.base_prefix)')
-	# Not /usr itself, where virtme has put the kernel's modules.
-	for folder in "$PWD" "$base" /usr/{bin,include,lib/{gcc,x86_64-linux-gnu,python3*}}; do
+	# Not /usr itself, where virtme has put the kernel's modules. All that programs map is there: of
+	# a file on an overlay, as virtme's /lib is, it cannot be known what backs it.
+	for folder in "$PWD" "$base" /usr/{bin,include,lib/{gcc,locale,x86_64-linux-gnu,python3*}}; do
 		[ "$folder" = /usr ] || [ ! -d "$folder" ] || mount --bind "/run/host$folder" "$folder"
 	done
 	cd "$PWD" || exit
