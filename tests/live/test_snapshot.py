@@ -133,7 +133,7 @@ def test_stop_resumes(start: Start, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("need_pfns")
 def test_one_that_exits_midway_is_cut_short(start: Start, tmp_path: Path) -> None:
     """What was taken before stands, and the file says how far that goes."""
-    target = start(workloads.dense(64 << 20))
+    target = start(workloads.sparse(128 << 20, 2 * oracle.PAGE))  # in several blocks
     area = max(oracle.maps(target.pid), key=lambda each: each.end - each.start)
     wanted = oracle.entries(target.pid, area.start, area.end)
     path = tmp_path / "file"
