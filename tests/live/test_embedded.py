@@ -94,7 +94,12 @@ def test_rss_on_signal(tmp_path: Path) -> None:
         said.open("w") as errors,
         subprocess.Popen(
             [sys.executable, "-Sc", "print(flush=True); import time; time.sleep(60)"],
-            env={**os.environ, "LD_PRELOAD": str(library)},
+            # a name and its folder, for in LD_PRELOAD itself a blank ends a path
+            env={
+                **os.environ,
+                "LD_PRELOAD": library.name,
+                "LD_LIBRARY_PATH": str(library.parent),
+            },
             stdout=subprocess.PIPE,
             stderr=errors,
         ) as target,
