@@ -11,7 +11,7 @@ from array import array
 from errno import EAGAIN, EBUSY, EINVAL
 
 from pagemap._history.found import GONE, NEW, UNTRACKED, Found
-from pagemap._history.shared_pages import NOTHING, SharedPages
+from pagemap._history.shared_pages import MOST, NOTHING, SharedPages
 from pagemap._history.spans import Spans
 from pagemap._kernel.userfaultfd import busy
 from pagemap._native import procmap, userfaultfd
@@ -129,7 +129,16 @@ class Protection:
         if others:
             others.sort()
             how = [UNTRACKED if n in refused else NEW for n in every]
-            found.extend(self._writes(spans, others).populated(), others, how)
+            files = self._populated.files(spans, others)
+            files = array(
+                "Q", [0 if n in refused else f for n, f in zip(others, files, strict=True)]
+            )
+            new = self._writes(spans, others, files)
+            there = new.populated()
+            found.extend(there, others, how)
+            if any(files):  # the same shared memory, mapped anew: some of it may be gone
+                left_behind = new.kept(self._populated.before, there, NOTHING, MOST).words
+                found.extend(left_behind, others, bytes([GONE]) * len(every))
         if others or gone or guarded:
             found.sort()
         if clear:

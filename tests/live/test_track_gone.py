@@ -194,6 +194,26 @@ def test_another_file_in_its_place(method: str, tmp_path: Path) -> None:
             os.close(fd)
 
 
+def test_the_same_file_mapped_anew(method: str, tmp_path: Path) -> None:
+    """What was written there before is of it, also in a look that has it not tracked yet."""
+    with shared(tmp_path / "file") as (_, start):
+        mappings.write(start, range(0, PAGES, 2))
+        with pagemap.track((start, start + PAGES * PAGE)) as tracker:
+            tracker.collect()
+            fd = os.open(tmp_path / "file", os.O_RDWR)
+            mappings.write(start, [40, 80])
+            mappings.map_file(fd, start, PAGES)
+            os.close(fd)
+            looked = found(tracker.written, start, PAGES)
+            assert {40, 80} <= set(looked)
+            mappings.write(start, [60])
+            looked = found(tracker.written, start, PAGES)
+            assert looked == sorted(set(looked))
+            assert {40, 60, 80} <= set(looked)
+            if method == "userfaultfd":
+                assert looked == found(tracker.collect(), start, PAGES)
+
+
 def test_a_bound_is_said(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """Of what is past it nothing is known, as `about` says.
 
