@@ -143,7 +143,14 @@ class Protection:
             found.sort()
         if clear:
             self._keep(spans, ours, refused)
-            self._populated.keep(writes, guarded, written, marked)
+            # what changed just as it was to be registered may be as it was in the next round
+            changed = [n for n, code in failed.items() if code == EAGAIN and n in refused]
+            there = NOTHING
+            if changed:
+                ours = sorted([*ours, *changed])
+                writes = self._writes(spans, ours, self._populated.files(spans, ours, left))
+                there = self._writes(spans, changed).populated()
+            self._populated.keep(writes, guarded, written, marked, there)
         return spans, found
 
     def _keep(self, spans: Spans, ours: Iterable[int], refused: Iterable[int]) -> None:

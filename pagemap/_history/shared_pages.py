@@ -61,16 +61,17 @@ class SharedPages:
         return found
 
     def keep(
-        self, writes: Writes, gone: array[int], written: array[int], marked: array[int] = NOTHING
+        self, writes: Writes, gone: array[int], written: array[int], *others: array[int]
     ) -> None:
-        """Begin another round, of these writes, where this is gone, that written or marked."""
+        """Begin another round, of these writes: this is gone, that written, and these are there."""
         used = set(writes.files)
         self._files = {file: number for file, number in self._files.items() if number in used}
         if not any(used):
             written = NOTHING
         self.before = writes.kept(self.before, gone, written, MOST)
-        if marked:
-            self.before = writes.kept(self.before, NOTHING, marked, MOST)
+        for there in others:
+            if there:
+                self.before = writes.kept(self.before, NOTHING, there, MOST)
         if _NEW in used:
             known = array("Q", [_PRIVATE if each == _NEW else each for each in writes.files])
             self.before = Populated(self.before.words, known)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHURN = 1.0  # seconds
+DONTDUMP = 16
 
 
 pytestmark = pytest.mark.usefixtures("need_own_tracking")
@@ -123,6 +124,28 @@ def test_memory_that_is_split_and_dropped() -> None:
         assert found == [(1, 1), (20, 1)]
         mappings.write(start, [2])
         assert [each[:2] for each in rows_in(tracker.collect(), start, 32)] == [(2, 1)]
+    mappings.free(start, 32)
+
+
+def test_memory_that_is_split_as_a_round_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be registered in that round: what was there is known in the next all the same."""
+    start = mappings.alone(32)
+    register = userfaultfd.register
+    splits = [20]
+
+    def split(*arguments: Any) -> list[int]:
+        while splits:
+            mappings.advise(start + splits.pop() * PAGE, 1, DONTDUMP)
+        return register(*arguments)
+
+    with pagemap.track((start, start + 32 * PAGE)) as tracker:
+        mappings.advise(start + 4 * PAGE, 1, DONTDUMP)
+        monkeypatch.setattr(userfaultfd, "register", split)
+        assert (5, 27, "untracked") in rows_in(tracker.collect(), start, 32)
+        tracker.collect()
+        mappings.drop(start + 12 * PAGE, 1)
+        mappings.read(start, [12])
+        assert rows_in(tracker.written, start, 32) == [(12, 1, "tracked")]
     mappings.free(start, 32)
 
 
