@@ -27,6 +27,7 @@ INTERNAL = frozenset(
             "frames_lost",
             "has_frames",
             "has_smaps",
+            "is_own",
             "live",
             "machine",
             "maps_blocks",
