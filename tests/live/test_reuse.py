@@ -212,7 +212,7 @@ def test_a_file_that_is_only_called_deleted(tmp_path: Path, gone: bool) -> None:
     if gone:
         script = f"mount --bind '{his}' '{real}' && rm '{his}' && exec '{real}' 60"
     else:
-        place = f"'{real} (deleted)'"
+        place = f"{real} (deleted)"
         script = f"touch '{place}'; mount --bind '{his}' '{place}' && exec '{place}' 60"
     impostor = subprocess.Popen([unshare, "-m", "sh", "-c", script])
     try:
