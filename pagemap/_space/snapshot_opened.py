@@ -24,10 +24,16 @@ BEGINNING = 1 << 16
 """Bytes that are searched for a chunk where these are damaged."""
 
 _MARK = MARK.to_bytes(4, "little")
+_PROGRAM = b"\x7fELF"  # a target is named by its program, whatever the author has put into that
 
 
 def has_chunk(data: bytes) -> bool:
-    """Whether a header of a chunk lies in the first bytes of a file: by chance none does."""
+    """Whether a header of a chunk lies in the first bytes of a file that is no program.
+
+    By chance none does.
+    """
+    if data.startswith(_PROGRAM):
+        return False
     at = data.find(_MARK)
     while at >= 0:
         if chunks.parse_header(data[at : at + HEADER_SIZE]):

@@ -242,3 +242,12 @@ def test_what_is_salvaged_is_not_replaced(pagemap: Pagemap, tmp_path: Path) -> N
         assert path.read_bytes() == data
     assert sorted(tmp_path.iterdir()) == sorted([path, link, twin])
     assert pagemap("snapshot", "--salvage", str(path), "-o", str(tmp_path / "new")).code == 0
+
+
+def test_a_program_that_has_a_snapshot_in_it(pagemap: Pagemap, tmp_path: Path) -> None:
+    """Its author decides what is in it: a path to it names who runs it, and no damaged file."""
+    path = tmp_path / "program"
+    path.write_bytes(b"\x7fELF" + (SNAPSHOTS / "version-1-record.pagemap").read_bytes()[4:])
+    done = pagemap("maps", str(path))
+    assert (done.code, done.out) == (66, b"")
+    assert "damaged" not in done.err[-1]
