@@ -167,6 +167,27 @@ static int count_stretch(struct walk *walk, struct pm_huge_stretch *stretch, int
 }
 
 /*
+ * Of the first `count` frames of scratch->pfns take those without a word as what they are: 0
+ * where none was wished for or there is no such frame, lost where a file has lost some. Returns
+ * 0, or -ENODATA where the kernel, or a whole file, has to have one.
+ */
+static int settle_missing(const struct walk *walk, uint64_t count)
+{
+	const struct pm_huge_scratch *scratch = walk->scratch;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (scratch->words[i] != PM_NO_VALUE)
+			continue;
+		if (walk->job->lossy && scratch->pfns[i] != PM_NO_VALUE)
+			continue;
+		if (scratch->pfns[i] < walk->job->frames_end)
+			return -ENODATA;
+		scratch->words[i] = 0; /* past the last frame, or read later */
+	}
+	return 0;
+}
+
+/*
  * Read the words of all frames that are not in a long row, in the order of
  * memory, into scratch->words; the runs begin in `span`. Returns 0 or -errno.
  */
@@ -197,18 +218,7 @@ static int gather_scattered(const struct walk *walk, uint64_t span, uint64_t run
 	sorted = pm_kpage_sort(scratch->pfns, at, scratch->wishes, scratch->spare, scratch->words);
 	got = pm_kpage_gather(walk->job->flags_fd, scratch->wishes, (uint64_t)sorted, buffer,
 			      scratch->words);
-	if (got < 0)
-		return (int)got;
-	for (uint64_t i = 0; i < at; i++) {
-		if (scratch->words[i] != PM_NO_VALUE)
-			continue;
-		if (walk->job->lossy && scratch->pfns[i] != PM_NO_VALUE)
-			continue;
-		if (scratch->pfns[i] < walk->job->frames_end)
-			return -ENODATA;
-		scratch->words[i] = 0; /* past the last frame, or read later */
-	}
-	return 0;
+	return got < 0 ? (int)got : settle_missing(walk, at);
 }
 
 /* Count the small pages of zeros: words of frames are not read one by one everywhere. */
