@@ -95,8 +95,8 @@ def _least(column: Column, natural: int | None) -> int:
 
 
 def _gives_way(column: Column) -> bool:
-    """Whether a part of a cell says something too: a bar is drawn whole."""
-    return column.type in ("text", "list") and column.unit != "residency"
+    """Whether a part of a cell says something too: a bar and a time are drawn whole."""
+    return column.type in ("text", "list") and column.unit != "residency" and column.name != "begin"
 
 
 def squeezed(columns: Sequence[Column], natural: Sequence[int], width: int | None) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,17 @@ def test_what_blocks_first(pagemap: Pagemap, need_root: None) -> None:
         pytest.skip("/proc/kpageflags may not be read: needs CAP_DAC_READ_SEARCH")
     titles = lines_on(pagemap, 40, "memory", "--blockers", "--top", 3)[0].split()
     assert titles == ["PFN", "KINDS"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_times_are_whole(pagemap: Pagemap, tmp_path: Path, width: int) -> None:
+    """BEGIN was cut in its middle, as 2026-1…8.377Z."""
+    saved = tmp_path / "saved"
+    assert pagemap("snapshot", "self", "-o", str(saved)).code == 0
+    titles, row, *_ = lines_on(pagemap, width, "contents", str(saved))
+    begin = row.split()[titles.split().index("BEGIN")]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", begin)
+    assert len(row) <= width
 
 
 def test_more_room_shows_more(pagemap: Pagemap, start: Start) -> None:
