@@ -56,6 +56,7 @@ _HINTS = {
     "tell what the pages of files are": "without --frames, --charged and --by cgroup 'pagemap "
     "cache' shows how much is cached",
     "tell physical segments": "'pagemap regions' shows which ranges are present",
+    "find the pages of nodes": "'pagemap maps --node' shows how much of each mapping is there",
     "save frames": "without --frames the page table alone is saved",
     "count huge pages": "'pagemap maps' still shows how much is huge (mapped by PMDs, or hugetlb)",
     "tell page types": "'pagemap maps' and 'pagemap regions' do not need this, and show what is "

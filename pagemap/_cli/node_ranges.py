@@ -27,6 +27,15 @@ def ranges_on(
     """
     if process.kernel_thread:
         return NOWHERE
+    if not process.pfns_visible:
+        from pagemap._errors import PfnsHidden
+
+        raise PfnsHidden(
+            f"cannot tell which pages of process {process.pid} are on a node: PFNs are not "
+            f"visible; {process.machine.why_hidden}",
+            pid=process.pid,
+            operation="find the pages of nodes" if process.live else None,
+        )
     found: Ranges = []
     for table in process.segments(ranges=within, threads=threads):
         for start, end, node in zip(

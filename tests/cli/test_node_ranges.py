@@ -54,7 +54,12 @@ def test_a_node_without_memory(pagemap: Pagemap, command: str) -> None:
 
 
 def test_without_rights(unprivileged: Pagemap) -> None:
-    assert unprivileged("regions", "self", "--node", "0")[:2] == (77, b"")
+    """Said of segments once, with the advice to use what had just failed."""
+    for command in ("regions", "dump"):
+        code, out, err = unprivileged(command, "self", "--node", "0")
+        assert (code, out, len(err)) == (77, b"", 1)
+        assert "cannot tell which pages of process" in err[0]
+        assert "'pagemap maps --node' shows" in err[0]
 
 
 @pytest.mark.usefixtures("need_pfns")
