@@ -179,7 +179,11 @@ class Walk(Holder):
         holds = (
             about(begin, None, **sums.about())
             if self._saved is None
-            else {**sums.about(), "among": AMONG_SAVED}
+            else {
+                **sums.about(),
+                "among": AMONG_SAVED,
+                "frames_lost": self._saved.frames_lost,
+            }
         )
         if self._by:
             holds["by"] = self._by

@@ -212,6 +212,20 @@ def test_what_is_lost_is_not_known(
     _check_huge(two, out, pid, gone)
 
 
+def test_kinds_of_what_is_shared(
+    two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was said that a file which has lost flags of some frames was taken without any."""
+    out, _ = salvaged(two, tmp_path, capfd)
+    assert main(["sharing", str(out), "--what", "total", "--json"]) == 0
+    said = capfd.readouterr()
+    (row,) = json.loads(said.out)["rows"]
+    assert row["shared"] > 0
+    assert row["anon"] is row["file"] is None
+    words = "kinds of memory are not known: flags of frames were lost where the file was damaged\n"
+    assert words in said.err
+
+
 def _check_huge(two: Path, out: Path, pid: int, gone: set[int | None]) -> None:
     """Huge pages are not known of mappings that have lost something, and of nobody else."""
     with pagemap.Snapshot(two) as before, pagemap.Snapshot(out) as after:

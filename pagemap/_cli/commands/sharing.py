@@ -204,10 +204,10 @@ def _remark(about: Mapping[str, Any]) -> int:
     if "among" in about:
         complain(f"looked at {about['among']} only")
     if not about["kinds_told"]:
-        complain(
-            "kinds of memory are not known: the snapshot has no flags of frames; take it as root "
-            "with --frames"
-        )
+        why = "the snapshot has no flags of frames; take it as root with --frames"
+        if about.get("frames_lost"):
+            why = "flags of frames were lost where the file was damaged"
+        complain(f"kinds of memory are not known: {why}")
     elif about["ksm_told"] is None:
         complain("cannot test whether this kernel marks only merged pages as KSM pages")
     elif not about["ksm_told"]:
