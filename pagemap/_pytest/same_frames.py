@@ -140,9 +140,12 @@ class SameFrames(Holder):
         """Why nobody knows for sure that pages are the same; None where that is seen."""
         if self._visible:
             return None
+        alone = ""
+        if all(space.can_find("huge") for space in self._spaces):
+            alone = "no process has these pages alone, but "
         return PfnsHidden(
-            "no process has these pages alone, but whether they are the same in all is told by "
-            "frames only, which the kernel hides without CAP_SYS_ADMIN: run as root"
+            f"{alone}whether these pages are the same in all is told by frames only, which the "
+            "kernel hides without CAP_SYS_ADMIN: run as root"
         )
 
     def who(self) -> str:

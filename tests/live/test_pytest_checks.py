@@ -115,7 +115,15 @@ def test_a_check_without_with_is_told(memory: mmap.mmap) -> None:
             pagemap.assert_written(memoryview(memory)[::2], at_most=1)
 
 
+def need_scan_of_huge_pages() -> None:
+    """Skip where the kernel does not find huge pages."""
+    with pagemap.Process("self") as process:
+        if not process.can_scan:
+            pytest.skip("needs PAGEMAP_SCAN (Linux 6.7), which finds huge pages")
+
+
 def test_huge() -> None:
+    need_scan_of_huge_pages()
     with mmap.mmap(-1, 4 * HUGE, PRIVATE) as memory:
         memory.madvise(mmap.MADV_HUGEPAGE)
         memory[:] = bytes(len(memory))
@@ -241,8 +249,19 @@ def test_shared_by_the_name_of_a_file(need_pfns: None, tmp_path: Path) -> None:
                 pagemap.assert_shared([pid], of="shared.bin")
 
 
-def test_shared_where_frames_are_hidden(need_root: None, memory: mmap.mmap) -> None:
-    """That a process has pages alone is seen by everybody; that they are shared is not."""
+@pytest.mark.parametrize("scan", [True, False])
+def test_shared_where_frames_are_hidden(
+    need_root: None, memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch, scan: bool
+) -> None:
+    """That a process has pages alone is seen by everybody; that they are shared is not.
+
+    Of huge pages the kernel may tell for all what is so of the first: where it does not say which
+    pages are huge, it is not known that a process has any alone.
+    """
+    if scan:
+        need_scan_of_huge_pages()
+    else:
+        monkeypatch.setenv("PAGEMAP_DISABLE", "scan")
 
     def told(pid: int) -> str:
         try:
@@ -252,8 +271,14 @@ def test_shared_where_frames_are_hidden(need_root: None, memory: mmap.mmap) -> N
         return "passed"
 
     with child() as pid:
+        hidden = "(Skipped: cannot be held here|PfnsHidden): "
+        if not scan:
+            memory[7 * PAGE] = 1
+            said = without_admin(lambda: told(pid))
+            assert re.match(f"{hidden}whether these pages are the same in all is told by f", said)
+            return
         said = without_admin(lambda: told(pid))
-        assert re.match("(Skipped: cannot be held here|PfnsHidden): no process has these p", said)
+        assert re.match(f"{hidden}no process has these pages alone, but whether these p", said)
         memory[7 * PAGE] = 1
         said = without_admin(lambda: told(pid))
         assert said.startswith("AssertionError: 63 of 64 pages are shared by all 2 processes")
