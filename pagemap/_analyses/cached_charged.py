@@ -121,9 +121,11 @@ class ChargedRows(Rows):
         """Take what is charged of the files that were kept last, in order."""
         self._by_cgroup += [each or [] for each in shares]
 
-    def table(self, about: dict[str, object]) -> Table[ChargedFileRow]:  # type: ignore[override]
+    def table(  # type: ignore[override]
+        self, about: dict[str, object], *, lacking: bool = False
+    ) -> Table[ChargedFileRow]:
         """The rows so far, which are gone from here."""
-        files = super().table(about)
+        files = super().table(about, lacking=lacking)
         by_cgroup, self._by_cgroup = self._by_cgroup, []
         wanted = {share.cgroup for shares in by_cgroup for share in shares if share.cgroup}
         if not wanted <= self._paths_of.keys():

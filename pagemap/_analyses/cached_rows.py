@@ -110,8 +110,11 @@ class Rows:
             elif remember or links[at] > 1:
                 self._met.add(identity)
 
-    def table(self, about: dict[str, object]) -> Table[CachedFileRow]:
-        """The rows so far, which are gone from here."""
+    def table(self, about: dict[str, object], *, lacking: bool = False) -> Table[CachedFileRow]:
+        """The rows so far, which are gone from here; `lacking` where other files could not be read.
+
+        Of no rows the sums are then unknown, and not 0.
+        """
         records, paths = self._records, self._paths
         parts, shares = self._parts, self._shares
         self._records, self._paths = bytearray(), []
@@ -126,6 +129,8 @@ class Rows:
         none = memoryview(bytes(8 * len(paths)))
         unknown = none[: len(paths)].cast("?")
         valid: dict[str, memoryview[bool]] = {}
+        if lacking and not paths:
+            valid = dict.fromkeys(_AMOUNTS, unknown)
         if any(who != CACHESTAT for who in told):
             valid = dict.fromkeys(_AMOUNTS[2:], _known(who == CACHESTAT for who in told))
             valid |= dict.fromkeys(("cached", "share", "told"), _known(map(bool, told)))

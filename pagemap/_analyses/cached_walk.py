@@ -38,7 +38,7 @@ if TYPE_CHECKING:
             self, folder: str, names: list[str], records: bytes, *, remember: bool, parts: bytes
         ) -> list[tuple[int, int]]: ...
         def share(self, shares: list[list[Share] | None]) -> None: ...
-        def table(self, about: dict[str, object]) -> Table[Any]: ...
+        def table(self, about: dict[str, object], *, lacking: bool = ...) -> Table[Any]: ...
 
 
 __all__ = ["CacheSurvey"]
@@ -103,7 +103,7 @@ class CacheSurvey:
                 yield rows.table(about(begin))
                 some = True
         if len(rows) or not some:
-            yield rows.table(about(begin))
+            yield rows.table(about(begin), lacking=self.failed > 0)
 
     def _walk(self) -> Iterator[None]:
         """Look at all files, some at a time."""

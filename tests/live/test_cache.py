@@ -234,6 +234,23 @@ def test_what_nobody_tells_is_not_known(need_root: None) -> None:
         assert (told, cached) == ("cachestat", pagemap.cache(["/etc/passwd"], least=0)[0].cached)
 
 
+def test_the_sum_of_files_of_which_none_is_told(need_root: None) -> None:
+    """It was 0 where all files of a folder are another user's."""
+
+    def look() -> tuple[object, ...]:
+        table = pagemap.cache(["/etc/init.d"])
+        return len(table), table.about["failed"], table.total().cached
+
+    if not pagemap.cache(["/etc/init.d"], least=0):
+        pytest.skip("/etc/init.d has no files")
+    rows, failed, cached = as_nobody(look)
+    assert (cached is None) == (rows == 0 and failed != 0)
+
+
+def test_the_sum_of_no_files(tmp_path: Path) -> None:
+    assert pagemap.cache([str(tmp_path)]).total().cached == 0
+
+
 def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
     with pytest.raises(pagemap.PagemapError, match="No such file"):
         pagemap.cache([str(tmp_path / "none")])
