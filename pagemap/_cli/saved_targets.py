@@ -59,10 +59,10 @@ class SavedTarget(Record):
         process = snapshot.process(self.pid, moment=self.moment)
         facts = process.record.about
         if facts.get("salvaged"):
-            frames = ", and flags of frames" if process.frames_lost else ""
+            frames = "; flags of frames too" if process.frames_lost else ""
             complain(
                 f"process {process.pid} of {printable(self.path)} was salvaged from a damaged "
-                f"file: pages may be missing{frames}"
+                f"file: pages may be missing, and look untouched{frames}"
             )
         elif not facts["complete"]:
             cut = facts["cut_at"]

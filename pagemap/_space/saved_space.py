@@ -161,7 +161,7 @@ class SavedSpace(AddressSpace):
     @property
     def source(self) -> Source:
         """What to read entries from."""
-        self.require_open()
+        self._require_mappings()
         return self._source
 
     @property
@@ -172,7 +172,7 @@ class SavedSpace(AddressSpace):
     @property
     def counted_source(self) -> Source:
         """What to read entries from whose bit 56 is by map counts, where these were saved."""
-        self.require_open()
+        self._require_mappings()
         return self._counted
 
     @property
@@ -284,7 +284,7 @@ class SavedSpace(AddressSpace):
 
     def maps_blocks(self) -> Generator[bytes, None, None]:
         """The text of maps, in blocks of whole lines."""
-        self.require_open()
+        self._require_mappings()
         end = size = lines = 0
         top = self.end_page() << PAGE_SHIFT
         for block in self.record.maps_blocks():
@@ -335,6 +335,23 @@ class SavedSpace(AddressSpace):
 
     def _fact(self, name: str, *, default: object = None) -> Any:
         return self.record.about.get(name, default)
+
+    def _require_mappings(self) -> None:
+        """Raise the error of a salvaged process that had memory, and of which no mapping is left.
+
+        Sums of what is left would be 0.
+        """
+        self.require_open()
+        if not self._fact("salvaged", default=False) or not self._fact("resident"):
+            return
+        if next(iter(self.record.maps_blocks()), None) is None:
+            raise PagemapError(
+                f"{printable(self.path)} has lost the mappings of process {self.pid}: it was "
+                "salvaged from a damaged file, and nothing tells what its memory was",
+                pid=self.pid,
+                errno=EBADMSG,
+                operation="read the snapshot",
+            )
 
     def _damaged(self, what: str) -> PagemapError:
         return PagemapError(

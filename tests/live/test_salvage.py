@@ -102,3 +102,13 @@ def test_without_its_mappings_no_page_has_an_address(record: Path, tmp_path: Pat
     assert (found["moments"], found["whole"], found["blocks"]) == (1, False, 0)
     with pagemap.Snapshot(out) as snapshot:
         assert snapshot.process().record.about["salvaged"] is True
+        lost = "has lost the mappings of process"
+        process = snapshot.process()
+        for ask in (process.maps, process.tally, process.regions, process.populated):
+            with pytest.raises(pagemap.PagemapError, match=lost):  # sums of nothing were 0
+                list(ask())
+        with (
+            pagemap.Snapshot(record) as whole,
+            pytest.raises(pagemap.PagemapError, match=lost),  # all of it was "added"
+        ):
+            pagemap.diff(process, whole.process())
