@@ -61,6 +61,9 @@ _FORBIDDEN = (
     "userfaultfd(2) is forbidden to it, by a filter of system calls (seccomp) or a security module"
 )
 _CLOSED = "another of its threads closed the descriptor before it could be taken; try again"
+_LEADERLESS = (
+    "its main thread has ended, and before Linux 6.9 descriptors are taken from that thread alone"
+)
 _FOREIGN = "another of its threads changes its vDSO, where it was to make a system call from"
 _LOST = (
     "a thread of it did not come back within ten seconds from the system call that it was made to "
@@ -145,6 +148,9 @@ def error_of(folder: Folder, code: int, about: Any) -> PagemapError:
         return error(PagemapError, folder, code, _killed(changed=bool(about.changed)))
     if code == ETIMEDOUT and about.changed:
         return error(PagemapError, folder, EBUSY, _LOST)
+    leads = str(folder.pid)
+    if step == "take" and code in (EBADF, ESRCH) and folder.state_of(leads) == b"Z":
+        return gone(folder) if folder.has_ended() else error(Unsupported, folder, code, _LEADERLESS)
     # its files in /proc are root's from the moment on in which it has no memory any more
     if code == ESRCH or (step == "code" and code in (ENOENT, EACCES)):
         return gone(folder)
