@@ -21,7 +21,7 @@ class ContentsRow(Record):
     resident: int = field("bytes", "resident in memory, as the kernel counted", rank=5, adds=False)
     saved: int = field("bytes", "how much of the file it takes", rank=4)
     full: bool = field("", "whether all is saved, not only what changed", rank=10)
-    complete: bool = field("", "whether it was taken to the end, and nothing is missing", rank=6)
+    complete: bool = field("", "whether it was taken to the end; reading it shows damage", rank=6)
     pfns: bool = field("", "whether PFNs are saved", rank=7)
     smaps: bool = field("", "whether smaps is saved", rank=8)
     frames: bool = field("", "whether flags and map counts of frames are saved", rank=9)
