@@ -91,10 +91,11 @@ def _unreadable(path: str, error: OSError) -> PagemapError:
     try:
         user = known(os.stat(path).st_uid)
     except OSError:
-        user = None
-    owner = "" if user is None else f"; it belongs to {user_name(user)}"
+        why = "; a directory above it may not be entered"
+    else:
+        why = "" if user is None else f"; it belongs to {user_name(user)}"
     return AccessDenied(
-        f"cannot open {printable(path)}: permission denied{owner}", errno=error.errno, path=path
+        f"cannot open {printable(path)}: permission denied{why}", errno=error.errno, path=path
     )
 
 

@@ -8,6 +8,8 @@ import json
 import os
 import pwd
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +24,6 @@ from tests import everyone, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Pagemap as Command
     from tests.target import Target
@@ -244,21 +245,29 @@ def test_what_is_no_snapshot(
 
 
 def test_a_snapshot_that_may_not_be_read(
-    saved: tuple[Target, Path], tmp_path: Path, pagemap_as_nobody: Command
+    saved: tuple[Target, Path], pagemap_as_nobody: Command
 ) -> None:
     _, file = saved
-    place = tmp_path / "private.pagemap"
-    shutil.copy(file, place)
-    place.chmod(0o600)
-    salvage = ["snapshot", "--salvage", str(place), "-o", "-"]
-    for words in (["maps", str(place)], ["contents", str(place)], salvage):
-        code, out, err = pagemap_as_nobody(*words)
-        assert (code, out) == (77, b"")
+    with tempfile.TemporaryDirectory(prefix="pagemap-") as name:
+        Path(name).chmod(0o755)
+        closed = Path(name) / "closed"
+        closed.mkdir(0o700)
         owner = pwd.getpwuid(os.getuid()).pw_name
-        assert f"cannot open {place}: permission denied; it belongs to {owner}" in err[0]
-    code, out, err = pagemap_as_nobody("maps", "self", "--since", str(place))
-    assert (code, out) == (77, b"")
-    assert "permission denied" in err[0]
+        for folder, why in (
+            (Path(name), f"it belongs to {owner}"),
+            (closed, "a directory above it may not be entered"),
+        ):
+            place = folder / "private.pagemap"
+            shutil.copy(file, place)
+            place.chmod(0o600)
+            salvage = ["snapshot", "--salvage", str(place), "-o", "-"]
+            for words in (["maps", str(place)], ["contents", str(place)], salvage):
+                code, out, err = pagemap_as_nobody(*words)
+                assert (code, out) == (77, b"")
+                assert f"cannot open {place}: permission denied; {why}" in err[0]
+            code, out, err = pagemap_as_nobody("maps", "self", "--since", str(place))
+            assert (code, out) == (77, b"")
+            assert "permission denied" in err[0].lower()
 
 
 def test_a_file_stays_as_it_is(
