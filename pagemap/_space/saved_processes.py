@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FRAMES_LOST", "SavedProcesses"]
 
 FRAMES_LOST = "the flags of its frames were lost where the file was damaged"
+_MAPPINGS_LOST = "its mappings were lost where the file was damaged"
 
 _ZERO_HUGE = sum(1 << flag.bit for flag in SCAN_CATEGORIES if flag.name in ("huge", "pfnzero"))
 _PMD_PAGES = PAGE_SIZE >> 3
@@ -57,6 +58,9 @@ class SavedProcesses(SeveralSpaces):
         self.salvaged: bool = about.get("salvaged") is True
         """Whether what is whole of a damaged file is all that there is."""
         self.sharers = _sharers(about, self._spaces)
+        if self.salvaged:
+            lost = [pid for pid, space in self._spaces.items() if space.mappings_lost]
+            self._leave_out(lost, _MAPPINGS_LOST)
 
     @property
     def without_smaps(self) -> list[int]:
@@ -105,13 +109,16 @@ class SavedProcesses(SeveralSpaces):
             for pid, space in self._spaces.items()
             if space.frames_lost and not (space.has_frames and (not zeros or _tells_zeros(space)))
         ]
+        self._leave_out(lost, FRAMES_LOST)
+
+    def _leave_out(self, lost: Sequence[int], why: str) -> None:
         if self.named or len(lost) == len(self._spaces):
             return
         for pid in lost:
             space = self._spaces.pop(pid)
             self.pids.remove(pid)
             self.sharers.pop(pid, None)
-            self.left_out.append(LeftOut(pid, space.name, FRAMES_LOST))
+            self.left_out.append(LeftOut(pid, space.name, why))
 
     def require_pfns(self, purpose: str) -> None:
         """Raise PfnsHidden where one was taken without: `purpose` is what cannot be done."""

@@ -336,15 +336,17 @@ class SavedSpace(AddressSpace):
     def _fact(self, name: str, *, default: object = None) -> Any:
         return self.record.about.get(name, default)
 
-    def _require_mappings(self) -> None:
-        """Raise the error of a salvaged process that had memory, and of which no mapping is left.
-
-        Sums of what is left would be 0.
-        """
-        self.require_open()
+    @property
+    def mappings_lost(self) -> bool:
+        """Whether it was salvaged, had memory, and no mapping of it is left."""
         if not self._fact("salvaged", default=False) or not self._fact("resident"):
-            return
-        if next(iter(self.record.maps_blocks()), None) is None:
+            return False
+        return next(iter(self.record.maps_blocks()), None) is None
+
+    def _require_mappings(self) -> None:
+        """Raise the error of a process without the mappings it had, whose sums would be 0."""
+        self.require_open()
+        if self.mappings_lost:
             raise PagemapError(
                 f"{printable(self.path)} has lost the mappings of process {self.pid}: it was "
                 "salvaged from a damaged file, and nothing tells what its memory was",

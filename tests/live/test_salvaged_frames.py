@@ -62,13 +62,18 @@ def frames_in(data: bytes, chunk: Chunk) -> range:
 
 
 def pages_of(path: Path) -> dict[int, Pages]:
-    """All pages of each process."""
+    """All pages of each process; none of one whose mappings were lost."""
     found: dict[int, Pages] = {}
     with pagemap.Snapshot(path) as snapshot:
         for pid in snapshot.pids():
             with snapshot.process(pid) as process:
                 tables = process.page_runs(each=True, mapcounts=True)
-                rows = [row for table in tables for row in table]
+                try:
+                    rows = [row for table in tables for row in table]
+                except pagemap.PagemapError as error:
+                    if f"has lost the mappings of process {pid}:" not in str(error):
+                        raise
+                    rows = []
                 found[pid] = {row.address: (row.pfn, row.flags, row.mapcount) for row in rows}
     return found
 
@@ -248,6 +253,29 @@ def _check_huge(two: Path, out: Path, pid: int, gone: set[int | None]) -> None:
         assert total.thp is total.anon_thp is None
         assert total.rss == before.process(pid).huge().total().rss
         assert table.about["unknown"] == len(gone)
+
+
+def test_one_that_has_lost_its_mappings_is_left_out(
+    two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of the whole file the other one is shown; its sums were 0 beside the other's."""
+    data = bytearray(two.read_bytes())
+    chunk = next(each for each in chunks_of(bytes(data)) if each[1] in (MAPS, MAPPINGS))
+    data[chunk[0] + 30] ^= 1
+    out, _ = saved_of(bytes(data), tmp_path)
+    with pagemap.Snapshot(out) as snapshot:
+        lost, other = snapshot.pids()
+    capfd.readouterr()
+    for words in (["types"], ["huge", "--by", "process"], ["sharing", "--what", "total"]):
+        assert main([*words, str(out), "--json"]) == 0
+        about = json.loads(capfd.readouterr().out)["about"]
+        (left_out,) = about["left_out"]
+        assert (left_out["pid"], about["complete"]) == (lost, False), words
+        assert "mappings were lost" in left_out["reason"]
+    assert main(["huge", f"{out}#{other}"]) == 0
+    capfd.readouterr()
+    assert main(["maps", f"{out}#{lost}"]) == 1
+    assert capfd.readouterr().out == ""
 
 
 def test_one_that_has_lost_all_is_left_out(
