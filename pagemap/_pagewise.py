@@ -30,6 +30,7 @@ INTERNAL = frozenset(
             "is_own",
             "live",
             "machine",
+            "mappings_lost",
             "maps_blocks",
             "passed_over",
         ),
